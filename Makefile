@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Keel: the module, the launcher, the tests. `make help` lists the targets.
+#
+# Nothing is built in the source tree: $(BUILD)/<kernel release>/ holds links to the sources, so that the module is
+# built for several kernels side by side.
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+ifeq ($(wildcard $(KDIR)/Makefile),)
+KDIR	:= $(lastword $(sort $(wildcard /usr/src/linux-headers-6.1.0-*-amd64)))
+endif
+BUILD	?= $(CURDIR)/build
+W	?= 1
+# C=1 runs sparse where it is installed; CF makes its warnings errors.
+C	?= $(if $(shell command -v sparse 2>/dev/null),1,0)
+
+KREL	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+MDIR	= $(BUILD)/$(KREL)
+ROOMS	= chardev core emulate ept host include iommu irqchip svm vmx
+SOURCES	= Kbuild $(shell find $(ROOMS) -name '*.[chS]' 2>/dev/null)
+
+.PHONY: all help module launcher install clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'Keel, a virtual machine monitor for Linux on x86'
+	@echo
+	@echo '  make demo       install what is needed, build, boot Debian in a Keel VM in an emulated host'
+	@echo '  make check      install what is needed, build for every supported kernel, run all tests'
+	@echo '  make bench      instructions per operation, Keel beside stock KVM'
+	@echo
+	@echo '  make all        the module and the launcher'
+	@echo '  make module     keel.ko for the kernel headers in KDIR'
+	@echo '  make launcher   userspace/keel'
+	@echo '  make install    module, launcher and man page into this machine'
+	@echo '  make clean      remove the build directory'
+	@echo
+	@echo 'Variables: KDIR (kernel headers, now $(KDIR)), BUILD (output, now $(BUILD)), W (warnings, 1), C (sparse, $(C))'
+
+all: module launcher
+
+# Links to all sources, refreshed so that removed files disappear.
+$(MDIR)/.links: $(SOURCES) Makefile
+	@test -n "$(KREL)" || { echo 'make: no kernel headers in KDIR=$(KDIR)'; exit 1; }
+	@mkdir -p $(MDIR)
+	@cd $(MDIR) && find . -type l -name '*.[chS]' -delete
+	@for f in $(SOURCES); do mkdir -p $(MDIR)/$$(dirname $$f) && ln -sf $(CURDIR)/$$f $(MDIR)/$$f; done
+	@touch $@
+
+$(MDIR)/keel_have.h: host/probe
+	@mkdir -p $(MDIR)
+	sh host/probe $(KDIR) > $@.tmp && mv $@.tmp $@
+
+module: $(MDIR)/.links $(MDIR)/keel_have.h
+	$(MAKE) -C $(KDIR) M=$(MDIR) W=$(W) C=$(C) CF='-Wsparse-error' modules
+	@echo 'module: $(MDIR)/keel.ko'
+
+launcher:
+	$(MAKE) -C userspace BUILD=$(BUILD)/userspace
+
+install: all
+	$(MAKE) -C $(KDIR) M=$(MDIR) modules_install
+	install -D -m 755 $(BUILD)/userspace/keel $(DESTDIR)/usr/local/bin/keel
+	install -D -m 644 Documentation/keel.1 $(DESTDIR)/usr/local/share/man/man1/keel.1
+
+clean:
+	rm -rf $(BUILD)
+
+-include selftests/lab/lab.mk

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In-kernel devices on the port and MMIO address spaces of a VM (core/bus.c).
+ *
+ * Look-ups run under RCU with interrupts possibly off, so device callbacks never sleep; they take their own locks
+ * with interrupts off. Registration copies the sorted array and publishes the new one.
+ */
+#ifndef KEEL_BUS_H
+#define KEEL_BUS_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <keel/types.h>
+
+struct bus_device;
+
+/**
+ * struct bus_ops - callbacks of one device
+ * @read: put @len bytes for @addr (absolute) to @data. Return 0, or -EOPNOTSUPP if this device does not answer.
+ * @write: take them. Same return. An ioeventfd whose datamatch differs returns -EOPNOTSUPP and the search goes on.
+ *
+ * @vcpu may be NULL (an access by another device). No sleeping; interrupts may be off.
+ */
+struct bus_ops {
+	int (*read)(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data);
+	int (*write)(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data);
+};
+
+/**
+ * struct bus_device - embedded in a device that answers a range
+ * @ops: callbacks
+ * @base: first address
+ * @len: size of the range; 0 matches an access of any length that begins at @base (ioeventfd without length)
+ * @any_data: writes of any value and any length are taken, so the caller need not know the data (fast doorbells)
+ */
+struct bus_device {
+	const struct bus_ops *ops;
+	gpa_t base;
+	u32 len;
+	bool any_data;
+};
+
+struct bus_range;
+
+struct bus {
+	struct bus_range __rcu *ranges;	/* sorted by base; NULL when empty */
+};
+
+/* Changes to all buses are serialised by one mutex inside core/bus.c. */
+int keel_bus_register(struct bus *bus, struct bus_device *dev);		/* -ENOMEM, -ENOSPC; may sleep */
+/* Returns when no look-up can still see @dev; may sleep. */
+void keel_bus_unregister(struct bus *bus, struct bus_device *dev);
+void keel_bus_destroy(struct bus *bus);
+/* Does a device claim the address at all? Lockless; interrupts may be off. */
+bool keel_bus_claims(struct bus *bus, gpa_t addr);
+/* The device at @addr whose any_data is set and that takes a write of @len (0: unknown), else NULL. Under RCU or irqs off. */
+struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr);
+int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, void *data);
+int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *data);
+
+/* core/coalesced.c: KVM_(UN)REGISTER_COALESCED_MMIO; zones are bus devices that append to the VM's ring page. */
+struct kvm_coalesced_mmio_zone;
+int keel_coalesced_register(struct vm *vm, struct kvm_coalesced_mmio_zone *zone);
+int keel_coalesced_unregister(struct vm *vm, struct kvm_coalesced_mmio_zone *zone);
+int keel_coalesced_init(struct vm *vm);			/* with the VM: the ring page that user space maps */
+void keel_coalesced_destroy(struct vm *vm);
+struct page *keel_coalesced_page(struct vm *vm);	/* ring page, for mmap at KVM_COALESCED_MMIO_PAGE_OFFSET */
+
+#endif

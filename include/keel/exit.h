@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The return rule and the verbs that a vendor's exit switch calls.
+ *
+ * Level 1 (vmx/exit.c, svm/exit.c) turns hardware bits into the small structs below; level 2 (core/) acts on them and
+ * knows no hardware. Two contexts exist:
+ *
+ *  - fast verbs run in the inner loop with interrupts off. They never sleep, and return an enum exit_verdict. EXIT_SLOW
+ *    means "nothing was changed, ask again in the slow context".
+ *  - slow verbs run preemptible with interrupts on, and return by the one rule:
+ *      > 0 (RUN_RESUME)  resume the guest,
+ *        0 (RUN_USER)    go to user space; vcpu->run->exit_reason is filled,
+ *      < 0               errno for the caller of KVM_RUN.
+ */
+#ifndef KEEL_EXIT_H
+#define KEEL_EXIT_H
+
+#include <keel/types.h>
+
+enum run_result {
+	RUN_USER	= 0,
+	RUN_RESUME	= 1,
+};
+
+enum exit_verdict {
+	EXIT_AGAIN,	/* handled: enter the guest again */
+	EXIT_SLOW,	/* leave the inner loop and call vendor_ops.exit_slow() */
+	EXIT_USER,	/* handled: leave the inner loop, vcpu->run is filled for user space (RUN_USER) */
+};
+
+/**
+ * struct io_exit - one intercepted IN/OUT
+ * @port: first port
+ * @size: 1, 2 or 4 bytes
+ * @is_in: device to guest
+ * @is_string: INS/OUTS; the verb hands these to the emulator, which decodes the rest
+ * @length: instruction length in bytes, 0 when unknown (string instructions)
+ */
+struct io_exit {
+	u16 port;
+	u8 size;
+	bool is_in;
+	bool is_string;
+	u8 length;
+};
+
+/* Why a second-level translation failed: struct fault_exit.access. */
+#define FAULT_READ	BIT(0)
+#define FAULT_WRITE	BIT(1)
+#define FAULT_FETCH	BIT(2)
+#define FAULT_USER	BIT(3)	/* shadow paging: CPL 3 access */
+#define FAULT_PRESENT	BIT(4)	/* an entry was there but forbade the access */
+#define FAULT_TABLE	BIT(5)	/* while the CPU walked the guest's own page tables */
+#define FAULT_RESERVED	BIT(6)	/* reserved bits set in a second-level entry */
+
+/**
+ * struct fault_exit - one nested page fault or EPT violation
+ * @gpa: faulting guest physical address
+ * @access: FAULT_* bits
+ * @insn: instruction bytes delivered by the CPU (decode assists), or NULL
+ * @insn_len: number of valid bytes at @insn
+ */
+struct fault_exit {
+	gpa_t gpa;
+	u32 access;
+	const u8 *insn;
+	u8 insn_len;
+};
+
+/*
+ * Fast verbs: interrupts off, no sleeping. @len is the length of the intercepted instruction; the verb advances RIP by
+ * it once the instruction is complete.
+ */
+enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len);
+enum exit_verdict keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len);
+enum exit_verdict keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len);
+enum exit_verdict keel_fast_hypercall(struct vcpu *vcpu, unsigned int len);
+enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io);
+enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault);
+enum exit_verdict keel_fast_hlt(struct vcpu *vcpu, unsigned int len);
+
+/* Slow verbs: may sleep, return by the rule at the top. */
+int keel_do_cpuid(struct vcpu *vcpu, unsigned int len);
+int keel_do_rdmsr(struct vcpu *vcpu, unsigned int len);
+int keel_do_wrmsr(struct vcpu *vcpu, unsigned int len);
+int keel_do_hypercall(struct vcpu *vcpu, unsigned int len);
+int keel_do_io(struct vcpu *vcpu, const struct io_exit *io);
+int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault);
+int keel_do_hlt(struct vcpu *vcpu, unsigned int len);
+int keel_do_xsetbv(struct vcpu *vcpu, unsigned int len);
+int keel_do_invd(struct vcpu *vcpu, unsigned int len);		/* INVD, WBINVD: no effect but the length */
+int keel_do_pause(struct vcpu *vcpu);				/* pause filter or pause-loop exit: yield */
+int keel_do_triple_fault(struct vcpu *vcpu);			/* KVM_EXIT_SHUTDOWN */
+int keel_do_undefined(struct vcpu *vcpu);			/* intercepted and not offered: #UD */
+int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_EXIT_DEBUG */
+/* Decode and emulate the instruction at RIP; @insn as in struct fault_exit, NULL to fetch. */
+int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
+/* Hardware delivered an exit that Keel does not know. Fills KVM_EXIT_INTERNAL_ERROR; logs once in a while. */
+int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason);
+/* Guest entry was refused. @reason for run->fail_entry; the vendor has logged the field, value and rule. */
+int keel_do_failed_entry(struct vcpu *vcpu, u64 reason);
+
+/**
+ * keel_internal_error() - end this KVM_RUN with KVM_EXIT_INTERNAL_ERROR
+ * @vcpu: running vCPU
+ * @suberror: KVM_INTERNAL_ERROR_*
+ * @ndata: number of u64 that follow (at most 16)
+ *
+ * Return: RUN_USER, so that a handler can return it.
+ */
+int keel_internal_error(struct vcpu *vcpu, u32 suberror, unsigned int ndata, ...);
+
+#endif

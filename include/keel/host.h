@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What Keel asks of the Linux it runs in, where that depends on the kernel's version or on exports made for KVM (host/).
+ */
+#ifndef KEEL_HOST_H
+#define KEEL_HOST_H
+
+#include <linux/types.h>
+#include <keel/types.h>
+
+struct vendor_ops;
+struct eventfd_ctx;
+struct hrtimer;
+struct kvm_xsave;
+struct kvm_fpu;
+
+/* ---- virtualization on this machine (host/enable.c) -------------------------------------------------------------- */
+
+/**
+ * keel_host_enable_get() - have virtualization on, on every CPU, for one more VM
+ *
+ * The first caller turns it on everywhere after making sure that nobody else owns it. Refusals are one pr_err line that names the
+ * remedy. Context: may sleep. Return: 0, -EBUSY (another owner), -EIO.
+ */
+int keel_host_enable_get(void);
+void keel_host_enable_put(void);
+int keel_host_enable_init(const struct vendor_ops *ops);	/* module init: hotplug, suspend, reboot, crash hooks */
+void keel_host_enable_exit(void);
+/* Is virtualization on, on this CPU? Preemption off. False during unplug: the entry is then refused with -EIO. */
+bool keel_host_cpu_enabled(void);
+
+/* ---- FPU (host/fpu.c) ------------------------------------------------------------------------------------------------ */
+
+/* Guest FPU and extended state of one vCPU; contents private to host/fpu.c. */
+struct host_fpu {
+	void *priv;
+};
+
+int keel_host_fpu_create(struct host_fpu *fpu);			/* -ENOMEM; initial state; may sleep */
+void keel_host_fpu_destroy(struct host_fpu *fpu);
+void keel_host_fpu_init_state(struct host_fpu *fpu);		/* architectural reset state */
+void keel_host_fpu_load(struct host_fpu *fpu);			/* guest state to registers, at the begin of KVM_RUN */
+void keel_host_fpu_save(struct host_fpu *fpu);			/* back to memory, at its end */
+void keel_host_fpu_entry(void);					/* before every entry, interrupts off: reload if TIF_NEED_FPU_LOAD */
+u64 keel_host_fpu_supported_xcr0(void);				/* host XCR0 limited to x87..AVX-512, PKRU */
+unsigned int keel_host_fpu_uabi_size(struct host_fpu *fpu);	/* bytes for KVM_GET_XSAVE2 */
+void keel_host_fpu_get_xsave(struct host_fpu *fpu, void *buf, unsigned int size, u64 xcr0_allowed, u32 pkru);
+int keel_host_fpu_set_xsave(struct host_fpu *fpu, const void *buf, u64 xcr0_allowed, u32 *pkru);	/* -EINVAL */
+int keel_host_fpu_get_fpu(struct host_fpu *fpu, struct kvm_fpu *out);
+int keel_host_fpu_set_fpu(struct host_fpu *fpu, const struct kvm_fpu *in);
+/* XCR0 and XSS around entry: load the guest's if they differ from the host's; interrupts off. */
+void keel_host_xcr0_load(u64 guest_xcr0);
+void keel_host_xcr0_restore(u64 guest_xcr0);
+/* XMM registers for the emulator while guest FPU state is loaded; preemption may be on. */
+void keel_host_xmm_read(unsigned int n, void *data16);
+void keel_host_xmm_write(unsigned int n, const void *data16);
+
+/* ---- entry work, context tracking (host/xfer.c) -------------------------------------------------------------------------- */
+
+/* Is a signal, a reschedule or task work pending? Interrupts off. */
+bool keel_host_work_pending(void);
+/* Do it, interrupts on. Return 0, or -EINTR when a signal waits. */
+int keel_host_do_work(void);
+/* Around the inner loop / each entry, interrupts off: time accounting and context tracking. */
+void keel_host_guest_enter(void);
+void keel_host_guest_exit(void);
+/* rcuwait, task accounting: run delay of current in ns, for steal time. */
+u64 keel_host_run_delay(void);
+
+/* ---- MSRs switched lazily: guest value stays until return to user mode or the next vCPU (host/uret.c) --------------------- */
+
+enum host_uret_slot { URET_TSC_AUX, NR_URET_SLOTS };
+int keel_host_uret_init(void);
+void keel_host_uret_exit(void);
+void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupts or preemption off */
+
+/* ---- mitigations around guest entry (host/mitigations.c) ------------------------------------------------------------------ */
+
+u64 keel_host_spec_ctrl(void);			/* value the host runs with on this CPU */
+void keel_host_ibpb(void);			/* indirect branch prediction barrier, if the host uses it */
+bool keel_host_wants_ibpb_on_switch(void);
+void keel_host_note_guest_ran(void);		/* after exit: VMSCAPE and L1D hints to the kernel */
+
+/* ---- shims for what changed between kernels (host/compat.h does the rest) ------------------------------------------------- */
+
+void keel_host_eventfd_signal(struct eventfd_ctx *ctx);
+/*
+ * Map a launcher address to a page frame for pages without struct page (VM_PFNMAP, VM_IO). May sleep; mmap lock held.
+ * Return 0 or -EFAULT, -EAGAIN.
+ */
+int keel_host_follow_pfn(hva_t hva, bool want_write, u64 *pfn, bool *writable);
+bool keel_host_pfn_is_ram(u64 pfn);
+/* Level (1, 2, 3) at which the host maps @hva in current->mm or @mm; interrupts off inside. */
+struct mm_struct;
+int keel_host_mapping_level(struct mm_struct *mm, hva_t hva);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interrupt controllers, routing and eventfds (irqchip/). All locks here are taken with interrupts off; functions
+ * without "may sleep" may be called with interrupts off.
+ */
+#ifndef KEEL_IRQ_H
+#define KEEL_IRQ_H
+
+#include <uapi/linux/kvm.h>
+#include <keel/exit.h>
+#include <keel/types.h>
+
+/* ---- VM-wide: may sleep, vm->lock held where a set-up changes --------------------------------------------------------- */
+
+int keel_irq_vm_init(struct vm *vm);			/* at VM creation; cheap: most is allocated at first use */
+void keel_irq_vm_destroy(struct vm *vm);		/* after all vCPUs; shuts irqfds down */
+int keel_irqchip_create(struct vm *vm);			/* KVM_CREATE_IRQCHIP: -EEXIST, -EINVAL when vCPUs exist; default routes */
+int keel_irqchip_split(struct vm *vm, u32 nr_pins);	/* KVM_CAP_SPLIT_IRQCHIP */
+int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip);
+int keel_irqchip_set(struct vm *vm, const struct kvm_irqchip *chip);
+int keel_pit_create(struct vm *vm, const struct kvm_pit_config *config);
+int keel_pit_get(struct vm *vm, struct kvm_pit_state2 *state);
+int keel_pit_set(struct vm *vm, const struct kvm_pit_state2 *state);
+int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control);
+int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n, u32 flags);
+int keel_irqfd(struct vm *vm, const struct kvm_irqfd *args);
+int keel_ioeventfd(struct vm *vm, const struct kvm_ioeventfd *args);
+int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi);
+void keel_irqfd_shutdown(struct vm *vm);		/* when the VM's fd closes: detach from eventfds */
+int keel_irq_module_init(void);
+void keel_irq_module_exit(void);
+
+/**
+ * keel_irq_line() - set an interrupt line
+ * @gsi: global system interrupt by the routing table
+ * @level: 0 or 1
+ * Return: number of targets, 0 coalesced/ignored, -EINVAL (no such gsi). Any context.
+ */
+int keel_irq_line(struct vm *vm, u32 gsi, int level);
+
+/* ---- one vCPU's local APIC ------------------------------------------------------------------------------------------------ */
+
+int keel_lapic_create(struct vcpu *vcpu);		/* may sleep; only when vm->irq_mode != IRQCHIP_NONE */
+void keel_lapic_destroy(struct vcpu *vcpu);
+void keel_lapic_reset(struct vcpu *vcpu, bool init);	/* sets vcpu->apic_base unless @init */
+int keel_lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state);
+int keel_lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state);
+int keel_apic_base_set(struct vcpu *vcpu, u64 val, bool host);	/* 0, 1 for #GP */
+int keel_lapic_msr_get(struct vcpu *vcpu, u32 msr, u64 *val);	/* x2APIC 0x800-0x8ff; 0, 1 for #GP */
+int keel_lapic_msr_set(struct vcpu *vcpu, u32 msr, u64 val);
+u64 keel_lapic_get_deadline(struct vcpu *vcpu);		/* IA32_TSC_DEADLINE */
+void keel_lapic_set_deadline(struct vcpu *vcpu, u64 val);
+void keel_lapic_set_tpr(struct vcpu *vcpu, u8 cr8);	/* 0..15 */
+u8 keel_lapic_get_tpr(struct vcpu *vcpu);
+/* Register page, absolute address already matched against vcpu->apic_base. @offset 0..0xfff. 0 or -EOPNOTSUPP. */
+int keel_lapic_mmio_read(struct vcpu *vcpu, u32 offset, unsigned int len, void *data);
+int keel_lapic_mmio_write(struct vcpu *vcpu, u32 offset, unsigned int len, const void *data);
+/* Is @gpa in the enabled xAPIC page of this vCPU? */
+bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa);
+
+/* Highest interrupt that can be delivered now by priority (local APIC, then 8259 ExtINT), -1 for none. */
+int keel_irq_pending(struct vcpu *vcpu);
+/* Take it: IRR to ISR, 8259 acknowledge. Returns the vector, -1 if it went away. */
+int keel_irq_ack(struct vcpu *vcpu);
+/* Highest pending vector that the task priority holds back, -1 for none: the backend opens a TPR window for it. */
+int keel_irq_blocked_by_tpr(struct vcpu *vcpu);
+/* INIT and SIPI waiting: apply them (may change mp_state and reset the vCPU). On the vCPU's own thread, loaded. */
+int keel_lapic_accept_init_sipi(struct vcpu *vcpu);	/* <0 errno, 0 */
+bool keel_lapic_has_init_sipi(const struct vcpu *vcpu);
+/* REQ_APIC_TIMER: deliver. On the vCPU's own thread; also migrates the timer to this CPU. */
+void keel_lapic_timer_fired(struct vcpu *vcpu);
+void keel_lapic_vcpu_load(struct vcpu *vcpu);		/* timer follows the CPU if needed; preemption off */
+/* The TSC offset or ratio changed: recompute a deadline timer. */
+void keel_lapic_tsc_changed(struct vcpu *vcpu);
+/* Paravirtual hypercalls: send an IPI to the bitmap of APIC ids from @min; count delivered. */
+int keel_pv_send_ipi(struct vm *vm, unsigned long lo, unsigned long hi, u32 min, u32 icr, bool mode64);
+/* MSR_KVM_PV_EOI_EN written; sync on exit when the guest cleared its flag. */
+int keel_lapic_set_pv_eoi(struct vcpu *vcpu, u64 val);	/* 0, 1 for #GP */
+
+/* Split irqchip: vectors whose EOI goes to user space, from the routing table. */
+bool keel_irq_eoi_exits(struct vcpu *vcpu, u8 vector);
+
+#endif

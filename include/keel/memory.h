@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory: slots, the paging engine behind them, access by the module, dirty logging (ept/).
+ *
+ * A slot maps guest frames to the launcher's address space. Slots are immutable objects in a sorted array published by RCU:
+ * readers (also with interrupts off) look up under RCU; writers replace the array under memory.slots_lock. A fault
+ * looks a slot up, gets the host page without locks, then takes memory.lock and maps only if neither the slots'
+ * generation nor the MMU notifier's sequence moved meanwhile; else it starts again.
+ *
+ * memory.lock is only ever taken with interrupts on: its holder may wait for other CPUs to leave guest mode.
+ */
+#ifndef KEEL_MEMORY_H
+#define KEEL_MEMORY_H
+
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <uapi/linux/kvm.h>
+#include <keel/types.h>
+
+struct memslot {
+	gfn_t base;
+	u64 npages;
+	hva_t hva;
+	u32 id;
+	u32 flags;			/* KVM_MEM_* */
+	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context */
+	struct rcu_head rcu;
+};
+
+struct memslots {
+	u64 generation;			/* changes with every update */
+	unsigned int count;
+	struct rcu_head rcu;
+	struct memslot *slot[];		/* sorted by base, no overlaps */
+};
+
+struct pgtable;
+
+/**
+ * struct memory - guest memory of one VM
+ * @slots: current slots; RCU
+ * @slots_lock: serialises slot changes and dirty-log reads; outside @lock
+ * @lock: second-level tables, dirty protection, @invalidate_*
+ * @table: the VM's second-level tables; the engine allows for more than one root (views, shadow)
+ * @invalidate_seq: counts finished MMU-notifier invalidations
+ * @invalidate_active: invalidations under way
+ * @manual_protect: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags
+ */
+struct memory {
+	struct memslots __rcu *slots;
+	struct mutex slots_lock;
+	spinlock_t lock;
+	struct pgtable *table;
+	struct mmu_notifier notifier;
+	unsigned long invalidate_seq;
+	unsigned long invalidate_active;
+	hva_t invalidate_start, invalidate_end;
+	u32 manual_protect;
+};
+
+int keel_memory_init(struct vm *vm);		/* registers the MMU notifier; may sleep */
+void keel_memory_destroy(struct vm *vm);	/* no vCPU runs any more; accepts a half-built one */
+
+/* ioctls. -EINVAL, -EEXIST, -ENOMEM, -ENOENT, -EFAULT as Documentation/virt/kvm/api.rst says. May sleep. */
+int keel_memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log);	/* copies to log->dirty_bitmap */
+int keel_memory_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *log);
+
+/* ---- faults --------------------------------------------------------------------------------------------------- */
+
+enum fault_result {
+	FAULT_MAPPED,		/* enter the guest again */
+	FAULT_MMIO,		/* no slot: emulate */
+	FAULT_MMIO_RO,		/* write to a read-only slot: emulate, the write goes to user space */
+	/* negative errno: -EFAULT host page not to be had, -EINTR signal, -ENOMEM, -EHWPOISON */
+};
+
+/**
+ * keel_memory_fault() - resolve a second-level fault
+ * @vcpu: faulting vCPU
+ * @gpa: faulting address
+ * @access: FAULT_* of exit.h
+ *
+ * Maps the page and, where the host has neighbours mapped, these too; uses 2M and 1G entries where host memory is
+ * huge. Context: may sleep, interrupts on, no locks.
+ * Return: enum fault_result or negative errno.
+ */
+int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);
+
+/* Is there a slot at @gpa? Any context (RCU inside). */
+bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
+
+/* Physical address of the root that a vCPU must use now; the backend loads it when RG_ROOT is dirty. */
+hpa_t keel_memory_root(struct vcpu *vcpu);
+
+/* ---- access by the module ------------------------------------------------------------------------------------------ */
+
+/* May sleep. Cross pages and slots. -EFAULT where no slot or the host page is not to be had. Writes mark dirty. */
+int keel_read_guest(struct vm *vm, gpa_t gpa, void *data, unsigned long len);
+int keel_write_guest(struct vm *vm, gpa_t gpa, const void *data, unsigned long len);
+/* As above without sleeping; -EFAULT also when the host page is not present. Interrupts may be off. */
+int keel_read_guest_atomic(struct vm *vm, gpa_t gpa, void *data, unsigned long len);
+int keel_write_guest_atomic(struct vm *vm, gpa_t gpa, const void *data, unsigned long len);
+/**
+ * keel_cmpxchg_guest() - atomic compare and exchange in guest memory
+ * @size: 1, 2, 4 or 8 bytes, naturally aligned
+ * @old: expected value in, found value out
+ * Return: 0 exchanged, 1 compare failed, -EFAULT. May sleep.
+ */
+int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
+/* Launcher address of a guest frame, or 0. @writable: also require a writable slot. Under RCU or slots_lock. */
+enum hva_access { HVA_READ, HVA_WRITE };
+hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access);
+void keel_mark_dirty(struct vm *vm, gfn_t gfn);		/* any context */
+
+/* ---- guest page tables (ept/walk.c) ------------------------------------------------------------------------------ */
+
+#define WALK_WRITE	BIT(0)
+#define WALK_FETCH	BIT(1)
+#define WALK_USER	BIT(2)	/* CPL 3 */
+#define WALK_IMPLICIT	BIT(3)	/* implicit supervisor access (descriptor tables): SMAP ignores AC */
+#define WALK_ATOMIC	BIT(4)	/* do not sleep; -EFAULT instead */
+#define WALK_NO_AD	BIT(5)	/* leave accessed and dirty bits alone */
+
+/**
+ * struct walk - result of a guest page-table walk
+ * @gpa: translated address
+ * @page_size: bytes mapped by the final entry
+ * @error: page-fault error code when the walk failed
+ */
+struct walk {
+	gpa_t gpa;
+	u64 page_size;
+	u32 error;
+};
+
+/**
+ * keel_walk() - translate a linear address by the vCPU's current paging mode
+ * @vcpu: on its own thread, loaded
+ * @gva: linear address
+ * @access: WALK_*
+ * @walk: result
+ *
+ * Handles no paging, 32-bit, PAE, 4- and 5-level paging with NX, WP, SMEP, SMAP, PKU and reserved bits.
+ * Return: 0; 1 for a guest page fault (@walk->error); -EFAULT when a table cannot be read.
+ */
+int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk);
+/* Linear address accessors with page crossing. Return as keel_walk(); *fault_gva names the byte that faulted. */
+int keel_read_virt(struct vcpu *vcpu, gva_t gva, void *data, unsigned int len, u32 access, struct walk *walk, gva_t *fault_gva);
+int keel_write_virt(struct vcpu *vcpu, gva_t gva, const void *data, unsigned int len, u32 access, struct walk *walk,
+		    gva_t *fault_gva);
+/**
+ * keel_fetch_atomic() - instruction bytes at CS:RIP, for the inner loop
+ * @buf: up to @max bytes (15); stops at a page end if the next page is not at hand
+ * Return: number of bytes, 0 when not to be had without sleeping. Interrupts off.
+ */
+unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max);
+
+#endif

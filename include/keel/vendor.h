@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the shared rooms and a backend (vmx/, svm/). One table, const, chosen once at load.
+ *
+ * "Loaded" means: preemption is off or the preempt notifier is armed, and keel_vcpu_load() has made this CPU the vCPU's.
+ */
+#ifndef KEEL_VENDOR_H
+#define KEEL_VENDOR_H
+
+#include <keel/exit.h>
+#include <keel/pgtable.h>
+#include <keel/types.h>
+
+struct event;
+
+#define WINDOW_IRQ	BIT(0)	/* exit as soon as an interrupt can be taken */
+#define WINDOW_NMI	BIT(1)	/* exit as soon as an NMI can be taken */
+
+enum tlb_scope {
+	TLB_VM,			/* all translations of this VM on this CPU */
+	TLB_GUEST,		/* guest-made translations of this vCPU */
+};
+
+/**
+ * struct vendor_caps - what the CPU offers, filled by vendor_ops.setup(), const afterwards
+ * @nested: second-level paging is there and used
+ * @tsc_scaling: the guest TSC can run at another frequency
+ * @tsc_ratio_frac_bits: fixed-point position of vcpu_tsc.ratio
+ * @max_tsc_khz: highest guest frequency that scaling reaches
+ * @tpr_shadow: CR8 is virtualised by hardware; RG_TPR groups are used
+ * @vnmi: hardware masks NMIs by itself
+ */
+struct vendor_caps {
+	bool nested;
+	bool tsc_scaling;
+	u8 tsc_ratio_frac_bits;
+	u32 max_tsc_khz;
+	bool tpr_shadow;
+	bool vnmi;
+	bool xsaves;
+};
+
+extern struct vendor_caps keel_caps;
+
+/**
+ * struct vendor_ops - what a backend does
+ * @name: "svm" or "vmx"
+ * @vcpu_size: size of the struct that embeds struct vcpu as its first member
+ *
+ * Module life, process context:
+ * @supported: does this CPU (and firmware) offer it? 0, or -EOPNOTSUPP / -ENODEV after one pr_err line that says why
+ *	and what to do.
+ * @setup: fill keel_caps, allocate what all CPUs need, keel_pgtable_init().
+ * @teardown: undo it.
+ *
+ * CPU life, on that CPU with interrupts off (host/enable.c; hotplug, suspend, reboot, crash):
+ * @cpu_busy: is virtualization already on here (another owner)? Reads hardware, not shadows.
+ * @cpu_enable: turn it on. 0 or -errno.
+ * @cpu_disable: turn it off. Also from NMI context at a crash: no locks.
+ *
+ * VM and vCPU life, may sleep:
+ * @vm_create, @vm_destroy, @vcpu_create, @vcpu_destroy: the backend's own parts. Destroy accepts half-built objects.
+ * @vcpu_reset: after core has written the reset state to vcpu->regs and marked all groups dirty.
+ *
+ * Scheduling, preemption off:
+ * @vcpu_load: this CPU is the vCPU's from now on (host state saved, vCPU moved: flush what must be).
+ * @vcpu_put: it is not any more.
+ *
+ * Registers, loaded:
+ * @regs_fetch: copy the given RG_* groups from hardware to vcpu->regs (and events.shadow for RG_SHADOW).
+ *	Dirty groups are written by @enter.
+ *
+ * The inner loop, interrupts off:
+ * @enter: write dirty groups, enter the guest, come back at its exit with host state restored. regs.valid then
+ *	holds just the groups the backend copied. Reports interrupted events with keel_event_interrupted().
+ * @exit_fast: look at the exit; serve it by a fast verb or return EXIT_SLOW.
+ * @inject: hand @event to hardware for the coming entry; NULL: nothing goes in.
+ * @windows: set the WINDOW_* wanted from the next entry on, clear the others.
+ * @nmi_masked_changed: events.nmi_masked was set (an NMI goes in) or cleared (by KVM_SET_VCPU_EVENTS).
+ *
+ * Interrupts on, preemptible, loaded:
+ * @exit_slow: the exit switch. Return rule of exit.h.
+ *
+ * Settings:
+ * @intercepts_changed: guest_debug, disabled exits, CPUID (MSR permission maps), CR0/CR4 policy: compute again.
+ * @tlb_flush: before the next entry on this CPU. Interrupts may be off.
+ * @msr_get, @msr_set: MSRs that only this backend knows. 0; 1 for #GP; -ENOENT if not its own. @host: from an ioctl.
+ * @cpuid_mask: clear in @entry (function/index set) what guests must not see with this backend.
+ * @describe_exit: name of a hardware exit reason for messages.
+ * @dump: print the vCPU's hardware state to the log; rate-limited by the caller.
+ */
+struct vendor_ops {
+	const char *name;
+	u32 vcpu_size;
+
+	int (*supported)(void);
+	int (*setup)(void);
+	void (*teardown)(void);
+
+	bool (*cpu_busy)(void);
+	int (*cpu_enable)(void);
+	void (*cpu_disable)(void);
+
+	int (*vm_create)(struct vm *vm);
+	void (*vm_destroy)(struct vm *vm);
+	int (*vcpu_create)(struct vcpu *vcpu);
+	void (*vcpu_destroy)(struct vcpu *vcpu);
+	void (*vcpu_reset)(struct vcpu *vcpu);
+
+	void (*vcpu_load)(struct vcpu *vcpu);
+	void (*vcpu_put)(struct vcpu *vcpu);
+	void (*regs_fetch)(struct vcpu *vcpu, u32 groups);
+
+	void (*enter)(struct vcpu *vcpu);
+	enum exit_verdict (*exit_fast)(struct vcpu *vcpu);
+	int (*exit_slow)(struct vcpu *vcpu);
+	void (*inject)(struct vcpu *vcpu, const struct event *event);
+	void (*windows)(struct vcpu *vcpu, u32 windows);
+	void (*nmi_masked_changed)(struct vcpu *vcpu);
+
+	void (*intercepts_changed)(struct vcpu *vcpu);
+	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
+	int (*msr_get)(struct vcpu *vcpu, u32 msr, u64 *val);
+	int (*msr_set)(struct vcpu *vcpu, u32 msr, u64 val, bool host);
+	void (*cpuid_mask)(struct kvm_cpuid_entry2 *entry);
+	const char *(*describe_exit)(u64 reason);
+	void (*dump)(struct vcpu *vcpu);
+};
+
+/* Chosen at load from CPUID (chardev/main.c). */
+extern const struct vendor_ops *keel_vendor;
+extern const struct vendor_ops keel_svm_ops;
+extern const struct vendor_ops keel_vmx_ops;
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct vm: one virtual machine, and the verbs of its life.
+ *
+ * Reference counting: the VM's file descriptor, every vCPU and device file descriptor and every irqfd shutdown in flight
+ * hold one reference each. keel_vm_put() of the last one destroys it (may sleep).
+ */
+#ifndef KEEL_VM_H
+#define KEEL_VM_H
+
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+#include <uapi/linux/kvm.h>
+#include <keel/bus.h>
+#include <keel/memory.h>
+#include <keel/stats.h>
+#include <keel/types.h>
+
+enum irqchip_mode {
+	IRQCHIP_NONE,		/* interrupt controllers in the launcher */
+	IRQCHIP_SPLIT,		/* local APICs here, the rest in the launcher */
+	IRQCHIP_KERNEL,		/* all here */
+};
+
+/**
+ * struct vm_clock - kvmclock of one VM (core/clock.c)
+ * @lock: guards all members; a seqlock so that readers with interrupts off never wait for a writer that sleeps
+ * @kvmclock_offset: nanoseconds added to the host's boot-time clock
+ * @wall_clock: gpa of the wall clock structure last written, 0 for none
+ * @default_tsc_khz: frequency given to vCPUs created from now on
+ * @tsc_offset: TSC offset shared by vCPUs that are in step
+ */
+struct vm_clock {
+	raw_spinlock_t lock;
+	s64 kvmclock_offset;
+	u64 wall_clock;
+	u32 default_tsc_khz;
+	u64 tsc_offset;
+	u64 last_tsc_write;
+	u64 last_tsc_host;
+	u64 last_tsc_ns;
+	u32 last_tsc_khz;
+	u64 tsc_generation;
+};
+
+struct vm {
+	refcount_t refs;
+	struct mm_struct *mm;		/* the creator's; ioctls from another mm get -EIO */
+	bool dead;			/* an internal check failed: every ioctl gets -EIO. Set once, read locklessly. */
+
+	struct mutex lock;		/* creation of vCPUs and irqchip, one-time settings below */
+	struct xarray vcpus;		/* index (0..nr_vcpus-1) -> struct vcpu; insert-only until destruction */
+	unsigned int nr_vcpus;		/* online, published with store-release after the insert */
+	unsigned int nr_created;	/* includes vCPUs under construction; @lock */
+	unsigned int max_vcpu_id;	/* one above the highest allowed id */
+	u32 bsp_id;			/* vcpu_id of the bootstrap processor */
+
+	struct memory mem;		/* ept/ */
+	struct bus pio;			/* in-kernel ports */
+	struct bus mmio;		/* in-kernel MMIO but for the local APICs */
+	struct coalesced *coalesced;	/* core/coalesced.c, NULL until a zone is registered */
+
+	enum irqchip_mode irq_mode;	/* set once under @lock before the first vCPU; read locklessly */
+	struct irqchip *irq;		/* irqchip/: routing, irqfds; allocated with the VM's first use of it */
+	struct vm_clock clock;
+
+	/* KVM_ENABLE_CAP, KVM_CAP_DISABLE_EXITS ...: set before the first vCPU, then const */
+	u32 disabled_exits;		/* KVM_X86_DISABLE_EXITS_* */
+	u64 disabled_quirks;		/* KVM_X86_QUIRK_* */
+	bool x2apic_32bit_ids;		/* KVM_X2APIC_API_USE_32BIT_IDS */
+	bool x2apic_no_bcast_quirk;	/* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
+	bool exception_payload;		/* KVM_CAP_EXCEPTION_PAYLOAD */
+	bool exit_on_emulation_error;	/* KVM_CAP_EXIT_ON_EMULATION_FAILURE */
+	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_* */
+
+	gpa_t tss_addr;			/* KVM_SET_TSS_ADDR: kept and reported, unused with hardware real mode */
+	gpa_t identity_map_addr;
+
+	struct vm_stats stats;
+	char stats_id[48];		/* "keel-<pid>-<n>", name of the binary stats */
+	void *vendor;			/* the backend's per-VM data, NULL if it needs none */
+};
+
+/**
+ * keel_vm_create() - make an empty VM for current->mm
+ *
+ * Turns virtualization on for the first VM (host/enable.c). Context: may sleep.
+ * Return: the VM with one reference, or ERR_PTR(-EBUSY/-ENOMEM/...).
+ */
+struct vm *keel_vm_create(void);
+void keel_vm_put(struct vm *vm);
+
+static inline void keel_vm_get(struct vm *vm)
+{
+	refcount_inc(&vm->refs);
+}
+
+/* End this VM: kick every vCPU out with -EIO. For failed internal checks. Any context. */
+void keel_vm_kill(struct vm *vm, const char *why);
+
+/* vCPU by index or by vcpu_id (the APIC id at reset), NULL if absent. Lockless. */
+struct vcpu *keel_vm_vcpu(struct vm *vm, unsigned int index);
+struct vcpu *keel_vm_vcpu_by_id(struct vm *vm, u32 vcpu_id);
+
+#define vm_for_each_vcpu(vm, i, vcpu) \
+	for ((i) = 0; (i) < smp_load_acquire(&(vm)->nr_vcpus) && ((vcpu) = xa_load(&(vm)->vcpus, (i))); (i)++)
+
+/* Set request @req on every vCPU; kick those in guest mode. REQUEST_WAIT: return after each has left the guest. */
+void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags);
+#define REQUEST_WAIT	BIT(0)
+
+
+#endif
