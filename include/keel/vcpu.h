@@ -166,45 +166,49 @@ enum vcpu_request {
 	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->eoi_vector */
 	REQ_APIC_TIMER,		/* local APIC timer fired: irqchip turns it into an interrupt */
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
+	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
 	NR_REQUESTS,
 };
 
 enum vcpu_mode {
 	VCPU_OUTSIDE,
 	VCPU_IN_GUEST,		/* between the last check of requests and the exit */
+	VCPU_EXITING,		/* in guest, and an IPI is already on its way */
 };
 
 /* What to finish when KVM_RUN comes back after an exit that user space completes. */
-enum completion {
+enum vcpu_completion {
 	COMPLETE_NONE,
 	COMPLETE_PIO_IN,	/* a plain IN: data to RAX, advance RIP */
-	COMPLETE_PIO_OUT,	/* nothing but the immediate_exit rule */
-	COMPLETE_MMIO,		/* data for the next fragment of vcpu->mmio, then emulate again */
-	COMPLETE_STRING_IO,	/* the emulator goes on with INS/OUTS */
-	COMPLETE_HYPERCALL,
-	COMPLETE_RDMSR,
-	COMPLETE_WRMSR,
-	COMPLETE_EMULATE,	/* run the instruction again through the emulator */
+	COMPLETE_PIO_OUT,	/* a plain OUT: advance RIP */
+	COMPLETE_MMIO_LOAD,	/* a plain load: data to io.mov's register, advance RIP */
+	COMPLETE_MMIO,		/* data for the emulator's access, then emulate again */
+	COMPLETE_STRING_IO,	/* the emulator goes on with INS */
+	COMPLETE_HYPERCALL,	/* result to RAX, advance RIP */
+	COMPLETE_RDMSR,		/* data to EDX:EAX or #GP, advance RIP */
+	COMPLETE_WRMSR,		/* #GP or advance RIP */
 };
 
-#define MMIO_MAX_FRAGMENTS 8
-
 /**
- * struct vcpu_user_io - an access that user space answers (core/io.c)
- *
- * The emulator's instruction is restarted after the answer; @data then holds what was read, in order, and @next says how many bytes
- * the restarted instruction has already taken again.
+ * struct vcpu_user_io - an access that user space answers (core/io.c, core/insn.c)
+ * @data: bytes answered so far of the access in flight
+ * @have: how many; one access of the emulator may take several exits (16 bytes, two pages)
+ * @pos: where in @data the answer to the present exit goes
+ * @len: bytes of the present exit
+ * @is_write: direction of the present exit
+ * @answered: port data for the emulator are in pio_data
+ * @rip: of the instruction; completion is dropped when user space moved RIP meanwhile
+ * @mov: the plain move that a fast MMIO load completes
  */
 struct vcpu_user_io {
-	u8 data[64];
-	u16 have;		/* bytes answered so far */
-	u16 next;		/* bytes the restarted instruction has consumed */
-	gpa_t gpa;		/* of the access in flight */
-	u16 port;
+	u8 data[16];
+	u8 have;
+	u8 pos;
 	u8 len;
-	u8 reads, writes;	/* accesses completed in this instruction, for restarts */
 	bool is_write;
-	bool active;		/* an instruction is being restarted */
+	bool answered;
+	u64 rip;
+	struct emu_mov mov;
 };
 
 struct vcpu_tsc {
@@ -283,6 +287,11 @@ struct vcpu_cpuid {
 #define GUEST_HAS_MTRR		BIT(14)
 #define GUEST_HAS_TSC_ADJUST	BIT(15)
 
+/**
+ * struct vcpu - one virtual CPU
+ *
+ * The backend allocates it inside its own struct, zeroed; core/vcpu.c does the rest.
+ */
 struct vcpu {
 	struct vcpu_regs regs;		/* first; see its comment */
 
@@ -300,7 +309,8 @@ struct vcpu {
 	struct mutex mutex;		/* one vCPU ioctl at a time */
 	struct rcuwait wait;
 	struct preempt_notifier preempt;
-	struct task_struct *task;	/* last to run it, for directed yield; RCU */
+	struct task_struct *task;	/* thread in KVM_RUN, only ever compared with current */
+	struct pid __rcu *pid;		/* last thread in KVM_RUN, for directed yield */
 
 	struct vcpu_events events;
 	struct vcpu_cpuid cpuid;
@@ -309,6 +319,8 @@ struct vcpu {
 	struct vcpu_pv pv;
 	struct host_fpu fpu;		/* guest FPU container (host/fpu.c) */
 	u64 xcr0;
+	u32 pkru;
+	u8 windows;			/* WINDOW_* last given to the backend (core/inject.c) */
 	u64 apic_base;			/* IA32_APIC_BASE */
 	u64 cr8;			/* without an in-kernel local APIC */
 	struct lapic *lapic;		/* irqchip/, NULL without one */
@@ -317,7 +329,7 @@ struct vcpu {
 
 	struct emu emu;			/* emulator context (core/insn.c) */
 	struct vcpu_user_io io;
-	u8 complete;			/* enum completion */
+	u8 complete;			/* enum vcpu_completion */
 	u8 complete_len;		/* instruction length to advance by */
 	u32 complete_msr;
 
@@ -366,6 +378,9 @@ static inline void vcpu_request(struct vcpu *vcpu, unsigned int req)
 	smp_mb__before_atomic();
 	set_bit(req, &vcpu->requests);
 }
+
+/* Directed yield to @target's thread. True if it was boosted. May sleep. */
+bool keel_vcpu_yield_to(struct vcpu *target);
 
 /* Is this the thread that runs the vCPU now (so that a kick of itself is needless)? */
 bool keel_vcpu_is_current(const struct vcpu *vcpu);

@@ -12,6 +12,7 @@
 #include <keel/types.h>
 
 struct event;
+struct kvm_cpuid_entry2;
 
 #define WINDOW_IRQ	BIT(0)	/* exit as soon as an interrupt can be taken */
 #define WINDOW_NMI	BIT(1)	/* exit as soon as an NMI can be taken */
@@ -75,7 +76,8 @@ extern struct vendor_caps keel_caps;
  *	holds just the groups the backend copied. Reports interrupted events with keel_event_interrupted().
  * @exit_fast: look at the exit; serve it by a fast verb or return EXIT_SLOW.
  * @inject: hand @event to hardware for the coming entry; NULL: nothing goes in.
- * @windows: set the WINDOW_* wanted from the next entry on, clear the others.
+ * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
+ *	REQ_EVENT; core then chooses again.
  * @nmi_masked_changed: events.nmi_masked was set (an NMI goes in) or cleared (by KVM_SET_VCPU_EVENTS).
  *
  * Interrupts on, preemptible, loaded:
