@@ -61,9 +61,15 @@ void keel_host_xmm_write(unsigned int n, const void *data16);
 bool keel_host_work_pending(void);
 /* Do it, interrupts on. Return 0, or -EINTR when a signal waits. */
 int keel_host_do_work(void);
-/* Around the inner loop / each entry, interrupts off: time accounting and context tracking. */
+/* Around each entry, interrupts off: context tracking (RCU does not watch the guest). */
 void keel_host_guest_enter(void);
 void keel_host_guest_exit(void);
+/*
+ * Around the inner loop, interrupts off at the begin, on at the end: what passes in between, and the host's timer tick that
+ * ended it, counts as guest time.
+ */
+void keel_host_guest_time_begin(void);
+void keel_host_guest_time_end(void);
 /* rcuwait, task accounting: run delay of current in ns, for steal time. */
 u64 keel_host_run_delay(void);
 

@@ -108,6 +108,10 @@ struct vcpu *keel_vm_vcpu_by_id(struct vm *vm, u32 vcpu_id);
 #define vm_for_each_vcpu(vm, i, vcpu) \
 	for ((i) = 0; (i) < smp_load_acquire(&(vm)->nr_vcpus) && ((vcpu) = xa_load(&(vm)->vcpus, (i))); (i)++)
 
+/* Module-wide state of core/: set up at load before any VM, after the vendor's setup. */
+int keel_core_init(void);
+void keel_core_exit(void);
+
 /* Set request @req on every vCPU; kick those in guest mode. REQUEST_WAIT: return after each has left the guest. */
 void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags);
 #define REQUEST_WAIT	BIT(0)
