@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of host/. */
+#ifndef KEEL_HOST_INTERNAL_H
+#define KEEL_HOST_INTERNAL_H
+
+/* Read XCR0, XSS and the MXCSR mask once; module init, before the first VM. */
+void keel_host_fpu_init(void);
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSRs that the kernel itself never uses but user mode does: the guest's value may stay while the kernel runs, and the host's
+ * comes back just before a task returns to user mode (user-return notifier), so that an exit to the kernel costs nothing.
+ *
+ * All state is per CPU and touched on that CPU with interrupts off.
+ */
+#include <linux/bits.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
+#include <linux/user-return-notifier.h>
+#include <asm/msr.h>
+#include <keel/host.h>
+
+static const u32 slot_msr[NR_URET_SLOTS] = {
+	[URET_TSC_AUX]	= MSR_TSC_AUX,
+};
+
+struct uret_cpu {
+	struct user_return_notifier urn;
+	bool registered;
+	u32 known;			/* slots whose host value has been read */
+	u64 host[NR_URET_SLOTS];
+	u64 current_value[NR_URET_SLOTS];
+};
+
+static struct uret_cpu __percpu *uret_cpus;
+
+static void restore_host(struct uret_cpu *cpu)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < NR_URET_SLOTS; slot++) {
+		if (!(cpu->known & BIT(slot)) || cpu->current_value[slot] == cpu->host[slot])
+			continue;
+		wrmsrl(slot_msr[slot], cpu->host[slot]);
+		cpu->current_value[slot] = cpu->host[slot];
+	}
+}
+
+static void on_user_return(struct user_return_notifier *urn)
+{
+	struct uret_cpu *cpu = container_of(urn, struct uret_cpu, urn);
+	unsigned long flags;
+
+	/* an interrupt of keel_host_uret_exit() may come in between */
+	local_irq_save(flags);
+	if (cpu->registered) {
+		cpu->registered = false;
+		user_return_notifier_unregister(urn);
+		restore_host(cpu);
+	}
+	local_irq_restore(flags);
+}
+
+void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value)
+{
+	struct uret_cpu *cpu = this_cpu_ptr(uret_cpus);
+	unsigned long flags;
+
+	if (likely((cpu->known & BIT(slot)) && cpu->current_value[slot] == guest_value))
+		return;
+	local_irq_save(flags);
+	if (!(cpu->known & BIT(slot))) {
+		rdmsrl(slot_msr[slot], cpu->host[slot]);
+		cpu->current_value[slot] = cpu->host[slot];
+		cpu->known |= BIT(slot);
+	}
+	if (cpu->current_value[slot] != guest_value) {
+		wrmsrl(slot_msr[slot], guest_value);
+		cpu->current_value[slot] = guest_value;
+		if (!cpu->registered) {
+			cpu->registered = true;
+			user_return_notifier_register(&cpu->urn);
+		}
+	}
+	local_irq_restore(flags);
+}
+
+int __init keel_host_uret_init(void)
+{
+	int n;
+
+	uret_cpus = alloc_percpu(struct uret_cpu);
+	if (!uret_cpus)
+		return -ENOMEM;
+	for_each_possible_cpu(n)
+		per_cpu_ptr(uret_cpus, n)->urn.on_user_return = on_user_return;
+	return 0;
+}
+
+static void uret_drop(void *unused)
+{
+	on_user_return(&this_cpu_ptr(uret_cpus)->urn);
+}
+
+void keel_host_uret_exit(void)
+{
+	on_each_cpu(uret_drop, NULL, 1);
+	free_percpu(uret_cpus);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Small shims over what changed between supported kernels and is used by more than one room. KEEL_HAVE_* come from
+ * host/probe; no other header of Keel looks at them, and no code at all at LINUX_VERSION_CODE.
+ */
+#ifndef KEEL_COMPAT_H
+#define KEEL_COMPAT_H
+
+#include <linux/file.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/timer.h>
+#include <linux/wait.h>
+#include "keel_have.h"
+
+/* What the young hooks of struct mmu_notifier_ops return. */
+#ifdef KEEL_HAVE_MN_YOUNG_BOOL
+typedef bool keel_mn_young_t;
+#else
+typedef int keel_mn_young_t;
+#endif
+
+/* Wait for the host's page in a way that a signal can end, where the kernel knows how. */
+#ifdef KEEL_HAVE_FOLL_INTERRUPTIBLE
+#define KEEL_FOLL_INTERRUPTIBLE	FOLL_INTERRUPTIBLE
+#else
+#define KEEL_FOLL_INTERRUPTIBLE	0
+#endif
+
+static inline void keel_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+#ifdef KEEL_HAVE_VM_FLAGS_SET
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
+static inline struct file *keel_fd_file(struct fd f)
+{
+#ifdef KEEL_HAVE_FD_FILE
+	return fd_file(f);
+#else
+	return f.file;
+#endif
+}
+
+static inline void keel_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*fn)(struct hrtimer *),
+				      clockid_t clock, enum hrtimer_mode mode)
+{
+#ifdef KEEL_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#endif
+}
+
+static inline int keel_timer_delete_sync(struct timer_list *timer)
+{
+#ifdef KEEL_HAVE_TIMER_DELETE
+	return timer_delete_sync(timer);
+#else
+	return del_timer_sync(timer);
+#endif
+}
+
+/* Waiters that are served first and keep others from being woken. */
+static inline void keel_add_wait_queue_priority(struct wait_queue_head *wq, struct wait_queue_entry *entry)
+{
+#ifdef KEEL_HAVE_WAITQ_PRIORITY_EXCLUSIVE
+	add_wait_queue_priority_exclusive(wq, entry);
+#else
+	add_wait_queue_priority(wq, entry);
+#endif
+}
+
+#endif
