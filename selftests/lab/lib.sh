@@ -30,3 +30,29 @@ lab_release() { basename "$(readlink "$cache_dir/$1/modules")"; }
 
 # lab_have SERIES - is the kernel in the cache, whole?
 lab_have() { [ -e "$cache_dir/$1/complete" ]; }
+
+# count_tap FILE - "passed failed skipped" of a TAP stream. Where a point's own
+# TAP is nested in it as comments ("# ok 1 case"), the nested points count and
+# the outer one only if it failed without any of them failing. Points missing
+# from the outer plan are failures; "not ok # TODO" counts as skipped.
+count_tap() {
+	awk '
+	/^1\.\.[0-9]+/ { planned = substr($1, 4) + 0; has_plan = 1; next }
+	/^# ok [0-9]+/ { if (/# SKIP/) ns++; else np++; next }
+	/^# not ok [0-9]+/ { nf++; next }
+	/^ok [0-9]+/ || /^not ok [0-9]+/ {
+		seen++
+		bad = /^not/
+		if (bad && /# TODO/) { s++; p += np }
+		else if (bad) { f += nf > 0 ? nf : 1; p += np; s += ns }
+		else if (np + ns > 0) { p += np; s += ns; f += nf }
+		else if (/# SKIP/) s++
+		else p++
+		np = ns = nf = 0
+	}
+	END {
+		if (!has_plan) f += 1
+		else if (seen < planned) f += planned - seen
+		print p + 0, f + 0, s + 0
+	}' "$1"
+}

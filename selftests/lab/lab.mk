@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The emulated hosts: make demo, check, bench, lab. Included by the top Makefile.
+
+export KEEL_BUILD	= $(abspath $(BUILD))
+# The kernels under test; may be shared by several work trees.
+export KEEL_CACHE	?= $(KEEL_BUILD)/cache
+
+LAB	= $(CURDIR)/selftests/lab
+
+.PHONY: demo check bench lab
+
+# What building and testing need: Debian's packages, the kernels under test.
+lab:
+	@$(LAB)/install
+
+demo: lab
+	@$(LAB)/demo
+
+check: lab
+	@$(LAB)/check
+
+bench: lab
+	@$(LAB)/bench

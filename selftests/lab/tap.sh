@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# TAP for the lab's own tests, which busybox runs in the emulated host:
+# begin N, then N times check NAME COMMAND... or skip NAME REASON, then end.
+
+tap_number=0 tap_failed=0 tap_planned=0
+
+begin() {
+	tap_planned=$1
+	echo "TAP version 13"
+	echo "1..$1"
+}
+
+check() {
+	tap_number=$((tap_number + 1))
+	tap_name=$1
+	shift
+	if "$@"; then
+		echo "ok $tap_number $tap_name"
+	else
+		echo "not ok $tap_number $tap_name # status $?: $*"
+		tap_failed=$((tap_failed + 1))
+		return 1
+	fi
+}
+
+skip() {
+	tap_number=$((tap_number + 1))
+	echo "ok $tap_number $1 # SKIP $2"
+}
+
+end() {
+	[ $tap_failed = 0 ] && [ $tap_number = "$tap_planned" ]
+	exit
+}
+
+# not COMMAND... - succeeds when it fails (its words become a diagnostic)
+not() {
+	! "$@" 2>&1 | sed 's/^/# /'
+}
+
+# within SECONDS COMMAND... - waits until it succeeds
+within() {
+	tap_tries=$(($1 * 5))
+	shift
+	until "$@"; do
+		tap_tries=$((tap_tries - 1))
+		[ $tap_tries -gt 0 ] || return 1
+		usleep 200000
+	done
+}
+
+# free_kb - memory free now, with the caches that can go gone
+free_kb() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	sed -n 's/^MemFree: *\([0-9]*\).*/\1/p' /proc/meminfo
+}

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module none --cpu -svm
+# needs: keel
+#
+# On a CPU without SVM the module does not load, and says why.
+
+. /lab/tap.sh
+begin 3
+check "keel.ko is refused" not modprobe keel
+check "there is no node" not test -e /dev/keel
+check "the kernel's log says why" sh -c 'dmesg | grep -i "keel.*\(svm\|vmx\|virtualization\)"'
+end
