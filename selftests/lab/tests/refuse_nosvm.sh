@@ -6,7 +6,8 @@
 # On a CPU without SVM the module does not load, and says why.
 
 . /lab/tap.sh
-begin 3
+begin 4
+check "keel.ko is there" modinfo keel
 check "keel.ko is refused" not modprobe keel
 check "there is no node" not test -e /dev/keel
 check "the kernel's log says why" sh -c 'dmesg | grep -i "keel.*\(svm\|vmx\|virtualization\)"'

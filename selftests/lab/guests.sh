@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# Linux guests for the lab's tests: each prints a line a second until killed.
+
+# start_guest NAME [OPTION]... - in the background; output in /tmp/guest.NAME
+start_guest() {
+	guest_name=$1
+	shift
+	keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd \
+		--memory 160M --append "console=ttyS0 quiet keel.mode=linger" "$@" \
+		</dev/null >"/tmp/guest.$guest_name" 2>&1 &
+	echo $! >"/tmp/guest.$guest_name.pid"
+}
+
+guest_pid() { cat "/tmp/guest.$1.pid"; }
+
+# guest_lives NAME - has the guest got to its loop?
+guest_lives() { grep -q 'guest: alive' "/tmp/guest.$1"; }
+
+# guest_goes_on NAME - does the guest print something new within 20 seconds?
+guest_goes_on() {
+	guest_lines=$(wc -l <"/tmp/guest.$1")
+	within 20 guest_has_more "$1" "$guest_lines"
+}
+
+guest_has_more() { [ "$(wc -l <"/tmp/guest.$1")" -gt "$2" ]; }
+
+stop_guest() {
+	kill -9 "$(guest_pid "$1")"
+	wait "$(guest_pid "$1")" 2>/dev/null
+}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module keel --cpus 2
+# needs: keel launcher guest
+#
+# A launcher is killed 100 times at random moments of its guest's boot, two CPUs and a
+# disk, while another guest goes on. Nothing is left of it: no process, no
+# memory, no reference that keeps the module.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+random() { echo $(($(od -An -tu2 -N2 /dev/urandom) % $1)); }
+
+# kill_rounds COUNT MILLISECONDS - each lives at most that long
+kill_rounds() {
+	for round in $(seq "$1"); do
+		start_guest victim --cpus 2 --disk /guest/disk.img
+		usleep $(($(random "$2") * 1000))
+		kill -9 "$(guest_pid victim)" || { echo "# round $round: it ended by itself"; return 1; }
+		wait "$(guest_pid victim)" 2>/dev/null
+	done
+}
+
+begin 9
+start_guest other
+check "the other guest runs" within 60 guest_lives other
+check "5 kills to fill the caches" kill_rounds 5 1000
+before=$(free_kb)
+check "70 kills within 0.8 s" kill_rounds 70 800
+check "25 kills within 3 s" kill_rounds 25 3000
+check "5 kills within 20 s" kill_rounds 5 20000
+check "the other guest goes on" guest_goes_on other
+after=$(free_kb)
+echo "# MemFree $before kB before, $after kB after"
+check "the memory is back, but for 6 MB" [ "$after" -ge $((before - 6144)) ]
+stop_guest other
+check "no launcher is left" not pidof keel
+check "the module unloads" modprobe -r keel
+end

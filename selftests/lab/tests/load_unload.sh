@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module none --cpus 2
+# run: --kernel 6.12 --module none --cpus 2
+# needs: keel launcher guest selftests
+#
+# 50 times in and out, a VM made each time; while a VM runs the module stays. Then
+# the memory is back.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+in_and_out() {
+	modprobe keel && [ -c /dev/keel ] || return
+	/selftests/core/hlt_test >/tmp/out 2>&1 || { cat /tmp/out; return 1; }
+	modprobe -r keel && ! [ -e /dev/keel ]
+}
+
+rounds() {
+	for round in $(seq "$1"); do
+		in_and_out || { echo "# round $round"; return 1; }
+	done
+}
+
+begin 7
+# Caches of the kernel's own fill in the first rounds.
+check "3 rounds" rounds 3
+before=$(free_kb)
+check "25 rounds" rounds 25
+modprobe keel
+start_guest a
+check "a guest runs" within 60 guest_lives a
+check "the module stays while it does" not modprobe -r keel
+check "the guest goes on" guest_goes_on a
+stop_guest a
+modprobe -r keel
+check "25 more rounds" rounds 25
+after=$(free_kb)
+echo "# MemFree $before kB before, $after kB after"
+check "the memory is back, but for 4 MB" [ "$after" -ge $((before - 4096)) ]
+end

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module both
+# run: --kernel 6.12 --module both
+# needs: launcher guest selftests
+#
+# One owner at a time: while KVM has the CPU's virtualization Keel refuses to create a
+# VM and says why, and the other way round; each works once the other is gone.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+keel_works() { KEEL_DEVICE=/dev/keel /selftests/core/hlt_test >/tmp/out 2>&1; }
+kvm_works() { KEEL_DEVICE=/dev/kvm /selftests/core/hlt_test >/tmp/out 2>&1; }
+
+begin 9
+check "KVM works with keel.ko loaded" kvm_works
+check "Keel makes no VM while kvm_amd is there" not keel_works
+check "the kernel's log names kvm_amd" sh -c 'dmesg | grep "keel.*kvm_amd"'
+check "KVM still works" kvm_works
+check "kvm_amd unloads" modprobe -r kvm_amd
+check "now Keel works" keel_works
+KEEL_DEVICE=/dev/keel start_guest a
+check "a Keel guest runs" within 60 guest_lives a
+check "KVM makes no VM beside it" not sh -c '
+	modprobe kvm_amd 2>/dev/null && KEEL_DEVICE=/dev/kvm /selftests/core/hlt_test >/dev/null'
+stop_guest a
+modprobe -r kvm_amd 2>/dev/null
+modprobe kvm_amd
+check "KVM works again when Keel's guest is gone" kvm_works
+end
