@@ -157,7 +157,7 @@ struct vcpu *vcpu_create_guest(struct vm *vm, u32 id, void *fn)
 
 	vcpu_set_supported_cpuid(vcpu);
 	vcpu_start64(vcpu, fn);
-	if (id && vm->flags & (VM_IRQCHIP | VM_PIT | VM_SPLIT))
+	if (id && vm->flags & VM_ANY_APIC)
 		vcpu_ioctl(vcpu, KVM_SET_MP_STATE, &mp);
 	return vcpu;
 }

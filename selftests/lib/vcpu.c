@@ -50,6 +50,13 @@ int __vcpu_run(struct vcpu *vcpu)
 	return __vcpu_ioctl(vcpu, KVM_RUN, NULL);
 }
 
+void vcpu_complete(struct vcpu *vcpu)
+{
+	vcpu->run->immediate_exit = 1;
+	ASSERT_EQ(__vcpu_run(vcpu), -EINTR);
+	vcpu->run->immediate_exit = 0;
+}
+
 u32 vcpu_run(struct vcpu *vcpu)
 {
 	int ret = __vcpu_run(vcpu);
@@ -194,8 +201,11 @@ void vcpu_set_supported_cpuid(struct vcpu *vcpu)
 	for (i = 0; i < c->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &c->entries[i];
 
-		if (e->function == 1)
+		if (e->function == 1) {
 			e->ebx = (e->ebx & 0x00ffffff) | vcpu->id << 24;
+			if (vcpu->vm->flags & VM_ANY_APIC && has_cap(KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+				e->ecx |= BIT(24);
+		}
 		if (e->function == 0xb)
 			e->edx = vcpu->id;
 	}

@@ -100,7 +100,7 @@ static void vm_load_image(struct vm *vm)
 struct vm *vm_create(unsigned int flags)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
-	struct kvm_pit_config pit = { 0 };
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
 	ASSERT(vm, "out of memory");
 	vm->flags = flags;

@@ -44,9 +44,10 @@ enum vm_flags {
 	VM_BARE		= 0,		/* KVM_CREATE_VM and nothing else */
 	VM_MEMORY	= 1 << 0,	/* slot 0, tables and program image */
 	VM_IRQCHIP	= 1 << 1,	/* KVM_CREATE_IRQCHIP (and the TSS address) */
-	VM_PIT		= 1 << 2,	/* KVM_CREATE_PIT2; implies VM_IRQCHIP */
+	VM_PIT		= 1 << 2,	/* KVM_CREATE_PIT2 with port 0x61; implies VM_IRQCHIP */
 	VM_SPLIT	= 1 << 3,	/* KVM_CAP_SPLIT_IRQCHIP with 24 routes */
 	VM_GUEST	= VM_MEMORY,
+	VM_ANY_APIC	= VM_IRQCHIP | VM_PIT | VM_SPLIT,
 };
 
 struct vm {
@@ -107,6 +108,8 @@ int vcpu_ioctl_at(struct vcpu *vcpu, unsigned long nr, void *arg, const char *wh
 /* KVM_RUN: 0 or -errno; the asserting twin returns the exit reason. */
 int __vcpu_run(struct vcpu *vcpu);
 u32 vcpu_run(struct vcpu *vcpu);
+/* Finish the instruction of the last exit (registers are defined only then), run no other. */
+void vcpu_complete(struct vcpu *vcpu);
 const char *exit_name(u32 reason);
 void assert_exit(struct vcpu *vcpu, u32 wanted, const char *file, int line);
 #define ASSERT_EXIT(vcpu, reason) assert_exit(vcpu, reason, __FILE__, __LINE__)
@@ -127,7 +130,10 @@ void vcpu_set_msr(struct vcpu *vcpu, u32 msr, u64 value);
 int __vcpu_get_msr(struct vcpu *vcpu, u32 msr, u64 *value);	/* entries done, or -errno */
 int __vcpu_set_msr(struct vcpu *vcpu, u32 msr, u64 value);
 
-/* CPUID: the supported table (caller frees), a row of it, and giving it to a vCPU. */
+/*
+ * CPUID: the supported table (caller frees), a row of it, and giving it to a vCPU
+ * (with its APIC ID, and the TSC deadline bit that user space has to add).
+ */
 #define CPUID_MAX 256
 struct kvm_cpuid2 *supported_cpuid(void);
 struct kvm_cpuid_entry2 *cpuid_row(struct kvm_cpuid2 *c, u32 function, u32 index);

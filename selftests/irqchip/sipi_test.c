@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * INIT and start-up IPIs: a vCPU that waits for them starts in real mode at the
+ * vector's page with its reset state, a second SIPI changes nothing, INIT of a
+ * running vCPU stops it until the next SIPI, and KVM_GET_MP_STATE follows.
+ */
+#include "apic.h"
+#include "thread.h"
+
+#define AP_PAGE		0x8000
+#define AP_COUNT	0x9000	/* runs of the AP code */
+#define AP_CS		0x9004
+#define AP_EDX		0x9008
+#define AP_SPIN		0x900c
+
+asm(".pushsection .rodata\n"
+    "ap_code_start:\n"
+    ".code16\n"
+    "	mov	%cs, %cx\n"
+    "	xor	%ax, %ax\n"
+    "	mov	%ax, %ds\n"
+    "	mov	%cx, 0x9004\n"
+    "	mov	%edx, 0x9008\n"
+    "	lock incl 0x9000\n"
+    "1:	incl	0x900c\n"
+    "	pause\n"
+    "	jmp	1b\n"
+    ".code64\n"
+    "ap_code_end:\n"
+    ".popsection\n");
+extern const char ap_code_start[], ap_code_end[];
+
+static u32 peek(u64 a)
+{
+	return *(volatile u32 *)a;
+}
+
+static void wait_for(u64 a, u32 value)
+{
+	u32 i;
+
+	for (i = 0; i < 20000000 && peek(a) != value; i++)
+		pause_insn();
+	GUEST_EQ(peek(a), value);
+}
+
+static void spin(u32 n)
+{
+	while (n--)
+		pause_insn();
+}
+
+static void guest_bsp(u64 mode)
+{
+	u32 n;
+
+	apic_enable(mode);
+	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	spin(1000);
+	GUEST_ROW("SIPI without INIT on a fresh vCPU", 0, peek(AP_COUNT));
+	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	wait_for(AP_COUNT, 1);
+	GUEST_ROW("CS of the AP", AP_PAGE >> 4, peek(AP_CS));
+	GUEST_ASSERT(peek(AP_EDX));
+	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	n = peek(AP_SPIN);
+	while (peek(AP_SPIN) - n < 1000)
+		pause_insn();
+	GUEST_ROW("a second SIPI is ignored", 1, peek(AP_COUNT));
+	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	GUEST_SYNC(1);
+	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	wait_for(AP_COUNT, 2);
+}
+
+static u32 mp_state(struct vcpu *vcpu)
+{
+	struct kvm_mp_state mp;
+
+	vcpu_ioctl(vcpu, KVM_GET_MP_STATE, &mp);
+	return mp.mp_state;
+}
+
+static volatile int stop;
+
+static void *run_ap(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	/* A vCPU that was waiting for its start returns -EAGAIN once when it comes. */
+	while (!stop) {
+		int ret = __vcpu_run(vcpu);
+
+		ASSERT(ret == -EINTR || ret == -EAGAIN, "KVM_RUN: %d", ret);
+	}
+	return NULL;
+}
+
+static void run_mode(enum apic_mode mode)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *bsp = vcpu_create_guest(vm, 0, guest_bsp), *ap = vcpu_create(vm, 1);
+	u32 spins;
+	pthread_t t;
+
+	stop = 0;
+	ignore_kick();
+	vcpu_set_supported_cpuid(ap);
+	CHECK_EQ("state of a fresh AP", KVM_MP_STATE_UNINITIALIZED, mp_state(ap));
+	if (mode == APIC_X2)	/* an ID of 8 bits reaches it in either mode */
+		vcpu_set_msr(ap, MSR_APIC_BASE, APIC_MMIO | BIT(11) | BIT(10));
+	vm_put_code(vm, AP_PAGE, ap_code);
+	vcpu_args(bsp, mode, 0, 0);
+	t = host_thread(run_ap, ap);
+	vcpu_run_sync(bsp, 1);
+	host_sleep_ms(20);
+	spins = *(volatile u32 *)vm_hva(vm, AP_SPIN);
+	host_sleep_ms(50);
+	CHECK_EQ("after INIT the AP stands still", spins, *(volatile u32 *)vm_hva(vm, AP_SPIN));
+	vcpu_run_done(bsp);
+	stop = 1;
+	host_kick(t);
+	host_join(t);
+	CHECK_EQ("state of a running AP", KVM_MP_STATE_RUNNABLE, mp_state(ap));
+}
+
+static void test_xapic(void)  { run_mode(APIC_X1); }
+static void test_x2apic(void) { run_mode(APIC_X2); }
+
+static const struct test_case cases[] = {
+	{ "xapic", test_xapic },
+	{ "x2apic", test_x2apic },
+};
+
+TEST_MAIN(cases)

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Split irqchip: local APICs in the kernel, I/O APIC and PIC in user space.
+ * Level routes announced by KVM_SET_GSI_ROUTING give KVM_EXIT_IOAPIC_EOI at
+ * their EOI; KVM_INTERRUPT serves as the PIC; KVM_IRQ_LINE has no chip.
+ */
+#include "apic.h"
+#include "thread.h"
+
+#define V	0x65
+#define W	0x66
+#define X	0x33
+#define PIN	4
+
+static void route(struct vm *vm, u32 data)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} r = {
+		.head.nr = 1,
+		.entry = { .gsi = PIN, .type = KVM_IRQ_ROUTING_MSI,
+			   .u.msi = { .address_lo = APIC_MMIO, .data = data } },
+	};
+
+	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &r);
+}
+
+static void guest_eoi(void)
+{
+	apic_enable(APIC_X1);
+	guest_handlers[V] = irq_count_handler;
+	guest_handlers[W] = irq_count_handler;
+	GUEST_SYNC(1);
+	irq_window();		/* level V: EOI exits */
+	GUEST_EQ(irq_count[V], 1);
+	GUEST_SYNC(2);
+	irq_window();		/* edge W: EOI does not */
+	GUEST_EQ(irq_count[W], 1);
+}
+
+static void signal_msi(struct vm *vm, u32 data)
+{
+	struct kvm_msi msi = { .address_lo = APIC_MMIO, .data = data };
+
+	ASSERT_EQ(vm_ioctl(vm, KVM_SIGNAL_MSI, &msi), 1);
+}
+
+static void test_eoi(void)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+
+	REQUIRE_CAP(KVM_CAP_SPLIT_IRQCHIP);
+	vm = vm_create(VM_GUEST | VM_SPLIT);
+	vcpu = vcpu_create_guest(vm, 0, guest_eoi);
+	route(vm, V | BIT(14) | BIT(15));
+	vcpu_run_sync(vcpu, 1);
+	signal_msi(vm, V | BIT(14) | BIT(15));
+	RUN_TO(vcpu, KVM_EXIT_IOAPIC_EOI);
+	CHECK_EQ("vector", V, vcpu->run->eoi.vector);
+	vcpu_run_sync(vcpu, 2);
+	signal_msi(vm, W);
+	vcpu_run_done(vcpu);
+}
+
+static void guest_extint(void)
+{
+	apic_enable(APIC_X1);
+	apic_write(APIC_LVT0, 0x700);
+	guest_handlers[X] = irq_count_only;
+	GUEST_SYNC(1);
+	sti_nop();
+	cli();
+	GUEST_EQ(irq_count[X], 1);
+}
+
+static void test_extint(void)
+{
+	struct kvm_interrupt irq = { .irq = X };
+	struct vm *vm;
+	struct vcpu *vcpu;
+
+	REQUIRE_CAP(KVM_CAP_SPLIT_IRQCHIP);
+	vm = vm_create(VM_GUEST | VM_SPLIT);
+	vcpu = vcpu_create_guest(vm, 0, guest_extint);
+	vcpu_run_sync(vcpu, 1);
+	vcpu_complete(vcpu);
+	vcpu->run->request_interrupt_window = 1;
+	RUN_TO(vcpu, KVM_EXIT_IRQ_WINDOW_OPEN);
+	CHECK_EQ("ready", 1, vcpu->run->ready_for_interrupt_injection);
+	vcpu->run->request_interrupt_window = 0;
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	vcpu_run_done(vcpu);
+}
+
+static void test_no_chip(void)
+{
+	struct kvm_irq_level line = { .irq = PIN, .level = 1 };
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct vm *vm;
+
+	REQUIRE_CAP(KVM_CAP_SPLIT_IRQCHIP);
+	vm = vm_create(VM_BARE | VM_SPLIT);
+	CHECK_RET("CREATE_IRQCHIP after it", -EEXIST, __vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL));
+	CHECK_RET("GET_IRQCHIP", -ENXIO, __vm_ioctl(vm, KVM_GET_IRQCHIP, &chip));
+	route(vm, V);
+	CHECK_RET("IRQ_LINE on a routed GSI", 0, __vm_ioctl(vm, KVM_IRQ_LINE, &line));
+}
+
+static const struct test_case cases[] = {
+	{ "ioapic_eoi", test_eoi },
+	{ "external_interrupt", test_extint },
+	{ "no_chip", test_no_chip },
+};
+
+TEST_MAIN(cases)

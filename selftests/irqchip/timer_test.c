@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Local APIC timer: one shot fires once and not early, periodic again and
+ * again, a TSC deadline at its time and once, masking and stopping, and a
+ * halted vCPU is woken by it.
+ */
+#include "apic.h"
+
+#define V	0x71
+
+static void guest_oneshot(u64 mode)
+{
+	u32 left;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_LVTT, V);
+	apic_write(APIC_TMICT, 20000000);
+	left = apic_read(APIC_TMCCT);
+	GUEST_ASSERT(left && left <= 20000000);
+	irq_wait(V, 1);
+	GUEST_ROW("count at the end", 0, apic_read(APIC_TMCCT));
+	apic_write(APIC_TMICT, 1000);
+	irq_wait(V, 2);
+	apic_write(APIC_TMICT, 0xffffffff);
+	apic_write(APIC_TMICT, 0);
+	GUEST_ROW("stopped by 0", 0, apic_read(APIC_TMCCT));
+	apic_write(APIC_LVTT, V | LVT_MASKED);
+	apic_write(APIC_TMICT, 1000);
+	while (apic_read(APIC_TMCCT))
+		pause_insn();
+	irq_window();
+	GUEST_ROW("masked: no interrupt", 2, irq_count[V]);
+}
+
+static void guest_periodic(u64 mode)
+{
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_LVTT, V | LVT_PERIODIC);
+	apic_write(APIC_TMICT, 1000000);
+	irq_wait(V, 5);
+	apic_write(APIC_TMICT, 0);
+	irq_window();
+	GUEST_ROW("initial count reads back", 0, apic_read(APIC_TMICT));
+}
+
+static void guest_deadline(u64 mode)
+{
+	u64 t, v;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	GUEST_ROW("no deadline in one-shot mode", 0, rdmsr(MSR_TSC_DEADLINE));
+	apic_write(APIC_LVTT, V | LVT_DEADLINE);
+	t = rdtsc() + 3000000;
+	wrmsr(MSR_TSC_DEADLINE, t);
+	v = rdmsr(MSR_TSC_DEADLINE);
+	GUEST_ASSERT(v == t || (!v && rdtsc() >= t));
+	irq_wait(V, 1);
+	GUEST_ASSERT(rdtsc() >= t);
+	GUEST_ROW("deadline cleared", 0, rdmsr(MSR_TSC_DEADLINE));
+	wrmsr(MSR_TSC_DEADLINE, 1);
+	irq_wait(V, 2);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ULL << 40));
+	wrmsr(MSR_TSC_DEADLINE, 0);
+	irq_window();
+	GUEST_ROW("cancelled", 2, irq_count[V]);
+	GUEST_ROW("initial count is ignored", 0, (apic_write(APIC_TMICT, 1000), apic_read(APIC_TMICT)));
+}
+
+static void guest_wake(u64 mode)
+{
+	u64 t;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_LVTT, V | LVT_DEADLINE);
+	t = rdtsc() + 20000000;
+	wrmsr(MSR_TSC_DEADLINE, t);
+	sti_hlt();
+	cli();
+	GUEST_ROW("woken by the deadline", 1, irq_count[V]);
+	GUEST_ASSERT(rdtsc() >= t);
+	apic_write(APIC_LVTT, V);
+	apic_write(APIC_TMICT, 3000000);
+	sti_hlt();
+	cli();
+	GUEST_ROW("woken by the count", 2, irq_count[V]);
+}
+
+static void run_mode(void *fn, enum apic_mode mode)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, fn);
+
+	vcpu_args(vcpu, mode, 0, 0);
+	vcpu_run_done(vcpu);
+}
+
+static void test_oneshot(void)  { run_mode(guest_oneshot, APIC_X1); run_mode(guest_oneshot, APIC_X2); }
+static void test_periodic(void) { run_mode(guest_periodic, APIC_X1); run_mode(guest_periodic, APIC_X2); }
+static void test_deadline(void)
+{
+	REQUIRE_CAP(KVM_CAP_TSC_DEADLINE_TIMER);
+	run_mode(guest_deadline, APIC_X1);
+	run_mode(guest_deadline, APIC_X2);
+}
+static void test_wake(void) { run_mode(guest_wake, APIC_X1); run_mode(guest_wake, APIC_X2); }
+
+static const struct test_case cases[] = {
+	{ "one_shot", test_oneshot },
+	{ "periodic", test_periodic },
+	{ "tsc_deadline", test_deadline },
+	{ "wake", test_wake },
+};
+
+TEST_MAIN(cases)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest side: local APIC in xAPIC or x2APIC mode, interrupt counters, I/O APIC
+ * and 8259 accessors.
+ */
+#ifndef SELFTESTS_APIC_H
+#define SELFTESTS_APIC_H
+
+#include "guest.h"
+
+#define APIC_MMIO	0xfee00000ULL
+#define IOAPIC_MMIO	0xfec00000ULL
+#define MSR_APIC_BASE	0x1b
+#define MSR_TSC_DEADLINE 0x6e0
+#define MSR_X2APIC(reg)	(0x800 + ((reg) >> 4))
+
+#define APIC_ID		0x20
+#define APIC_LVR	0x30
+#define APIC_TPR	0x80
+#define APIC_PPR	0xa0
+#define APIC_EOI	0xb0
+#define APIC_LDR	0xd0
+#define APIC_DFR	0xe0
+#define APIC_SVR	0xf0
+#define APIC_ISR	0x100
+#define APIC_TMR	0x180
+#define APIC_IRR	0x200
+#define APIC_ESR	0x280
+#define APIC_ICR	0x300
+#define APIC_ICR2	0x310
+#define APIC_LVTT	0x320
+#define APIC_LVTTHMR	0x330
+#define APIC_LVTPC	0x340
+#define APIC_LVT0	0x350
+#define APIC_LVT1	0x360
+#define APIC_LVTERR	0x370
+#define APIC_TMICT	0x380
+#define APIC_TMCCT	0x390
+#define APIC_TDCR	0x3e0
+#define APIC_SELF_IPI	0x3f0
+
+#define ICR_FIXED	0x000
+#define ICR_LOWEST	0x100
+#define ICR_NMI		0x400
+#define ICR_INIT	0x500
+#define ICR_STARTUP	0x600
+#define ICR_LOGICAL	0x800
+#define ICR_ASSERT	0x4000
+#define ICR_LEVEL	0x8000
+#define ICR_SELF	0x40000
+#define ICR_ALL		0x80000
+#define ICR_OTHERS	0xc0000
+#define LVT_MASKED	0x10000
+#define LVT_PERIODIC	0x20000
+#define LVT_DEADLINE	0x40000
+
+enum apic_mode { APIC_X1, APIC_X2 };
+
+/* Software-enable the APIC of this vCPU in that mode (spurious vector 0xff). */
+void apic_enable(enum apic_mode mode);
+u32 apic_read(u32 reg);
+void apic_write(u32 reg, u32 v);
+void apic_icr(u32 dest, u32 low);
+void apic_eoi(void);
+/* 32-bit word of ISR, TMR or IRR that holds @vector, and the bit in it. */
+int apic_bit(u32 reg, u8 vector);
+
+/* Interrupts taken, by vector; irq_count_handler counts and ends (local APIC). */
+extern volatile u32 irq_count[256];
+void irq_count_handler(struct guest_regs *regs);
+/* Counts and leaves the interrupt in service. */
+void irq_count_only(struct guest_regs *regs);
+/* Interrupts on until @vector has been taken @n times; an assertion after @spins turns. */
+void irq_wait(u8 vector, u32 n);
+/* Open the interrupt window for a moment. */
+void irq_window(void);
+
+void ioapic_write(u32 reg, u32 v);
+u32 ioapic_read(u32 reg);
+void ioapic_route(u32 pin, u64 entry);
+u64 ioapic_entry(u32 pin);
+#define IOAPIC_LEVEL	BIT(15)
+#define IOAPIC_MASKED	BIT(16)
+#define IOAPIC_LOGICAL	BIT(11)
+#define IOAPIC_REMOTE_IRR BIT(14)
+
+/* 8259 pair: vectors base..base+7 and base+8..base+15, all lines masked. */
+void pic_init(u8 base);
+void pic_mask(u16 mask);
+u8 pic_isr(u16 port);
+u8 pic_irr(u16 port);
+#define PIC1	0x20
+#define PIC2	0xa0
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Threads for vCPUs. A failed assertion on any of them ends the whole case
+ * (test_fail() leaves the process), so joining needs no verdict.
+ */
+#include <signal.h>
+#include <time.h>
+
+#include "thread.h"
+
+static void *run_done(void *vcpu)
+{
+	vcpu_run_done(vcpu);
+	return NULL;
+}
+
+pthread_t host_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+	int ret = pthread_create(&t, NULL, fn, arg);
+
+	ASSERT(!ret, "pthread_create: %s", strerror(ret));
+	return t;
+}
+
+pthread_t vcpu_thread(struct vcpu *vcpu)
+{
+	return host_thread(run_done, vcpu);
+}
+
+void host_join(pthread_t thread)
+{
+	int ret = pthread_join(thread, NULL);
+
+	ASSERT(!ret, "pthread_join: %s", strerror(ret));
+}
+
+static void on_kick(int sig)
+{
+}
+
+void ignore_kick(void)
+{
+	struct sigaction sa = { .sa_handler = on_kick };
+
+	sigaction(SIGUSR1, &sa, NULL);
+}
+
+void host_kick(pthread_t thread)
+{
+	pthread_kill(thread, SIGUSR1);
+}
+
+void host_sleep_ms(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+void vm_irq_line(struct vm *vm, u32 gsi, int level)
+{
+	struct kvm_irq_level l = { .irq = gsi, .level = level };
+
+	vm_ioctl(vm, KVM_IRQ_LINE, &l);
+}

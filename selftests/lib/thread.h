@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* vCPUs on threads, and signals to them. */
+#ifndef SELFTESTS_THREAD_H
+#define SELFTESTS_THREAD_H
+
+#include <pthread.h>
+
+#include "guest.h"
+
+/* Run the vCPU to DONE on a thread of its own; join waits for that. */
+pthread_t vcpu_thread(struct vcpu *vcpu);
+/* Run any function of the test on a thread. */
+pthread_t host_thread(void *(*fn)(void *), void *arg);
+void host_join(pthread_t thread);
+/* SIGUSR1 to a thread interrupts KVM_RUN and does nothing else, once this was called. */
+void ignore_kick(void);
+void host_kick(pthread_t thread);
+void host_sleep_ms(unsigned int ms);
+
+/* Raise and lower a line with KVM_IRQ_LINE. */
+void vm_irq_line(struct vm *vm, u32 gsi, int level);
+
+#endif
