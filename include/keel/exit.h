@@ -25,6 +25,7 @@ enum run_result {
 enum exit_verdict {
 	EXIT_AGAIN,	/* handled: enter the guest again */
 	EXIT_SLOW,	/* leave the inner loop and call vendor_ops.exit_slow() */
+	EXIT_LEAVE,	/* handled: leave the inner loop, the outer one goes on (RUN_RESUME) */
 	EXIT_USER,	/* handled: leave the inner loop, vcpu->run is filled for user space (RUN_USER) */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The format of second-level page-table entries: what the one engine (ept/pgtable.c) needs to know of EPT, NPT and
- * shadow tables. A record per format, in ept/pte_*.c; a backend names the one its CPU uses.
+ * shadow tables. A record per format, in ept/pte_*.c; a backend names the one its CPU uses. The record is data wherever
+ * data will do, so that walking a table needs no indirect call.
  */
 #ifndef KEEL_PGTABLE_H
 #define KEEL_PGTABLE_H
@@ -18,33 +19,39 @@ enum pte_memtype { PTE_MEM_WB, PTE_MEM_UC };
 /**
  * struct pte_format - one entry format
  * @name: for messages
- * @levels: depth of a root made now (4, or 5 where the host runs with it)
- * @has_ad: the CPU sets accessed and dirty bits by itself
- * @max_leaf_level: 1 = 4K, 2 = 2M, 3 = 1G
+ * @levels: depth of a root made now (4, or 5 where the host runs with it); a backend may change it in its setup
+ * @max_leaf_level: 1 = 4K, 2 = 2M, 3 = 1G; a backend may lower it in its setup
+ * @present: an entry with any of these bits is used by the CPU
+ * @large: marks a leaf above level 1
+ * @write: permits writing, in leaves and tables
+ * @accessed: set by the CPU at use; 0 if it does not
+ * @address: the physical address in an entry
+ * @table: all attributes of an entry that points to a table
+ * @setup: complete the masks by what this machine has; once, from keel_pgtable_init()
+ * @leaf: all attributes of a leaf at @level with PTE_* @prot; its accessed and dirty bits are set (as permitted)
+ *
+ * An address aligned to a page, below @address's upper end or not, must read as not present: the engine links dead
+ * tables through their first entry.
  */
 struct pte_format {
 	const char *name;
 	u8 levels;
 	u8 max_leaf_level;
-	bool has_ad;
-	u64 (*make_table)(hpa_t table);
-	u64 (*make_leaf)(hpa_t page, unsigned int level, u32 prot, enum pte_memtype type);
-	bool (*is_present)(u64 pte);
-	bool (*is_leaf)(u64 pte, unsigned int level);
-	hpa_t (*address)(u64 pte);
-	u32 (*prot)(u64 pte);
-	u64 (*set_prot)(u64 pte, u32 prot);
-	bool (*is_accessed)(u64 pte);
-	bool (*is_dirty)(u64 pte);
-	u64 (*clear_accessed)(u64 pte);
-	u64 (*clear_dirty)(u64 pte);
+	u64 present;
+	u64 large;
+	u64 write;
+	u64 accessed;
+	u64 address;
+	u64 table;
+	void (*setup)(struct pte_format *format);
+	u64 (*leaf)(unsigned int level, u32 prot, enum pte_memtype type);
 };
 
 extern struct pte_format keel_pte_npt;
 extern struct pte_format keel_pte_ept;
 
 /* Make the engine use @format and prepare its caches; from the vendor's setup. Undone by keel_pgtable_exit(). */
-int keel_pgtable_init(const struct pte_format *format);
+int keel_pgtable_init(struct pte_format *format);
 void keel_pgtable_exit(void);
 
 #endif

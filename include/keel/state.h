@@ -50,8 +50,14 @@ void keel_cpuid_update_runtime(struct vcpu *vcpu);
 
 /* ---- core/msr.c --------------------------------------------------------------------------------------------------------------- */
 enum msr_from { MSR_FROM_GUEST, MSR_FROM_HOST };
-/* Return: 0, 1 for #GP (or "not settable" for the host), MSR_SLOW when it may sleep and @atomic was asked. */
-#define MSR_SLOW	2
+/*
+ * Return: 0, negative errno, or one of these. For the guest each of the first three ends in #GP or, with
+ * KVM_CAP_X86_USER_SPACE_MSR, in an exit that tells them apart; for the host in "not settable".
+ */
+#define MSR_INVALID	1	/* value or state forbids it */
+#define MSR_UNKNOWN	3	/* no such MSR */
+#define MSR_FILTERED	4	/* denied by KVM_X86_SET_MSR_FILTER */
+#define MSR_SLOW	2	/* fast getters and setters: ask again where it may sleep */
 int keel_msr_get(struct vcpu *vcpu, u32 msr, u64 *val, enum msr_from from);
 int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from);
 /* The few that the inner loop serves; MSR_SLOW for all others. Interrupts off. */

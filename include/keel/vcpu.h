@@ -20,6 +20,7 @@
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
 #include <linux/wait.h>
+#include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
 #include <uapi/linux/kvm.h>
@@ -108,6 +109,13 @@ struct vcpu_regs {
 	u32 valid;
 	u32 dirty;
 };
+
+/* Debug registers: what <asm/debugreg.h> does not name. SDM, "Debug Registers". */
+#define DR6_BD		BIT(13)
+#define DR6_RTM		BIT(16)		/* active low */
+#define DR6_FIXED	0xffff0ff0ull	/* reset value; bits that read as 1 */
+#define DR7_GD		BIT(13)
+#define DR7_FIXED	0x400ull
 
 /* Event types; the values are those of EVENTINJ and of the VM-entry interruption information. */
 enum event_type {
@@ -495,6 +503,8 @@ void keel_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
 void keel_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error);
 void keel_queue_debug(struct vcpu *vcpu, u64 dr6_bits);
 void keel_queue_nmi(struct vcpu *vcpu);			/* any thread */
+void keel_apply_payload(struct vcpu *vcpu);
+void keel_instruction_done(struct vcpu *vcpu, u64 rflags);
 /* The backend found an event interrupted in its delivery (EXITINTINFO, IDT-vectoring information). */
 void keel_event_interrupted(struct vcpu *vcpu, const struct event *event);
 /* Choose and hand over what goes in at this entry; opens windows for what must wait. Interrupts off. */

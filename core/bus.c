@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * In-kernel devices on a VM's port and MMIO spaces.
+ *
+ * A bus is an immutable array sorted by base address, published by RCU; a change copies it. Every entry also holds the
+ * highest last address up to and including itself, so that a look-up finds the last entry that begins at or below the
+ * address by bisection and walks down only while an earlier range can still reach the address. Devices may overlap:
+ * the one registered last is asked first, and one that answers -EOPNOTSUPP passes the access on.
+ *
+ * Look-ups keep preemption off in place of rcu_read_lock(): that is an RCU read side too, costs two instructions, and
+ * works with interrupts off.
+ */
+#include <linux/mm.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <keel/bus.h>
+
+/* Bounds one VM's memory and the cost of a copy. */
+#define BUS_MAX_DEVICES 16384
+
+struct bus_entry {
+	gpa_t base;
+	gpa_t last;
+	gpa_t max_last;
+	struct bus_device *dev;
+};
+
+struct bus_range {
+	struct rcu_head rcu;
+	unsigned int count;
+	struct bus_entry entry[];
+};
+
+static DEFINE_MUTEX(bus_mutex);
+
+static struct bus_range *bus_alloc(unsigned int count)
+{
+	struct bus_range *ranges = kvmalloc(struct_size(ranges, entry, count), GFP_KERNEL_ACCOUNT);
+
+	if (ranges)
+		ranges->count = count;
+	return ranges;
+}
+
+static void bus_set_max(struct bus_range *ranges)
+{
+	gpa_t max = 0;
+	unsigned int i;
+
+	for (i = 0; i < ranges->count; i++) {
+		max = max(max, ranges->entry[i].last);
+		ranges->entry[i].max_last = max;
+	}
+}
+
+/* Number of entries that begin at or below @addr. */
+static unsigned int bus_upper_bound(const struct bus_range *ranges, gpa_t addr)
+{
+	unsigned int low = 0, high = ranges->count;
+
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+
+		if (ranges->entry[mid].base <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/**
+ * keel_bus_register() - add a device
+ * @bus: address space
+ * @dev: device with @ops, @base and @len filled; stays valid until it is unregistered
+ *
+ * Context: may sleep. Return: 0, -ENOMEM, -ENOSPC (too many devices), -EINVAL (the range wraps).
+ */
+int keel_bus_register(struct bus *bus, struct bus_device *dev)
+{
+	struct bus_range *old, *new;
+	unsigned int count, at;
+	gpa_t last;
+
+	if (check_add_overflow(dev->base, (gpa_t)(dev->len ? dev->len - 1 : 0), &last))
+		return -EINVAL;
+
+	guard(mutex)(&bus_mutex);
+	old = rcu_dereference_protected(bus->ranges, lockdep_is_held(&bus_mutex));
+	count = old ? old->count : 0;
+	if (count >= BUS_MAX_DEVICES)
+		return -ENOSPC;
+	new = bus_alloc(count + 1);
+	if (!new)
+		return -ENOMEM;
+
+	at = old ? bus_upper_bound(old, dev->base) : 0;
+	if (old) {
+		memcpy(new->entry, old->entry, at * sizeof(*new->entry));
+		memcpy(new->entry + at + 1, old->entry + at, (count - at) * sizeof(*new->entry));
+	}
+	new->entry[at] = (struct bus_entry) { .base = dev->base, .last = last, .dev = dev };
+	bus_set_max(new);
+	rcu_assign_pointer(bus->ranges, new);
+	if (old)
+		kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/* Replace the array by one without entry @at. */
+static void bus_remove_at(struct bus *bus, struct bus_range *old, unsigned int at)
+{
+	struct bus_range *new = NULL;
+
+	if (old->count > 1) {
+		new = bus_alloc(old->count - 1);
+		if (!new) {
+			/* cannot shrink it: keep the entry, but let it match nothing */
+			WRITE_ONCE(old->entry[at].dev, NULL);
+			return;
+		}
+		memcpy(new->entry, old->entry, at * sizeof(*new->entry));
+		memcpy(new->entry + at, old->entry + at + 1, (new->count - at) * sizeof(*new->entry));
+		bus_set_max(new);
+	}
+	rcu_assign_pointer(bus->ranges, new);
+	kvfree_rcu(old, rcu);
+}
+
+/**
+ * keel_bus_remove() - take a device off without waiting
+ * @bus: address space
+ * @dev: device; look-ups under way may still use it until an RCU grace period has passed. Unknown ones are ignored.
+ *
+ * Context: may sleep.
+ */
+void keel_bus_remove(struct bus *bus, struct bus_device *dev)
+{
+	struct bus_range *old;
+	unsigned int i;
+
+	guard(mutex)(&bus_mutex);
+	old = rcu_dereference_protected(bus->ranges, lockdep_is_held(&bus_mutex));
+	for (i = 0; old && i < old->count; i++) {
+		if (old->entry[i].dev == dev) {
+			bus_remove_at(bus, old, i);
+			return;
+		}
+	}
+}
+
+/**
+ * keel_bus_unregister() - take a device off and wait until no look-up can still see it
+ * @bus: address space
+ * @dev: device
+ *
+ * Context: may sleep. At a VM's end use keel_bus_destroy(), which waits for nobody, then free the devices.
+ */
+void keel_bus_unregister(struct bus *bus, struct bus_device *dev)
+{
+	keel_bus_remove(bus, dev);
+	synchronize_rcu_expedited();
+}
+
+/* The VM ends: no vCPU and no device looks up any more, so nothing is waited for. */
+void keel_bus_destroy(struct bus *bus)
+{
+	struct bus_range *ranges = rcu_dereference_protected(bus->ranges, true);
+
+	RCU_INIT_POINTER(bus->ranges, NULL);
+	kvfree(ranges);
+}
+
+/* Walk the entries that cover @addr, last registered first. Preemption off. */
+#define bus_for_each_match(ranges, e, addr) \
+	for ((e) = (ranges)->entry + bus_upper_bound(ranges, addr); \
+	     (e)-- > (ranges)->entry && (e)->max_last >= (addr);) \
+		if ((e)->last < (addr)) { } else
+
+bool keel_bus_claims(struct bus *bus, gpa_t addr)
+{
+	const struct bus_range *ranges;
+	const struct bus_entry *e;
+	bool found = false;
+
+	preempt_disable_notrace();
+	ranges = rcu_dereference_sched(bus->ranges);
+	if (ranges) {
+		bus_for_each_match(ranges, e, addr) {
+			if (READ_ONCE(e->dev)) {
+				found = true;
+				break;
+			}
+		}
+	}
+	preempt_enable_notrace();
+	return found;
+}
+
+struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr)
+{
+	const struct bus_range *ranges = rcu_dereference_check(bus->ranges, !preemptible());
+	const struct bus_entry *e;
+
+	if (!ranges)
+		return NULL;
+	bus_for_each_match(ranges, e, addr) {
+		struct bus_device *dev = READ_ONCE(e->dev);
+
+		if (dev && dev->any_data && e->base == addr)
+			return dev;
+	}
+	return NULL;
+}
+
+/**
+ * keel_bus_read() - let a device answer a read
+ * @vcpu: who reads, or NULL
+ * @bus: address space
+ * @addr: first address
+ * @len: bytes
+ * @data: where they go
+ *
+ * Context: any. Return: 0, or -EOPNOTSUPP when no device answers.
+ */
+int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, void *data)
+{
+	const struct bus_range *ranges;
+	const struct bus_entry *e;
+	int ret = -EOPNOTSUPP;
+
+	preempt_disable_notrace();
+	ranges = rcu_dereference_sched(bus->ranges);
+	if (ranges) {
+		bus_for_each_match(ranges, e, addr) {
+			struct bus_device *dev = READ_ONCE(e->dev);
+
+			/* the access must lie inside the range; a device without length decides by its base */
+			if (!dev || !dev->ops->read || (dev->len ? e->last - addr < len - 1 : e->base != addr))
+				continue;
+			ret = dev->ops->read(vcpu, dev, addr, len, data);
+			if (!ret)
+				break;
+		}
+	}
+	preempt_enable_notrace();
+	return ret;
+}
+
+/**
+ * keel_bus_write() - let a device take a write
+ * @vcpu: who writes, or NULL
+ * @bus: address space
+ * @addr: first address
+ * @len: bytes
+ * @data: the bytes
+ *
+ * Context: any. Return: 0, or -EOPNOTSUPP when no device takes it.
+ */
+int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *data)
+{
+	const struct bus_range *ranges;
+	const struct bus_entry *e;
+	int ret = -EOPNOTSUPP;
+
+	preempt_disable_notrace();
+	ranges = rcu_dereference_sched(bus->ranges);
+	if (ranges) {
+		bus_for_each_match(ranges, e, addr) {
+			struct bus_device *dev = READ_ONCE(e->dev);
+
+			if (!dev || !dev->ops->write || (dev->len ? e->last - addr < len - 1 : e->base != addr))
+				continue;
+			ret = dev->ops->write(vcpu, dev, addr, len, data);
+			if (!ret)
+				break;
+		}
+	}
+	preempt_enable_notrace();
+	return ret;
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Control registers, EFER, XCR0 and debug registers as the guest writes them: the architecture's checks, then the value.
+ *
+ * Every setter returns 0, or 1 when the instruction must end in #GP(0) with nothing changed. The rules are those of the SDM's "Control
+ * Registers" and the APM's "System-Control Registers"; what a CPU may not set follows from its CPUID (vcpu_cpuid).
+ */
+#include <linux/types.h>
+#include <asm/fpu/xcr.h>
+#include <asm/processor-flags.h>
+#include <keel/irq.h>
+#include <keel/memory.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+
+#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
+			 X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+/* Changes of these invalidate all translations of the vCPU. */
+#define CR0_TLB_BITS	(X86_CR0_PG | X86_CR0_WP | X86_CR0_PE)
+#define CR4_TLB_BITS	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP | \
+			 X86_CR4_LA57 | X86_CR4_PKE)
+
+static bool is_pae(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
+}
+
+/* SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. */
+static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
+{
+	u64 reserved = vcpu->cpuid.reserved_gpa | 0x1e6;
+	u64 pdpte[4];
+	int i;
+
+	if (keel_read_guest(vcpu->vm, cr3 & 0xffffffe0, pdpte, sizeof(pdpte)))
+		return false;
+	for (i = 0; i < 4; i++)
+		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
+			return false;
+	return true;
+}
+
+/* Turning paging on with EFER.LME enters long mode; off leaves it. */
+static int switch_long_mode(struct vcpu *vcpu, u64 val, u64 *efer)
+{
+	if (val & X86_CR0_PG) {
+		if (!(*efer & EFER_LME))
+			return 0;
+		if (!(vcpu_cr4(vcpu) & X86_CR4_PAE) || (vcpu_seg(vcpu, SEG_CS)->ar & SEG_L))
+			return 1;
+		*efer |= EFER_LMA;
+		return 0;
+	}
+	if (*efer & EFER_LMA) {
+		if (vcpu_is_64bit_code(vcpu) || (vcpu_cr4(vcpu) & X86_CR4_PCIDE))
+			return 1;
+		*efer &= ~(u64)EFER_LMA;
+	}
+	return 0;
+}
+
+int keel_set_cr0(struct vcpu *vcpu, u64 val)
+{
+	u64 old = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
+	int ret;
+
+	if (val >> 32)
+		return 1;
+	val = (val & CR0_DEFINED) | X86_CR0_ET;
+	if ((val & X86_CR0_NW) && !(val & X86_CR0_CD))
+		return 1;
+	if ((val & X86_CR0_PG) && !(val & X86_CR0_PE))
+		return 1;
+	if (!(val & X86_CR0_WP) && (vcpu_cr4(vcpu) & X86_CR4_CET))
+		return 1;
+
+	if ((old ^ val) & X86_CR0_PG) {
+		ret = switch_long_mode(vcpu, val, &efer);
+		if (ret)
+			return ret;
+	}
+	if (is_pae(val, vcpu_cr4(vcpu), efer) && ((old ^ val) & (X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)) &&
+	    !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
+		return 1;
+
+	if (efer != vcpu->regs.efer) {
+		vcpu->regs.efer = efer;
+		vcpu_dirty(vcpu, RG_EFER);
+	}
+	vcpu->regs.cr0 = val;
+	vcpu_dirty(vcpu, RG_CR0);
+	if ((old ^ val) & CR0_TLB_BITS)
+		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
+	return 0;
+}
+
+int keel_set_cr3(struct vcpu *vcpu, u64 val)
+{
+	bool no_flush = false;
+
+	if (vcpu_is_long_mode(vcpu)) {
+		if (vcpu_cr4(vcpu) & X86_CR4_PCIDE) {
+			no_flush = val & X86_CR3_PCID_NOFLUSH;
+			val &= ~X86_CR3_PCID_NOFLUSH;
+		}
+		if (val & vcpu->cpuid.reserved_gpa)
+			return 1;
+	} else {
+		val = (u32)val;
+		if (is_pae(vcpu_cr0(vcpu), vcpu_cr4(vcpu), vcpu_efer(vcpu)) && !pdptes_valid(vcpu, val))
+			return 1;
+	}
+	vcpu->regs.cr3 = val;
+	vcpu_dirty(vcpu, RG_CR3);
+	if (!no_flush)
+		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
+	return 0;
+}
+
+int keel_set_cr4(struct vcpu *vcpu, u64 val)
+{
+	u64 old = vcpu_cr4(vcpu), cr0 = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
+	bool pdptes_changed;
+
+	if (val & ~vcpu->cpuid.cr4_allowed)
+		return 1;
+	if (efer & EFER_LMA) {
+		if (!(val & X86_CR4_PAE) || ((old ^ val) & X86_CR4_LA57))
+			return 1;
+	} else if ((val & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE)) {
+		return 1;
+	}
+	if ((val & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) && (vcpu_cr3(vcpu) & X86_CR3_PCID_MASK))
+		return 1;
+	if ((val & X86_CR4_CET) && !(cr0 & X86_CR0_WP))
+		return 1;
+
+	pdptes_changed = (old ^ val) & (X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP);
+	if (is_pae(cr0, val, efer) && pdptes_changed && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
+		return 1;
+
+	vcpu->regs.cr4 = val;
+	vcpu_dirty(vcpu, RG_CR4);
+	if ((old ^ val) & CR4_TLB_BITS)
+		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
+	if ((old ^ val) & (X86_CR4_OSXSAVE | X86_CR4_PKE))
+		keel_cpuid_update_runtime(vcpu);
+	return 0;
+}
+
+u64 keel_get_cr8(struct vcpu *vcpu)
+{
+	return vcpu->lapic ? keel_lapic_get_tpr(vcpu) : vcpu->cr8;
+}
+
+int keel_set_cr8(struct vcpu *vcpu, u64 val)
+{
+	if (val & ~0xfull)
+		return 1;
+	if (vcpu->lapic)
+		keel_lapic_set_tpr(vcpu, val);
+	else
+		vcpu->cr8 = val;
+	vcpu_dirty(vcpu, RG_TPR);
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/* The guest's WRMSR: LMA is read-only and follows LME and paging. */
+int keel_set_efer(struct vcpu *vcpu, u64 val)
+{
+	u64 old = vcpu_efer(vcpu);
+
+	if (val & ~vcpu->cpuid.efer_allowed & ~(u64)EFER_LMA)
+		return 1;
+	if (((old ^ val) & EFER_LME) && vcpu_is_paging(vcpu))
+		return 1;
+	val = (val & ~(u64)EFER_LMA) | (old & EFER_LMA);
+	vcpu->regs.efer = val;
+	vcpu_dirty(vcpu, RG_EFER);
+	if ((old ^ val) & EFER_NX)
+		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
+	return 0;
+}
+
+/* SDM, "Extended Control Registers (Including XCR0)" */
+static bool xcr0_consistent(u64 val)
+{
+	if (!(val & XFEATURE_MASK_FP))
+		return false;
+	if ((val & XFEATURE_MASK_YMM) && !(val & XFEATURE_MASK_SSE))
+		return false;
+	if (!(val & XFEATURE_MASK_BNDREGS) != !(val & XFEATURE_MASK_BNDCSR))
+		return false;
+	if (val & XFEATURE_MASK_AVX512)
+		return (val & XFEATURE_MASK_YMM) && (val & XFEATURE_MASK_AVX512) == XFEATURE_MASK_AVX512;
+	return true;
+}
+
+int keel_set_xcr(struct vcpu *vcpu, u32 index, u64 val)
+{
+	if (index != XCR_XFEATURE_ENABLED_MASK || !xcr0_consistent(val) || (val & ~vcpu->cpuid.xcr0_allowed))
+		return 1;
+	vcpu->xcr0 = val;
+	keel_cpuid_update_runtime(vcpu);
+	return 0;
+}
+
+#define DR6_WRITABLE	(DR_TRAP_BITS | DR6_BD | DR_STEP | DR_SWITCH)
+#define DR7_ZEROS	0xd000ull	/* bits 12, 14, 15 */
+
+int keel_set_dr(struct vcpu *vcpu, unsigned int n, u64 val)
+{
+	vcpu_need(vcpu, RG_DR);
+	switch (n) {
+	case 0 ... 3:
+		vcpu->regs.dr[n] = val;
+		break;
+	case 4:
+	case 6:
+		if (val >> 32)
+			return 1;
+		vcpu->regs.dr6 = (val & DR6_WRITABLE) | DR6_FIXED;
+		break;
+	default:
+		if (val >> 32)
+			return 1;
+		vcpu->regs.dr7 = (val & ~DR7_ZEROS) | DR7_FIXED;
+		break;
+	}
+	vcpu_dirty(vcpu, RG_DR);
+	return 0;
+}
+
+u64 keel_get_dr(struct vcpu *vcpu, unsigned int n)
+{
+	vcpu_need(vcpu, RG_DR);
+	if (n < 4)
+		return vcpu->regs.dr[n];
+	return n == 4 || n == 6 ? vcpu->regs.dr6 : vcpu->regs.dr7;
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What goes into the guest at the next entry: exceptions, NMIs, interrupts.
+ *
+ * Queueing only records and sets REQ_EVENT. keel_events_prepare() runs in the inner loop when that bit is set, chooses
+ * one event by the priority of the SDM ("Priority Among Simultaneous Exceptions and Interrupts"), hands it to the backend
+ * and asks for a window for what must wait. An event whose delivery an exit interrupted comes back through
+ * keel_event_interrupted() and goes in again.
+ */
+#include <linux/smp.h>
+#include <asm/trapnr.h>
+#include <keel/irq.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+
+/* SDM, "Conditions for Generating a Double Fault" */
+enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT };
+
+static enum exception_class classify(u8 vector)
+{
+	switch (vector) {
+	case X86_TRAP_DE:
+	case X86_TRAP_TS:
+	case X86_TRAP_NP:
+	case X86_TRAP_SS:
+	case X86_TRAP_GP:
+	case X86_TRAP_CP:
+		return CONTRIBUTORY;
+	case X86_TRAP_PF:
+		return PAGE_FAULT;
+	default:
+		return BENIGN;
+	}
+}
+
+static bool makes_double_fault(u8 first, u8 second)
+{
+	enum exception_class a = classify(first), b = classify(second);
+
+	return (a == CONTRIBUTORY && b == CONTRIBUTORY) || (a == PAGE_FAULT && b != BENIGN);
+}
+
+/* The exception that the new one collides with: still queued, or interrupted in its delivery. */
+static struct event *earlier_exception(struct vcpu_events *ev)
+{
+	if (ev->exception.valid)
+		return &ev->exception;
+	if (ev->injected.valid && ev->injected.type == EVENT_EXCEPTION)
+		return &ev->injected;
+	return NULL;
+}
+
+static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error)
+{
+	struct vcpu_events *ev = &vcpu->events;
+	struct event *earlier = earlier_exception(ev);
+
+	vcpu_request(vcpu, REQ_EVENT);
+	ev->has_payload = false;
+	if (earlier) {
+		u8 first = earlier->vector;
+
+		earlier->valid = false;
+		if (first == X86_TRAP_DF) {
+			ev->exception.valid = false;
+			vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+			return;
+		}
+		if (makes_double_fault(first, vector)) {
+			vector = X86_TRAP_DF;
+			has_error = true;
+			error = 0;
+		}
+	}
+	ev->exception = (struct event){
+		.valid = true, .type = EVENT_EXCEPTION, .vector = vector, .has_error = has_error, .error = error,
+	};
+}
+
+void keel_queue_exception(struct vcpu *vcpu, u8 vector)
+{
+	queue(vcpu, vector, false, 0);
+}
+
+void keel_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
+{
+	queue(vcpu, vector, true, error);
+}
+
+static void set_payload(struct vcpu *vcpu, u8 vector, u64 payload)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	/* not if it became a double fault */
+	if (ev->exception.valid && ev->exception.vector == vector) {
+		ev->has_payload = true;
+		ev->payload = payload;
+	}
+}
+
+void keel_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error)
+{
+	queue(vcpu, X86_TRAP_PF, true, error);
+	set_payload(vcpu, X86_TRAP_PF, cr2);
+}
+
+void keel_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
+{
+	queue(vcpu, X86_TRAP_DB, false, 0);
+	set_payload(vcpu, X86_TRAP_DB, dr6_bits);
+}
+
+void keel_queue_nmi(struct vcpu *vcpu)
+{
+	/* one in service and one more held back: what the hardware latch can tell apart */
+	int limit = READ_ONCE(vcpu->events.nmi_masked) || vcpu->events.injected.type == EVENT_NMI ? 1 : 2;
+
+	atomic_add_unless(&vcpu->events.nmi_pending, 1, limit);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+void keel_event_interrupted(struct vcpu *vcpu, const struct event *event)
+{
+	vcpu->events.injected = *event;
+	if (event->type == EVENT_NMI && vcpu->events.nmi_masked) {
+		vcpu->events.nmi_masked = false;
+		keel_vendor->nmi_masked_changed(vcpu);
+	}
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+bool keel_irq_allowed(struct vcpu *vcpu)
+{
+	if (!(vcpu_rflags(vcpu) & X86_EFLAGS_IF))
+		return false;
+	vcpu_need(vcpu, RG_SHADOW);
+	return !vcpu->events.shadow;
+}
+
+/* Faults push RFLAGS with RF set, so that an instruction breakpoint does not fire again; traps do not. */
+static bool is_fault(u8 vector)
+{
+	return vector != X86_TRAP_DB && vector != X86_TRAP_BP && vector != X86_TRAP_OF && vector != X86_TRAP_DF &&
+	       vector != X86_TRAP_MC;
+}
+
+/**
+ * keel_apply_payload() - move CR2 or DR6 bits of the queued exception to the registers
+ * @vcpu: loaded, on its own thread
+ *
+ * Done at delivery, or earlier when the launcher reads the events without KVM_CAP_EXCEPTION_PAYLOAD.
+ */
+void keel_apply_payload(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	if (!ev->exception.valid || !ev->has_payload)
+		return;
+	ev->has_payload = false;
+	if (ev->exception.vector == X86_TRAP_PF) {
+		vcpu->regs.cr2 = ev->payload;
+		vcpu_dirty(vcpu, RG_CR2);
+	} else if (ev->exception.vector == X86_TRAP_DB) {
+		vcpu_need(vcpu, RG_DR);
+		/* SDM, "Debug Status Register (DR6)": B0-B3 are set anew, BD BS BT accumulate; RTM is active low */
+		vcpu->regs.dr6 = (vcpu->regs.dr6 & ~(u64)DR_TRAP_BITS) | DR6_RTM | ev->payload;
+		vcpu->regs.dr6 &= ~(u64)DR6_RTM | (~ev->payload & DR6_RTM);
+		vcpu->regs.dr7 &= ~(u64)DR7_GD;
+		vcpu_dirty(vcpu, RG_DR);
+	}
+}
+
+static void inject_exception(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	keel_apply_payload(vcpu);
+	if (is_fault(ev->exception.vector) && !(vcpu_rflags(vcpu) & X86_EFLAGS_RF)) {
+		vcpu->regs.rflags |= X86_EFLAGS_RF;
+		vcpu_dirty(vcpu, RG_RFLAGS);
+	}
+	/* real mode pushes no error code */
+	if (!vcpu_is_protected(vcpu))
+		ev->exception.has_error = false;
+	ev->exception.valid = false;
+	vcpu->stats.exception_injections++;
+	keel_vendor->inject(vcpu, &ev->exception);
+}
+
+static bool nmi_allowed(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, RG_SHADOW);
+	return !vcpu->events.nmi_masked && !vcpu->events.shadow;
+}
+
+static void inject_nmi(struct vcpu *vcpu)
+{
+	static const struct event nmi = { .valid = true, .type = EVENT_NMI, .vector = X86_TRAP_NMI };
+
+	vcpu->events.nmi_masked = true;
+	keel_vendor->nmi_masked_changed(vcpu);
+	vcpu->stats.nmi_injections++;
+	keel_vendor->inject(vcpu, &nmi);
+}
+
+/* The vector to deliver, -1 for none. */
+static int irq_waiting(struct vcpu *vcpu)
+{
+	if (vcpu->events.user_irq >= 0)
+		return vcpu->events.user_irq;
+	return vcpu->lapic ? keel_irq_pending(vcpu) : -1;
+}
+
+static int irq_take(struct vcpu *vcpu)
+{
+	int vector = vcpu->events.user_irq;
+
+	if (vector >= 0) {
+		vcpu->events.user_irq = -1;
+		return vector;
+	}
+	return keel_irq_ack(vcpu);
+}
+
+static void inject_irq(struct vcpu *vcpu)
+{
+	int vector = irq_take(vcpu);
+	struct event irq = { .valid = true, .type = EVENT_INTR, .vector = vector };
+
+	if (vector < 0)
+		return;
+	vcpu->stats.irq_injections++;
+	keel_vendor->inject(vcpu, &irq);
+}
+
+/* One more event waits behind the one that goes in: come back right after the entry. */
+static void exit_at_once(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, REQ_EVENT);
+	smp_send_reschedule(vcpu->cpu);
+}
+
+void keel_events_prepare(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+	u32 windows = 0;
+	bool busy = true;	/* something goes in at this entry */
+
+	if (ev->exception.valid) {
+		inject_exception(vcpu);
+		if (ev->injected.valid) {
+			exit_at_once(vcpu);
+			return;
+		}
+	} else if (ev->injected.valid) {
+		struct event event = ev->injected;
+
+		ev->injected.valid = false;
+		if (event.type == EVENT_NMI) {
+			ev->nmi_masked = true;
+			keel_vendor->nmi_masked_changed(vcpu);
+		}
+		keel_vendor->inject(vcpu, &event);
+	} else {
+		busy = false;
+	}
+
+	if (atomic_read(&ev->nmi_pending)) {
+		if (!busy && nmi_allowed(vcpu)) {
+			atomic_dec(&ev->nmi_pending);
+			inject_nmi(vcpu);
+			busy = true;
+		}
+		if (atomic_read(&ev->nmi_pending))
+			windows |= WINDOW_NMI;
+	}
+
+	if (irq_waiting(vcpu) >= 0) {
+		if (!busy && keel_irq_allowed(vcpu)) {
+			inject_irq(vcpu);
+			busy = true;
+		}
+		if (irq_waiting(vcpu) >= 0)
+			windows |= WINDOW_IRQ;
+	}
+	if (!vcpu->lapic && READ_ONCE(vcpu->run->request_interrupt_window))
+		windows |= WINDOW_IRQ;
+
+	if (windows != vcpu->windows) {
+		vcpu->windows = windows;
+		keel_vendor->windows(vcpu, windows);
+	}
+}
+
+bool keel_vcpu_has_events(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	if (ev->exception.valid || ev->injected.valid || vcpu->pv.unhalt)
+		return true;
+	if (atomic_read(&ev->nmi_pending) && nmi_allowed(vcpu))
+		return true;
+	return irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu);
+}
+
+void keel_advance_slow(struct vcpu *vcpu, unsigned int len)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+	u64 rip = vcpu_rip(vcpu) + len;
+
+	if (!vcpu_is_64bit_code(vcpu))
+		rip = (u32)rip;
+	r->rip = rip;
+	vcpu_dirty(vcpu, RG_RIP);
+	if (vcpu->events.shadow) {
+		vcpu->events.shadow = 0;
+		vcpu_dirty(vcpu, RG_SHADOW);
+	}
+	keel_instruction_done(vcpu, vcpu_rflags(vcpu));
+}
+
+/**
+ * keel_instruction_done() - single step after an instruction completed in software
+ * @vcpu: loaded, on its own thread
+ * @rflags: RFLAGS before the instruction
+ */
+void keel_instruction_done(struct vcpu *vcpu, u64 rflags)
+{
+	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
+		vcpu_request(vcpu, REQ_DEBUG_EXIT);
+	else if (rflags & X86_EFLAGS_TF)
+		keel_queue_debug(vcpu, DR_STEP);
+}

@@ -1,0 +1,716 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The owner's side of the emulator: where its reads, writes and port accesses go, and what becomes of its results.
+ *
+ * The emulator restarts an instruction until all its accesses are done, so a callback that needs user space fills kvm_run,
+ * returns EMU_IO, and is called again with the same arguments after KVM_RUN came back. A final store to user space needs no restart:
+ * it is handed over with emu.stop set, and the instruction counts as complete.
+ */
+#include <linux/ratelimit.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <asm/trapnr.h>
+#include <keel/bus.h>
+#include <keel/exit.h>
+#include <keel/host.h>
+#include <keel/irq.h>
+#include <keel/memory.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+#include "insn.h"
+#include "io.h"
+
+static struct vcpu *to_vcpu(struct emu *e)
+{
+	return container_of(e, struct vcpu, emu);
+}
+
+static u32 walk_access(struct emu *e, unsigned int acc)
+{
+	u32 access = 0;
+
+	if (acc & EMU_ACC_WRITE)
+		access |= WALK_WRITE;
+	if (acc & EMU_ACC_FETCH)
+		access |= WALK_FETCH;
+	if (acc & EMU_ACC_SYSTEM)
+		access |= WALK_IMPLICIT;
+	else if (e->cpl == 3)
+		access |= WALK_USER;
+	return access;
+}
+
+static int page_fault(struct emu *e, u64 la, u32 error)
+{
+	e->fault = (struct emu_fault){
+		.vector = X86_TRAP_PF, .type = EMU_EVENT_EXCEPTION, .has_error = true, .error = error, .cr2 = la,
+	};
+	return EMU_FAULT;
+}
+
+/* Translate one piece of an access that lies within a page. */
+static int translate(struct emu *e, u64 la, unsigned int acc, gpa_t *gpa)
+{
+	struct walk walk;
+	int ret = keel_walk(to_vcpu(e), la, walk_access(e, acc), &walk);
+
+	if (ret == 1)
+		return page_fault(e, la, walk.error);
+	if (ret)
+		return EMU_FAILED;
+	*gpa = walk.gpa;
+	return EMU_CONTINUE;
+}
+
+/* The piece at @pos of an access: up to 8 bytes, not across a page. */
+static unsigned int piece(u64 la, unsigned int left)
+{
+	return min3(left, 8u, (unsigned int)(PAGE_SIZE - offset_in_page(la)));
+}
+
+static int ask_user(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, unsigned int len, const void *data)
+{
+	vcpu->io.pos = pos;
+	keel_user_mmio(vcpu, gpa, len, data);
+	vcpu->complete = COMPLETE_MMIO;
+	return EMU_IO;
+}
+
+static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data, unsigned int len)
+{
+	if (!keel_lapic_claims(vcpu, gpa) && keel_memory_has_slot(vcpu, gpa))
+		return keel_read_guest(vcpu->vm, gpa, data, len) ? EMU_FAILED : EMU_CONTINUE;
+	if (pos < vcpu->io.have) {
+		memcpy(data, vcpu->io.data + pos, len);
+		return EMU_CONTINUE;
+	}
+	if (!keel_device_read(vcpu, gpa, len, data)) {
+		/* a device read may have effects: keep the answer for the restart */
+		memcpy(vcpu->io.data + pos, data, len);
+		vcpu->io.have = pos + len;
+		return EMU_CONTINUE;
+	}
+	return ask_user(vcpu, gpa, pos, len, NULL);
+}
+
+static int insn_read(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	unsigned int pos, len;
+	gpa_t gpa;
+	int ret;
+
+	if (size > sizeof(vcpu->io.data))
+		return EMU_FAILED;
+	for (pos = 0; pos < size; pos += len) {
+		len = piece(la + pos, size - pos);
+		ret = translate(e, la + pos, acc, &gpa);
+		if (ret != EMU_CONTINUE)
+			return ret;
+		ret = read_piece(vcpu, gpa, pos, data + pos, len);
+		if (ret != EMU_CONTINUE)
+			return ret;
+	}
+	vcpu->io.have = 0;
+	return EMU_CONTINUE;
+}
+
+static bool writable_memory(struct vcpu *vcpu, gpa_t gpa)
+{
+	hva_t hva;
+
+	rcu_read_lock();
+	hva = keel_gfn_to_hva(vcpu->vm, gpa_to_gfn(gpa), HVA_WRITE);
+	rcu_read_unlock();
+	return hva;
+}
+
+static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const void *data, unsigned int len, bool last)
+{
+	if (!keel_lapic_claims(vcpu, gpa) && writable_memory(vcpu, gpa))
+		return keel_write_guest(vcpu->vm, gpa, data, len) ? EMU_FAILED : EMU_CONTINUE;
+	if (pos < vcpu->io.have)
+		return EMU_CONTINUE;
+	if (!keel_device_write(vcpu, gpa, len, data)) {
+		vcpu->io.have = pos + len;
+		return EMU_CONTINUE;
+	}
+	ask_user(vcpu, gpa, pos, len, data);
+	if (!last)
+		return EMU_IO;
+	/* nothing is left to do after this store: no restart */
+	vcpu->complete = COMPLETE_NONE;
+	vcpu->io.answered = true;
+	vcpu->emu.stop = true;
+	return EMU_CONTINUE;
+}
+
+static int insn_write(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	gpa_t gpa[3];
+	unsigned int pos, len, n = 0;
+	int ret;
+
+	/* the whole range must be writable before any of it changes */
+	for (pos = 0; pos < size && n < ARRAY_SIZE(gpa); pos += len) {
+		len = piece(la + pos, size - pos);
+		ret = translate(e, la + pos, acc | EMU_ACC_WRITE, &gpa[n++]);
+		if (ret != EMU_CONTINUE)
+			return ret;
+	}
+	for (pos = 0, n = 0; pos < size; pos += len) {
+		len = piece(la + pos, size - pos);
+		ret = write_piece(vcpu, gpa[n++], pos, data + pos, len, pos + len == size);
+		if (ret != EMU_CONTINUE)
+			return ret;
+	}
+	vcpu->io.have = 0;
+	return EMU_CONTINUE;
+}
+
+static int insn_fetch(struct emu *e, u64 la, void *data, unsigned int size)
+{
+	unsigned int pos, len;
+	gpa_t gpa;
+	int ret;
+
+	for (pos = 0; pos < size; pos += len) {
+		len = min_t(unsigned int, size - pos, PAGE_SIZE - offset_in_page(la + pos));
+		ret = translate(e, la + pos, EMU_ACC_FETCH, &gpa);
+		if (ret != EMU_CONTINUE)
+			return ret;
+		if (keel_read_guest(to_vcpu(e)->vm, gpa, data + pos, len))
+			return EMU_FAILED;
+	}
+	return EMU_CONTINUE;
+}
+
+/* On RAM by the CPU's own locked instruction; elsewhere there is nobody to be atomic against. */
+static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	u64 expected = 0, wanted = 0;
+	gpa_t gpa;
+	int ret = translate(e, la, EMU_ACC_WRITE, &gpa);
+
+	if (ret != EMU_CONTINUE)
+		return ret;
+	if (size > 8 || (la & (size - 1)) || !writable_memory(vcpu, gpa))
+		return insn_write(e, la, new, size, EMU_ACC_WRITE);
+
+	memcpy(&expected, old, size);
+	memcpy(&wanted, new, size);
+	ret = keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted);
+	if (ret < 0)
+		return EMU_FAILED;
+	memcpy(old, &expected, size);
+	return EMU_CONTINUE;
+}
+
+static int insn_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
+{
+	unsigned int pos, len;
+	gpa_t gpa;
+	int ret;
+
+	for (pos = 0; pos < size; pos += len) {
+		len = min_t(unsigned int, size - pos, PAGE_SIZE - offset_in_page(la + pos));
+		ret = translate(e, la + pos, acc, &gpa);
+		if (ret != EMU_CONTINUE)
+			return ret;
+	}
+	return EMU_CONTINUE;
+}
+
+/* SDM, "Basic Input/Output Instructions": IOPL, then the permission bitmap of a 32-bit TSS. */
+static int port_allowed(struct emu *e, u16 port, unsigned int size)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	unsigned int iopl = (e->rflags >> 12) & 3;
+	struct segment *tr;
+	u16 map_base, bits;
+	int ret;
+
+	if (!vcpu_is_protected(vcpu) || (e->mode != EMU_MODE_VM86 && e->cpl <= iopl))
+		return EMU_CONTINUE;
+	tr = vcpu_seg(vcpu, SEG_TR);
+	if (!(tr->ar & SEG_P) || tr->limit < 103)
+		return emu_raise_error(e, X86_TRAP_GP, 0);
+	ret = insn_read(e, tr->base + 102, &map_base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
+	if (ret != EMU_CONTINUE)
+		return ret;
+	if (map_base + port / 8 + 1u > tr->limit)
+		return emu_raise_error(e, X86_TRAP_GP, 0);
+	ret = insn_read(e, tr->base + map_base + port / 8, &bits, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
+	if (ret != EMU_CONTINUE)
+		return ret;
+	if ((bits >> (port & 7)) & ((1 << size) - 1))
+		return emu_raise_error(e, X86_TRAP_GP, 0);
+	return EMU_CONTINUE;
+}
+
+static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	unsigned int i;
+	int ret;
+
+	if (vcpu->io.answered) {
+		vcpu->io.answered = false;
+		if (data != vcpu->pio_data)
+			memcpy(data, vcpu->pio_data, size * count);
+		return EMU_CONTINUE;
+	}
+	ret = port_allowed(e, port, size);
+	if (ret != EMU_CONTINUE)
+		return ret;
+	for (i = 0; i < count; i++)
+		if (keel_bus_read(vcpu, &vcpu->vm->pio, port, size, data + i * size))
+			break;
+	if (i == count)
+		return EMU_CONTINUE;
+	/* a device answers all of its port or none */
+	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_IN);
+	vcpu->complete = COMPLETE_STRING_IO;
+	return EMU_IO;
+}
+
+static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int size, unsigned int count)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	unsigned int i;
+	int ret = port_allowed(e, port, size);
+
+	if (ret != EMU_CONTINUE)
+		return ret;
+	for (i = 0; i < count; i++)
+		if (keel_bus_write(vcpu, &vcpu->vm->pio, port, size, data + i * size))
+			break;
+	if (i == count)
+		return EMU_CONTINUE;
+	if (data != vcpu->pio_data)
+		memcpy(vcpu->pio_data, data, size * count);
+	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_OUT);
+	vcpu->io.answered = true;
+	e->stop = true;
+	return EMU_CONTINUE;
+}
+
+static int insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
+{
+	const struct segment *seg = vcpu_seg(to_vcpu(e), nr);
+
+	*s = (struct emu_segment){ .base = seg->base, .limit = seg->limit, .attr = seg->ar, .selector = seg->selector };
+	return EMU_CONTINUE;
+}
+
+static int insn_set_segment(struct emu *e, unsigned int nr, const struct emu_segment *s)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+
+	*vcpu_seg(vcpu, nr) = (struct segment){
+		.base = s->base, .limit = s->limit, .ar = s->attr, .selector = s->selector,
+	};
+	vcpu_dirty(vcpu, RG_SEG);
+	return EMU_CONTINUE;
+}
+
+static int insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	const struct desc_table *dt;
+
+	vcpu_need(vcpu, RG_DT);
+	dt = which == EMU_GDTR ? &vcpu->regs.gdt : &vcpu->regs.idt;
+	*t = (struct emu_table){ .base = dt->base, .limit = dt->limit };
+	return EMU_CONTINUE;
+}
+
+static int insn_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	struct desc_table dt = { .base = t->base, .limit = t->limit };
+
+	vcpu_need(vcpu, RG_DT);
+	if (which == EMU_GDTR)
+		vcpu->regs.gdt = dt;
+	else
+		vcpu->regs.idt = dt;
+	vcpu_dirty(vcpu, RG_DT);
+	return EMU_CONTINUE;
+}
+
+static int insn_get_cr(struct emu *e, unsigned int nr, u64 *val)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+
+	switch (nr) {
+	case 0:
+		*val = vcpu_cr0(vcpu);
+		return EMU_CONTINUE;
+	case 2:
+		vcpu_need(vcpu, RG_CR2);
+		*val = vcpu->regs.cr2;
+		return EMU_CONTINUE;
+	case 3:
+		*val = vcpu_cr3(vcpu);
+		return EMU_CONTINUE;
+	case 4:
+		*val = vcpu_cr4(vcpu);
+		return EMU_CONTINUE;
+	case 8:
+		*val = keel_get_cr8(vcpu);
+		return EMU_CONTINUE;
+	default:
+		return emu_raise(e, X86_TRAP_UD);
+	}
+}
+
+static int set_cr(struct vcpu *vcpu, unsigned int nr, u64 val)
+{
+	switch (nr) {
+	case 0:
+		return keel_set_cr0(vcpu, val);
+	case 2:
+		vcpu->regs.cr2 = val;
+		vcpu_dirty(vcpu, RG_CR2);
+		return 0;
+	case 3:
+		return keel_set_cr3(vcpu, val);
+	case 4:
+		return keel_set_cr4(vcpu, val);
+	default:
+		return keel_set_cr8(vcpu, val);
+	}
+}
+
+static int insn_set_cr(struct emu *e, unsigned int nr, u64 val)
+{
+	if (nr != 0 && nr != 2 && nr != 3 && nr != 4 && nr != 8)
+		return emu_raise(e, X86_TRAP_UD);
+	return set_cr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
+}
+
+/* SDM, "Debug Registers": DR7.GD traps every access with #DB before it happens. */
+static int check_debug_access(struct emu *e)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+
+	vcpu_need(vcpu, RG_DR);
+	if (!(vcpu->regs.dr7 & DR7_GD))
+		return EMU_CONTINUE;
+	/* deliver_fault() queues it with these bits */
+	e->fault = (struct emu_fault){ .vector = X86_TRAP_DB, .type = EMU_EVENT_EXCEPTION, .cr2 = DR6_BD };
+	return EMU_FAULT;
+}
+
+static int insn_get_dr(struct emu *e, unsigned int nr, u64 *val)
+{
+	int ret = check_debug_access(e);
+
+	if (ret == EMU_CONTINUE)
+		*val = keel_get_dr(to_vcpu(e), nr);
+	return ret;
+}
+
+static int insn_set_dr(struct emu *e, unsigned int nr, u64 val)
+{
+	int ret = check_debug_access(e);
+
+	if (ret != EMU_CONTINUE)
+		return ret;
+	return keel_set_dr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
+}
+
+static int insn_get_msr(struct emu *e, u32 msr, u64 *val)
+{
+	return keel_msr_get(to_vcpu(e), msr, val, MSR_FROM_GUEST) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
+}
+
+static int insn_set_msr(struct emu *e, u32 msr, u64 val)
+{
+	return keel_msr_set(to_vcpu(e), msr, val, MSR_FROM_GUEST) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
+}
+
+static int insn_read_xmm(struct emu *e, unsigned int nr, void *data)
+{
+	keel_host_xmm_read(nr, data);
+	return EMU_CONTINUE;
+}
+
+static int insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
+{
+	keel_host_xmm_write(nr, data);
+	return EMU_CONTINUE;
+}
+
+static int insn_invlpg(struct emu *e, u64 la)
+{
+	keel_vendor->tlb_flush(to_vcpu(e), TLB_GUEST);
+	return EMU_CONTINUE;
+}
+
+static int insn_hypercall(struct vcpu *vcpu)
+{
+	u64 ret, args[4] = {
+		vcpu->regs.gpr[GPR_RBX], vcpu->regs.gpr[GPR_RCX], vcpu->regs.gpr[GPR_RDX], vcpu->regs.gpr[GPR_RSI],
+	};
+
+	if (keel_pv_hypercall(vcpu, vcpu->regs.gpr[GPR_RAX], args, &ret, false) != 1)
+		return EMU_FAILED;
+	vcpu->regs.gpr[GPR_RAX] = ret;
+	return EMU_CONTINUE;
+}
+
+static int insn_rdtsc(struct vcpu *vcpu, bool with_aux)
+{
+	u64 tsc = keel_tsc_read(vcpu);
+
+	if ((vcpu_cr4(vcpu) & X86_CR4_TSD) && vcpu_cpl(vcpu))
+		return emu_raise_error(&vcpu->emu, X86_TRAP_GP, 0);
+	vcpu->regs.gpr[GPR_RAX] = (u32)tsc;
+	vcpu->regs.gpr[GPR_RDX] = tsc >> 32;
+	if (with_aux)
+		vcpu->regs.gpr[GPR_RCX] = (u32)vcpu->msrs.tsc_aux;
+	return EMU_CONTINUE;
+}
+
+static int insn_cpuid(struct vcpu *vcpu)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	u32 a, b, c, d;
+
+	keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX], &a, &b, &c, &d);
+	gpr[GPR_RAX] = a;
+	gpr[GPR_RBX] = b;
+	gpr[GPR_RCX] = c;
+	gpr[GPR_RDX] = d;
+	return EMU_CONTINUE;
+}
+
+static int insn_system(struct emu *e, enum emu_op op)
+{
+	struct vcpu *vcpu = to_vcpu(e);
+	u64 val;
+
+	switch (op) {
+	case EMU_OP_CPUID:
+		return insn_cpuid(vcpu);
+	case EMU_OP_HLT:
+		vcpu->mp_state = vcpu->lapic ? KVM_MP_STATE_HALTED : vcpu->mp_state;
+		return vcpu->lapic ? EMU_CONTINUE : EMU_FAILED;
+	case EMU_OP_VMMCALL:
+	case EMU_OP_VMCALL:
+		return insn_hypercall(vcpu);
+	case EMU_OP_RDTSC:
+		return insn_rdtsc(vcpu, false);
+	case EMU_OP_RDTSCP:
+		return insn_rdtsc(vcpu, true);
+	case EMU_OP_XSETBV:
+		val = (u32)e->gpr[GPR_RAX] | e->gpr[GPR_RDX] << 32;
+		return keel_set_xcr(vcpu, e->gpr[GPR_RCX], val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
+	case EMU_OP_WBINVD:
+	case EMU_OP_INVD:
+	case EMU_OP_PAUSE:
+	case EMU_OP_MONITOR:
+	case EMU_OP_MWAIT:
+		return EMU_CONTINUE;
+	default:
+		return EMU_FAILED;
+	}
+}
+
+static const struct emu_ops insn_ops = {
+	.fetch = insn_fetch,
+	.read = insn_read,
+	.write = insn_write,
+	.cmpxchg = insn_cmpxchg,
+	.probe = insn_probe,
+	.port_in = insn_port_in,
+	.port_out = insn_port_out,
+	.get_segment = insn_get_segment,
+	.set_segment = insn_set_segment,
+	.get_table = insn_get_table,
+	.set_table = insn_set_table,
+	.get_cr = insn_get_cr,
+	.set_cr = insn_set_cr,
+	.get_dr = insn_get_dr,
+	.set_dr = insn_set_dr,
+	.get_msr = insn_get_msr,
+	.set_msr = insn_set_msr,
+	.read_xmm = insn_read_xmm,
+	.write_xmm = insn_write_xmm,
+	.invlpg = insn_invlpg,
+	.system = insn_system,
+};
+
+void keel_insn_init(struct vcpu *vcpu)
+{
+	vcpu->emu.ops = &insn_ops;
+	vcpu->emu.gpr = vcpu->regs.gpr;
+}
+
+enum emu_mode keel_insn_mode(struct vcpu *vcpu)
+{
+	u32 cs;
+
+	if (!vcpu_is_protected(vcpu))
+		return EMU_MODE_REAL;
+	cs = vcpu_seg(vcpu, SEG_CS)->ar;
+	if (vcpu_is_long_mode(vcpu)) {
+		if (cs & SEG_L)
+			return EMU_MODE_LONG;
+		return cs & SEG_DB ? EMU_MODE_COMPAT32 : EMU_MODE_COMPAT16;
+	}
+	if (vcpu_rflags(vcpu) & X86_EFLAGS_VM)
+		return EMU_MODE_VM86;
+	return cs & SEG_DB ? EMU_MODE_PROT32 : EMU_MODE_PROT16;
+}
+
+static void load_context(struct vcpu *vcpu)
+{
+	struct emu *e = &vcpu->emu;
+
+	vcpu_need(vcpu, RG_RSP | RG_RIP | RG_RFLAGS | RG_SEG | RG_CR0 | RG_CR4 | RG_EFER);
+	e->mode = keel_insn_mode(vcpu);
+	e->cpl = e->mode == EMU_MODE_VM86 ? 3 : vcpu_cpl(vcpu);
+	e->rip = vcpu->regs.rip;
+	e->rflags = vcpu->regs.rflags;
+	e->va_bits = vcpu->regs.cr4 & X86_CR4_LA57 ? 57 : 48;
+	e->intel = !(vcpu->cpuid.flags & GUEST_IS_AMD);
+	e->io_buf = vcpu->pio_data;
+	e->io_buf_size = PAGE_SIZE;
+	e->stop = false;
+	e->repeat = false;
+	e->shadow = 0;
+}
+
+static void store_context(struct vcpu *vcpu)
+{
+	struct emu *e = &vcpu->emu;
+	u8 shadow = 0;
+
+	if (e->shadow & EMU_SHADOW_STI)
+		shadow |= SHADOW_STI;
+	if (e->shadow & EMU_SHADOW_MOVSS)
+		shadow |= SHADOW_MOVSS;
+	vcpu->events.shadow = shadow;
+	vcpu->regs.rip = e->rip;
+	vcpu->regs.rflags = e->rflags;
+	vcpu_dirty(vcpu, RG_RSP | RG_RIP | RG_RFLAGS | RG_SHADOW);
+}
+
+/* An instruction that cannot be emulated: say which, and end this run. */
+static int emulation_failed(struct vcpu *vcpu)
+{
+	struct emu *e = &vcpu->emu;
+	struct kvm_run *run = vcpu->run;
+	char text[128];
+
+	vcpu->stats.insn_emulation_fail++;
+	emu_format(e, text, sizeof(text));
+	pr_err_ratelimited("keel: %s vcpu %u: cannot emulate %s\n", vcpu->vm->stats_id, vcpu->id, text);
+	emu_forget(e);
+	vcpu->io.have = 0;
+
+	if (vcpu_cpl(vcpu) && !vcpu->vm->exit_on_emulation_error) {
+		keel_queue_exception(vcpu, X86_TRAP_UD);
+		return RUN_RESUME;
+	}
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	run->emulation_failure.ndata = 0;
+	run->emulation_failure.flags = 0;
+	if (e->nr_bytes) {
+		run->emulation_failure.ndata = 3;
+		run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+		run->emulation_failure.insn_size = min_t(u8, e->nr_bytes, EMU_MAX_INSN);
+		memset(run->emulation_failure.insn_bytes, 0x90, sizeof(run->emulation_failure.insn_bytes));
+		memcpy(run->emulation_failure.insn_bytes, e->bytes, run->emulation_failure.insn_size);
+	}
+	return RUN_USER;
+}
+
+static int deliver_fault(struct vcpu *vcpu)
+{
+	const struct emu_fault *f = &vcpu->emu.fault;
+
+	emu_forget(&vcpu->emu);
+	vcpu->io.have = 0;
+	if (f->type != EMU_EVENT_EXCEPTION) {
+		/* INT n, INT3, INTO: the CPU delivers them when it runs the instruction itself */
+		return emulation_failed(vcpu);
+	}
+	if (f->vector == X86_TRAP_PF)
+		keel_queue_page_fault(vcpu, f->cr2, f->error);
+	else if (f->vector == X86_TRAP_DB)
+		keel_queue_debug(vcpu, f->cr2);
+	else if (f->has_error)
+		keel_queue_exception_error(vcpu, f->vector, f->error);
+	else
+		keel_queue_exception(vcpu, f->vector);
+	return RUN_RESUME;
+}
+
+static int completed(struct vcpu *vcpu, u64 rflags_before)
+{
+	store_context(vcpu);
+	if (!vcpu->emu.repeat && unlikely((rflags_before & X86_EFLAGS_TF) || vcpu->guest_debug))
+		keel_instruction_done(vcpu, rflags_before);
+	if (vcpu->io.answered) {
+		/* the last store or OUT went to user space */
+		vcpu->io.answered = false;
+		vcpu->io.have = 0;
+		return RUN_USER;
+	}
+	return RUN_RESUME;
+}
+
+/* Execute vcpu->emu.insn with the context loaded. */
+static int execute(struct vcpu *vcpu)
+{
+	u64 rflags = vcpu->emu.rflags;
+
+	switch (emu_execute(&vcpu->emu)) {
+	case EMU_CONTINUE:
+		vcpu->stats.insn_emulation++;
+		return completed(vcpu, rflags);
+	case EMU_FAULT:
+		return deliver_fault(vcpu);
+	case EMU_IO:
+		return RUN_USER;
+	default:
+		return emulation_failed(vcpu);
+	}
+}
+
+int keel_insn_run(struct vcpu *vcpu)
+{
+	load_context(vcpu);
+	return execute(vcpu);
+}
+
+int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len)
+{
+	struct emu *e = &vcpu->emu;
+	int ret = EMU_MORE;
+
+	load_context(vcpu);
+	emu_forget(e);
+	vcpu->io.have = 0;
+	vcpu->io.answered = false;
+	if (insn && insn_len) {
+		e->nr_bytes = min_t(unsigned int, insn_len, EMU_MAX_INSN);
+		memcpy(e->bytes, insn, e->nr_bytes);
+		ret = emu_decode(e, e->bytes, e->nr_bytes);
+	}
+	if (ret == EMU_MORE)
+		ret = emu_fetch_decode(e);
+	if (ret == EMU_FAULT)
+		return deliver_fault(vcpu);
+	if (ret != EMU_CONTINUE)
+		return emulation_failed(vcpu);
+	return execute(vcpu);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Private to core/: the emulator's owner side. */
+#ifndef CORE_INSN_H
+#define CORE_INSN_H
+
+#include <keel/emulate.h>
+#include <keel/types.h>
+
+/* Set vcpu->emu up; once, at creation. */
+void keel_insn_init(struct vcpu *vcpu);
+/* Execution mode of the code at CS:RIP. */
+enum emu_mode keel_insn_mode(struct vcpu *vcpu);
+/* Emulate (again) the instruction in vcpu->emu; @decoded if emu.insn is still valid. Return rule of exit.h. */
+int keel_insn_run(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Port and memory-mapped I/O: in-kernel devices at once, everything else by way of user space.
+ *
+ * The fast verbs here run in the inner loop. A plain IN, OUT, load or store is carried out or handed to user space without
+ * leaving it and without the emulator; anything that needs more answers EXIT_SLOW with nothing changed.
+ *
+ * An access that user space answers is finished at the next KVM_RUN by keel_complete_user_io(), as api.rst says for KVM_EXIT_IO
+ * and KVM_EXIT_MMIO. What user space put into kvm_run is hostile: only data are taken from it, never lengths or counts.
+ */
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <keel/bus.h>
+#include <keel/irq.h>
+#include <keel/memory.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+#include "insn.h"
+#include "io.h"
+
+void keel_user_pio(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int count, int direction)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = direction;
+	run->io.size = size;
+	run->io.port = port;
+	run->io.count = count;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	vcpu->io.len = size;
+	vcpu->stats.io_exits++;
+}
+
+void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = !!data;
+	if (data)
+		memcpy(run->mmio.data, data, len);
+	vcpu->io.len = len;
+	vcpu->io.is_write = !!data;
+	vcpu->stats.mmio_exits++;
+}
+
+int keel_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data)
+{
+	if (keel_lapic_claims(vcpu, gpa))
+		return keel_lapic_mmio_read(vcpu, offset_in_page(gpa), len, data);
+	return keel_bus_read(vcpu, &vcpu->vm->mmio, gpa, len, data);
+}
+
+int keel_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data)
+{
+	if (keel_lapic_claims(vcpu, gpa))
+		return keel_lapic_mmio_write(vcpu, offset_in_page(gpa), len, data);
+	return keel_bus_write(vcpu, &vcpu->vm->mmio, gpa, len, data);
+}
+
+/* IN writes AL, AX or EAX; a 32-bit result clears the upper half. */
+static void set_accumulator(struct vcpu *vcpu, unsigned int size, u32 val)
+{
+	u64 *rax = &vcpu->regs.gpr[GPR_RAX];
+
+	if (size == 1)
+		*rax = (*rax & ~0xffull) | (val & 0xff);
+	else if (size == 2)
+		*rax = (*rax & ~0xffffull) | (val & 0xffff);
+	else
+		*rax = val;
+}
+
+static enum exit_verdict user_port(struct vcpu *vcpu, const struct io_exit *io)
+{
+	vcpu->complete = io->is_in ? COMPLETE_PIO_IN : COMPLETE_PIO_OUT;
+	vcpu->complete_len = io->length;
+	vcpu->io.rip = vcpu_rip(vcpu);
+	keel_user_pio(vcpu, io->port, io->size, 1, io->is_in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT);
+	return EXIT_USER;
+}
+
+enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
+{
+	struct bus *bus = &vcpu->vm->pio;
+	u32 val = 0;
+
+	if (unlikely(io->is_string || !io->length))
+		return EXIT_SLOW;
+
+	if (io->is_in) {
+		if (keel_bus_read(vcpu, bus, io->port, io->size, &val))
+			return user_port(vcpu, io);
+		set_accumulator(vcpu, io->size, val);
+	} else {
+		val = vcpu->regs.gpr[GPR_RAX];
+		if (keel_bus_write(vcpu, bus, io->port, io->size, &val)) {
+			memcpy(vcpu->pio_data, &val, sizeof(val));
+			return user_port(vcpu, io);
+		}
+	}
+	vcpu_advance(vcpu, io->length);
+	return EXIT_AGAIN;
+}
+
+int keel_do_io(struct vcpu *vcpu, const struct io_exit *io)
+{
+	switch (io->is_string || !io->length ? EXIT_SLOW : keel_fast_io(vcpu, io)) {
+	case EXIT_AGAIN:
+		return RUN_RESUME;
+	case EXIT_USER:
+		return RUN_USER;
+	default:
+		return keel_do_emulate(vcpu, NULL, 0);
+	}
+}
+
+/*
+ * Does the operand of the instruction begin at the faulting address? An operand that crosses into a device page from the
+ * page before faults at the page's first byte, so only there can it differ.
+ */
+static bool operand_begins_at(struct vcpu *vcpu, const u8 *insn, unsigned int n, gpa_t gpa)
+{
+	struct emu *e = &vcpu->emu;
+	u64 la;
+
+	if (likely(offset_in_page(gpa)))
+		return true;
+	e->mode = keel_insn_mode(vcpu);
+	e->cpl = vcpu_cpl(vcpu);
+	e->rip = vcpu_rip(vcpu);
+	if (emu_decode(e, insn, n) != EMU_CONTINUE)
+		return false;
+	if (emu_linear(e, e->insn.seg, emu_address(e), 1, EMU_ACC_READ, &la) != EMU_CONTINUE)
+		return false;
+	return !offset_in_page(la);
+}
+
+/* The fault's instruction as a plain move with its operand at @gpa, inside one page. */
+static bool decode_plain_move(struct vcpu *vcpu, const struct fault_exit *fault, struct emu_mov *mov)
+{
+	u8 fetched[EMU_MAX_INSN];
+	const u8 *insn = fault->insn;
+	unsigned int n = fault->insn_len;
+
+	if (!insn || !n) {
+		n = keel_fetch_atomic(vcpu, fetched, sizeof(fetched));
+		insn = fetched;
+	}
+	if (!n || !emu_decode_mov(insn, n, keel_insn_mode(vcpu), mov))
+		return false;
+	if (mov->store != !!(fault->access & FAULT_WRITE))
+		return false;
+	if (offset_in_page(fault->gpa) + mov->size > PAGE_SIZE)
+		return false;
+	return operand_begins_at(vcpu, insn, n, fault->gpa);
+}
+
+static enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov)
+{
+	u64 val;
+
+	if (mov->reg == GPR_RSP)
+		vcpu_need(vcpu, RG_RSP);
+	val = emu_mov_value(mov, vcpu->regs.gpr);
+	if (!keel_device_write(vcpu, gpa, mov->size, &val)) {
+		vcpu_advance(vcpu, mov->length);
+		return EXIT_AGAIN;
+	}
+	keel_user_mmio(vcpu, gpa, mov->size, &val);
+	vcpu_advance(vcpu, mov->length);
+	return EXIT_USER;
+}
+
+static enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov)
+{
+	u64 val = 0;
+
+	if (mov->reg == GPR_RSP)
+		return EXIT_SLOW;
+	if (!keel_device_read(vcpu, gpa, mov->size, &val)) {
+		emu_mov_load(mov, vcpu->regs.gpr, val);
+		vcpu_advance(vcpu, mov->length);
+		return EXIT_AGAIN;
+	}
+	vcpu->io.mov = *mov;
+	vcpu->io.rip = vcpu_rip(vcpu);
+	vcpu->complete = COMPLETE_MMIO_LOAD;
+	keel_user_mmio(vcpu, gpa, mov->size, NULL);
+	return EXIT_USER;
+}
+
+enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	struct emu_mov mov;
+
+	if (fault->access & (FAULT_FETCH | FAULT_TABLE))
+		return EXIT_SLOW;
+	if (!keel_lapic_claims(vcpu, fault->gpa) && keel_memory_has_slot(vcpu, fault->gpa))
+		return EXIT_SLOW;
+	/* while events wait the emulator's slow path sorts out what came first */
+	if (vcpu->events.injected.valid || !decode_plain_move(vcpu, fault, &mov))
+		return EXIT_SLOW;
+	return mov.store ? fast_store(vcpu, fault->gpa, &mov) : fast_load(vcpu, fault->gpa, &mov);
+}
+
+int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	int ret;
+
+	if (keel_lapic_claims(vcpu, fault->gpa))
+		return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+
+	ret = keel_memory_fault(vcpu, fault->gpa, fault->access);
+	switch (ret) {
+	case FAULT_MAPPED:
+		return RUN_RESUME;
+	case FAULT_MMIO:
+	case FAULT_MMIO_RO:
+		return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+	case -EINTR:
+		/* the loop finds the signal */
+		return RUN_RESUME;
+	default:
+		return ret;
+	}
+}
+
+static void complete_mmio_load(struct vcpu *vcpu)
+{
+	const struct emu_mov *mov = &vcpu->io.mov;
+	u64 val = 0;
+
+	memcpy(&val, vcpu->run->mmio.data, mov->size);
+	emu_mov_load(mov, vcpu->regs.gpr, val);
+	vcpu_advance(vcpu, mov->length);
+}
+
+static void complete_port_in(struct vcpu *vcpu)
+{
+	u32 val = 0;
+
+	memcpy(&val, vcpu->pio_data, vcpu->io.len);
+	set_accumulator(vcpu, vcpu->io.len, val);
+	vcpu_advance(vcpu, vcpu->complete_len);
+}
+
+/* Data for the emulator's access; then the instruction runs again. */
+static int complete_emulated_mmio(struct vcpu *vcpu)
+{
+	struct vcpu_user_io *io = &vcpu->io;
+
+	if (!io->is_write)
+		memcpy(io->data + io->pos, vcpu->run->mmio.data, io->len);
+	io->have = io->pos + io->len;
+	return keel_insn_run(vcpu);
+}
+
+static int complete_hypercall(struct vcpu *vcpu)
+{
+	u64 ret = READ_ONCE(vcpu->run->hypercall.ret);
+
+	vcpu_set_gpr(vcpu, GPR_RAX, vcpu_is_64bit_code(vcpu) ? ret : (u32)ret);
+	vcpu_advance(vcpu, vcpu->complete_len);
+	return RUN_RESUME;
+}
+
+static int complete_msr(struct vcpu *vcpu, bool is_read)
+{
+	if (READ_ONCE(vcpu->run->msr.error)) {
+		keel_queue_exception_error(vcpu, 13, 0);
+		return RUN_RESUME;
+	}
+	if (is_read) {
+		u64 val = READ_ONCE(vcpu->run->msr.data);
+
+		vcpu->regs.gpr[GPR_RAX] = (u32)val;
+		vcpu->regs.gpr[GPR_RDX] = val >> 32;
+	}
+	vcpu_advance(vcpu, vcpu->complete_len);
+	return RUN_RESUME;
+}
+
+int keel_complete_user_io(struct vcpu *vcpu)
+{
+	u8 what = vcpu->complete;
+
+	if (likely(what == COMPLETE_NONE))
+		return RUN_RESUME;
+	vcpu->complete = COMPLETE_NONE;
+
+	switch (what) {
+	case COMPLETE_PIO_OUT:
+		if (vcpu_rip(vcpu) == vcpu->io.rip)
+			vcpu_advance(vcpu, vcpu->complete_len);
+		return RUN_RESUME;
+	case COMPLETE_PIO_IN:
+		if (vcpu_rip(vcpu) == vcpu->io.rip)
+			complete_port_in(vcpu);
+		return RUN_RESUME;
+	case COMPLETE_MMIO_LOAD:
+		if (vcpu_rip(vcpu) == vcpu->io.rip)
+			complete_mmio_load(vcpu);
+		return RUN_RESUME;
+	case COMPLETE_MMIO:
+		return complete_emulated_mmio(vcpu);
+	case COMPLETE_STRING_IO:
+		vcpu->io.answered = true;
+		return keel_insn_run(vcpu);
+	case COMPLETE_HYPERCALL:
+		return complete_hypercall(vcpu);
+	case COMPLETE_RDMSR:
+		return complete_msr(vcpu, true);
+	case COMPLETE_WRMSR:
+		return complete_msr(vcpu, false);
+	default:
+		return RUN_RESUME;
+	}
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Private to core/: accesses that user space answers, and what KVM_RUN does with the answer. */
+#ifndef CORE_IO_H
+#define CORE_IO_H
+
+#include <keel/types.h>
+
+/**
+ * keel_complete_user_io() - finish what the last exit to user space left open
+ *
+ * Return rule of exit.h: the instruction may need user space again.
+ */
+int keel_complete_user_io(struct vcpu *vcpu);
+
+/* Fill kvm_run for one port access of @count units; data lie in vcpu->pio_data. */
+void keel_user_pio(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int count, int direction);
+/* Fill kvm_run for one MMIO access of at most 8 bytes. @data for writes. */
+void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
+
+/* In-kernel devices at @gpa: the local APIC of this vCPU, then the MMIO bus. 0 or -EOPNOTSUPP. Interrupts may be off. */
+int keel_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data);
+int keel_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
+
+/* KVM_EXIT_DEBUG for a step over an instruction completed in software. */
+int keel_debug_step_exit(struct vcpu *vcpu);
+
+/* May the launcher inject by KVM_INTERRUPT now? */
+bool keel_irq_ready(struct vcpu *vcpu);
+
+#endif

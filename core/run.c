@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_RUN: the way into the guest and back.
+ *
+ * Three loops, from the outside in. run_loop() is preemptible: it drains requests, sleeps in HLT, and leaves for signals.
+ * enter_guest() turns interrupts off and runs the inner loop: inject, enter, exit, fast verb, again. The inner loop ends when a
+ * fast verb cannot serve the exit, or when any request but REQ_EVENT, a signal or a reschedule is pending.
+ *
+ * Ordering: a vCPU sets mode = VCPU_IN_GUEST and then looks at its requests; who makes a request sets the bit and then looks at
+ * mode (keel_vcpu_kick(), keel_vm_request()). With full barriers in between, one of the two sees the other. The same holds
+ * for vcpu->blocked around the sleep.
+ */
+#include <linux/kernel.h>
+#include <linux/rcuwait.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
+#include <linux/uaccess.h>
+#include <keel/host.h>
+#include <keel/irq.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+#include <keel/vm.h>
+#include "io.h"
+
+/* All requests but the one that the inner loop serves itself. */
+#define OUTER_REQUESTS	(~BIT(REQ_EVENT))
+
+static bool take_request(struct vcpu *vcpu, unsigned int req)
+{
+	if (likely(!vcpu_test_request(vcpu, req)))
+		return false;
+	/* clear before acting on it, so that one made meanwhile is not lost */
+	clear_bit(req, &vcpu->requests);
+	smp_mb__after_atomic();
+	return true;
+}
+
+static int exit_shutdown(struct vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return RUN_USER;
+}
+
+static int exit_ioapic_eoi(struct vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vcpu->eoi_vector;
+	return RUN_USER;
+}
+
+static void drain_quiet_requests(struct vcpu *vcpu)
+{
+	take_request(vcpu, REQ_KICK);
+	take_request(vcpu, REQ_SCAN_IOAPIC);
+	if (take_request(vcpu, REQ_APIC_TIMER))
+		keel_lapic_timer_fired(vcpu);
+	if (take_request(vcpu, REQ_ROOT))
+		vcpu_dirty(vcpu, RG_ROOT);
+	if (take_request(vcpu, REQ_TLB_FLUSH)) {
+		vcpu->stats.tlb_flush++;
+		keel_vendor->tlb_flush(vcpu, TLB_VM);
+	}
+	if (take_request(vcpu, REQ_TLB_FLUSH_GUEST)) {
+		vcpu->stats.tlb_flush++;
+		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
+	}
+	if (take_request(vcpu, REQ_CLOCK))
+		keel_clock_update(vcpu);
+	if (take_request(vcpu, REQ_STEAL))
+		keel_pv_update_steal(vcpu);
+	if (take_request(vcpu, REQ_INTERCEPTS))
+		keel_vendor->intercepts_changed(vcpu);
+}
+
+/* Serve all requests but REQ_EVENT. Return rule of exit.h. */
+static int drain_requests(struct vcpu *vcpu)
+{
+	if (vcpu_test_request(vcpu, REQ_DEAD))
+		return -EIO;
+	if (take_request(vcpu, REQ_TRIPLE_FAULT))
+		return exit_shutdown(vcpu);
+	drain_quiet_requests(vcpu);
+	if (take_request(vcpu, REQ_INIT)) {
+		int ret = keel_lapic_accept_init_sipi(vcpu);
+
+		if (ret < 0)
+			return ret;
+	}
+	if (take_request(vcpu, REQ_IOAPIC_EOI_EXIT))
+		return exit_ioapic_eoi(vcpu);
+	if (take_request(vcpu, REQ_DEBUG_EXIT))
+		return keel_debug_step_exit(vcpu);
+	return RUN_RESUME;
+}
+
+/* Guest values of what the kernel's FPU code does not switch; interrupts off. */
+struct xstate_switch {
+	u32 host_pkru;
+	bool pkru;
+};
+
+static void xstate_load(struct vcpu *vcpu, struct xstate_switch *sw)
+{
+	keel_host_fpu_entry();
+	sw->pkru = false;
+	if (!(vcpu->regs.cr4 & X86_CR4_OSXSAVE) || !(vcpu->regs.valid & RG_CR4))
+		vcpu_need(vcpu, RG_CR4);
+	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
+		keel_host_xcr0_load(vcpu->xcr0);
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE)) {
+		sw->host_pkru = rdpkru();
+		sw->pkru = sw->host_pkru != vcpu->pkru &&
+			   ((vcpu->regs.cr4 & X86_CR4_PKE) || (vcpu->xcr0 & XFEATURE_MASK_PKRU));
+		if (sw->pkru)
+			wrpkru(vcpu->pkru);
+	}
+}
+
+static void xstate_restore(struct vcpu *vcpu, struct xstate_switch *sw)
+{
+	vcpu_need(vcpu, RG_CR4);
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE) &&
+	    ((vcpu->regs.cr4 & X86_CR4_PKE) || (vcpu->xcr0 & XFEATURE_MASK_PKRU))) {
+		vcpu->pkru = rdpkru();
+		if (vcpu->pkru != sw->host_pkru)
+			wrpkru(sw->host_pkru);
+	}
+	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
+		keel_host_xcr0_restore(vcpu->xcr0);
+}
+
+/*
+ * The inner loop. Interrupts off throughout.
+ *
+ * Return: EXIT_AGAIN when something else than the guest wants the CPU, else the verdict on the last exit.
+ */
+static enum exit_verdict inner_loop(struct vcpu *vcpu)
+{
+	enum exit_verdict verdict;
+
+	for (;;) {
+		unsigned long requests = READ_ONCE(vcpu->requests);
+
+		if (requests) {
+			if (requests & OUTER_REQUESTS)
+				return EXIT_AGAIN;
+			clear_bit(REQ_EVENT, &vcpu->requests);
+			keel_events_prepare(vcpu);
+			/* an injection may have failed for good */
+			if (READ_ONCE(vcpu->requests) & OUTER_REQUESTS) {
+				vcpu_request(vcpu, REQ_EVENT);
+				return EXIT_AGAIN;
+			}
+		}
+		keel_host_guest_enter();
+		keel_vendor->enter(vcpu);
+		keel_host_guest_exit();
+		vcpu->stats.exits++;
+
+		verdict = keel_vendor->exit_fast(vcpu);
+		if (verdict != EXIT_AGAIN)
+			return verdict;
+		vcpu->stats.fast_exits++;
+		if (keel_host_work_pending())
+			return EXIT_AGAIN;
+	}
+}
+
+static int enter_guest(struct vcpu *vcpu)
+{
+	struct xstate_switch sw;
+	enum exit_verdict verdict;
+
+	preempt_disable();
+	local_irq_disable();
+	/* full barrier: orders the new mode before the look at requests; pairs with push_out() */
+	smp_store_mb(vcpu->mode, VCPU_IN_GUEST);
+	if ((READ_ONCE(vcpu->requests) & OUTER_REQUESTS) || keel_host_work_pending()) {
+		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+		local_irq_enable();
+		preempt_enable();
+		return RUN_RESUME;
+	}
+	if (unlikely(!keel_host_cpu_enabled())) {
+		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+		local_irq_enable();
+		preempt_enable();
+		return -EIO;
+	}
+
+	xstate_load(vcpu, &sw);
+	keel_host_guest_time_begin();
+	vcpu->stats.guest_mode++;
+	verdict = inner_loop(vcpu);
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	xstate_restore(vcpu, &sw);
+	keel_host_note_guest_ran();
+	local_irq_enable();
+	keel_host_guest_time_end();
+	preempt_enable();
+
+	if (verdict == EXIT_SLOW)
+		return keel_vendor->exit_slow(vcpu);
+	return verdict == EXIT_USER ? RUN_USER : RUN_RESUME;
+}
+
+static bool is_runnable(struct vcpu *vcpu)
+{
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/* HLT is over when an event waits; a vCPU before INIT or SIPI wakes only through drain_requests(). */
+static bool try_wake(struct vcpu *vcpu)
+{
+	if (vcpu->mp_state != KVM_MP_STATE_HALTED && vcpu->mp_state != KVM_MP_STATE_AP_RESET_HOLD)
+		return false;
+	if (!keel_vcpu_has_events(vcpu))
+		return false;
+	vcpu->pv.unhalt = false;
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu->stats.halt_wakeups++;
+	vcpu_request(vcpu, REQ_EVENT);
+	return true;
+}
+
+/* Sleep until there is something to look at. */
+static int block(struct vcpu *vcpu)
+{
+	if (try_wake(vcpu))
+		return RUN_RESUME;
+
+	prepare_to_rcuwait(&vcpu->wait);
+	WRITE_ONCE(vcpu->blocked, true);
+	for (;;) {
+		/* full barrier inside: state and blocked before the look at requests; pairs with push_out() */
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(vcpu->requests) || signal_pending(current))
+			break;
+		schedule();
+	}
+	WRITE_ONCE(vcpu->blocked, false);
+	finish_rcuwait(&vcpu->wait);
+
+	/* REQ_EVENT is looked at by try_wake(); take it so that an event held back does not spin here */
+	if (take_request(vcpu, REQ_EVENT) && try_wake(vcpu))
+		vcpu_request(vcpu, REQ_EVENT);
+	return RUN_RESUME;
+}
+
+/* Without an in-kernel local APIC the launcher asks to be told when it may inject. */
+static bool window_open(struct vcpu *vcpu)
+{
+	return !vcpu->lapic && READ_ONCE(vcpu->run->request_interrupt_window) && keel_irq_ready(vcpu);
+}
+
+static int handle_work(struct vcpu *vcpu)
+{
+	if (keel_host_do_work() == 0)
+		return RUN_RESUME;
+	vcpu->stats.signal_exits++;
+	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return -EINTR;
+}
+
+static int run_loop(struct vcpu *vcpu)
+{
+	int ret;
+
+	for (;;) {
+		if (unlikely(READ_ONCE(vcpu->requests) & OUTER_REQUESTS)) {
+			ret = drain_requests(vcpu);
+			if (ret <= 0)
+				return ret;
+		}
+		if (likely(is_runnable(vcpu)))
+			ret = enter_guest(vcpu);
+		else
+			ret = block(vcpu);
+		if (ret <= 0)
+			return ret;
+		if (unlikely(window_open(vcpu))) {
+			vcpu->stats.request_irq_exits++;
+			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+			return RUN_USER;
+		}
+		if (unlikely(keel_host_work_pending())) {
+			ret = handle_work(vcpu);
+			if (ret <= 0)
+				return ret;
+		}
+	}
+}
+
+bool keel_irq_ready(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	return ev->user_irq < 0 && !ev->injected.valid && !ev->exception.valid && keel_irq_allowed(vcpu);
+}
+
+/* What user space finds in kvm_run after every exit. */
+static void fill_run(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
+	run->cr8 = keel_get_cr8(vcpu);
+	run->apic_base = vcpu->apic_base;
+	run->ready_for_interrupt_injection = vcpu->lapic ? 1 : keel_irq_ready(vcpu);
+	run->flags = 0;
+	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
+		keel_sync_regs_out(vcpu);
+}
+
+static void remember_thread(struct vcpu *vcpu)
+{
+	struct pid *old = rcu_dereference_protected(vcpu->pid, lockdep_is_held(&vcpu->mutex));
+	struct pid *now = task_pid(current);
+
+	vcpu->task = current;
+	if (likely(old == now))
+		return;
+	rcu_assign_pointer(vcpu->pid, get_pid(now));
+	if (old) {
+		synchronize_rcu();
+		put_pid(old);
+	}
+}
+
+/* Before anything runs: what user space asks for by kvm_run. */
+static int check_run(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	int ret;
+
+	if (READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (unlikely(READ_ONCE(run->kvm_valid_regs) & ~KVM_SYNC_X86_VALID_FIELDS))
+		return -EINVAL;
+	if (unlikely(READ_ONCE(run->kvm_dirty_regs))) {
+		ret = keel_sync_regs_in(vcpu);
+		if (ret)
+			return ret;
+	}
+	if (!vcpu->lapic) {
+		u64 cr8 = READ_ONCE(run->cr8);
+
+		if (cr8 != vcpu->cr8 && keel_set_cr8(vcpu, cr8))
+			return -EINVAL;
+		if (READ_ONCE(run->request_interrupt_window))
+			vcpu_request(vcpu, REQ_EVENT);
+	}
+	return 0;
+}
+
+static int run_loaded(struct vcpu *vcpu)
+{
+	int ret = check_run(vcpu);
+
+	if (ret)
+		return ret;
+	keel_host_fpu_load(&vcpu->fpu);
+	ret = keel_complete_user_io(vcpu);
+	if (ret > 0) {
+		if (READ_ONCE(vcpu->run->immediate_exit)) {
+			vcpu->run->exit_reason = KVM_EXIT_INTR;
+			ret = -EINTR;
+		} else {
+			ret = run_loop(vcpu);
+		}
+	}
+	fill_run(vcpu);
+	keel_host_fpu_save(&vcpu->fpu);
+	return ret;
+}
+
+int keel_vcpu_run(struct vcpu *vcpu)
+{
+	sigset_t saved;
+	int ret;
+
+	remember_thread(vcpu);
+	vcpu->launched_once = true;
+	keel_vcpu_load(vcpu);
+	if (unlikely(vcpu->sigset_active))
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
+	ret = run_loaded(vcpu);
+	if (unlikely(vcpu->sigset_active))
+		sigprocmask(SIG_SETMASK, &saved, NULL);
+	keel_vcpu_put(vcpu);
+	vcpu->task = NULL;
+	return ret;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of a vCPU: creation, architectural reset, being put on a CPU and taken off it, directed yield, destruction.
+ *
+ * A vCPU is "loaded" between keel_vcpu_load() and keel_vcpu_put(). In between the preempt notifier follows the thread from
+ * CPU to CPU, so vcpu->cpu is always where the hardware state is, or -1.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/sched/stat.h>
+#include <linux/slab.h>
+#include <keel/host.h>
+#include <keel/irq.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+#include <keel/vm.h>
+#include "insn.h"
+#include "vcpu_alloc.h"
+
+static struct kmem_cache *vcpu_cache;
+
+int keel_vcpu_cache_create(void)
+{
+	vcpu_cache = kmem_cache_create("keel_vcpu", keel_vendor->vcpu_size, 64, SLAB_ACCOUNT, NULL);
+	return vcpu_cache ? 0 : -ENOMEM;
+}
+
+void keel_vcpu_cache_destroy(void)
+{
+	kmem_cache_destroy(vcpu_cache);
+}
+
+static void put_on_cpu(struct vcpu *vcpu, int cpu)
+{
+	vcpu->cpu = cpu;
+	keel_vendor->vcpu_load(vcpu);
+	if (vcpu->lapic)
+		keel_lapic_vcpu_load(vcpu);
+}
+
+static void take_off_cpu(struct vcpu *vcpu)
+{
+	keel_vendor->vcpu_put(vcpu);
+	WRITE_ONCE(vcpu->cpu, -1);
+}
+
+static void sched_in(struct preempt_notifier *notifier, int cpu)
+{
+	struct vcpu *vcpu = container_of(notifier, struct vcpu, preempt);
+
+	put_on_cpu(vcpu, cpu);
+	if (vcpu->pv.steal_time)
+		vcpu_request(vcpu, REQ_STEAL);
+}
+
+static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	struct vcpu *vcpu = container_of(notifier, struct vcpu, preempt);
+
+	if (task_is_running(current)) {
+		vcpu->stats.preempted++;
+		if (vcpu->pv.steal_time)
+			keel_pv_preempted(vcpu);
+	}
+	take_off_cpu(vcpu);
+}
+
+static struct preempt_ops preempt_ops = {
+	.sched_in = sched_in,
+	.sched_out = sched_out,
+};
+
+void keel_vcpu_load(struct vcpu *vcpu)
+{
+	int cpu = get_cpu();
+
+	preempt_notifier_register(&vcpu->preempt);
+	put_on_cpu(vcpu, cpu);
+	put_cpu();
+}
+
+void keel_vcpu_put(struct vcpu *vcpu)
+{
+	preempt_disable();
+	take_off_cpu(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt);
+	preempt_enable();
+}
+
+bool keel_vcpu_is_current(const struct vcpu *vcpu)
+{
+	return vcpu->task == current && !READ_ONCE(vcpu->blocked);
+}
+
+bool keel_vcpu_yield_to(struct vcpu *target)
+{
+	struct task_struct *task = NULL;
+	struct pid *pid;
+	int ret;
+
+	rcu_read_lock();
+	pid = rcu_dereference(target->pid);
+	if (pid)
+		task = get_pid_task(pid, PIDTYPE_PID);
+	rcu_read_unlock();
+	if (!task)
+		return false;
+	ret = yield_to(task, true);
+	put_task_struct(task);
+	return ret > 0;
+}
+
+/* SDM, "Processor State After Reset"; INIT keeps the FPU, CR0.CD and CR0.NW, and the MSRs. */
+static void reset_segments(struct vcpu_regs *r)
+{
+	static const struct segment data = { .limit = 0xffff, .ar = 0x93 };
+	unsigned int i;
+
+	for (i = SEG_ES; i <= SEG_GS; i++)
+		r->seg[i] = data;
+	r->seg[SEG_CS] = (struct segment){ .base = 0xffff0000, .limit = 0xffff, .ar = 0x9b, .selector = 0xf000 };
+	r->seg[SEG_LDTR] = (struct segment){ .limit = 0xffff, .ar = 0x82 };
+	r->seg[SEG_TR] = (struct segment){ .limit = 0xffff, .ar = 0x8b };
+	r->gdt = (struct desc_table){ .limit = 0xffff };
+	r->idt = (struct desc_table){ .limit = 0xffff };
+}
+
+static void reset_registers(struct vcpu *vcpu, enum vcpu_reset_kind kind)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+	u64 cr0_kept = 0;
+
+	if (kind == VCPU_INIT)
+		cr0_kept = vcpu_cr0(vcpu) & (X86_CR0_CD | X86_CR0_NW);
+	else
+		cr0_kept = X86_CR0_CD | X86_CR0_NW;
+
+	memset(r->gpr, 0, sizeof(r->gpr));
+	r->gpr[GPR_RDX] = 0x600;
+	r->rip = 0xfff0;
+	r->rflags = X86_EFLAGS_FIXED;
+	r->cr0 = X86_CR0_ET | cr0_kept;
+	r->cr2 = 0;
+	r->cr3 = 0;
+	r->cr4 = 0;
+	r->efer = 0;
+	memset(r->dr, 0, sizeof(r->dr));
+	r->dr6 = 0xffff0ff0;
+	r->dr7 = 0x400;
+	reset_segments(r);
+	if (kind == VCPU_RESET) {
+		r->pat = 0x0007040600070406ULL;
+		r->star = r->lstar = r->cstar = r->sfmask = r->kernel_gs_base = 0;
+		r->sysenter_cs = r->sysenter_esp = r->sysenter_eip = 0;
+		vcpu->xcr0 = XFEATURE_MASK_FP;
+		vcpu->pkru = 0;
+	} else {
+		vcpu_need(vcpu, RG_PAT | RG_SYSCALL);
+	}
+	r->valid = RG_ALL;
+	r->dirty = RG_ALL;
+}
+
+void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
+{
+	struct kvm_cpuid_entry2 *signature;
+
+	reset_registers(vcpu, kind);
+	signature = keel_cpuid_find(vcpu, 1, 0);
+	if (signature)
+		vcpu->regs.gpr[GPR_RDX] = signature->eax;
+
+	memset(&vcpu->events, 0, sizeof(vcpu->events));
+	vcpu->events.user_irq = -1;
+	vcpu->cr8 = 0;
+	vcpu->complete = COMPLETE_NONE;
+	vcpu->io.have = 0;
+	vcpu->io.answered = false;
+	emu_forget(&vcpu->emu);
+	keel_msr_reset(vcpu, kind == VCPU_INIT);
+	if (kind == VCPU_RESET)
+		keel_host_fpu_init_state(&vcpu->fpu);
+	if (vcpu->lapic)
+		keel_lapic_reset(vcpu, kind == VCPU_INIT);
+	else if (kind == VCPU_RESET)
+		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
+	vcpu->windows = 0;
+	keel_vendor->vcpu_reset(vcpu);
+	keel_cpuid_update_runtime(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+/* Allocate what a vCPU owns. keel_vcpu_destroy() undoes any part of it. */
+static int vcpu_allocate(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	int ret;
+
+	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vcpu->run || !vcpu->pio_data)
+		return -ENOMEM;
+	ret = keel_host_fpu_create(&vcpu->fpu);
+	if (ret)
+		return ret;
+	if (vm->irq_mode != IRQCHIP_NONE) {
+		ret = keel_lapic_create(vcpu);
+		if (ret)
+			return ret;
+	}
+	return keel_vendor->vcpu_create(vcpu);
+}
+
+static bool id_taken(struct vm *vm, u32 id)
+{
+	return keel_vm_vcpu_by_id(vm, id);
+}
+
+struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu;
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	if (id >= vm->max_vcpu_id || vm->nr_vcpus >= KEEL_MAX_VCPUS)
+		return ERR_PTR(-EINVAL);
+	if (id_taken(vm, id))
+		return ERR_PTR(-EEXIST);
+
+	vcpu = kmem_cache_zalloc(vcpu_cache, GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->index = vm->nr_vcpus;
+	vcpu->cpu = -1;
+	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
+	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
+	vcpu->regs.valid = RG_ALL;
+	vcpu->mp_state = vm->irq_mode == IRQCHIP_NONE || id == vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
+									      KVM_MP_STATE_UNINITIALIZED;
+	keel_insn_init(vcpu);
+
+	ret = vcpu_allocate(vcpu);
+	if (ret)
+		goto err_destroy;
+	keel_clock_vcpu_init(vcpu);
+	keel_vcpu_load(vcpu);
+	keel_vcpu_reset(vcpu, VCPU_RESET);
+	keel_vcpu_put(vcpu);
+
+	ret = xa_insert(&vm->vcpus, vcpu->index, vcpu, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_destroy;
+	/* the vCPU is complete: pairs with the acquire in keel_vm_vcpu() and vm_for_each_vcpu() */
+	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	return vcpu;
+
+err_destroy:
+	keel_vcpu_destroy(vcpu);
+	return ERR_PTR(ret);
+}
+
+void keel_vcpu_destroy(struct vcpu *vcpu)
+{
+	keel_vendor->vcpu_destroy(vcpu);
+	if (vcpu->lapic)
+		keel_lapic_destroy(vcpu);
+	keel_host_fpu_destroy(&vcpu->fpu);
+	keel_cpuid_destroy(vcpu);
+	put_pid(rcu_dereference_protected(vcpu->pid, true));
+	free_page((unsigned long)vcpu->pio_data);
+	free_page((unsigned long)vcpu->run);
+	kmem_cache_free(vcpu_cache, vcpu);
+}
