@@ -28,6 +28,11 @@ die() {
 # lab_release SERIES - the kernel's full release name, as in uname -r
 lab_release() { basename "$(readlink "$cache_dir/$1/modules")"; }
 
+# lab_module SERIES - where the top Makefile puts keel.ko for it
+lab_module() {
+	echo "$build_dir/$(cat "$cache_dir/$1/build/include/config/kernel.release")/keel.ko"
+}
+
 # lab_have SERIES - is the kernel in the cache, whole?
 lab_have() { [ -e "$cache_dir/$1/complete" ]; }
 
