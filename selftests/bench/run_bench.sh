@@ -29,6 +29,6 @@ unload
 modprobe keel || exit 1
 KEEL_DEVICE=/dev/keel "$here/keel_bench" -o /tmp/bench.keel "$@" > /dev/null || exit 1
 unload
-"$here/keel_compare" -o "$out" /tmp/bench.stock /tmp/bench.keel
+"$here/bench_compare" -o "$out" /tmp/bench.stock /tmp/bench.keel
 echo "--- $out"
 cat "$out"

@@ -4,7 +4,7 @@
  * bar of the ratio (a full line of 20 is the stock figure), and the same as
  * JSON. It reads keel_bench's own output, one row a line.
  *
- * usage: keel_compare [-o FILE.json] STOCK.json KEEL.json
+ * usage: bench_compare [-o FILE.json] STOCK.json KEEL.json
  */
 #include "test.h"
 
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 		first = 3;
 	}
 	if (argc != first + 2) {
-		fprintf(stderr, "usage: keel_compare [-o FILE] STOCK KEEL\n");
+		fprintf(stderr, "usage: bench_compare [-o FILE] STOCK KEEL\n");
 		return 2;
 	}
 	if (load(argv[first], &stock) || load(argv[first + 1], &keel))
