@@ -4,7 +4,7 @@
  *
  * The container is the kernel's own (struct fpu_guest): while it is loaded, current's FPU context IS the guest's, so that the
  * scheduler and softirqs save and restore it like any task's. It is loaded once per KVM_RUN. Outside, the
- * copy in memory is the truth and the ioctls read and write that. PKRU is not part of it: no guest is offered protection keys.
+ * copy in memory is the truth and the ioctls read and write that. PKRU is not part of it: the run loop switches it.
  *
  * XCR0 is different: the kernel keeps the host's value everywhere but between keel_host_xcr0_load() and _restore().
  */
@@ -115,6 +115,8 @@ u64 keel_host_fpu_supported_xcr0(void)
 	/* AVX-512 is three components, all or none */
 	if ((xcr0 & XFEATURE_MASK_AVX512) != XFEATURE_MASK_AVX512)
 		xcr0 &= ~(u64)XFEATURE_MASK_AVX512;
+	if (boot_cpu_has(X86_FEATURE_OSPKE))
+		xcr0 |= host_xcr0 & XFEATURE_MASK_PKRU;
 	return xcr0;
 }
 

@@ -58,7 +58,6 @@ static void note_quiescent(void)
 
 void keel_host_guest_enter(void)
 {
-	vtime_account_guest_enter();
 	if (!context_tracking_guest_enter())
 		note_quiescent();
 }
@@ -66,7 +65,23 @@ void keel_host_guest_enter(void)
 void keel_host_guest_exit(void)
 {
 	context_tracking_guest_exit();
-	vtime_account_guest_exit();
+}
+
+void keel_host_guest_time_begin(void)
+{
+	vtime_account_guest_enter();
+}
+
+/* Interrupts are on: the tick that ended guest mode has been taken, with PF_VCPU still set. */
+void keel_host_guest_time_end(void)
+{
+	if (vtime_accounting_enabled_this_cpu()) {
+		local_irq_disable();
+		vtime_account_guest_exit();
+		local_irq_enable();
+	} else {
+		current->flags &= ~PF_VCPU;
+	}
 }
 
 u64 keel_host_run_delay(void)

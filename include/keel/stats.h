@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Counters published through KVM_GET_STATS_FD. One list each: the struct, the descriptors (chardev/stats.c) and the names
- * come from it. All are cumulative counts of events, written without locks by the thread that causes them.
+ * come from it. Most are cumulative counts of events, written without locks by the thread that causes them; those of
+ * VM_STATS marked LEVEL are present amounts.
  */
 #ifndef KEEL_STATS_H
 #define KEEL_STATS_H
@@ -32,17 +33,17 @@
 	X(preempted)		/* scheduled out in KVM_RUN */ \
 	X(guest_mode)		/* entries to the inner loop */
 
-#define VM_STATS(X) \
-	X(pages_4k) \
-	X(pages_2m) \
-	X(pages_1g)		/* second-level leaf entries present */ \
-	X(table_pages)		/* pages used by second-level tables */ \
-	X(remote_tlb_flush) \
-	X(mmu_invalidations)	/* MMU notifier ranges that removed something */
+#define VM_STATS(EVENT, LEVEL) \
+	LEVEL(pages_4k) \
+	LEVEL(pages_2m) \
+	LEVEL(pages_1g)			/* second-level leaf entries present */ \
+	LEVEL(table_pages)		/* pages used by second-level tables */ \
+	EVENT(remote_tlb_flush) \
+	EVENT(mmu_invalidations)	/* MMU notifier ranges that removed something */
 
 #define KEEL_STAT_MEMBER(name) u64 name;
 struct vcpu_stats { VCPU_STATS(KEEL_STAT_MEMBER) };
-struct vm_stats { VM_STATS(KEEL_STAT_MEMBER) };
+struct vm_stats { VM_STATS(KEEL_STAT_MEMBER, KEEL_STAT_MEMBER) };
 #undef KEEL_STAT_MEMBER
 
 #endif

@@ -78,6 +78,7 @@ struct vm {
 
 	gpa_t tss_addr;			/* KVM_SET_TSS_ADDR: kept and reported, unused with hardware real mode */
 	gpa_t identity_map_addr;
+	unsigned long nr_mmu_pages;	/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
 
 	struct vm_stats stats;
 	char stats_id[48];		/* "keel-<pid>-<n>", name of the binary stats */

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The three kinds of file: the node, a VM, a vCPU. Checks common to all commands are made here, KVM_RUN takes its short cut
+ * here, and 32-bit user space is translated here.
+ *
+ * A VM or vCPU file holds one reference to the VM. Its ioctls belong to the process image that created the VM: guest memory
+ * is looked up there.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/kvm.h>
+#include <keel/bus.h>
+#include <keel/irq.h>
+#include <keel/memory.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "chardev.h"
+#include "dispatch.h"
+
+/* Pages of a vCPU mapping, as KVM_CAP_COALESCED_MMIO and the I/O exits announce them. */
+#define RUN_PAGE	0
+#define PIO_PAGE	KVM_PIO_PAGE_OFFSET
+#define COALESCED_PAGE	2
+
+static int check_owner(const struct vm *vm)
+{
+	return vm->mm != current->mm || READ_ONCE(vm->dead) ? -EIO : 0;
+}
+
+/* ---- vCPU ---- */
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vcpu *vcpu = file->private_data;
+	long ret;
+
+	if (unlikely(check_owner(vcpu->vm)))
+		return -EIO;
+	if (unlikely(_IOC_TYPE(cmd) != KVMIO))
+		return -EINVAL;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	if (likely(cmd == KVM_RUN))
+		ret = unlikely(arg) ? -EINVAL : keel_vcpu_run(vcpu);
+	else
+		ret = vcpu_dispatch(vcpu, cmd, arg);
+	mutex_unlock(&vcpu->mutex);
+	return ret;
+}
+
+#ifdef CONFIG_COMPAT
+static long vcpu_compat_signal_mask(struct vcpu *vcpu, unsigned long arg)
+{
+	struct kvm_signal_mask __user *user = compat_ptr(arg);
+	struct kvm_signal_mask head;
+	sigset_t set;
+
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.len != sizeof(compat_sigset_t))
+		return -EINVAL;
+	if (get_compat_sigset(&set, (compat_sigset_t __user *)user->sigset))
+		return -EFAULT;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	vcpu_set_sigset(vcpu, &set);
+	mutex_unlock(&vcpu->mutex);
+	return 0;
+}
+
+static long vcpu_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vcpu *vcpu = file->private_data;
+
+	if (cmd == KVM_SET_SIGNAL_MASK && arg)
+		return check_owner(vcpu->vm) ?: vcpu_compat_signal_mask(vcpu, arg);
+	return vcpu_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
+}
+#endif
+
+static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)
+{
+	struct vcpu *vcpu = vmf->vma->vm_file->private_data;
+	struct page *page = NULL;
+
+	switch (vmf->pgoff) {
+	case RUN_PAGE:
+		page = virt_to_page(vcpu->run);
+		break;
+	case PIO_PAGE:
+		page = virt_to_page(vcpu->pio_data);
+		break;
+	case COALESCED_PAGE:
+		page = keel_coalesced_page(vcpu->vm);
+		break;
+	}
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_page_fault,
+};
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct vcpu *vcpu = file->private_data;
+
+	/* NULL when the vCPU could not be made: the reference is still the creator's */
+	if (vcpu)
+		keel_vm_put(vcpu->vm);
+	return 0;
+}
+
+static const struct file_operations vcpu_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= vcpu_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl	= vcpu_compat_ioctl,
+#endif
+	.mmap		= vcpu_mmap,
+	.release	= vcpu_release,
+	.llseek		= noop_llseek,
+};
+
+/* The file comes first: once the vCPU is published nothing may fail any more. */
+int vcpu_file_create(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu;
+	struct file *file;
+	char name[24];
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	snprintf(name, sizeof(name), "kvm-vcpu:%u", id);
+	file = anon_inode_getfile(name, &vcpu_fops, NULL, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	vcpu = keel_vcpu_create(vm, id);
+	if (IS_ERR(vcpu)) {
+		fput(file);
+		put_unused_fd(fd);
+		return PTR_ERR(vcpu);
+	}
+	keel_vm_get(vm);
+	file->private_data = vcpu;
+	fd_install(fd, file);
+	return fd;
+}
+
+/* ---- VM ---- */
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vm *vm = file->private_data;
+
+	if (unlikely(check_owner(vm)))
+		return -EIO;
+	return vm_dispatch(vm, cmd, arg);
+}
+
+#ifdef CONFIG_COMPAT
+/* The structures whose pointers are 32 bits wide there. */
+struct compat_dirty_log {
+	__u32 slot;
+	__u32 num_pages;	/* KVM_GET_DIRTY_LOG: padding */
+	union {
+		__u64 first_page;
+		struct {
+			compat_uptr_t bitmap;
+			__u32 rest;
+		} get;
+	};
+	compat_uptr_t clear_bitmap;
+	__u32 clear_rest;
+};
+
+struct compat_msr_filter_range {
+	__u32 flags;
+	__u32 nmsrs;
+	__u32 base;
+	__u32 bitmap;
+};
+
+struct compat_msr_filter {
+	__u32 flags;
+	struct compat_msr_filter_range ranges[KVM_MSR_FILTER_MAX_RANGES];
+};
+
+#define KVM_X86_SET_MSR_FILTER_COMPAT	_IOW(KVMIO, 0xc6, struct compat_msr_filter)
+
+static long compat_get_dirty_log(struct vm *vm, void __user *user)
+{
+	struct compat_dirty_log in;
+	struct kvm_dirty_log log = { };
+
+	if (copy_from_user(&in, user, offsetof(struct compat_dirty_log, clear_bitmap)))
+		return -EFAULT;
+	log.slot = in.slot;
+	log.dirty_bitmap = compat_ptr(in.get.bitmap);
+	return keel_memory_get_dirty_log(vm, &log);
+}
+
+static long compat_clear_dirty_log(struct vm *vm, void __user *user)
+{
+	struct compat_dirty_log in;
+	struct kvm_clear_dirty_log log = { };
+
+	if (copy_from_user(&in, user, sizeof(in)))
+		return -EFAULT;
+	log.slot = in.slot;
+	log.num_pages = in.num_pages;
+	log.first_page = in.first_page;
+	log.dirty_bitmap = compat_ptr(in.clear_bitmap);
+	return keel_memory_clear_dirty_log(vm, &log);
+}
+
+static long compat_set_msr_filter(struct vm *vm, void __user *user)
+{
+	struct compat_msr_filter in;
+	struct kvm_msr_filter filter = { };
+	unsigned int i;
+
+	if (copy_from_user(&in, user, sizeof(in)))
+		return -EFAULT;
+	filter.flags = in.flags;
+	for (i = 0; i < ARRAY_SIZE(in.ranges); i++) {
+		filter.ranges[i].flags = in.ranges[i].flags;
+		filter.ranges[i].nmsrs = in.ranges[i].nmsrs;
+		filter.ranges[i].base = in.ranges[i].base;
+		filter.ranges[i].bitmap = (__u8 *)(unsigned long)in.ranges[i].bitmap;
+	}
+	return keel_msr_filter_set(vm, &filter);
+}
+
+static long vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vm *vm = file->private_data;
+
+	if (check_owner(vm))
+		return -EIO;
+	switch (cmd) {
+	case KVM_GET_DIRTY_LOG:
+		return compat_get_dirty_log(vm, compat_ptr(arg));
+	case KVM_CLEAR_DIRTY_LOG:
+		return compat_clear_dirty_log(vm, compat_ptr(arg));
+	case KVM_X86_SET_MSR_FILTER_COMPAT:
+		return compat_set_msr_filter(vm, compat_ptr(arg));
+	}
+	return vm_dispatch(vm, cmd, (unsigned long)compat_ptr(arg));
+}
+#endif
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	struct vm *vm = file->private_data;
+
+	keel_irqfd_shutdown(vm);
+	keel_vm_put(vm);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= vm_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl	= vm_compat_ioctl,
+#endif
+	.release	= vm_release,
+	.llseek		= noop_llseek,
+};
+
+int vm_file_create(unsigned long type)
+{
+	struct vm *vm;
+	struct file *file;
+	int fd;
+
+	if (type)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vm = keel_vm_create();
+	if (IS_ERR(vm)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vm);
+	}
+	file = anon_inode_getfile("kvm-vm", &vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		keel_vm_put(vm);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+/* ---- the node ---- */
+
+static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return dev_dispatch(cmd, arg);
+}
+
+const struct file_operations keel_dev_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= dev_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls of a VM: memory, interrupt controllers, clock, capabilities, vCPUs. Thin: each hands typed kernel copies to the
+ * room whose job it is.
+ */
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <asm/tsc.h>
+#include <uapi/linux/kvm.h>
+#include <keel/bus.h>
+#include <keel/irq.h>
+#include <keel/memory.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "chardev.h"
+#include "dispatch.h"
+
+#define MAX_IRQ_ROUTES	4096
+#define MIN_MMU_PAGES	64
+/* Three pages for the task state segment that hardware without real mode would need. */
+#define TSS_ADDR_MAX	((unsigned int)(-3 * PAGE_SIZE))
+
+/* ---- memory ---- */
+
+DIRECT(vm, keel_memory_set_region, struct kvm_userspace_memory_region)
+DIRECT(vm, keel_memory_get_dirty_log, struct kvm_dirty_log)
+DIRECT(vm, keel_memory_clear_dirty_log, struct kvm_clear_dirty_log)
+
+#ifdef KVM_SET_USER_MEMORY_REGION2
+/* The second form adds memory without a mapping (guest_memfd), which is refused by its flag. */
+static long vm_set_region2(void *object, void *arg, unsigned long raw)
+{
+	const struct kvm_userspace_memory_region2 *in = arg;
+	struct kvm_userspace_memory_region region = {
+		.slot = in->slot,
+		.flags = in->flags,
+		.guest_phys_addr = in->guest_phys_addr,
+		.memory_size = in->memory_size,
+		.userspace_addr = in->userspace_addr,
+	};
+
+	return keel_memory_set_region(object, &region);
+}
+#endif
+
+static long vm_set_tss_addr(void *object, void *arg, unsigned long raw)
+{
+	struct vm *vm = object;
+
+	if (raw > TSS_ADDR_MAX)
+		return -EINVAL;
+	vm->tss_addr = raw;
+	return 0;
+}
+
+static long vm_set_identity_map_addr(void *object, void *arg, unsigned long raw)
+{
+	struct vm *vm = object;
+	const u64 *addr = arg;
+
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	vm->identity_map_addr = *addr;
+	return 0;
+}
+
+static long vm_set_nr_mmu_pages(void *object, void *arg, unsigned long raw)
+{
+	struct vm *vm = object;
+
+	if (raw < MIN_MMU_PAGES)
+		return -EINVAL;
+	vm->nr_mmu_pages = raw;
+	return 0;
+}
+
+#ifdef KVM_GET_NR_MMU_PAGES
+static long vm_get_nr_mmu_pages(void *object, void *arg, unsigned long raw)
+{
+	struct vm *vm = object;
+
+	return vm->nr_mmu_pages;
+}
+#endif
+
+/* ---- vCPUs ---- */
+
+static long vm_create_vcpu(void *object, void *arg, unsigned long raw)
+{
+	if (raw > U32_MAX)
+		return -EINVAL;
+	return vcpu_file_create(object, raw);
+}
+
+static long vm_set_boot_cpu_id(void *object, void *arg, unsigned long raw)
+{
+	struct vm *vm = object;
+
+	vm->bsp_id = raw;
+	return 0;
+}
+
+/* ---- interrupt controllers ---- */
+
+static long vm_create_irqchip(void *object, void *arg, unsigned long raw)
+{
+	return keel_irqchip_create(object);
+}
+
+static long vm_irq_line(void *object, void *arg, unsigned long raw)
+{
+	struct kvm_irq_level *line = arg;
+	int ret = keel_irq_line(object, line->irq, !!line->level);
+
+	return ret < 0 ? ret : 0;
+}
+
+static long vm_irq_line_status(void *object, void *arg, unsigned long raw)
+{
+	struct kvm_irq_level *line = arg;
+	int ret = keel_irq_line(object, line->irq, !!line->level);
+
+	if (ret < 0)
+		return ret;
+	line->status = ret;
+	return 0;
+}
+
+DIRECT(vm, keel_irqchip_get, struct kvm_irqchip)
+DIRECT(vm, keel_irqchip_set, struct kvm_irqchip)
+DIRECT(vm, keel_pit_create, struct kvm_pit_config)
+DIRECT(vm, keel_pit_get, struct kvm_pit_state2)
+DIRECT(vm, keel_pit_set, struct kvm_pit_state2)
+DIRECT(vm, keel_irqfd, struct kvm_irqfd)
+DIRECT(vm, keel_ioeventfd, struct kvm_ioeventfd)
+DIRECT(vm, keel_coalesced_register, struct kvm_coalesced_mmio_zone)
+DIRECT(vm, keel_coalesced_unregister, struct kvm_coalesced_mmio_zone)
+
+static long vm_create_pit(void *object, void *arg, unsigned long raw)
+{
+	struct kvm_pit_config config = { };
+
+	return keel_pit_create(object, &config);
+}
+
+/* The older structure is the first part of the newer one. */
+static long vm_get_pit(void *object, void *arg, unsigned long raw)
+{
+	struct kvm_pit_state2 state = { };
+	int ret = keel_pit_get(object, &state);
+
+	if (!ret)
+		memcpy(arg, state.channels, sizeof(struct kvm_pit_state));
+	return ret;
+}
+
+static long vm_set_pit(void *object, void *arg, unsigned long raw)
+{
+	struct kvm_pit_state2 state = { };
+
+	memcpy(state.channels, arg, sizeof(struct kvm_pit_state));
+	return keel_pit_set(object, &state);
+}
+
+static long vm_reinject_control(void *object, void *arg, unsigned long raw)
+{
+	struct kvm_reinject_control control;
+
+	/* the number says "no argument", but there is one */
+	if (copy_from_user(&control, (void __user *)raw, sizeof(control)))
+		return -EFAULT;
+	return keel_pit_reinject(object, &control);
+}
+
+static long vm_set_gsi_routing(void *object, void *arg, unsigned long raw)
+{
+	struct kvm_irq_routing __user *user = (void __user *)raw;
+	struct kvm_irq_routing_entry *entries = NULL;
+	const struct kvm_irq_routing *head = arg;
+	struct vm *vm = object;
+	long ret;
+
+	if (READ_ONCE(vm->irq_mode) == IRQCHIP_NONE || head->nr > MAX_IRQ_ROUTES || head->flags)
+		return -EINVAL;
+	if (head->nr) {
+		entries = vmemdup_user(user->entries, array_size(head->nr, sizeof(*entries)));
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	ret = keel_irq_set_routing(vm, entries, head->nr, head->flags);
+	kvfree(entries);
+	return ret;
+}
+
+static long vm_signal_msi(void *object, void *arg, unsigned long raw)
+{
+	const struct kvm_msi *msi = arg;
+	struct vm *vm = object;
+
+	if (READ_ONCE(vm->irq_mode) == IRQCHIP_NONE || msi->flags)
+		return -EINVAL;
+	return keel_signal_msi(vm, msi);
+}
+
+/* ---- time ---- */
+
+DIRECT(vm, keel_clock_get, struct kvm_clock_data)
+DIRECT(vm, keel_clock_set, struct kvm_clock_data)
+
+#ifdef KVM_CAP_VM_TSC_CONTROL
+/* Frequency for the vCPUs to come. */
+static long vm_set_tsc_khz(void *object, void *arg, unsigned long raw)
+{
+	struct vm *vm = object;
+	u32 khz = raw;
+
+	if (keel_caps.tsc_scaling && khz >= keel_caps.max_tsc_khz)
+		return -EINVAL;
+	WRITE_ONCE(vm->clock.default_tsc_khz, khz ?: tsc_khz);
+	return 0;
+}
+
+static long vm_get_tsc_khz(void *object, void *arg, unsigned long raw)
+{
+	struct vm *vm = object;
+
+	return READ_ONCE(vm->clock.default_tsc_khz);
+}
+#endif
+
+/* ---- capabilities ---- */
+
+static long vm_check_extension(void *object, void *arg, unsigned long raw)
+{
+	return cap_value(raw);
+}
+
+/* Only bits of @mask may be set. */
+static int only(u64 val, u64 mask)
+{
+	return val & ~mask ? -EINVAL : 0;
+}
+
+static int enable_x2apic_api(struct vm *vm, u64 flags)
+{
+	if (only(flags, KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK))
+		return -EINVAL;
+	if (flags & KVM_X2APIC_API_USE_32BIT_IDS)
+		vm->x2apic_32bit_ids = true;
+	if (flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+		vm->x2apic_no_bcast_quirk = true;
+	return 0;
+}
+
+static int enable_disabled_exits(struct vm *vm, u64 exits)
+{
+	if (only(exits, cap_disable_exits()) || vm->nr_vcpus)
+		return -EINVAL;
+	vm->disabled_exits |= exits;
+	return 0;
+}
+
+static int enable_user_space_msr(struct vm *vm, u64 mask)
+{
+	if (only(mask, KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER))
+		return -EINVAL;
+	vm->user_space_msr_mask = mask;
+	return 0;
+}
+
+static int enable_max_vcpu_id(struct vm *vm, u64 max)
+{
+	if (!max || max > KEEL_MAX_VCPU_ID || vm->nr_vcpus)
+		return -EINVAL;
+	if (vm->max_vcpu_id != KEEL_MAX_VCPU_ID && vm->max_vcpu_id != max)
+		return -EINVAL;
+	vm->max_vcpu_id = max;
+	return 0;
+}
+
+static int enable_manual_protect(struct vm *vm, u64 flags)
+{
+	if (!cap_can_manual_protect(flags))
+		return -EINVAL;
+	vm->mem.manual_protect = flags;
+	return 0;
+}
+
+static int enable_disable_quirks(struct vm *vm, u64 quirks, u64 known)
+{
+	if (only(quirks, known))
+		return -EINVAL;
+	vm->disabled_quirks = quirks;
+	return 0;
+}
+
+static long vm_enable_cap(void *object, void *arg, unsigned long raw)
+{
+	const struct kvm_enable_cap *cap = arg;
+	struct vm *vm = object;
+
+	if (cap->flags)
+		return -EINVAL;
+	switch (cap->cap) {
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return enable_manual_protect(vm, cap->args[0]);
+	case KVM_CAP_DISABLE_QUIRKS:
+		return enable_disable_quirks(vm, cap->args[0], ~0ULL);
+	case KVM_CAP_DISABLE_QUIRKS2:
+		return enable_disable_quirks(vm, cap->args[0], cap_value(KVM_CAP_DISABLE_QUIRKS2));
+	case KVM_CAP_SPLIT_IRQCHIP:
+		return keel_irqchip_split(vm, min_t(u64, cap->args[0], U32_MAX));
+	case KVM_CAP_X2APIC_API:
+		return enable_x2apic_api(vm, cap->args[0]);
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return enable_disabled_exits(vm, cap->args[0]);
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		vm->exception_payload = cap->args[0];
+		return 0;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		return enable_user_space_msr(vm, cap->args[0]);
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
+		if (only(cap->args[0], 1))
+			return -EINVAL;
+		vm->exit_on_emulation_error = cap->args[0];
+		return 0;
+	case KVM_CAP_MAX_VCPU_ID:
+		return enable_max_vcpu_id(vm, cap->args[0]);
+	default:
+		return -EINVAL;
+	}
+}
+
+DIRECT(vm, keel_msr_filter_set, struct kvm_msr_filter)
+
+/* ---- devices, statistics ---- */
+
+DIRECT(vm, vm_device_create, struct kvm_create_device)
+
+static long vm_get_stats_fd(void *object, void *arg, unsigned long raw)
+{
+	return vm_stats_file_create(object);
+}
+
+static const struct ioctl_row vm_rows[] = {
+	{ KVM_CHECK_EXTENSION,		ROW_VALUE,				vm_check_extension },
+	{ KVM_CREATE_VCPU,		ROW_VALUE | ROW_LOCK,			vm_create_vcpu },
+	{ KVM_GET_DIRTY_LOG,		ROW_IN,					do_keel_memory_get_dirty_log },
+	{ KVM_SET_NR_MMU_PAGES,		ROW_VALUE,				vm_set_nr_mmu_pages },
+#ifdef KVM_GET_NR_MMU_PAGES
+	{ KVM_GET_NR_MMU_PAGES,		ROW_VALUE,				vm_get_nr_mmu_pages },
+#endif
+	{ KVM_SET_USER_MEMORY_REGION,	ROW_IN,					do_keel_memory_set_region },
+	{ KVM_SET_TSS_ADDR,		ROW_VALUE,				vm_set_tss_addr },
+	{ KVM_SET_IDENTITY_MAP_ADDR,	ROW_IN | ROW_LOCK,			vm_set_identity_map_addr },
+#ifdef KVM_SET_USER_MEMORY_REGION2
+	{ KVM_SET_USER_MEMORY_REGION2,	ROW_IN,					vm_set_region2 },
+#endif
+	{ KVM_CREATE_IRQCHIP,		ROW_VALUE | ROW_LOCK,			vm_create_irqchip },
+	{ KVM_IRQ_LINE,			ROW_IN | ROW_IRQCHIP,			vm_irq_line },
+	{ KVM_GET_IRQCHIP,		ROW_IN | ROW_OUT | ROW_KERNEL_CHIP,	do_keel_irqchip_get },
+	{ KVM_SET_IRQCHIP,		ROW_IN | ROW_KERNEL_CHIP,		do_keel_irqchip_set },
+	{ KVM_CREATE_PIT,		ROW_VALUE | ROW_LOCK,			vm_create_pit },
+	{ KVM_GET_PIT,			ROW_OUT,				vm_get_pit },
+	{ KVM_SET_PIT,			ROW_IN,					vm_set_pit },
+	{ KVM_IRQ_LINE_STATUS,		ROW_IN | ROW_OUT | ROW_IRQCHIP,		vm_irq_line_status },
+	{ KVM_REGISTER_COALESCED_MMIO,	ROW_IN,					do_keel_coalesced_register },
+	{ KVM_UNREGISTER_COALESCED_MMIO, ROW_IN,				do_keel_coalesced_unregister },
+	{ KVM_SET_GSI_ROUTING,		ROW_IN | ROW_VAR,			vm_set_gsi_routing },
+	{ KVM_REINJECT_CONTROL,		ROW_VAR,				vm_reinject_control },
+	{ KVM_IRQFD,			ROW_IN,					do_keel_irqfd },
+	{ KVM_CREATE_PIT2,		ROW_IN | ROW_LOCK,			do_keel_pit_create },
+	{ KVM_SET_BOOT_CPU_ID,		ROW_VALUE | ROW_LOCK | ROW_NO_VCPUS,	vm_set_boot_cpu_id },
+	{ KVM_IOEVENTFD,		ROW_IN,					do_keel_ioeventfd },
+	{ KVM_SET_CLOCK,		ROW_IN,					do_keel_clock_set },
+	{ KVM_GET_CLOCK,		ROW_OUT,				do_keel_clock_get },
+	{ KVM_GET_PIT2,			ROW_OUT,				do_keel_pit_get },
+	{ KVM_SET_PIT2,			ROW_IN,					do_keel_pit_set },
+#ifdef KVM_CAP_VM_TSC_CONTROL
+	{ KVM_SET_TSC_KHZ,		ROW_VALUE,				vm_set_tsc_khz },
+	{ KVM_GET_TSC_KHZ,		ROW_VALUE,				vm_get_tsc_khz },
+#endif
+	{ KVM_ENABLE_CAP,		ROW_IN | ROW_LOCK,			vm_enable_cap },
+	{ KVM_SIGNAL_MSI,		ROW_IN,					vm_signal_msi },
+	{ KVM_CLEAR_DIRTY_LOG,		ROW_IN,					do_keel_memory_clear_dirty_log },
+	{ KVM_X86_SET_MSR_FILTER,	ROW_IN,					do_keel_msr_filter_set },
+	{ KVM_GET_STATS_FD,		ROW_VALUE,				vm_get_stats_fd },
+	{ KVM_CREATE_DEVICE,		ROW_IN | ROW_OUT,			do_vm_device_create },
+};
+
+struct ioctl_table vm_ioctls = {
+	.rows = vm_rows,
+	.count = ARRAY_SIZE(vm_rows),
+	.unknown = -ENOTTY,
+};
