@@ -269,10 +269,10 @@ struct emu_ops {
 
 /* struct emu_log - accesses of the current transaction that user space answered (private) */
 struct emu_log {
-	u8 nr;			/* answered accesses held below */
-	u8 next;		/* number of the next access of this run */
-	u8 pending;		/* number + 1 of the access that returned EMU_IO, 0 none */
-	u8 index[EMU_LOG_SIZE];
+	u16 nr;			/* answered accesses held below */
+	u16 next;		/* number of the next access of this run */
+	u16 pending;		/* number + 1 of the access that returned EMU_IO, 0 none */
+	u16 index[EMU_LOG_SIZE];
 	u64 data[EMU_LOG_SIZE][2];
 };
 
@@ -322,7 +322,8 @@ struct emu {
 	struct emu_insn insn;
 	struct emu_fault fault;
 	struct emu_log log;
-	u16 batch;		/* OUTS units already in io_buf (private) */
+	u16 batch;		/* units in io_buf still to be moved (private) */
+	u16 batch_size;		/* units that the batch began with (private) */
 };
 
 /**

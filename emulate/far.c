@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Far jumps, calls and returns, IRET, and interrupts through the real-mode
+ * vector table.  In real and virtual-8086 mode all of them; with descriptors,
+ * those that stay at one privilege level: gates, task switches and changes of
+ * privilege give EMU_FAILED, with nothing changed.
+ */
+#include "segment.h"
+
+/* A place to go to: code segment and offset in it. */
+struct far_target {
+	struct emu_segment cs;
+	u64 offset;
+};
+
+/* Is the offset inside the segment that is about to be loaded? */
+static int check_offset(struct emu *e, const struct far_target *t)
+{
+	bool is_long = e->mode >= EMU_MODE_COMPAT16 && (t->cs.attr & EMU_ATTR_L);
+
+	if (is_long ? !emu_is_canonical(e, t->offset) : t->offset > t->cs.limit)
+		return emu_raise_error(e, VEC_GP, 0);
+	return EMU_CONTINUE;
+}
+
+/* Read and check a code descriptor for a transfer that keeps the CPL. */
+static int code_segment(struct emu *e, u16 selector, bool is_return, struct far_target *t)
+{
+	u16 error = selector & ~3u;
+	struct descriptor d;
+	unsigned int dpl;
+	int ret;
+
+	if (!error)
+		return emu_raise_error(e, VEC_GP, 0);
+	ret = emu_read_descriptor(e, selector, VEC_GP, &d);
+	if (ret)
+		return ret;
+	if (!DESC_IS_SEGMENT(&d) && !is_return)
+		return EMU_FAILED;
+	if (!DESC_IS_SEGMENT(&d) || !DESC_IS_CODE(&d))
+		return emu_raise_error(e, VEC_GP, error);
+	dpl = descriptor_dpl(&d);
+	if (is_return && (selector & 3) != e->cpl)
+		return (selector & 3) > e->cpl ? EMU_FAILED : emu_raise_error(e, VEC_GP, error);
+	if (DESC_IS_CONFORMING(&d) ? dpl > e->cpl : (selector & 3) > e->cpl || dpl != e->cpl)
+		return emu_raise_error(e, VEC_GP, error);
+	if (!DESC_IS_PRESENT(&d))
+		return emu_raise_error(e, VEC_NP, error);
+	if (e->mode >= EMU_MODE_COMPAT16 && (d.high & 0x600000) == 0x600000)
+		return emu_raise_error(e, VEC_GP, error);
+	ret = emu_mark_descriptor(e, &d, 1);
+	if (ret)
+		return ret;
+	d.selector = error | e->cpl;
+	emu_unpack_descriptor(&d, &t->cs);
+	return check_offset(e, t);
+}
+
+/* Fill @t for @selector:@offset in any mode. */
+static int find_target(struct emu *e, u16 selector, u64 offset, bool is_return,
+		       struct far_target *t)
+{
+	int ret;
+
+	t->offset = offset;
+	if (!emu_is_real(e))
+		return code_segment(e, selector, is_return, t);
+	ret = e->ops->get_segment(e, EMU_CS, &t->cs);
+	if (ret)
+		return ret;
+	t->cs.selector = selector;
+	t->cs.base = (u64)selector << 4;
+	return check_offset(e, t);
+}
+
+static int go(struct emu *e, const struct far_target *t)
+{
+	int ret;
+
+	ret = e->ops->set_segment(e, EMU_CS, &t->cs);
+	if (!ret)
+		e->next_rip = t->offset;
+	return ret;
+}
+
+/* The far pointer of JMP and CALL: immediate, or in memory. */
+static int far_pointer(struct emu *e, u16 *selector, u64 *offset)
+{
+	const struct emu_insn *in = &e->insn;
+	u64 ea, sel;
+	int ret;
+
+	if (in->row.dst == OPR_IMM) {
+		*selector = (u16)in->disp;
+		*offset = in->imm;
+		return EMU_CONTINUE;
+	}
+	ea = emu_address(e);
+	ret = emu_read_seg(e, in->seg, ea, offset, in->op_size);
+	if (!ret)
+		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size), &sel, 2);
+	if (!ret)
+		*selector = (u16)sel;
+	return ret;
+}
+
+static int exec_jump(struct emu *e)
+{
+	struct emu_segment cs;
+	struct far_target t;
+	struct emu_stack s;
+	u16 selector;
+	u64 offset;
+	int ret;
+
+	ret = far_pointer(e, &selector, &offset);
+	if (!ret)
+		ret = find_target(e, selector, offset, false, &t);
+	if (ret || e->insn.row.op == EMU_OP_JMPF)
+		return ret ? ret : go(e, &t);
+
+	ret = e->ops->get_segment(e, EMU_CS, &cs);
+	if (!ret)
+		ret = emu_stack_begin(e, &s);
+	if (!ret)
+		ret = emu_push(e, &s, cs.selector, e->insn.op_size);
+	if (!ret)
+		ret = emu_push(e, &s, e->next_rip, e->insn.op_size);
+	if (!ret)
+		ret = go(e, &t);
+	if (!ret)
+		emu_stack_commit(e, &s);
+	return ret;
+}
+
+static int exec_return(struct emu *e)
+{
+	struct far_target t;
+	struct emu_stack s;
+	u64 offset, sel;
+	int ret;
+
+	ret = emu_stack_begin(e, &s);
+	if (!ret)
+		ret = emu_pop(e, &s, &offset, e->insn.op_size);
+	if (!ret)
+		ret = emu_pop(e, &s, &sel, e->insn.op_size);
+	if (!ret)
+		ret = find_target(e, (u16)sel, offset, true, &t);
+	if (!ret)
+		ret = go(e, &t);
+	if (ret)
+		return ret;
+	s.sp = (s.sp + (u16)e->insn.imm) & s.mask;
+	emu_stack_commit(e, &s);
+	return EMU_CONTINUE;
+}
+
+static int exec_iret(struct emu *e)
+{
+	unsigned int size = e->insn.op_size;
+	struct far_target t;
+	struct emu_stack s;
+	u64 offset, sel, flags;
+	int ret;
+
+	if (e->mode == EMU_MODE_VM86 && (e->rflags & FL_IOPL) != FL_IOPL)
+		return emu_raise_error(e, VEC_GP, 0);
+	if (e->mode >= EMU_MODE_COMPAT16 || (!emu_is_real(e) && (e->rflags & FL_NT)))
+		return EMU_FAILED;
+	ret = emu_stack_begin(e, &s);
+	if (!ret)
+		ret = emu_pop(e, &s, &offset, size);
+	if (!ret)
+		ret = emu_pop(e, &s, &sel, size);
+	if (!ret)
+		ret = emu_pop(e, &s, &flags, size);
+	if (ret)
+		return ret;
+	if (!emu_is_real(e) && (flags & FL_VM) && size == 4 && !e->cpl)
+		return EMU_FAILED;
+	ret = find_target(e, (u16)sel, offset, true, &t);
+	if (!ret)
+		ret = go(e, &t);
+	if (ret)
+		return ret;
+	emu_set_flags(e, flags, size);
+	emu_stack_commit(e, &s);
+	return EMU_CONTINUE;
+}
+
+int emu_exec_far(struct emu *e)
+{
+	switch (e->insn.row.op) {
+	case EMU_OP_JMPF:
+	case EMU_OP_CALLF:
+		return exec_jump(e);
+	case EMU_OP_RETF:
+		return exec_return(e);
+	default:
+		return exec_iret(e);
+	}
+}
+
+/* Push FLAGS, CS and IP for a return to @return_rip. */
+static int push_frame(struct emu *e, struct emu_stack *s, u64 return_rip)
+{
+	struct emu_segment cs;
+	int ret;
+
+	ret = e->ops->get_segment(e, EMU_CS, &cs);
+	if (!ret)
+		ret = emu_stack_begin(e, s);
+	if (!ret)
+		ret = emu_push(e, s, e->rflags, 2);
+	if (!ret)
+		ret = emu_push(e, s, cs.selector, 2);
+	if (!ret)
+		ret = emu_push(e, s, return_rip, 2);
+	return ret;
+}
+
+int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip)
+{
+	struct far_target t;
+	struct emu_stack s;
+	struct emu_table idt;
+	u32 entry = 0;
+	int ret;
+
+	ret = e->ops->get_table(e, EMU_IDTR, &idt);
+	if (ret)
+		return ret;
+	if (vector * 4u + 3 > idt.limit)
+		return emu_raise(e, VEC_GP);
+	ret = emu_read_linear(e, (u32)(idt.base + vector * 4u), &entry, 4,
+			      EMU_ACC_READ | EMU_ACC_SYSTEM);
+	if (!ret)
+		ret = find_target(e, (u16)(entry >> 16), (u16)entry, false, &t);
+	if (!ret)
+		ret = push_frame(e, &s, return_rip);
+	if (!ret)
+		ret = go(e, &t);
+	if (ret)
+		return ret;
+	emu_stack_commit(e, &s);
+	e->rflags &= ~(u64)(FL_IF | FL_TF | FL_AC | FL_RF);
+	return EMU_CONTINUE;
+}

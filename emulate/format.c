@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Printing a decoded instruction for messages: mnemonic, operands, bytes and
+ * address, in the manuals' notation.  For people to read, not an assembler's
+ * input: what the emulator does not execute is printed as "(other)".
+ */
+#include "internal.h"
+
+struct text {
+	char *buf;
+	size_t size;
+	size_t used;
+};
+
+static void put_char(struct text *t, char c)
+{
+	if (t->used + 1 < t->size)
+		t->buf[t->used++] = c;
+}
+
+static void put(struct text *t, const char *s)
+{
+	while (*s)
+		put_char(t, *s++);
+}
+
+static void put_digits(struct text *t, u64 val, unsigned int digits)
+{
+	while (digits--)
+		put_char(t, "0123456789abcdef"[(val >> (4 * digits)) & 15]);
+}
+
+static void put_hex(struct text *t, u64 val)
+{
+	unsigned int digits = 1;
+
+	while (digits < 16 && val >> (4 * digits))
+		digits++;
+	put(t, "0x");
+	put_digits(t, val, digits);
+}
+
+#define EMU_OP_NAME(id, name) [EMU_OP_##id] = name,
+static const char *const op_names[EMU_OP_COUNT] = { EMU_OP_LIST(EMU_OP_NAME) };
+
+static const char *const condition_names[16] = {
+	"o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g",
+};
+
+static const char *const segment_names[8] = { "es", "cs", "ss", "ds", "fs", "gs", "?", "?" };
+
+static void put_register(struct text *t, unsigned int nr, unsigned int size, bool has_rex)
+{
+	static const char names[8][3] = { "ax", "cx", "dx", "bx", "sp", "bp", "si", "di" };
+	static const char bytes[8][3] = { "al", "cl", "dl", "bl", "ah", "ch", "dh", "bh" };
+
+	if (nr >= 8) {
+		put(t, nr >= 10 ? "r1" : "r");
+		put_char(t, (char)('0' + (nr >= 10 ? nr - 10 : nr)));
+		put(t, size == 1 ? "b" : size == 2 ? "w" : size == 4 ? "d" : "");
+	} else if (size == 1 && (nr < 4 || !has_rex)) {
+		put(t, bytes[nr & 7]);
+	} else {
+		put(t, size == 8 ? "r" : size == 4 ? "e" : "");
+		put(t, names[nr & 7]);
+		put(t, size == 1 ? "l" : "");
+	}
+}
+
+static const char *size_name(unsigned int size)
+{
+	switch (size) {
+	case 1:
+		return "byte ";
+	case 2:
+		return "word ";
+	case 4:
+		return "dword ";
+	case 8:
+		return "qword ";
+	default:
+		return "";
+	}
+}
+
+static void put_memory(struct text *t, const struct emu_insn *in, unsigned int size)
+{
+	bool has_register = in->base != BASE_NONE || in->index != BASE_NONE;
+
+	put(t, size_name(size));
+	put_char(t, '[');
+	if (in->seg != EMU_DS) {
+		put(t, segment_names[in->seg & 7]);
+		put_char(t, ':');
+	}
+	if (in->base == BASE_RIP)
+		put(t, "rip");
+	else if (in->base != BASE_NONE)
+		put_register(t, in->base & 15, in->addr_size, true);
+	if (in->index != BASE_NONE) {
+		put(t, in->base != BASE_NONE ? "+" : "");
+		put_register(t, in->index & 15, in->addr_size, true);
+		put_char(t, '*');
+		put_char(t, (char)('0' + (1 << in->scale)));
+	}
+	if (has_register && in->disp < 0) {
+		put_char(t, '-');
+		put_hex(t, -(u64)in->disp);
+	} else if (!has_register || in->disp) {
+		put(t, has_register ? "+" : "");
+		put_hex(t, (u64)in->disp & emu_mask(in->addr_size));
+	}
+	put_char(t, ']');
+}
+
+static void put_rm(struct text *t, const struct emu_insn *in, unsigned int size)
+{
+	if (emu_is_memory(in))
+		put_memory(t, in, size);
+	else
+		put_register(t, in->rm, size, in->rex);
+}
+
+static void put_numbered(struct text *t, const char *prefix, unsigned int nr)
+{
+	put(t, prefix);
+	if (nr >= 10)
+		put_char(t, '1');
+	put_char(t, (char)('0' + nr % 10));
+}
+
+/* Branch targets are printed as addresses. */
+static void put_immediate(struct text *t, const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+
+	if (in->row.class == CLASS_BRANCH && (in->row.flags & F_NEAR) && in->row.op != EMU_OP_RET) {
+		put_hex(t, (e->rip + in->length + in->imm) & emu_mask(in->op_size));
+	} else if (in->row.class == CLASS_FAR && in->row.op != EMU_OP_RETF) {
+		put_hex(t, (u64)in->disp);
+		put_char(t, ':');
+		put_hex(t, in->imm);
+	} else {
+		put_hex(t, in->imm & emu_mask(in->row.class == CLASS_PORT ? 1 : in->op_size));
+	}
+}
+
+static void put_operand(struct text *t, const struct emu *e, unsigned int kind)
+{
+	const struct emu_insn *in = &e->insn;
+	bool is_wide = in->row.flags & F_NOMOD;
+
+	switch (kind) {
+	case OPR_RM:
+		put_rm(t, in, !is_wide ? in->op_size : emu_is_long(e) ? 8 : 4);
+		break;
+	case OPR_RM8:
+		put_rm(t, in, 1);
+		break;
+	case OPR_RM16:
+		put_rm(t, in, 2);
+		break;
+	case OPR_RM32:
+		put_rm(t, in, 4);
+		break;
+	case OPR_REG:
+		put_register(t, in->reg, in->op_size, in->rex);
+		break;
+	case OPR_ACC:
+		put_register(t, EMU_RAX, in->op_size, true);
+		break;
+	case OPR_IMM:
+		put_immediate(t, e);
+		break;
+	case OPR_ONE:
+		put_char(t, '1');
+		break;
+	case OPR_CL:
+		put(t, "cl");
+		break;
+	case OPR_DX:
+		put(t, "dx");
+		break;
+	case OPR_SREG:
+		put(t, segment_names[in->reg & 7]);
+		break;
+	case OPR_SEG:
+		put(t, segment_names[(in->opcode >> 3) & 7]);
+		break;
+	case OPR_CR:
+		put_numbered(t, "cr", in->reg);
+		break;
+	case OPR_DR:
+		put_numbered(t, "dr", in->reg);
+		break;
+	case OPR_XMM:
+		put_numbered(t, "xmm", in->reg);
+		break;
+	default:	/* OPR_XMMRM */
+		if (emu_is_memory(in))
+			put_memory(t, in, in->row.flags & F_VEC4 ? 4 : in->row.flags & F_VEC8 ? 8 : 16);
+		else
+			put_numbered(t, "xmm", in->rm);
+		break;
+	}
+}
+
+/* The byte that SHLD, SHRD and IMUL carry besides two operands. */
+static bool has_third_operand(const struct emu_insn *in)
+{
+	return in->imm_size && (in->row.class == CLASS_DSHIFT || in->row.op == EMU_OP_IMUL3);
+}
+
+static void put_operands(struct text *t, const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+
+	if (in->row.class == CLASS_LENGTH || in->row.class == CLASS_UD)
+		return;
+	if (in->row.dst) {
+		put_char(t, ' ');
+		put_operand(t, e, in->row.dst);
+	}
+	if (in->row.src && (in->row.dst || in->row.class != CLASS_UNARY)) {
+		put(t, in->row.dst ? ", " : " ");
+		put_operand(t, e, in->row.src);
+	}
+	if (has_third_operand(in)) {
+		put(t, ", ");
+		put_hex(t, in->imm & emu_mask(in->op_size));
+	}
+}
+
+static void put_mnemonic(struct text *t, const struct emu_insn *in)
+{
+	enum emu_op op = in->row.op;
+
+	if (in->prefix & EMU_PFX_LOCK)
+		put(t, "lock ");
+	if (in->row.class == CLASS_STRING && (in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)))
+		put(t, in->prefix & EMU_PFX_REP ? "rep " : "repne ");
+	if (in->row.class == CLASS_UD)
+		put(t, "(invalid)");
+	else
+		put(t, op < EMU_OP_COUNT ? op_names[op] : "?");
+	if (op == EMU_OP_JCC || op == EMU_OP_SETCC || op == EMU_OP_CMOVCC)
+		put(t, condition_names[in->opcode & 15]);
+	if (in->row.class == CLASS_STRING)
+		put_char(t, in->op_size == 1 ? 'b' : in->op_size == 2 ? 'w' :
+			 in->op_size == 4 ? 'd' : 'q');
+}
+
+int emu_format(const struct emu *e, char *buf, size_t n)
+{
+	struct text t = { buf, n, 0 };
+	unsigned int length = e->insn.length, i;
+
+	if (!n)
+		return 0;
+	if (length) {
+		put_mnemonic(&t, &e->insn);
+		put_operands(&t, e);
+		put(&t, " ;");
+	} else {
+		length = e->nr_bytes;
+		put(&t, "(undecoded) ;");
+	}
+	for (i = 0; i < length && i < e->nr_bytes && i < EMU_MAX_INSN; i++) {
+		put_char(&t, ' ');
+		put_digits(&t, e->bytes[i], 2);
+	}
+	put(&t, " @ ");
+	put_hex(&t, e->rip);
+	buf[t.used] = '\0';
+	return (int)t.used;
+}

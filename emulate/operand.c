@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where operands live: registers, effective addresses, segmentation, and every
+ * access to memory or ports.
+ *
+ * All accesses of executors go through the functions here, because they keep
+ * the restart log: an access that user space has answered in an earlier run of
+ * the same instruction is replayed, not made again.  Accesses are told apart by
+ * their number within the transaction, so an executor makes them in an order
+ * that depends on nothing but the registers and what it has read so far.
+ */
+#include "internal.h"
+
+int emu_raise_error(struct emu *e, u8 vector, u32 error)
+{
+	e->fault.vector = vector;
+	e->fault.type = EMU_EVENT_EXCEPTION;
+	e->fault.has_error = true;
+	e->fault.error = error;
+	e->fault.cr2 = 0;
+	return EMU_FAULT;
+}
+
+int emu_raise(struct emu *e, u8 vector)
+{
+	emu_raise_error(e, vector, 0);
+	e->fault.has_error = false;
+	return EMU_FAULT;
+}
+
+bool emu_is_canonical(const struct emu *e, u64 la)
+{
+	unsigned int shift = 64 - e->va_bits;
+
+	return (u64)((s64)(la << shift) >> shift) == la;
+}
+
+/* AH, CH, DH, BH: byte registers 4 to 7 of an instruction without REX. */
+static inline bool is_high_byte(const struct emu *e, unsigned int nr, unsigned int size)
+{
+	return size == 1 && nr >= 4 && nr < 8 && !e->insn.rex;
+}
+
+/* A general register by its encoding, as an operand of the decoded instruction. */
+u64 emu_reg_read(const struct emu *e, unsigned int nr, unsigned int size)
+{
+	if (unlikely(is_high_byte(e, nr, size)))
+		return (e->gpr[nr & 3] >> 8) & 0xff;
+	return e->gpr[nr & 15] & emu_mask(size);
+}
+
+/* A general register by its number, without high bytes.  A dword clears the upper half. */
+void emu_gpr_write(struct emu *e, unsigned int nr, unsigned int size, u64 val)
+{
+	u64 *reg = &e->gpr[nr & 15];
+
+	switch (size) {
+	case 1:
+		*reg = (*reg & ~0xffULL) | (u8)val;
+		break;
+	case 2:
+		*reg = (*reg & ~0xffffULL) | (u16)val;
+		break;
+	case 4:
+		*reg = (u32)val;
+		break;
+	default:
+		*reg = val;
+		break;
+	}
+}
+
+void emu_reg_write(struct emu *e, unsigned int nr, unsigned int size, u64 val)
+{
+	if (unlikely(is_high_byte(e, nr, size)))
+		e->gpr[nr & 3] = (e->gpr[nr & 3] & ~0xff00ULL) | ((val & 0xff) << 8);
+	else
+		emu_gpr_write(e, nr, size, val);
+}
+
+u64 emu_address(const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+	u64 ea = (u64)in->disp;
+
+	if (in->base == BASE_RIP)
+		ea += e->next_rip;
+	else if (in->base != BASE_NONE)
+		ea += e->gpr[in->base & 15];
+	if (in->index != BASE_NONE)
+		ea += e->gpr[in->index & 15] << in->scale;
+	return ea & emu_mask(in->addr_size);
+}
+
+/* Offset within the limit?  Expand-down segments begin above it. */
+static bool is_within_limit(const struct emu_segment *s, u64 ea, unsigned int size, bool is_real)
+{
+	u64 last = ea + size - 1;
+
+	if (!is_real && (s->attr & (EMU_ATTR_S | 0x0c)) == (EMU_ATTR_S | 0x04)) {
+		u64 top = s->attr & EMU_ATTR_DB ? 0xffffffffu : 0xffffu;
+
+		return ea > s->limit && last <= top;
+	}
+	return last <= s->limit;
+}
+
+/* May the segment be used for this kind of access at all? */
+static bool is_permitted(const struct emu_segment *s, unsigned int acc)
+{
+	bool is_code = s->attr & 0x08, readable_or_writable = s->attr & 0x02;
+
+	if (s->attr & EMU_ATTR_UNUSABLE)
+		return false;
+	if (is_code)
+		return !(acc & EMU_ACC_WRITE) && readable_or_writable;
+	return !(acc & EMU_ACC_WRITE) || readable_or_writable;
+}
+
+/* Alignment checking: CPL 3, EFLAGS.AC and CR0.AM. */
+static int check_alignment(struct emu *e, u64 la, unsigned int size)
+{
+	u64 cr0;
+	int ret;
+
+	if (likely(!(e->rflags & FL_AC) || e->cpl != 3 || !(la & (size - 1)) || size > 8))
+		return EMU_CONTINUE;
+	ret = e->ops->get_cr(e, 0, &cr0);
+	if (ret || !(cr0 & CR0_AM))
+		return ret;
+	return emu_raise_error(e, VEC_AC, 0);
+}
+
+static int linear_long(struct emu *e, unsigned int seg, u64 ea, unsigned int size, u64 *la)
+{
+	struct emu_segment s;
+
+	if (seg == EMU_FS || seg == EMU_GS) {
+		int ret = e->ops->get_segment(e, seg, &s);
+
+		if (ret)
+			return ret;
+		ea += s.base;
+	}
+	if (unlikely(!emu_is_canonical(e, ea) || !emu_is_canonical(e, ea + size - 1)))
+		return emu_raise_error(e, seg == EMU_SS ? VEC_SS : VEC_GP, 0);
+	*la = ea;
+	return check_alignment(e, ea, size);
+}
+
+int emu_linear(struct emu *e, unsigned int seg, u64 ea, unsigned int size, unsigned int acc,
+	       u64 *la)
+{
+	struct emu_segment s;
+	int ret;
+
+	if (likely(emu_is_long(e)))
+		return linear_long(e, seg, ea, size, la);
+	ret = e->ops->get_segment(e, seg, &s);
+	if (ret)
+		return ret;
+	ea = (u32)ea;
+	if ((!emu_is_real(e) && !is_permitted(&s, acc)) ||
+	    !is_within_limit(&s, ea, size, emu_is_real(e)))
+		return emu_raise_error(e, seg == EMU_SS ? VEC_SS : VEC_GP, 0);
+	*la = (u32)(s.base + ea);
+	return check_alignment(e, *la, size);
+}
+
+/* Is access @nr in the log?  Then its data are copied out. */
+static bool log_replay(const struct emu *e, unsigned int nr, void *data, unsigned int size)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->log.nr; i++) {
+		if (e->log.index[i] == nr) {
+			if (data)
+				memcpy(data, e->log.data[i], size);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Access @nr returned @ret: note that it waits for user space, or its answer. */
+static int log_note(struct emu *e, unsigned int nr, const void *data, unsigned int size, int ret)
+{
+	struct emu_log *log = &e->log;
+
+	if (ret == EMU_IO) {
+		if (log->nr == EMU_LOG_SIZE)
+			return EMU_FAILED;
+		log->pending = nr + 1;
+	} else if (ret == EMU_CONTINUE && log->pending == nr + 1) {
+		if (log->nr == EMU_LOG_SIZE)
+			return EMU_FAILED;
+		log->pending = 0;
+		log->index[log->nr] = nr;
+		if (data)
+			memcpy(log->data[log->nr], data, size);
+		log->nr++;
+	}
+	return ret;
+}
+
+int emu_read_linear(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc)
+{
+	unsigned int nr = e->log.next++;
+	int ret;
+
+	if (unlikely(e->log.nr) && log_replay(e, nr, data, size))
+		return EMU_CONTINUE;
+	ret = e->ops->read(e, la, data, size, acc);
+	if (unlikely(ret || e->log.pending))
+		return log_note(e, nr, data, size, ret);
+	return EMU_CONTINUE;
+}
+
+int emu_write_linear(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
+{
+	unsigned int nr = e->log.next++;
+	int ret;
+
+	if (unlikely(e->log.nr) && log_replay(e, nr, NULL, 0))
+		return EMU_CONTINUE;
+	ret = e->ops->write(e, la, data, size, acc);
+	if (unlikely(ret || e->log.pending))
+		return log_note(e, nr, NULL, 0, ret);
+	return EMU_CONTINUE;
+}
+
+int emu_cmpxchg_linear(struct emu *e, u64 la, void *old, const void *new, unsigned int size)
+{
+	unsigned int nr = e->log.next++;
+	int ret;
+
+	if (unlikely(e->log.nr) && log_replay(e, nr, old, size))
+		return EMU_CONTINUE;
+	ret = e->ops->cmpxchg(e, la, old, new, size);
+	if (unlikely(ret || e->log.pending))
+		return log_note(e, nr, old, size, ret);
+	return EMU_CONTINUE;
+}
+
+int emu_port_in(struct emu *e, u16 port, void *data, unsigned int size)
+{
+	unsigned int nr = e->log.next++;
+	int ret;
+
+	if (unlikely(e->log.nr) && log_replay(e, nr, data, size))
+		return EMU_CONTINUE;
+	ret = e->ops->port_in(e, port, data, size, 1);
+	if (unlikely(ret || e->log.pending))
+		return log_note(e, nr, data, size, ret);
+	return EMU_CONTINUE;
+}
+
+int emu_port_out(struct emu *e, u16 port, const void *data, unsigned int size)
+{
+	unsigned int nr = e->log.next++;
+	int ret;
+
+	if (unlikely(e->log.nr) && log_replay(e, nr, NULL, 0))
+		return EMU_CONTINUE;
+	ret = e->ops->port_out(e, port, data, size, 1);
+	if (unlikely(ret || e->log.pending))
+		return log_note(e, nr, NULL, 0, ret);
+	return EMU_CONTINUE;
+}
+
+/* Read @size (1 to 8) bytes at @seg:@ea. */
+int emu_read_seg(struct emu *e, unsigned int seg, u64 ea, u64 *val, unsigned int size)
+{
+	u64 la, data = 0;
+	int ret;
+
+	ret = emu_linear(e, seg, ea, size, EMU_ACC_READ, &la);
+	if (ret)
+		return ret;
+	ret = emu_read_linear(e, la, &data, size, EMU_ACC_READ);
+	*val = data;
+	return ret;
+}
+
+int emu_write_seg(struct emu *e, unsigned int seg, u64 ea, u64 val, unsigned int size)
+{
+	u64 la;
+	int ret;
+
+	ret = emu_linear(e, seg, ea, size, EMU_ACC_WRITE, &la);
+	if (ret)
+		return ret;
+	return emu_write_linear(e, la, &val, size, EMU_ACC_WRITE);
+}
+
+/* BT and its kin with a register as bit number reach beyond the addressed operand. */
+static u64 bit_string_offset(const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+	s64 bit = (s64)emu_sign_extend(emu_reg_read(e, in->reg, in->op_size), in->op_size);
+	unsigned int shift = in->op_size == 8 ? 6 : in->op_size == 4 ? 5 : 4;
+
+	return (u64)((bit >> shift) * in->op_size);
+}
+
+/* Linear address of the decoded memory operand. */
+int emu_operand_linear(struct emu *e, unsigned int size, unsigned int acc, u64 *la)
+{
+	const struct emu_insn *in = &e->insn;
+	u64 ea = emu_address(e);
+
+	if (unlikely(in->row.class == CLASS_BIT && in->row.src == OPR_REG))
+		ea = (ea + bit_string_offset(e)) & emu_mask(in->addr_size);
+	return emu_linear(e, in->seg, ea, size, acc, la);
+}
+
+static unsigned int operand_size(const struct emu_insn *in, unsigned int kind)
+{
+	switch (kind) {
+	case OPR_RM8:
+		return 1;
+	case OPR_RM16:
+		return 2;
+	case OPR_RM32:
+		return in->op_size < 4 ? in->op_size : 4;
+	default:
+		return in->op_size;
+	}
+}
+
+static int read_rm(struct emu *e, unsigned int size, u64 *val)
+{
+	u64 la, data = 0;
+	int ret;
+
+	if (!emu_is_memory(&e->insn)) {
+		*val = emu_reg_read(e, e->insn.rm, size);
+		return EMU_CONTINUE;
+	}
+	ret = emu_operand_linear(e, size, EMU_ACC_READ, &la);
+	if (ret)
+		return ret;
+	ret = emu_read_linear(e, la, &data, size, EMU_ACC_READ);
+	*val = data;
+	return ret;
+}
+
+/* Read an operand that is not also written. */
+int emu_read_operand(struct emu *e, unsigned int kind, u64 *val)
+{
+	const struct emu_insn *in = &e->insn;
+
+	switch (kind) {
+	case OPR_RM:
+	case OPR_RM8:
+	case OPR_RM16:
+	case OPR_RM32:
+		return read_rm(e, operand_size(in, kind), val);
+	case OPR_REG:
+		*val = emu_reg_read(e, in->reg, in->op_size);
+		break;
+	case OPR_ACC:
+		*val = e->gpr[EMU_RAX] & emu_mask(in->op_size);
+		break;
+	case OPR_IMM:
+		*val = in->imm & emu_mask(in->op_size);
+		break;
+	case OPR_ONE:
+		*val = 1;
+		break;
+	case OPR_CL:
+		*val = e->gpr[EMU_RCX] & 0xff;
+		break;
+	case OPR_DX:
+		*val = e->gpr[EMU_RDX] & 0xffff;
+		break;
+	default:
+		*val = 0;
+		break;
+	}
+	return EMU_CONTINUE;
+}
+
+/* Write an operand that has not been read; the last access of the instruction. */
+int emu_write_operand(struct emu *e, unsigned int kind, u64 val)
+{
+	const struct emu_insn *in = &e->insn;
+	unsigned int size = operand_size(in, kind);
+	u64 la;
+	int ret;
+
+	if (kind == OPR_REG) {
+		emu_reg_write(e, in->reg, size, val);
+		return EMU_CONTINUE;
+	}
+	if (kind == OPR_ACC) {
+		emu_gpr_write(e, EMU_RAX, size, val);
+		return EMU_CONTINUE;
+	}
+	if (!emu_is_memory(in)) {
+		emu_reg_write(e, in->rm, size, val);
+		return EMU_CONTINUE;
+	}
+	ret = emu_operand_linear(e, size, EMU_ACC_WRITE, &la);
+	if (ret)
+		return ret;
+	return emu_write_linear(e, la, &val, size, EMU_ACC_WRITE);
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moves between XMM registers, memory and general registers.  No floating point
+ * is computed, so nothing here touches the host's FPU: the registers are read
+ * and written by the owner's callbacks.
+ */
+#include "internal.h"
+
+#define CR4_OSFXSR	0x00000200u
+
+/* SSE instructions need CR4.OSFXSR, no CR0.EM and no CR0.TS. */
+static int check_enabled(struct emu *e)
+{
+	u64 cr0, cr4;
+	int ret;
+
+	ret = e->ops->get_cr(e, 0, &cr0);
+	if (!ret)
+		ret = e->ops->get_cr(e, 4, &cr4);
+	if (ret)
+		return ret;
+	if ((cr0 & CR0_EM) || !(cr4 & CR4_OSFXSR))
+		return emu_raise(e, VEC_UD);
+	return cr0 & CR0_TS ? emu_raise(e, VEC_NM) : EMU_CONTINUE;
+}
+
+static unsigned int memory_size(const struct emu_insn *in)
+{
+	return in->row.flags & F_VEC4 ? 4 : in->row.flags & F_VEC8 ? 8 : 16;
+}
+
+static int memory_linear(struct emu *e, unsigned int size, unsigned int acc, u64 *la)
+{
+	int ret = emu_operand_linear(e, size, acc, la);
+
+	if (!ret && (e->insn.row.flags & F_ALIGN) && (*la & 15))
+		ret = emu_raise_error(e, VEC_GP, 0);
+	return ret;
+}
+
+static int vector_load(struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+	unsigned int size = memory_size(in);
+	u64 la, val[2] = { 0, 0 }, data[2] = { 0, 0 };
+	int ret;
+
+	ret = memory_linear(e, size, EMU_ACC_READ, &la);
+	if (!ret)
+		ret = emu_read_linear(e, la, data, size, EMU_ACC_READ);
+	if (ret)
+		return ret;
+	if (in->row.op == EMU_OP_MOVX)
+		return e->ops->write_xmm(e, in->reg, data);
+	ret = e->ops->read_xmm(e, in->reg, val);
+	if (ret)
+		return ret;
+	val[in->row.op == EMU_OP_MOVX_HIGH] = data[0];
+	return e->ops->write_xmm(e, in->reg, val);
+}
+
+static int vector_store(struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+	unsigned int size = memory_size(in);
+	u64 la, val[2];
+	int ret;
+
+	ret = memory_linear(e, size, EMU_ACC_WRITE, &la);
+	if (!ret)
+		ret = e->ops->read_xmm(e, in->reg, val);
+	if (ret)
+		return ret;
+	return emu_write_linear(e, la, in->row.op == EMU_OP_MOVX_HIGH ? &val[1] : val, size,
+				EMU_ACC_WRITE);
+}
+
+/* Between registers: whole, or MOVQ (upper half cleared), or MOVSS and MOVSD (rest kept). */
+static int vector_register(struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+	bool is_load = in->row.dst == OPR_XMM;
+	unsigned int from = is_load ? in->rm : in->reg, to = is_load ? in->reg : in->rm;
+	unsigned int size = memory_size(in);
+	u64 src[2], dst[2] = { 0, 0 };
+	int ret;
+
+	ret = e->ops->read_xmm(e, from, src);
+	if (!ret && (in->opcode == 0x10 || in->opcode == 0x11))
+		ret = e->ops->read_xmm(e, to, dst);
+	if (ret)
+		return ret;
+	memcpy(dst, src, size);
+	return e->ops->write_xmm(e, to, dst);
+}
+
+/* MOVD and MOVQ between an XMM register and a general register or memory. */
+static int vector_gpr(struct emu *e)
+{
+	struct emu_insn *in = &e->insn;
+	u64 val[2] = { 0, 0 };
+	int ret;
+
+	in->op_size = in->rex & 8 ? 8 : 4;
+	if (in->row.dst == OPR_XMM) {
+		ret = emu_read_operand(e, OPR_RM, val);
+		return ret ? ret : e->ops->write_xmm(e, in->reg, val);
+	}
+	ret = e->ops->read_xmm(e, in->reg, val);
+	return ret ? ret : emu_write_operand(e, OPR_RM, val[0] & emu_mask(in->op_size));
+}
+
+int emu_exec_vector(struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+	int ret;
+
+	ret = check_enabled(e);
+	if (ret)
+		return ret;
+	if (in->row.op == EMU_OP_MOVX_GPR)
+		return vector_gpr(e);
+	if (!emu_is_memory(in))
+		return vector_register(e);
+	return in->row.dst == OPR_XMM ? vector_load(e) : vector_store(e);
+}
