@@ -4,17 +4,17 @@
  *
  * A slot maps guest frames to the launcher's address space. Slots are immutable objects in a sorted array published by RCU:
  * readers (also with interrupts off) look up under RCU; writers replace the array under memory.slots_lock. A fault
- * looks a slot up, gets the host page without locks, then takes memory.lock and maps only if neither the slots'
- * generation nor the MMU notifier's sequence moved meanwhile; else it starts again.
+ * takes memory.lock, looks up the slot and the host's own page-table entry, and maps what that says. It needs no page
+ * reference: whoever changes the host's entry must first get through the MMU notifier, which takes memory.lock too.
  *
  * memory.lock is only ever taken with interrupts on: its holder may wait for other CPUs to leave guest mode.
  */
 #ifndef KEEL_MEMORY_H
 #define KEEL_MEMORY_H
 
-#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <uapi/linux/kvm.h>
 #include <keel/types.h>
@@ -26,41 +26,46 @@ struct memslot {
 	u32 id;
 	u32 flags;			/* KVM_MEM_* */
 	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context */
+	bool dirty_moved;		/* a successor owns the bitmap */
 	struct rcu_head rcu;
 };
 
 struct memslots {
-	u64 generation;			/* changes with every update */
+	u64 generation;			/* changes with every update, never 0 */
 	unsigned int count;
 	struct rcu_head rcu;
 	struct memslot *slot[];		/* sorted by base, no overlaps */
 };
 
 struct pgtable;
+struct memory_notifier;
 
 /**
  * struct memory - guest memory of one VM
- * @slots: current slots; RCU
+ * @slots: current slots; RCU; published under @slots_lock and @lock. NULL until the first slot.
  * @slots_lock: serialises slot changes and dirty-log reads; outside @lock
+ * @users: held for reading by accesses that sleep with a slot's address in hand; removing a slot waits for them
  * @lock: second-level tables, dirty protection, @invalidate_*
- * @table: the VM's second-level tables; the engine allows for more than one root (views, shadow)
- * @invalidate_seq: counts finished MMU-notifier invalidations
- * @invalidate_active: invalidations under way
+ * @table: the VM's second-level tables, from the first slot on; the engine allows for more than one root (views, shadow)
+ * @notifier: registered with the first slot
+ * @invalidate_active: MMU-notifier invalidations under way; nothing is mapped from the range meanwhile
+ * @invalidate_start: lowest launcher address of these
+ * @invalidate_end: and the end of the highest
  * @manual_protect: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags
  */
 struct memory {
 	struct memslots __rcu *slots;
 	struct mutex slots_lock;
+	struct rw_semaphore users;
 	spinlock_t lock;
 	struct pgtable *table;
-	struct mmu_notifier notifier;
-	unsigned long invalidate_seq;
+	struct memory_notifier *notifier;
 	unsigned long invalidate_active;
 	hva_t invalidate_start, invalidate_end;
 	u32 manual_protect;
 };
 
-int keel_memory_init(struct vm *vm);		/* registers the MMU notifier; may sleep */
+int keel_memory_init(struct vm *vm);		/* cheap: the rest is made with the first slot */
 void keel_memory_destroy(struct vm *vm);	/* no vCPU runs any more; accepts a half-built one */
 
 /* ioctls. -EINVAL, -EEXIST, -ENOMEM, -ENOENT, -EFAULT as Documentation/virt/kvm/api.rst says. May sleep. */

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access to guest memory by the module, through the launcher's address space.
+ *
+ * The atomic functions take what is present, under RCU with page faults off. The others try that first and then hold
+ * memory.users while they sleep, so that a slot's address stays theirs. All need the launcher's mm: they are called on
+ * vCPU threads and in ioctls.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include "ept.h"
+
+enum copy_dir { COPY_READ, COPY_WRITE };
+
+/* The part of [gpa, gpa + len) that lies in the slot of @gpa, and its address. 0 when it may not be accessed. */
+static unsigned long slot_part(struct memslot *slot, gpa_t gpa, unsigned long len, enum copy_dir dir, void __user **user)
+{
+	u64 offset;
+
+	if (!slot || (dir == COPY_WRITE && slot->flags & KVM_MEM_READONLY))
+		return 0;
+	offset = gpa - gfn_to_gpa(slot->base);
+	*user = (void __user *)(slot->hva + offset);
+	return min_t(u64, len, (slot->npages << PAGE_SHIFT) - offset);
+}
+
+static void mark_range(const struct memslot *slot, gpa_t gpa, unsigned long len)
+{
+	gfn_t gfn;
+
+	if (!slot->dirty)
+		return;
+	for (gfn = gpa_to_gfn(gpa); gfn <= gpa_to_gfn(gpa + len - 1); gfn++)
+		slot_mark_dirty(slot, gfn);
+}
+
+/* Under RCU with page faults off. */
+static inline int copy_slots(const struct memslots *slots, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
+{
+	while (len) {
+		struct memslot *slot = slots_find(slots, gpa_to_gfn(gpa));
+		void __user *user;
+		unsigned long n = slot_part(slot, gpa, len, dir, &user);
+
+		if (!n)
+			return -EFAULT;
+		if (dir == COPY_READ ? __copy_from_user_inatomic(data, user, n) : __copy_to_user_inatomic(user, data, n))
+			return -EFAULT;
+		if (dir == COPY_WRITE)
+			mark_range(slot, gpa, n);
+		gpa += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static inline int copy_guest_atomic(struct vm *vm, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
+{
+	int ret;
+
+	if (unlikely(current->mm != vm->mm))
+		return -EFAULT;
+	pagefault_disable();
+	rcu_read_lock();
+	ret = copy_slots(mem_slots_rcu(&vm->mem), gpa, data, len, dir);
+	rcu_read_unlock();
+	pagefault_enable();
+	return ret;
+}
+
+/*
+ * Sleeping, one part of at most a page: the address stays the slot's while memory.users is held, the slot itself may be
+ * replaced by one with other flags meanwhile, so it is looked up again to mark the page.
+ */
+static int copy_part_sleep(struct vm *vm, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
+{
+	void __user *user;
+	unsigned long n;
+
+	rcu_read_lock();
+	n = slot_part(slots_find(mem_slots_rcu(&vm->mem), gpa_to_gfn(gpa)), gpa, len, dir, &user);
+	rcu_read_unlock();
+	if (!n || (dir == COPY_READ ? copy_from_user(data, user, n) : copy_to_user(user, data, n)))
+		return -EFAULT;
+	if (dir == COPY_WRITE)
+		keel_mark_dirty(vm, gpa_to_gfn(gpa));
+	return 0;
+}
+
+static int copy_guest_sleep(struct vm *vm, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
+{
+	int ret = 0;
+
+	if (current->mm != vm->mm)
+		return -EFAULT;
+	down_read(&vm->mem.users);
+	while (len && !ret) {
+		unsigned long n = min_t(unsigned long, len, PAGE_SIZE - offset_in_page(gpa));
+
+		ret = copy_part_sleep(vm, gpa, data, n, dir);
+		gpa += n;
+		data += n;
+		len -= n;
+	}
+	up_read(&vm->mem.users);
+	return ret;
+}
+
+int keel_read_guest_atomic(struct vm *vm, gpa_t gpa, void *data, unsigned long len)
+{
+	return copy_guest_atomic(vm, gpa, data, len, COPY_READ);
+}
+
+int keel_write_guest_atomic(struct vm *vm, gpa_t gpa, const void *data, unsigned long len)
+{
+	return copy_guest_atomic(vm, gpa, (void *)data, len, COPY_WRITE);
+}
+
+int keel_read_guest(struct vm *vm, gpa_t gpa, void *data, unsigned long len)
+{
+	if (likely(len <= PAGE_SIZE) && !copy_guest_atomic(vm, gpa, data, len, COPY_READ))
+		return 0;
+	return copy_guest_sleep(vm, gpa, data, len, COPY_READ);
+}
+
+int keel_write_guest(struct vm *vm, gpa_t gpa, const void *data, unsigned long len)
+{
+	if (likely(len <= PAGE_SIZE) && !copy_guest_atomic(vm, gpa, (void *)data, len, COPY_WRITE))
+		return 0;
+	return copy_guest_sleep(vm, gpa, (void *)data, len, COPY_WRITE);
+}
+
+/* 0 exchanged, 1 compare failed, -EFAULT. May sleep, unless page faults are off. */
+static int cmpxchg_user(void __user *user, unsigned int size, u64 *old, u64 new)
+{
+	u8 old8 = *old;
+	u16 old16 = *old;
+	u32 old32 = *old;
+	int ret;
+
+	if (!user_access_begin(user, size))
+		return -EFAULT;
+	switch (size) {
+	case 1:
+		ret = !unsafe_try_cmpxchg_user((u8 __user *)user, &old8, (u8)new, fault);
+		break;
+	case 2:
+		ret = !unsafe_try_cmpxchg_user((u16 __user *)user, &old16, (u16)new, fault);
+		break;
+	case 4:
+		ret = !unsafe_try_cmpxchg_user((u32 __user *)user, &old32, (u32)new, fault);
+		break;
+	default:
+		ret = !unsafe_try_cmpxchg_user((u64 __user *)user, old, new, fault);
+		break;
+	}
+	user_access_end();
+	if (size < 8)
+		*old = size == 1 ? old8 : size == 2 ? old16 : old32;
+	return ret;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new)
+{
+	void __user *user;
+	int ret = -EFAULT;
+	unsigned long n;
+
+	if (current->mm != vm->mm || !size || size > 8 || !is_power_of_2(size) || gpa & (size - 1))
+		return -EFAULT;
+	down_read(&vm->mem.users);
+	rcu_read_lock();
+	n = slot_part(slots_find(mem_slots_rcu(&vm->mem), gpa_to_gfn(gpa)), gpa, size, COPY_WRITE, &user);
+	rcu_read_unlock();
+	if (n)
+		ret = cmpxchg_user(user, size, old, new);
+	if (!ret)
+		keel_mark_dirty(vm, gpa_to_gfn(gpa));
+	up_read(&vm->mem.users);
+	return ret;
+}

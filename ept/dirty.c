@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dirty logging by write protection.
+ *
+ * Invariant while a slot is logged: a page that the guest can write without a fault has its bit set. So bits are taken
+ * from the bitmap first, then the pages are protected and TLBs flushed, and only then is the launcher told: a write that
+ * slips in between is one the launcher will see when it reads the page. Logged slots are mapped by 4K; larger leaves are
+ * protected as a whole and split at the first write.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "ept.h"
+
+/* Bitmap words handled at once: 32768 pages, 4K of bitmap. */
+#define LOG_WORDS	512u
+
+unsigned long *dirty_bitmap_alloc(u64 npages)
+{
+	return kvcalloc(BITS_TO_LONGS(npages), sizeof(long), GFP_KERNEL_ACCOUNT);
+}
+
+void dirty_log_started(struct vm *vm, struct memslot *slot)
+{
+	if (vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET)
+		bitmap_set(slot->dirty, 0, slot->npages);
+	else
+		memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_protect);
+}
+
+/* Logging left small pages where the host may have large ones: remove these, so that they come back large. */
+static void collapse(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update *up)
+{
+	for (gfn = ALIGN(gfn, PT_ENTRIES); gfn + PT_ENTRIES <= end; gfn += PT_ENTRIES)
+		if (pgtable_has_table(pt, gfn, 2))
+			pgtable_unmap(pt, gfn, gfn + PT_ENTRIES, up);
+}
+
+void dirty_log_stopped(struct vm *vm, struct memslot *slot)
+{
+	if (vm->mem.table->format->max_leaf_level > 1)
+		memory_visit(vm, slot->base, slot->base + slot->npages, collapse);
+}
+
+static struct memslot *slot_by_id(struct memory *mem, u32 id)
+{
+	struct memslots *slots = mem_slots_locked(mem);
+	unsigned int i;
+
+	for (i = 0; slots && i < slots->count; i++)
+		if (slots->slot[i]->id == id)
+			return slots->slot[i];
+	return NULL;
+}
+
+static int logged_slot(struct memory *mem, u32 id, struct memslot **slot)
+{
+	if (id >= KEEL_MAX_SLOTS)
+		return -EINVAL;
+	*slot = slot_by_id(mem, id);
+	return *slot && (*slot)->dirty ? 0 : -ENOENT;
+}
+
+/* Protect the pages of @slot from word @first whose bits are set in @words. */
+static void protect_words(struct vm *vm, const struct memslot *slot, u64 first, const unsigned long *words, unsigned int n)
+{
+	struct pt_update up = {};
+	unsigned int i;
+
+	spin_lock(&vm->mem.lock);
+	for (i = 0; i < n; i++)
+		if (words[i])
+			pgtable_protect_mask(vm->mem.table, slot->base + (first + i) * BITS_PER_LONG, words[i], &up);
+	memory_flush(vm, &up);
+	spin_unlock(&vm->mem.lock);
+}
+
+/* Hand out @n words from @first, clearing them unless the launcher does that itself. */
+static int get_words(struct vm *vm, struct memslot *slot, u64 first, unsigned int n, unsigned long *buf,
+		     unsigned long __user *to)
+{
+	bool clear = !(vm->mem.manual_protect & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+	unsigned long any = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		unsigned long *word = &slot->dirty[first + i];
+
+		buf[i] = READ_ONCE(*word);
+		if (clear && buf[i])
+			buf[i] = xchg(word, 0);
+		any |= buf[i];
+	}
+	if (clear && any)
+		protect_words(vm, slot, first, buf, n);
+	if (!copy_to_user(to + first, buf, n * sizeof(long)))
+		return 0;
+	/* the launcher did not get them: they are dirty still */
+	for (i = 0; clear && i < n; i++)
+		if (buf[i])
+			atomic_long_or(buf[i], (atomic_long_t *)&slot->dirty[first + i]);
+	return -EFAULT;
+}
+
+/**
+ * keel_memory_get_dirty_log() - KVM_GET_DIRTY_LOG
+ * @vm: the machine
+ * @log: kernel copy of the argument; the bitmap goes to its user pointer
+ *
+ * Context: may sleep; takes slots_lock. Return: 0, -EINVAL (no such slot number), -ENOENT (not logged), -EFAULT, -ENOMEM.
+ */
+int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log)
+{
+	struct memory *mem = &vm->mem;
+	struct memslot *slot;
+	unsigned long *buf;
+	u64 first, words;
+	int ret;
+
+	buf = kmalloc_array(LOG_WORDS, sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	mutex_lock(&mem->slots_lock);
+	ret = logged_slot(mem, log->slot, &slot);
+	words = ret ? 0 : BITS_TO_LONGS(slot->npages);
+	for (first = 0; first < words && !ret; first += LOG_WORDS) {
+		ret = get_words(vm, slot, first, min_t(u64, LOG_WORDS, words - first), buf, log->dirty_bitmap);
+		cond_resched();
+	}
+	mutex_unlock(&mem->slots_lock);
+	kfree(buf);
+	return ret;
+}
+
+/* Clear in the log what is set in @buf; only what was dirty needs protection. */
+static void clear_words(struct vm *vm, struct memslot *slot, u64 first, unsigned int n, unsigned long *buf)
+{
+	u64 words = BITS_TO_LONGS(slot->npages);
+	unsigned long any = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		/* bits behind the slot's last page name nothing */
+		if (first + i == words - 1)
+			buf[i] &= BITMAP_LAST_WORD_MASK(slot->npages);
+		if (buf[i])
+			buf[i] &= atomic_long_fetch_andnot(buf[i], (atomic_long_t *)&slot->dirty[first + i]);
+		any |= buf[i];
+	}
+	if (any)
+		protect_words(vm, slot, first, buf, n);
+}
+
+static int clear_log(struct vm *vm, const struct kvm_clear_dirty_log *log, unsigned long *buf)
+{
+	u64 first = log->first_page / BITS_PER_LONG, left;
+	unsigned long __user *from = log->dirty_bitmap;
+	struct memslot *slot;
+	unsigned int n;
+	int ret;
+
+	if (log->first_page % BITS_PER_LONG)
+		return -EINVAL;
+	ret = logged_slot(&vm->mem, log->slot, &slot);
+	if (ret)
+		return ret;
+	if (log->first_page > slot->npages || log->num_pages > slot->npages - log->first_page)
+		return -EINVAL;
+	if (log->num_pages < slot->npages - log->first_page && log->num_pages % BITS_PER_LONG)
+		return -EINVAL;
+	for (left = BITS_TO_LONGS(log->num_pages); left; left -= n, first += n, from += n) {
+		n = min_t(u64, LOG_WORDS, left);
+		if (copy_from_user(buf, from, n * sizeof(long)))
+			return -EFAULT;
+		clear_words(vm, slot, first, n, buf);
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * keel_memory_clear_dirty_log() - KVM_CLEAR_DIRTY_LOG
+ * @vm: the machine
+ * @log: kernel copy of the argument; the bitmap of pages to clear is read from its user pointer
+ *
+ * Context: may sleep; takes slots_lock. Return: 0, -EINVAL (slot number, range), -ENOENT (not logged), -EFAULT, -ENOMEM.
+ */
+int keel_memory_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *log)
+{
+	unsigned long *buf = kmalloc_array(LOG_WORDS, sizeof(long), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!buf)
+		return -ENOMEM;
+	mutex_lock(&vm->mem.slots_lock);
+	ret = clear_log(vm, log, buf);
+	mutex_unlock(&vm->mem.slots_lock);
+	kfree(buf);
+	return ret;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private to ept/: slot look-up, and what its files ask of each other. Lock order: memory.slots_lock, mmap lock (taken
+ * inside fault handling only), memory.lock.
+ */
+#ifndef EPT_EPT_H
+#define EPT_EPT_H
+
+#include <keel/memory.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "table.h"
+
+/* The slot of @gfn or NULL. @slots may be NULL. Under RCU, slots_lock or memory.lock. */
+static inline struct memslot *slots_find(const struct memslots *slots, gfn_t gfn)
+{
+	unsigned int low = 0, high = slots ? slots->count : 0;
+	struct memslot *slot;
+
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+
+		if (gfn < slots->slot[mid]->base)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	if (!low)
+		return NULL;
+	slot = slots->slot[low - 1];
+	return gfn - slot->base < slot->npages ? slot : NULL;
+}
+
+/* The same with the vCPU's last slot tried first; on its own thread. */
+static inline struct memslot *vcpu_find_slot(struct vcpu *vcpu, const struct memslots *slots, gfn_t gfn)
+{
+	struct memslot *slot = vcpu->last_slot_hint;
+
+	/* equal generations: the hint is in this array, hence alive as long as it is */
+	if (slots && likely(slots->generation == vcpu->last_slot_generation) && gfn - slot->base < slot->npages)
+		return slot;
+	slot = slots_find(slots, gfn);
+	if (slot) {
+		vcpu->last_slot_hint = slot;
+		vcpu->last_slot_generation = slots->generation;
+	}
+	return slot;
+}
+
+static inline struct memslots *mem_slots_rcu(struct memory *mem)
+{
+	return rcu_dereference(mem->slots);
+}
+
+/* For holders of memory.lock or slots_lock: both guard the pointer against change. */
+static inline struct memslots *mem_slots_locked(struct memory *mem)
+{
+	return rcu_dereference_protected(mem->slots, lockdep_is_held(&mem->lock) || lockdep_is_held(&mem->slots_lock));
+}
+
+static inline hva_t slot_hva(const struct memslot *slot, gfn_t gfn)
+{
+	return slot->hva + ((gfn - slot->base) << PAGE_SHIFT);
+}
+
+static inline void slot_mark_dirty(const struct memslot *slot, gfn_t gfn)
+{
+	unsigned long *dirty = slot->dirty;
+
+	if (dirty && !test_bit(gfn - slot->base, dirty))
+		set_bit(gfn - slot->base, dirty);
+}
+
+/* ---- fault.c ---- */
+
+/* Finish a change under memory.lock: flush the TLBs if needed. The dead tables can then be freed, unlocked. */
+void memory_flush(struct vm *vm, struct pt_update *up);
+/* memory.lock, a visitor, flush, unlock, free: in steps, so that the lock is not held for long. May sleep. */
+typedef void (*pt_visitor)(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update *up);
+void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit);
+
+/* The empty root that vCPUs use before the first mapping. */
+int memory_root_init(const struct pte_format *format);
+void memory_root_exit(void);
+
+/* ---- hostpage.c ---- */
+
+/**
+ * struct host_page - what the launcher's page tables say of one address
+ * @pfn: frame at the address
+ * @level: 1, 2, 3: size of the host's entry
+ * @writable: the host permits writes
+ * @type: how to map it
+ * @entry: at level 1 the host's entry, for a look at its neighbours; else NULL
+ */
+struct host_page {
+	u64 pfn;
+	unsigned int level;
+	bool writable;
+	enum pte_memtype type;
+	const pte_t *entry;
+};
+
+/*
+ * Look @hva up in @mm. Interrupts off; the answer holds while memory.lock is held and no invalidation of @hva is active.
+ * False if nothing is there, or it is not for such an access.
+ */
+bool host_page_lookup(struct mm_struct *mm, hva_t hva, bool write, struct host_page *page);
+/* Make the launcher's page present. May sleep. 0, or -EFAULT, -EINTR, -ENOMEM, -EHWPOISON. */
+int host_page_fault_in(struct mm_struct *mm, hva_t hva, bool write);
+
+/* ---- notifier.c ---- */
+
+int memory_notifier_create(struct vm *vm);	/* may sleep; -ENOMEM, -EINTR */
+void memory_notifier_destroy(struct vm *vm);
+void memory_notifier_exit(void);
+
+/* ---- dirty.c ---- */
+
+/* Bitmap for a slot of @npages, all clear, or NULL. */
+unsigned long *dirty_bitmap_alloc(u64 npages);
+void dirty_log_started(struct vm *vm, struct memslot *slot);
+void dirty_log_stopped(struct vm *vm, struct memslot *slot);
+
+#endif

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Second-level faults, and changes of the second-level tables on behalf of the other files.
+ *
+ * A fault is one pass under memory.lock: slot, the host's own entry (hostpage.c), our entry. What is lacking, the host
+ * page or pages for tables, is fetched without the lock and the pass made again. Where the host maps 4K pages, the
+ * pass also maps the neighbours it finds there ready to use, so that touching memory in order faults once for many pages.
+ *
+ * TLB flushes are waited for under memory.lock: another thread that finds nothing left to remove may then rely on the
+ * removed translations being gone.
+ */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <keel/exit.h>
+#include "ept.h"
+
+static unsigned int fault_around = 32;
+module_param(fault_around, uint, 0644);
+MODULE_PARM_DESC(fault_around, "4K pages mapped at one fault where the host has them present (1 to 512, default 32)");
+
+/* Passes of one fault before the guest is entered again, to fault again, with signals and rescheduling looked at. */
+#define FAULT_PASSES	8
+
+/* Frames handled under one hold of memory.lock. */
+#define VISIT_STEP	(1ull << 18)
+
+enum fault_step {
+	STEP_MAPPED,
+	STEP_MMIO,
+	STEP_MMIO_RO,
+	STEP_HOST,	/* fault_req.hva must be made present */
+	STEP_TABLES,	/* the reserve is short of pgtable.wanted pages */
+	STEP_BUSY,	/* the host is changing this address */
+};
+
+struct fault_req {
+	gfn_t gfn;
+	hva_t hva;
+	bool write;
+	unsigned int wanted;
+};
+
+static u64 *empty_root;
+
+int memory_root_init(const struct pte_format *format)
+{
+	empty_root = pgtable_alloc_pages(1);
+	return empty_root ? 0 : -ENOMEM;
+}
+
+void memory_root_exit(void)
+{
+	pgtable_free_pages(empty_root);
+	empty_root = NULL;
+}
+
+/**
+ * keel_memory_root() - the second-level root a vCPU must use now
+ * @vcpu: on its own thread
+ *
+ * Before the first mapping that is an empty table shared by all VMs. Changes are told by REQ_ROOT.
+ * Context: any. Return: physical address, with the host's encryption bit.
+ */
+hpa_t keel_memory_root(struct vcpu *vcpu)
+{
+	struct pgtable *pt = READ_ONCE(vcpu->vm->mem.table);
+	u64 *root = pt ? READ_ONCE(pt->root) : NULL;
+
+	return virt_to_phys(root ?: empty_root) | sme_me_mask;
+}
+
+void memory_flush(struct vm *vm, struct pt_update *up)
+{
+	if (!up->flush)
+		return;
+	up->flush = false;
+	vm->stats.remote_tlb_flush++;
+	keel_vm_request(vm, REQ_TLB_FLUSH, REQUEST_WAIT);
+}
+
+void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit)
+{
+	struct memory *mem = &vm->mem;
+	struct pt_update up = {};
+	gfn_t next;
+
+	for (; gfn < end; gfn = next) {
+		next = min(end, (gfn | (VISIT_STEP - 1)) + 1);
+		spin_lock(&mem->lock);
+		visit(mem->table, gfn, next, &up);
+		memory_flush(vm, &up);
+		spin_unlock(&mem->lock);
+		pgtable_free_pages(up.dead);
+		up.dead = NULL;
+		cond_resched();
+	}
+}
+
+/* Put @n more pages into the reserve of tables. */
+static int memory_top_up(struct memory *mem, unsigned int n)
+{
+	u64 *list = pgtable_alloc_pages(n);
+
+	if (!list)
+		return -ENOMEM;
+	spin_lock(&mem->lock);
+	pgtable_fill(mem->table, list, n);
+	spin_unlock(&mem->lock);
+	return 0;
+}
+
+/* Largest leaf that lies wholly in the slot, with guest and host addresses alike in its low bits. */
+static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *slot, const struct fault_req *req,
+			       unsigned int host_level)
+{
+	unsigned int level = min_t(unsigned int, host_level, pt->format->max_leaf_level);
+
+	if (slot->dirty)
+		return 1;
+	for (; level > 1; level--) {
+		gfn_t mask = pt_span(level) - 1, base = req->gfn & ~mask;
+
+		if (base >= slot->base && base + mask < slot->base + slot->npages &&
+		    !(((req->hva >> PAGE_SHIFT) ^ req->gfn) & mask))
+			break;
+	}
+	return level;
+}
+
+/*
+ * Map the neighbours that the host has present. @entry and @host are the entries of the faulting page. Guest writes to
+ * them need no care here if the host's entry is dirty already; others are mapped for reading. They count as not accessed.
+ */
+static unsigned int map_around(struct pgtable *pt, const struct memslot *slot, gfn_t gfn, u64 *entry, const pte_t *host)
+{
+	const struct pte_format *f = pt->format;
+	bool writable = !slot->dirty && !(slot->flags & KVM_MEM_READONLY);
+	u64 ro = f->leaf(1, PTE_READ | PTE_EXEC, PTE_MEM_WB) & ~f->accessed;
+	u64 rw = writable ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, PTE_MEM_WB) & ~f->accessed : ro;
+	gfn_t window = rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
+	gfn_t first = max(gfn & ~(window - 1), slot->base);
+	gfn_t last = min(gfn | (window - 1), slot->base + slot->npages - 1);
+	unsigned long index = offset_in_page(host) / sizeof(*host);
+	unsigned int below = min_t(gfn_t, index, gfn - first);
+	unsigned int above = min_t(gfn_t, PTRS_PER_PTE - 1 - index, last - gfn);
+	unsigned int mapped = 0;
+	const pte_t *end = host + above;
+
+	entry -= below;
+	for (host -= below; host <= end; host++, entry++) {
+		pte_t pte = READ_ONCE(*host);
+
+		if (pte_is_present(f, *entry) || !pte_access_permitted(pte, false) || pte_special(pte))
+			continue;
+		WRITE_ONCE(*entry, (u64)pte_pfn(pte) << PAGE_SHIFT |
+				   ((pte_flags(pte) & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY) ? rw : ro));
+		mapped++;
+	}
+	pt->stats->pages_4k += mapped;
+	return mapped;
+}
+
+static bool invalidating(const struct memory *mem, hva_t hva)
+{
+	return unlikely(mem->invalidate_active) && hva >= mem->invalidate_start && hva < mem->invalidate_end;
+}
+
+/* Write our entry for a host page that was found. */
+static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const struct memslot *slot,
+				const struct host_page *page, struct pt_update *up)
+{
+	struct pgtable *pt = vcpu->vm->mem.table;
+	const struct pte_format *f = pt->format;
+	unsigned int level = leaf_level(pt, slot, req, page->level);
+	bool new_root = !pt->root;
+	u32 prot = PTE_READ | PTE_EXEC;
+	u64 *entry, pte;
+	u64 pfn = page->pfn & ~(pt_span(level) - 1);
+
+	entry = pgtable_entry(pt, req->gfn, level, up);
+	if (!entry) {
+		req->wanted = pt->wanted;
+		return STEP_TABLES;
+	}
+	if (new_root)
+		keel_vm_request(vcpu->vm, REQ_ROOT, 0);
+	memory_flush(vcpu->vm, up);
+	if (req->write)
+		slot_mark_dirty(slot, req->gfn);
+	pte = READ_ONCE(*entry);
+	/* another vCPU was here; a permission given must not be taken back without a flush */
+	if (pte_is_present(f, pte) && (!req->write || pte & f->write))
+		return STEP_MAPPED;
+	if (page->writable && !(slot->flags & KVM_MEM_READONLY) && (!slot->dirty || req->write))
+		prot |= PTE_WRITE;
+	pgtable_set_leaf(pt, entry, level, pfn << PAGE_SHIFT | f->leaf(level, prot, page->type));
+	vcpu->stats.pf_fixed++;
+	if (page->entry && page->type == PTE_MEM_WB && !vcpu->vm->mem.invalidate_active)
+		vcpu->stats.pf_around += map_around(pt, slot, req->gfn, entry, page->entry);
+	return STEP_MAPPED;
+}
+
+/* One pass; memory.lock held. */
+static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, struct pt_update *up)
+{
+	struct memory *mem = &vcpu->vm->mem;
+	struct memslot *slot = vcpu_find_slot(vcpu, mem_slots_locked(mem), req->gfn);
+	struct host_page page;
+	bool found;
+
+	if (!slot)
+		return STEP_MMIO;
+	if (req->write && slot->flags & KVM_MEM_READONLY)
+		return STEP_MMIO_RO;
+	req->hva = slot_hva(slot, req->gfn);
+	if (invalidating(mem, req->hva))
+		return STEP_BUSY;
+	local_irq_disable();
+	found = host_page_lookup(vcpu->vm->mm, req->hva, req->write, &page);
+	local_irq_enable();
+	if (!found)
+		return STEP_HOST;
+	return map_page(vcpu, req, slot, &page, up);
+}
+
+int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	struct fault_req req = { .gfn = gpa_to_gfn(gpa), .write = access & FAULT_WRITE };
+	struct memory *mem = &vcpu->vm->mem;
+	struct pt_update up = {};
+	unsigned int pass;
+	int ret;
+
+	/* our own entries never have reserved bits set */
+	if (unlikely(access & FAULT_RESERVED))
+		return -EIO;
+	for (pass = 0; pass < FAULT_PASSES; pass++) {
+		spin_lock(&mem->lock);
+		ret = fault_pass(vcpu, &req, &up);
+		spin_unlock(&mem->lock);
+		if (unlikely(up.dead)) {
+			pgtable_free_pages(up.dead);
+			up.dead = NULL;
+		}
+		switch (ret) {
+		case STEP_MAPPED:
+			return FAULT_MAPPED;
+		case STEP_MMIO:
+			return FAULT_MMIO;
+		case STEP_MMIO_RO:
+			return FAULT_MMIO_RO;
+		case STEP_BUSY:
+			cond_resched();
+			return FAULT_MAPPED;
+		case STEP_HOST:
+			ret = host_page_fault_in(vcpu->vm->mm, req.hva, req.write);
+			break;
+		default:
+			ret = memory_top_up(mem, req.wanted);
+			break;
+		}
+		if (ret)
+			return ret;
+	}
+	return FAULT_MAPPED;
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory slots: KVM_SET_USER_MEMORY_REGION, by the rules of Documentation/virt/kvm/api.rst.
+ *
+ * Slots and the array of them never change once published: an update makes a new array, publishes it under memory.lock,
+ * and only then removes from the second-level tables what the old slot mapped. A fault under memory.lock thus either sees
+ * the new array, or what it maps is still to be removed. When a deletion or a move returns, no access through the old
+ * slot is under way any more: the launcher may put something else at its address.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <asm/processor.h>
+#include "ept.h"
+
+#define SLOT_MAX_PAGES	((1ull << 31) - 1)
+#define SLOT_FLAGS	(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
+
+static const struct pte_format *format;
+
+/**
+ * keel_pgtable_init() - set the entry format of all tables made from now on
+ * @f: record of the backend; completed by its own setup
+ *
+ * Context: module init, may sleep. Return: 0 or -EINVAL for a record no engine can use.
+ */
+int keel_pgtable_init(struct pte_format *f)
+{
+	if (f->levels < 3 || f->levels > PT_MAX_LEVELS || !f->max_leaf_level || f->max_leaf_level > 3)
+		return -EINVAL;
+	f->setup(f);
+	format = f;
+	return memory_root_init(f);
+}
+
+/**
+ * keel_pgtable_exit() - after the last VM: wait for what is still to be freed
+ *
+ * Context: module exit, may sleep.
+ */
+void keel_pgtable_exit(void)
+{
+	memory_notifier_exit();
+	rcu_barrier();
+	memory_root_exit();
+	format = NULL;
+}
+
+int keel_memory_init(struct vm *vm)
+{
+	struct memory *mem = &vm->mem;
+
+	mutex_init(&mem->slots_lock);
+	init_rwsem(&mem->users);
+	spin_lock_init(&mem->lock);
+	return 0;
+}
+
+static void slot_free(struct memslot *slot)
+{
+	if (!slot->dirty_moved)
+		kvfree(slot->dirty);
+	kfree(slot);
+}
+
+static void slot_free_rcu(struct rcu_head *head)
+{
+	slot_free(container_of(head, struct memslot, rcu));
+}
+
+void keel_memory_destroy(struct vm *vm)
+{
+	struct memory *mem = &vm->mem;
+	struct memslots *slots = rcu_dereference_protected(mem->slots, 1);
+	struct pgtable *pt = mem->table;
+	struct pt_update up = {};
+	unsigned int i;
+
+	memory_notifier_destroy(vm);
+	if (pt) {
+		/* nobody runs on these tables any more: nothing to flush */
+		pgtable_clear(pt, &up);
+		pgtable_free_pages(up.dead);
+		pgtable_free_pages(pt->reserve);
+		kfree(pt);
+		mem->table = NULL;
+	}
+	for (i = 0; slots && i < slots->count; i++)
+		slot_free(slots->slot[i]);
+	kvfree(slots);
+	RCU_INIT_POINTER(mem->slots, NULL);
+}
+
+/* What the first slot needs: tables and the MMU notifier. slots_lock held. */
+static int memory_start(struct vm *vm)
+{
+	struct memory *mem = &vm->mem;
+	struct pgtable *pt;
+	int ret;
+
+	if (!mem->table) {
+		pt = kzalloc(sizeof(*pt), GFP_KERNEL_ACCOUNT);
+		if (!pt)
+			return -ENOMEM;
+		pt->format = format;
+		pt->stats = &vm->stats;
+		mem->table = pt;
+	}
+	if (mem->notifier)
+		return 0;
+	ret = memory_notifier_create(vm);
+	return ret;
+}
+
+static int slot_index(const struct memslots *slots, u32 id)
+{
+	unsigned int i;
+
+	for (i = 0; slots && i < slots->count; i++)
+		if (slots->slot[i]->id == id)
+			return i;
+	return -1;
+}
+
+/* Does [base, base + npages) overlap a slot other than number @skip? */
+static bool slots_overlap(const struct memslots *slots, gfn_t base, u64 npages, int skip)
+{
+	unsigned int i;
+
+	for (i = 0; slots && i < slots->count; i++) {
+		const struct memslot *s = slots->slot[i];
+
+		if ((int)i != skip && base < s->base + s->npages && s->base < base + npages)
+			return true;
+	}
+	return false;
+}
+
+/* A copy of @old without number @drop (or -1) and with @add (or NULL) at its place in the order. */
+static struct memslots *slots_copy(const struct memslots *old, int drop, struct memslot *add)
+{
+	unsigned int count = old ? old->count : 0, i, n = 0;
+	struct memslots *new;
+
+	new = kvzalloc(struct_size(new, slot, count + 1), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	new->generation = old ? old->generation + 1 : 1;
+	for (i = 0; i < count; i++) {
+		if ((int)i == drop)
+			continue;
+		if (add && add->base < old->slot[i]->base) {
+			new->slot[n++] = add;
+			add = NULL;
+		}
+		new->slot[n++] = old->slot[i];
+	}
+	if (add)
+		new->slot[n++] = add;
+	new->count = n;
+	return new;
+}
+
+static void slots_publish(struct memory *mem, struct memslots *old, struct memslots *new)
+{
+	spin_lock(&mem->lock);
+	rcu_assign_pointer(mem->slots, new);
+	spin_unlock(&mem->lock);
+	if (old)
+		kvfree_rcu(old, rcu);
+}
+
+/* Nobody uses the addresses of a slot that went, or writes without marking pages, when this returns. */
+static void slots_wait_users(struct memory *mem)
+{
+	synchronize_rcu_expedited();
+	down_write(&mem->users);
+	up_write(&mem->users);
+}
+
+static struct memslot *slot_alloc(const struct kvm_userspace_memory_region *r, u32 id, struct memslot *old)
+{
+	struct memslot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+
+	if (!slot)
+		return NULL;
+	slot->base = r->guest_phys_addr >> PAGE_SHIFT;
+	slot->npages = r->memory_size >> PAGE_SHIFT;
+	slot->hva = r->userspace_addr;
+	slot->id = id;
+	slot->flags = r->flags;
+	if (!(r->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return slot;
+	slot->dirty = old && old->dirty ? old->dirty : dirty_bitmap_alloc(slot->npages);
+	if (!slot->dirty) {
+		kfree(slot);
+		return NULL;
+	}
+	return slot;
+}
+
+/* Replace slot number @i (-1: none) by @new (NULL: none) and bring the tables in line. */
+static int slots_replace(struct vm *vm, int i, struct memslot *new)
+{
+	struct memory *mem = &vm->mem;
+	struct memslots *slots = mem_slots_locked(mem), *next;
+	struct memslot *old = i < 0 ? NULL : slots->slot[i];
+	bool gone = old && (!new || new->base != old->base);
+
+	next = slots_copy(slots, i, new);
+	if (!next)
+		return -ENOMEM;
+	if (new && old && new->dirty && new->dirty == old->dirty)
+		old->dirty_moved = true;
+	slots_publish(mem, slots, next);
+	if (gone) {
+		memory_visit(vm, old->base, old->base + old->npages, pgtable_unmap);
+		slots_wait_users(mem);
+	}
+	if (new && new->dirty && old && !old->dirty)
+		slots_wait_users(mem);
+	if (new && new->dirty && (!old || !old->dirty))
+		dirty_log_started(vm, new);
+	else if (new && old && old->dirty && !new->dirty)
+		dirty_log_stopped(vm, new);
+	if (old)
+		call_rcu(&old->rcu, slot_free_rcu);
+	return 0;
+}
+
+static int region_check(const struct kvm_userspace_memory_region *r)
+{
+	u64 limit = min_t(u64, pt_frames(format), 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT));
+	u64 gpa = r->guest_phys_addr, size = r->memory_size;
+
+	if (r->flags & ~SLOT_FLAGS)
+		return -EINVAL;
+	if (r->slot >= KEEL_MAX_SLOTS)
+		return -EINVAL;
+	if (!PAGE_ALIGNED(size) || !PAGE_ALIGNED(gpa) || !PAGE_ALIGNED(r->userspace_addr))
+		return -EINVAL;
+	if (!access_ok((void __user *)r->userspace_addr, size))
+		return -EINVAL;
+	if (gpa + size < gpa || size >> PAGE_SHIFT > SLOT_MAX_PAGES)
+		return -EINVAL;
+	if (size && ((gpa + size - 1) >> PAGE_SHIFT) >= limit)
+		return -EINVAL;
+	return 0;
+}
+
+static int region_set(struct vm *vm, const struct kvm_userspace_memory_region *r)
+{
+	struct memslots *slots = mem_slots_locked(&vm->mem);
+	int i = slot_index(slots, r->slot), ret;
+	gfn_t base = r->guest_phys_addr >> PAGE_SHIFT;
+	u64 npages = r->memory_size >> PAGE_SHIFT;
+	struct memslot *old = i < 0 ? NULL : slots->slot[i], *new;
+
+	if (!npages)
+		return old ? slots_replace(vm, i, NULL) : -EINVAL;
+	if (old) {
+		if (old->hva != r->userspace_addr || old->npages != npages || (old->flags ^ r->flags) & KVM_MEM_READONLY)
+			return -EINVAL;
+		if (old->base == base && old->flags == r->flags)
+			return 0;
+	}
+	if ((!old || old->base != base) && slots_overlap(slots, base, npages, i))
+		return -EEXIST;
+	ret = memory_start(vm);
+	if (ret)
+		return ret;
+	new = slot_alloc(r, r->slot, old);
+	if (!new)
+		return -ENOMEM;
+	ret = slots_replace(vm, i, new);
+	if (ret) {
+		new->dirty_moved = old && old->dirty == new->dirty;
+		slot_free(new);
+	}
+	return ret;
+}
+
+/**
+ * keel_memory_set_region() - create, move, change or delete a slot
+ * @vm: the machine
+ * @region: kernel copy of the launcher's argument
+ *
+ * Context: may sleep; takes slots_lock. When a deletion or move returns nothing uses the old address any more.
+ * Return: 0, -EINVAL (alignment, range, flags, an unknown slot, a change that is none of these), -EEXIST (overlap),
+ * -ENOMEM, -EINTR.
+ */
+int keel_memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	int ret = region_check(region);
+
+	if (ret)
+		return ret;
+	mutex_lock(&vm->mem.slots_lock);
+	ret = region_set(vm, region);
+	mutex_unlock(&vm->mem.slots_lock);
+	return ret;
+}
+
+bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = vcpu_find_slot(vcpu, mem_slots_rcu(&vcpu->vm->mem), gpa_to_gfn(gpa));
+	rcu_read_unlock();
+	return found;
+}
+
+hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access)
+{
+	struct memslots *slots = rcu_dereference_check(vm->mem.slots, lockdep_is_held(&vm->mem.slots_lock));
+	struct memslot *slot = slots_find(slots, gfn);
+
+	if (!slot || (access == HVA_WRITE && slot->flags & KVM_MEM_READONLY))
+		return 0;
+	return slot_hva(slot, gfn);
+}
+
+void keel_mark_dirty(struct vm *vm, gfn_t gfn)
+{
+	struct memslot *slot;
+
+	rcu_read_lock();
+	slot = slots_find(mem_slots_rcu(&vm->mem), gfn);
+	if (slot)
+		slot_mark_dirty(slot, gfn);
+	rcu_read_unlock();
+}

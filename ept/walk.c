@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Walks of the guest's own page tables (AMD64 Architecture Programmer's Manual volume 2, "Page Translation and
+ * Protection"; SDM volume 3, "Paging").
+ *
+ * One body serves two uses: atomic (interrupts off or on, no page of the launcher is faulted in) and sleeping. The atomic
+ * one runs for every intercepted instruction on CPUs that do not deliver its length or bytes, so it is inlined into its
+ * callers, keeps no record it does not need, and reads entries straight from the launcher's memory.
+ *
+ * Accessed and dirty bits are set after the permission check, all at once, by compare and exchange; when an entry changed
+ * meanwhile the walk is made again.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <asm/processor-flags.h>
+#include "ept.h"
+
+#define GPTE_P		BIT_ULL(0)
+#define GPTE_W		BIT_ULL(1)
+#define GPTE_U		BIT_ULL(2)
+#define GPTE_A		BIT_ULL(5)
+#define GPTE_D		BIT_ULL(6)
+#define GPTE_PS		BIT_ULL(7)
+#define GPTE_NX		BIT_ULL(63)
+#define GPTE_ADDRESS	GENMASK_ULL(51, 12)
+#define PDPTE_RESERVED	(GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1) | GENMASK_ULL(63, 52))
+
+/* Page-fault error code */
+#define PFERR_P		BIT(0)
+#define PFERR_W		BIT(1)
+#define PFERR_U		BIT(2)
+#define PFERR_RSVD	BIT(3)
+#define PFERR_FETCH	BIT(4)
+
+#define WALK_FAULT	1
+#define WALK_CHANGED	2	/* an entry changed before its accessed or dirty bit could be set */
+
+/* Walks made again because of that, before the bits are left alone. */
+#define WALK_RETRIES	8
+
+enum walk_sleep { WALK_MAY_SLEEP, WALK_NO_SLEEP };
+
+/* What was read on the way, for setting accessed and dirty bits. Index: level. */
+struct walk_trace {
+	gpa_t gpa[6];
+	u64 entry[6];
+	u8 top;			/* highest level that has an accessed bit */
+	u8 leaf;		/* level of the final entry */
+	u8 size;		/* bytes per entry */
+};
+
+/* Address in the launcher of @size bytes at @gpa, which do not cross a page; NULL where there is no slot. */
+static __always_inline void __user *gpa_to_user(struct vcpu *vcpu, const struct memslots *slots, gpa_t gpa)
+{
+	struct memslot *slot = vcpu_find_slot(vcpu, slots, gpa_to_gfn(gpa));
+
+	return slot ? (void __user *)(slot->hva + (gpa - gfn_to_gpa(slot->base))) : NULL;
+}
+
+static __always_inline int read_user_atomic(const void __user *user, unsigned int size, u64 *val)
+{
+	u32 val32;
+
+	if (!user || !user_access_begin(user, size))
+		return -EFAULT;
+	if (size == 8) {
+		unsafe_get_user(*val, (u64 __user *)user, fault);
+	} else {
+		unsafe_get_user(val32, (u32 __user *)user, fault);
+		*val = val32;
+	}
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+static __always_inline int read_entry(struct vcpu *vcpu, const struct memslots *slots, gpa_t gpa, unsigned int size,
+				      enum walk_sleep sleep, u64 *val)
+{
+	u32 val32;
+	int ret;
+
+	if (sleep == WALK_NO_SLEEP)
+		return read_user_atomic(gpa_to_user(vcpu, slots, gpa), size, val);
+	if (size == 8)
+		return keel_read_guest(vcpu->vm, gpa, val, 8);
+	ret = keel_read_guest(vcpu->vm, gpa, &val32, 4);
+	*val = val32;
+	return ret;
+}
+
+static int cmpxchg_user_atomic(struct vcpu *vcpu, const struct memslots *slots, gpa_t gpa, unsigned int size, u64 old, u64 new)
+{
+	struct memslot *slot = vcpu_find_slot(vcpu, slots, gpa_to_gfn(gpa));
+	void __user *user = gpa_to_user(vcpu, slots, gpa);
+	u32 old32 = old;
+	bool done;
+
+	if (!slot || slot->flags & KVM_MEM_READONLY || !user_access_begin(user, size))
+		return -EFAULT;
+	if (size == 8)
+		done = unsafe_try_cmpxchg_user((u64 __user *)user, &old, new, fault);
+	else
+		done = unsafe_try_cmpxchg_user((u32 __user *)user, &old32, (u32)new, fault);
+	user_access_end();
+	if (!done)
+		return WALK_CHANGED;
+	slot_mark_dirty(slot, gpa_to_gfn(gpa));
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* Set accessed bits in all entries of @t, and the dirty bit in the leaf for a write. 0, WALK_CHANGED, -EFAULT. */
+static noinline int set_accessed_dirty(struct vcpu *vcpu, const struct memslots *slots, const struct walk_trace *t,
+				       bool write, enum walk_sleep sleep)
+{
+	unsigned int level;
+
+	for (level = t->top; level >= t->leaf; level--) {
+		u64 old = t->entry[level];
+		u64 new = old | GPTE_A | (write && level == t->leaf ? GPTE_D : 0);
+		int ret;
+
+		if (new == old)
+			continue;
+		if (sleep == WALK_NO_SLEEP)
+			ret = cmpxchg_user_atomic(vcpu, slots, t->gpa[level], t->size, old, new);
+		else
+			ret = keel_cmpxchg_guest(vcpu->vm, t->gpa[level], t->size, &old, new);
+		if (ret)
+			return ret < 0 ? ret : WALK_CHANGED;
+	}
+	return 0;
+}
+
+/* Error code bits that depend on the access alone. */
+static __always_inline u32 access_error(const struct vcpu_regs *r, u32 access)
+{
+	u32 error = 0;
+
+	if (access & WALK_WRITE)
+		error |= PFERR_W;
+	if (access & WALK_USER)
+		error |= PFERR_U;
+	if (access & WALK_FETCH && ((r->efer & EFER_NX && r->cr4 & X86_CR4_PAE) || r->cr4 & X86_CR4_SMEP))
+		error |= PFERR_FETCH;
+	return error;
+}
+
+/* @rights: AND of all entries; @nx: OR of their no-execute bits. */
+static __always_inline bool is_permitted(const struct vcpu_regs *r, u32 access, u64 rights, bool nx)
+{
+	if (access & WALK_FETCH && nx)
+		return false;
+	if (access & WALK_USER)
+		return rights & GPTE_U && (!(access & WALK_WRITE) || rights & GPTE_W);
+	if (access & WALK_WRITE && !(rights & GPTE_W) && r->cr0 & X86_CR0_WP)
+		return false;
+	if (!(rights & GPTE_U))
+		return true;
+	if (access & WALK_FETCH)
+		return !(r->cr4 & X86_CR4_SMEP);
+	return !(r->cr4 & X86_CR4_SMAP) || (!(access & WALK_IMPLICIT) && r->rflags & X86_EFLAGS_AC);
+}
+
+static __always_inline int walk_fault(struct walk *walk, u32 error)
+{
+	walk->error = error;
+	return WALK_FAULT;
+}
+
+/* Permissions, accessed and dirty bits, result: the same for all formats. @bits: AND of all entries. */
+static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots *slots, u32 access, struct walk *walk,
+				       enum walk_sleep sleep, const struct walk_trace *t, u64 rights, bool nx, u64 bits)
+{
+	const struct vcpu_regs *r = &vcpu->regs;
+
+	if (!is_permitted(r, access, rights, nx))
+		return walk_fault(walk, PFERR_P | access_error(r, access));
+	if (access & WALK_NO_AD)
+		return 0;
+	if (likely(bits & GPTE_A && (!(access & WALK_WRITE) || t->entry[t->leaf] & GPTE_D)))
+		return 0;
+	return set_accessed_dirty(vcpu, slots, t, access & WALK_WRITE, sleep);
+}
+
+/* PAE, 4- and 5-level tables: entries of 8 bytes. */
+static __always_inline int walk_wide(struct vcpu *vcpu, const struct memslots *slots, gva_t gva, u32 access,
+				     struct walk *walk, enum walk_sleep sleep)
+{
+	const struct vcpu_regs *r = &vcpu->regs;
+	u64 nx = r->efer & EFER_NX ? GPTE_NX : 0;
+	u64 reserved = (vcpu->cpuid.reserved_gpa & GPTE_ADDRESS) | (GPTE_NX & ~nx);
+	bool is_long = r->efer & EFER_LMA;
+	unsigned int level = is_long ? (r->cr4 & X86_CR4_LA57 ? 5 : 4) : 3;
+	u64 table = is_long ? r->cr3 & GPTE_ADDRESS : r->cr3 & 0xffffffe0;
+	u64 and = ~0ull, or = 0, pte, offset;
+	struct walk_trace t = { .top = level, .size = 8 };
+	gpa_t gpa;
+
+	if (!is_long) {
+		/* the four entries at the top have neither permissions nor an accessed bit */
+		t.top = --level;
+		if (read_entry(vcpu, slots, table + (gva >> 30 & 3) * 8, 8, sleep, &pte))
+			return -EFAULT;
+		if (!(pte & GPTE_P))
+			return walk_fault(walk, access_error(r, access));
+		if (pte & (reserved | PDPTE_RESERVED))
+			return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
+		table = pte & GPTE_ADDRESS;
+		reserved |= GENMASK_ULL(62, 52);
+	}
+	for (;; level--) {
+		gpa = table + (gva >> (3 + 9 * level) & 511) * 8;
+		if (read_entry(vcpu, slots, gpa, 8, sleep, &pte))
+			return -EFAULT;
+		if (!(access & WALK_NO_AD)) {
+			t.gpa[level] = gpa;
+			t.entry[level] = pte;
+		}
+		if (unlikely(!(pte & GPTE_P)))
+			return walk_fault(walk, access_error(r, access));
+		if (unlikely(pte & reserved))
+			return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
+		and &= pte;
+		or |= pte;
+		if (level == 1 || pte & GPTE_PS)
+			break;
+		table = pte & GPTE_ADDRESS;
+	}
+	offset = (1ull << (3 + 9 * level)) - 1;
+	/* bit 12 of a large leaf is its PAT bit; the top levels have no leaves, the third only where CPUID says so */
+	if (level > 1 && (pte & offset & ~0x1fffull || level > 3 ||
+			  (level == 3 && !(vcpu->cpuid.flags & GUEST_HAS_GBPAGES))))
+		return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
+	walk->gpa = (pte & GPTE_ADDRESS & ~offset) | (gva & offset);
+	walk->page_size = offset + 1;
+	t.leaf = level;
+	return walk_finish(vcpu, slots, access, walk, sleep, &t, and, or & nx, and);
+}
+
+/* Two-level tables: entries of 4 bytes, 4M pages with CR4.PSE. */
+static __always_inline int walk_narrow(struct vcpu *vcpu, const struct memslots *slots, gva_t gva, u32 access,
+				       struct walk *walk, enum walk_sleep sleep)
+{
+	const struct vcpu_regs *r = &vcpu->regs;
+	struct walk_trace t = { .top = 2, .leaf = 2, .size = 4 };
+	u64 pde, pte;
+
+	t.gpa[2] = (r->cr3 & 0xfffff000) + (gva >> 22 & 1023) * 4;
+	if (read_entry(vcpu, slots, t.gpa[2], 4, sleep, &pde))
+		return -EFAULT;
+	t.entry[2] = pde;
+	if (!(pde & GPTE_P))
+		return walk_fault(walk, access_error(r, access));
+	if (pde & GPTE_PS && r->cr4 & X86_CR4_PSE) {
+		walk->gpa = (pde & 0xffc00000) | (pde >> 13 & 0xff) << 32 | (gva & 0x3fffff);
+		walk->page_size = 1 << 22;
+		if (pde & BIT(21) || walk->gpa & vcpu->cpuid.reserved_gpa)
+			return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
+		return walk_finish(vcpu, slots, access, walk, sleep, &t, pde, false, pde);
+	}
+	t.leaf = 1;
+	t.gpa[1] = (pde & 0xfffff000) + (gva >> 12 & 1023) * 4;
+	if (read_entry(vcpu, slots, t.gpa[1], 4, sleep, &pte))
+		return -EFAULT;
+	t.entry[1] = pte;
+	if (!(pte & GPTE_P))
+		return walk_fault(walk, access_error(r, access));
+	walk->gpa = (pte & 0xfffff000) | (gva & 0xfff);
+	walk->page_size = PAGE_SIZE;
+	return walk_finish(vcpu, slots, access, walk, sleep, &t, pde & pte, false, pde & pte);
+}
+
+/* One walk. 0, WALK_FAULT, WALK_CHANGED, -EFAULT. vcpu->regs holds CR0, CR3, CR4, EFER, RFLAGS. */
+static __always_inline int walk_tables(struct vcpu *vcpu, const struct memslots *slots, gva_t gva, u32 access,
+				       struct walk *walk, enum walk_sleep sleep)
+{
+	const struct vcpu_regs *r = &vcpu->regs;
+
+	if (!(r->cr0 & X86_CR0_PG)) {
+		walk->gpa = gva;
+		walk->page_size = PAGE_SIZE;
+		return 0;
+	}
+	if (likely(r->cr4 & X86_CR4_PAE))
+		return walk_wide(vcpu, slots, gva, access, walk, sleep);
+	return walk_narrow(vcpu, slots, gva, access, walk, sleep);
+}
+
+#define WALK_REGS	(RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER | RG_RFLAGS)
+
+static noinline int walk_atomic(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
+{
+	int ret;
+
+	if (unlikely(current->mm != vcpu->vm->mm))
+		return -EFAULT;
+	pagefault_disable();
+	rcu_read_lock();
+	ret = walk_tables(vcpu, mem_slots_rcu(&vcpu->vm->mem), gva, access, walk, WALK_NO_SLEEP);
+	rcu_read_unlock();
+	pagefault_enable();
+	return ret;
+}
+
+static noinline int walk_sleep(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
+{
+	return walk_tables(vcpu, NULL, gva, access, walk, WALK_MAY_SLEEP);
+}
+
+int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
+{
+	unsigned int i;
+	int ret;
+
+	vcpu_need(vcpu, WALK_REGS);
+	for (i = 0; i <= WALK_RETRIES; i++) {
+		/* a guest that keeps changing its entries gets the translation, not the bits */
+		if (i == WALK_RETRIES)
+			access |= WALK_NO_AD;
+		ret = walk_atomic(vcpu, gva, access, walk);
+		if (ret == -EFAULT && !(access & WALK_ATOMIC))
+			ret = walk_sleep(vcpu, gva, access, walk);
+		if (ret != WALK_CHANGED)
+			break;
+	}
+	return ret;
+}
+
+enum virt_dir { VIRT_READ, VIRT_WRITE };
+
+static int copy_gpa(struct vm *vm, gpa_t gpa, void *data, unsigned int len, enum virt_dir dir, u32 access)
+{
+	if (access & WALK_ATOMIC)
+		return dir == VIRT_READ ? keel_read_guest_atomic(vm, gpa, data, len) :
+					  keel_write_guest_atomic(vm, gpa, data, len);
+	return dir == VIRT_READ ? keel_read_guest(vm, gpa, data, len) : keel_write_guest(vm, gpa, data, len);
+}
+
+static int copy_virt(struct vcpu *vcpu, gva_t gva, void *data, unsigned int len, enum virt_dir dir, u32 access,
+		     struct walk *walk, gva_t *fault_gva)
+{
+	while (len) {
+		unsigned int n = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gva));
+		int ret;
+
+		*fault_gva = gva;
+		ret = keel_walk(vcpu, gva, access, walk);
+		if (!ret)
+			ret = copy_gpa(vcpu->vm, walk->gpa, data, n, dir, access);
+		if (ret)
+			return ret;
+		gva += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int keel_read_virt(struct vcpu *vcpu, gva_t gva, void *data, unsigned int len, u32 access, struct walk *walk, gva_t *fault_gva)
+{
+	return copy_virt(vcpu, gva, data, len, VIRT_READ, access & ~WALK_WRITE, walk, fault_gva);
+}
+
+int keel_write_virt(struct vcpu *vcpu, gva_t gva, const void *data, unsigned int len, u32 access, struct walk *walk,
+		    gva_t *fault_gva)
+{
+	return copy_virt(vcpu, gva, (void *)data, len, VIRT_WRITE, access | WALK_WRITE, walk, fault_gva);
+}
+
+/* Up to @max bytes (at most 15) at @user, to the end of the page. Page faults off. */
+static __always_inline unsigned int fetch_user(const void __user *user, u8 *buf, unsigned int max)
+{
+	unsigned int n = min_t(unsigned int, max, PAGE_SIZE - offset_in_page(user));
+	u64 low, high;
+
+	if (likely(n == EMU_MAX_INSN)) {
+		if (!user_access_begin(user, EMU_MAX_INSN))
+			return 0;
+		unsafe_get_user(low, (u64 __user *)user, fault);
+		unsafe_get_user(high, (u64 __user *)(user + 7), fault);
+		user_access_end();
+		memcpy(buf, &low, 8);
+		memcpy(buf + 7, &high, 8);
+		return n;
+	}
+	return __copy_from_user_inatomic(buf, user, n) ? 0 : n;
+fault:
+	user_access_end();
+	return 0;
+}
+
+/* Instruction bytes at @gva up to the end of its page. Interrupts off, page faults off. */
+static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)
+{
+	/* interrupts are off, so this is an RCU reader */
+	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+	const void __user *user;
+	struct walk walk;
+
+	if (walk_tables(vcpu, slots, gva, access, &walk, WALK_NO_SLEEP))
+		return 0;
+	user = gpa_to_user(vcpu, slots, walk.gpa);
+	return user ? fetch_user(user, buf, max) : 0;
+}
+
+unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
+{
+	u32 access = WALK_FETCH | WALK_NO_AD;
+	unsigned int n, room;
+	gva_t gva;
+
+	if (unlikely(current->mm != vcpu->vm->mm))
+		return 0;
+	vcpu_need(vcpu, WALK_REGS | RG_SEG | RG_RIP);
+	if (seg_dpl(&vcpu->regs.seg[SEG_SS]) == 3)
+		access |= WALK_USER;
+	gva = vcpu->regs.rip;
+	if (unlikely(!(vcpu->regs.efer & EFER_LMA && vcpu->regs.seg[SEG_CS].ar & SEG_L)))
+		gva = (u32)(gva + vcpu->regs.seg[SEG_CS].base);
+	max = min_t(unsigned int, max, EMU_MAX_INSN);
+	room = PAGE_SIZE - offset_in_page(gva);
+	pagefault_disable();
+	n = fetch_page(vcpu, gva, access, buf, max);
+	if (unlikely(n == room && n < max))
+		n += fetch_page(vcpu, gva + n, access, buf + n, max - n);
+	pagefault_enable();
+	return n;
+}
