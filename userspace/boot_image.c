@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel images: bzImage by the Linux boot protocol (Documentation/arch/x86/
+ * boot.rst), and ELF vmlinux for 64 and 32 bits.
+ *
+ * The image comes from a file that may be anything: every offset and size in
+ * it is checked against the file and against guest memory before use.
+ */
+#include <asm/bootparam.h>
+#include <elf.h>
+#include <string.h>
+
+#include "boot.h"
+#include "memory.h"
+
+#define BOOT_FLAG		0xaa55
+#define HEADER_MAGIC		0x53726448	/* "HdrS" */
+#define LOADER_UNDEFINED	0xff
+#define VIDEO_NORMAL		0xffff
+#define ENTRY_64_OFFSET		0x200
+#define HEADER_OFFSET		offsetof(struct boot_params, hdr)
+#define HEADER_END_MAX		offsetof(struct boot_params, edd_mbr_sig_buffer)
+#define COMMAND_OLD_MAX		255
+#define INITRD_OLD_LIMIT	0x38000000ULL
+
+/* The protocol versions that brought a field. */
+#define PROTOCOL_INITRD_MAX	0x0203
+#define PROTOCOL_RELOCATABLE	0x0205
+#define PROTOCOL_COMMAND_SIZE	0x0206
+#define PROTOCOL_INIT_SIZE	0x020a
+#define PROTOCOL_XLOADFLAGS	0x020c
+
+static struct boot_params *params_at(const struct memory *memory)
+{
+	return memory_at(memory, MAP_BOOT_PARAMS, sizeof(struct boot_params));
+}
+
+/* Copy the setup header as far as the kernel's version of it goes. */
+static void copy_header(struct boot_params *params, const uint8_t *image)
+{
+	/* A short jump over the header ends where the header does. */
+	size_t end = 0x202 + image[0x201];
+
+	if (end > HEADER_END_MAX)
+		end = HEADER_END_MAX;
+	memcpy((uint8_t *)params + HEADER_OFFSET, image + HEADER_OFFSET, end - HEADER_OFFSET);
+}
+
+static bool fits(const struct memory *memory, uint64_t base, uint64_t need)
+{
+	return base >= MAP_KERNEL && base < memory->low_end && need <= memory->low_end - base;
+}
+
+/* Where a bzImage's protected-mode part goes; 0 if nowhere. */
+static uint64_t choose_base(const struct memory *memory, const struct setup_header *header,
+			    uint64_t need)
+{
+	uint64_t base = MAP_KERNEL;
+
+	if (header->version >= PROTOCOL_INIT_SIZE && header->pref_address)
+		base = header->pref_address;
+	if (fits(memory, base, need))
+		return base;
+	if (header->version < PROTOCOL_RELOCATABLE || !header->relocatable_kernel)
+		return 0;
+
+	uint64_t align = header->kernel_alignment ? header->kernel_alignment : 1;
+
+	base = (MAP_KERNEL + align - 1) / align * align;
+	return fits(memory, base, need) ? base : 0;
+}
+
+static void set_limits(const struct memory *memory, const struct setup_header *header,
+		       struct boot_kernel *kernel)
+{
+	uint64_t limit = INITRD_OLD_LIMIT;
+
+	if (header->version >= PROTOCOL_INITRD_MAX)
+		limit = (uint64_t)header->initrd_addr_max + 1;
+	kernel->initrd_limit = limit < memory->low_end ? limit : memory->low_end;
+	kernel->command_max = COMMAND_OLD_MAX;
+	if (header->version >= PROTOCOL_COMMAND_SIZE)
+		kernel->command_max = header->cmdline_size;
+}
+
+static const char *place_bzimage(const struct memory *memory, const uint8_t *image, size_t size,
+				 struct boot_kernel *kernel)
+{
+	struct boot_params *params = params_at(memory);
+	struct setup_header *header = &params->hdr;
+
+	copy_header(params, image);
+	if (header->version < 0x0200 || !(header->loadflags & LOADED_HIGH))
+		return "a zImage or older, which cannot be loaded; a bzImage is needed";
+
+	size_t setup = 512 * ((header->setup_sects ? header->setup_sects : 4) + (size_t)1);
+	if (setup >= size)
+		return "truncated: nothing follows the set-up code";
+
+	uint64_t payload = size - setup;
+	uint64_t need = payload;
+	if (header->version >= PROTOCOL_INIT_SIZE && header->init_size > need)
+		need = header->init_size;
+	uint64_t base = choose_base(memory, header, need);
+	if (!base)
+		return "too large for the guest's memory";
+
+	memcpy(memory_at(memory, base, payload), image + setup, payload);
+	kernel->end = base + need;
+	set_limits(memory, header, kernel);
+	kernel->entry.is_64bit = header->version >= PROTOCOL_XLOADFLAGS &&
+				 header->xloadflags & XLF_KERNEL_64;
+	if (kernel->entry.is_64bit && payload <= ENTRY_64_OFFSET)
+		return "truncated: the 64-bit entry point is missing";
+	kernel->entry.rip = base + (kernel->entry.is_64bit ? ENTRY_64_OFFSET : 0);
+	header->code32_start = (uint32_t)base;
+	return NULL;
+}
+
+/* One ELF segment, whatever the class. */
+struct segment {
+	uint64_t offset, file_size, memory_size, physical, virtual;
+};
+
+/* Return: false unless program header @index lies inside the image. */
+static bool get_segment(const uint8_t *image, size_t size, unsigned int index,
+			struct segment *segment, bool *is_load)
+{
+	if (image[EI_CLASS] == ELFCLASS64) {
+		const Elf64_Ehdr *header = (const void *)image;
+		Elf64_Phdr p;
+
+		if (header->e_phoff > size ||
+		    (index + 1ULL) * sizeof(p) > size - header->e_phoff)
+			return false;
+		memcpy(&p, image + header->e_phoff + index * sizeof(p), sizeof(p));
+		*is_load = p.p_type == PT_LOAD;
+		*segment = (struct segment){ p.p_offset, p.p_filesz, p.p_memsz, p.p_paddr, p.p_vaddr };
+	} else {
+		const Elf32_Ehdr *header = (const void *)image;
+		Elf32_Phdr p;
+
+		if (header->e_phoff > size ||
+		    (index + 1ULL) * sizeof(p) > size - header->e_phoff)
+			return false;
+		memcpy(&p, image + header->e_phoff + index * sizeof(p), sizeof(p));
+		*is_load = p.p_type == PT_LOAD;
+		*segment = (struct segment){ p.p_offset, p.p_filesz, p.p_memsz, p.p_paddr, p.p_vaddr };
+	}
+	return true;
+}
+
+static const char *place_segment(const struct memory *memory, const uint8_t *image, size_t size,
+				 const struct segment *segment)
+{
+	if (segment->offset > size || segment->file_size > size - segment->offset ||
+	    segment->file_size > segment->memory_size)
+		return "truncated: an ELF segment lies outside the file";
+	if (!segment->memory_size)
+		return NULL;
+	if (segment->physical < MAP_KERNEL || segment->physical >= MAP_GAP_START)
+		return "an ELF segment lies where no kernel can be loaded";
+
+	uint8_t *to = memory_at(memory, segment->physical, segment->memory_size);
+	if (!to)
+		return "too large for the guest's memory";
+	memcpy(to, image + segment->offset, segment->file_size);
+	memset(to + segment->file_size, 0, segment->memory_size - segment->file_size);
+	return NULL;
+}
+
+/* A vmlinux has no set-up header: make the one a boot loader would find. */
+static void make_header(const struct memory *memory, struct boot_kernel *kernel)
+{
+	struct setup_header *header = &params_at(memory)->hdr;
+
+	header->boot_flag = BOOT_FLAG;
+	header->header = HEADER_MAGIC;
+	header->version = PROTOCOL_XLOADFLAGS;
+	header->loadflags = LOADED_HIGH;
+	header->initrd_addr_max = 0x7fffffff;
+	header->kernel_alignment = 0x1000000;
+	header->cmdline_size = 2047;
+	set_limits(memory, header, kernel);
+}
+
+static const char *place_elf(const struct memory *memory, const uint8_t *image, size_t size,
+			     struct boot_kernel *kernel)
+{
+	const Elf64_Ehdr *e64 = (const void *)image;
+	const Elf32_Ehdr *e32 = (const void *)image;
+	bool is_64bit = image[EI_CLASS] == ELFCLASS64;
+	uint64_t start = is_64bit ? e64->e_entry : e32->e_entry;
+	unsigned int count = is_64bit ? e64->e_phnum : e32->e_phnum;
+	unsigned int entry_size = is_64bit ? e64->e_phentsize : e32->e_phentsize;
+
+	if (e64->e_machine != (is_64bit ? EM_X86_64 : EM_386))
+		return "an ELF file, but not for x86";
+	if (entry_size != (is_64bit ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
+		return "an ELF file with odd program headers";
+	for (unsigned int i = 0; i < count; i++) {
+		struct segment segment;
+		bool is_load;
+
+		if (!get_segment(image, size, i, &segment, &is_load))
+			return "truncated: the ELF program headers lie outside the file";
+		if (!is_load)
+			continue;
+		const char *error = place_segment(memory, image, size, &segment);
+		if (error)
+			return error;
+		if (segment.physical + segment.memory_size > kernel->end)
+			kernel->end = segment.physical + segment.memory_size;
+		/* The entry may be given as a virtual address. */
+		if (start - segment.physical < segment.memory_size)
+			kernel->entry.rip = start;
+		else if (start - segment.virtual < segment.memory_size)
+			kernel->entry.rip = start - segment.virtual + segment.physical;
+	}
+	if (!kernel->entry.rip)
+		return "an ELF file whose entry point is in no segment";
+	kernel->entry.is_64bit = is_64bit;
+	make_header(memory, kernel);
+	return NULL;
+}
+
+const char *boot_place_kernel(const struct memory *memory, const uint8_t *image, size_t size,
+			      struct boot_kernel *kernel)
+{
+	const struct boot_params *raw = (const void *)image;
+	const char *error;
+
+	memset(kernel, 0, sizeof(*kernel));
+	memset(params_at(memory), 0, sizeof(struct boot_params));
+	if (size < HEADER_END_MAX)
+		return "too short for a kernel";
+	if (!memcmp(image, ELFMAG, SELFMAG) &&
+	    (image[EI_CLASS] == ELFCLASS64 || image[EI_CLASS] == ELFCLASS32))
+		error = place_elf(memory, image, size, kernel);
+	else if (raw->hdr.boot_flag == BOOT_FLAG && raw->hdr.header == HEADER_MAGIC)
+		error = place_bzimage(memory, image, size, kernel);
+	else
+		return "neither a bzImage nor an ELF file";
+	if (error)
+		return error;
+
+	struct setup_header *header = &params_at(memory)->hdr;
+
+	header->type_of_loader = LOADER_UNDEFINED;
+	header->vid_mode = VIDEO_NORMAL;
+	kernel->entry.params = MAP_BOOT_PARAMS;
+	return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The whole machine: VM, devices, vCPUs; built from the options, run, torn
+ * down.
+ */
+#ifndef KEEL_MACHINE_H
+#define KEEL_MACHINE_H
+
+#include "console.h"
+#include "options.h"
+#include "pci.h"
+#include "power.h"
+#include "rtc.h"
+#include "serial.h"
+#include "vcpu.h"
+#include "vm.h"
+
+struct machine {
+	struct vm vm;
+	struct console console;
+	struct serial serial;
+	struct power power;
+	struct rtc rtc;
+	struct pci pci;
+	struct vcpu vcpus[OPTIONS_CPUS_MAX];
+	unsigned int vcpu_count;	/* those created */
+	bool is_started;		/* the guest ran; vm.reason has not been printed */
+};
+
+/**
+ * machine_run() - build the machine, run the guest to its end, take it down
+ * @machine: zeroed; machine->vm holds status and reason afterwards.
+ *
+ * Return: how the run ended. What went wrong before the guest started has
+ * been printed already.
+ */
+int machine_run(struct machine *machine, const struct options *options);
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory: ordinary anonymous memory of this process, so that huge pages,
+ * swap, KSM and cgroup limits apply by Linux's own means. It is kept out of
+ * core dumps and marked for huge pages and page sharing by nobody but the
+ * system's policy.
+ *
+ * memory_at() is the only door from guest-physical to host addresses; every
+ * device goes through it, and it never returns a pointer to less than asked.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "memory.h"
+
+#define MEMORY_ALIGN	(1ULL << 30)
+
+static void add_region(struct memory *memory, uint64_t base, uint64_t end, uint8_t *host)
+{
+	if (end > base)
+		memory->regions[memory->count++] =
+			(struct memory_region){ base, end - base, host };
+}
+
+int memory_create(struct memory *memory, uint64_t size)
+{
+	uint64_t mapped = size + MEMORY_ALIGN;
+
+	*memory = (struct memory){ .size = size };
+	if (mapped < size || mapped > SIZE_MAX)
+		return -ENOMEM;
+	void *mapping = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapping == MAP_FAILED)
+		return -errno;
+	memory->mapping = mapping;
+	memory->mapping_size = mapped;
+
+	/* Advice: a host without these still runs the guest. */
+	madvise(mapping, mapped, MADV_HUGEPAGE);
+	madvise(mapping, mapped, MADV_DONTDUMP);
+
+	uint8_t *host = (uint8_t *)(((uintptr_t)mapping + MEMORY_ALIGN - 1) & ~(MEMORY_ALIGN - 1));
+
+	memory->low_end = size < MAP_GAP_START ? size : MAP_GAP_START;
+	add_region(memory, 0, MAP_VGA_START, host);
+	add_region(memory, MAP_VGA_END, memory->low_end, host + MAP_VGA_END);
+	add_region(memory, MAP_GAP_END, MAP_GAP_END + (size - memory->low_end),
+		   host + memory->low_end);
+	return 0;
+}
+
+void memory_destroy(struct memory *memory)
+{
+	if (memory->mapping)
+		munmap(memory->mapping, memory->mapping_size);
+	*memory = (struct memory){ 0 };
+}
+
+void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t len)
+{
+	for (unsigned int i = memory->count; i-- > 0;) {
+		const struct memory_region *region = &memory->regions[i];
+
+		if (gpa < region->base)
+			continue;
+		uint64_t offset = gpa - region->base;
+		if (!len || offset >= region->size || len > region->size - offset)
+			return NULL;
+		return region->host + offset;
+	}
+	return NULL;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory and the machine's physical address map.
+ */
+#ifndef KEEL_MEMORY_H
+#define KEEL_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where things are in the guest's physical address space. */
+#define MAP_BOOT_GDT		0x00001000ULL	/* boot descriptor table */
+#define MAP_BOOT_TABLES		0x00002000ULL	/* 6 pages of page tables */
+#define MAP_BOOT_PARAMS		0x00010000ULL	/* Linux "zero page" */
+#define MAP_BOOT_DATA		0x00011000ULL	/* boot_params' list of extra data */
+#define MAP_BOOT_COMMAND	0x00020000ULL	/* kernel command line */
+#define MAP_BOOT_COMMAND_MAX	0x00010000ULL
+#define MAP_LOW_END		0x0009fc00ULL	/* end of conventional memory */
+#define MAP_VGA_START		0x000a0000ULL	/* hole, answered by the bus */
+#define MAP_VGA_END		0x000c0000ULL
+#define MAP_ACPI		0x000e0000ULL	/* where firmware puts the RSDP */
+#define MAP_ACPI_MAX		0x00020000ULL
+#define MAP_KERNEL		0x00100000ULL
+#define MAP_GAP_START		0xc0000000ULL	/* end of memory below 4 GB */
+#define MAP_GAP_END		0x100000000ULL
+#define MAP_PCI_MEMORY		0xc0000000ULL	/* the bridge's memory window */
+#define MAP_PCI_MEMORY_END	0xfe000000ULL
+#define MAP_PCI_PORTS		0x1000U		/* the bridge's port window */
+#define MAP_PCI_PORTS_END	0x10000U
+#define MAP_IOAPIC		0xfec00000ULL
+#define MAP_LAPIC		0xfee00000ULL
+#define MAP_IDENTITY		0xfeffc000ULL	/* VMX real-mode helpers: 1 page */
+#define MAP_TSS			0xfeffd000ULL	/* and 3 pages */
+
+#define MEMORY_REGIONS_MAX	3
+
+struct memory_region {
+	uint64_t base;		/* guest-physical */
+	uint64_t size;
+	uint8_t *host;
+};
+
+/*
+ * One anonymous mapping, cut into the regions that are memory: below the VGA
+ * hole, up to 3 GB, and from 4 GB up. Host and guest addresses agree modulo
+ * 1 GB, so that huge pages fit. Constant after memory_create().
+ */
+struct memory {
+	struct memory_region regions[MEMORY_REGIONS_MAX];
+	unsigned int count;
+	uint64_t size;		/* as asked for */
+	uint64_t low_end;	/* first guest-physical address past memory below 4 GB */
+	void *mapping;
+	uint64_t mapping_size;
+};
+
+/**
+ * memory_create() - map @size bytes (a multiple of 4 KB) of guest memory
+ * Return: 0 or a negative errno.
+ */
+int memory_create(struct memory *memory, uint64_t size);
+
+/**
+ * memory_destroy() - unmap; harmless on a zeroed or failed structure
+ */
+void memory_destroy(struct memory *memory);
+
+/**
+ * memory_at() - host address of guest memory [@gpa, @gpa + @len)
+ * Return: NULL unless all of it lies in one region. @len of 0 is refused.
+ */
+void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t len);
+
+#endif

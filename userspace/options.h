@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The command line, parsed into one plain structure.
+ */
+#ifndef KEEL_OPTIONS_H
+#define KEEL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_DISKS_MAX	16
+#define OPTIONS_CPUS_MAX	254	/* xAPIC identifiers are a byte, 255 is broadcast */
+#define OPTIONS_MEMORY_MIN	(16ULL << 20)
+#define OPTIONS_MEMORY_MAX	(1ULL << 40)
+
+struct disk_options {
+	char *path;		/* allocated */
+	bool readonly;
+};
+
+struct options {
+	const char *device;
+	const char *kernel;
+	const char *initrd;		/* NULL: none */
+	const char *append;
+	const char *status_json;	/* NULL: none */
+	uint64_t memory;		/* bytes, a multiple of 4 KB */
+	unsigned int cpus;
+	struct disk_options disks[OPTIONS_DISKS_MAX];
+	unsigned int disk_count;
+	bool rng;
+	bool sandbox;
+};
+
+enum options_action {
+	OPTIONS_RUN,
+	OPTIONS_HELP,
+	OPTIONS_HELP_RUN,
+	OPTIONS_VERSION,
+};
+
+/**
+ * options_parse() - read the command line
+ * @options: filled with defaults, then with what @argv says.
+ * @action: what was asked for.
+ *
+ * Return: 0, or STATUS_USAGE after a line on stderr. @options must be given
+ * to options_free() in both cases.
+ */
+int options_parse(struct options *options, enum options_action *action, int argc, char **argv);
+
+/**
+ * options_free() - release what options_parse() allocated
+ */
+void options_free(struct options *options);
+
+/**
+ * options_parse_size() - read "256", "64K", "512M", "2G" or "1T" as bytes
+ * Return: false if @text is no such number or overflows 64 bits.
+ */
+bool options_parse_size(const char *text, uint64_t *size);
+
+/**
+ * options_help() - print the general help, or that of `keel run`
+ */
+void options_help(FILE *out, enum options_action action);
+
+#endif

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Configuration space is an array of bytes with a mask of the bits a guest may
+ * write; BAR sizing falls out of the mask. Whenever a write touches a BAR or
+ * the command register, the place where each BAR answers is derived anew; a
+ * BAR outside the bridge's windows answers nowhere, so a guest cannot put a
+ * device over memory or an interrupt controller.
+ *
+ * Register names and meanings: PCI Local Bus Specification 3.0,
+ * "Configuration Space".
+ */
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <string.h>
+
+#include "memory.h"
+#include "pci.h"
+#include "vm.h"
+
+#define ADDRESS_ENABLE	(1u << 31)
+
+void pci_put(struct pci_device *device, unsigned int offset, unsigned int len, uint32_t value)
+{
+	for (unsigned int i = 0; i < len && offset + i < PCI_CONFIG_SIZE; i++)
+		device->config[offset + i] = (uint8_t)(value >> (8 * i));
+}
+
+uint32_t pci_get(const struct pci_device *device, unsigned int offset, unsigned int len)
+{
+	uint32_t value = 0;
+
+	for (unsigned int i = 0; i < len && offset + i < PCI_CONFIG_SIZE; i++)
+		value |= (uint32_t)device->config[offset + i] << (8 * i);
+	return value;
+}
+
+static void put_writable(struct pci_device *device, unsigned int offset, unsigned int len,
+			 uint32_t bits)
+{
+	for (unsigned int i = 0; i < len; i++)
+		device->writable[offset + i] = (uint8_t)(bits >> (8 * i));
+}
+
+void pci_device_init(struct pci_device *device, const struct pci_identity *identity)
+{
+	memset(device, 0, sizeof(*device));
+	pci_put(device, PCI_VENDOR_ID, 2, identity->vendor);
+	pci_put(device, PCI_DEVICE_ID, 2, identity->device);
+	pci_put(device, PCI_CLASS_REVISION, 4, identity->class_code << 8 | identity->revision);
+	pci_put(device, PCI_SUBSYSTEM_VENDOR_ID, 2, identity->vendor);
+	pci_put(device, PCI_SUBSYSTEM_ID, 2, identity->subsystem);
+	put_writable(device, PCI_COMMAND, 2,
+		     PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
+		     PCI_COMMAND_INTX_DISABLE);
+	put_writable(device, PCI_CACHE_LINE_SIZE, 2, 0xffff);	/* and latency timer */
+	device->capability_end = PCI_STD_HEADER_SIZEOF;
+	if (identity->has_interrupt) {
+		pci_put(device, PCI_INTERRUPT_PIN, 1, 1);
+		put_writable(device, PCI_INTERRUPT_LINE, 1, 0xff);
+	}
+}
+
+void pci_add_bar(struct pci_device *device, unsigned int index, uint32_t size, bool is_port,
+		 const struct bus_ops *ops)
+{
+	struct pci_bar *bar = &device->bars[index];
+	unsigned int offset = PCI_BASE_ADDRESS_0 + 4 * index;
+
+	bar->size = size;
+	bar->is_port = is_port;
+	bar->ops = ops;
+	pci_put(device, offset, 4, is_port ? PCI_BASE_ADDRESS_SPACE_IO : 0);
+	put_writable(device, offset, 4, ~(size - 1));
+}
+
+unsigned int pci_add_capability(struct pci_device *device, const uint8_t *bytes, unsigned int len)
+{
+	unsigned int offset = device->capability_end;
+
+	if (len > PCI_CONFIG_SIZE - offset)
+		return 0;
+	memcpy(&device->config[offset], bytes, len);
+	device->config[offset + PCI_CAP_LIST_NEXT] = device->config[PCI_CAPABILITY_LIST];
+	device->config[PCI_CAPABILITY_LIST] = (uint8_t)offset;
+	device->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+	device->capability_end = (offset + len + 3) & ~3u;
+	return offset;
+}
+
+/* Where @bar answers, given the registers; 0 for nowhere. */
+static uint32_t decode_bar(const struct pci_device *device, unsigned int index)
+{
+	const struct pci_bar *bar = &device->bars[index];
+	uint32_t base = pci_get(device, PCI_BASE_ADDRESS_0 + 4 * index, 4) & ~(bar->size - 1);
+	uint32_t enable = bar->is_port ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+	uint64_t first = bar->is_port ? MAP_PCI_PORTS : MAP_PCI_MEMORY;
+	uint64_t end = bar->is_port ? MAP_PCI_PORTS_END : MAP_PCI_MEMORY_END;
+
+	if (!bar->size || !(pci_get(device, PCI_COMMAND, 2) & enable))
+		return 0;
+	if (base < first || (uint64_t)base + bar->size > end)
+		return 0;
+	return base;
+}
+
+static void update_bars(struct pci_device *device)
+{
+	for (unsigned int i = 0; i < PCI_BARS_MAX; i++) {
+		uint32_t base = decode_bar(device, i);
+
+		if (base == atomic_load(&device->bars[i].base))
+			continue;
+		if (device->ops && device->ops->bar_moved)
+			device->ops->bar_moved(device, i, base);
+		atomic_store(&device->bars[i].base, base);
+	}
+}
+
+/* Place the BARs where firmware would. Return: false if a window is full. */
+static bool place_bars(struct pci_device *device)
+{
+	for (unsigned int i = 0; i < PCI_BARS_MAX; i++) {
+		const struct pci_bar *bar = &device->bars[i];
+		uint32_t step = bar->is_port ? 0x100 : 0x10000;
+		uint32_t slots = device->slot * PCI_BARS_MAX + i;
+		uint64_t base = bar->is_port ? MAP_PCI_PORTS : MAP_PCI_MEMORY;
+
+		if (!bar->size)
+			continue;
+		if (bar->size > step)
+			return false;
+		base += (uint64_t)slots * step;
+		pci_put(device, PCI_BASE_ADDRESS_0 + 4 * i, 4,
+			(uint32_t)base | (bar->is_port ? PCI_BASE_ADDRESS_SPACE_IO : 0));
+	}
+	return true;
+}
+
+int pci_add(struct pci *pci, struct pci_device *device)
+{
+	unsigned int slot = 0;
+
+	while (slot < PCI_SLOTS && pci->devices[slot])
+		slot++;
+	if (slot == PCI_SLOTS)
+		return -ENOSPC;
+	device->slot = slot;
+	if (!place_bars(device))
+		return -ENOSPC;
+	if (device->config[PCI_INTERRUPT_PIN])
+		pci_put(device, PCI_INTERRUPT_LINE, 1, pci_slot_gsi(slot));
+	pci->devices[slot] = device;
+	return 0;
+}
+
+/* Return: the device the address register selects, NULL for none. */
+static struct pci_device *selected(const struct pci *pci)
+{
+	unsigned int bus = pci->address >> 16 & 0xff;
+	unsigned int function = pci->address >> 8 & 7;
+
+	if (!(pci->address & ADDRESS_ENABLE) || bus || function)
+		return NULL;
+	return pci->devices[pci->address >> 11 & 0x1f];
+}
+
+static uint64_t data_read(void *owner, uint64_t port, unsigned int len)
+{
+	struct pci *pci = owner;
+	uint64_t value = UINT64_MAX;
+
+	pthread_mutex_lock(&pci->lock);
+	struct pci_device *device = selected(pci);
+	unsigned int offset = (pci->address & 0xfc) + (unsigned int)port;
+
+	if (device) {
+		if (device->ops && device->ops->config_read)
+			device->ops->config_read(device, offset, len);
+		value = pci_get(device, offset, len);
+	}
+	pthread_mutex_unlock(&pci->lock);
+	return value;
+}
+
+static bool touches(unsigned int offset, unsigned int len, unsigned int first, unsigned int size)
+{
+	return offset < first + size && first < offset + len;
+}
+
+static void data_write(void *owner, uint64_t port, unsigned int len, uint64_t value)
+{
+	struct pci *pci = owner;
+
+	pthread_mutex_lock(&pci->lock);
+	struct pci_device *device = selected(pci);
+	unsigned int offset = (pci->address & 0xfc) + (unsigned int)port;
+
+	for (unsigned int i = 0; device && i < len && offset + i < PCI_CONFIG_SIZE; i++) {
+		uint8_t mask = device->writable[offset + i];
+		uint8_t byte = (uint8_t)(value >> (8 * i));
+
+		device->config[offset + i] = (device->config[offset + i] & ~mask) | (byte & mask);
+	}
+	if (device && (touches(offset, len, PCI_COMMAND, 2) ||
+		       touches(offset, len, PCI_BASE_ADDRESS_0, 4 * PCI_BARS_MAX)))
+		update_bars(device);
+	if (device && device->ops && device->ops->config_written)
+		device->ops->config_written(device, offset, len);
+	pthread_mutex_unlock(&pci->lock);
+}
+
+static uint64_t address_read(void *owner, uint64_t port, unsigned int len)
+{
+	struct pci *pci = owner;
+
+	(void)port;
+	if (len != 4)
+		return UINT64_MAX;
+	pthread_mutex_lock(&pci->lock);
+	uint64_t value = pci->address;
+	pthread_mutex_unlock(&pci->lock);
+	return value;
+}
+
+static void address_write(void *owner, uint64_t port, unsigned int len, uint64_t value)
+{
+	struct pci *pci = owner;
+
+	(void)port;
+	if (len != 4)		/* only a whole-register write reaches it */
+		return;
+	pthread_mutex_lock(&pci->lock);
+	pci->address = (uint32_t)value & (ADDRESS_ENABLE | 0xfffffc);
+	pthread_mutex_unlock(&pci->lock);
+}
+
+/* The BAR that answers at @address, or NULL. Lockless: bases are atomic. */
+static struct pci_bar *find_bar(struct pci *pci, uint64_t address, bool is_port,
+				struct pci_device **device, uint64_t *offset)
+{
+	for (unsigned int slot = 0; slot < PCI_SLOTS && pci->devices[slot]; slot++) {
+		for (unsigned int i = 0; i < PCI_BARS_MAX; i++) {
+			struct pci_bar *bar = &pci->devices[slot]->bars[i];
+			uint32_t base = atomic_load_explicit(&bar->base, memory_order_acquire);
+
+			if (!base || bar->is_port != is_port || address < base ||
+			    address - base >= bar->size)
+				continue;
+			*device = pci->devices[slot];
+			*offset = address - base;
+			return bar;
+		}
+	}
+	return NULL;
+}
+
+static uint64_t window_read(struct pci *pci, uint64_t address, unsigned int len, bool is_port)
+{
+	struct pci_device *device;
+	uint64_t offset;
+	struct pci_bar *bar = find_bar(pci, address, is_port, &device, &offset);
+
+	return bar ? bar->ops->read(device->owner, offset, len) : UINT64_MAX;
+}
+
+static void window_write(struct pci *pci, uint64_t address, unsigned int len, uint64_t value,
+			 bool is_port)
+{
+	struct pci_device *device;
+	uint64_t offset;
+	struct pci_bar *bar = find_bar(pci, address, is_port, &device, &offset);
+
+	if (bar)
+		bar->ops->write(device->owner, offset, len, value);
+}
+
+static uint64_t memory_read(void *owner, uint64_t offset, unsigned int len)
+{
+	return window_read(owner, MAP_PCI_MEMORY + offset, len, false);
+}
+
+static void memory_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
+{
+	window_write(owner, MAP_PCI_MEMORY + offset, len, value, false);
+}
+
+static uint64_t ports_read(void *owner, uint64_t offset, unsigned int len)
+{
+	return window_read(owner, MAP_PCI_PORTS + offset, len, true);
+}
+
+static void ports_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
+{
+	window_write(owner, MAP_PCI_PORTS + offset, len, value, true);
+}
+
+static const struct bus_ops address_ops = { address_read, address_write };
+static const struct bus_ops data_ops = { data_read, data_write };
+static const struct bus_ops memory_ops = { memory_read, memory_write };
+static const struct bus_ops ports_ops = { ports_read, ports_write };
+
+int pci_init(struct pci *pci, struct vm *vm)
+{
+	static const struct pci_identity bridge = {
+		.vendor = 0x1b36,	/* Red Hat's identifiers for virtual parts: */
+		.device = 0x0008,	/* a generic host bridge */
+		.class_code = 0x060000,	/* bridge, host */
+	};
+
+	memset(pci, 0, sizeof(*pci));
+	pci->vm = vm;
+	pthread_mutex_init(&pci->lock, NULL);
+	pci_device_init(&pci->bridge, &bridge);
+	pci_add(pci, &pci->bridge);
+
+	/* One byte: port 0xcf9, in the midst of the register, is the reset's. */
+	int ret = bus_add(&vm->ports, PCI_CONFIG_ADDRESS, 1, &address_ops, pci);
+	if (!ret)
+		ret = bus_add(&vm->ports, PCI_CONFIG_DATA, 4, &data_ops, pci);
+	if (!ret)
+		ret = bus_add(&vm->ports, MAP_PCI_PORTS, MAP_PCI_PORTS_END - MAP_PCI_PORTS,
+			      &ports_ops, pci);
+	if (!ret)
+		ret = bus_add(&vm->mmio, MAP_PCI_MEMORY, MAP_PCI_MEMORY_END - MAP_PCI_MEMORY,
+			      &memory_ops, pci);
+	return ret;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI: one bus, reached through ports 0xcf8 and 0xcfc.
+ *
+ * Lock order: pci->lock, then a device's own lock.
+ */
+#ifndef KEEL_PCI_H
+#define KEEL_PCI_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus.h"
+
+struct vm;
+
+#define PCI_CONFIG_ADDRESS	0xcf8
+#define PCI_CONFIG_DATA		0xcfc
+#define PCI_CONFIG_SIZE		256
+#define PCI_SLOTS		32
+#define PCI_BARS_MAX		3
+
+#define PCI_GSI_FIRST		10
+#define PCI_GSI_COUNT		2
+
+/** pci_slot_gsi() - the interrupt line of a slot's pin A */
+static inline unsigned int pci_slot_gsi(unsigned int slot)
+{
+	return PCI_GSI_FIRST + slot % PCI_GSI_COUNT;
+}
+
+struct pci_bar {
+	uint32_t size;			/* power of two; 0: no such BAR */
+	bool is_port;
+	const struct bus_ops *ops;	/* called with the device's owner */
+	atomic_uint base;		/* where it answers now; 0: nowhere */
+};
+
+struct pci_device;
+
+/**
+ * struct pci_device_ops - what a device wants to know
+ * @bar_moved: BAR @index no longer answers at the old base, but at @base (0:
+ *             nowhere). May be NULL.
+ * @config_read: before configuration bytes [@offset, @offset + @len) are read,
+ *             to refresh them. May be NULL.
+ * @config_written: after they were written. May be NULL.
+ *
+ * All are called with pci->lock held.
+ */
+struct pci_device_ops {
+	void (*bar_moved)(struct pci_device *device, unsigned int index, uint32_t base);
+	void (*config_read)(struct pci_device *device, unsigned int offset, unsigned int len);
+	void (*config_written)(struct pci_device *device, unsigned int offset, unsigned int len);
+};
+
+struct pci_device {
+	const struct pci_device_ops *ops;	/* NULL: a device without behaviour */
+	void *owner;				/* given to the BARs' bus_ops */
+	unsigned int slot;
+	uint8_t config[PCI_CONFIG_SIZE];	/* guarded by pci->lock */
+	uint8_t writable[PCI_CONFIG_SIZE];	/* bits the guest may write */
+	unsigned int capability_end;		/* where the next capability goes */
+	struct pci_bar bars[PCI_BARS_MAX];
+};
+
+struct pci {
+	struct vm *vm;
+	pthread_mutex_t lock;
+	uint32_t address;			/* last value of port 0xcf8 */
+	struct pci_device bridge;
+	struct pci_device *devices[PCI_SLOTS];
+};
+
+struct pci_identity {
+	uint16_t vendor, device, subsystem;
+	uint32_t class_code;			/* 24 bits */
+	uint8_t revision;
+	bool has_interrupt;			/* pin A */
+};
+
+/**
+ * pci_init() - put host bridge, configuration ports and windows on the buses
+ * Return: 0 or a negative errno.
+ */
+int pci_init(struct pci *pci, struct vm *vm);
+
+/**
+ * pci_device_init() - fill the standard header
+ */
+void pci_device_init(struct pci_device *device, const struct pci_identity *identity);
+
+/**
+ * pci_add_bar() - give a device BAR @index; before pci_add()
+ * @size: power of two, at least 16 (memory) or 4 (ports).
+ */
+void pci_add_bar(struct pci_device *device, unsigned int index, uint32_t size, bool is_port,
+		 const struct bus_ops *ops);
+
+/**
+ * pci_add_capability() - append a capability of @len bytes
+ * @bytes: the capability; its "next" byte is filled in here.
+ * Return: its offset in configuration space, 0 if there is no room.
+ */
+unsigned int pci_add_capability(struct pci_device *device, const uint8_t *bytes, unsigned int len);
+
+/**
+ * pci_add() - plug a device into the next free slot and place its BARs
+ * Return: 0, or -ENOSPC if bus or windows are full. Before the first vCPU runs.
+ */
+int pci_add(struct pci *pci, struct pci_device *device);
+
+/**
+ * pci_put() - store @len bytes of little-endian @value in configuration space
+ */
+void pci_put(struct pci_device *device, unsigned int offset, unsigned int len, uint32_t value);
+
+/**
+ * pci_get() - read @len bytes of configuration space as the guest sees it
+ */
+uint32_t pci_get(const struct pci_device *device, unsigned int offset, unsigned int len);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Power management: ACPI fixed hardware, the PM timer and the ways to reset.
+ */
+#ifndef KEEL_POWER_H
+#define KEEL_POWER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+
+/* Ports and values that the ACPI tables announce. */
+#define POWER_EVENT_PORT	0x600
+#define POWER_CONTROL_PORT	0x604
+#define POWER_TIMER_PORT	0x608
+#define POWER_PORTS		0x10
+#define POWER_RESET_PORT	0xcf9
+#define POWER_RESET_VALUE	0x06
+#define POWER_SCI_GSI		9
+#define POWER_S5_TYPE		5
+
+struct power {
+	struct vm *vm;
+	pthread_mutex_t lock;	/* guards the registers */
+	uint16_t status;
+	uint16_t enable;
+	uint16_t control;
+};
+
+/**
+ * power_init() - put the registers on the VM's port bus
+ * Return: 0 or a negative errno.
+ */
+int power_init(struct power *power, struct vm *vm);
+
+/**
+ * power_press_button() - press the guest's power button
+ * Return: false if the guest does not listen to it.
+ */
+bool power_press_button(struct power *power);
+
+#endif

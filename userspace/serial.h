@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A 16550A serial port at 0x3f8, interrupt 4.
+ */
+#ifndef KEEL_SERIAL_H
+#define KEEL_SERIAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct console;
+struct vm;
+
+#define SERIAL_FIFO	16
+
+struct serial {
+	struct vm *vm;
+	struct console *console;
+
+	pthread_mutex_t lock;		/* guards what follows */
+	pthread_cond_t has_room;	/* serial_receive() sleeps here */
+	uint8_t ier, fcr, lcr, mcr, lsr_errors, scr;
+	uint8_t divisor[2];
+	bool is_thre_pending;		/* transmitter-empty interrupt not yet seen */
+	bool is_patient;		/* hold input until the guest listens */
+	bool is_line_high;
+	uint8_t fifo[SERIAL_FIFO];
+	unsigned int head;
+	unsigned int used;
+};
+
+/**
+ * serial_init() - put the port on the VM's port bus
+ * Return: 0 or a negative errno.
+ */
+int serial_init(struct serial *serial, struct vm *vm, struct console *console);
+
+/**
+ * serial_receive() - a byte arrives on the wire
+ *
+ * Blocks while the FIFO is full (or the guest not listening, if patient),
+ * until the run ends.
+ */
+void serial_receive(struct serial *serial, uint8_t byte);
+
+/**
+ * serial_break() - a break condition arrives on the wire
+ */
+void serial_break(struct serial *serial);
+
+/**
+ * serial_set_patient() - hold input back until the receive interrupt is on
+ *
+ * For input that is all there at once (a pipe): a driver empties the FIFO as
+ * it starts, so bytes delivered earlier would be lost.
+ */
+void serial_set_patient(struct serial *serial, bool is_patient);
+
+#endif

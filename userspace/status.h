@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a run of the launcher can end, and how it says so.
+ *
+ * Set-up functions return 0 or one of these statuses after having printed
+ * their own line; the process exits with the status of the first event that
+ * ended the run. The numbers are an interface: scripts and the man page name
+ * them, so they are never renumbered.
+ */
+#ifndef KEEL_STATUS_H
+#define KEEL_STATUS_H
+
+#include <stdio.h>
+
+enum status {
+	STATUS_OK = 0,		/* the guest powered off */
+	STATUS_USAGE = 2,	/* wrong command line */
+	STATUS_DEVICE = 3,	/* node missing, forbidden or not KVM's ABI */
+	STATUS_CREATE = 4,	/* no VM, vCPU or irqchip: hardware or capability */
+	STATUS_KERNEL = 5,	/* kernel or initrd unreadable or not bootable */
+	STATUS_MEMORY = 6,	/* guest memory not available */
+	STATUS_DISK = 7,	/* disk image unusable */
+	STATUS_RESET = 8,	/* the guest asked for a reset (reboot) */
+	STATUS_CRASH = 9,	/* triple fault, or a crash the guest announced */
+	STATUS_HALT = 10,	/* the guest halted where nothing can wake it */
+	STATUS_ENTRY = 11,	/* the CPU refused to enter the guest */
+	STATUS_INTERNAL = 12,	/* KVM_EXIT_INTERNAL_ERROR */
+	STATUS_HOST = 13,	/* the host failed: an ioctl, a thread, a file */
+	STATUS_ESCAPE = 14,	/* ended from the console by Ctrl-A x */
+	STATUS_SIGNAL = 15,	/* ended by a signal */
+	STATUS_SANDBOX = 16,	/* the system-call filter was refused */
+};
+
+/**
+ * status_name() - the short word for @status, as in the JSON report
+ */
+const char *status_name(enum status status);
+
+/**
+ * status_list() - print the table of exit statuses to @out
+ */
+void status_list(FILE *out);
+
+/**
+ * status_fail() - print "keel: message" on stderr
+ * Return: @status, so that a caller can return what it reports.
+ */
+int status_fail(enum status status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/**
+ * status_warn() - print "keel: warning: message" on stderr
+ */
+void status_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * status_write_json() - write one line of JSON for @status and @reason
+ * @reason: free text; quoted as JSON demands.
+ */
+void status_write_json(FILE *out, enum status status, const char *reason);
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPU life cycle and run loop.
+ *
+ * A vCPU leaves the guest for good when vm_is_stopping(). The main thread sets
+ * that, then sends VCPU_SIGNAL; the handler sets immediate_exit in the run
+ * page of the thread it interrupts, so that a signal between the test and
+ * KVM_RUN is not lost.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "cpuid.h"
+#include "exit.h"
+#include "vcpu.h"
+#include "vm.h"
+
+#define MSR_MTRR_DEFAULT_TYPE	0x2ff
+#define MTRR_ENABLE		(1u << 11)
+#define MTRR_WRITE_BACK		6u
+
+#define CR0_PE		(1ULL << 0)
+#define CR0_MP		(1ULL << 1)
+#define CR0_ET		(1ULL << 4)
+#define CR0_NE		(1ULL << 5)
+#define CR0_WP		(1ULL << 16)
+#define CR0_PG		(1ULL << 31)
+#define CR4_PAE		(1ULL << 5)
+#define EFER_LME	(1ULL << 8)
+#define EFER_LMA	(1ULL << 10)
+
+static __thread struct kvm_run *this_run;
+
+static int set_cpuid(struct vcpu *vcpu, unsigned int count, bool *has_mtrr)
+{
+	struct kvm_cpuid2 *table = cpuid_get_supported(vcpu->vm);
+
+	if (!table)
+		return status_fail(STATUS_CREATE, "cannot read the supported CPUID: %s",
+				   strerror(errno));
+	cpuid_set_topology(table, vcpu->index, count);
+	if (vm_has(vcpu->vm, KVM_CAP_TSC_DEADLINE_TIMER))
+		cpuid_set_deadline_timer(table);
+	*has_mtrr = cpuid_has_mtrr(table);
+
+	int ret = ioctl(vcpu->fd, KVM_SET_CPUID2, table);
+	int error = errno;
+	free(table);
+	if (ret < 0)
+		return status_fail(STATUS_CREATE, "cannot set CPUID of vCPU %u: %s", vcpu->index,
+				   strerror(error));
+	return 0;
+}
+
+/* All memory write-back, as firmware leaves it; Linux needs it to use PAT. */
+static void set_memory_type(struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = MSR_MTRR_DEFAULT_TYPE, .data = MTRR_ENABLE | MTRR_WRITE_BACK },
+	};
+
+	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+		status_warn("vCPU %u: default memory type not accepted", vcpu->index);
+}
+
+int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned int count)
+{
+	bool has_mtrr = false;
+
+	*vcpu = (struct vcpu){ .vm = vm, .index = index, .fd = -1, .run = MAP_FAILED };
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)index);
+	if (vcpu->fd < 0)
+		return status_fail(STATUS_CREATE, "cannot create vCPU %u: %s", index,
+				   strerror(errno));
+	vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
+		return status_fail(STATUS_CREATE, "cannot map vCPU %u: %s", index,
+				   strerror(errno));
+	int ret = set_cpuid(vcpu, count, &has_mtrr);
+	if (!ret && has_mtrr)
+		set_memory_type(vcpu);
+	return ret;
+}
+
+static void set_segments(struct kvm_sregs *sregs, bool is_64bit)
+{
+	struct kvm_segment data = {
+		.limit = 0xffffffff, .selector = 0x18, .type = 3, .present = 1, .s = 1,
+		.db = 1, .g = 1,
+	};
+	struct kvm_segment code = data;
+
+	code.selector = 0x10;
+	code.type = 11;
+	code.l = is_64bit;
+	code.db = !is_64bit;
+	sregs->cs = code;
+	sregs->ds = data;
+	sregs->es = data;
+	sregs->fs = data;
+	sregs->gs = data;
+	sregs->ss = data;
+	sregs->gdt.base = MAP_BOOT_GDT;
+	sregs->gdt.limit = 4 * 8 - 1;
+	sregs->idt.limit = 0;
+}
+
+int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry)
+{
+	struct kvm_regs regs = { .rip = entry->rip, .rsi = entry->params, .rflags = 2 };
+	struct kvm_sregs sregs;
+
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+		return status_fail(STATUS_CREATE, "cannot read registers: %s", strerror(errno));
+	set_segments(&sregs, entry->is_64bit);
+	sregs.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_MP;
+	if (entry->is_64bit) {
+		sregs.cr0 |= CR0_PG | CR0_WP;
+		sregs.cr3 = MAP_BOOT_TABLES;
+		sregs.cr4 |= CR4_PAE;
+		sregs.efer |= EFER_LME | EFER_LMA;
+	}
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
+		return status_fail(STATUS_CREATE, "cannot set the guest's first registers: %s",
+				   strerror(errno));
+	return 0;
+}
+
+static void handle_signal(int signal)
+{
+	(void)signal;
+	if (this_run)
+		this_run->immediate_exit = 1;
+}
+
+static void *vcpu_main(void *argument)
+{
+	struct vcpu *vcpu = argument;
+	sigset_t set;
+
+	this_run = vcpu->run;
+	sigemptyset(&set);
+	sigaddset(&set, VCPU_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	vm_wait_gate(vcpu->vm);
+
+	while (!vm_is_stopping(vcpu->vm)) {
+		if (!ioctl(vcpu->fd, KVM_RUN, 0))
+			exit_handle(vcpu);
+		else if (errno != EINTR && errno != EAGAIN)
+			exit_run_failed(vcpu, errno);
+	}
+	this_run = NULL;
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *vcpu)
+{
+	struct sigaction action = { .sa_handler = handle_signal };
+
+	sigaction(VCPU_SIGNAL, &action, NULL);
+
+	int ret = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+	if (ret)
+		return status_fail(STATUS_HOST, "cannot start the thread of vCPU %u: %s",
+				   vcpu->index, strerror(ret));
+	vcpu->has_thread = true;
+	return 0;
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+	if (!vcpu->has_thread)
+		return;
+	pthread_kill(vcpu->thread, VCPU_SIGNAL);
+	pthread_join(vcpu->thread, NULL);
+	vcpu->has_thread = false;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	if (vcpu->run && vcpu->run != MAP_FAILED)
+		munmap(vcpu->run, vcpu->vm->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	vcpu->fd = -1;
+	vcpu->run = NULL;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtual processor and the thread that runs it.
+ */
+#ifndef KEEL_VCPU_H
+#define KEEL_VCPU_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct boot_entry;
+struct kvm_run;
+struct vm;
+
+#define VCPU_SIGNAL	SIGUSR1		/* kicks a vCPU out of the guest */
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int index;		/* also the local APIC's identifier */
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool has_thread;
+};
+
+/**
+ * vcpu_create() - create vCPU @index of @count, with its CPUID and MSRs
+ * Return: 0, or STATUS_CREATE after a line on stderr.
+ */
+int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned int count);
+
+/**
+ * vcpu_set_entry() - set the registers with which the guest begins
+ *
+ * Only for vCPU 0; the others wait for the guest's start-up interrupt.
+ * Return: 0, or STATUS_CREATE after a line on stderr.
+ */
+int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry);
+
+/**
+ * vcpu_start() - start the thread; it enters the guest after vm_open_gate()
+ * Return: 0, or STATUS_HOST after a line on stderr.
+ */
+int vcpu_start(struct vcpu *vcpu);
+
+/**
+ * vcpu_join() - wait for the thread; vm_is_stopping() must hold
+ */
+void vcpu_join(struct vcpu *vcpu);
+
+/**
+ * vcpu_destroy() - release the vCPU; harmless on a half-built one
+ */
+void vcpu_destroy(struct vcpu *vcpu);
+
+#endif

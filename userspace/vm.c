@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VM behind a device node that speaks KVM's API: creation, memory slots,
+ * interrupts into it, doorbells out of it, and the end of a run.
+ *
+ * Nothing but <linux/kvm.h> is assumed of the node. What this launcher cannot
+ * work without is one table (needs[]), checked before the VM is created, so
+ * that a missing capability is named rather than met later as an odd errno.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+static const struct need {
+	int cap;
+	const char *name;
+} needs[] = {
+	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
+	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+	{ KVM_CAP_PIT2, "KVM_CAP_PIT2" },
+	{ KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
+};
+
+static int open_node(struct vm *vm, const char *device)
+{
+	vm->node = open(device, O_RDWR | O_CLOEXEC);
+	if (vm->node < 0)
+		return status_fail(STATUS_DEVICE, "cannot open %s: %s%s", device, strerror(errno),
+				   errno == ENOENT ? " (is the module loaded?)" : "");
+
+	int version = ioctl(vm->node, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return status_fail(STATUS_DEVICE, "%s: no KVM interface of version %d (%s)", device,
+				   KVM_API_VERSION,
+				   version < 0 ? strerror(errno) : "another version");
+
+	int size = ioctl(vm->node, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < (int)sizeof(struct kvm_run))
+		return status_fail(STATUS_DEVICE, "%s: vCPU mapping of %d bytes is too small",
+				   device, size);
+	vm->run_size = (uint32_t)size;
+	return 0;
+}
+
+int vm_has(const struct vm *vm, unsigned int cap)
+{
+	int ret = ioctl(vm->fd >= 0 ? vm->fd : vm->node, KVM_CHECK_EXTENSION, cap);
+
+	return ret > 0 ? ret : 0;
+}
+
+static int create_chips(struct vm *vm, const char *device)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	uint64_t identity = MAP_IDENTITY;
+
+	if (vm_has(vm, KVM_CAP_SET_IDENTITY_MAP_ADDR) &&
+	    ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
+		return status_fail(STATUS_CREATE, "%s: cannot set the identity map: %s", device,
+				   strerror(errno));
+	if (vm_has(vm, KVM_CAP_SET_TSS_ADDR) && ioctl(vm->fd, KVM_SET_TSS_ADDR, MAP_TSS) < 0)
+		return status_fail(STATUS_CREATE, "%s: cannot set the TSS address: %s", device,
+				   strerror(errno));
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return status_fail(STATUS_CREATE, "%s: cannot create the interrupt controllers: %s",
+				   device, strerror(errno));
+	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit) < 0)
+		return status_fail(STATUS_CREATE, "%s: cannot create the interval timer: %s",
+				   device, strerror(errno));
+	return 0;
+}
+
+int vm_open(struct vm *vm, const char *device)
+{
+	*vm = (struct vm){ .node = -1, .fd = -1, .stop_event = -1 };
+	pthread_mutex_init(&vm->line_lock, NULL);
+	pthread_mutex_init(&vm->stop_lock, NULL);
+	pthread_mutex_init(&vm->gate_lock, NULL);
+	pthread_cond_init(&vm->gate, NULL);
+	vm->stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->stop_event < 0)
+		return status_fail(STATUS_HOST, "cannot create an eventfd: %s", strerror(errno));
+
+	int ret = open_node(vm, device);
+	if (ret)
+		return ret;
+	for (unsigned int i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (!vm_has(vm, (unsigned int)needs[i].cap))
+			return status_fail(STATUS_CREATE, "%s lacks %s", device, needs[i].name);
+
+	vm->fd = ioctl(vm->node, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return status_fail(STATUS_CREATE, "%s: cannot create a virtual machine: %s", device,
+				   strerror(errno));
+	return create_chips(vm, device);
+}
+
+int vm_add_memory(struct vm *vm, uint64_t size)
+{
+	int ret = memory_create(&vm->memory, size);
+
+	if (ret)
+		return status_fail(STATUS_MEMORY, "cannot map %llu MB of guest memory: %s",
+				   (unsigned long long)size >> 20, strerror(-ret));
+	for (unsigned int i = 0; i < vm->memory.count; i++) {
+		const struct memory_region *region = &vm->memory.regions[i];
+		struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = region->base,
+			.memory_size = region->size,
+			.userspace_addr = (uintptr_t)region->host,
+		};
+
+		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+			return status_fail(STATUS_MEMORY, "cannot add memory at %#llx (%#llx bytes): %s",
+					   (unsigned long long)region->base,
+					   (unsigned long long)region->size, strerror(errno));
+	}
+	return 0;
+}
+
+void vm_close(struct vm *vm)
+{
+	if (vm->fd >= 0)
+		close(vm->fd);
+	if (vm->node >= 0)
+		close(vm->node);
+	if (vm->stop_event >= 0)
+		close(vm->stop_event);
+	memory_destroy(&vm->memory);
+	pthread_mutex_destroy(&vm->line_lock);
+	pthread_mutex_destroy(&vm->stop_lock);
+	pthread_mutex_destroy(&vm->gate_lock);
+	pthread_cond_destroy(&vm->gate);
+}
+
+void vm_set_line(struct vm *vm, unsigned int gsi, unsigned int source, bool is_high)
+{
+	struct kvm_irq_level line = { .irq = gsi };
+
+	pthread_mutex_lock(&vm->line_lock);
+	uint32_t before = vm->line_sources[gsi];
+	uint32_t after = is_high ? before | 1u << source : before & ~(1u << source);
+	vm->line_sources[gsi] = after;
+	line.level = after != 0;
+	if (!before != !after && ioctl(vm->fd, KVM_IRQ_LINE, &line) < 0)
+		vm_stop(vm, STATUS_HOST, "cannot set interrupt line %u: %s", gsi, strerror(errno));
+	pthread_mutex_unlock(&vm->line_lock);
+}
+
+void vm_send_msi(struct vm *vm, uint64_t address, uint32_t data)
+{
+	struct kvm_msi msi = {
+		.address_lo = (uint32_t)address,
+		.address_hi = (uint32_t)(address >> 32),
+		.data = data,
+	};
+
+	/*
+	 * The guest chose address and data: a message to nowhere is its own
+	 * loss (0 or an error such as EINVAL), so the result is not looked at.
+	 */
+	ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static int doorbell_ioctl(struct vm *vm, const struct doorbell *doorbell, uint32_t flags)
+{
+	struct kvm_ioeventfd request = {
+		.addr = doorbell->address,
+		.len = doorbell->len,
+		.fd = doorbell->event,
+		.flags = flags | (doorbell->is_port ? KVM_IOEVENTFD_FLAG_PIO : 0),
+	};
+
+	return ioctl(vm->fd, KVM_IOEVENTFD, &request);
+}
+
+bool vm_set_doorbell(struct vm *vm, const struct doorbell *doorbell)
+{
+	return !doorbell_ioctl(vm, doorbell, 0);
+}
+
+void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell)
+{
+	doorbell_ioctl(vm, doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN);
+}
+
+void vm_open_gate(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	vm->is_gate_open = true;
+	pthread_cond_broadcast(&vm->gate);
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+void vm_wait_gate(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	while (!vm->is_gate_open)
+		pthread_cond_wait(&vm->gate, &vm->gate_lock);
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+void vm_stop(struct vm *vm, enum status status, const char *format, ...)
+{
+	uint64_t one = 1;
+	va_list args;
+
+	pthread_mutex_lock(&vm->stop_lock);
+	if (!vm_is_stopping(vm)) {
+		vm->status = status;
+		va_start(args, format);
+		vsnprintf(vm->reason, sizeof(vm->reason), format, args);
+		va_end(args);
+		atomic_store_explicit(&vm->is_stopping, true, memory_order_release);
+		/* Cannot fail: the counter is far from its limit. */
+		while (write(vm->stop_event, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+	}
+	pthread_mutex_unlock(&vm->stop_lock);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtual machine as the launcher's parts share it: file descriptors,
+ * memory, the two buses, interrupt lines, and the one way to end a run.
+ */
+#ifndef KEEL_VM_H
+#define KEEL_VM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus.h"
+#include "memory.h"
+#include "status.h"
+
+#define VM_GSI_COUNT	24
+
+/* Who drives a shared interrupt line: a bit each in vm->line_sources. */
+enum irq_source {
+	IRQ_SOURCE_BOARD = 0,		/* serial port, power management */
+	IRQ_SOURCE_PCI = 1,		/* + slot number, up to 31 */
+};
+
+struct vm {
+	int node;			/* the device node */
+	int fd;				/* the VM */
+	uint32_t run_size;		/* bytes of a vCPU's shared page(s) */
+	struct memory memory;
+	struct bus ports;
+	struct bus mmio;
+
+	pthread_mutex_t line_lock;	/* guards line_sources; held over the ioctl */
+	uint32_t line_sources[VM_GSI_COUNT];
+
+	/* vCPU threads wait here until all is set up. */
+	pthread_mutex_t gate_lock;	/* guards is_gate_open */
+	pthread_cond_t gate;
+	bool is_gate_open;
+
+	/* How the run ends: the first vm_stop() wins and fills these. */
+	atomic_bool is_stopping;	/* set last, read by everybody */
+	pthread_mutex_t stop_lock;
+	int stop_event;			/* eventfd, readable once stopping */
+	enum status status;
+	char reason[512];
+};
+
+/**
+ * vm_open() - open @device and create a VM with in-kernel irqchip and PIT
+ * Return: 0, or STATUS_DEVICE or STATUS_CREATE after a line on stderr.
+ */
+int vm_open(struct vm *vm, const char *device);
+
+/**
+ * vm_add_memory() - map @size bytes of guest memory into the VM
+ * Return: 0, or STATUS_MEMORY after a line on stderr.
+ */
+int vm_add_memory(struct vm *vm, uint64_t size);
+
+/**
+ * vm_close() - release everything; harmless on a half-built VM
+ */
+void vm_close(struct vm *vm);
+
+/**
+ * vm_has() - value of capability @cap of this VM, 0 if absent
+ */
+int vm_has(const struct vm *vm, unsigned int cap);
+
+/**
+ * vm_set_line() - let @source drive interrupt line @gsi high or low
+ *
+ * The line is the OR of its sources; the kernel is told only of changes.
+ * Takes line_lock, sleeps. Callers may hold their device's lock.
+ */
+void vm_set_line(struct vm *vm, unsigned int gsi, unsigned int source, bool is_high);
+
+/**
+ * vm_send_msi() - deliver a message-signalled interrupt
+ */
+void vm_send_msi(struct vm *vm, uint64_t address, uint32_t data);
+
+/**
+ * vm_set_doorbell() - signal eventfd @event on guest writes, or stop doing so
+ * @address: guest-physical address, or port if @is_port.
+ * @len: bytes of the write; 0 for any, where the kernel can.
+ *
+ * Return: false if the kernel refused; the write then leaves as a plain exit.
+ */
+struct doorbell {
+	uint64_t address;
+	unsigned int len;
+	int event;
+	bool is_port;
+};
+bool vm_set_doorbell(struct vm *vm, const struct doorbell *doorbell);
+void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell);
+
+/**
+ * vm_open_gate() - let the vCPU threads go
+ */
+void vm_open_gate(struct vm *vm);
+
+/**
+ * vm_wait_gate() - wait until vm_open_gate()
+ */
+void vm_wait_gate(struct vm *vm);
+
+/**
+ * vm_stop() - end the run with @status for the reason given
+ *
+ * From any thread, any number of times; the first call decides. Returns at
+ * once: vCPUs are stopped by the main thread.
+ */
+void vm_stop(struct vm *vm, enum status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static inline bool vm_is_stopping(const struct vm *vm)
+{
+	return atomic_load_explicit(&vm->is_stopping, memory_order_acquire);
+}
+
+#endif
