@@ -87,6 +87,9 @@ void keel_host_ibpb(void);			/* indirect branch prediction barrier, if the host 
 bool keel_host_wants_ibpb_on_switch(void);
 void keel_host_note_guest_ran(void);		/* after exit: VMSCAPE and L1D hints to the kernel */
 
+/* A machine check ended the guest: let the kernel's handler see it, as one of user mode. Interrupts off. */
+void keel_host_machine_check(void);
+
 /* ---- shims for what changed between kernels (host/compat.h does the rest) ------------------------------------------------- */
 
 void keel_host_eventfd_signal(struct eventfd_ctx *ctx);

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Per-CPU state: SVM on and off, save areas, the pool of address space identifiers.
+ *
+ * ASIDs are handed out in order, never twice in one generation of a CPU's pool. When the pool is used up, the generation is
+ * raised, all ASIDs of the CPU are flushed at the next VMRUN, and every vCPU takes a new one when it is loaded here again. So a
+ * vCPU that holds an ASID of the current generation shares it with nobody. A vCPU that comes from another CPU takes a new one
+ * too: what it flushed there may still be cached here.
+ *
+ * All of it is touched only on its own CPU, with preemption off.
+ */
+#include <linux/atomic.h>
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/topology.h>
+#include <asm/cpufeature.h>
+#include <asm/io.h>
+#include <asm/msr.h>
+#include <keel/host.h>
+#include <keel/vcpu.h>
+#include "insn.h"
+#include "vmcb.h"
+
+/**
+ * struct svm_cpu - one CPU
+ * @hsave: page that VMRUN saves the host's state to
+ * @host: page that VMSAVE saves the rest of the host's state to; in the layout of a VMCB
+ * @generation: of the ASID pool, from 1
+ * @next_asid: next to be handed out
+ * @last_serial: vCPU that ran here last, for the branch predictor barrier
+ * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
+ */
+struct svm_cpu {
+	struct page *hsave;
+	struct page *host;
+	u64 generation;
+	u32 next_asid;
+	u64 last_serial;
+	u64 tsc_ratio;
+};
+
+static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
+
+int svm_cpus_create(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct svm_cpu *c = &per_cpu(svm_cpus, cpu);
+		int node = cpu_to_node(cpu);
+
+		c->hsave = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
+		c->host = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
+		c->generation = 1;
+		c->next_asid = svm_caps.nr_asids;
+		c->last_serial = 0;
+		if (!c->hsave || !c->host) {
+			svm_cpus_destroy();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void svm_cpus_destroy(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct svm_cpu *c = &per_cpu(svm_cpus, cpu);
+
+		if (c->hsave)
+			__free_page(c->hsave);
+		if (c->host)
+			__free_page(c->host);
+		c->hsave = c->host = NULL;
+	}
+}
+
+static u64 pa_of(struct page *page)
+{
+	return __sme_set(page_to_phys(page));
+}
+
+/* Has somebody else turned SVM on here? */
+bool svm_cpu_busy(void)
+{
+	u64 efer;
+
+	return rdmsrl_safe(MSR_EFER, &efer) || (efer & EFER_SVME);
+}
+
+int svm_cpu_enable(void)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	u64 efer;
+
+	if (!c->hsave || !boot_cpu_has(X86_FEATURE_SVM))
+		return -EIO;
+	if (rdmsrl_safe(MSR_EFER, &efer) || wrmsrl_safe(MSR_EFER, efer | EFER_SVME))
+		return -EIO;
+	if (wrmsrl_safe(MSR_VM_HSAVE_PA, pa_of(c->hsave))) {
+		wrmsrl_safe(MSR_EFER, efer & ~(u64)EFER_SVME);
+		return -EIO;
+	}
+	if (svm_caps.tsc_ratio) {
+		wrmsr_safe(MSR_AMD64_TSC_RATIO, 0, SVM_TSC_RATIO_DEFAULT >> 32);
+		c->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
+	}
+	/* whoever used ASIDs here before: start a generation, which flushes */
+	c->generation++;
+	c->next_asid = svm_caps.nr_asids;
+	return 0;
+}
+
+/* Also from an NMI at a crash. Interrupts must not stay shut out by GIF. */
+void svm_cpu_disable(void)
+{
+	u64 efer;
+
+	if (svm_caps.tsc_ratio)
+		wrmsr_safe(MSR_AMD64_TSC_RATIO, 0, SVM_TSC_RATIO_DEFAULT >> 32);
+	wrmsrl_safe(MSR_VM_HSAVE_PA, 0);
+	if (rdmsrl_safe(MSR_EFER, &efer) || !(efer & EFER_SVME))
+		return;
+	svm_stgi();
+	wrmsrl_safe(MSR_EFER, efer & ~(u64)EFER_SVME);
+}
+
+static void take_asid(struct svm_vcpu *svm, struct svm_cpu *c)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+
+	if (c->next_asid >= svm_caps.nr_asids) {
+		c->generation++;
+		c->next_asid = 1;
+		control->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID;
+	}
+	svm->asid_generation = c->generation;
+	control->asid = c->next_asid++;
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_ASID);
+}
+
+/*
+ * svm_cpu_load() - make this CPU the vCPU's
+ *
+ * Context: preemption off.
+ */
+void svm_cpu_load(struct svm_vcpu *svm)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	int cpu = smp_processor_id();
+
+	if (svm->last_cpu != cpu) {
+		svm->last_cpu = cpu;
+		/* nothing that this CPU may have cached of the VMCB is current */
+		svm->vmcb->control.clean = 0;
+		svm->asid_generation = 0;
+	}
+	if (svm->asid_generation != c->generation)
+		take_asid(svm, c);
+
+	svm->host_pa = pa_of(c->host);
+	svm_vmsave(svm->host_pa);
+
+	if (c->last_serial != svm->serial) {
+		c->last_serial = svm->serial;
+		if (keel_host_wants_ibpb_on_switch())
+			keel_host_ibpb();
+	}
+	if (svm_caps.tsc_ratio)
+		svm_tsc_ratio_load(svm);
+}
+
+/*
+ * svm_cpu_put() - this CPU is not the vCPU's any more
+ *
+ * A flush of all ASIDs that the vCPU was to bring along and has not: whoever takes an ASID here next does it instead.
+ */
+void svm_cpu_put(struct svm_vcpu *svm)
+{
+	if (unlikely(svm->vmcb->control.tlb_ctl == TLB_CONTROL_FLUSH_ALL_ASID))
+		this_cpu_write(svm_cpus.next_asid, svm_caps.nr_asids);
+}
+
+/* The guest's TSC frequency; preemption off. */
+void svm_tsc_ratio_load(struct svm_vcpu *svm)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	u64 ratio = svm->vcpu.tsc.ratio;
+
+	if (!svm_caps.tsc_ratio || c->tsc_ratio == ratio || !ratio || (ratio & SVM_TSC_RATIO_RSVD))
+		return;
+	c->tsc_ratio = ratio;
+	wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
+}
+
+/*
+ * svm_tlb_flush() - no translation of this vCPU from before may be used at the next entry on this CPU
+ *
+ * Nested and guest translations share the ASID, so both scopes are the same here. Context: loaded; interrupts may be off.
+ */
+void svm_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	preempt_disable();
+	if (svm_caps.flush_asid) {
+		if (svm->vmcb->control.tlb_ctl != TLB_CONTROL_FLUSH_ALL_ASID)
+			svm->vmcb->control.tlb_ctl = TLB_CONTROL_FLUSH_ASID;
+	} else {
+		take_asid(svm, this_cpu_ptr(&svm_cpus));
+	}
+	preempt_enable();
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits: from EXITCODE and EXITINFO to the neutral verbs of exit.h. No policy here.
+ *
+ * svm_exit_fast() serves in the inner loop what needs no sleeping; svm_exit_slow() is the whole switch, every arm one call. Where
+ * the CPU does not say how long the intercepted instruction is (no NRIP save), its bytes are fetched and measured; if
+ * they cannot be had, the instruction goes through the emulator.
+ */
+#define pr_fmt(fmt) "keel: " fmt
+
+#include <linux/bits.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
+#include <asm/processor.h>
+#include <asm/trapnr.h>
+#include <keel/emulate.h>
+#include <keel/exit.h>
+#include <keel/host.h>
+#include <keel/memory.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "check.h"
+#include "vmcb.h"
+
+/* ---- length of the intercepted instruction ---- */
+
+static enum emu_mode decode_mode(const struct vmcb_save_area *save)
+{
+	bool big = save->cs.attrib & SVM_SELECTOR_DB_MASK;
+
+	if (save->efer & EFER_LMA) {
+		if (save->cs.attrib & SVM_SELECTOR_L_MASK)
+			return EMU_MODE_LONG;
+		return big ? EMU_MODE_COMPAT32 : EMU_MODE_COMPAT16;
+	}
+	if (!(save->cr0 & X86_CR0_PE))
+		return EMU_MODE_REAL;
+	if (save->rflags & X86_EFLAGS_VM)
+		return EMU_MODE_VM86;
+	return big ? EMU_MODE_PROT32 : EMU_MODE_PROT16;
+}
+
+/* Up to @max bytes at CS:RIP; @access: WALK_ATOMIC or 0. 0 if they are not to be had. */
+static unsigned int fetch(struct svm_vcpu *svm, u8 *buf, unsigned int max, u32 access)
+{
+	const struct vmcb_save_area *save = &svm->vmcb->save;
+	bool is_long = (save->efer & EFER_LMA) && (save->cs.attrib & SVM_SELECTOR_L_MASK);
+	gva_t la = is_long ? svm->vcpu.regs.rip : (u32)(save->cs.base + svm->vcpu.regs.rip);
+	unsigned int rest = PAGE_SIZE - offset_in_page(la);
+	struct walk walk;
+	gva_t where;
+
+	if (save->cpl == 3)
+		access |= WALK_USER;
+	if (max > rest)
+		max = rest;
+	if (keel_read_virt(&svm->vcpu, la, buf, max, access | WALK_FETCH, &walk, &where))
+		return 0;
+	return max;
+}
+
+/*
+ * Length of an instruction that was intercepted as @op, whose usual encoding has @usual bytes. 0 if it cannot be told.
+ */
+static unsigned int measure(struct svm_vcpu *svm, enum emu_op op, unsigned int usual, u32 access)
+{
+	enum emu_mode mode = decode_mode(&svm->vmcb->save);
+	u8 bytes[EMU_MAX_INSN];
+	unsigned int n = fetch(svm, bytes, usual, access);
+	unsigned int len;
+
+	if (!n)
+		return 0;
+	len = emu_skip_length(mode, bytes, n, op);
+	if (likely(len))
+		return len;
+	/* prefixes */
+	n = fetch(svm, bytes, EMU_MAX_INSN, access);
+	return n ? emu_skip_length(mode, bytes, n, op) : 0;
+}
+
+static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_op op, unsigned int usual)
+{
+	if (svm_caps.nrip)
+		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
+	return measure(svm, op, usual, WALK_ATOMIC);
+}
+
+static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op, unsigned int usual)
+{
+	if (svm_caps.nrip)
+		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
+	return measure(svm, op, usual, 0);
+}
+
+/* ---- decoding into neutral structs ---- */
+
+static void decode_io(const struct svm_vcpu *svm, struct io_exit *io)
+{
+	u64 info = svm->vmcb->control.exit_info_1;
+
+	io->port = info >> 16;
+	io->size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
+	io->is_in = info & SVM_IOIO_TYPE_MASK;
+	io->is_string = info & SVM_IOIO_STR_MASK;
+	/* EXITINFO2 is the next RIP, with or without NRIP save */
+	io->length = io->is_string ? 0 : svm->vmcb->control.exit_info_2 - svm->vcpu.regs.rip;
+}
+
+static void decode_fault(const struct svm_vcpu *svm, struct fault_exit *fault)
+{
+	const struct vmcb_control_area *control = &svm->vmcb->control;
+	u64 info = control->exit_info_1;
+
+	fault->gpa = control->exit_info_2;
+	if (info & NPF_WRITE)
+		fault->access = FAULT_WRITE;
+	else
+		fault->access = info & NPF_FETCH ? FAULT_FETCH : FAULT_READ;
+	if (info & NPF_PRESENT)
+		fault->access |= FAULT_PRESENT;
+	if (info & NPF_TABLE)
+		fault->access |= FAULT_TABLE;
+	if (info & NPF_RESERVED)
+		fault->access |= FAULT_RESERVED;
+	fault->insn = NULL;
+	fault->insn_len = 0;
+	if (svm_caps.decode && control->insn_len && control->insn_len <= sizeof(control->insn_bytes)) {
+		fault->insn = control->insn_bytes;
+		fault->insn_len = control->insn_len;
+	}
+}
+
+/* ---- fast ---- */
+
+static enum exit_verdict fast_cpuid(struct svm_vcpu *svm)
+{
+	unsigned int len = length_fast(svm, EMU_OP_CPUID, 2);
+
+	return likely(len) ? keel_fast_cpuid(&svm->vcpu, len) : EXIT_SLOW;
+}
+
+static enum exit_verdict fast_msr(struct svm_vcpu *svm)
+{
+	bool write = svm->vmcb->control.exit_info_1;
+	unsigned int len = length_fast(svm, write ? EMU_OP_WRMSR : EMU_OP_RDMSR, 2);
+
+	if (unlikely(!len))
+		return EXIT_SLOW;
+	return write ? keel_fast_wrmsr(&svm->vcpu, len) : keel_fast_rdmsr(&svm->vcpu, len);
+}
+
+static enum exit_verdict fast_hypercall(struct svm_vcpu *svm)
+{
+	unsigned int len = length_fast(svm, EMU_OP_VMMCALL, 3);
+
+	return likely(len) ? keel_fast_hypercall(&svm->vcpu, len) : EXIT_SLOW;
+}
+
+static enum exit_verdict fast_hlt(struct svm_vcpu *svm)
+{
+	unsigned int len = length_fast(svm, EMU_OP_HLT, 1);
+
+	return likely(len) ? keel_fast_hlt(&svm->vcpu, len) : EXIT_SLOW;
+}
+
+static enum exit_verdict fast_io(struct svm_vcpu *svm)
+{
+	struct io_exit io;
+
+	decode_io(svm, &io);
+	return keel_fast_io(&svm->vcpu, &io);
+}
+
+static enum exit_verdict fast_fault(struct svm_vcpu *svm)
+{
+	struct fault_exit fault;
+
+	decode_fault(svm, &fault);
+	return keel_fast_fault(&svm->vcpu, &fault);
+}
+
+static enum exit_verdict fast_vintr(struct svm_vcpu *svm)
+{
+	svm_exit_vintr(svm);
+	return EXIT_AGAIN;
+}
+
+static enum exit_verdict fast_iret(struct svm_vcpu *svm)
+{
+	svm_exit_iret(svm);
+	return EXIT_AGAIN;
+}
+
+/* From now on the guest's debug registers are in the CPU, and its access executes again without an exit. */
+static enum exit_verdict fast_dr(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+
+	if (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP)
+		return EXIT_SLOW;
+	svm->dr_open = true;
+	vcpu_need(vcpu, RG_DR);
+	vcpu_dirty(vcpu, RG_DR);
+	return EXIT_AGAIN;
+}
+
+static enum exit_verdict fast_mc(void)
+{
+	keel_host_machine_check();
+	return EXIT_AGAIN;
+}
+
+/* EXIT_SLOW, after which interrupts are on: that is all an interrupt of the host needs. */
+static enum exit_verdict fast_intr(struct svm_vcpu *svm)
+{
+	svm->vcpu.stats.irq_exits++;
+	return EXIT_SLOW;
+}
+
+/*
+ * svm_exit_fast() - serve the exit with interrupts off, if that can be done
+ */
+enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	switch (svm->vmcb->control.exit_code) {
+	case SVM_EXIT_CPUID:	return fast_cpuid(svm);
+	case SVM_EXIT_MSR:	return fast_msr(svm);
+	case SVM_EXIT_IOIO:	return fast_io(svm);
+	case SVM_EXIT_NPF:	return fast_fault(svm);
+	case SVM_EXIT_HLT:	return fast_hlt(svm);
+	case SVM_EXIT_VMMCALL:	return fast_hypercall(svm);
+	case SVM_EXIT_INTR:	return fast_intr(svm);
+	case SVM_EXIT_VINTR:	return fast_vintr(svm);
+	case SVM_EXIT_IRET:	return fast_iret(svm);
+	case SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7:
+	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
+		return fast_dr(svm);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc();
+	/* taken by the host when GIF was set again */
+	case SVM_EXIT_NMI:
+	case SVM_EXIT_SMI:
+	case SVM_EXIT_INIT:
+		return EXIT_AGAIN;
+	default:
+		return EXIT_SLOW;
+	}
+}
+
+/* ---- slow ---- */
+
+typedef int (*insn_verb)(struct vcpu *vcpu, unsigned int len);
+
+/* Measure the instruction and call the verb for it; through the emulator when it cannot be measured. */
+static int slow_insn(struct svm_vcpu *svm, enum emu_op op, unsigned int usual, insn_verb verb)
+{
+	unsigned int len = length_slow(svm, op, usual);
+
+	return len ? verb(&svm->vcpu, len) : keel_do_emulate(&svm->vcpu, NULL, 0);
+}
+
+static int slow_msr(struct svm_vcpu *svm)
+{
+	if (svm->vmcb->control.exit_info_1)
+		return slow_insn(svm, EMU_OP_WRMSR, 2, keel_do_wrmsr);
+	return slow_insn(svm, EMU_OP_RDMSR, 2, keel_do_rdmsr);
+}
+
+static int slow_io(struct svm_vcpu *svm)
+{
+	struct io_exit io;
+
+	decode_io(svm, &io);
+	return keel_do_io(&svm->vcpu, &io);
+}
+
+static int slow_fault(struct svm_vcpu *svm)
+{
+	struct fault_exit fault;
+
+	decode_fault(svm, &fault);
+	return keel_do_fault(&svm->vcpu, &fault);
+}
+
+static int fault_gp(struct vcpu *vcpu)
+{
+	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
+	return RUN_RESUME;
+}
+
+/* MOV to CR with the operand named by the CPU; all else (CLTS, LMSW, reads, older CPUs) is emulated. */
+static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
+{
+	const struct vmcb_control_area *control = &svm->vmcb->control;
+	struct vcpu *vcpu = &svm->vcpu;
+	unsigned int len;
+	u64 val;
+	int ret;
+
+	if (!svm_caps.decode || !svm_caps.nrip || !(control->exit_info_1 & CR_VALID))
+		return keel_do_emulate(vcpu, NULL, 0);
+	len = control->next_rip - vcpu->regs.rip;
+	val = vcpu_gpr(vcpu, control->exit_info_1 & SVM_EXITINFO_REG_MASK);
+	if (!vcpu_is_64bit_code(vcpu))
+		val = (u32)val;
+	if (cr == 8)
+		ret = keel_set_cr8(vcpu, val);
+	else
+		ret = cr == 4 ? keel_set_cr4(vcpu, val) : keel_set_cr0(vcpu, val);
+	if (ret)
+		return fault_gp(vcpu);
+	vcpu_advance(vcpu, len);
+	return RUN_RESUME;
+}
+
+/* Without an address monitor for guests both are no-ops, as KVM has it by default; the quirk off means #UD. */
+static int do_mwait(struct vcpu *vcpu, unsigned int len)
+{
+#ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
+	if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+		return keel_do_undefined(vcpu);
+#endif
+	return keel_do_invd(vcpu, len);
+}
+
+static int slow_bp(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+
+	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
+		return keel_do_debug_exit(vcpu, X86_TRAP_BP, 0, 0);
+	keel_queue_exception(vcpu, X86_TRAP_BP);
+	return RUN_RESUME;
+}
+
+static int slow_ac(struct svm_vcpu *svm)
+{
+	keel_queue_exception_error(&svm->vcpu, X86_TRAP_AC, 0);
+	return RUN_RESUME;
+}
+
+static int slow_invalid(struct svm_vcpu *svm)
+{
+	struct svm_check_env env = {
+		.maxphyaddr = boot_cpu_data.x86_phys_bits,
+		.nr_asids = svm_caps.nr_asids,
+		.long_mode = true,
+	};
+	struct svm_violation v;
+
+	if (svm_check(svm->vmcb, &env, &v))
+		pr_warn_ratelimited("vCPU %u: VMRUN refused: %s = %#llx: %s\n", svm->vcpu.id, v.field, v.value, v.rule);
+	else
+		pr_warn_ratelimited("vCPU %u: VMRUN refused, and no rule known to Keel is broken\n", svm->vcpu.id);
+	return keel_do_failed_entry(&svm->vcpu, SVM_EXIT_ERR);
+}
+
+/*
+ * svm_exit_slow() - the exit switch
+ *
+ * Context: loaded, interrupts on, may sleep. Return rule of exit.h.
+ */
+int svm_exit_slow(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u32 code = svm->vmcb->control.exit_code;
+
+	switch (code) {
+	case SVM_EXIT_INTR:		return RUN_RESUME;
+	case SVM_EXIT_NPF:		return slow_fault(svm);
+	case SVM_EXIT_IOIO:		return slow_io(svm);
+	case SVM_EXIT_MSR:		return slow_msr(svm);
+	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT, 1, keel_do_hlt);
+	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID, 2, keel_do_cpuid);
+	case SVM_EXIT_VMMCALL:		return slow_insn(svm, EMU_OP_VMMCALL, 3, keel_do_hypercall);
+	case SVM_EXIT_WRITE_CR0:
+	case SVM_EXIT_CR0_SEL_WRITE:	return slow_cr_write(svm, 0);
+	case SVM_EXIT_WRITE_CR4:	return slow_cr_write(svm, 4);
+	case SVM_EXIT_WRITE_CR8:	return slow_cr_write(svm, 8);
+	case SVM_EXIT_READ_CR0:
+	case SVM_EXIT_READ_CR4:
+	case SVM_EXIT_READ_CR8:
+	case SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7:
+	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
+		return keel_do_emulate(vcpu, NULL, 0);
+	case SVM_EXIT_PAUSE:		return keel_do_pause(vcpu);
+	case SVM_EXIT_XSETBV:		return slow_insn(svm, EMU_OP_XSETBV, 3, keel_do_xsetbv);
+	case SVM_EXIT_WBINVD:		return slow_insn(svm, EMU_OP_WBINVD, 2, keel_do_invd);
+	case SVM_EXIT_INVD:		return slow_insn(svm, EMU_OP_INVD, 2, keel_do_invd);
+	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, 3, do_mwait);
+	case SVM_EXIT_MWAIT:
+	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, 3, do_mwait);
+	case SVM_EXIT_RDPMC:		return fault_gp(vcpu);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return slow_ac(svm);
+	case SVM_EXIT_SHUTDOWN:		return keel_do_triple_fault(vcpu);
+	case SVM_EXIT_VMRUN:
+	case SVM_EXIT_VMLOAD:
+	case SVM_EXIT_VMSAVE:
+	case SVM_EXIT_STGI:
+	case SVM_EXIT_CLGI:
+	case SVM_EXIT_SKINIT:
+	case SVM_EXIT_INVLPGA:
+	case SVM_EXIT_RSM:
+	case SVM_EXIT_RDTSCP:
+	case SVM_EXIT_RDPRU:
+	case SVM_EXIT_INVPCID:		return keel_do_undefined(vcpu);
+	case (u32)SVM_EXIT_ERR:		return slow_invalid(svm);
+	default:			return keel_do_unknown_exit(vcpu, code);
+	}
+}
+
+/* ---- for messages ---- */
+
+static const struct {
+	u64 code;
+	const char *name;
+} exit_names[] = { SVM_EXIT_REASONS };
+
+const char *svm_describe_exit(u64 reason)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(exit_names); i++)
+		if (exit_names[i].code == reason)
+			return exit_names[i].name;
+	return "unknown";
+}
+
+static void dump_segment(const char *name, const struct vmcb_seg *s)
+{
+	pr_warn("  %-4s sel %04x attrib %03x limit %08x base %016llx\n", name, s->selector, s->attrib, s->limit, s->base);
+}
+
+/*
+ * svm_dump() - the VMCB to the log; the caller limits the rate
+ */
+void svm_dump(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	const struct vmcb_control_area *c = &vmcb->control;
+	const struct vmcb_save_area *s = &vmcb->save;
+
+	pr_warn("vCPU %u, VMCB:\n", vcpu->id);
+	pr_warn("  exit %#x (%s) info1 %#llx info2 %#llx intinfo %#x err %#x\n", c->exit_code,
+		svm_describe_exit(c->exit_code), c->exit_info_1, c->exit_info_2, c->exit_int_info, c->exit_int_info_err);
+	pr_warn("  intercepts %08x %08x %08x %08x %08x %08x asid %u int_ctl %08x int_state %#x event_inj %#x ncr3 %#llx\n",
+		c->intercepts[0], c->intercepts[1], c->intercepts[2], c->intercepts[3], c->intercepts[4], c->intercepts[5],
+		c->asid, c->int_ctl, c->int_state, c->event_inj, c->nested_cr3);
+	pr_warn("  rip %016llx rsp %016llx rflags %08llx rax %016llx cpl %u\n", s->rip, s->rsp, s->rflags, s->rax, s->cpl);
+	pr_warn("  cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %#llx\n", s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
+	pr_warn("  dr6 %08llx dr7 %08llx pat %016llx\n", s->dr6, s->dr7, s->g_pat);
+	dump_segment("es", &s->es);
+	dump_segment("cs", &s->cs);
+	dump_segment("ss", &s->ss);
+	dump_segment("ds", &s->ds);
+	dump_segment("fs", &s->fs);
+	dump_segment("gs", &s->gs);
+	dump_segment("ldtr", &s->ldtr);
+	dump_segment("tr", &s->tr);
+	dump_segment("gdtr", &s->gdtr);
+	dump_segment("idtr", &s->idtr);
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events into the guest: EVENTINJ, the interrupt window by a virtual interrupt, the NMI window by IRET.
+ *
+ * SVM has no NMI mask of its own. After an NMI has gone in, IRET is intercepted. That exit comes before the IRET executes, so
+ * the mask lasts until the guest is seen at another address; if an NMI waits for just that, RFLAGS.TF makes the IRET
+ * trap as soon as it is complete.
+ *
+ * A software interrupt or trap that was interrupted in its delivery executes again: RIP still points at the instruction. One
+ * that core handed over is given back instead, with RIP where it was.
+ */
+#include <linux/percpu.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/trapnr.h>
+#include <keel/exit.h>
+#include <keel/irq.h>
+#include <keel/vcpu.h>
+#include "vmcb.h"
+
+/**
+ * svm_inject() - hand an event to the CPU for the coming entry
+ * @vcpu: loaded
+ * @event: NULL: nothing goes in
+ *
+ * Context: interrupts off.
+ */
+void svm_inject(struct vcpu *vcpu, const struct event *event)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *control = &svm->vmcb->control;
+	u32 info;
+
+	if (!event) {
+		control->event_inj = 0;
+		svm->rare &= ~RARE_INJECTED;
+		return;
+	}
+	info = event->vector | (u32)event->type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID;
+	if (event->has_error)
+		info |= SVM_EVTINJ_VALID_ERR;
+	control->event_inj = info;
+	control->event_inj_err = event->has_error ? event->error : 0;
+	svm->inject_info = info;
+	svm->inject_len = event->type == EVENT_SOFT_INTR ? event->length : 0;
+	svm->rare |= RARE_INJECTED;
+}
+
+static void window_open(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+
+	/* of highest priority, whatever the TPR; never delivered, as VINTR is intercepted */
+	control->int_vector = 0;
+	svm_set_int_ctl(svm, svm->int_ctl | V_IRQ_MASK | V_IGN_TPR_MASK | V_INTR_PRIO_MASK);
+}
+
+static void window_close(struct svm_vcpu *svm)
+{
+	svm_set_int_ctl(svm, svm->int_ctl & ~(u32)V_IRQ_INJECTION_BITS_MASK);
+}
+
+/*
+ * svm_windows() - which windows are wanted from the next entry on
+ *
+ * NMI: while one is in service, the exit at its IRET is the window, and then one step over that IRET. Held back by an interrupt
+ * shadow alone, it takes one step as well. Context: interrupts off.
+ */
+void svm_windows(struct vcpu *vcpu, u32 windows)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (windows & WINDOW_IRQ)
+		window_open(svm);
+	else if (svm->int_ctl & V_IRQ_MASK)
+		window_close(svm);
+
+	if ((windows & WINDOW_NMI) && (!vcpu->events.nmi_masked || (svm->rare & RARE_IRET)))
+		svm->rare |= RARE_STEP;
+	else
+		svm->rare &= ~RARE_STEP;
+}
+
+/*
+ * svm_nmi_masked_changed() - intercept the IRET that ends an NMI, or stop to
+ */
+void svm_nmi_masked_changed(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->rare &= ~RARE_IRET;
+	if (vcpu->events.nmi_masked)
+		vmcb_intercept(svm->vmcb, INTERCEPT_IRET);
+	else
+		vmcb_pass(svm->vmcb, INTERCEPT_IRET);
+}
+
+/* Software interrupts push the address after the instruction. With NRIP save the CPU takes it from the VMCB. */
+static void move_over_int(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (svm_caps.nrip)
+		vmcb->control.next_rip = svm->vcpu.regs.rip + svm->inject_len;
+	else
+		vmcb->save.rip = svm->vcpu.regs.rip + svm->inject_len;
+}
+
+/* Right before an entry with RARE_INJECTED or RARE_TF; registers are in the VMCB already. */
+void svm_intr_before(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	if ((svm->rare & RARE_INJECTED) && svm->inject_len)
+		move_over_int(svm);
+	if (svm->rare & RARE_TF) {
+		svm->step_rip = svm->vcpu.regs.rip;
+		svm->step_tf = svm->vcpu.regs.rflags & X86_EFLAGS_TF;
+		svm->step_dr6 = vmcb->save.dr6;
+		vmcb->save.rflags |= X86_EFLAGS_TF;
+	}
+}
+
+/* Take our TF out of what the guest sees. An IRET has replaced it with the guest's own already. */
+static void step_end(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+	struct vcpu_regs *r = &vcpu->regs;
+	bool iret = (svm->rare & RARE_IRET) && svm->step_rip == svm->iret_rip && r->rip != svm->step_rip;
+
+	if (!svm->step_tf && !iret)
+		r->rflags &= ~(u64)X86_EFLAGS_TF;
+	if (!(svm->rare & RARE_STEP))
+		return;
+	/* one step, then core decides anew */
+	svm->rare &= ~RARE_STEP;
+	vcpu->windows &= ~WINDOW_NMI;
+	vcpu_request(vcpu, REQ_EVENT);
+	svm->stepped = !svm->step_tf && !(svm->rare & RARE_DEBUG) &&
+		       svm->vmcb->control.exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_DB;
+}
+
+/* Right after an exit with RARE_INJECTED, RARE_TF or RARE_IRET. */
+void svm_intr_after(struct svm_vcpu *svm)
+{
+	svm->rare &= ~RARE_INJECTED;
+	if (svm->rare & RARE_TF)
+		step_end(svm);
+	if ((svm->rare & RARE_IRET) && svm->vcpu.regs.rip != svm->iret_rip) {
+		svm->rare &= ~RARE_IRET;
+		svm->vcpu.events.nmi_masked = false;
+		vcpu_request(&svm->vcpu, REQ_EVENT);
+	}
+}
+
+/* Does the event come from an instruction at RIP, which then executes again? */
+static bool is_software(u32 info)
+{
+	u32 type = info & SVM_EXITINTINFO_TYPE_MASK;
+	u8 vector = info & SVM_EXITINTINFO_VEC_MASK;
+
+	if (type == SVM_EXITINTINFO_TYPE_SOFT)
+		return true;
+	return type == SVM_EXITINTINFO_TYPE_EXEPT && (vector == X86_TRAP_BP || vector == X86_TRAP_OF);
+}
+
+/*
+ * svm_event_interrupted() - an exit cut the delivery of an event short
+ *
+ * Context: right after the exit, interrupts off, RARE_INJECTED still says whether it was one of ours.
+ */
+void svm_event_interrupted(struct svm_vcpu *svm)
+{
+	const struct vmcb_control_area *control = &svm->vmcb->control;
+	u32 info = control->exit_int_info;
+	u32 same = SVM_EXITINTINFO_VEC_MASK | SVM_EXITINTINFO_TYPE_MASK;
+	bool ours = (svm->rare & RARE_INJECTED) && !((info ^ svm->inject_info) & same);
+	struct event event = {
+		.valid = true,
+		.type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT,
+		.vector = info & SVM_EXITINTINFO_VEC_MASK,
+		.has_error = info & SVM_EXITINTINFO_VALID_ERR,
+	};
+
+	if (event.has_error)
+		event.error = control->exit_int_info_err;
+	if (!ours && is_software(info))
+		return;
+	if (ours && svm->inject_len) {
+		event.length = svm->inject_len;
+		if (!svm_caps.nrip)
+			svm->vcpu.regs.rip -= svm->inject_len;
+	}
+	keel_event_interrupted(&svm->vcpu, &event);
+}
+
+/*
+ * svm_tpr_changed() - the guest has written CR8 without an exit
+ */
+void svm_tpr_changed(struct svm_vcpu *svm)
+{
+	u32 tpr = svm->vmcb->control.int_ctl & V_TPR_MASK;
+
+	svm->int_ctl = (svm->int_ctl & ~(u32)V_TPR_MASK) | tpr;
+	if (svm->vcpu.lapic)
+		keel_lapic_set_tpr(&svm->vcpu, tpr);
+	else
+		svm->vcpu.cr8 = tpr;
+}
+
+/* The interrupt window is open. */
+void svm_exit_vintr(struct svm_vcpu *svm)
+{
+	window_close(svm);
+	svm->vcpu.windows &= ~WINDOW_IRQ;
+	svm->vcpu.stats.irq_window_exits++;
+	vcpu_request(&svm->vcpu, REQ_EVENT);
+}
+
+/* The IRET that ends an NMI is about to execute. */
+void svm_exit_iret(struct svm_vcpu *svm)
+{
+	svm->vcpu.stats.nmi_window_exits++;
+	vmcb_pass(svm->vmcb, INTERCEPT_IRET);
+	svm->iret_rip = svm->vcpu.regs.rip;
+	svm->rare |= RARE_IRET;
+	if (svm->vcpu.windows & WINDOW_NMI)
+		svm->rare |= RARE_STEP;
+}
+
+/* Every #DB exits; what is neither our step nor the launcher's goes on to the guest, DR6 and DR7 as the CPU set them. */
+int svm_exit_db(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+	struct vmcb *vmcb = svm->vmcb;
+	u64 dr6 = vmcb->save.dr6;
+
+	if (svm->stepped) {
+		svm->stepped = false;
+		if ((dr6 & DR_TRAP_BITS) == 0) {
+			vmcb->save.dr6 = svm->step_dr6;
+			vmcb_changed(vmcb, VMCB_CLEAN_DR);
+			return RUN_RESUME;
+		}
+		vmcb->save.dr6 = dr6 & ~(u64)DR_STEP;
+		vmcb_changed(vmcb, VMCB_CLEAN_DR);
+	}
+	if (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
+		return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vmcb->save.dr7);
+	keel_queue_exception(vcpu, X86_TRAP_DB);
+	return RUN_RESUME;
+}

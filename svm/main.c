@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The SVM backend's table, and its set-up when the module loads.
+ */
+#include <keel/pgtable.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+#include "vmcb.h"
+
+static int svm_setup(void)
+{
+	int ret;
+
+	ret = svm_caps_setup();
+	if (ret)
+		return ret;
+	ret = svm_maps_create();
+	if (ret)
+		return ret;
+	ret = svm_cpus_create();
+	if (ret)
+		goto err_maps;
+	ret = keel_pgtable_init(&keel_pte_npt);
+	if (ret)
+		goto err_cpus;
+	return 0;
+
+err_cpus:
+	svm_cpus_destroy();
+err_maps:
+	svm_maps_destroy();
+	return ret;
+}
+
+static void svm_teardown(void)
+{
+	keel_pgtable_exit();
+	svm_cpus_destroy();
+	svm_maps_destroy();
+}
+
+/* A VM has nothing of its own here: maps are shared, second-level tables are the engine's. */
+static int svm_vm_create(struct vm *vm)
+{
+	return 0;
+}
+
+static void svm_vm_destroy(struct vm *vm)
+{
+}
+
+const struct vendor_ops keel_svm_ops = {
+	.name			= "svm",
+	.vcpu_size		= sizeof(struct svm_vcpu),
+	.supported		= svm_supported,
+	.setup			= svm_setup,
+	.teardown		= svm_teardown,
+	.cpu_busy		= svm_cpu_busy,
+	.cpu_enable		= svm_cpu_enable,
+	.cpu_disable		= svm_cpu_disable,
+	.vm_create		= svm_vm_create,
+	.vm_destroy		= svm_vm_destroy,
+	.vcpu_create		= svm_vcpu_create,
+	.vcpu_destroy		= svm_vcpu_destroy,
+	.vcpu_reset		= svm_vcpu_reset,
+	.vcpu_load		= svm_vcpu_load,
+	.vcpu_put		= svm_vcpu_put,
+	.regs_fetch		= svm_regs_fetch,
+	.enter			= svm_enter,
+	.exit_fast		= svm_exit_fast,
+	.exit_slow		= svm_exit_slow,
+	.inject			= svm_inject,
+	.windows		= svm_windows,
+	.nmi_masked_changed	= svm_nmi_masked_changed,
+	.intercepts_changed	= svm_intercepts_changed,
+	.tlb_flush		= svm_tlb_flush,
+	.msr_get		= svm_msr_get,
+	.msr_set		= svm_msr_set,
+	.cpuid_mask		= svm_cpuid_mask,
+	.describe_exit		= svm_describe_exit,
+	.dump			= svm_dump,
+};

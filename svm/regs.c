@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Between struct vcpu_regs and the VMCB: dirty groups are written before an entry, others are fetched when somebody asks.
+ *
+ * RAX, RSP, RIP, RFLAGS and the interrupt shadow are copied at every entry and exit (vcpu.c), the other general registers by
+ * entry.S. Where hardware holds another value than the guest sees (EFER.SVME, CR4.MCE, CR0.CD and NW), the difference is made
+ * and taken back here, and the guest's accesses are intercepted while there is one.
+ */
+#include <linux/mem_encrypt.h>
+#include <linux/percpu.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/tlbflush.h>
+#include <keel/memory.h>
+#include <keel/vcpu.h>
+#include "vmcb.h"
+
+/* Caching off has no meaning for memory that the host caches as well; hardware would only run uncached. */
+#define CR0_UNCACHED	(X86_CR0_CD | X86_CR0_NW)
+
+/* ---- segments ---- */
+
+/* VMCB attributes are bits 40-47 and 52-55 of a descriptor, packed. */
+static u16 pack_attributes(u32 ar)
+{
+	if (ar & SEG_UNUSABLE)
+		ar &= ~SEG_P;
+	return (ar & 0xff) | ((ar >> 4) & 0xf00);
+}
+
+static u32 unpack_attributes(const struct vmcb_seg *s)
+{
+	u32 ar = (s->attrib & 0xff) | ((s->attrib & 0xf00u) << 4);
+
+	/* G is not kept for every segment: derive it */
+	ar &= ~SEG_G;
+	if (s->limit > 0xfffff)
+		ar |= SEG_G;
+	return ar;
+}
+
+static void write_segment(struct vmcb_seg *out, const struct segment *in)
+{
+	out->selector = in->selector;
+	out->attrib = pack_attributes(in->ar);
+	out->limit = in->limit;
+	out->base = in->base;
+}
+
+static void fetch_segment(struct segment *out, const struct vmcb_seg *in)
+{
+	out->selector = in->selector;
+	out->ar = unpack_attributes(in);
+	out->limit = in->limit;
+	out->base = in->base;
+	if (!(out->ar & SEG_P))
+		out->ar |= SEG_UNUSABLE;
+}
+
+static void write_segments(struct vmcb *vmcb, const struct vcpu_regs *r)
+{
+	struct vmcb_save_area *save = &vmcb->save;
+
+	write_segment(&save->es, &r->seg[SEG_ES]);
+	write_segment(&save->cs, &r->seg[SEG_CS]);
+	write_segment(&save->ss, &r->seg[SEG_SS]);
+	write_segment(&save->ds, &r->seg[SEG_DS]);
+	write_segment(&save->fs, &r->seg[SEG_FS]);
+	write_segment(&save->gs, &r->seg[SEG_GS]);
+	write_segment(&save->ldtr, &r->seg[SEG_LDTR]);
+	write_segment(&save->tr, &r->seg[SEG_TR]);
+	save->cpl = seg_dpl(&r->seg[SEG_SS]);
+	vmcb_changed(vmcb, VMCB_CLEAN_SEG);
+}
+
+static void fetch_segments(struct vcpu_regs *r, const struct vmcb *vmcb)
+{
+	const struct vmcb_save_area *save = &vmcb->save;
+	struct segment *ss = &r->seg[SEG_SS];
+	unsigned int i;
+
+	fetch_segment(&r->seg[SEG_ES], &save->es);
+	fetch_segment(&r->seg[SEG_CS], &save->cs);
+	fetch_segment(ss, &save->ss);
+	fetch_segment(&r->seg[SEG_DS], &save->ds);
+	fetch_segment(&r->seg[SEG_FS], &save->fs);
+	fetch_segment(&r->seg[SEG_GS], &save->gs);
+	fetch_segment(&r->seg[SEG_LDTR], &save->ldtr);
+	fetch_segment(&r->seg[SEG_TR], &save->tr);
+
+	/* the CPL field rules; SS may be a null selector in 64-bit mode */
+	ss->ar = (ss->ar & ~(3u << SEG_DPL_SHIFT)) | (u32)(save->cpl & 3) << SEG_DPL_SHIFT;
+	/* what Intel's format asks for: code and data accessed, the task busy */
+	for (i = SEG_ES; i <= SEG_GS; i++)
+		if (!(r->seg[i].ar & SEG_UNUSABLE))
+			r->seg[i].ar |= 1;
+	if (!(r->seg[SEG_TR].ar & SEG_UNUSABLE))
+		r->seg[SEG_TR].ar |= 2;
+}
+
+static void write_tables(struct vmcb *vmcb, const struct vcpu_regs *r)
+{
+	vmcb->save.gdtr.base = r->gdt.base;
+	vmcb->save.gdtr.limit = r->gdt.limit;
+	vmcb->save.idtr.base = r->idt.base;
+	vmcb->save.idtr.limit = r->idt.limit;
+	vmcb_changed(vmcb, VMCB_CLEAN_DT);
+}
+
+static void fetch_tables(struct vcpu_regs *r, const struct vmcb *vmcb)
+{
+	r->gdt.base = vmcb->save.gdtr.base;
+	r->gdt.limit = vmcb->save.gdtr.limit;
+	r->idt.base = vmcb->save.idtr.base;
+	r->idt.limit = vmcb->save.idtr.limit;
+}
+
+/* ---- control registers ---- */
+
+static void write_control(struct svm_vcpu *svm, u32 groups)
+{
+	const struct vcpu_regs *r = &svm->vcpu.regs;
+	struct vmcb_save_area *save = &svm->vmcb->save;
+
+	if (groups & RG_CR0)
+		save->cr0 = r->cr0 & ~CR0_UNCACHED;
+	if (groups & RG_CR3)
+		save->cr3 = r->cr3;
+	/* a machine check in the guest must reach the host, not shut the CPU down */
+	if (groups & RG_CR4)
+		save->cr4 = r->cr4 | X86_CR4_MCE;
+	if (groups & RG_EFER)
+		save->efer = r->efer | EFER_SVME;
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_CR);
+	if (groups & (RG_CR0 | RG_CR4))
+		svm_cr_intercepts(svm);
+}
+
+static void write_syscall(struct vmcb_save_area *save, const struct vcpu_regs *r)
+{
+	save->star = r->star;
+	save->lstar = r->lstar;
+	save->cstar = r->cstar;
+	save->sfmask = r->sfmask;
+	save->kernel_gs_base = r->kernel_gs_base;
+	save->sysenter_cs = r->sysenter_cs;
+	save->sysenter_esp = r->sysenter_esp;
+	save->sysenter_eip = r->sysenter_eip;
+}
+
+static void fetch_syscall(struct vcpu_regs *r, const struct vmcb_save_area *save)
+{
+	r->star = save->star;
+	r->lstar = save->lstar;
+	r->cstar = save->cstar;
+	r->sfmask = save->sfmask;
+	r->kernel_gs_base = save->kernel_gs_base;
+	r->sysenter_cs = save->sysenter_cs;
+	r->sysenter_esp = save->sysenter_esp;
+	r->sysenter_eip = save->sysenter_eip;
+}
+
+static void write_tsc(struct svm_vcpu *svm)
+{
+	svm->vmcb->control.tsc_offset = svm->vcpu.tsc.offset;
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_INTERCEPTS);
+	svm_tsc_ratio_load(svm);
+}
+
+/* ---- debug registers ---- */
+
+static bool launcher_breakpoints(const struct svm_vcpu *svm)
+{
+	return svm->vcpu.guest_debug & KVM_GUESTDBG_USE_HW_BP;
+}
+
+/*
+ * svm_dr_changed() - debug registers, or who owns them, changed: bring VMCB and intercepts in line
+ *
+ * Until the guest uses its debug registers, every access exits and DR0-3 stay the host's. From its first access to the
+ * next load they are switched at each entry; and always while a breakpoint is enabled.
+ */
+void svm_dr_changed(struct svm_vcpu *svm)
+{
+	const struct vcpu_regs *r = &svm->vcpu.regs;
+	struct vmcb *vmcb = svm->vmcb;
+	bool launcher = launcher_breakpoints(svm);
+	u64 dr7 = launcher ? svm->vcpu.debug_dr7 : r->dr7;
+	bool open = svm->dr_open && !launcher;
+
+	vmcb->save.dr6 = r->dr6;
+	vmcb->save.dr7 = dr7;
+	vmcb_changed(vmcb, VMCB_CLEAN_DR);
+
+	vmcb->control.intercepts[INTERCEPT_DR] = open ? 0 : ~0u;
+	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS);
+	if (open || (dr7 & DR_GLOBAL_ENABLE_MASK) || (dr7 & DR_LOCAL_ENABLE_MASK))
+		svm->rare |= RARE_DR;
+	else
+		svm->rare &= ~RARE_DR;
+}
+
+/* Guest values, or the launcher's, to DR0-3. Interrupts off, right before the entry. */
+void svm_dr_load(struct svm_vcpu *svm)
+{
+	const u64 *dr = launcher_breakpoints(svm) ? svm->vcpu.debug_dr : svm->vcpu.regs.dr;
+
+	set_debugreg(0, 7);
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
+}
+
+/* The host's own again, right after the exit. */
+void svm_dr_save(struct svm_vcpu *svm)
+{
+	u64 *dr = svm->vcpu.regs.dr;
+
+	if (!launcher_breakpoints(svm)) {
+		get_debugreg(dr[0], 0);
+		get_debugreg(dr[1], 1);
+		get_debugreg(dr[2], 2);
+		get_debugreg(dr[3], 3);
+	}
+	if (hw_breakpoint_active())
+		hw_breakpoint_restore();
+}
+
+static void fetch_debug(struct svm_vcpu *svm)
+{
+	struct vcpu_regs *r = &svm->vcpu.regs;
+
+	r->dr6 = svm->vmcb->save.dr6;
+	if (!launcher_breakpoints(svm))
+		r->dr7 = svm->vmcb->save.dr7;
+}
+
+/* ---- by group ---- */
+
+/**
+ * svm_regs_fetch() - copy groups from the VMCB
+ * @vcpu: loaded, outside guest mode
+ * @groups: RG_* that are not valid in vcpu->regs
+ *
+ * SVM_KEPT groups are always valid there: their every change is intercepted.
+ */
+void svm_regs_fetch(struct vcpu *vcpu, u32 groups)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vcpu_regs *r = &vcpu->regs;
+	const struct vmcb_save_area *save = &svm->vmcb->save;
+
+	/* hot: what a walk of the guest's page tables needs */
+	if (groups & RG_CR0)
+		r->cr0 = save->cr0 | (r->cr0 & CR0_UNCACHED);
+	if (groups & RG_CR3)
+		r->cr3 = save->cr3;
+	if (groups & RG_SEG)
+		fetch_segments(r, svm->vmcb);
+	if (likely(!(groups & ~(RG_CR0 | RG_CR3 | RG_SEG))))
+		return;
+	if (groups & RG_CR2)
+		r->cr2 = save->cr2;
+	if (groups & RG_DT)
+		fetch_tables(r, svm->vmcb);
+	if (groups & RG_DR)
+		fetch_debug(svm);
+	if (groups & RG_SYSCALL)
+		fetch_syscall(r, save);
+}
+
+/*
+ * svm_regs_write() - bring dirty groups to the VMCB
+ *
+ * Context: interrupts off, before the entry. RAX, RSP, RIP and RFLAGS are the caller's.
+ */
+void svm_regs_write(struct svm_vcpu *svm, u32 groups)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+	struct vcpu_regs *r = &vcpu->regs;
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (groups & RG_SHADOW)
+		vmcb->control.int_state = vcpu->events.shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
+	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS))))
+		return;
+	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))
+		write_control(svm, groups);
+	if (groups & RG_CR2) {
+		vmcb->save.cr2 = r->cr2;
+		vmcb_changed(vmcb, VMCB_CLEAN_CR2);
+	}
+	if (groups & RG_SEG)
+		write_segments(vmcb, r);
+	if (groups & RG_DT)
+		write_tables(vmcb, r);
+	if (groups & RG_DR)
+		svm_dr_changed(svm);
+	if (groups & RG_SYSCALL)
+		write_syscall(&vmcb->save, r);
+	if (groups & RG_PAT) {
+		vmcb->save.g_pat = r->pat;
+		vmcb_changed(vmcb, VMCB_CLEAN_NPT);
+	}
+	if (groups & RG_ROOT) {
+		vmcb->control.nested_cr3 = __sme_set(keel_memory_root(vcpu));
+		vmcb_changed(vmcb, VMCB_CLEAN_NPT);
+	}
+	if (groups & RG_TSC)
+		write_tsc(svm);
+	if (groups & RG_TPR)
+		svm_set_int_ctl(svm, (svm->int_ctl & ~V_TPR_MASK) | (keel_get_cr8(vcpu) & V_TPR_MASK));
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU on SVM: its life, its time on a CPU, and the entry into the guest.
+ *
+ * svm_enter() is the hot path: it moves RAX, RSP, RIP, RFLAGS and the interrupt shadow, looks at one word for all that is rare,
+ * and leaves the rest in the VMCB until somebody asks. The host's FS, GS, TR, LDTR and system-call MSRs are saved once per
+ * load and brought back after each exit; what changes them in between is a change of the LDT alone, looked for before
+ * each entry.
+ */
+#include <linux/atomic.h>
+#include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+#include <asm/io.h>
+#include <asm/msr.h>
+#include <asm/tlbflush.h>
+#include <keel/host.h>
+#include <keel/irq.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "insn.h"
+#include "vmcb.h"
+
+static_assert(offsetof(struct svm_vcpu, vcpu) == 0);
+static_assert(offsetof(struct vcpu, regs) == 0);
+static_assert(offsetof(struct vcpu_regs, gpr) == 0);
+static_assert(sizeof(struct vmcb_control_area) == 0x400);
+static_assert(offsetof(struct vmcb, save) == 0x400);
+static_assert(offsetof(struct vmcb_control_area, nested_cr3) == 0xb0);
+static_assert(offsetof(struct vmcb_control_area, insn_bytes) == 0xd1);
+static_assert(offsetof(struct vmcb_save_area, rip) == 0x178);
+static_assert(offsetof(struct vmcb_save_area, cr2) == 0x240);
+static_assert(offsetof(struct vmcb_save_area, spec_ctrl) == 0x2e0);
+static_assert(sizeof(struct vmcb) <= PAGE_SIZE);
+
+static atomic64_t serials;
+
+int svm_vcpu_create(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+
+	if (!page)
+		return -ENOMEM;
+	svm->vmcb = page_address(page);
+	svm->vmcb_pa = __sme_set(page_to_phys(page));
+	svm->last_cpu = -1;
+	svm->serial = atomic64_inc_return(&serials);
+	svm_vmcb_init(svm);
+	return 0;
+}
+
+void svm_vcpu_destroy(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	free_page((unsigned long)svm->vmcb);
+	svm->vmcb = NULL;
+}
+
+/*
+ * svm_vcpu_reset() - no event, no window, no memory of an NMI; registers come as dirty groups
+ */
+void svm_vcpu_reset(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *control = &svm->vmcb->control;
+
+	control->event_inj = 0;
+	control->exit_int_info = 0;
+	control->virt_ext = 0;
+	svm->vmcb->save.dbgctl = 0;
+	svm->rare = 0;
+	svm->dr_open = false;
+	svm_set_int_ctl(svm, V_INTR_MASKING_MASK);
+	svm_intercepts_changed(vcpu);
+}
+
+/* SPEC_CTRL is switched around the guest when VMRUN does not do it and the two values differ. */
+static void spec_ctrl_prepare(struct svm_vcpu *svm)
+{
+	u64 guest = svm->vcpu.msrs.spec_ctrl;
+
+	if (svm_caps.spec_ctrl) {
+		svm->vmcb->save.spec_ctrl = guest;
+		svm->spec = 0;
+	} else if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && guest != keel_host_spec_ctrl()) {
+		svm->spec = keel_host_spec_ctrl() | SPEC_SWITCH;
+	} else {
+		svm->spec = 0;
+	}
+}
+
+void svm_vcpu_load(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm_cpu_load(svm);
+	spec_ctrl_prepare(svm);
+}
+
+void svm_vcpu_put(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm_cpu_put(svm);
+	/* back to lazy debug registers: the next access exits again */
+	if (unlikely(svm->dr_open)) {
+		svm->dr_open = false;
+		vcpu_need(vcpu, RG_DR);
+		vcpu_dirty(vcpu, RG_DR);
+	}
+}
+
+static void enter_rare(struct svm_vcpu *svm)
+{
+	if (svm->rare & RARE_DR)
+		svm_dr_load(svm);
+	if (svm->rare & (RARE_INJECTED | RARE_TF))
+		svm_intr_before(svm);
+}
+
+static void exit_rare(struct svm_vcpu *svm)
+{
+	if (svm->rare & RARE_DR)
+		svm_dr_save(svm);
+	if (svm->rare & (RARE_INJECTED | RARE_TF | RARE_IRET))
+		svm_intr_after(svm);
+}
+
+/*
+ * svm_enter() - run the guest until its next exit
+ *
+ * Context: loaded, interrupts off.
+ */
+void svm_enter(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vcpu_regs *r = &vcpu->regs;
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (r->dirty & ~(RG_RSP | RG_RIP | RG_RFLAGS))
+		svm_regs_write(svm, r->dirty);
+	vmcb->save.rax = r->gpr[GPR_RAX];
+	vmcb->save.rsp = r->gpr[GPR_RSP];
+	vmcb->save.rip = r->rip;
+	vmcb->save.rflags = r->rflags;
+	if (unlikely(svm->rare))
+		enter_rare(svm);
+	/* another thread of the launcher may have given it a new LDT since the load */
+	if (unlikely(svm_sldt()))
+		svm_vmsave(svm->host_pa);
+	if (unlikely(svm->spec))
+		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
+
+	svm_run(r, svm->vmcb_pa, svm->host_pa, svm->spec);
+
+	vmcb->control.clean = VMCB_CLEAN_ALL;
+	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	r->gpr[GPR_RAX] = vmcb->save.rax;
+	r->gpr[GPR_RSP] = vmcb->save.rsp;
+	r->rip = vmcb->save.rip;
+	r->rflags = vmcb->save.rflags;
+	vcpu->events.shadow = vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK;
+	r->valid = SVM_KEPT | RG_RSP | RG_RIP | RG_RFLAGS | RG_SHADOW;
+	r->dirty = 0;
+
+	if (unlikely((vmcb->control.int_ctl ^ svm->int_ctl) & V_TPR_MASK))
+		svm_tpr_changed(svm);
+	if (unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
+		svm_event_interrupted(svm);
+	if (unlikely(svm->rare))
+		exit_rare(svm);
+}
+
+/* ---- MSRs that only this backend knows ---- */
+
+#define DEBUGCTL_LBR	BIT_ULL(0)
+#define DEBUGCTL_BTF	BIT_ULL(1)
+
+static u64 *branch_record(struct vmcb *vmcb, u32 msr)
+{
+	switch (msr) {
+	case MSR_IA32_LASTBRANCHFROMIP:	return &vmcb->save.br_from;
+	case MSR_IA32_LASTBRANCHTOIP:	return &vmcb->save.br_to;
+	case MSR_IA32_LASTINTFROMIP:	return &vmcb->save.last_excp_from;
+	case MSR_IA32_LASTINTTOIP:	return &vmcb->save.last_excp_to;
+	default:			return NULL;
+	}
+}
+
+/* 0, 1 for #GP, -ENOENT if not known here. */
+int svm_msr_get(struct vcpu *vcpu, u32 msr, u64 *val)
+{
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	u64 *record;
+
+	if (msr == MSR_IA32_DEBUGCTLMSR) {
+		*val = vmcb->save.dbgctl;
+		return 0;
+	}
+	record = branch_record(vmcb, msr);
+	if (!record)
+		return -ENOENT;
+	*val = *record;
+	return 0;
+}
+
+/* Branch records are switched only while the guest has them on, where the CPU can. */
+static int set_debugctl(struct vcpu *vcpu, u64 val)
+{
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+
+	if (val & ~(DEBUGCTL_LBR | DEBUGCTL_BTF))
+		return 1;
+	if (!svm_caps.lbr)
+		return val ? 1 : 0;
+	vmcb->save.dbgctl = val;
+	if (val)
+		vmcb->control.virt_ext |= LBR_CTL_ENABLE_MASK;
+	else
+		vmcb->control.virt_ext &= ~LBR_CTL_ENABLE_MASK;
+	vmcb_changed(vmcb, VMCB_CLEAN_LBR);
+	return 0;
+}
+
+int svm_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host)
+{
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	u64 *record;
+
+	if (msr == MSR_IA32_DEBUGCTLMSR)
+		return set_debugctl(vcpu, val);
+	record = branch_record(vmcb, msr);
+	if (!record)
+		return -ENOENT;
+	/* read-only to the guest; a launcher restores them */
+	if (!host)
+		return 1;
+	*record = val;
+	vmcb_changed(vmcb, VMCB_CLEAN_LBR);
+	return 0;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct svm_vcpu, the VMCB of <asm/svm.h>, and the only ways to change what the CPU may cache of it.
+ *
+ * The CPU keeps parts of a VMCB from one VMRUN to the next; a clean bit per part says that memory has not changed
+ * (AMD APM, "VMCB State Caching"). Every store to such a part goes through a setter here or is followed by vmcb_changed().
+ */
+#ifndef KEEL_SVM_VMCB_H
+#define KEEL_SVM_VMCB_H
+
+#include <linux/bits.h>
+#include <asm/svm.h>
+#include <keel/types.h>
+#include <keel/vcpu.h>
+
+/* Clean bits */
+#define VMCB_CLEAN_INTERCEPTS	BIT(0)	/* intercepts, TSC offset, pause filter */
+#define VMCB_CLEAN_PERM		BIT(1)	/* IOPM, MSRPM */
+#define VMCB_CLEAN_ASID		BIT(2)
+#define VMCB_CLEAN_INTR		BIT(3)	/* V_TPR, V_IRQ and the rest of int_ctl, int_vector */
+#define VMCB_CLEAN_NPT		BIT(4)	/* nested CR3, G_PAT */
+#define VMCB_CLEAN_CR		BIT(5)	/* CR0, CR3, CR4, EFER */
+#define VMCB_CLEAN_DR		BIT(6)	/* DR6, DR7 */
+#define VMCB_CLEAN_DT		BIT(7)	/* GDTR, IDTR */
+#define VMCB_CLEAN_SEG		BIT(8)	/* CS, DS, SS, ES, CPL */
+#define VMCB_CLEAN_CR2		BIT(9)
+#define VMCB_CLEAN_LBR		BIT(10)	/* DBGCTL, branch and exception records */
+#define VMCB_CLEAN_ALL		GENMASK(10, 0)
+
+/* NPF error code, EXITINFO1 ("Nested versus Guest Page Faults, Fault Ordering") */
+#define NPF_PRESENT		BIT_ULL(0)
+#define NPF_WRITE		BIT_ULL(1)
+#define NPF_RESERVED		BIT_ULL(3)
+#define NPF_FETCH		BIT_ULL(4)
+#define NPF_TABLE		BIT_ULL(33)
+
+/* EXITINFO1 of a MOV to or from CR with decode assists */
+#define CR_VALID		BIT_ULL(63)
+
+#define SVM_DR6_FIXED		0xffff0ff0ull
+#define SVM_DR7_FIXED		0x400ull
+
+/**
+ * enum svm_rare - why an entry or exit leaves the straight path
+ * @RARE_INJECTED: an event was handed over for this entry
+ * @RARE_DR: guest values belong in DR0-3
+ * @RARE_IRET: an IRET that ends an NMI was intercepted and is about to execute
+ * @RARE_STEP: one instruction, then core looks at NMIs again
+ * @RARE_DEBUG: the launcher single-steps
+ * @RARE_TF: RFLAGS.TF is ours
+ */
+enum svm_rare {
+	RARE_INJECTED	= BIT(0),
+	RARE_DR		= BIT(1),
+	RARE_IRET	= BIT(2),
+	RARE_STEP	= BIT(3),
+	RARE_DEBUG	= BIT(4),
+	RARE_TF		= RARE_STEP | RARE_DEBUG,
+};
+
+/**
+ * struct svm_vcpu - a vCPU on SVM
+ * @vmcb: its VMCB, one page
+ * @vmcb_pa: physical address, with the memory encryption bit of the host where that is on
+ * @host_pa: this CPU's area for the host's FS, GS, TR, LDTR and system-call MSRs; while loaded
+ * @spec: host's SPEC_CTRL with SPEC_SWITCH when it must be restored after each exit, else 0
+ * @rare: RARE_*
+ * @int_ctl: as last written; V_TPR is compared after each exit
+ * @asid_generation: generation of the CPU's pool that the ASID is of
+ * @serial: tells vCPUs apart for the branch predictor barrier; never reused
+ * @last_cpu: CPU of the last load, -1 for none
+ * @dr_open: the guest has used its debug registers since the last load
+ * @inject_info: EVENTINJ of this entry, while RARE_INJECTED
+ * @inject_len: length of the INT instruction that RIP was moved over for it
+ * @iret_rip: address of the IRET, while RARE_IRET
+ * @step_rip: address of the instruction that RARE_TF applies to
+ * @step_dr6: DR6 before it
+ * @step_tf: the guest's own TF
+ * @stepped: the #DB of this exit is our step's
+ */
+struct svm_vcpu {
+	struct vcpu vcpu;		/* first: entry.S and the core rely on it */
+	struct vmcb *vmcb;
+	u64 vmcb_pa;
+	u64 host_pa;
+	u64 spec;
+	u32 rare;
+	u32 int_ctl;
+	int last_cpu;
+	u64 asid_generation;
+	u64 serial;
+	bool dr_open;
+	bool step_tf;
+	bool stepped;
+	u8 inject_len;
+	u32 inject_info;
+	u64 iret_rip;
+	u64 step_rip;
+	u64 step_dr6;
+};
+
+#define SPEC_SWITCH	BIT_ULL(63)
+
+/* Register groups that the guest cannot change without an exit. */
+#define SVM_KEPT	(RG_CR4 | RG_EFER | RG_PAT | RG_ROOT | RG_TSC | RG_TPR)
+
+static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)
+{
+	return container_of(vcpu, struct svm_vcpu, vcpu);
+}
+
+/* Parts of the VMCB were changed. */
+static inline void vmcb_changed(struct vmcb *vmcb, u32 parts)
+{
+	vmcb->control.clean &= ~parts;
+}
+
+static inline bool vmcb_intercepts(const struct vmcb *vmcb, unsigned int bit)
+{
+	return vmcb->control.intercepts[bit / 32] & BIT(bit % 32);
+}
+
+static inline void vmcb_intercept(struct vmcb *vmcb, unsigned int bit)
+{
+	vmcb->control.intercepts[bit / 32] |= BIT(bit % 32);
+	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS);
+}
+
+static inline void vmcb_pass(struct vmcb *vmcb, unsigned int bit)
+{
+	vmcb->control.intercepts[bit / 32] &= ~BIT(bit % 32);
+	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS);
+}
+
+static inline void svm_set_int_ctl(struct svm_vcpu *svm, u32 val)
+{
+	svm->int_ctl = val;
+	svm->vmcb->control.int_ctl = val;
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_INTR);
+}
+
+/**
+ * struct svm_caps - what the CPU offers beyond the required, const after setup
+ * @nr_asids: ASIDs 1 .. nr_asids - 1 may be used
+ * @nrip: next RIP is saved at instruction intercepts
+ * @decode: decode assists: instruction bytes, operands of CR accesses
+ * @flush_asid: one ASID can be flushed
+ * @pause_filter: PAUSE is counted before it is intercepted
+ * @pause_threshold: and its distance judged
+ * @lbr: branch records are switched
+ * @tsc_ratio: guest TSC frequency
+ * @spec_ctrl: SPEC_CTRL is switched by VMRUN
+ * @xsave: XSETBV exists
+ * @invpcid: INVPCID exists and can be intercepted
+ * @rdpru: RDPRU exists
+ * @smi: SMIs can be intercepted: SMM is not locked by the firmware
+ * @cr8_emulated: the emulated CPU below cannot virtualize CR8 writes
+ */
+struct svm_caps {
+	u32 nr_asids;
+	bool nrip;
+	bool decode;
+	bool flush_asid;
+	bool pause_filter;
+	bool pause_threshold;
+	bool lbr;
+	bool tsc_ratio;
+	bool spec_ctrl;
+	bool xsave;
+	bool invpcid;
+	bool rdpru;
+	bool smi;
+	bool cr8_emulated;
+};
+
+extern struct svm_caps svm_caps;
+
+/* caps.c */
+int svm_supported(void);
+int svm_caps_setup(void);
+void svm_cpuid_mask(struct kvm_cpuid_entry2 *entry);
+
+/* vmcb.c */
+int svm_maps_create(void);
+void svm_maps_destroy(void);
+void svm_vmcb_init(struct svm_vcpu *svm);
+void svm_intercepts_changed(struct vcpu *vcpu);
+void svm_cr_intercepts(struct svm_vcpu *svm);
+
+/* asid.c: per-CPU state */
+struct svm_cpu;
+int svm_cpus_create(void);
+void svm_cpus_destroy(void);
+bool svm_cpu_busy(void);
+int svm_cpu_enable(void);
+void svm_cpu_disable(void);
+void svm_cpu_load(struct svm_vcpu *svm);
+void svm_cpu_put(struct svm_vcpu *svm);
+void svm_tsc_ratio_load(struct svm_vcpu *svm);
+void svm_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope);
+
+/* vcpu.c */
+int svm_vcpu_create(struct vcpu *vcpu);
+void svm_vcpu_destroy(struct vcpu *vcpu);
+void svm_vcpu_reset(struct vcpu *vcpu);
+void svm_vcpu_load(struct vcpu *vcpu);
+void svm_vcpu_put(struct vcpu *vcpu);
+void svm_enter(struct vcpu *vcpu);
+int svm_msr_get(struct vcpu *vcpu, u32 msr, u64 *val);
+int svm_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host);
+
+/**
+ * svm_run() - entry.S: VMLOAD, VMRUN, VMSAVE, and the host's state again
+ * @regs: general registers but RAX and RSP, in and out
+ * @vmcb_pa: the guest
+ * @host_pa: the host's part that VMLOAD restores
+ * @spec: struct svm_vcpu.spec
+ *
+ * Context: interrupts off; GIF is clear around the guest and set again on return.
+ */
+void svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec);
+
+/* regs.c */
+void svm_regs_fetch(struct vcpu *vcpu, u32 groups);
+void svm_regs_write(struct svm_vcpu *svm, u32 groups);
+void svm_dr_changed(struct svm_vcpu *svm);
+void svm_dr_load(struct svm_vcpu *svm);
+void svm_dr_save(struct svm_vcpu *svm);
+
+/* intr.c */
+void svm_inject(struct vcpu *vcpu, const struct event *event);
+void svm_windows(struct vcpu *vcpu, u32 windows);
+void svm_nmi_masked_changed(struct vcpu *vcpu);
+void svm_event_interrupted(struct svm_vcpu *svm);
+void svm_intr_before(struct svm_vcpu *svm);
+void svm_intr_after(struct svm_vcpu *svm);
+void svm_tpr_changed(struct svm_vcpu *svm);
+void svm_exit_vintr(struct svm_vcpu *svm);
+void svm_exit_iret(struct svm_vcpu *svm);
+int svm_exit_db(struct svm_vcpu *svm);
+
+/* exit.c */
+enum exit_verdict svm_exit_fast(struct vcpu *vcpu);
+int svm_exit_slow(struct vcpu *vcpu);
+const char *svm_describe_exit(u64 reason);
+void svm_dump(struct vcpu *vcpu);
+
+#endif
