@@ -162,7 +162,7 @@ static int insn_write(struct emu *e, u64 la, const void *data, unsigned int size
 	}
 	for (pos = 0, n = 0; pos < size; pos += len) {
 		len = piece(la + pos, size - pos);
-		ret = write_piece(vcpu, gpa[n++], pos, data + pos, len, pos + len == size);
+		ret = write_piece(vcpu, gpa[n++], pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
 		if (ret != EMU_CONTINUE)
 			return ret;
 	}

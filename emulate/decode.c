@@ -392,6 +392,14 @@ static inline void decode_sizes(const struct emu *e, struct emu_insn *in)
 		in->addr_size = in->addr_size == 4 ? 2 : 4;
 }
 
+/* LOCK wants a memory operand that is written; AMD also has LOCK MOV CR0 for MOV CR8. */
+static bool is_lockable(const struct emu *e, const struct emu_insn *in)
+{
+	if (in->row.op == EMU_OP_MOV_FROM_CR || in->row.op == EMU_OP_MOV_TO_CR)
+		return !e->intel && (in->reg & 7) == 0;
+	return (in->row.flags & F_LOCK) && emu_is_memory(in);
+}
+
 /* What makes a complete instruction invalid. */
 static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 {
@@ -399,14 +407,11 @@ static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 
 	if (in->row.class == CLASS_UD)
 		return true;
-	if ((in->prefix & EMU_PFX_LOCK) && (!(flags & F_LOCK) || !emu_is_memory(in)))
+	if ((in->prefix & EMU_PFX_LOCK) && !is_lockable(e, in))
 		return true;
-	if (in->row.op == EMU_OP_MOV_SREG || in->row.class == CLASS_SYSTEM) {
-		if (in->row.dst == OPR_SREG && (in->reg & 7) == EMU_CS)
-			return true;
-		if ((in->row.dst == OPR_SREG || in->row.src == OPR_SREG) && (in->reg & 7) > EMU_GS)
-			return true;
-	}
+	if (in->row.op == EMU_OP_MOV_SREG &&
+	    ((in->reg & 7) > EMU_GS || (in->row.dst == OPR_SREG && (in->reg & 7) == EMU_CS)))
+		return true;
 	return ((flags & F_I64) && emu_is_long(e)) || ((flags & F_O64) && !emu_is_long(e)) ||
 	       ((flags & F_MEM) && !emu_is_memory(in)) || ((flags & F_REG) && emu_is_memory(in)) ||
 	       ((flags & F_PROT) && emu_is_real(e));

@@ -221,7 +221,8 @@ static int push_frame(struct emu *e, struct emu_stack *s, u64 return_rip)
 	return ret;
 }
 
-int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip)
+/* Runs inside INT n, or by itself: then RIP is moved here. */
+static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 {
 	struct far_target t;
 	struct emu_stack s;
@@ -229,6 +230,8 @@ int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 	u32 entry = 0;
 	int ret;
 
+	e->insn.row.flags |= F_MULTI;
+	e->log.next = 0;
 	ret = e->ops->get_table(e, EMU_IDTR, &idt);
 	if (ret)
 		return ret;
@@ -247,4 +250,17 @@ int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 	emu_stack_commit(e, &s);
 	e->rflags &= ~(u64)(FL_IF | FL_TF | FL_AC | FL_RF);
 	return EMU_CONTINUE;
+}
+
+int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip)
+{
+	int ret;
+
+	ret = real_interrupt(e, vector, return_rip);
+	if (ret == EMU_IO)
+		return ret;
+	emu_forget(e);
+	if (!ret)
+		e->rip = e->next_rip;
+	return ret;
 }

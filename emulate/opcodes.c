@@ -73,7 +73,7 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0x48 ... 0x4f] = R(DEC, UNARY, RM, NONE, F_RW),
 	[0x50 ... 0x57] = R(PUSH, STACK, RM, NONE, F_D64),
 	[0x58 ... 0x5f] = R(POP, STACK, RM, NONE, F_D64),
-	[0x60] = OP(PUSHA, STACK, F_I64),
+	[0x60] = OP(PUSHA, STACK, F_I64 | F_MULTI),
 	[0x61] = OP(POPA, STACK, F_I64),
 	[0x62] = R(BOUND, BRANCH, REG, RM, M | F_I64 | F_MEM),	/* EVEX in long mode or with mod 3 */
 	[0x63] = BY(MODE, ARPL, NONE, NONE, M),
@@ -110,7 +110,7 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0x91 ... 0x97] = R(XCHG, XCHG, RM, ACC, F_RW),
 	[0x98] = OP(CBW, MOV, 0),
 	[0x99] = OP(CWD, MOV, 0),
-	[0x9a] = R(CALLF, FAR, IMM, NONE, I_FAR | F_I64),
+	[0x9a] = R(CALLF, FAR, IMM, NONE, I_FAR | F_I64 | F_MULTI),
 	[0x9b] = OP(FWAIT, NOP, 0),
 	[0x9c] = OP(PUSHF, STACK, F_D64),
 	[0x9d] = OP(POPF, STACK, F_D64),
@@ -142,7 +142,7 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0xc5] = R(LOAD_FAR, SEGMENT, REG, RM, M | F_MEM | F_I64),
 	[0xc6] = BY(REG, MOVI, RM, IMM, M | I_Z | F_BYTE),
 	[0xc7] = BY(REG, MOVI, RM, IMM, M | I_Z),
-	[0xc8] = R(ENTER, STACK, IMM, NONE, I_16_8 | F_D64),
+	[0xc8] = R(ENTER, STACK, IMM, NONE, I_16_8 | F_D64 | F_MULTI),
 	[0xc9] = OP(LEAVE, STACK, F_D64),
 	[0xca] = R(RETF, FAR, IMM, NONE, I_16),
 	[0xcb] = OP(RETF, FAR, 0),
@@ -330,7 +330,7 @@ const struct emu_opcode emu_extension[][8] = {
 	[EXT_INCDEC] = { OP(INC, UNARY, F_RW | F_LOCK), OP(DEC, UNARY, F_RW | F_LOCK) },
 	[EXT_GROUP5] = {
 		OP(INC, UNARY, F_RW | F_LOCK), OP(DEC, UNARY, F_RW | F_LOCK),
-		OP(CALL, BRANCH, F_NEAR), OP(CALLF, FAR, F_MEM), OP(JMP, BRANCH, F_NEAR),
+		OP(CALL, BRANCH, F_NEAR), OP(CALLF, FAR, F_MEM | F_MULTI), OP(JMP, BRANCH, F_NEAR),
 		OP(JMPF, FAR, F_MEM), OP(PUSH, STACK, F_D64),
 	},
 	[EXT_POP] = { OP(POP, STACK, 0) },
@@ -353,7 +353,8 @@ const struct emu_opcode emu_extension[][8] = {
 		BY(REG, GROUP7_MEM, NONE, NONE, 0), BY(REG, GROUP7_REG, NONE, NONE, 0),
 	},
 	[EXT_GROUP7_MEM] = {
-		OP(SGDT, SYSTEM, F_TRAP | F_UMIP), OP(SIDT, SYSTEM, F_TRAP | F_UMIP),
+		OP(SGDT, SYSTEM, F_TRAP | F_UMIP | F_MULTI),
+		OP(SIDT, SYSTEM, F_TRAP | F_UMIP | F_MULTI),
 		OP(LGDT, SYSTEM, F_TRAP | F_PRIV), OP(LIDT, SYSTEM, F_TRAP | F_PRIV),
 		R(SMSW, SYSTEM, RM16, NONE, F_TRAP | F_UMIP), LEN(0),	/* RSTORSSP */
 		OP(LMSW, SYSTEM, F_TRAP | F_PRIV), OP(INVLPG, SYSTEM, F_TRAP | F_PRIV),

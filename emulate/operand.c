@@ -223,6 +223,8 @@ int emu_write_linear(struct emu *e, u64 la, const void *data, unsigned int size,
 
 	if (unlikely(e->log.nr) && log_replay(e, nr, NULL, 0))
 		return EMU_CONTINUE;
+	if (likely(!(e->insn.row.flags & F_MULTI) && e->batch <= 1))
+		acc |= EMU_ACC_FINAL;
 	ret = e->ops->write(e, la, data, size, acc);
 	if (unlikely(ret || e->log.pending))
 		return log_note(e, nr, NULL, 0, ret);

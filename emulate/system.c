@@ -20,7 +20,7 @@ static unsigned int natural_size(const struct emu *e)
 static int exec_mov_cr(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
-	unsigned int nr = in->reg, size = natural_size(e);
+	unsigned int nr = in->prefix & EMU_PFX_LOCK ? 8 : in->reg, size = natural_size(e);
 	u64 val;
 	int ret;
 

@@ -19,18 +19,20 @@
 #ifndef KEEL_EMULATE_H
 #define KEEL_EMULATE_H
 
+#ifdef __KERNEL__
 #include <linux/types.h>
-#ifndef __KERNEL__
+#else
 #include <stdbool.h>
 #include <stddef.h>
-typedef __u8 u8;
-typedef __u16 u16;
-typedef __u32 u32;
-typedef __u64 u64;
-typedef __s8 s8;
-typedef __s16 s16;
-typedef __s32 s32;
-typedef __s64 s64;
+#include <stdint.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t s8;
+typedef int16_t s16;
+typedef int32_t s32;
+typedef int64_t s64;
 #endif
 
 #include <keel/emulate_op.h>
@@ -117,6 +119,7 @@ enum emu_table_nr { EMU_GDTR, EMU_IDTR };
 #define EMU_ACC_FETCH		0x04
 #define EMU_ACC_SYSTEM		0x08	/* descriptor tables, TSS: supervisor whatever the CPL */
 #define EMU_ACC_LOCKED		0x10
+#define EMU_ACC_FINAL		0x20	/* of a write: no access follows in this transaction */
 
 /* struct emu_fault.type */
 enum emu_event_type {
@@ -204,10 +207,11 @@ struct emu_insn {
  * Every callback returns enum emu_result.  EMU_FAULT means that the callback
  * has filled emu.fault (emu_raise() helps).  Linear addresses are after
  * segmentation, canonical, and an access may cross a page.  Callbacks must not
- * touch gpr, rip or rflags unless said so.  A write or port_out may also take
- * the data, set emu.stop and return EMU_CONTINUE: the instruction (or REP
- * iteration) is finished and emu_execute() returns EMU_CONTINUE at once, so
- * that the owner can go to user space with nothing to execute again.
+ * touch gpr, rip or rflags unless said so.  A port_out, or a write that has
+ * EMU_ACC_FINAL, may also take the data, set emu.stop and return EMU_CONTINUE:
+ * the instruction (or REP iteration) is finished and emu_execute() returns
+ * EMU_CONTINUE at once, so that the owner can go to user space with nothing to
+ * execute again.
  *
  * @fetch: instruction bytes [@la, @la + @size); checks execute permission
  * @read: @size 1..16 bytes
@@ -215,7 +219,8 @@ struct emu_insn {
  * @cmpxchg: atomically, if memory equals @old store @new; always put what was
  *	found into @old.  @size 1, 2, 4, 8, 16.  On memory that is no RAM, store @new
  * @probe: would this access fault?  No side effect but the fault
- * @port_in: @count units of @size bytes (1, 2, 4) from @port
+ * @port_in: @count units of @size bytes (1, 2, 4) from @port; IOPL and the I/O
+ *	permission bitmap have been checked
  * @port_out: the same, outwards.  @count is 1 unless emu.io_buf is set
  * @get_segment: any of enum emu_seg_nr
  * @set_segment: load register and hidden part; checks are done already
@@ -300,7 +305,8 @@ struct emu_log {
  *	update lost its race); resume the guest or execute again, interrupts are
  *	allowed in between
  * @nr_bytes: valid bytes in @bytes
- * @bytes: the instruction, for messages and for decoding
+ * @bytes: the instruction: emu_fetch_decode() fills it, the caller of emu_decode()
+ *	does if it wants emu_format() to show it
  */
 struct emu {
 	const struct emu_ops *ops;
