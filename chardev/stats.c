@@ -27,7 +27,7 @@ struct stats_desc {
 	char name[STATS_NAME_SIZE];
 };
 
-static_assert(offsetof(struct stats_desc, name) == sizeof(struct kvm_stats_desc));
+static_assert(offsetof(struct stats_desc, name) == offsetof(struct kvm_stats_desc, name));
 static_assert(sizeof_field(struct vm, stats_id) == STATS_NAME_SIZE);
 
 #define STATS_UNIT	(KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10)
