@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_SET_GUEST_DEBUG: the launcher's breakpoints and single steps.
+ *
+ * This file keeps the settings; the backend puts the launcher's debug registers in place of the guest's and sets RFLAGS.TF
+ * while they are in force (vendor_ops.intercepts_changed and the register groups). The guest's own debug registers stay in
+ * vcpu->regs untouched.
+ */
+#include <asm/trapnr.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+
+/* The launcher asks for an exception on the debugged program's behalf. */
+static int inject_for_launcher(struct vcpu *vcpu, u32 control)
+{
+	if (vcpu->events.exception.valid)
+		return -EBUSY;
+	if (control & KVM_GUESTDBG_INJECT_DB)
+		keel_queue_exception(vcpu, X86_TRAP_DB);
+	else
+		keel_queue_exception(vcpu, X86_TRAP_BP);
+	return 0;
+}
+
+int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
+{
+	u32 control = dbg->control & KEEL_GUESTDBG_VALID;
+	unsigned int i;
+	int ret;
+
+	if (control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) {
+		ret = inject_for_launcher(vcpu, control);
+		if (ret)
+			return ret;
+	}
+	/* the guest's own values, before the launcher's take their place in hardware */
+	vcpu_need(vcpu, RG_DR | RG_RFLAGS | RG_RIP | RG_SEG);
+	vcpu->guest_debug = control & KVM_GUESTDBG_ENABLE ? control : 0;
+	if (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP) {
+		for (i = 0; i < ARRAY_SIZE(vcpu->debug_dr); i++)
+			vcpu->debug_dr[i] = dbg->arch.debugreg[i];
+		/* the upper half must be zero, and access to debug registers stays the guest's */
+		vcpu->debug_dr7 = (lower_32_bits(dbg->arch.debugreg[7]) & ~(u64)DR7_GD) | DR7_FIXED;
+	} else {
+		vcpu->debug_dr7 = DR7_FIXED;
+	}
+	vcpu->singlestep_rip = vcpu_seg(vcpu, SEG_CS)->base + vcpu_rip(vcpu);
+	vcpu_dirty(vcpu, RG_DR | RG_RFLAGS);
+	keel_vendor->intercepts_changed(vcpu);
+	return 0;
+}

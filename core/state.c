@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registers and events of a vCPU as KVM's structures: pairs of get and set, each the other's inverse.
+ *
+ * A setter checks first and changes afterwards, so that -EINVAL leaves the vCPU as it was. What it lets through, hardware can
+ * hold: no value of the launcher's may make a guest entry fail.
+ */
+#include <linux/bitmap.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu/types.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+#include <uapi/linux/kvm.h>
+#include <keel/host.h>
+#include <keel/irq.h>
+#include <keel/memory.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+
+#define RFLAGS_DEFINED	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_TF | \
+			 X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_RF | \
+			 X86_EFLAGS_VM | X86_EFLAGS_AC | X86_EFLAGS_VIF | X86_EFLAGS_VIP | X86_EFLAGS_ID)
+#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
+			 X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+
+/* ---- general registers ---- */
+
+int keel_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
+{
+	const u64 *gpr = vcpu->regs.gpr;
+
+	vcpu_need(vcpu, RG_RSP | RG_RIP | RG_RFLAGS);
+	regs->rax = gpr[GPR_RAX];
+	regs->rbx = gpr[GPR_RBX];
+	regs->rcx = gpr[GPR_RCX];
+	regs->rdx = gpr[GPR_RDX];
+	regs->rsi = gpr[GPR_RSI];
+	regs->rdi = gpr[GPR_RDI];
+	regs->rsp = gpr[GPR_RSP];
+	regs->rbp = gpr[GPR_RBP];
+	regs->r8 = gpr[GPR_R8];
+	regs->r9 = gpr[GPR_R9];
+	regs->r10 = gpr[GPR_R10];
+	regs->r11 = gpr[GPR_R11];
+	regs->r12 = gpr[GPR_R12];
+	regs->r13 = gpr[GPR_R13];
+	regs->r14 = gpr[GPR_R14];
+	regs->r15 = gpr[GPR_R15];
+	regs->rip = vcpu->regs.rip;
+	regs->rflags = vcpu->regs.rflags;
+	return 0;
+}
+
+int keel_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
+{
+	u64 *gpr = vcpu->regs.gpr;
+
+	/* an instruction half done for user space is over only if the launcher went elsewhere */
+	if (vcpu_rip(vcpu) != regs->rip)
+		emu_forget(&vcpu->emu);
+	gpr[GPR_RAX] = regs->rax;
+	gpr[GPR_RBX] = regs->rbx;
+	gpr[GPR_RCX] = regs->rcx;
+	gpr[GPR_RDX] = regs->rdx;
+	gpr[GPR_RSI] = regs->rsi;
+	gpr[GPR_RDI] = regs->rdi;
+	gpr[GPR_RSP] = regs->rsp;
+	gpr[GPR_RBP] = regs->rbp;
+	gpr[GPR_R8] = regs->r8;
+	gpr[GPR_R9] = regs->r9;
+	gpr[GPR_R10] = regs->r10;
+	gpr[GPR_R11] = regs->r11;
+	gpr[GPR_R12] = regs->r12;
+	gpr[GPR_R13] = regs->r13;
+	gpr[GPR_R14] = regs->r14;
+	gpr[GPR_R15] = regs->r15;
+	vcpu->regs.rip = regs->rip;
+	vcpu->regs.rflags = (regs->rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
+	vcpu_dirty(vcpu, RG_RSP | RG_RIP | RG_RFLAGS);
+	/* a queued exception belongs to the instruction that is left */
+	vcpu->events.exception.valid = false;
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/* ---- segments and control registers ---- */
+
+static void segment_out(struct kvm_segment *out, const struct segment *seg)
+{
+	out->base = seg->base;
+	out->limit = seg->limit;
+	out->selector = seg->selector;
+	out->type = seg->ar & SEG_TYPE;
+	out->s = !!(seg->ar & SEG_S);
+	out->dpl = seg_dpl(seg);
+	out->present = !!(seg->ar & SEG_P);
+	out->avl = !!(seg->ar & SEG_AVL);
+	out->l = !!(seg->ar & SEG_L);
+	out->db = !!(seg->ar & SEG_DB);
+	out->g = !!(seg->ar & SEG_G);
+	out->unusable = !!(seg->ar & SEG_UNUSABLE);
+	out->padding = 0;
+}
+
+static void segment_in(struct segment *seg, const struct kvm_segment *in)
+{
+	seg->base = in->base;
+	seg->limit = in->limit;
+	seg->selector = in->selector;
+	seg->ar = in->type & SEG_TYPE;
+	seg->ar |= in->s & 1 ? SEG_S : 0;
+	seg->ar |= (in->dpl & 3) << SEG_DPL_SHIFT;
+	seg->ar |= in->present & 1 ? SEG_P : 0;
+	seg->ar |= in->avl & 1 ? SEG_AVL : 0;
+	seg->ar |= in->l & 1 ? SEG_L : 0;
+	seg->ar |= in->db & 1 ? SEG_DB : 0;
+	seg->ar |= in->g & 1 ? SEG_G : 0;
+	seg->ar |= in->unusable & 1 ? SEG_UNUSABLE : 0;
+}
+
+/* struct kvm_sregs2 begins like struct kvm_sregs, up to and including apic_base. */
+static_assert(offsetof(struct kvm_sregs, apic_base) == offsetof(struct kvm_sregs2, apic_base));
+static_assert(offsetof(struct kvm_sregs, interrupt_bitmap) == offsetof(struct kvm_sregs2, flags));
+
+static void sregs_out(struct vcpu *vcpu, struct kvm_sregs2 *s)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+
+	vcpu_need(vcpu, RG_SEG | RG_DT | RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER);
+	segment_out(&s->cs, &r->seg[SEG_CS]);
+	segment_out(&s->ds, &r->seg[SEG_DS]);
+	segment_out(&s->es, &r->seg[SEG_ES]);
+	segment_out(&s->fs, &r->seg[SEG_FS]);
+	segment_out(&s->gs, &r->seg[SEG_GS]);
+	segment_out(&s->ss, &r->seg[SEG_SS]);
+	segment_out(&s->tr, &r->seg[SEG_TR]);
+	segment_out(&s->ldt, &r->seg[SEG_LDTR]);
+	s->gdt = (struct kvm_dtable){ .base = r->gdt.base, .limit = r->gdt.limit };
+	s->idt = (struct kvm_dtable){ .base = r->idt.base, .limit = r->idt.limit };
+	s->cr0 = r->cr0;
+	s->cr2 = r->cr2;
+	s->cr3 = r->cr3;
+	s->cr4 = r->cr4;
+	s->cr8 = keel_get_cr8(vcpu);
+	s->efer = r->efer;
+	s->apic_base = vcpu->apic_base;
+}
+
+static bool is_pae_paging(const struct kvm_sregs2 *s)
+{
+	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !(s->efer & EFER_LMA);
+}
+
+/* SDM, "Checks on Guest Control Registers, Debug Registers, and MSRs"; APM, "Canonicalization and Consistency Checks" */
+static bool sregs_valid(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	if ((s->cr0 & X86_CR0_PG) && !(s->cr0 & X86_CR0_PE))
+		return false;
+	if ((s->cr0 & X86_CR0_NW) && !(s->cr0 & X86_CR0_CD))
+		return false;
+	if (s->cr0 >> 32 || s->cr8 > 15)
+		return false;
+	if ((s->efer & ~(vcpu->cpuid.efer_allowed | EFER_LMA)) || (s->cr4 & ~vcpu->cpuid.cr4_allowed))
+		return false;
+
+	if ((s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG))
+		return (s->cr4 & X86_CR4_PAE) && (s->efer & EFER_LMA) && !(s->cr3 & vcpu->cpuid.reserved_gpa) &&
+		       !((s->cs.l & 1) && (s->cs.db & 1));
+	return !(s->efer & EFER_LMA) && !(s->cs.l & 1) && !(s->cr4 & X86_CR4_PCIDE);
+}
+
+static void segments_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	struct segment *seg = vcpu->regs.seg;
+
+	segment_in(&seg[SEG_CS], &s->cs);
+	segment_in(&seg[SEG_DS], &s->ds);
+	segment_in(&seg[SEG_ES], &s->es);
+	segment_in(&seg[SEG_FS], &s->fs);
+	segment_in(&seg[SEG_GS], &s->gs);
+	segment_in(&seg[SEG_SS], &s->ss);
+	segment_in(&seg[SEG_TR], &s->tr);
+	segment_in(&seg[SEG_LDTR], &s->ldt);
+	vcpu->regs.gdt = (struct desc_table){ .base = s->gdt.base, .limit = s->gdt.limit };
+	vcpu->regs.idt = (struct desc_table){ .base = s->idt.base, .limit = s->idt.limit };
+}
+
+/* Launchers that reset the boot processor by its registers alone do not wake it. */
+static void wake_if_reset(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	if (vcpu->id == vcpu->vm->bsp_id && vcpu_rip(vcpu) == 0xfff0 && s->cs.selector == 0xf000 &&
+	    s->cs.base == 0xffff0000 && !(s->cr0 & X86_CR0_PE))
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
+static int sregs_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+
+	if (!sregs_valid(vcpu, s))
+		return -EINVAL;
+	if (keel_apic_base_set(vcpu, s->apic_base, true))
+		return -EINVAL;
+	segments_in(vcpu, s);
+	r->cr0 = (s->cr0 & CR0_DEFINED) | X86_CR0_ET;
+	r->cr2 = s->cr2;
+	r->cr3 = s->cr3;
+	r->cr4 = s->cr4;
+	r->efer = s->efer;
+	vcpu_dirty(vcpu, RG_SEG | RG_DT | RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER);
+	keel_set_cr8(vcpu, s->cr8);
+	keel_cpuid_update_runtime(vcpu);
+	keel_vendor->tlb_flush(vcpu, TLB_GUEST);
+	wake_if_reset(vcpu, s);
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/* The interrupt on its way into the guest, -1 for none. */
+static int interrupt_in_flight(const struct vcpu_events *ev)
+{
+	if (ev->injected.valid && ev->injected.type == EVENT_INTR)
+		return ev->injected.vector;
+	return ev->user_irq;
+}
+
+int keel_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	int vector = interrupt_in_flight(&vcpu->events);
+	struct kvm_sregs2 s = { };
+
+	sregs_out(vcpu, &s);
+	memcpy(sregs, &s, offsetof(struct kvm_sregs, interrupt_bitmap));
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+	if (vector >= 0)
+		sregs->interrupt_bitmap[vector / 64] |= BIT_ULL(vector % 64);
+	return 0;
+}
+
+int keel_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	struct kvm_sregs2 s = { };
+	unsigned int i;
+	int ret;
+
+	memcpy(&s, sregs, offsetof(struct kvm_sregs, interrupt_bitmap));
+	ret = sregs_in(vcpu, &s);
+	if (ret)
+		return ret;
+	for (i = 0; i < ARRAY_SIZE(sregs->interrupt_bitmap); i++) {
+		u64 bits = sregs->interrupt_bitmap[i];
+
+		if (!bits)
+			continue;
+		vcpu->events.injected = (struct event){
+			.valid = true, .type = EVENT_INTR, .vector = i * 64 + __ffs64(bits),
+		};
+		break;
+	}
+	return 0;
+}
+
+int keel_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
+{
+	memset(sregs, 0, sizeof(*sregs));
+	sregs_out(vcpu, sregs);
+	if (is_pae_paging(sregs) &&
+	    !keel_read_guest(vcpu->vm, sregs->cr3 & 0xffffffe0, sregs->pdptrs, sizeof(sregs->pdptrs)))
+		sregs->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	return 0;
+}
+
+/* The four PDPTEs are not kept: with nested paging the CPU reads them from guest memory when it needs them. */
+int keel_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
+{
+	if (sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
+		return -EINVAL;
+	if ((sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) && !is_pae_paging(sregs))
+		return -EINVAL;
+	return sregs_in(vcpu, sregs);
+}
+
+/* ---- FPU and extended state ---- */
+
+int keel_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
+{
+	return keel_host_fpu_get_fpu(&vcpu->fpu, fpu);
+}
+
+int keel_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu)
+{
+	return keel_host_fpu_set_fpu(&vcpu->fpu, fpu);
+}
+
+int keel_get_xsave(struct vcpu *vcpu, void *buf, unsigned int size)
+{
+	keel_host_fpu_get_xsave(&vcpu->fpu, buf, size, vcpu->cpuid.xcr0_allowed, vcpu->pkru);
+	return 0;
+}
+
+int keel_set_xsave(struct vcpu *vcpu, const void *buf)
+{
+	return keel_host_fpu_set_xsave(&vcpu->fpu, buf, keel_host_fpu_supported_xcr0(), &vcpu->pkru);
+}
+
+int keel_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
+{
+	memset(xcrs, 0, sizeof(*xcrs));
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
+		return 0;
+	xcrs->nr_xcrs = 1;
+	xcrs->xcrs[0].value = vcpu->xcr0;
+	return 0;
+}
+
+int keel_set_xcrs(struct vcpu *vcpu, const struct kvm_xcrs *xcrs)
+{
+	u32 i;
+
+	if (!boot_cpu_has(X86_FEATURE_XSAVE) || xcrs->nr_xcrs > KVM_MAX_XCRS || xcrs->flags)
+		return -EINVAL;
+	for (i = 0; i < xcrs->nr_xcrs; i++) {
+		u64 val = xcrs->xcrs[i].value;
+
+		if (xcrs->xcrs[i].xcr != 0)
+			continue;
+		/* the present value goes back in also where the guest's CPUID offers no XSAVE */
+		return val != vcpu->xcr0 && keel_set_xcr(vcpu, 0, val) ? -EINVAL : 0;
+	}
+	return 0;
+}
+
+/* ---- debug registers ---- */
+
+int keel_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg)
+{
+	vcpu_need(vcpu, RG_DR);
+	memset(dbg, 0, sizeof(*dbg));
+	memcpy(dbg->db, vcpu->regs.dr, sizeof(dbg->db));
+	dbg->dr6 = vcpu->regs.dr6;
+	dbg->dr7 = vcpu->regs.dr7;
+	return 0;
+}
+
+int keel_set_debugregs(struct vcpu *vcpu, const struct kvm_debugregs *dbg)
+{
+	if (dbg->flags || dbg->dr6 >> 32 || dbg->dr7 >> 32)
+		return -EINVAL;
+	memcpy(vcpu->regs.dr, dbg->db, sizeof(vcpu->regs.dr));
+	vcpu->regs.dr6 = dbg->dr6;
+	vcpu->regs.dr7 = dbg->dr7;
+	vcpu_dirty(vcpu, RG_DR);
+	return 0;
+}
+
+/* ---- events ---- */
+
+static void exception_out(struct vcpu *vcpu, struct kvm_vcpu_events *out)
+{
+	struct vcpu_events *ev = &vcpu->events;
+	const struct event *e = &ev->exception;
+
+	if (!vcpu->vm->exception_payload)
+		keel_apply_payload(vcpu);
+	if (!e->valid && ev->injected.valid && ev->injected.type == EVENT_EXCEPTION) {
+		e = &ev->injected;
+		out->exception.injected = 1;
+	} else if (e->valid) {
+		out->exception.pending = 1;
+		/* one bit for both, for launchers that do not know the difference */
+		out->exception.injected = !vcpu->vm->exception_payload;
+		out->exception_has_payload = ev->has_payload;
+		out->exception_payload = ev->payload;
+	} else {
+		return;
+	}
+	out->exception.nr = e->vector;
+	out->exception.has_error_code = e->has_error;
+	out->exception.error_code = e->error;
+}
+
+int keel_get_events(struct vcpu *vcpu, struct kvm_vcpu_events *out)
+{
+	struct vcpu_events *ev = &vcpu->events;
+	int vector = interrupt_in_flight(ev);
+
+	memset(out, 0, sizeof(*out));
+	vcpu_need(vcpu, RG_SHADOW);
+	exception_out(vcpu, out);
+	if (vector >= 0) {
+		out->interrupt.injected = 1;
+		out->interrupt.nr = vector;
+	}
+	out->interrupt.shadow = ev->shadow;
+	out->nmi.injected = ev->injected.valid && ev->injected.type == EVENT_NMI;
+	out->nmi.pending = !!atomic_read(&ev->nmi_pending);
+	out->nmi.masked = ev->nmi_masked;
+	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	if (vcpu->vm->exception_payload)
+		out->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
+	return 0;
+}
+
+#define EVENTS_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | KVM_VCPUEVENT_VALID_SHADOW | \
+			 KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD)
+
+static bool events_valid(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
+{
+	bool pending = (in->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && in->exception.pending;
+
+	if (in->flags & ~EVENTS_FLAGS)
+		return false;
+	if ((in->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && !vcpu->vm->exception_payload)
+		return false;
+	if ((in->exception.injected || pending) && (in->exception.nr > 31 || in->exception.nr == X86_TRAP_NMI))
+		return false;
+	/* there is no system management mode to be in */
+	return !(in->flags & KVM_VCPUEVENT_VALID_SMM) || (!in->smi.smm && !in->smi.pending);
+}
+
+/* One event was on its way into the guest; which one it is follows the order in which hardware reports it. */
+static void injected_in(struct vcpu_events *ev, const struct kvm_vcpu_events *in, const struct event *exception)
+{
+	ev->injected.valid = false;
+	if (exception->valid)
+		ev->injected = *exception;
+	else if (in->nmi.injected)
+		ev->injected = (struct event){ .valid = true, .type = EVENT_NMI, .vector = X86_TRAP_NMI };
+	else if (in->interrupt.injected)
+		ev->injected = (struct event){
+			.valid = true,
+			.type = in->interrupt.soft ? EVENT_SOFT_INTR : EVENT_INTR,
+			.vector = in->interrupt.nr,
+		};
+}
+
+int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
+{
+	struct vcpu_events *ev = &vcpu->events;
+	bool with_payload = in->flags & KVM_VCPUEVENT_VALID_PAYLOAD;
+	struct event exception = {
+		.type = EVENT_EXCEPTION,
+		.vector = in->exception.nr,
+		.has_error = in->exception.has_error_code,
+		.error = in->exception.error_code,
+	};
+
+	if (!events_valid(vcpu, in))
+		return -EINVAL;
+	exception.valid = with_payload && in->exception.pending;
+	ev->exception = exception;
+	ev->has_payload = exception.valid && in->exception_has_payload;
+	ev->payload = in->exception_payload;
+	exception.valid = in->exception.injected && !exception.valid;
+	ev->user_irq = -1;
+	injected_in(ev, in, &exception);
+	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW) {
+		ev->shadow = in->interrupt.shadow & (SHADOW_STI | SHADOW_MOVSS);
+		vcpu_dirty(vcpu, RG_SHADOW);
+	}
+	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		atomic_set(&ev->nmi_pending, in->nmi.pending ? 1 : 0);
+	if (ev->nmi_masked != !!in->nmi.masked) {
+		ev->nmi_masked = in->nmi.masked;
+		keel_vendor->nmi_masked_changed(vcpu);
+	}
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq)
+{
+	if (irq->irq > 255)
+		return -EINVAL;
+	switch (READ_ONCE(vcpu->vm->irq_mode)) {
+	case IRQCHIP_KERNEL:
+		return -ENXIO;
+	case IRQCHIP_SPLIT:
+		/* the acknowledge cycle of the launcher's 8259 has given it this vector; it cannot take another */
+		if (vcpu->events.user_irq >= 0)
+			return -EEXIST;
+		break;
+	case IRQCHIP_NONE:
+		break;
+	}
+	vcpu->events.user_irq = irq->irq;
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/* ---- run state, translation ---- */
+
+int keel_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *mp)
+{
+	mp->mp_state = vcpu->mp_state;
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && vcpu->pv.unhalt)
+		mp->mp_state = KVM_MP_STATE_RUNNABLE;
+	return 0;
+}
+
+int keel_set_mp_state(struct vcpu *vcpu, const struct kvm_mp_state *mp)
+{
+	switch (mp->mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_AP_RESET_HOLD:
+		if (!vcpu->lapic)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	vcpu->mp_state = mp->mp_state;
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+int keel_translate(struct vcpu *vcpu, struct kvm_translation *tr)
+{
+	struct walk walk;
+	int ret = keel_walk(vcpu, tr->linear_address, WALK_IMPLICIT | WALK_NO_AD, &walk);
+
+	memset((void *)tr + sizeof(tr->linear_address), 0, sizeof(*tr) - sizeof(tr->linear_address));
+	tr->physical_address = ret ? KEEL_INVALID_GPA : walk.gpa;
+	tr->valid = !ret;
+	tr->writeable = 1;
+	return 0;
+}
+
+/* ---- registers in the shared page ---- */
+
+void keel_sync_regs_out(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 wanted = READ_ONCE(run->kvm_valid_regs);
+
+	if (wanted & KVM_SYNC_X86_REGS)
+		keel_get_regs(vcpu, &run->s.regs.regs);
+	if (wanted & KVM_SYNC_X86_SREGS)
+		keel_get_sregs(vcpu, &run->s.regs.sregs);
+	if (wanted & KVM_SYNC_X86_EVENTS)
+		keel_get_events(vcpu, &run->s.regs.events);
+}
+
+static int sync_sregs_in(struct vcpu *vcpu)
+{
+	/* user space may write to the page meanwhile: check and use one copy */
+	struct kvm_sregs sregs = vcpu->run->s.regs.sregs;
+
+	barrier_data(&sregs);
+	return keel_set_sregs(vcpu, &sregs);
+}
+
+static int sync_events_in(struct vcpu *vcpu)
+{
+	struct kvm_vcpu_events events = vcpu->run->s.regs.events;
+
+	barrier_data(&events);
+	return keel_set_events(vcpu, &events);
+}
+
+int keel_sync_regs_in(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 dirty = READ_ONCE(run->kvm_dirty_regs);
+
+	if (dirty & ~(u64)KVM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	if (dirty & KVM_SYNC_X86_REGS) {
+		keel_set_regs(vcpu, &run->s.regs.regs);
+		run->kvm_dirty_regs &= ~(u64)KVM_SYNC_X86_REGS;
+	}
+	if (dirty & KVM_SYNC_X86_SREGS) {
+		if (sync_sregs_in(vcpu))
+			return -EINVAL;
+		run->kvm_dirty_regs &= ~(u64)KVM_SYNC_X86_SREGS;
+	}
+	if (dirty & KVM_SYNC_X86_EVENTS) {
+		if (sync_events_in(vcpu))
+			return -EINVAL;
+		run->kvm_dirty_regs &= ~(u64)KVM_SYNC_X86_EVENTS;
+	}
+	return 0;
+}
