@@ -35,6 +35,33 @@ static int add_board(struct machine *machine)
 	return 0;
 }
 
+static int plug(struct machine *machine, struct virtio_device *device)
+{
+	int ret = virtio_add(device, &machine->vm, &machine->pci);
+
+	if (ret)
+		return status_fail(STATUS_HOST, "cannot add a virtio device: %s", strerror(-ret));
+	return 0;
+}
+
+static int add_virtio(struct machine *machine, const struct options *options)
+{
+	for (unsigned int i = 0; i < options->disk_count; i++) {
+		const struct disk_options *disk = &options->disks[i];
+
+		machine->disk_count = i + 1;
+		int ret = virtio_blk_open(&machine->disks[i], disk->path, disk->readonly, i);
+		if (!ret)
+			ret = plug(machine, &machine->disks[i].device);
+		if (ret)
+			return ret;
+	}
+	if (!options->rng)
+		return 0;
+	virtio_rng_init(&machine->rng);
+	return plug(machine, &machine->rng);
+}
+
 static int add_vcpus(struct machine *machine, const struct options *options,
 		     const struct boot_entry *entry)
 {
@@ -70,6 +97,8 @@ static int build(struct machine *machine, const struct options *options)
 	if (!ret)
 		ret = add_board(machine);
 	if (!ret)
+		ret = add_virtio(machine, options);
+	if (!ret)
 		ret = add_vcpus(machine, options, &entry);
 	return ret;
 }
@@ -91,10 +120,23 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static int start_device(struct virtio_device *device)
+{
+	int ret = virtio_start(device);
+
+	if (ret)
+		return status_fail(STATUS_HOST, "cannot start a device thread: %s", strerror(ret));
+	return 0;
+}
+
 static int start_threads(struct machine *machine)
 {
 	int ret = console_start(&machine->console, &machine->vm, &machine->serial);
 
+	for (unsigned int i = 0; !ret && i < machine->disk_count; i++)
+		ret = start_device(&machine->disks[i].device);
+	if (!ret && machine->rng.class)
+		ret = start_device(&machine->rng);
 	for (unsigned int i = 0; !ret && i < machine->vcpu_count; i++)
 		ret = vcpu_start(&machine->vcpus[i]);
 	return ret;
@@ -135,6 +177,11 @@ static void tear_down(struct machine *machine)
 {
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_join(&machine->vcpus[i]);
+	for (unsigned int i = 0; i < machine->disk_count; i++) {
+		virtio_stop(&machine->disks[i].device);
+		virtio_blk_close(&machine->disks[i]);
+	}
+	virtio_stop(&machine->rng);
 	console_stop(&machine->console);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_destroy(&machine->vcpus[i]);

@@ -13,6 +13,8 @@
 #include "rtc.h"
 #include "serial.h"
 #include "vcpu.h"
+#include "virtio_blk.h"
+#include "virtio_rng.h"
 #include "vm.h"
 
 struct machine {
@@ -22,6 +24,9 @@ struct machine {
 	struct power power;
 	struct rtc rtc;
 	struct pci pci;
+	struct virtio_blk disks[OPTIONS_DISKS_MAX];
+	unsigned int disk_count;	/* those opened, or tried to */
+	struct virtio_device rng;
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];
 	unsigned int vcpu_count;	/* those created */
 	bool is_started;		/* the guest ran; vm.reason has not been printed */

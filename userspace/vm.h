@@ -17,11 +17,12 @@
 
 #define VM_GSI_COUNT	24
 
-/* Who drives a shared interrupt line: a bit each in vm->line_sources. */
-enum irq_source {
-	IRQ_SOURCE_BOARD = 0,		/* serial port, power management */
-	IRQ_SOURCE_PCI = 1,		/* + slot number, up to 31 */
-};
+/*
+ * Who drives a shared interrupt line, a bit each in vm->line_sources: a PCI
+ * device by its slot, 1 to 31; the board's devices as slot 0, which is the
+ * host bridge and has no interrupt.
+ */
+#define IRQ_SOURCE_BOARD	0
 
 struct vm {
 	int node;			/* the device node */

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The virtio device on PCI, version 1.0 only: "Virtio Over PCI Bus".
+ *
+ * BAR 0 (memory) holds the structures the specification names, BAR 1 the MSI-X
+ * table, BAR 2 (ports) a second notification area, listed first: a port write
+ * needs no instruction decoding on the host, so its doorbell is the cheaper
+ * one. Doorbells wake the device's thread through an eventfd; if the kernel
+ * refuses one, the write leaves to user space and rings it from there.
+ *
+ * A driver that breaks the rules gets DEVICE_NEEDS_RESET and no more service
+ * until it resets the device; nothing else suffers.
+ */
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "virtio.h"
+
+#define BAR_REGISTERS	0
+#define BAR_MSIX	1
+#define BAR_NOTIFY	2
+
+#define AREA_COMMON	0x0000
+#define AREA_ISR	0x1000
+#define AREA_CONFIG	0x2000
+#define AREA_NOTIFY	0x3000
+#define AREA_SIZE	0x1000
+#define REGISTERS_SIZE	0x4000
+#define NOTIFY_PORTS	16
+#define NOTIFY_STEP	4	/* bytes between two queues' doorbells */
+
+#define VENDOR_VIRTIO	0x1af4
+#define DEVICE_BASE	0x1040
+#define VIRTIO_PCI_ISR_QUEUE	0x1
+#define COMMON_FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_EVENT_IDX | \
+			 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
+
+/* Interrupts. */
+
+static void update_line(struct virtio_device *device)
+{
+	bool is_high = device->isr && !device->msix.is_enabled && device->is_line_enabled;
+
+	vm_set_line(device->vm, pci_slot_gsi(device->pci.slot), device->pci.slot, is_high);
+}
+
+static void signal_driver(struct virtio_device *device, uint16_t vector, uint8_t isr)
+{
+	if (device->msix.is_enabled) {
+		msix_raise(&device->msix, vector);
+		return;
+	}
+	device->isr |= isr;
+	update_line(device);
+}
+
+static void signal_config(struct virtio_device *device)
+{
+	signal_driver(device, device->config_vector, VIRTIO_PCI_ISR_QUEUE | VIRTIO_PCI_ISR_CONFIG);
+}
+
+static void set_broken(struct virtio_device *device)
+{
+	device->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		signal_config(device);
+}
+
+/* The device's thread. */
+
+static void serve_queue(struct virtio_device *device, struct virtq *queue)
+{
+	if (!queue->is_enabled || queue->is_broken)
+		return;
+	do {
+		while (virtq_pop(queue, &device->chain)) {
+			uint32_t written = device->class->serve(device, &device->chain);
+
+			virtq_push(queue, &device->chain, written);
+			if (virtq_needs_signal(queue))
+				signal_driver(device, queue->vector, VIRTIO_PCI_ISR_QUEUE);
+			if (vm_is_stopping(device->vm))
+				return;
+		}
+	} while (virtq_wants_doorbell(queue));
+	if (queue->is_broken)
+		set_broken(device);
+}
+
+static void *device_main(void *argument)
+{
+	struct virtio_device *device = argument;
+	struct pollfd waits[] = {
+		{ .fd = device->doorbell, .events = POLLIN },
+		{ .fd = device->vm->stop_event, .events = POLLIN },
+	};
+	uint64_t count;
+
+	while (!vm_is_stopping(device->vm)) {
+		if (poll(waits, 2, -1) < 0 || !(waits[0].revents & POLLIN))
+			continue;
+		if (read(device->doorbell, &count, sizeof(count)) < 0)
+			continue;
+		pthread_mutex_lock(&device->lock);
+		for (unsigned int i = 0; i < device->class->queue_count; i++)
+			if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
+				serve_queue(device, &device->queues[i]);
+		pthread_mutex_unlock(&device->lock);
+	}
+	return NULL;
+}
+
+static void ring(struct virtio_device *device)
+{
+	uint64_t one = 1;
+
+	/* The only failure is a full counter, which wakes the thread as well. */
+	while (write(device->doorbell, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* The common configuration structure. */
+
+static void reset(struct virtio_device *device)
+{
+	device->status = 0;
+	device->isr = 0;
+	device->accepted = 0;
+	device->feature_select = 0;
+	device->accepted_select = 0;
+	device->queue_select = 0;
+	device->config_vector = VIRTIO_MSI_NO_VECTOR;
+	device->msix.pending = 0;
+	for (unsigned int i = 0; i < device->class->queue_count; i++)
+		virtq_reset(&device->queues[i], VIRTQ_SIZE_MAX);
+	update_line(device);
+}
+
+static void write_status(struct virtio_device *device, uint8_t value)
+{
+	if (!value) {
+		reset(device);
+		return;
+	}
+	/* What is set stays set until reset, "needs reset" is the device's. */
+	uint8_t added = value & ~device->status & ~VIRTIO_CONFIG_S_NEEDS_RESET;
+
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK &&
+	    (device->accepted & ~device->features ||
+	     !(device->accepted & 1ULL << VIRTIO_F_VERSION_1)))
+		added &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	device->status |= added;
+	/* Requests queued before this point had their doorbell ignored. */
+	if (added & VIRTIO_CONFIG_S_DRIVER_OK)
+		ring(device);
+}
+
+static struct virtq *selected_queue(struct virtio_device *device)
+{
+	if (device->queue_select >= device->class->queue_count)
+		return NULL;
+	return &device->queues[device->queue_select];
+}
+
+static uint16_t check_vector(const struct virtio_device *device, uint64_t value)
+{
+	return value < device->msix.count ? (uint16_t)value : VIRTIO_MSI_NO_VECTOR;
+}
+
+static void enable_queue(struct virtio_device *device, struct virtq *queue)
+{
+	bool has_event_index = device->accepted & 1ULL << VIRTIO_RING_F_EVENT_IDX;
+
+	if (!queue->is_enabled && !virtq_enable(queue, &device->vm->memory, has_event_index))
+		set_broken(device);
+}
+
+static void set_half(uint64_t *address, bool is_high, uint64_t value)
+{
+	unsigned int shift = is_high ? 32 : 0;
+
+	*address = (*address & ~(0xffffffffULL << shift)) | (value & 0xffffffff) << shift;
+}
+
+static void write_queue(struct virtio_device *device, uint64_t offset, uint64_t value)
+{
+	struct virtq *queue = selected_queue(device);
+
+	if (!queue)
+		return;
+	if (offset == VIRTIO_PCI_COMMON_Q_MSIX) {
+		queue->vector = check_vector(device, value);
+		return;
+	}
+	if (queue->is_enabled)		/* the rest is fixed from then on */
+		return;
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_Q_SIZE:
+		queue->size = (uint16_t)value;
+		break;
+	case VIRTIO_PCI_COMMON_Q_ENABLE:
+		if (value == 1)
+			enable_queue(device, queue);
+		break;
+	case VIRTIO_PCI_COMMON_Q_DESCLO:
+	case VIRTIO_PCI_COMMON_Q_DESCHI:
+		set_half(&queue->descriptors, offset == VIRTIO_PCI_COMMON_Q_DESCHI, value);
+		break;
+	case VIRTIO_PCI_COMMON_Q_AVAILLO:
+	case VIRTIO_PCI_COMMON_Q_AVAILHI:
+		set_half(&queue->available, offset == VIRTIO_PCI_COMMON_Q_AVAILHI, value);
+		break;
+	case VIRTIO_PCI_COMMON_Q_USEDLO:
+	case VIRTIO_PCI_COMMON_Q_USEDHI:
+		set_half(&queue->used, offset == VIRTIO_PCI_COMMON_Q_USEDHI, value);
+		break;
+	default:
+		break;
+	}
+}
+
+static void write_common(struct virtio_device *device, uint64_t offset, uint64_t value)
+{
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_DFSELECT:
+		device->feature_select = (uint32_t)value;
+		break;
+	case VIRTIO_PCI_COMMON_GFSELECT:
+		device->accepted_select = (uint32_t)value;
+		break;
+	case VIRTIO_PCI_COMMON_GF:
+		/* Settled once FEATURES_OK is. */
+		if (device->accepted_select < 2 && !(device->status & VIRTIO_CONFIG_S_FEATURES_OK))
+			set_half(&device->accepted, device->accepted_select, value);
+		break;
+	case VIRTIO_PCI_COMMON_MSIX:
+		device->config_vector = check_vector(device, value);
+		break;
+	case VIRTIO_PCI_COMMON_STATUS:
+		write_status(device, (uint8_t)value);
+		break;
+	case VIRTIO_PCI_COMMON_Q_SELECT:
+		device->queue_select = (uint16_t)value;
+		break;
+	default:
+		write_queue(device, offset, value);
+		break;
+	}
+}
+
+static uint64_t read_queue(struct virtio_device *device, uint64_t offset)
+{
+	const struct virtq *queue = selected_queue(device);
+
+	if (!queue)
+		return 0;
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_Q_SIZE:
+		return queue->size;
+	case VIRTIO_PCI_COMMON_Q_MSIX:
+		return queue->vector;
+	case VIRTIO_PCI_COMMON_Q_ENABLE:
+		return queue->is_enabled;
+	case VIRTIO_PCI_COMMON_Q_NOFF:
+		return device->queue_select;
+	case VIRTIO_PCI_COMMON_Q_DESCLO:
+		return queue->descriptors;
+	case VIRTIO_PCI_COMMON_Q_DESCHI:
+		return queue->descriptors >> 32;
+	case VIRTIO_PCI_COMMON_Q_AVAILLO:
+		return queue->available;
+	case VIRTIO_PCI_COMMON_Q_AVAILHI:
+		return queue->available >> 32;
+	case VIRTIO_PCI_COMMON_Q_USEDLO:
+		return queue->used;
+	case VIRTIO_PCI_COMMON_Q_USEDHI:
+		return queue->used >> 32;
+	default:
+		return 0;
+	}
+}
+
+static uint64_t read_common(struct virtio_device *device, uint64_t offset)
+{
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_DFSELECT:
+		return device->feature_select;
+	case VIRTIO_PCI_COMMON_DF:
+		return device->feature_select < 2 ?
+		       device->features >> (32 * device->feature_select) : 0;
+	case VIRTIO_PCI_COMMON_GFSELECT:
+		return device->accepted_select;
+	case VIRTIO_PCI_COMMON_GF:
+		return device->accepted_select < 2 ?
+		       device->accepted >> (32 * device->accepted_select) : 0;
+	case VIRTIO_PCI_COMMON_MSIX:
+		return device->config_vector;
+	case VIRTIO_PCI_COMMON_NUMQ:
+		return device->class->queue_count;
+	case VIRTIO_PCI_COMMON_STATUS:
+		return device->status;
+	case VIRTIO_PCI_COMMON_CFGGENERATION:
+		return 0;	/* the configuration never changes */
+	case VIRTIO_PCI_COMMON_Q_SELECT:
+		return device->queue_select;
+	default:
+		return read_queue(device, offset);
+	}
+}
+
+static uint64_t read_isr(struct virtio_device *device)
+{
+	uint8_t isr = device->isr;
+
+	device->isr = 0;
+	update_line(device);
+	return isr;
+}
+
+static uint64_t read_config(const struct virtio_device *device, uint64_t offset, unsigned int len)
+{
+	uint64_t value = 0;
+
+	for (unsigned int i = 0; i < len && offset + i < device->config_size; i++)
+		value |= (uint64_t)device->config[offset + i] << (8 * i);
+	return value;
+}
+
+/* The BARs. */
+
+static uint64_t registers_read(void *owner, uint64_t offset, unsigned int len)
+{
+	struct virtio_device *device = owner;
+	uint64_t value = 0;
+
+	pthread_mutex_lock(&device->lock);
+	switch (offset & ~(AREA_SIZE - 1ULL)) {
+	case AREA_COMMON:
+		value = read_common(device, offset - AREA_COMMON);
+		break;
+	case AREA_ISR:
+		if (offset == AREA_ISR)
+			value = read_isr(device);
+		break;
+	case AREA_CONFIG:
+		value = read_config(device, offset - AREA_CONFIG, len);
+		break;
+	default:
+		break;
+	}
+	pthread_mutex_unlock(&device->lock);
+	return value & bus_mask(len);
+}
+
+static void registers_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
+{
+	struct virtio_device *device = owner;
+
+	(void)len;
+	if (offset >= AREA_NOTIFY) {
+		ring(device);
+		return;
+	}
+	if (offset >= AREA_SIZE)
+		return;
+	pthread_mutex_lock(&device->lock);
+	write_common(device, offset, value);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static uint64_t table_read(void *owner, uint64_t offset, unsigned int len)
+{
+	struct virtio_device *device = owner;
+
+	pthread_mutex_lock(&device->lock);
+	uint64_t value = msix_read(&device->msix, offset, len);
+	pthread_mutex_unlock(&device->lock);
+	return value;
+}
+
+static void table_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
+{
+	struct virtio_device *device = owner;
+
+	pthread_mutex_lock(&device->lock);
+	msix_write(&device->msix, offset, len, value);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static uint64_t notify_read(void *owner, uint64_t offset, unsigned int len)
+{
+	(void)owner;
+	(void)offset;
+	(void)len;
+	return 0;
+}
+
+static void notify_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
+{
+	(void)offset;
+	(void)len;
+	(void)value;
+	ring(owner);
+}
+
+static const struct bus_ops registers_ops = { registers_read, registers_write };
+static const struct bus_ops table_ops = { table_read, table_write };
+static const struct bus_ops notify_ops = { notify_read, notify_write };
+
+/* Configuration space. */
+
+static struct virtio_device *to_virtio(struct pci_device *pci)
+{
+	return pci->owner;
+}
+
+/* Let the doorbells follow their BAR. */
+static void bar_moved(struct pci_device *pci, unsigned int index, uint32_t base)
+{
+	struct virtio_device *device = to_virtio(pci);
+	uint32_t old = atomic_load(&pci->bars[index].base);
+	bool is_port = index == BAR_NOTIFY;
+	uint32_t area = is_port ? 0 : AREA_NOTIFY;
+
+	if (index == BAR_MSIX)
+		return;
+	for (unsigned int i = 0; i < device->class->queue_count; i++) {
+		bool *is_set = &device->is_doorbell_set[2 * i + is_port];
+		struct doorbell doorbell = {
+			.address = old + area + NOTIFY_STEP * i,
+			.len = 2,
+			.event = device->doorbell,
+			.is_port = is_port,
+		};
+
+		if (*is_set)
+			vm_clear_doorbell(device->vm, &doorbell);
+		doorbell.address = base + area + NOTIFY_STEP * i;
+		*is_set = base && vm_set_doorbell(device->vm, &doorbell);
+	}
+}
+
+/* Where the PCI access capability's window points; false if nowhere. */
+static bool decode_window(const struct virtio_device *device, const struct pci_bar **bar,
+			  uint32_t *offset, uint32_t *len)
+{
+	unsigned int at = device->config_window;
+	uint32_t index = pci_get(&device->pci, at + VIRTIO_PCI_CAP_BAR, 1);
+
+	*offset = pci_get(&device->pci, at + VIRTIO_PCI_CAP_OFFSET, 4);
+	*len = pci_get(&device->pci, at + VIRTIO_PCI_CAP_LENGTH, 4);
+	if (index >= PCI_BARS_MAX || (*len != 1 && *len != 2 && *len != 4))
+		return false;
+	*bar = &device->pci.bars[index];
+	return *offset < (*bar)->size && *len <= (*bar)->size - *offset && !(*offset % *len);
+}
+
+static bool is_window_data(const struct virtio_device *device, unsigned int offset,
+			   unsigned int len)
+{
+	unsigned int data = device->config_window + sizeof(struct virtio_pci_cap);
+
+	return offset < data + 4 && data < offset + len;
+}
+
+static void config_read(struct pci_device *pci, unsigned int offset, unsigned int len)
+{
+	struct virtio_device *device = to_virtio(pci);
+	const struct pci_bar *bar;
+	uint32_t at, size;
+
+	if (is_window_data(device, offset, len) && decode_window(device, &bar, &at, &size))
+		pci_put(pci, device->config_window + sizeof(struct virtio_pci_cap), size,
+			(uint32_t)bar->ops->read(device, at, size));
+}
+
+static void config_written(struct pci_device *pci, unsigned int offset, unsigned int len)
+{
+	struct virtio_device *device = to_virtio(pci);
+	unsigned int data = device->config_window + sizeof(struct virtio_pci_cap);
+	const struct pci_bar *bar;
+	uint32_t at, size;
+
+	if (is_window_data(device, offset, len) && decode_window(device, &bar, &at, &size))
+		bar->ops->write(device, at, size, pci_get(pci, data, size));
+
+	pthread_mutex_lock(&device->lock);
+	device->is_line_enabled = !(pci_get(pci, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE);
+	msix_set_control(&device->msix, (uint16_t)pci_get(pci, device->msix.capability +
+							       PCI_MSIX_FLAGS, 2));
+	update_line(device);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static const struct pci_device_ops pci_ops = { bar_moved, config_read, config_written };
+
+/* Construction. */
+
+struct area {
+	uint8_t type;
+	uint8_t bar;
+	uint32_t offset;
+	uint32_t length;
+	uint8_t extra;		/* bytes behind struct virtio_pci_cap */
+	uint32_t value;		/* of them */
+};
+
+/* Return: offset of the capability, 0 for no room. */
+static unsigned int add_area(struct virtio_device *device, const struct area *area)
+{
+	uint8_t bytes[sizeof(struct virtio_pci_cap) + 4] = { 0 };
+	struct virtio_pci_cap cap = {
+		.cap_vndr = PCI_CAP_ID_VNDR,
+		.cap_len = (uint8_t)(sizeof(cap) + area->extra),
+		.cfg_type = area->type,
+		.bar = area->bar,
+		.offset = area->offset,
+		.length = area->length,
+	};
+
+	memcpy(bytes, &cap, sizeof(cap));
+	memcpy(bytes + sizeof(cap), &area->value, sizeof(area->value));
+	return pci_add_capability(&device->pci, bytes, cap.cap_len);
+}
+
+/*
+ * A new capability goes to the head of the list, and drivers take the first
+ * they can use: so the ports, added last, are preferred.
+ */
+static bool add_areas(struct virtio_device *device)
+{
+	const struct area areas[] = {
+		{ VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 0, 4, 0 },
+		{ VIRTIO_PCI_CAP_COMMON_CFG, BAR_REGISTERS, AREA_COMMON, AREA_SIZE, 0, 0 },
+		{ VIRTIO_PCI_CAP_ISR_CFG, BAR_REGISTERS, AREA_ISR, AREA_SIZE, 0, 0 },
+		{ VIRTIO_PCI_CAP_DEVICE_CFG, BAR_REGISTERS, AREA_CONFIG, AREA_SIZE, 0, 0 },
+		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_REGISTERS, AREA_NOTIFY, AREA_SIZE, 4, NOTIFY_STEP },
+		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY, 0, NOTIFY_PORTS, 4, NOTIFY_STEP },
+	};
+
+	for (unsigned int i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {
+		unsigned int at = add_area(device, &areas[i]);
+
+		if (!at)
+			return false;
+		if (areas[i].type != VIRTIO_PCI_CAP_PCI_CFG)
+			continue;
+		device->config_window = at;
+		memset(&device->pci.writable[at + VIRTIO_PCI_CAP_BAR], 0xff, 1);
+		memset(&device->pci.writable[at + VIRTIO_PCI_CAP_OFFSET], 0xff, 12);
+	}
+	return true;
+}
+
+int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
+{
+	const struct virtio_class *class = device->class;
+	const struct pci_identity identity = {
+		.vendor = VENDOR_VIRTIO,
+		.device = (uint16_t)(DEVICE_BASE + class->id),
+		.subsystem = (uint16_t)(DEVICE_BASE + class->id),
+		.class_code = class->class_code,
+		.revision = 1,
+		.has_interrupt = true,
+	};
+
+	device->vm = vm;
+	device->features |= COMMON_FEATURES;
+	device->is_line_enabled = true;
+	pthread_mutex_init(&device->lock, NULL);
+	device->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (device->doorbell < 0)
+		return -errno;
+
+	pci_device_init(&device->pci, &identity);
+	device->pci.ops = &pci_ops;
+	device->pci.owner = device;
+	pci_add_bar(&device->pci, BAR_REGISTERS, REGISTERS_SIZE, false, &registers_ops);
+	pci_add_bar(&device->pci, BAR_MSIX, MSIX_BAR_SIZE, false, &table_ops);
+	pci_add_bar(&device->pci, BAR_NOTIFY, NOTIFY_PORTS, true, &notify_ops);
+	if (!add_areas(device))
+		return -ENOSPC;
+	int ret = msix_init(&device->msix, vm, &device->pci, BAR_MSIX, class->queue_count + 1);
+	if (!ret)
+		ret = pci_add(pci, &device->pci);
+	if (!ret)
+		reset(device);
+	return ret;
+}
+
+int virtio_start(struct virtio_device *device)
+{
+	int ret = pthread_create(&device->thread, NULL, device_main, device);
+
+	device->has_thread = !ret;
+	return ret;
+}
+
+void virtio_stop(struct virtio_device *device)
+{
+	if (device->has_thread)
+		pthread_join(device->thread, NULL);
+	if (device->vm && device->doorbell >= 0)
+		close(device->doorbell);
+	device->has_thread = false;
+	device->doorbell = -1;
+}
+
+bool virtio_copy_from(const struct virtq_chain *chain, void *to, uint64_t count)
+{
+	uint8_t *at = to;
+
+	if (chain->read_bytes < count)
+		return false;
+	for (unsigned int i = 0; count; i++) {
+		uint64_t part = chain->segments[i].iov_len < count ?
+				chain->segments[i].iov_len : count;
+
+		memcpy(at, chain->segments[i].iov_base, part);
+		at += part;
+		count -= part;
+	}
+	return true;
+}

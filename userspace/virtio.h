@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtio device on PCI: what every such device has, and what a particular
+ * one adds.
+ */
+#ifndef KEEL_VIRTIO_H
+#define KEEL_VIRTIO_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "msix.h"
+#include "pci.h"
+#include "virtq.h"
+#include "vm.h"
+
+#define VIRTIO_QUEUES_MAX	2
+#define VIRTIO_CONFIG_MAX	128
+
+struct virtio_device;
+
+/**
+ * struct virtio_class - a kind of device
+ * @id: virtio device number.
+ * @class_code: PCI class, 24 bits.
+ * @queue_count: up to VIRTIO_QUEUES_MAX.
+ * @serve: do one request; return the bytes written into it. Called by the
+ *         device's thread with device->lock held.
+ */
+struct virtio_class {
+	uint16_t id;
+	uint32_t class_code;
+	unsigned int queue_count;
+	uint32_t (*serve)(struct virtio_device *device, struct virtq_chain *chain);
+};
+
+struct virtio_device {
+	const struct virtio_class *class;
+	struct vm *vm;
+	struct pci_device pci;
+	unsigned int config_window;	/* offset of the PCI access capability */
+
+	pthread_t thread;
+	bool has_thread;
+	int doorbell;			/* eventfd the thread sleeps on */
+	bool is_doorbell_set[2 * VIRTIO_QUEUES_MAX];	/* guarded by pci->lock */
+
+	/* Guards all that follows; taken after pci->lock. */
+	pthread_mutex_t lock;
+	struct msix msix;
+	uint64_t features;		/* offered */
+	uint64_t accepted;
+	uint32_t feature_select;
+	uint32_t accepted_select;
+	uint16_t queue_select;
+	uint16_t config_vector;
+	uint8_t status;
+	uint8_t isr;
+	bool is_line_enabled;		/* INTx not disabled in the command register */
+	struct virtq queues[VIRTIO_QUEUES_MAX];
+	uint8_t config[VIRTIO_CONFIG_MAX];	/* device-specific, read-only */
+	unsigned int config_size;
+	struct virtq_chain chain;	/* the request being served */
+};
+
+/**
+ * virtio_add() - plug a device into the bus
+ * @device: zeroed, with class, features and config filled in.
+ *
+ * Return: 0 or a negative errno. Before the first vCPU runs.
+ */
+int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci);
+
+/**
+ * virtio_start() - start the device's thread
+ * Return: 0 or a positive errno.
+ */
+int virtio_start(struct virtio_device *device);
+
+/**
+ * virtio_stop() - end the thread and release the doorbell
+ *
+ * vm_is_stopping() must hold. Harmless if never started.
+ */
+void virtio_stop(struct virtio_device *device);
+
+/**
+ * virtio_copy_from() - copy the first bytes of a request's readable part
+ * Return: false if it has fewer than @count.
+ */
+bool virtio_copy_from(const struct virtq_chain *chain, void *to, uint64_t count);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtio disk on a raw image or block device.
+ */
+#ifndef KEEL_VIRTIO_BLK_H
+#define KEEL_VIRTIO_BLK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio.h"
+
+#define VIRTIO_BLK_ID_SIZE	20
+
+struct virtio_blk {
+	struct virtio_device device;
+	int fd;
+	bool is_open;
+	bool is_readonly;
+	uint64_t size;			/* bytes, a multiple of 512 */
+	char id[VIRTIO_BLK_ID_SIZE + 1];
+};
+
+/**
+ * virtio_blk_open() - open and lock the image, and describe the disk
+ * @blk: zeroed; virtio_add() of blk->device follows.
+ * @index: its number, for the serial number the guest sees.
+ *
+ * Return: 0, or STATUS_DISK after a line on stderr.
+ */
+int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly,
+		    unsigned int index);
+
+/**
+ * virtio_blk_close() - close the image; harmless if never opened
+ */
+void virtio_blk_close(struct virtio_blk *blk);
+
+#endif
