@@ -61,14 +61,14 @@ void memory_root_exit(void)
  * @vcpu: on its own thread
  *
  * Before the first mapping that is an empty table shared by all VMs. Changes are told by REQ_ROOT.
- * Context: any. Return: physical address, with the host's encryption bit.
+ * Context: any. Return: physical address.
  */
 hpa_t keel_memory_root(struct vcpu *vcpu)
 {
 	struct pgtable *pt = READ_ONCE(vcpu->vm->mem.table);
 	u64 *root = pt ? READ_ONCE(pt->root) : NULL;
 
-	return virt_to_phys(root ?: empty_root) | sme_me_mask;
+	return virt_to_phys(root ?: empty_root);
 }
 
 void memory_flush(struct vm *vm, struct pt_update *up)

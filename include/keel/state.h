@@ -9,6 +9,8 @@
 #include <uapi/linux/kvm.h>
 #include <keel/types.h>
 
+struct timespec64;
+
 /* ---- core/state.c: pairs, each the other's inverse. Setters: -EINVAL for what no CPU could hold. ------------------------ */
 int keel_get_regs(struct vcpu *vcpu, struct kvm_regs *regs);
 int keel_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs);
@@ -85,7 +87,12 @@ int keel_clock_kvmclock_ctrl(struct vcpu *vcpu);		/* KVM_KVMCLOCK_CTRL; -EINVAL 
 int keel_tsc_set_khz(struct vcpu *vcpu, u32 khz);		/* 0 = host's; -EINVAL beyond reach */
 u64 keel_tsc_read(struct vcpu *vcpu);				/* guest TSC now */
 u64 keel_tsc_scale(struct vcpu *vcpu, u64 host_tsc);		/* without the offset */
-void keel_tsc_write(struct vcpu *vcpu, u64 val);		/* guest or host writes IA32_TSC: matching heuristics inside */
+void keel_tsc_write(struct vcpu *vcpu, u64 val);		/* the host writes IA32_TSC: matching heuristics inside */
+void keel_tsc_write_guest(struct vcpu *vcpu, u64 val);		/* the guest does; moves tsc.adjust along */
+void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* add to the guest TSC; tsc.adjust is the caller's */
+void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
+void keel_clock_vcpu_put(struct vcpu *vcpu);
+bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_tsc);	/* real time and guest TSC at once */
 u64 keel_clock_guest_ns(struct vm *vm);				/* kvmclock now */
 int keel_clock_module_init(void);
 void keel_clock_module_exit(void);

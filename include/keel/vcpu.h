@@ -174,6 +174,7 @@ enum vcpu_request {
 	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->eoi_vector */
 	REQ_APIC_TIMER,		/* local APIC timer fired: irqchip turns it into an interrupt */
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
+	REQ_PV_EOI,		/* the guest's PV EOI flag must be read where sleeping is allowed: keel_lapic_sync_pv_eoi() */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
 	NR_REQUESTS,
 };
@@ -223,7 +224,8 @@ struct vcpu_tsc {
 	u64 offset;		/* guest TSC = host TSC * ratio + offset */
 	u64 ratio;		/* fixed point, host/vendor.h: caps.tsc_ratio_frac_bits; 1.0 without scaling */
 	u32 khz;
-	bool always_catchup;
+	u64 last_host;		/* host and guest TSC when last taken off a CPU, while the host's TSC is unstable */
+	u64 last_guest;
 	s64 adjust;		/* IA32_TSC_ADJUST */
 	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic.c */
 	u64 generation;
@@ -261,13 +263,14 @@ struct vcpu_pv {
 	u32 features;		/* KVM_CPUID_FEATURES.eax offered to this guest */
 	bool clock_stopped;	/* KVM_KVMCLOCK_CTRL: tell the guest it was paused */
 	bool unhalt;		/* KVM_HC_KICK_CPU arrived */
-	u64 hv_clock_version;
+	u32 clock_epoch;	/* host clock source changes seen (core/clock.c) */
 };
 
 /* CPUID given by the launcher, and what policy needs of it, precomputed (core/cpuid.c) */
 struct vcpu_cpuid {
 	struct kvm_cpuid_entry2 *entries;
 	int nent;
+	u8 first[3][48];	/* number + 1 of the first entry of basic, 0x4..., 0x8... leaf n; 0: none, or search */
 	u8 maxphyaddr;
 	u64 reserved_gpa;	/* bits of a gpa beyond maxphyaddr */
 	u64 cr4_allowed;

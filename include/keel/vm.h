@@ -11,6 +11,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
 #include <uapi/linux/kvm.h>
@@ -26,24 +27,33 @@ enum irqchip_mode {
 };
 
 /**
- * struct vm_clock - kvmclock of one VM (core/clock.c)
- * @lock: guards all members; a seqlock so that readers with interrupts off never wait for a writer that sleeps
- * @kvmclock_offset: nanoseconds added to the host's boot-time clock
- * @wall_clock: gpa of the wall clock structure last written, 0 for none
- * @default_tsc_khz: frequency given to vCPUs created from now on
- * @tsc_offset: TSC offset shared by vCPUs that are in step
+ * struct vm_clock - kvmclock and TSC bookkeeping of one VM (core/clock.c)
+ * @lock: guards all members against each other's writers; interrupts off
+ * @seq: readers of the kvmclock, which may have interrupts off, wait for no writer
+ * @kvmclock_offset: nanoseconds added to the host's clock (raw monotonic plus time asleep), while not @master
+ * @master: the kvmclock is @master_ns at host TSC @master_tsc and advances by the host TSC, for all vCPUs alike
+ * @default_tsc_khz: frequency given to vCPUs created from now on, 0 for the host's
+ * @tsc_offset: TSC offset shared by the vCPUs in step
+ * @last_tsc_write: guest TSC value that began the current generation
+ * @last_tsc_ns: host clock at that time
+ * @last_tsc_khz: guest frequency of that generation
+ * @tsc_generation: vCPUs with equal vcpu->tsc.generation are in step
+ * @nr_in_step: vCPUs of the current generation
  */
 struct vm_clock {
 	raw_spinlock_t lock;
+	seqcount_t seq;
 	s64 kvmclock_offset;
-	u64 wall_clock;
+	bool master;
+	u64 master_tsc;
+	u64 master_ns;
 	u32 default_tsc_khz;
 	u64 tsc_offset;
 	u64 last_tsc_write;
-	u64 last_tsc_host;
 	u64 last_tsc_ns;
 	u32 last_tsc_khz;
 	u64 tsc_generation;
+	unsigned int nr_in_step;
 };
 
 struct vm {
@@ -74,6 +84,7 @@ struct vm {
 	bool x2apic_no_bcast_quirk;	/* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
 	bool exception_payload;		/* KVM_CAP_EXCEPTION_PAYLOAD */
 	bool exit_on_emulation_error;	/* KVM_CAP_EXIT_ON_EMULATION_FAILURE */
+	u32 hypercall_exits;		/* KVM_CAP_EXIT_HYPERCALL: BIT(KVM_HC_MAP_GPA_RANGE) */
 	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_* */
 
 	gpa_t tss_addr;			/* KVM_SET_TSS_ADDR: kept and reported, unused with hardware real mode */

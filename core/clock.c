@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Time: the guest TSC, the kvmclock (Documentation/virt/kvm/x86/cpuid.rst and msr.rst), KVM_GET_CLOCK and KVM_SET_CLOCK.
+ *
+ * The kvmclock counts nanoseconds of the host's raw monotonic clock plus time asleep. While the host keeps time by its TSC
+ * and the vCPUs' TSCs are in step, it is one pair (nanoseconds, host TSC) from which host and guests extrapolate alike:
+ * all vCPUs read the same clock, and it is announced as stable. Otherwise each vCPU gets a pair of its own whenever it is
+ * put on a CPU. Changing from one to the other, the clock goes on where it was.
+ *
+ * The notifier of the timekeeper watches for the host leaving or taking up its TSC as clock source; each such change
+ * bumps an epoch, and a vCPU that is put on a CPU with an old epoch writes its clock again. Slewing of the host's
+ * wall clock by NTP changes neither the raw clock nor, therefore, the kvmclock.
+ */
+#include <linux/clocksource.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/pvclock_gtod.h>
+#include <linux/seqlock.h>
+#include <linux/timekeeper_internal.h>
+#include <linux/timekeeping.h>
+#include <asm/msr.h>
+#include <asm/pvclock.h>
+#include <asm/tsc.h>
+#include <keel/irq.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+
+/* Frequencies this close to the host's need no scaling: parts per million. */
+#define TSC_TOLERANCE_PPM	250
+
+#define CLOCK_FLAGS	(KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
+
+static bool host_uses_tsc;	/* the timekeeper's clock source is the TSC */
+static u32 host_epoch;		/* counts changes of host_uses_tsc */
+
+/* Nanoseconds = (cycles << shift) * mul >> 32; negative shifts go right. */
+struct ns_scale {
+	u32 mul;
+	s8 shift;
+};
+
+static struct ns_scale host_scale;
+
+/* ---- scaling ------------------------------------------------------------------------------------------------------ */
+
+static struct ns_scale ns_scale(u32 khz)
+{
+	u64 num = USEC_PER_SEC, den = khz;
+	struct ns_scale s = {};
+
+	/* normalise so that the quotient lies in [1/2, 1) and keeps 32 significant bits */
+	for (; num >= den; den <<= 1)
+		s.shift++;
+	for (; num << 1 < den; num <<= 1)
+		s.shift--;
+	s.mul = div64_u64(num << 32, den);
+	return s;
+}
+
+static u64 khz_cycles(u32 khz, u64 ns)
+{
+	return mul_u64_u64_div_u64(ns, khz, USEC_PER_SEC);
+}
+
+static bool is_scaled(const struct vcpu *vcpu)
+{
+	return keel_caps.tsc_scaling && vcpu->tsc.ratio != 1ull << keel_caps.tsc_ratio_frac_bits;
+}
+
+u64 keel_tsc_scale(struct vcpu *vcpu, u64 host_tsc)
+{
+	if (likely(!is_scaled(vcpu)))
+		return host_tsc;
+	return mul_u64_u64_shr(host_tsc, vcpu->tsc.ratio, keel_caps.tsc_ratio_frac_bits);
+}
+
+u64 keel_tsc_read(struct vcpu *vcpu)
+{
+	return keel_tsc_scale(vcpu, rdtsc()) + vcpu->tsc.offset;
+}
+
+/* ---- the host's clock ----------------------------------------------------------------------------------------------- */
+
+static bool host_clock_is_stable(void)
+{
+	return READ_ONCE(host_uses_tsc) && !check_tsc_unstable();
+}
+
+/* Raw time plus time asleep, the host TSC at that instant (if host_uses_tsc), and real time. */
+static u64 host_clock_pair(u64 *tsc, ktime_t *real)
+{
+	struct system_time_snapshot snap;
+
+	ktime_get_snapshot(&snap);
+	*tsc = snap.cycles;
+	*real = snap.real;
+	return ktime_to_ns(ktime_mono_to_any(snap.raw, TK_OFFS_BOOT));
+}
+
+static u64 host_clock_ns(void)
+{
+	return ktime_to_ns(ktime_mono_to_any(ktime_get_raw(), TK_OFFS_BOOT));
+}
+
+/* Called from the tick, interrupts off, the timekeeper locked: nothing here may read the time. */
+static int timekeeper_changed(struct notifier_block *nb, unsigned long was_set, void *data)
+{
+	const struct timekeeper *tk = data;
+	bool tsc = tk->tkr_mono.clock->vdso_clock_mode == VDSO_CLOCKMODE_TSC;
+
+	if (tsc != READ_ONCE(host_uses_tsc)) {
+		WRITE_ONCE(host_uses_tsc, tsc);
+		WRITE_ONCE(host_epoch, host_epoch + 1);
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block timekeeper_notifier = {
+	.notifier_call = timekeeper_changed,
+};
+
+int keel_clock_module_init(void)
+{
+	host_scale = ns_scale(tsc_khz);
+	/* registration calls back at once with the present state */
+	return pvclock_gtod_register_notifier(&timekeeper_notifier);
+}
+
+void keel_clock_module_exit(void)
+{
+	pvclock_gtod_unregister_notifier(&timekeeper_notifier);
+}
+
+/* ---- kvmclock ----------------------------------------------------------------------------------------------------------- */
+
+void keel_clock_vm_init(struct vm *vm)
+{
+	struct vm_clock *c = &vm->clock;
+
+	raw_spin_lock_init(&c->lock);
+	seqcount_init(&c->seq);
+	c->kvmclock_offset = -host_clock_ns();
+}
+
+/* The kvmclock at host TSC @tsc; c->master. */
+static u64 master_ns_at(const struct vm_clock *c, u64 tsc)
+{
+	/* another CPU's TSC may be a little behind the pair's */
+	if (unlikely((s64)(tsc - c->master_tsc) < 0))
+		return c->master_ns;
+	return c->master_ns + pvclock_scale_delta(tsc - c->master_tsc, host_scale.mul, host_scale.shift);
+}
+
+u64 keel_clock_guest_ns(struct vm *vm)
+{
+	struct vm_clock *c = &vm->clock;
+	unsigned int seq;
+	u64 ns;
+
+	do {
+		seq = read_seqcount_begin(&c->seq);
+		if (c->master)
+			ns = master_ns_at(c, rdtsc_ordered());
+		else
+			ns = host_clock_ns() + c->kvmclock_offset;
+	} while (read_seqcount_retry(&c->seq, seq));
+	return ns;
+}
+
+/* Make the kvmclock be @ns at the instant of (@host_ns, @tsc); lock held. */
+static void clock_set_locked(struct vm_clock *c, bool master, u64 ns, u64 host_ns, u64 tsc)
+{
+	write_seqcount_begin(&c->seq);
+	c->master = master;
+	c->master_tsc = tsc;
+	c->master_ns = ns;
+	c->kvmclock_offset = ns - host_ns;
+	write_seqcount_end(&c->seq);
+}
+
+/* Enter or leave the master clock as the state of things wants. */
+static void clock_review(struct vm *vm)
+{
+	struct vm_clock *c = &vm->clock;
+	unsigned long flags;
+	bool changed = false;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (c->master != (host_clock_is_stable() && c->nr_in_step == READ_ONCE(vm->nr_vcpus))) {
+		ktime_t real;
+		u64 tsc, host_ns = host_clock_pair(&tsc, &real);
+
+		clock_set_locked(c, !c->master, c->master ? master_ns_at(c, rdtsc_ordered()) : host_ns + c->kvmclock_offset,
+				 host_ns, tsc);
+		changed = true;
+	}
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	if (changed)
+		keel_vm_request(vm, REQ_CLOCK, 0);
+}
+
+int keel_clock_get(struct vm *vm, struct kvm_clock_data *data)
+{
+	struct vm_clock *c = &vm->clock;
+	unsigned long flags;
+	ktime_t real;
+	u64 tsc, host_ns;
+
+	memset(data, 0, sizeof(*data));
+	raw_spin_lock_irqsave(&c->lock, flags);
+	host_ns = host_clock_pair(&tsc, &real);
+	if (c->master && host_clock_is_stable()) {
+		data->clock = master_ns_at(c, tsc);
+		data->realtime = ktime_to_ns(real);
+		data->host_tsc = tsc;
+		data->flags = CLOCK_FLAGS;
+	} else {
+		data->clock = host_ns + c->kvmclock_offset;
+	}
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return 0;
+}
+
+int keel_clock_set(struct vm *vm, const struct kvm_clock_data *data)
+{
+	struct vm_clock *c = &vm->clock;
+	u64 ns = data->clock, tsc, host_ns;
+	unsigned long flags;
+	ktime_t real;
+
+	if (data->flags & ~CLOCK_FLAGS)
+		return -EINVAL;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	host_ns = host_clock_pair(&tsc, &real);
+	/* time went on while the machine was on its way; a host whose clock is behind does not set it back */
+	if (data->flags & KVM_CLOCK_REALTIME && ktime_to_ns(real) > (s64)data->realtime)
+		ns += ktime_to_ns(real) - data->realtime;
+	clock_set_locked(c, host_clock_is_stable() && c->nr_in_step == READ_ONCE(vm->nr_vcpus), ns, host_ns, tsc);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	keel_vm_request(vm, REQ_CLOCK, 0);
+	return 0;
+}
+
+/* The pair a vCPU's page shall show; false without the master clock. */
+static bool clock_pair_for(struct vcpu *vcpu, u64 *ns, u64 *guest_tsc)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	unsigned int seq;
+	bool master;
+	u64 tsc;
+
+	do {
+		seq = read_seqcount_begin(&c->seq);
+		master = c->master;
+		preempt_disable();
+		tsc = master ? c->master_tsc : rdtsc();
+		*ns = master ? c->master_ns : host_clock_ns() + c->kvmclock_offset;
+		preempt_enable();
+	} while (read_seqcount_retry(&c->seq, seq));
+	*guest_tsc = keel_tsc_scale(vcpu, tsc) + vcpu->tsc.offset;
+	return master;
+}
+
+/* While the host's TSC is unstable the guest's must at least keep up with the time that passed. */
+static void tsc_catch_up(struct vcpu *vcpu)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	s64 behind;
+
+	if (likely(!check_tsc_unstable()) || vcpu->tsc.generation != READ_ONCE(c->tsc_generation))
+		return;
+	behind = c->last_tsc_write + khz_cycles(vcpu->tsc.khz, host_clock_ns() - c->last_tsc_ns) - keel_tsc_read(vcpu);
+	if (behind > 0)
+		keel_tsc_adjust(vcpu, behind);
+}
+
+/* An odd version tells the guest to read again; the parts must become visible in this order. */
+static void write_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
+{
+	gpa_t gpa = vcpu->pv.system_time & ~1ull;
+	struct vm *vm = vcpu->vm;
+	u32 version, done;
+	u8 flags;
+
+	if (keel_read_guest(vm, gpa, &version, sizeof(version)) ||
+	    keel_read_guest(vm, gpa + offsetof(struct pvclock_vcpu_time_info, flags), &flags, 1))
+		return;
+	/* not yet seen by the guest */
+	info->flags |= flags & PVCLOCK_GUEST_STOPPED;
+	info->version = (version | 1) + (version & 1 ? 2 : 0);
+	done = info->version + 1;
+	if (keel_write_guest(vm, gpa, &info->version, sizeof(info->version)))
+		return;
+	smp_wmb();
+	keel_write_guest(vm, gpa, info, sizeof(*info));
+	smp_wmb();
+	keel_write_guest(vm, gpa, &done, sizeof(done));
+}
+
+/**
+ * keel_clock_update() - serve REQ_CLOCK: write the vCPU's time structure
+ * @vcpu: on its own thread, loaded
+ *
+ * Context: may sleep.
+ */
+void keel_clock_update(struct vcpu *vcpu)
+{
+	struct pvclock_vcpu_time_info info = {};
+	struct ns_scale scale;
+
+	vcpu->pv.clock_epoch = READ_ONCE(host_epoch);
+	clock_review(vcpu->vm);
+	tsc_catch_up(vcpu);
+	if (!(vcpu->pv.system_time & 1))
+		return;
+	if (clock_pair_for(vcpu, &info.system_time, &info.tsc_timestamp))
+		info.flags |= PVCLOCK_TSC_STABLE_BIT;
+	scale = ns_scale(vcpu->tsc.khz);
+	info.tsc_to_system_mul = scale.mul;
+	info.tsc_shift = scale.shift;
+	if (vcpu->pv.clock_stopped) {
+		info.flags |= PVCLOCK_GUEST_STOPPED;
+		vcpu->pv.clock_stopped = false;
+	}
+	write_time_info(vcpu, &info);
+}
+
+static void write_wall_clock(struct vm *vm, gpa_t gpa)
+{
+	struct pvclock_wall_clock wall;
+	struct timespec64 boot;
+	u32 version, done;
+
+	if (!gpa || keel_read_guest(vm, gpa, &version, sizeof(version)))
+		return;
+	/* real time at which the kvmclock was 0 */
+	boot = ns_to_timespec64(ktime_get_real_ns() - keel_clock_guest_ns(vm));
+	wall.version = (version | 1) + (version & 1 ? 2 : 0);
+	wall.sec = boot.tv_sec;
+	wall.nsec = boot.tv_nsec;
+	done = wall.version + 1;
+	if (keel_write_guest(vm, gpa, &wall.version, sizeof(wall.version)))
+		return;
+	smp_wmb();
+	keel_write_guest(vm, gpa, &wall, sizeof(wall));
+	smp_wmb();
+	keel_write_guest(vm, gpa, &done, sizeof(done));
+}
+
+/**
+ * keel_clock_msr_set() - write of a kvmclock MSR, by old or new number
+ * @vcpu: on its own thread, loaded
+ * @msr: MSR_KVM_WALL_CLOCK(_NEW), MSR_KVM_SYSTEM_TIME(_NEW)
+ * @val: value
+ *
+ * Context: may sleep. Return: 0, 1 for an MSR that is none of these.
+ */
+int keel_clock_msr_set(struct vcpu *vcpu, u32 msr, u64 val)
+{
+	switch (msr) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_NEW:
+		vcpu->pv.wall_clock = val;
+		write_wall_clock(vcpu->vm, val);
+		return 0;
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		vcpu->pv.system_time = val;
+		if (val & 1)
+			vcpu_request(vcpu, REQ_CLOCK);
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+int keel_clock_kvmclock_ctrl(struct vcpu *vcpu)
+{
+	if (!(vcpu->pv.system_time & 1))
+		return -EINVAL;
+	vcpu->pv.clock_stopped = true;
+	vcpu_request(vcpu, REQ_CLOCK);
+	return 0;
+}
+
+/**
+ * keel_clock_tsc_pair() - real time and guest TSC of the same instant (KVM_HC_CLOCK_PAIRING)
+ * @vcpu: on its own thread
+ * @real: real time
+ * @guest_tsc: TSC
+ *
+ * Return: false when the host's clock is not kept by its TSC.
+ */
+bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_tsc)
+{
+	ktime_t now;
+	u64 tsc;
+
+	if (!READ_ONCE(vcpu->vm->clock.master) || !host_clock_is_stable())
+		return false;
+	host_clock_pair(&tsc, &now);
+	*real = ktime_to_timespec64(now);
+	*guest_tsc = keel_tsc_scale(vcpu, tsc) + vcpu->tsc.offset;
+	return true;
+}
+
+/* ---- guest TSC --------------------------------------------------------------------------------------------------------------- */
+
+static void tsc_changed(struct vcpu *vcpu)
+{
+	vcpu_dirty(vcpu, RG_TSC);
+	vcpu_request(vcpu, REQ_CLOCK);
+	if (vcpu->lapic)
+		keel_lapic_tsc_changed(vcpu);
+}
+
+void keel_tsc_adjust(struct vcpu *vcpu, s64 delta)
+{
+	vcpu->tsc.offset += delta;
+	tsc_changed(vcpu);
+}
+
+void keel_tsc_write_guest(struct vcpu *vcpu, u64 val)
+{
+	s64 delta = val - keel_tsc_read(vcpu);
+
+	vcpu->tsc.adjust += delta;
+	keel_tsc_adjust(vcpu, delta);
+}
+
+/* Does writing @val now continue the current generation? 0 is what firmware and hotplug write to mean "in step". */
+static bool tsc_write_matches(const struct vm_clock *c, u32 khz, u64 val, u64 elapsed)
+{
+	u64 expected = c->last_tsc_write + khz_cycles(khz, elapsed);
+	u64 second = (u64)khz * MSEC_PER_SEC;
+
+	if (!c->tsc_generation || khz != c->last_tsc_khz)
+		return false;
+	return !val || (val < expected + second && val + second > expected);
+}
+
+/**
+ * keel_tsc_write() - the launcher (or creation) sets the guest TSC
+ * @vcpu: vCPU, its mutex held
+ * @val: TSC now
+ *
+ * A launcher that restores a machine writes each vCPU's TSC in turn, some time apart, and means them to be in step: values
+ * within a second of what the first would be now join its generation.
+ */
+void keel_tsc_write(struct vcpu *vcpu, u64 val)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	u64 ns = host_clock_ns(), elapsed, offset;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	elapsed = ns - c->last_tsc_ns;
+	offset = val - keel_tsc_scale(vcpu, rdtsc());
+	if (tsc_write_matches(c, vcpu->tsc.khz, val, elapsed)) {
+		if (!check_tsc_unstable())
+			offset = c->tsc_offset;
+		else
+			offset += khz_cycles(vcpu->tsc.khz, elapsed);
+	} else {
+		c->tsc_generation++;
+		c->nr_in_step = 0;
+		c->tsc_offset = offset;
+		c->last_tsc_write = val;
+		c->last_tsc_ns = ns;
+		c->last_tsc_khz = vcpu->tsc.khz;
+	}
+	if (vcpu->tsc.generation != c->tsc_generation) {
+		vcpu->tsc.generation = c->tsc_generation;
+		c->nr_in_step++;
+	}
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	vcpu->tsc.offset = offset;
+	tsc_changed(vcpu);
+}
+
+/**
+ * keel_tsc_set_khz() - set the guest TSC's frequency
+ * @vcpu: vCPU, its mutex held
+ * @khz: frequency, 0 for the host's
+ *
+ * Return: 0, -EINVAL when the CPU cannot scale that far.
+ */
+int keel_tsc_set_khz(struct vcpu *vcpu, u32 khz)
+{
+	u64 one = 1ull << keel_caps.tsc_ratio_frac_bits;
+	u32 slack = mult_frac(tsc_khz, TSC_TOLERANCE_PPM, 1000000u);
+	u64 ratio = one;
+
+	if (!khz)
+		khz = tsc_khz;
+	if (khz < tsc_khz - slack || khz > tsc_khz + slack) {
+		if (!keel_caps.tsc_scaling || khz > keel_caps.max_tsc_khz)
+			return -EINVAL;
+		ratio = mul_u64_u32_div(one, khz, tsc_khz);
+		if (!ratio)
+			return -EINVAL;
+	}
+	vcpu->tsc.khz = khz;
+	vcpu->tsc.ratio = ratio;
+	tsc_changed(vcpu);
+	return 0;
+}
+
+void keel_clock_vcpu_init(struct vcpu *vcpu)
+{
+	if (keel_tsc_set_khz(vcpu, vcpu->vm->clock.default_tsc_khz))
+		keel_tsc_set_khz(vcpu, 0);
+	keel_tsc_write(vcpu, 0);
+}
+
+void keel_clock_vcpu_load(struct vcpu *vcpu)
+{
+	u64 tsc;
+
+	if (unlikely(check_tsc_unstable()) && vcpu->tsc.last_host) {
+		/* this CPU's TSC may be behind that of the last one: the guest's never goes back */
+		tsc = keel_tsc_read(vcpu);
+		if ((s64)(tsc - vcpu->tsc.last_guest) < 0) {
+			vcpu->tsc.offset += vcpu->tsc.last_guest - tsc;
+			vcpu_dirty(vcpu, RG_TSC);
+		}
+		vcpu_request(vcpu, REQ_CLOCK);
+	} else if (vcpu->pv.system_time & 1 &&
+		   (!READ_ONCE(vcpu->vm->clock.master) || vcpu->pv.clock_epoch != READ_ONCE(host_epoch))) {
+		vcpu_request(vcpu, REQ_CLOCK);
+	}
+}
+
+void keel_clock_vcpu_put(struct vcpu *vcpu)
+{
+	if (likely(!check_tsc_unstable()))
+		return;
+	vcpu->tsc.last_host = rdtsc();
+	vcpu->tsc.last_guest = keel_tsc_scale(vcpu, vcpu->tsc.last_host) + vcpu->tsc.offset;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Paravirtual interface of KVM: hypercalls (Documentation/virt/kvm/x86/hypercalls.rst) and steal time (msr.rst).
+ *
+ * Hypercalls are served in the inner loop where they need no sleeping; the few others ask to be called again outside.
+ * Which of them a guest may use follows from the KVM feature bits that its CPUID offers.
+ */
+#include <linux/kvm_para.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+#include <keel/host.h>
+#include <keel/irq.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+
+#define PV_DONE		1
+#define PV_USER		0
+
+#define STEAL_ENABLED	BIT_ULL(0)
+#define STEAL_RESERVED	GENMASK_ULL(5, 1)
+
+static bool guest_has(const struct vcpu *vcpu, unsigned int feature)
+{
+	return vcpu->pv.features & BIT(feature);
+}
+
+/* ---- steal time ------------------------------------------------------------------------------------------------- */
+
+int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val)
+{
+	if (val & STEAL_RESERVED)
+		return 1;
+	vcpu->pv.steal_time = val & STEAL_ENABLED ? val : 0;
+	if (!vcpu->pv.steal_time)
+		return 0;
+	vcpu->pv.steal_last = keel_host_run_delay();
+	vcpu_request(vcpu, REQ_STEAL);
+	return 0;
+}
+
+static gpa_t steal_gpa(const struct vcpu *vcpu)
+{
+	return vcpu->pv.steal_time & ~(STEAL_ENABLED | STEAL_RESERVED);
+}
+
+/* Take back "preempted"; other vCPUs may have asked for a TLB flush meanwhile, by compare and exchange on the same byte. */
+static void steal_resume(struct vcpu *vcpu, gpa_t gpa)
+{
+	u64 flags = 0;
+	int ret;
+
+	gpa += offsetof(struct kvm_steal_time, preempted);
+	if (keel_read_guest(vcpu->vm, gpa, &flags, 1) || !(u8)flags)
+		return;
+	do {
+		ret = keel_cmpxchg_guest(vcpu->vm, gpa, 1, &flags, 0);
+		cond_resched();
+	} while (ret == 1 && !signal_pending(current));
+	if (!ret && flags & KVM_VCPU_FLUSH_TLB && guest_has(vcpu, KVM_FEATURE_PV_TLB_FLUSH))
+		vcpu_request(vcpu, REQ_TLB_FLUSH_GUEST);
+}
+
+/**
+ * keel_pv_update_steal() - serve REQ_STEAL: add the time the thread waited for a CPU since the last time
+ * @vcpu: on its own thread, loaded
+ *
+ * Context: may sleep.
+ */
+void keel_pv_update_steal(struct vcpu *vcpu)
+{
+	gpa_t gpa = steal_gpa(vcpu);
+	struct vm *vm = vcpu->vm;
+	struct {
+		u64 steal;
+		u32 version;
+	} st;
+	u64 delay;
+
+	if (!vcpu->pv.steal_time)
+		return;
+	steal_resume(vcpu, gpa);
+	if (keel_read_guest(vm, gpa, &st, offsetofend(typeof(st), version)))
+		return;
+	/* an odd version tells the guest to read again */
+	st.version = (st.version | 1) + (st.version & 1 ? 2 : 0);
+	if (keel_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version)))
+		return;
+	smp_wmb();
+	delay = keel_host_run_delay();
+	st.steal += delay - vcpu->pv.steal_last;
+	vcpu->pv.steal_last = delay;
+	keel_write_guest(vm, gpa + offsetof(struct kvm_steal_time, steal), &st.steal, sizeof(st.steal));
+	smp_wmb();
+	st.version++;
+	keel_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version));
+}
+
+void keel_pv_preempted(struct vcpu *vcpu)
+{
+	u8 preempted = KVM_VCPU_PREEMPTED;
+
+	/* a page that is not present is left alone: the guest then merely sees a vCPU that runs */
+	if (vcpu->pv.steal_time)
+		keel_write_guest_atomic(vcpu->vm, steal_gpa(vcpu) + offsetof(struct kvm_steal_time, preempted),
+					&preempted, sizeof(preempted));
+}
+
+/* ---- hypercalls --------------------------------------------------------------------------------------------------- */
+
+static u64 clock_pairing(struct vcpu *vcpu, gpa_t gpa, u64 type)
+{
+	struct kvm_clock_pairing pairing = {};
+	struct timespec64 real;
+	u64 tsc;
+
+	if (type != KVM_CLOCK_PAIRING_WALLCLOCK || !keel_clock_tsc_pair(vcpu, &real, &tsc))
+		return -KVM_EOPNOTSUPP;
+	pairing.sec = real.tv_sec;
+	pairing.nsec = real.tv_nsec;
+	pairing.tsc = tsc;
+	return keel_write_guest(vcpu->vm, gpa, &pairing, sizeof(pairing)) ? -KVM_EFAULT : 0;
+}
+
+static u64 kick_cpu(struct vcpu *vcpu, u64 apic_id)
+{
+	struct vcpu *target = keel_vm_vcpu_by_id(vcpu->vm, apic_id);
+
+	if (target) {
+		/* pairs with the check of the sleeper in HLT between declaring itself asleep and sleeping */
+		WRITE_ONCE(target->pv.unhalt, true);
+		vcpu_request(target, REQ_EVENT);
+		keel_vcpu_kick(target);
+	}
+	return 0;
+}
+
+static u64 sched_yield_to(struct vcpu *vcpu, u64 apic_id)
+{
+	struct vcpu *target = keel_vm_vcpu_by_id(vcpu->vm, apic_id);
+
+	if (target && target != vcpu)
+		keel_vcpu_yield_to(target);
+	return 0;
+}
+
+/* Hand KVM_HC_MAP_GPA_RANGE to user space, if that asked for it. */
+static int map_gpa_range(struct vcpu *vcpu, const u64 args[4], u64 *ret)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 gpa = args[0], npages = args[1];
+
+	*ret = -KVM_ENOSYS;
+	if (!(vcpu->vm->hypercall_exits & BIT(KVM_HC_MAP_GPA_RANGE)))
+		return PV_DONE;
+	*ret = -KVM_EINVAL;
+	if (!IS_ALIGNED(gpa, PAGE_SIZE) || !npages || gpa_to_gfn(gpa) + npages <= gpa_to_gfn(gpa))
+		return PV_DONE;
+	run->exit_reason = KVM_EXIT_HYPERCALL;
+	run->hypercall.nr = KVM_HC_MAP_GPA_RANGE;
+	run->hypercall.args[0] = gpa;
+	run->hypercall.args[1] = npages;
+	run->hypercall.args[2] = args[2];
+	run->hypercall.longmode = vcpu_is_64bit_code(vcpu);
+	return PV_USER;
+}
+
+/* Those that may sleep or go to user space. */
+static int hypercall_slow(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret)
+{
+	switch (nr) {
+	case KVM_HC_CLOCK_PAIRING:
+		*ret = clock_pairing(vcpu, args[0], args[1]);
+		return PV_DONE;
+	case KVM_HC_SCHED_YIELD:
+		*ret = sched_yield_to(vcpu, args[0]);
+		return PV_DONE;
+	default:
+		return map_gpa_range(vcpu, args, ret);
+	}
+}
+
+/**
+ * keel_pv_hypercall() - serve a hypercall
+ * @vcpu: on its own thread, loaded
+ * @nr: KVM_HC_*
+ * @args: arguments, cut to 32 bits outside 64-bit mode
+ * @ret: result for the guest, 0 or -KVM_E*
+ * @atomic: interrupts are off
+ *
+ * Return: 1 done; 0 go to user space, vcpu->run is filled; MSR_SLOW: call again with @atomic false.
+ */
+int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool atomic)
+{
+	*ret = -KVM_ENOSYS;
+	if (unlikely(vcpu_cpl(vcpu))) {
+		*ret = -KVM_EPERM;
+		return PV_DONE;
+	}
+	switch (nr) {
+	case KVM_HC_VAPIC_POLL_IRQ:
+		*ret = 0;
+		break;
+	case KVM_HC_KICK_CPU:
+		if (guest_has(vcpu, KVM_FEATURE_PV_UNHALT))
+			*ret = kick_cpu(vcpu, args[1]);
+		break;
+	case KVM_HC_SEND_IPI:
+		if (guest_has(vcpu, KVM_FEATURE_PV_SEND_IPI))
+			*ret = keel_pv_send_ipi(vcpu->vm, args[0], args[1], args[2], args[3], vcpu_is_64bit_code(vcpu));
+		break;
+	case KVM_HC_SCHED_YIELD:
+		if (!guest_has(vcpu, KVM_FEATURE_PV_SCHED_YIELD))
+			break;
+		fallthrough;
+	case KVM_HC_CLOCK_PAIRING:
+	case KVM_HC_MAP_GPA_RANGE:
+		return atomic ? MSR_SLOW : hypercall_slow(vcpu, nr, args, ret);
+	}
+	return PV_DONE;
+}
