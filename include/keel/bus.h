@@ -50,6 +50,8 @@ struct bus {
 int keel_bus_register(struct bus *bus, struct bus_device *dev);		/* -ENOMEM, -ENOSPC; may sleep */
 /* Returns when no look-up can still see @dev; may sleep. */
 void keel_bus_unregister(struct bus *bus, struct bus_device *dev);
+/* Does not wait: the caller keeps @dev for an RCU grace period. May sleep. */
+void keel_bus_remove(struct bus *bus, struct bus_device *dev);
 void keel_bus_destroy(struct bus *bus);
 /* Does a device claim the address at all? Lockless; interrupts may be off. */
 bool keel_bus_claims(struct bus *bus, gpa_t addr);
