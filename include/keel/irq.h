@@ -41,6 +41,8 @@ int keel_irq_line(struct vm *vm, u32 gsi, int level);
 /* ---- one vCPU's local APIC ------------------------------------------------------------------------------------------------ */
 
 int keel_lapic_create(struct vcpu *vcpu);		/* may sleep; only when vm->irq_mode != IRQCHIP_NONE */
+/* The vCPU is complete and in vm->vcpus: interrupts may find it from now on. vm->lock held. */
+void keel_lapic_publish(struct vcpu *vcpu);
 void keel_lapic_destroy(struct vcpu *vcpu);
 void keel_lapic_reset(struct vcpu *vcpu, bool init);	/* sets vcpu->apic_base unless @init */
 int keel_lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state);
@@ -76,6 +78,8 @@ void keel_lapic_tsc_changed(struct vcpu *vcpu);
 int keel_pv_send_ipi(struct vm *vm, unsigned long lo, unsigned long hi, u32 min, u32 icr, bool mode64);
 /* MSR_KVM_PV_EOI_EN written; sync on exit when the guest cleared its flag. */
 int keel_lapic_set_pv_eoi(struct vcpu *vcpu, u64 val);	/* 0, 1 for #GP */
+/* REQ_PV_EOI: read the flag where sleeping is allowed. On the vCPU's own thread, loaded. */
+void keel_lapic_sync_pv_eoi(struct vcpu *vcpu);
 
 /* Split irqchip: vectors whose EOI goes to user space, from the routing table. */
 bool keel_irq_eoi_exits(struct vcpu *vcpu, u8 vector);

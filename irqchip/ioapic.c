@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * I/O APIC with 24 pins (82093AA data sheet), at its usual place; version 0x11, without an EOI register.
+ *
+ * Lines are given as asserted or not, so the polarity bit of an entry is stored and has no effect. Edges on a masked pin are
+ * lost, levels are not. The lock guards all state; messages are sent under it, acknowledgements are told to others after it is
+ * dropped.
+ */
+#include <linux/bitops.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "irqchip.h"
+
+#define IOAPIC_BASE	0xfec00000ull
+#define IOAPIC_SIZE	0x100
+#define IOAPIC_VERSION	(0x11 | (NR_IOAPIC_PINS - 1) << 16)
+
+#define IOREGSEL	0x00
+#define IOWIN		0x10
+
+/* Redirection table entry. */
+#define RTE_VECTOR	0xffull
+#define RTE_MODE_SHIFT	8
+#define RTE_LOGICAL	BIT_ULL(11)
+#define RTE_REMOTE_IRR	BIT_ULL(14)
+#define RTE_LEVEL	BIT_ULL(15)
+#define RTE_MASKED	BIT_ULL(16)
+#define RTE_DEST_SHIFT	56
+#define RTE_WRITABLE	(0xff0000000001ffffull & ~(BIT_ULL(12) | RTE_REMOTE_IRR))
+
+/*
+ * struct ioapic - the I/O APIC of one VM
+ * @rte: redirection table; delivery status (bit 12) always reads idle
+ * @lines: who holds each pin, by enum irq_source
+ * @irr: pins that are asserted, or had an edge not yet sent
+ * @notify: pins whose end of interrupt someone wants to know, also when edge triggered
+ * @base: as in the saved state; the device itself stays at IOAPIC_BASE
+ */
+struct ioapic {
+	raw_spinlock_t lock;
+	struct irqchip *irq;
+	u64 rte[NR_IOAPIC_PINS];
+	u8 lines[NR_IOAPIC_PINS];
+	u32 irr;
+	u32 notify;
+	u32 id;
+	u64 base;
+	u8 select;
+	struct bus_device dev;
+};
+
+/* Which vectors' EOIs are of interest. Under the lock; readers look at single bits. */
+static void ioapic_update_eoi(struct ioapic *ioapic)
+{
+	unsigned long vectors[4] = { 0 };
+	unsigned int pin, i;
+
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
+		u64 rte = ioapic->rte[pin];
+
+		if ((rte & (RTE_LEVEL | RTE_REMOTE_IRR)) || (ioapic->notify & BIT(pin)))
+			__set_bit(rte & RTE_VECTOR, vectors);
+	}
+	for (i = 0; i < ARRAY_SIZE(vectors); i++)
+		WRITE_ONCE(ioapic->irq->eoi_vectors[i], vectors[i]);
+}
+
+static void rte_to_msg(u64 rte, struct irq_msg *msg)
+{
+	msg->dest = rte >> RTE_DEST_SHIFT;
+	msg->vector = rte & RTE_VECTOR;
+	msg->mode = (rte >> RTE_MODE_SHIFT) & 7;
+	msg->shorthand = TO_DEST;
+	msg->logical = rte & RTE_LOGICAL;
+	msg->level = rte & RTE_LEVEL;
+	msg->assert = true;
+	msg->lowest = msg->mode == DELIVER_LOWEST;
+}
+
+/* Send what waits at @pin, if it may go. Under the lock. Return as keel_irq_line(). */
+static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
+{
+	u64 rte = ioapic->rte[pin];
+	struct irq_msg msg;
+	int ret;
+
+	if (!(ioapic->irr & BIT(pin)) || (rte & RTE_MASKED))
+		return 0;
+	if ((rte & RTE_LEVEL) && (rte & RTE_REMOTE_IRR))
+		return 0;
+	rte_to_msg(rte, &msg);
+	ret = ipi_deliver(ioapic->irq, NULL, &msg);
+	if (!(rte & RTE_LEVEL))
+		ioapic->irr &= ~BIT(pin);
+	else if (ret > 0)
+		ioapic->rte[pin] |= RTE_REMOTE_IRR;
+	return max(ret, 0);
+}
+
+/**
+ * ioapic_set_pin() - a source drives a pin
+ * @irq: interrupt state of the VM
+ * @pin: 0..23
+ * @source: who
+ * @level: 0 or 1
+ *
+ * Context: any. Return: vCPUs that took an interrupt; 0 if none, coalesced or masked. Dropping a line counts as 1.
+ */
+int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source, int level)
+{
+	struct ioapic *ioapic = irq->ioapic;
+	unsigned long flags;
+	bool was, now;
+	int ret = 1;
+
+	if (!ioapic || pin >= NR_IOAPIC_PINS)
+		return 0;
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	was = ioapic->lines[pin];
+	if (level)
+		ioapic->lines[pin] |= BIT(source);
+	else
+		ioapic->lines[pin] &= ~BIT(source);
+	now = ioapic->lines[pin];
+
+	if (!now) {
+		ioapic->irr &= ~BIT(pin);
+	} else if (ioapic->rte[pin] & RTE_LEVEL) {
+		ioapic->irr |= BIT(pin);
+		ret = ioapic_service(ioapic, pin);
+	} else if (was) {
+		ret = 0;
+	} else {
+		ioapic->irr |= BIT(pin);
+		ret = ioapic_service(ioapic, pin);
+		ioapic->irr &= ~BIT(pin);
+	}
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+	return ret;
+}
+
+/**
+ * ioapic_eoi() - a vCPU ended @vector
+ * @irq: interrupt state of the VM
+ * @vector: vector
+ *
+ * Level pins with this vector may be sent again at once; whoever wants acknowledgements hears of it, without the lock.
+ */
+void ioapic_eoi(struct irqchip *irq, u8 vector)
+{
+	struct ioapic *ioapic = irq->ioapic;
+	unsigned long acked = 0, again = 0, flags;
+	unsigned int pin;
+
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
+		u64 rte = ioapic->rte[pin];
+
+		if ((rte & RTE_VECTOR) != vector)
+			continue;
+		if (ioapic->notify & BIT(pin))
+			acked |= BIT(pin);
+		/* also pins that found the vector pending for another pin */
+		if (rte & (RTE_LEVEL | RTE_REMOTE_IRR)) {
+			ioapic->rte[pin] = rte & ~RTE_REMOTE_IRR;
+			again |= BIT(pin);
+		}
+	}
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+
+	/* a resampler lowers its line here, so it must come before the line is looked at again */
+	for_each_set_bit(pin, &acked, NR_IOAPIC_PINS)
+		irq_acked(irq, KVM_IRQCHIP_IOAPIC, pin);
+	if (!again)
+		return;
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	for_each_set_bit(pin, &again, NR_IOAPIC_PINS) {
+		if (ioapic->rte[pin] & RTE_LEVEL)
+			ioapic_service(ioapic, pin);
+	}
+	ioapic_update_eoi(ioapic);
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+}
+
+/* Routes, resamplers or the PIT changed: find out anew which pins want acknowledgements. */
+void ioapic_update_notify(struct irqchip *irq)
+{
+	struct ioapic *ioapic = irq->ioapic;
+	unsigned long flags;
+	unsigned int pin;
+	u32 notify = 0;
+
+	if (!ioapic)
+		return;
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
+		if (irq_wants_ack(irq, KVM_IRQCHIP_IOAPIC, pin))
+			notify |= BIT(pin);
+	}
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	ioapic->notify = notify;
+	ioapic_update_eoi(ioapic);
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+}
+
+/* ---- registers ------------------------------------------------------------------------------------------------------- */
+
+/* Return: the pin was unmasked. */
+static bool ioapic_write_rte(struct ioapic *ioapic, unsigned int pin, bool high, u32 val)
+{
+	u64 old = ioapic->rte[pin];
+	u64 new;
+
+	if (high)
+		new = (old & 0xffffffff) | (u64)val << 32;
+	else
+		new = (old & ~0xffffffffull) | val;
+	new = (new & RTE_WRITABLE) | (old & RTE_REMOTE_IRR);
+	/* remote IRR means nothing for edges; Linux clears a stuck one by switching to edge and back */
+	if (!(new & RTE_LEVEL))
+		new &= ~RTE_REMOTE_IRR;
+	ioapic->rte[pin] = new;
+	if ((new & RTE_LEVEL) && ioapic->lines[pin])
+		ioapic->irr |= BIT(pin);
+	ioapic_update_eoi(ioapic);
+	if (new & RTE_LEVEL)
+		ioapic_service(ioapic, pin);
+	return (old & ~new) & RTE_MASKED;
+}
+
+static u32 ioapic_read_reg(const struct ioapic *ioapic)
+{
+	unsigned int pin = (ioapic->select - 0x10) >> 1;
+	u64 rte;
+
+	switch (ioapic->select) {
+	case 0:		/* ID */
+	case 2:		/* arbitration ID */
+		return (ioapic->id & 0xf) << 24;
+	case 1:
+		return IOAPIC_VERSION;
+	}
+	if (ioapic->select < 0x10 || pin >= NR_IOAPIC_PINS)
+		return 0;
+	rte = ioapic->rte[pin];
+	return ioapic->select & 1 ? rte >> 32 : rte;
+}
+
+/* Return: pin that was unmasked, -1 for none. */
+static int ioapic_write_reg(struct ioapic *ioapic, u32 val)
+{
+	unsigned int pin = (ioapic->select - 0x10) >> 1;
+
+	if (ioapic->select == 0)
+		ioapic->id = (val >> 24) & 0xf;
+	else if (ioapic->select >= 0x10 && pin < NR_IOAPIC_PINS &&
+		 ioapic_write_rte(ioapic, pin, ioapic->select & 1, val))
+		return pin;
+	return -1;
+}
+
+static int ioapic_mmio_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+{
+	struct ioapic *ioapic = container_of(dev, struct ioapic, dev);
+	unsigned int offset = addr & (IOAPIC_SIZE - 1);
+	unsigned long flags;
+	u32 val = 0;
+
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	if (offset == IOREGSEL)
+		val = ioapic->select;
+	else if (offset == IOWIN)
+		val = ioapic_read_reg(ioapic);
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+	memset(data, 0, len);
+	memcpy(data, &val, min_t(unsigned int, len, sizeof(val)));
+	return 0;
+}
+
+static int ioapic_mmio_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+{
+	struct ioapic *ioapic = container_of(dev, struct ioapic, dev);
+	unsigned int offset = addr & (IOAPIC_SIZE - 1);
+	unsigned long flags;
+	int unmasked = -1;
+	u32 val = 0;
+
+	memcpy(&val, data, min_t(unsigned int, len, sizeof(val)));
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	if (offset == IOREGSEL)
+		ioapic->select = val;
+	else if (offset == IOWIN)
+		unmasked = ioapic_write_reg(ioapic, val);
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+	if (unmasked >= 0)
+		irq_unmasked(ioapic->irq, KVM_IRQCHIP_IOAPIC, unmasked);
+	return 0;
+}
+
+static const struct bus_ops ioapic_ops = {
+	.read = ioapic_mmio_read,
+	.write = ioapic_mmio_write,
+};
+
+/* ---- life, saved state --------------------------------------------------------------------------------------------------- */
+
+int ioapic_create(struct irqchip *irq)
+{
+	struct ioapic *ioapic = kzalloc(sizeof(*ioapic), GFP_KERNEL_ACCOUNT);
+	unsigned int pin;
+
+	if (!ioapic)
+		return -ENOMEM;
+	raw_spin_lock_init(&ioapic->lock);
+	ioapic->irq = irq;
+	ioapic->base = IOAPIC_BASE;
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++)
+		ioapic->rte[pin] = RTE_MASKED;
+	ioapic->dev = (struct bus_device) { .ops = &ioapic_ops, .base = IOAPIC_BASE, .len = IOAPIC_SIZE };
+	irq->ioapic = ioapic;
+	return 0;
+}
+
+int ioapic_register(struct irqchip *irq)
+{
+	return keel_bus_register(&irq->vm->mmio, &irq->ioapic->dev);
+}
+
+void ioapic_unregister(struct irqchip *irq)
+{
+	keel_bus_unregister(&irq->vm->mmio, &irq->ioapic->dev);
+}
+
+void ioapic_destroy(struct irqchip *irq)
+{
+	kfree(irq->ioapic);
+	irq->ioapic = NULL;
+}
+
+void ioapic_get(struct irqchip *irq, struct kvm_ioapic_state *state)
+{
+	struct ioapic *ioapic = irq->ioapic;
+	unsigned long flags;
+	unsigned int pin;
+
+	memset(state, 0, sizeof(*state));
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	state->base_address = ioapic->base;
+	state->ioregsel = ioapic->select;
+	state->id = ioapic->id;
+	state->irr = ioapic->irr;
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++)
+		state->redirtbl[pin].bits = ioapic->rte[pin];
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+}
+
+void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
+{
+	struct ioapic *ioapic = irq->ioapic;
+	unsigned long flags;
+	unsigned int pin;
+
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	ioapic->base = state->base_address;
+	ioapic->select = state->ioregsel;
+	ioapic->id = state->id & 0xf;
+	ioapic->irr = 0;
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++)
+		ioapic->rte[pin] = state->redirtbl[pin].bits & (RTE_WRITABLE | RTE_REMOTE_IRR);
+	ioapic_update_eoi(ioapic);
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
+		if (!(state->irr & BIT(pin)))
+			continue;
+		/* the line was high, or an edge had not been sent */
+		ioapic->irr |= BIT(pin);
+		if (ioapic->rte[pin] & RTE_LEVEL)
+			ioapic->lines[pin] |= BIT(IRQ_SOURCE_USER);
+		ioapic_service(ioapic, pin);
+	}
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+}

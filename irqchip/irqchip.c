@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of a VM's interrupt state, and the ioctls that create and save the controllers.
+ *
+ * A VM starts with none of it: struct irqchip comes with the first use (an irqchip, or an ioeventfd without one), the
+ * controllers with KVM_CREATE_IRQCHIP, the 8254 with KVM_CREATE_PIT2. What has been published stays until the VM ends.
+ */
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "irqchip.h"
+
+/**
+ * irqchip_get() - the VM's interrupt state, made if it is not there yet
+ * @vm: VM
+ *
+ * Context: may sleep. Return: the state, or NULL without memory.
+ */
+struct irqchip *irqchip_get(struct vm *vm)
+{
+	struct irqchip *irq = READ_ONCE(vm->irq);
+
+	if (irq)
+		return irq;
+	irq = kzalloc(sizeof(*irq), GFP_KERNEL_ACCOUNT);
+	if (!irq)
+		return NULL;
+	irq->vm = vm;
+	irq->logical_mode = LOGICAL_FLAT;
+	raw_spin_lock_init(&irq->map_lock);
+	mutex_init(&irq->lock);
+	spin_lock_init(&irq->irqfd_lock);
+	INIT_LIST_HEAD(&irq->irqfds);
+	INIT_LIST_HEAD(&irq->resamplers);
+	INIT_LIST_HEAD(&irq->ioeventfds);
+	if (cmpxchg(&vm->irq, NULL, irq)) {
+		kfree(irq);
+		return vm->irq;
+	}
+	return irq;
+}
+
+int keel_irq_vm_init(struct vm *vm)
+{
+	return 0;
+}
+
+void keel_irq_vm_destroy(struct vm *vm)
+{
+	struct irqchip *irq = vm->irq;
+
+	if (!irq)
+		return;
+	pit_destroy(irq);
+	irqfd_destroy(irq);
+	ioeventfd_destroy(irq);
+	ioapic_destroy(irq);
+	pic_destroy(irq);
+	route_destroy(irq);
+	kvfree(rcu_dereference_protected(irq->ids, true));
+	mutex_destroy(&irq->lock);
+	kfree(irq);
+	vm->irq = NULL;
+}
+
+/* vm->lock held; no vCPU yet. */
+static int may_create(struct vm *vm)
+{
+	if (vm->irq_mode != IRQCHIP_NONE)
+		return -EEXIST;
+	return vm->nr_created || vm->nr_vcpus ? -EINVAL : 0;
+}
+
+int keel_irqchip_create(struct vm *vm)
+{
+	struct irqchip *irq;
+	int ret;
+
+	ret = may_create(vm);
+	if (ret)
+		return ret;
+	irq = irqchip_get(vm);
+	if (!irq)
+		return -ENOMEM;
+	ret = pic_create(irq);
+	if (ret)
+		return ret;
+	ret = ioapic_create(irq);
+	if (ret)
+		goto err_pic;
+	ret = pic_register(irq);
+	if (ret)
+		goto err_ioapic;
+	ret = ioapic_register(irq);
+	if (ret)
+		goto err_ports;
+	vm->irq_mode = IRQCHIP_KERNEL;
+	ret = route_set_default(irq);
+	if (ret)
+		goto err_mode;
+	return 0;
+
+err_mode:
+	vm->irq_mode = IRQCHIP_NONE;
+	ioapic_unregister(irq);
+err_ports:
+	pic_unregister(irq);
+err_ioapic:
+	ioapic_destroy(irq);
+err_pic:
+	pic_destroy(irq);
+	return ret;
+}
+
+int keel_irqchip_split(struct vm *vm, u32 nr_pins)
+{
+	struct irqchip *irq;
+	int ret;
+
+	if (nr_pins > 4096)
+		return -EINVAL;
+	ret = may_create(vm);
+	if (ret)
+		return ret;
+	irq = irqchip_get(vm);
+	if (!irq)
+		return -ENOMEM;
+	irq->nr_split_pins = nr_pins;
+	vm->irq_mode = IRQCHIP_SPLIT;
+	return 0;
+}
+
+int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip)
+{
+	if (vm->irq_mode != IRQCHIP_KERNEL)
+		return -ENXIO;
+	switch (chip->chip_id) {
+	case KVM_IRQCHIP_PIC_MASTER:
+	case KVM_IRQCHIP_PIC_SLAVE:
+		pic_get(vm->irq, chip->chip_id, &chip->chip.pic);
+		return 0;
+	case KVM_IRQCHIP_IOAPIC:
+		ioapic_get(vm->irq, &chip->chip.ioapic);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int keel_irqchip_set(struct vm *vm, const struct kvm_irqchip *chip)
+{
+	if (vm->irq_mode != IRQCHIP_KERNEL)
+		return -ENXIO;
+	switch (chip->chip_id) {
+	case KVM_IRQCHIP_PIC_MASTER:
+	case KVM_IRQCHIP_PIC_SLAVE:
+		pic_set(vm->irq, chip->chip_id, &chip->chip.pic);
+		return 0;
+	case KVM_IRQCHIP_IOAPIC:
+		ioapic_set(vm->irq, &chip->chip.ioapic);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int keel_irq_module_init(void)
+{
+	return irqfd_module_init();
+}
+
+/* RCU callbacks of this module may be under way. */
+void keel_irq_module_exit(void)
+{
+	irqfd_module_exit();
+	rcu_barrier();
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The local APIC's timer: one-shot, periodic and TSC-deadline mode on one hrtimer.
+ *
+ * The callback delivers LVTT by itself, from the host's timer interrupt: the vCPU finds the vector in its IRR at the next
+ * entry, without a detour. The vCPU's thread cancels the timer before it changes mode, count or deadline, so callback and
+ * thread never disagree about which setting has expired. Counts run at 1 GHz divided by TDCR. Periods are clamped from
+ * below, so that a guest cannot keep the host in its timer interrupt.
+ */
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/moduleparam.h>
+#include <keel/compat.h>
+#include <keel/state.h>
+#include "irqchip.h"
+
+static unsigned int lapic_min_period_us = 200;
+module_param(lapic_min_period_us, uint, 0644);
+MODULE_PARM_DESC(lapic_min_period_us, "shortest period of a guest's periodic local APIC timer, in microseconds (200)");
+
+/* Expiry is looked at on the CPU that runs the vCPU, in the hard interrupt also where hrtimers are threaded. */
+#define LAPIC_TIMER_HRMODE HRTIMER_MODE_ABS_PINNED_HARD
+
+static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
+{
+	struct lapic *apic = container_of(hrtimer, struct lapic, timer.hrtimer);
+	u32 mode = lapic_reg(apic, APIC_LVTT) & LAPIC_TIMER_MODE;
+
+	if (mode == APIC_LVT_TIMER_TSCDEADLINE)
+		WRITE_ONCE(apic->vcpu->tsc.deadline, 0);
+	lapic_deliver_local(apic, APIC_LVTT);
+	if (mode != APIC_LVT_TIMER_PERIODIC || !apic->timer.period)
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(hrtimer, ns_to_ktime(apic->timer.period));
+	return HRTIMER_RESTART;
+}
+
+void lapic_timer_init(struct lapic *apic)
+{
+	keel_hrtimer_setup(&apic->timer.hrtimer, lapic_timer_expired, CLOCK_MONOTONIC, LAPIC_TIMER_HRMODE);
+	apic->timer.cpu = -1;
+}
+
+/* Stop the timer and wait for a callback under way on another CPU. Interrupts may be off: the callback takes no locks. */
+void lapic_timer_stop(struct lapic *apic)
+{
+	hrtimer_cancel(&apic->timer.hrtimer);
+}
+
+static void lapic_timer_start(struct lapic *apic, u64 ns)
+{
+	apic->timer.cpu = raw_smp_processor_id();
+	hrtimer_start(&apic->timer.hrtimer, ktime_add_safe(ktime_get(), ns_to_ktime(ns)), LAPIC_TIMER_HRMODE);
+}
+
+/* ns for one count: TDCR bits 3, 1, 0 give 2, 4 .. 128, and 1 for 0xb. */
+static unsigned int lapic_timer_divisor(const struct lapic *apic)
+{
+	u32 tdcr = lapic_reg(apic, APIC_TDCR);
+	unsigned int code = (tdcr & 3) | (tdcr & 8) >> 1;
+
+	return 1u << ((code + 1) & 7);
+}
+
+/* Set @period from the initial count; false when the count is zero. */
+static bool lapic_timer_load_period(struct lapic *apic)
+{
+	u64 ns = (u64)lapic_reg(apic, APIC_TMICT) * lapic_timer_divisor(apic);
+
+	if (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC)
+		ns = ns ? max_t(u64, ns, (u64)READ_ONCE(lapic_min_period_us) * NSEC_PER_USEC) : 0;
+	apic->timer.period = ns;
+	return ns;
+}
+
+/**
+ * lapic_timer_set_count() - the guest wrote the initial count
+ * @apic: on its own thread
+ * @count: 0 stops the timer; ignored in TSC-deadline mode
+ */
+void lapic_timer_set_count(struct lapic *apic, u32 count)
+{
+	if (lapic_in_deadline_mode(apic))
+		return;
+	lapic_timer_stop(apic);
+	lapic_set_reg(apic, APIC_TMICT, count);
+	if (lapic_timer_load_period(apic))
+		lapic_timer_start(apic, apic->timer.period);
+}
+
+/* Current count register. */
+u32 lapic_timer_current(struct lapic *apic)
+{
+	s64 left;
+
+	if (lapic_in_deadline_mode(apic) || !lapic_reg(apic, APIC_TMICT) || !hrtimer_active(&apic->timer.hrtimer))
+		return 0;
+	left = ktime_to_ns(hrtimer_get_remaining(&apic->timer.hrtimer));
+	if (left <= 0)
+		return 0;
+	return min_t(u64, left / lapic_timer_divisor(apic), lapic_reg(apic, APIC_TMICT));
+}
+
+/* Nanoseconds until the guest's TSC reaches @deadline; 0 if it has. Bounded, so that no product overflows. */
+static u64 deadline_to_ns(struct vcpu *vcpu, u64 deadline)
+{
+	u64 now = keel_tsc_read(vcpu);
+	u64 khz = vcpu->tsc.khz ?: 1;
+	u64 delta;
+
+	if (deadline <= now)
+		return 0;
+	/* 2^40 ms are 34 years */
+	delta = min(deadline - now, khz << 40);
+	return mul_u64_u64_div_u64(delta, NSEC_PER_MSEC, khz);
+}
+
+static void deadline_start(struct lapic *apic, u64 deadline)
+{
+	struct vcpu *vcpu = apic->vcpu;
+	u64 ns;
+
+	if (!deadline)
+		return;
+	ns = deadline_to_ns(vcpu, deadline);
+	if (ns) {
+		WRITE_ONCE(vcpu->tsc.deadline, deadline);
+		lapic_timer_start(apic, ns);
+	} else {
+		lapic_deliver_local(apic, APIC_LVTT);
+	}
+}
+
+u64 keel_lapic_get_deadline(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->tsc.deadline);
+}
+
+void keel_lapic_set_deadline(struct vcpu *vcpu, u64 val)
+{
+	struct lapic *apic = vcpu->lapic;
+
+	/* ignored in the other modes (SDM "TSC-Deadline Mode") */
+	if (!apic || !apic->enabled || !lapic_in_deadline_mode(apic))
+		return;
+	lapic_timer_stop(apic);
+	WRITE_ONCE(vcpu->tsc.deadline, 0);
+	deadline_start(apic, val);
+}
+
+void keel_lapic_tsc_changed(struct vcpu *vcpu)
+{
+	struct lapic *apic = vcpu->lapic;
+
+	if (apic && lapic_in_deadline_mode(apic))
+		keel_lapic_set_deadline(vcpu, READ_ONCE(vcpu->tsc.deadline));
+}
+
+/**
+ * lapic_timer_mode_changed() - LVTT was written
+ * @apic: on its own thread
+ * @old_lvtt: its former value
+ *
+ * A change to or from TSC-deadline mode disarms the timer; between one-shot and periodic the count runs on and the mode
+ * counts at its expiry (SDM "APIC Timer").
+ */
+void lapic_timer_mode_changed(struct lapic *apic, u32 old_lvtt)
+{
+	u32 changed = lapic_reg(apic, APIC_LVTT) ^ old_lvtt;
+
+	if (changed & APIC_LVT_TIMER_TSCDEADLINE) {
+		lapic_timer_stop(apic);
+		WRITE_ONCE(apic->vcpu->tsc.deadline, 0);
+		lapic_set_reg(apic, APIC_TMICT, 0);
+		apic->timer.period = 0;
+	} else if (changed & APIC_LVT_TIMER_PERIODIC) {
+		lapic_timer_load_period(apic);
+	}
+}
+
+/**
+ * lapic_timer_restore() - start the timer from saved registers
+ * @apic: stopped, registers loaded
+ * @current_count: current count register as saved
+ */
+void lapic_timer_restore(struct lapic *apic, u32 current_count)
+{
+	u64 ns = (u64)current_count * lapic_timer_divisor(apic);
+
+	if (lapic_in_deadline_mode(apic)) {
+		deadline_start(apic, READ_ONCE(apic->vcpu->tsc.deadline));
+		return;
+	}
+	if (!lapic_timer_load_period(apic))
+		return;
+	if (current_count)
+		lapic_timer_start(apic, min(ns, apic->timer.period));
+	else if (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC)
+		lapic_timer_start(apic, apic->timer.period);
+}
+
+/* REQ_APIC_TIMER: the timer was left on another CPU while it could not be moved; start it here. */
+void keel_lapic_timer_fired(struct vcpu *vcpu)
+{
+	keel_lapic_vcpu_load(vcpu);
+}
+
+void keel_lapic_vcpu_load(struct vcpu *vcpu)
+{
+	struct lapic_timer *timer = &vcpu->lapic->timer;
+	int cpu = raw_smp_processor_id();
+
+	if (likely(timer->cpu == cpu) || !hrtimer_is_queued(&timer->hrtimer))
+		return;
+	/* a callback that runs now on the old CPU delivers first; the timer then follows at the next load */
+	if (hrtimer_try_to_cancel(&timer->hrtimer) == 1) {
+		timer->cpu = cpu;
+		hrtimer_start_expires(&timer->hrtimer, LAPIC_TIMER_HRMODE);
+	}
+}

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * 8254 interval timer: three channels at ports 0x40-0x43, and the speaker port 0x61.
+ *
+ * Counters are not stepped but computed from the time since they were loaded. Channel 0 has an hrtimer that raises GSI 0
+ * at each output edge. When "reinjection" is on (the default), ticks that the guest has not yet acknowledged are counted
+ * and delivered one by one as it acknowledges; else a tick that finds the line still waiting is lost. Counting is
+ * binary whatever the BCD bit says. The lock guards all state; the line is driven outside of it.
+ */
+#include <linux/hrtimer.h>
+#include <linux/math64.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <keel/compat.h>
+#include "irqchip.h"
+
+#define PIT_HZ		1193182u
+#define PIT_CHANNELS	3
+#define PIT_PORT	0x40
+#define SPEAKER_PORT	0x61
+/* Ticks that may wait for a guest that does not acknowledge; some minutes at 1000 Hz. */
+#define PIT_MAX_PENDING	200000
+
+static unsigned int pit_min_period_us = 200;
+module_param(pit_min_period_us, uint, 0644);
+MODULE_PARM_DESC(pit_min_period_us, "shortest period of a guest's 8254 timer, in microseconds (200)");
+
+/* read_state, write_state and rw_mode of struct kvm_pit_channel_state */
+enum { RW_LATCHED, RW_LOW, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
+
+/*
+ * struct pit - the timer of one VM
+ * @ch: channels; count_load_time is in ns of the boot-time clock, count 0 stands for 65536 while loading only
+ * @speaker_data: bit 1 of port 0x61
+ * @flags: of the saved state (KVM_PIT_FLAGS_*)
+ * @reinject: keep count of ticks not acknowledged
+ * @waiting: a tick was delivered and is not acknowledged yet
+ * @pending: ticks to deliver after it
+ * @period: of channel 0, ns, 0 when it ticks once
+ * @stopped: the VM ends
+ */
+struct pit {
+	raw_spinlock_t lock;
+	struct irqchip *irq;
+	struct kvm_pit_channel_state ch[PIT_CHANNELS];
+	bool speaker_data;
+	bool reinject;
+	bool waiting;
+	bool stopped;
+	u32 flags;
+	u32 pending;
+	u64 period;
+	struct hrtimer timer;
+	struct bus_device dev, dev_speaker;
+};
+
+/* ---- counting --------------------------------------------------------------------------------------------------------------- */
+
+static u64 pit_now(void)
+{
+	return ktime_get_boottime_ns();
+}
+
+/* Clock ticks since the channel was loaded. */
+static u64 elapsed(const struct kvm_pit_channel_state *c)
+{
+	s64 ns = pit_now() - c->count_load_time;
+
+	return ns > 0 ? mul_u64_u32_div(ns, PIT_HZ, NSEC_PER_SEC) : 0;
+}
+
+static u32 counter(const struct kvm_pit_channel_state *c)
+{
+	u64 ticks = elapsed(c);
+	u32 count = c->count ?: 0x10000, part;
+
+	switch (c->mode) {
+	case 2:
+		div_u64_rem(ticks, count, &part);
+		return count - part;
+	case 3:		/* counts down by two, twice a period */
+		div_u64_rem(2 * ticks, count, &part);
+		return count - (part & ~1u);
+	default:
+		return (count - ticks) & 0xffff;
+	}
+}
+
+static bool output(const struct kvm_pit_channel_state *c)
+{
+	u64 ticks = elapsed(c);
+	u32 count = c->count ?: 0x10000, part;
+
+	switch (c->mode) {
+	case 0:
+		return ticks >= count;
+	case 1:
+		return ticks < count;
+	case 2:		/* low for the last tick of a period */
+		div_u64_rem(ticks, count, &part);
+		return part != count - 1;
+	case 3:
+		div_u64_rem(ticks, count, &part);
+		return part < (count + 1) / 2;
+	default:	/* strobes: low for one tick at the end */
+		return ticks != count;
+	}
+}
+
+/* ---- channel 0 and its interrupt ------------------------------------------------------------------------------------------------ */
+
+static void pit_tick(struct pit *pit)
+{
+	/* a tick that nobody took (masked) is not waited for */
+	if (route_pulse(pit->irq, PIT_GSI, IRQ_SOURCE_PIT) <= 0)
+		WRITE_ONCE(pit->waiting, false);
+}
+
+/* A period ended. Under the lock. Return: drive the line now. */
+static bool pit_account_tick(struct pit *pit)
+{
+	if (!pit->reinject)
+		return true;
+	if (!pit->waiting) {
+		pit->waiting = true;
+		return true;
+	}
+	if (pit->pending < PIT_MAX_PENDING)
+		pit->pending++;
+	return false;
+}
+
+static enum hrtimer_restart pit_expired(struct hrtimer *timer)
+{
+	struct pit *pit = container_of(timer, struct pit, timer);
+	enum hrtimer_restart again = HRTIMER_NORESTART;
+	unsigned long flags;
+	bool fire;
+
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	/* started anew while this callback waited for the lock: that expiry is void */
+	if (hrtimer_is_queued(timer)) {
+		raw_spin_unlock_irqrestore(&pit->lock, flags);
+		return HRTIMER_NORESTART;
+	}
+	fire = !pit->stopped && pit_account_tick(pit);
+	if (pit->period && !pit->stopped) {
+		hrtimer_add_expires_ns(timer, pit->period);
+		/* far behind (the host slept): do not run through all that was missed */
+		if (ktime_before(hrtimer_get_expires(timer), ktime_sub_ns(ktime_get(), NSEC_PER_SEC)))
+			hrtimer_forward_now(timer, ns_to_ktime(pit->period));
+		again = HRTIMER_RESTART;
+	}
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	if (fire)
+		pit_tick(pit);
+	return again;
+}
+
+/* GSI 0 was acknowledged. No locks held. */
+void pit_acked(struct pit *pit)
+{
+	unsigned long flags;
+	bool fire;
+
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	fire = pit->reinject && pit->waiting && pit->pending;
+	if (fire)
+		pit->pending--;
+	else
+		pit->waiting = false;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	if (fire)
+		pit_tick(pit);
+}
+
+/* GSI 0 was unmasked: what was counted meanwhile is not made up for, and an acknowledgement may never come. */
+void pit_unmasked(struct pit *pit)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	pit->pending = 0;
+	pit->waiting = false;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+}
+
+bool pit_wants_ack(const struct pit *pit)
+{
+	return pit && READ_ONCE(pit->reinject);
+}
+
+/*
+ * Channel 0 was loaded or its mode changed: when will it tick? Under the lock. A callback under way on another CPU finds
+ * the new period; hrtimer_start() takes a queued timer off by itself.
+ */
+static void pit_start_channel0(struct pit *pit)
+{
+	struct kvm_pit_channel_state *c = &pit->ch[0];
+	u64 ns = mul_u64_u32_div(c->count ?: 0x10000, NSEC_PER_SEC, PIT_HZ);
+	u64 min_ns = (u64)READ_ONCE(pit_min_period_us) * NSEC_PER_USEC;
+
+	pit->pending = 0;
+	pit->waiting = false;
+	pit->period = 0;
+	hrtimer_try_to_cancel(&pit->timer);
+	if (pit->stopped || (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY))
+		return;
+	switch (c->mode) {
+	case 2:
+	case 3:
+		pit->period = ns = max(ns, min_ns);
+		break;
+	case 0:
+	case 1:
+	case 4:
+		break;
+	default:
+		return;
+	}
+	hrtimer_start(&pit->timer, ktime_add_ns(ktime_get(), ns), HRTIMER_MODE_ABS_HARD);
+}
+
+static void load_count(struct pit *pit, unsigned int n, u32 count)
+{
+	struct kvm_pit_channel_state *c = &pit->ch[n];
+
+	/* modes 2 and 3 cannot count from one */
+	if (count == 1 && (c->mode == 2 || c->mode == 3))
+		count = 2;
+	c->count = count ?: 0x10000;
+	c->count_load_time = pit_now();
+	if (n == 0)
+		pit_start_channel0(pit);
+}
+
+/* ---- registers --------------------------------------------------------------------------------------------------------------------- */
+
+static void latch_count(struct kvm_pit_channel_state *c)
+{
+	if (c->count_latched)
+		return;
+	c->latched_count = counter(c);
+	c->count_latched = c->rw_mode;
+}
+
+static void latch_status(struct kvm_pit_channel_state *c)
+{
+	if (c->status_latched)
+		return;
+	c->status = (output(c) ? 0x80 : 0) | min_t(u8, c->rw_mode, 3) << 4 | c->mode << 1 | c->bcd;
+	c->status_latched = 1;
+}
+
+static void write_control(struct pit *pit, u8 val)
+{
+	unsigned int n = val >> 6, access = (val >> 4) & 3;
+	struct kvm_pit_channel_state *c;
+
+	if (n == 3) {	/* read-back command */
+		for (n = 0; n < PIT_CHANNELS; n++) {
+			if (!(val & BIT(n + 1)))
+				continue;
+			if (!(val & BIT(5)))
+				latch_count(&pit->ch[n]);
+			if (!(val & BIT(4)))
+				latch_status(&pit->ch[n]);
+		}
+		return;
+	}
+	c = &pit->ch[n];
+	if (!access) {
+		latch_count(c);
+		return;
+	}
+	c->rw_mode = access;
+	c->read_state = access;
+	c->write_state = access;
+	c->mode = (val >> 1) & 7;
+	if (c->mode > 5)
+		c->mode &= 3;	/* modes 6 and 7 are 2 and 3 */
+	c->bcd = val & 1;
+	c->count_latched = 0;
+	c->status_latched = 0;
+}
+
+static void write_counter(struct pit *pit, unsigned int n, u8 val)
+{
+	struct kvm_pit_channel_state *c = &pit->ch[n];
+
+	switch (c->write_state) {
+	case RW_LOW:
+		load_count(pit, n, val);
+		break;
+	case RW_HIGH:
+		load_count(pit, n, val << 8);
+		break;
+	case RW_WORD_LOW:
+		c->write_latch = val;
+		c->write_state = RW_WORD_HIGH;
+		break;
+	case RW_WORD_HIGH:
+		c->write_state = RW_WORD_LOW;
+		load_count(pit, n, c->write_latch | val << 8);
+		break;
+	}
+}
+
+static u8 read_latched(struct kvm_pit_channel_state *c)
+{
+	switch (c->count_latched) {
+	case RW_HIGH:
+		c->count_latched = 0;
+		return c->latched_count >> 8;
+	case RW_WORD_LOW:
+		c->count_latched = RW_WORD_HIGH;
+		return c->latched_count;
+	case RW_WORD_HIGH:
+		c->count_latched = 0;
+		return c->latched_count >> 8;
+	default:
+		c->count_latched = 0;
+		return c->latched_count;
+	}
+}
+
+static u8 read_counter(struct kvm_pit_channel_state *c)
+{
+	if (c->status_latched) {
+		c->status_latched = 0;
+		return c->status;
+	}
+	if (c->count_latched)
+		return read_latched(c);
+	switch (c->read_state) {
+	case RW_HIGH:
+		return counter(c) >> 8;
+	case RW_WORD_LOW:
+		c->read_state = RW_WORD_HIGH;
+		return counter(c);
+	case RW_WORD_HIGH:
+		c->read_state = RW_WORD_LOW;
+		return counter(c) >> 8;
+	default:
+		return counter(c);
+	}
+}
+
+static int pit_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+{
+	struct pit *pit = container_of(dev, struct pit, dev);
+	unsigned int n = addr & 3;
+	unsigned long flags;
+
+	memset(data, 0, len);
+	if (n == 3)
+		return 0;
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	*(u8 *)data = read_counter(&pit->ch[n]);
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	return 0;
+}
+
+static int pit_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+{
+	struct pit *pit = container_of(dev, struct pit, dev);
+	u8 val = *(const u8 *)data;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	if ((addr & 3) == 3)
+		write_control(pit, val);
+	else
+		write_counter(pit, addr & 3, val);
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	return 0;
+}
+
+static int speaker_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+{
+	struct pit *pit = container_of(dev, struct pit, dev_speaker);
+	unsigned long flags;
+	u8 refresh, val;
+
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	/* bit 4 toggles with each memory refresh, every 15 us */
+	refresh = (pit_now() >> 14) & 1;
+	val = pit->ch[2].gate | pit->speaker_data << 1 | refresh << 4 | output(&pit->ch[2]) << 5;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	memset(data, 0, len);
+	*(u8 *)data = val;
+	return 0;
+}
+
+static int speaker_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+{
+	struct pit *pit = container_of(dev, struct pit, dev_speaker);
+	u8 val = *(const u8 *)data;
+	struct kvm_pit_channel_state *c = &pit->ch[2];
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	pit->speaker_data = (val >> 1) & 1;
+	/* a rising gate starts all modes but 0 and 4 again */
+	if ((val & 1) && !c->gate && c->mode != 0 && c->mode != 4)
+		c->count_load_time = pit_now();
+	c->gate = val & 1;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	return 0;
+}
+
+static const struct bus_ops pit_ops = { .read = pit_read, .write = pit_write };
+static const struct bus_ops speaker_ops = { .read = speaker_read, .write = speaker_write };
+
+/* ---- life, saved state ----------------------------------------------------------------------------------------------------------------- */
+
+static struct pit *pit_alloc(struct irqchip *irq)
+{
+	struct pit *pit = kzalloc(sizeof(*pit), GFP_KERNEL_ACCOUNT);
+	unsigned int n;
+
+	if (!pit)
+		return NULL;
+	raw_spin_lock_init(&pit->lock);
+	pit->irq = irq;
+	pit->reinject = true;
+	for (n = 0; n < PIT_CHANNELS; n++) {
+		pit->ch[n].mode = 3;
+		pit->ch[n].gate = n != 2;
+		pit->ch[n].count = 0x10000;
+		pit->ch[n].count_load_time = pit_now();
+	}
+	keel_hrtimer_setup(&pit->timer, pit_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
+	pit->dev = (struct bus_device) { .ops = &pit_ops, .base = PIT_PORT, .len = 4 };
+	pit->dev_speaker = (struct bus_device) { .ops = &speaker_ops, .base = SPEAKER_PORT, .len = 1 };
+	return pit;
+}
+
+int keel_pit_create(struct vm *vm, const struct kvm_pit_config *config)
+{
+	struct irqchip *irq = vm->irq;
+	struct pit *pit;
+	int ret;
+
+	if (vm->irq_mode != IRQCHIP_KERNEL)
+		return -ENOENT;
+	if (irq->pit)
+		return -EEXIST;
+	pit = pit_alloc(irq);
+	if (!pit)
+		return -ENOMEM;
+	ret = keel_bus_register(&vm->pio, &pit->dev);
+	if (ret)
+		goto err_free;
+	if (config->flags & KVM_PIT_SPEAKER_DUMMY) {
+		ret = keel_bus_register(&vm->pio, &pit->dev_speaker);
+		if (ret)
+			goto err_unregister;
+	}
+	smp_store_release(&irq->pit, pit);
+	ioapic_update_notify(irq);
+	return 0;
+
+err_unregister:
+	keel_bus_unregister(&vm->pio, &pit->dev);
+err_free:
+	kfree(pit);
+	return ret;
+}
+
+/* No tick after this returns. */
+void pit_stop(struct irqchip *irq)
+{
+	struct pit *pit = irq->pit;
+	unsigned long flags;
+
+	if (!pit || pit->stopped)
+		return;
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	pit->stopped = true;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	hrtimer_cancel(&pit->timer);
+}
+
+void pit_destroy(struct irqchip *irq)
+{
+	pit_stop(irq);
+	kfree(irq->pit);
+	irq->pit = NULL;
+}
+
+int keel_pit_get(struct vm *vm, struct kvm_pit_state2 *state)
+{
+	struct pit *pit = vm->irq ? smp_load_acquire(&vm->irq->pit) : NULL;
+	unsigned long flags;
+
+	if (!pit)
+		return -ENXIO;
+	memset(state, 0, sizeof(*state));
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	memcpy(state->channels, pit->ch, sizeof(state->channels));
+	state->flags = pit->flags;
+	if (pit->speaker_data)
+		state->flags |= KVM_PIT_FLAGS_SPEAKER_DATA_ON;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	return 0;
+}
+
+static void sanitise_channel(struct kvm_pit_channel_state *c)
+{
+	if (!c->count || c->count > 0x10000)
+		c->count = 0x10000;
+	if (c->mode > 5)
+		c->mode &= 3;
+	if (c->count == 1 && (c->mode == 2 || c->mode == 3))
+		c->count = 2;
+	c->gate = !!c->gate;
+	c->bcd = !!c->bcd;
+	c->status_latched = !!c->status_latched;
+	c->rw_mode = min_t(u8, c->rw_mode, RW_WORD_LOW);
+	c->count_latched = min_t(u8, c->count_latched, RW_WORD_HIGH);
+	c->read_state = min_t(u8, c->read_state, RW_WORD_HIGH);
+	c->write_state = min_t(u8, c->write_state, RW_WORD_HIGH);
+	/* loaded on another host, or in the future */
+	if (c->count_load_time < 0 || c->count_load_time > pit_now())
+		c->count_load_time = pit_now();
+}
+
+int keel_pit_set(struct vm *vm, const struct kvm_pit_state2 *state)
+{
+	struct pit *pit = vm->irq ? smp_load_acquire(&vm->irq->pit) : NULL;
+	unsigned long flags;
+	unsigned int n;
+
+	if (!pit)
+		return -ENXIO;
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	/* HPET legacy mode takes channel 0's interrupt away; leaving it gives it back */
+	pit->flags = state->flags & KVM_PIT_FLAGS_HPET_LEGACY;
+	pit->speaker_data = state->flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON;
+	memcpy(pit->ch, state->channels, sizeof(pit->ch));
+	for (n = 0; n < PIT_CHANNELS; n++)
+		sanitise_channel(&pit->ch[n]);
+	pit->ch[0].count_load_time = pit_now();
+	pit_start_channel0(pit);
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	return 0;
+}
+
+int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control)
+{
+	struct pit *pit = vm->irq ? smp_load_acquire(&vm->irq->pit) : NULL;
+	unsigned long flags;
+
+	if (!pit)
+		return -ENXIO;
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	WRITE_ONCE(pit->reinject, control->pit_reinject);
+	pit->pending = 0;
+	pit->waiting = false;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	ioapic_update_notify(vm->irq);
+	return 0;
+}

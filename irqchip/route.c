@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The routing table: from global system interrupts to controller pins and MSIs, and back from pins to GSIs.
+ *
+ * A table is immutable and published by RCU; KVM_SET_GSI_ROUTING builds a new one, checks it whole, and swaps. Entries
+ * are sorted by GSI with an index, so that driving a line costs no search. Also here: the way back of acknowledgements.
+ */
+#include <linux/bitops.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include "irqchip.h"
+
+#define MAX_ROUTES	4096	/* KVM_CAP_IRQ_ROUTING; also the number of GSIs */
+#define NR_CHIPS	3
+
+/*
+ * struct route - one target of a GSI
+ * @type: KVM_IRQ_ROUTING_IRQCHIP or KVM_IRQ_ROUTING_MSI
+ * @chip, @pin: of the first
+ * @msi: of the second, decoded when the table is set
+ */
+struct route {
+	u32 gsi;
+	u8 type;
+	u8 chip;
+	u8 pin;
+	struct irq_msg msi;
+};
+
+/*
+ * struct route_table - all routes of a VM
+ * @nr_gsi: one above the highest GSI with a route
+ * @chip_gsi: GSI of each controller pin, -1 for none
+ * @first: index of a GSI's first route, behind @routes in memory; @first[gsi + 1] is one past its last
+ * @routes: sorted by GSI
+ */
+struct route_table {
+	struct rcu_head rcu;
+	u32 nr_gsi;
+	u32 count;
+	s16 chip_gsi[NR_CHIPS][NR_IOAPIC_PINS];
+	u16 *first;
+	struct route routes[];
+};
+
+/* ---- MSIs ---------------------------------------------------------------------------------------------------------------- */
+
+/* Address bits 31:32 and up: destination bits 31:8, where the launcher enabled 32-bit IDs; bits 7:0 are reserved. */
+static int msi_decode(const struct vm *vm, u32 address_lo, u32 address_hi, u32 data, struct irq_msg *msg)
+{
+	if (vm->x2apic_32bit_ids && (address_hi & 0xff))
+		return -EINVAL;
+	msg->dest = (address_lo >> 12) & 0xff;
+	if (vm->x2apic_32bit_ids)
+		msg->dest |= address_hi & 0xffffff00;
+	msg->logical = address_lo & BIT(2);
+	msg->vector = data;
+	msg->mode = (data >> 8) & 7;
+	msg->shorthand = TO_DEST;
+	msg->level = data & BIT(15);
+	msg->assert = true;
+	/* the redirection hint asks for one receiver of a logical destination */
+	msg->lowest = msg->mode == DELIVER_LOWEST || ((address_lo & BIT(3)) && msg->logical);
+	return 0;
+}
+
+int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi)
+{
+	struct irq_msg msg;
+
+	if (vm->irq_mode == IRQCHIP_NONE || msi->flags || msi_decode(vm, msi->address_lo, msi->address_hi, msi->data, &msg))
+		return -EINVAL;
+	/* nobody matched is -1 in the KVM ABI */
+	return ipi_deliver(vm->irq, NULL, &msg);
+}
+
+/* ---- driving a line ---------------------------------------------------------------------------------------------------------- */
+
+static int route_drive(struct irqchip *irq, const struct route *r, enum irq_source source, int level)
+{
+	if (r->type == KVM_IRQ_ROUTING_MSI)
+		return level ? ipi_deliver(irq, NULL, &r->msi) : 0;
+	if (r->chip == KVM_IRQCHIP_IOAPIC)
+		return ioapic_set_pin(irq, r->pin, source, level);
+	return pic_set_pin(irq, r->chip, r->pin, source, level);
+}
+
+/**
+ * route_set_line() - drive all targets of a GSI
+ * @irq: interrupt state of the VM
+ * @gsi: GSI
+ * @source: who drives it
+ * @level: 0 or 1
+ *
+ * Context: any. Return: number of vCPUs or pins that took it, 0 coalesced or masked, -EINVAL when the GSI has no route.
+ */
+int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level)
+{
+	const struct route_table *table;
+	int ret = -EINVAL;
+	u32 i;
+
+	preempt_disable_notrace();
+	table = rcu_dereference_sched(irq->routes);
+	if (table && gsi < table->nr_gsi) {
+		for (i = table->first[gsi]; i < table->first[gsi + 1]; i++)
+			ret = max(ret, 0) + max(route_drive(irq, &table->routes[i], source, level), 0);
+	}
+	preempt_enable_notrace();
+	return ret;
+}
+
+int route_pulse(struct irqchip *irq, u32 gsi, enum irq_source source)
+{
+	int ret = route_set_line(irq, gsi, source, 1);
+
+	route_set_line(irq, gsi, source, 0);
+	return ret;
+}
+
+int keel_irq_line(struct vm *vm, u32 gsi, int level)
+{
+	return vm->irq ? route_set_line(vm->irq, gsi, IRQ_SOURCE_USER, !!level) : -EINVAL;
+}
+
+/* ---- acknowledgements ---------------------------------------------------------------------------------------------------------- */
+
+int route_chip_to_gsi(struct irqchip *irq, unsigned int chip, unsigned int pin)
+{
+	const struct route_table *table;
+	int gsi = -1;
+
+	if (chip >= NR_CHIPS || pin >= NR_IOAPIC_PINS)
+		return -1;
+	preempt_disable_notrace();
+	table = rcu_dereference_sched(irq->routes);
+	if (table)
+		gsi = table->chip_gsi[chip][pin];
+	preempt_enable_notrace();
+	return gsi;
+}
+
+void irq_acked(struct irqchip *irq, unsigned int chip, unsigned int pin)
+{
+	int gsi = route_chip_to_gsi(irq, chip, pin);
+	struct pit *pit = smp_load_acquire(&irq->pit);
+
+	if (gsi < 0)
+		return;
+	if (gsi == PIT_GSI && pit_wants_ack(pit))
+		pit_acked(pit);
+	irqfd_acked(irq, gsi);
+}
+
+void irq_unmasked(struct irqchip *irq, unsigned int chip, unsigned int pin)
+{
+	struct pit *pit = smp_load_acquire(&irq->pit);
+
+	if (pit && route_chip_to_gsi(irq, chip, pin) == PIT_GSI)
+		pit_unmasked(pit);
+}
+
+bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin)
+{
+	int gsi = route_chip_to_gsi(irq, chip, pin);
+
+	if (gsi < 0)
+		return false;
+	return (gsi == PIT_GSI && pit_wants_ack(irq->pit)) || irqfd_wants_ack(irq, gsi);
+}
+
+/* ---- building a table -------------------------------------------------------------------------------------------------------------- */
+
+static int route_parse(struct vm *vm, const struct kvm_irq_routing_entry *e, struct route *r)
+{
+	unsigned int pins = NR_PIC_PINS;
+
+	r->gsi = e->gsi;
+	r->type = e->type;
+	switch (e->type) {
+	case KVM_IRQ_ROUTING_IRQCHIP:
+		if (e->flags || vm->irq_mode != IRQCHIP_KERNEL)
+			return -EINVAL;
+		if (e->u.irqchip.irqchip == KVM_IRQCHIP_IOAPIC)
+			pins = NR_IOAPIC_PINS;
+		else if (e->u.irqchip.irqchip > KVM_IRQCHIP_PIC_SLAVE)
+			return -EINVAL;
+		if (e->u.irqchip.pin >= pins)
+			return -EINVAL;
+		r->chip = e->u.irqchip.irqchip;
+		r->pin = e->u.irqchip.pin;
+		return 0;
+	case KVM_IRQ_ROUTING_MSI:
+		if (e->flags)
+			return -EINVAL;
+		return msi_decode(vm, e->u.msi.address_lo, e->u.msi.address_hi, e->u.msi.data, &r->msi);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int route_compare(const void *a, const void *b)
+{
+	const struct route *x = a, *y = b;
+
+	if (x->gsi != y->gsi)
+		return x->gsi < y->gsi ? -1 : 1;
+	return (int)x->chip - (int)y->chip;
+}
+
+/* A GSI drives each controller at most once, or one MSI alone. Sorted. */
+static int route_check_shared(const struct route_table *table)
+{
+	u32 i;
+
+	for (i = 1; i < table->count; i++) {
+		const struct route *a = &table->routes[i - 1], *b = &table->routes[i];
+
+		if (a->gsi != b->gsi)
+			continue;
+		if (a->type == KVM_IRQ_ROUTING_MSI || b->type == KVM_IRQ_ROUTING_MSI || a->chip == b->chip)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void route_index(struct route_table *table)
+{
+	u32 i, gsi = 0;
+
+	for (i = 0; i < table->count; i++) {
+		while (gsi <= table->routes[i].gsi)
+			table->first[gsi++] = i;
+	}
+	table->first[table->nr_gsi] = table->count;
+	memset(table->chip_gsi, -1, sizeof(table->chip_gsi));
+	for (i = 0; i < table->count; i++) {
+		const struct route *r = &table->routes[i];
+
+		if (r->type == KVM_IRQ_ROUTING_IRQCHIP)
+			table->chip_gsi[r->chip][r->pin] = r->gsi;
+	}
+}
+
+static struct route_table *route_build(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n)
+{
+	struct route_table *table;
+	u32 nr_gsi = 0;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < n; i++) {
+		if (entries[i].gsi >= MAX_ROUTES)
+			return ERR_PTR(-EINVAL);
+		nr_gsi = max(nr_gsi, entries[i].gsi + 1);
+	}
+	table = kvzalloc(struct_size(table, routes, n) + (nr_gsi + 1) * sizeof(*table->first), GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return ERR_PTR(-ENOMEM);
+	table->count = n;
+	table->nr_gsi = nr_gsi;
+	table->first = (u16 *)(table->routes + n);
+	for (i = 0; i < n && !ret; i++)
+		ret = route_parse(vm, &entries[i], &table->routes[i]);
+	if (!ret) {
+		sort(table->routes, n, sizeof(table->routes[0]), route_compare, NULL);
+		ret = route_check_shared(table);
+	}
+	if (ret) {
+		kvfree(table);
+		return ERR_PTR(ret);
+	}
+	route_index(table);
+	return table;
+}
+
+/* Split mode: user space wants the EOIs of level-triggered MSIs on the GSIs that stand for its I/O APIC's pins. */
+static void route_update_split_eoi(struct irqchip *irq, const struct route_table *table)
+{
+	unsigned long vectors[4] = { 0 };
+	u32 i;
+
+	if (irq->vm->irq_mode != IRQCHIP_SPLIT)
+		return;
+	for (i = 0; i < table->count; i++) {
+		const struct route *r = &table->routes[i];
+
+		if (r->type == KVM_IRQ_ROUTING_MSI && r->gsi < irq->nr_split_pins && r->msi.level)
+			__set_bit(r->msi.vector, vectors);
+	}
+	for (i = 0; i < ARRAY_SIZE(vectors); i++)
+		WRITE_ONCE(irq->eoi_vectors[i], vectors[i]);
+}
+
+int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n, u32 flags)
+{
+	struct irqchip *irq = vm->irq;
+	struct route_table *old, *new;
+
+	if (vm->irq_mode == IRQCHIP_NONE || !irq || flags || n > MAX_ROUTES)
+		return -EINVAL;
+	new = route_build(vm, entries, n);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	mutex_lock(&irq->lock);
+	old = rcu_replace_pointer(irq->routes, new, lockdep_is_held(&irq->lock));
+	route_update_split_eoi(irq, new);
+	ioapic_update_notify(irq);
+	mutex_unlock(&irq->lock);
+	if (old)
+		kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/* As KVM: GSI n drives pin n of the I/O APIC and, below 16, of the 8259 pair. */
+int route_set_default(struct irqchip *irq)
+{
+	struct kvm_irq_routing_entry *entries;
+	unsigned int gsi, n = 0;
+	int ret;
+
+	entries = kcalloc(NR_IOAPIC_PINS + 2 * NR_PIC_PINS, sizeof(*entries), GFP_KERNEL);
+	if (!entries)
+		return -ENOMEM;
+	for (gsi = 0; gsi < NR_IOAPIC_PINS; gsi++) {
+		entries[n].gsi = gsi;
+		entries[n].type = KVM_IRQ_ROUTING_IRQCHIP;
+		entries[n].u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
+		entries[n++].u.irqchip.pin = gsi;
+		if (gsi >= 2 * NR_PIC_PINS)
+			continue;
+		entries[n].gsi = gsi;
+		entries[n].type = KVM_IRQ_ROUTING_IRQCHIP;
+		entries[n].u.irqchip.irqchip = gsi / NR_PIC_PINS;
+		entries[n++].u.irqchip.pin = gsi % NR_PIC_PINS;
+	}
+	ret = keel_irq_set_routing(irq->vm, entries, n, 0);
+	kfree(entries);
+	return ret;
+}
+
+void route_destroy(struct irqchip *irq)
+{
+	kvfree(rcu_dereference_protected(irq->routes, true));
+	RCU_INIT_POINTER(irq->routes, NULL);
+}
