@@ -55,6 +55,8 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 	take_request(vcpu, REQ_SCAN_IOAPIC);
 	if (take_request(vcpu, REQ_APIC_TIMER))
 		keel_lapic_timer_fired(vcpu);
+	if (take_request(vcpu, REQ_PV_EOI))
+		keel_lapic_sync_pv_eoi(vcpu);
 	if (take_request(vcpu, REQ_ROOT))
 		vcpu_dirty(vcpu, RG_ROOT);
 	if (take_request(vcpu, REQ_TLB_FLUSH)) {

@@ -258,6 +258,7 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 		goto err_destroy;
 	/* the vCPU is complete: pairs with the acquire in keel_vm_vcpu() and vm_for_each_vcpu() */
 	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	keel_lapic_publish(vcpu);
 	return vcpu;
 
 err_destroy:
