@@ -217,9 +217,10 @@ int emu_exec_scan(struct emu *e)
 		return EMU_CONTINUE;
 	}
 	if (in->row.op == EMU_OP_BSF || in->row.op == EMU_OP_BSR) {
-		flags = (e->rflags & ~(u64)FL_ZF) | (src ? 0 : FL_ZF);
-		if (!src)
-			res = emu_reg_read(e, in->reg, in->op_size);
+		e->rflags = (e->rflags & ~(u64)FL_ZF) | (src ? 0 : FL_ZF);
+		if (src)
+			emu_reg_write(e, in->reg, in->op_size, res);
+		return EMU_CONTINUE;
 	} else {
 		flags |= (src ? 0 : FL_CF) | (res ? 0 : FL_ZF);
 	}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The machine around the emulator.  Its device follows the restart rule as an
+ * owner would: the first call of an access gives EMU_IO, the next one, after
+ * "user space", completes it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine.h"
+
+static struct machine *to_machine(struct emu *e)
+{
+	return (struct machine *)((char *)e - offsetof(struct machine, emu));
+}
+
+static u8 *ram_at(struct machine *m, u64 la, unsigned int size)
+{
+	u64 host = (u64)(uintptr_t)m->host_base;
+
+	if (la < RAM_SIZE && size <= RAM_SIZE - la)
+		return m->ram + la;
+	if (la >= READ_ONLY_PAGE && la + size <= READ_ONLY_PAGE + 0x1000)
+		return m->ram + (la - READ_ONLY_PAGE);
+	if (m->host_base && la >= host && la - host + size <= m->host_size)
+		return m->host_base + (la - host);
+	return NULL;
+}
+
+static bool is_device(u64 la)
+{
+	return la >= DEVICE && la < DEVICE_POSTED + 0x1000;
+}
+
+static int page_fault(struct emu *e, u64 la, unsigned int acc)
+{
+	emu_raise_error(e, 14, (acc & EMU_ACC_WRITE ? 2 : 0) | (e->cpl == 3 ? 4 : 0));
+	e->fault.cr2 = la;
+	return EMU_FAULT;
+}
+
+static int ask(struct machine *m, u64 la, unsigned int size, bool is_write, u64 data)
+{
+	struct machine_access *a = &m->asked[m->nr_asked];
+
+	if (m->nr_asked == 64)
+		return EMU_FAILED;
+	*a = (struct machine_access){ la, data, size, is_write };
+	m->nr_asked++;
+	m->answered = false;
+	return EMU_IO;
+}
+
+/* The access in flight is the last one asked: same place, same kind. */
+static bool is_answer(struct machine *m, u64 la, unsigned int size, bool is_write)
+{
+	struct machine_access *a = &m->asked[m->nr_asked - 1];
+
+	if (!m->answered)
+		return false;
+	if (a->la != la || a->size != size || a->is_write != is_write)
+		abort();
+	m->answered = false;
+	return true;
+}
+
+static int op_fetch(struct emu *e, u64 la, void *data, unsigned int size)
+{
+	u8 *p = ram_at(to_machine(e), la, size);
+
+	if (!p)
+		return page_fault(e, la, 0);
+	memcpy(data, p, size);
+	return EMU_CONTINUE;
+}
+
+static int op_read(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc)
+{
+	struct machine *m = to_machine(e);
+	u8 *p = ram_at(m, la, size);
+	u64 val[2];
+
+	if (p && !((acc & EMU_ACC_WRITE) && la >= READ_ONLY_PAGE && la < RAM_SIZE + READ_ONLY_PAGE)) {
+		memcpy(data, p, size);
+		return EMU_CONTINUE;
+	}
+	if (!is_device(la))
+		return page_fault(e, la, acc);
+	if (!is_answer(m, la, size, false))
+		return ask(m, la, size, false, 0);
+	val[0] = m->device_value++;
+	val[1] = ~val[0];
+	memcpy(data, val, size);
+	return EMU_CONTINUE;
+}
+
+static int op_write(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
+{
+	struct machine *m = to_machine(e);
+	u8 *p = ram_at(m, la, size);
+	u64 val = 0;
+
+	if (p && !(la >= READ_ONLY_PAGE && la < READ_ONLY_PAGE + 0x1000)) {
+		memcpy(p, data, size);
+		return EMU_CONTINUE;
+	}
+	if (!is_device(la))
+		return page_fault(e, la, EMU_ACC_WRITE);
+	if (is_answer(m, la, size, true))
+		return EMU_CONTINUE;
+	memcpy(&val, data, size < 8 ? size : 8);
+	ask(m, la, size, true, val);
+	if (la < DEVICE_POSTED || !(acc & EMU_ACC_FINAL))
+		return EMU_IO;
+	e->stop = true;
+	return EMU_CONTINUE;
+}
+
+static int op_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size)
+{
+	struct machine *m = to_machine(e);
+	u8 *p = ram_at(m, la, size);
+
+	if (!p || (la >= READ_ONLY_PAGE && la < READ_ONLY_PAGE + 0x1000))
+		return op_write(e, la, new, size, EMU_ACC_WRITE);
+	if (m->lose_races) {
+		m->lose_races--;
+		p[0]++;		/* another CPU */
+	}
+	if (!memcmp(p, old, size))
+		memcpy(p, new, size);
+	else
+		memcpy(old, p, size);
+	return EMU_CONTINUE;
+}
+
+static int op_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
+{
+	if (ram_at(to_machine(e), la, size) && !((acc & EMU_ACC_WRITE) && la >= READ_ONLY_PAGE &&
+						 la < READ_ONLY_PAGE + 0x1000))
+		return EMU_CONTINUE;
+	return is_device(la) ? EMU_CONTINUE : page_fault(e, la, acc);
+}
+
+static int op_port_in(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count)
+{
+	struct machine *m = to_machine(e);
+	unsigned int i;
+
+	m->nr_port_calls++;
+	if (m->port_asks && !is_answer(m, port, size, false))
+		return ask(m, port, size, false, 0);
+	for (i = 0; i < size * count; i++)
+		((u8 *)data)[i] = m->port_value++;
+	return EMU_CONTINUE;
+}
+
+static int op_port_out(struct emu *e, u16 port, const void *data, unsigned int size,
+		       unsigned int count)
+{
+	struct machine *m = to_machine(e);
+
+	m->nr_port_calls++;
+	if (m->port_asks && !is_answer(m, port, size, true))
+		return ask(m, port, size, true, 0);
+	if (m->nr_ports + size * count > sizeof(m->ports))
+		return EMU_FAILED;
+	memcpy(m->ports + m->nr_ports, data, size * count);
+	m->nr_ports += size * count;
+	return EMU_CONTINUE;
+}
+
+static int op_get_segment(struct emu *e, unsigned int seg, struct emu_segment *s)
+{
+	if (seg >= 8)
+		abort();
+	*s = to_machine(e)->seg[seg];
+	return EMU_CONTINUE;
+}
+
+static int op_set_segment(struct emu *e, unsigned int seg, const struct emu_segment *s)
+{
+	if (seg >= 8)
+		abort();
+	to_machine(e)->seg[seg] = *s;
+	return EMU_CONTINUE;
+}
+
+static int op_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
+{
+	*t = to_machine(e)->table[which];
+	return EMU_CONTINUE;
+}
+
+static int op_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
+{
+	to_machine(e)->table[which] = *t;
+	return EMU_CONTINUE;
+}
+
+static int op_get_cr(struct emu *e, unsigned int nr, u64 *val)
+{
+	if (nr >= 16)
+		abort();
+	*val = to_machine(e)->cr[nr];
+	return EMU_CONTINUE;
+}
+
+static int op_set_cr(struct emu *e, unsigned int nr, u64 val)
+{
+	if (nr >= 16)
+		abort();
+	to_machine(e)->cr[nr] = val;
+	return EMU_CONTINUE;
+}
+
+static int op_get_dr(struct emu *e, unsigned int nr, u64 *val)
+{
+	if (nr >= 8)
+		abort();
+	*val = to_machine(e)->dr[nr];
+	return EMU_CONTINUE;
+}
+
+static int op_set_dr(struct emu *e, unsigned int nr, u64 val)
+{
+	if (nr >= 8)
+		abort();
+	to_machine(e)->dr[nr] = val;
+	return EMU_CONTINUE;
+}
+
+static int op_get_msr(struct emu *e, u32 msr, u64 *val)
+{
+	struct machine *m = to_machine(e);
+
+	m->msr = msr;
+	*val = m->msr_value;
+	return msr == 0xdead ? emu_raise_error(e, 13, 0) : EMU_CONTINUE;
+}
+
+static int op_set_msr(struct emu *e, u32 msr, u64 val)
+{
+	struct machine *m = to_machine(e);
+
+	m->msr = msr;
+	m->msr_value = val;
+	return EMU_CONTINUE;
+}
+
+static int op_read_xmm(struct emu *e, unsigned int nr, void *data)
+{
+	if (nr >= 16)
+		abort();
+	memcpy(data, to_machine(e)->xmm[nr], 16);
+	return EMU_CONTINUE;
+}
+
+static int op_write_xmm(struct emu *e, unsigned int nr, const void *data)
+{
+	if (nr >= 16)
+		abort();
+	memcpy(to_machine(e)->xmm[nr], data, 16);
+	return EMU_CONTINUE;
+}
+
+static int op_invlpg(struct emu *e, u64 la)
+{
+	to_machine(e)->invlpg = la;
+	return EMU_CONTINUE;
+}
+
+static int op_system(struct emu *e, enum emu_op op)
+{
+	to_machine(e)->last_system = op;
+	return EMU_CONTINUE;
+}
+
+static const struct emu_ops machine_ops = {
+	.fetch = op_fetch, .read = op_read, .write = op_write, .cmpxchg = op_cmpxchg,
+	.probe = op_probe, .port_in = op_port_in, .port_out = op_port_out,
+	.get_segment = op_get_segment, .set_segment = op_set_segment,
+	.get_table = op_get_table, .set_table = op_set_table, .get_cr = op_get_cr,
+	.set_cr = op_set_cr, .get_dr = op_get_dr, .set_dr = op_set_dr, .get_msr = op_get_msr,
+	.set_msr = op_set_msr, .read_xmm = op_read_xmm, .write_xmm = op_write_xmm,
+	.invlpg = op_invlpg, .system = op_system,
+};
+
+void machine_init(struct machine *m, enum emu_mode mode)
+{
+	bool is_16 = mode == EMU_MODE_REAL || mode == EMU_MODE_VM86 ||
+		     mode == EMU_MODE_PROT16 || mode == EMU_MODE_COMPAT16;
+	unsigned int i;
+
+	memset(m, 0, sizeof(*m));
+	m->emu.ops = &machine_ops;
+	m->emu.gpr = m->gpr;
+	m->emu.mode = mode;
+	m->emu.va_bits = 48;
+	m->emu.rip = CODE;
+	m->emu.rflags = 2;
+	m->emu.cpl = mode == EMU_MODE_VM86 ? 3 : 0;
+	for (i = 0; i < 8; i++)
+		m->seg[i] = (struct emu_segment){ 0, is_16 ? 0xffff : 0xffffffff,
+						  is_16 ? 0x93 : 0xc093, (u16)(8 * (i + 1)) };
+	m->seg[EMU_CS].attr = is_16 ? 0x9b : mode == EMU_MODE_LONG ? 0xa09b : 0xc09b;
+	m->seg[EMU_TR].attr = 0x8b;
+	m->seg[EMU_LDTR].attr = EMU_ATTR_UNUSABLE;
+	m->table[EMU_GDTR] = (struct emu_table){ 0x9000, 0xff };
+	m->table[EMU_IDTR] = (struct emu_table){ 0, 0x3ff };
+	m->cr[0] = mode == EMU_MODE_REAL ? 0x10 : 0x80000011;
+	m->cr[4] = 0x200;
+	m->gpr[EMU_RSP] = STACK;
+	m->last_system = -1;
+}
+
+int machine_decode(struct machine *m, const void *bytes, unsigned int n)
+{
+	m->emu.nr_bytes = n > EMU_MAX_INSN ? EMU_MAX_INSN : n;
+	memcpy(m->emu.bytes, bytes, m->emu.nr_bytes);
+	return emu_decode(&m->emu, bytes, n);
+}
+
+int machine_step(struct machine *m, const void *bytes, unsigned int n)
+{
+	int ret = machine_decode(m, bytes, n);
+
+	return ret ? ret : emu_execute(&m->emu);
+}
+
+int machine_run(struct machine *m, const void *bytes, unsigned int n)
+{
+	unsigned int i;
+	int ret = machine_step(m, bytes, n);
+
+	for (i = 0; i < 10000; i++) {
+		if (ret == EMU_IO)
+			m->answered = true;
+		else if (ret != EMU_CONTINUE || !m->emu.repeat)
+			break;
+		ret = emu_execute(&m->emu);
+	}
+	return ret;
+}
+
+u64 machine_peek(const struct machine *m, u64 la, unsigned int size)
+{
+	u64 val = 0;
+
+	memcpy(&val, m->ram + la, size);
+	return val;
+}
+
+void machine_poke(struct machine *m, u64 la, u64 val, unsigned int size)
+{
+	memcpy(m->ram + la, &val, size);
+}
+
+void machine_descriptor(struct machine *m, unsigned int index, u32 base, u32 limit, u16 attr)
+{
+	u64 d = (limit & 0xffff) | (u64)(base & 0xffffff) << 16 | (u64)attr << 40 |
+		(u64)(limit >> 16 & 0xf) << 48 | (u64)(base >> 24) << 56;
+
+	machine_poke(m, 0x9000 + 8 * index, d, 8);
+}
