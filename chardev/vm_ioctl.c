@@ -112,19 +112,18 @@ static long vm_create_irqchip(void *object, void *arg, unsigned long raw)
 static long vm_irq_line(void *object, void *arg, unsigned long raw)
 {
 	struct kvm_irq_level *line = arg;
-	int ret = keel_irq_line(object, line->irq, !!line->level);
 
-	return ret < 0 ? ret : 0;
+	/* a GSI without a route is no error, as in KVM */
+	keel_irq_line(object, line->irq, !!line->level);
+	return 0;
 }
 
 static long vm_irq_line_status(void *object, void *arg, unsigned long raw)
 {
 	struct kvm_irq_level *line = arg;
-	int ret = keel_irq_line(object, line->irq, !!line->level);
 
-	if (ret < 0)
-		return ret;
-	line->status = ret;
+	/* -1 for a GSI without a route, as in KVM */
+	line->status = max(keel_irq_line(object, line->irq, !!line->level), -1);
 	return 0;
 }
 
