@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What ept/pgtable.c and ept/walk.c need of the kernel, for their unit tests in user space. Physical addresses are the
+ * program's own. The launcher's memory is the program's too; a test can take pages of it "out" (shim_page_is_out()).
+ */
+#ifndef EPT_SHIM_H
+#define EPT_SHIM_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/types.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t s64;
+
+#define BIT(n)			(1ULL << (n))
+#define BIT_ULL(n)		(1ULL << (n))
+#define GENMASK_ULL(h, l)	((~0ULL >> (63 - (h))) & (~0ULL << (l)))
+#define PAGE_SHIFT		12
+#define PAGE_SIZE		4096UL
+#define PAGE_MASK		(~(PAGE_SIZE - 1))
+#define offset_in_page(p)	((unsigned long)(p) & ~PAGE_MASK)
+
+#define likely(x)		__builtin_expect(!!(x), 1)
+#define unlikely(x)		__builtin_expect(!!(x), 0)
+#define noinline		__attribute__((noinline))
+#undef __always_inline
+#define __always_inline		inline __attribute__((always_inline))
+#define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define min(a, b)		((a) < (b) ? (a) : (b))
+#define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
+#define __ffs(x)		((unsigned int)__builtin_ctzl(x))
+#define __user
+#define __rcu
+
+/* ---- pages ---- */
+
+#define GFP_KERNEL_ACCOUNT	0
+
+extern long shim_pages;		/* allocated and not freed */
+
+static inline unsigned long get_zeroed_page(int flags)
+{
+	void *page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+
+	if (!page)
+		return 0;
+	memset(page, 0, PAGE_SIZE);
+	shim_pages++;
+	return (unsigned long)page;
+}
+
+static inline void free_page(unsigned long page)
+{
+	shim_pages--;
+	free((void *)page);
+}
+
+static inline void *phys_to_virt(u64 pa)
+{
+	return (void *)(unsigned long)pa;
+}
+
+static inline u64 virt_to_phys(const void *p)
+{
+	return (unsigned long)p;
+}
+
+#define sme_me_mask		0ULL
+#define _PAGE_PRESENT		BIT(0)
+#define _PAGE_RW		BIT(1)
+#define _PAGE_USER		BIT(2)
+#define _PAGE_PWT		BIT(3)
+#define _PAGE_PCD		BIT(4)
+#define _PAGE_ACCESSED		BIT(5)
+#define _PAGE_DIRTY		BIT(6)
+#define _PAGE_PSE		BIT(7)
+#define _PAGE_NX		BIT(63)
+
+/* ---- locks, RCU ---- */
+
+struct mutex { int unused; };
+struct rw_semaphore { int unused; };
+typedef struct { int unused; } spinlock_t;
+struct rcu_head { void *unused; };
+typedef struct { u64 pte; } pte_t;
+struct mm_struct { int unused; };
+struct task_struct { struct mm_struct *mm; };
+
+extern struct task_struct *current;
+
+#define rcu_dereference(p)		(p)
+#define rcu_dereference_check(p, c)	(p)
+#define rcu_dereference_protected(p, c)	(p)
+#define lockdep_is_held(l)		1
+#define irqs_disabled()			1
+static inline void rcu_read_lock(void) { }
+static inline void rcu_read_unlock(void) { }
+static inline void pagefault_disable(void) { }
+static inline void pagefault_enable(void) { }
+
+static inline bool test_bit(unsigned long n, const unsigned long *map)
+{
+	return map[n / 64] >> (n % 64) & 1;
+}
+
+static inline void set_bit(unsigned long n, unsigned long *map)
+{
+	map[n / 64] |= 1ul << (n % 64);
+}
+
+/* ---- the launcher's memory ---- */
+
+bool shim_page_is_out(const void *p, unsigned long size);
+/* Called before each compare and exchange: a test may change the entry. */
+void shim_before_cmpxchg(void *p);
+
+#define user_access_begin(p, size)	(!shim_page_is_out(p, size))
+#define user_access_end()		do { } while (0)
+#define unsafe_get_user(x, p, label)						\
+	do {									\
+		__typeof__(*(p)) v_;						\
+		if (shim_page_is_out((const void *)(p), sizeof(v_)))		\
+			goto label;						\
+		memcpy(&v_, (const void *)(p), sizeof(v_));			\
+		(x) = v_;							\
+	} while (0)
+#define unsafe_try_cmpxchg_user(p, oldp, new, label) ({			\
+	if (shim_page_is_out((p), sizeof(*(p))))				\
+		goto label;							\
+	shim_before_cmpxchg(p);							\
+	bool same_ = *(p) == *(oldp);						\
+	if (same_)								\
+		*(p) = (new);							\
+	else									\
+		*(oldp) = *(p);							\
+	same_; })
+
+static inline unsigned long __copy_from_user_inatomic(void *to, const void *from, unsigned long n)
+{
+	if (shim_page_is_out(from, n))
+		return n;
+	memcpy(to, from, n);
+	return 0;
+}
+
+#endif

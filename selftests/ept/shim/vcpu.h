@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In place of keel/vcpu.h and what that includes: the members that ept/walk.c uses, registers always valid. Included before
+ * anything else, so that the guards keep the real headers out.
+ */
+#define KEEL_VCPU_H
+#define KEEL_VM_H
+
+#include "shim.h"
+#include <keel/types.h>
+#include <keel/memory.h>
+#include <asm/processor-flags.h>
+
+#define EFER_LMA	BIT(10)
+#define EFER_NX		BIT(11)
+#define EMU_MAX_INSN	15
+
+#define RG_RIP		0u
+#define RG_RFLAGS	0u
+#define RG_CR0		0u
+#define RG_CR3		0u
+#define RG_CR4		0u
+#define RG_EFER		0u
+#define RG_SEG		0u
+#define SEG_L		BIT(13)
+#define GUEST_HAS_GBPAGES BIT(12)
+#define seg_dpl(s)	(((s)->ar >> 5) & 3)
+
+enum { SEG_ES, SEG_CS, SEG_SS, NR_SEGS };
+
+struct segment {
+	u64 base;
+	u32 limit, ar;
+	u16 selector;
+};
+
+struct vcpu_regs {
+	u64 rip, rflags, cr0, cr3, cr4, efer;
+	struct segment seg[NR_SEGS];
+};
+
+struct vm {
+	struct mm_struct *mm;
+	struct memory mem;
+};
+
+struct vcpu {
+	struct vcpu_regs regs;
+	struct vm *vm;
+	struct {
+		u64 reserved_gpa;
+		u32 flags;
+	} cpuid;
+	u32 pkru;
+	struct memslot *last_slot_hint;
+	u64 last_slot_generation;
+};
+
+static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
+{
+}

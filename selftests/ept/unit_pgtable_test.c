@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The paging engine keeps its tree, its counters and its flush decisions right: random operations against a model that
+ * knows every frame.
+ */
+#include "shim.h"
+#include <linux/mm.h>
+#include "table.h"
+#include "test.h"
+
+long shim_pages;
+
+#define FRAMES		(8 * 512u)		/* of the model: eight 2M blocks, at MODEL_BASE */
+#define MODEL_BASE	((1ull << 27) - 4 * 512)	/* so that they straddle a 512G boundary of the tree */
+#define RO		(PTE_READ | PTE_EXEC)
+#define RW		(RO | PTE_WRITE)
+
+struct frame {
+	u64 pfn;
+	u8 level;	/* 0 not mapped */
+	bool writable, young;
+};
+
+static struct vm_stats stats;
+static struct pgtable pt = { .stats = &stats };
+static struct frame model[FRAMES];
+
+static void start(void)
+{
+	keel_pte_npt.setup(&keel_pte_npt);
+	pt.format = &keel_pte_npt;
+}
+
+static void finish(struct pt_update *up)
+{
+	pgtable_free_pages(up->dead);
+	*up = (struct pt_update){};
+}
+
+/* The entry of @gfn, the reserve filled as asked; checks that no more was asked for than the depth needs. */
+static u64 *entry_of(gfn_t gfn, unsigned int level, struct pt_update *up)
+{
+	u64 *entry = pgtable_entry(&pt, gfn, level, up);
+
+	if (!entry) {
+		ASSERT_LE(pt.wanted, pt.format->levels);
+		ASSERT_GE(pt.wanted, 1);
+		pgtable_fill(&pt, pgtable_alloc_pages(pt.wanted), pt.wanted);
+		entry = pgtable_entry(&pt, gfn, level, up);
+		ASSERT(entry, "no entry after the reserve was filled");
+	}
+	return entry;
+}
+
+static void map(gfn_t gfn, unsigned int level, u64 pfn, u32 prot)
+{
+	struct pt_update up = {};
+	u64 *entry = entry_of(gfn, level, &up);
+
+	pgtable_set_leaf(&pt, entry, level, pfn << PAGE_SHIFT | pt.format->leaf(level, prot, PTE_MEM_WB));
+	finish(&up);
+}
+
+static u64 random64(void)
+{
+	static u64 x = 88172645463325252ull;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	return x ^= x << 17;
+}
+
+/* ---- model ---- */
+
+static unsigned int block(unsigned int frame, unsigned int level)
+{
+	return frame & ~(unsigned int)(pt_span(level) - 1);
+}
+
+static void model_map(unsigned int frame, unsigned int level, u64 pfn, bool writable)
+{
+	unsigned int first = block(frame, level), i, j;
+
+	if (level == 1 && model[frame].level == 2)
+		for (j = block(frame, 2); j < block(frame, 2) + 512; j++)
+			model[j].level = 1;
+	for (i = 0; i < pt_span(level); i++)
+		model[first + i] = (struct frame){ pfn + i, level, writable, true };
+}
+
+static bool model_unmap(unsigned int first, unsigned int end)
+{
+	bool any = false;
+	unsigned int i, j;
+
+	for (i = first; i < end; i++) {
+		unsigned int level = model[i].level;
+
+		if (!level)
+			continue;
+		any = true;
+		for (j = block(i, level); j < block(i, level) + pt_span(level); j++)
+			model[j].level = 0;
+	}
+	return any;
+}
+
+static bool model_protect(unsigned int first, unsigned int end)
+{
+	bool any = false;
+	unsigned int i, j;
+
+	for (i = first; i < end; i++) {
+		if (!model[i].level || !model[i].writable)
+			continue;
+		any = true;
+		for (j = block(i, model[i].level); j < block(i, model[i].level) + pt_span(model[i].level); j++)
+			model[j].writable = false;
+	}
+	return any;
+}
+
+static bool model_age(unsigned int first, unsigned int end, bool clear)
+{
+	bool young = false;
+	unsigned int i, j;
+
+	for (i = first; i < end; i++) {
+		if (!model[i].level || !model[i].young)
+			continue;
+		young = true;
+		for (j = block(i, model[i].level); clear && j < block(i, model[i].level) + pt_span(model[i].level); j++)
+			model[j].young = false;
+	}
+	return young;
+}
+
+static void check_model(void)
+{
+	u64 small = 0, large = 0;
+	unsigned int i;
+
+	for (i = 0; i < FRAMES; i++) {
+		unsigned int level = 0;
+		u64 pte = pgtable_lookup(&pt, MODEL_BASE + i, &level);
+		u64 pfn = (pte & pt.format->address) >> PAGE_SHIFT;
+
+		ASSERT_EQ(level, model[i].level);
+		if (!level)
+			continue;
+		small += level == 1;
+		large += level == 2 && i == block(i, 2);
+		ASSERT_EQ(pfn + (i & (pt_span(level) - 1)), model[i].pfn);
+		ASSERT_EQ(!!(pte & pt.format->write), model[i].writable);
+		ASSERT_EQ(!!(pte & pt.format->accessed), model[i].young);
+		ASSERT_EQ(!!(pte & pt.format->large), level > 1);
+	}
+	ASSERT_EQ(stats.pages_4k, small);
+	ASSERT_EQ(stats.pages_2m, large);
+	ASSERT_EQ(stats.pages_1g, 0);
+	/* every page allocated is a table, in the tree or in the reserve */
+	ASSERT_EQ(stats.table_pages + pt.nr_reserve, shim_pages);
+}
+
+static void random_range(unsigned int *first, unsigned int *end)
+{
+	unsigned int max = random64() & 1 ? 40 : FRAMES;
+
+	*first = random64() % FRAMES;
+	*end = *first + 1 + random64() % max;
+	if (*end > FRAMES)
+		*end = FRAMES;
+	if (!(random64() & 7)) {
+		*first &= ~511u;
+		*end = (*end + 511) & ~511u;
+	}
+}
+
+static void random_step(void)
+{
+	struct pt_update up = {};
+	unsigned int first, end, level;
+	bool flush = true, wanted = true;
+	u64 pfn;
+
+	random_range(&first, &end);
+	switch (random64() % 8) {
+	case 0:
+		pgtable_unmap(&pt, MODEL_BASE + first, MODEL_BASE + end, &up);
+		wanted = model_unmap(first, end);
+		/* taking out an empty table flushes too */
+		flush = up.flush || !wanted;
+		break;
+	case 1:
+		pgtable_protect(&pt, MODEL_BASE + first, MODEL_BASE + end, &up);
+		wanted = model_protect(first, end);
+		flush = up.flush == wanted;
+		break;
+	case 2:
+		wanted = model_age(first, end, true);
+		flush = pgtable_age(&pt, MODEL_BASE + first, MODEL_BASE + end, PT_AGE_CLEAR, &up) == wanted && !up.flush;
+		break;
+	case 3:
+		wanted = model_age(first, end, false);
+		flush = pgtable_age(&pt, MODEL_BASE + first, MODEL_BASE + end, PT_AGE_TEST, &up) == wanted && !up.flush;
+		break;
+	default:
+		level = random64() % 4 ? 1 : 2;
+		pfn = (random64() & 0xffffff) & ~(pt_span(level) - 1);
+		wanted = random64() & 1;
+		map(MODEL_BASE + first, level, pfn, wanted ? RW : RO);
+		model_map(first, level, pfn, wanted);
+		break;
+	}
+	ASSERT(flush, "flush decision or result differs from the model, frames %u to %u", first, end);
+	finish(&up);
+}
+
+static void drop_all(void)
+{
+	struct pt_update up = {};
+
+	pgtable_clear(&pt, &up);
+	finish(&up);
+	ASSERT_EQ(stats.pages_4k | stats.pages_2m | stats.pages_1g | stats.table_pages, 0);
+	pgtable_free_pages(pt.reserve);
+	ASSERT_EQ(shim_pages, 0);
+}
+
+static void test_random(void)
+{
+	unsigned int i;
+
+	start();
+	for (i = 0; i < 4000; i++) {
+		random_step();
+		check_model();
+	}
+	drop_all();
+}
+
+static void test_protect_mask(void)
+{
+	static const u64 masks[] = { 0, 1, 1ull << 63, ~0ull, 0x8000000000000001ull, 0x00ff00ff0f0f3355ull, 0xaaaaaaaaaaaaaaaaull };
+	unsigned int i, n, level;
+
+	start();
+	for (i = 0; i < ARRAY_SIZE(masks); i++) {
+		struct pt_update up = {};
+
+		/* unaligned, across a table's end */
+		for (n = 0; n < 64; n++)
+			map(512 - 13 + n, 1, 1000 + n, RW);
+		pgtable_protect_mask(&pt, 512 - 13, masks[i], &up);
+		ASSERT_EQ(up.flush, masks[i] != 0);
+		for (n = 0; n < 64; n++)
+			ASSERT_EQ(!(pgtable_lookup(&pt, 512 - 13 + n, &level) & pt.format->write), masks[i] >> n & 1);
+	}
+	drop_all();
+}
+
+static void test_split(void)
+{
+	struct pt_update up = {};
+	unsigned int level;
+	u64 pte;
+
+	start();
+	map(0, 3, 0, RW);
+	ASSERT_EQ(stats.pages_1g, 1);
+	*entry_of(12345, 1, &up) |= 0;
+	ASSERT_EQ(up.flush, true);
+	ASSERT_EQ(stats.pages_1g, 0);
+	ASSERT_EQ(stats.pages_2m, 511);
+	ASSERT_EQ(stats.pages_4k, 512);
+	pte = pgtable_lookup(&pt, 12345, &level);
+	ASSERT_EQ(level, 1);
+	ASSERT_EQ((pte & pt.format->address) >> PAGE_SHIFT, 12345);
+	ASSERT_EQ(pte & pt.format->large, 0);
+	pte = pgtable_lookup(&pt, 1, &level);
+	ASSERT_EQ(level, 2);
+	ASSERT_EQ(pgtable_has_table(&pt, 12345, 2), true);
+	ASSERT_EQ(pgtable_has_table(&pt, 1, 2), false);
+	drop_all();
+}
+
+/* Tables taken out stay harmless to a CPU that still walks them. */
+static void test_dead_tables(void)
+{
+	struct pt_update up = {};
+	u64 *page;
+
+	start();
+	map(0, 1, 1, RW);
+	map(512, 1, 2, RW);
+	pgtable_unmap(&pt, 0, 1ull << 36, &up);
+	ASSERT_EQ(up.flush, true);
+	ASSERT(up.dead, "no dead tables");
+	for (page = up.dead; page; page = (u64 *)(unsigned long)page[0])
+		ASSERT_EQ(page[0] & pt.format->present, 0);
+	finish(&up);
+	drop_all();
+}
+
+static void test_out_of_reach(void)
+{
+	struct pt_update up = {};
+	unsigned int level;
+
+	start();
+	map(5, 1, 5, RW);
+	pgtable_unmap(&pt, pt_frames(pt.format), ~0ull, &up);
+	pgtable_protect(&pt, pt_frames(pt.format) - 1, ~0ull, &up);
+	ASSERT_EQ(up.flush, false);
+	ASSERT_EQ(pgtable_lookup(&pt, pt_frames(pt.format) + 5, &level), 0);
+	ASSERT_NE(pgtable_lookup(&pt, 5, &level), 0);
+	drop_all();
+}
+
+static const struct test_case cases[] = {
+	{ "random", test_random },
+	{ "protect_mask", test_protect_mask },
+	{ "split", test_split },
+	{ "dead_tables", test_dead_tables },
+	{ "out_of_reach", test_out_of_reach },
+};
+
+TEST_MAIN(cases)
