@@ -104,7 +104,7 @@ static void chip_clear_isr(struct pic *pic, struct kvm_pic_state *s, unsigned in
 }
 
 /* Update the output, unlock, and do what must not be done under the lock. */
-static void pic_unlock(struct pic *pic, unsigned long flags)
+static void pic_unlock(struct pic *pic, unsigned long flags) __releases(&pic->lock)
 {
 	struct irqchip *irq = pic->irq;
 	unsigned long acked = pic->acked, unmasked = pic->unmasked;
