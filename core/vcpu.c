@@ -37,12 +37,14 @@ static void put_on_cpu(struct vcpu *vcpu, int cpu)
 {
 	vcpu->cpu = cpu;
 	keel_vendor->vcpu_load(vcpu);
+	keel_clock_vcpu_load(vcpu);
 	if (vcpu->lapic)
 		keel_lapic_vcpu_load(vcpu);
 }
 
 static void take_off_cpu(struct vcpu *vcpu)
 {
+	keel_clock_vcpu_put(vcpu);
 	keel_vendor->vcpu_put(vcpu);
 	WRITE_ONCE(vcpu->cpu, -1);
 }
