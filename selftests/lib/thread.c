@@ -4,6 +4,7 @@
  * (test_fail() leaves the process), so joining needs no verdict.
  */
 #include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "thread.h"
@@ -57,6 +58,15 @@ void host_sleep_ms(unsigned int ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
+}
+
+int child_signal(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		ASSERT_EQ(errno, EINTR);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 void vm_irq_line(struct vm *vm, u32 gsi, int level)

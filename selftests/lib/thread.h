@@ -17,6 +17,9 @@ void ignore_kick(void);
 void host_kick(pthread_t thread);
 void host_sleep_ms(unsigned int ms);
 
+/* Wait for a child: the signal that ended it, or 0. */
+int child_signal(pid_t pid);
+
 /* Raise and lower a line with KVM_IRQ_LINE. */
 void vm_irq_line(struct vm *vm, u32 gsi, int level);
 
