@@ -156,7 +156,7 @@ static long dev_mce_cap(void *object, void *arg, unsigned long raw)
 {
 	u64 *cap = arg;
 
-	*cap = MCE_CAP_SUPPORTED | MAX_MCE_BANKS;
+	*cap = MCE_CAP_SUPPORTED;
 	return 0;
 }
 

@@ -109,21 +109,13 @@ static long vm_create_irqchip(void *object, void *arg, unsigned long raw)
 	return keel_irqchip_create(object);
 }
 
+/* A line that leads nowhere is no error: its status says so. */
 static long vm_irq_line(void *object, void *arg, unsigned long raw)
 {
 	struct kvm_irq_level *line = arg;
+	int ret = keel_irq_line(object, line->irq, !!line->level);
 
-	/* a GSI without a route is no error, as in KVM */
-	keel_irq_line(object, line->irq, !!line->level);
-	return 0;
-}
-
-static long vm_irq_line_status(void *object, void *arg, unsigned long raw)
-{
-	struct kvm_irq_level *line = arg;
-
-	/* -1 for a GSI without a route, as in KVM */
-	line->status = max(keel_irq_line(object, line->irq, !!line->level), -1);
+	line->status = ret < 0 ? -1 : ret;
 	return 0;
 }
 
@@ -198,7 +190,7 @@ static long vm_signal_msi(void *object, void *arg, unsigned long raw)
 	const struct kvm_msi *msi = arg;
 	struct vm *vm = object;
 
-	if (READ_ONCE(vm->irq_mode) == IRQCHIP_NONE || msi->flags)
+	if (READ_ONCE(vm->irq_mode) == IRQCHIP_NONE || (msi->flags & ~KVM_MSI_VALID_DEVID))
 		return -EINVAL;
 	return keel_signal_msi(vm, msi);
 }
@@ -318,6 +310,11 @@ static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		vm->exception_payload = cap->args[0];
 		return 0;
+#ifdef KVM_CAP_X86_TRIPLE_FAULT_EVENT
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		vm->triple_fault_event = cap->args[0];
+		return 0;
+#endif
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return enable_user_space_msr(vm, cap->args[0]);
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
@@ -364,7 +361,7 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_CREATE_PIT,		ROW_VALUE | ROW_LOCK,			vm_create_pit },
 	{ KVM_GET_PIT,			ROW_OUT,				vm_get_pit },
 	{ KVM_SET_PIT,			ROW_IN,					vm_set_pit },
-	{ KVM_IRQ_LINE_STATUS,		ROW_IN | ROW_OUT | ROW_IRQCHIP,		vm_irq_line_status },
+	{ KVM_IRQ_LINE_STATUS,		ROW_IN | ROW_OUT | ROW_IRQCHIP,		vm_irq_line },
 	{ KVM_REGISTER_COALESCED_MMIO,	ROW_IN,					do_keel_coalesced_register },
 	{ KVM_UNREGISTER_COALESCED_MMIO, ROW_IN,				do_keel_coalesced_unregister },
 	{ KVM_SET_GSI_ROUTING,		ROW_IN | ROW_VAR,			vm_set_gsi_routing },

@@ -161,7 +161,7 @@ static bool sregs_valid(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 		return false;
 	if ((s->cr0 & X86_CR0_NW) && !(s->cr0 & X86_CR0_CD))
 		return false;
-	if (s->cr0 >> 32 || s->cr8 > 15)
+	if (s->cr0 >> 32)
 		return false;
 	if ((s->efer & ~(vcpu->cpuid.efer_allowed | EFER_LMA)) || (s->cr4 & ~vcpu->cpuid.cr4_allowed))
 		return false;
@@ -211,7 +211,7 @@ static int sregs_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 	r->cr4 = s->cr4;
 	r->efer = s->efer;
 	vcpu_dirty(vcpu, RG_SEG | RG_DT | RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER);
-	keel_set_cr8(vcpu, s->cr8);
+	keel_set_cr8(vcpu, s->cr8);		/* no effect if reserved bits are set, as on KVM */
 	keel_cpuid_update_runtime(vcpu);
 	keel_vendor->tlb_flush(vcpu, TLB_GUEST);
 	wake_if_reset(vcpu, s);
@@ -401,11 +401,15 @@ int keel_get_events(struct vcpu *vcpu, struct kvm_vcpu_events *out)
 	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
 	if (vcpu->vm->exception_payload)
 		out->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
+	if (vcpu->vm->triple_fault_event) {
+		out->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+		out->triple_fault.pending = vcpu_test_request(vcpu, REQ_TRIPLE_FAULT);
+	}
 	return 0;
 }
 
 #define EVENTS_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | KVM_VCPUEVENT_VALID_SHADOW | \
-			 KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD)
+			 KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD | KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 
 static bool events_valid(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 {
@@ -414,6 +418,8 @@ static bool events_valid(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	if (in->flags & ~EVENTS_FLAGS)
 		return false;
 	if ((in->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && !vcpu->vm->exception_payload)
+		return false;
+	if ((in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) && !vcpu->vm->triple_fault_event)
 		return false;
 	if ((in->exception.injected || pending) && (in->exception.nr > 31 || in->exception.nr == X86_TRAP_NMI))
 		return false;
@@ -466,6 +472,12 @@ int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	if (ev->nmi_masked != !!in->nmi.masked) {
 		ev->nmi_masked = in->nmi.masked;
 		keel_vendor->nmi_masked_changed(vcpu);
+	}
+	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
+		if (in->triple_fault.pending)
+			vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+		else
+			clear_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
 	}
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
