@@ -32,6 +32,11 @@
 #define PFERR_U		BIT(2)
 #define PFERR_RSVD	BIT(3)
 #define PFERR_FETCH	BIT(4)
+#define PFERR_PK	BIT(5)
+
+#define GPTE_KEY_SHIFT	59
+#define KEY_NO_ACCESS	1u	/* PKRU: two bits a key */
+#define KEY_NO_WRITE	2u
 
 #define WALK_FAULT	1
 #define WALK_CHANGED	2	/* an entry changed before its accessed or dirty bit could be set */
@@ -174,17 +179,34 @@ static __always_inline int walk_fault(struct walk *walk, u32 error)
 	return WALK_FAULT;
 }
 
-/* Permissions, accessed and dirty bits, result: the same for all formats. @bits: AND of all entries. */
+/* PFERR_PK when the protection key of a user page forbids the data access. Long mode with CR4.PKE. */
+static noinline u32 key_error(const struct vcpu *vcpu, u32 access, u64 pte)
+{
+	u32 key = vcpu->pkru >> (2 * (pte >> GPTE_KEY_SHIFT & 15));
+
+	if (access & WALK_FETCH)
+		return 0;
+	if (key & KEY_NO_ACCESS)
+		return PFERR_PK;
+	if (access & WALK_WRITE && key & KEY_NO_WRITE && (access & WALK_USER || vcpu->regs.cr0 & X86_CR0_WP))
+		return PFERR_PK;
+	return 0;
+}
+
+/* Permissions, accessed and dirty bits, result: the same for all formats. @rights: AND of all entries; @pte: the leaf. */
 static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots *slots, u32 access, struct walk *walk,
-				       enum walk_sleep sleep, const struct walk_trace *t, u64 rights, bool nx, u64 bits)
+				       enum walk_sleep sleep, const struct walk_trace *t, u64 rights, bool nx, u64 pte)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
+	u32 key = 0;
 
-	if (!is_permitted(r, access, rights, nx))
-		return walk_fault(walk, PFERR_P | access_error(r, access));
+	if (unlikely(r->cr4 & X86_CR4_PKE) && r->efer & EFER_LMA && rights & GPTE_U)
+		key = key_error(vcpu, access, pte);
+	if (unlikely(key || !is_permitted(r, access, rights, nx)))
+		return walk_fault(walk, PFERR_P | key | access_error(r, access));
 	if (access & WALK_NO_AD)
 		return 0;
-	if (likely(bits & GPTE_A && (!(access & WALK_WRITE) || t->entry[t->leaf] & GPTE_D)))
+	if (likely(rights & GPTE_A && (!(access & WALK_WRITE) || pte & GPTE_D)))
 		return 0;
 	return set_accessed_dirty(vcpu, slots, t, access & WALK_WRITE, sleep);
 }
@@ -241,7 +263,7 @@ static __always_inline int walk_wide(struct vcpu *vcpu, const struct memslots *s
 	walk->gpa = (pte & GPTE_ADDRESS & ~offset) | (gva & offset);
 	walk->page_size = offset + 1;
 	t.leaf = level;
-	return walk_finish(vcpu, slots, access, walk, sleep, &t, and, or & nx, and);
+	return walk_finish(vcpu, slots, access, walk, sleep, &t, and, or & nx, pte);
 }
 
 /* Two-level tables: entries of 4 bytes, 4M pages with CR4.PSE. */
@@ -274,7 +296,7 @@ static __always_inline int walk_narrow(struct vcpu *vcpu, const struct memslots 
 		return walk_fault(walk, access_error(r, access));
 	walk->gpa = (pte & 0xfffff000) | (gva & 0xfff);
 	walk->page_size = PAGE_SIZE;
-	return walk_finish(vcpu, slots, access, walk, sleep, &t, pde & pte, false, pde & pte);
+	return walk_finish(vcpu, slots, access, walk, sleep, &t, pde & pte, false, pte);
 }
 
 /* One walk. 0, WALK_FAULT, WALK_CHANGED, -EFAULT. vcpu->regs holds CR0, CR3, CR4, EFER, RFLAGS. */
