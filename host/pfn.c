@@ -40,6 +40,7 @@ static int lookup_pfn(struct vm_area_struct *vma, hva_t hva, u64 *pfn, bool *wri
 		return -EINVAL;
 	*pfn = pte_pfn(*pte);
 	*writable = pte_write(*pte);
+	__acquire(lock);	/* for sparse: follow_pte() took it */
 	pte_unmap_unlock(pte, lock);
 #endif
 	return 0;
