@@ -12,13 +12,6 @@
  */
 #include "internal.h"
 
-/* The bytes not yet decoded. */
-struct cursor {
-	const u8 *start;
-	const u8 *pos;
-	const u8 *end;
-};
-
 /* Default operand and address sizes by enum emu_mode. */
 static const u8 default_sizes[][2] = {
 	[EMU_MODE_REAL] = { 2, 2 },
@@ -34,19 +27,6 @@ static const struct emu_opcode row_map_3a = {
 	EMU_OP_LENGTH_ONLY, CLASS_LENGTH, 0, 0, F_MODRM | I_8
 };
 static const struct emu_opcode row_vex = { EMU_OP_LENGTH_ONLY, CLASS_LENGTH, 0, 0, F_MODRM };
-
-static inline bool has(const struct cursor *c, unsigned int n)
-{
-	return likely((size_t)(c->end - c->pos) >= n);
-}
-
-/* The bytes are used up: are there none, or may there be no more? */
-static int out_of_bytes(struct emu *e, const struct cursor *c)
-{
-	if (c->end - c->start < EMU_MAX_INSN)
-		return EMU_MORE;
-	return emu_raise_error(e, VEC_GP, 0);
-}
 
 static inline u64 load16(const u8 *p)
 {
@@ -72,19 +52,16 @@ static inline u64 load64(const u8 *p)
 	return v;
 }
 
-/* Take @size bytes, sign-extended; the caller has checked that they are there. */
-static inline u64 take(struct cursor *c, unsigned int size)
+/* @size bytes at @p, sign-extended; the caller has checked that they are there. */
+static inline u64 load(const u8 *p, unsigned int size)
 {
-	const u8 *p = c->pos;
-
-	c->pos += size;
 	switch (size) {
 	case 1:
 		return (u64)(s64)(s8)*p;
-	case 2:
-		return (u64)(s64)(s16)load16(p);
 	case 4:
 		return (u64)(s64)(s32)load32(p);
+	case 2:
+		return (u64)(s64)(s16)load16(p);
 	default:
 		return load64(p);
 	}
@@ -107,41 +84,47 @@ static void decode_prefix(const struct emu *e, struct emu_insn *in, const struct
 }
 
 /* SIB and displacement of a 32- or 64-bit address. */
-static int decode_address(struct emu *e, struct emu_insn *in, struct cursor *c)
+static inline const u8 *decode_address(const struct emu *e, struct emu_insn *in, const u8 *p,
+				       const u8 *end)
 {
-	unsigned int disp_size = in->mod == 1 ? 1 : in->mod == 2 ? 4 : 0;
-	u8 base = in->modrm & 7;
+	unsigned int mod = in->modrm >> 6, disp_size = mod == 1 ? 1 : mod == 2 ? 4 : 0;
+	u8 base = in->modrm & 7, rex = in->rex;
+	bool is_base = true;
 
-	if (base == 4) {
-		u8 sib;
+	if (unlikely(base == 4)) {
+		u8 sib, index;
 
-		if (!has(c, 1))
-			return out_of_bytes(e, c);
-		sib = *c->pos++;
+		if (p == end)
+			return NULL;
+		sib = *p++;
 		base = sib & 7;
-		in->scale = sib >> 6;
-		in->index = ((sib >> 3) & 7) | ((in->rex & 2) << 2);
-		if (in->index == 4)
-			in->index = BASE_NONE;
-		if (base == 5 && !in->mod) {
-			in->base = BASE_NONE;
+		index = ((sib >> 3) & 7) | ((rex & 2) << 2);
+		if (index != 4) {
+			in->index = index;
+			in->scale = sib >> 6;
+		}
+		if (base == 5 && !mod) {
+			is_base = false;
 			disp_size = 4;
 		}
-	} else if (base == 5 && !in->mod) {
-		in->base = emu_is_long(e) ? BASE_RIP : BASE_NONE;
+	} else if (unlikely(base == 5 && !mod)) {
+		if (emu_is_long(e))
+			in->base = BASE_RIP;
+		is_base = false;
 		disp_size = 4;
 	}
-	if (in->base == 0) {
-		in->base = base | ((in->rex & 1) << 3);
-		if ((in->base & 0xfe) == EMU_RSP && in->seg == EMU_SEG_NONE)
+	if (likely(is_base)) {
+		base |= (rex & 1) << 3;
+		in->base = base;
+		if ((base & 0xfe) == EMU_RSP && in->seg == EMU_SEG_NONE)
 			in->seg = EMU_SS;
 	}
-	if (disp_size) {
-		if (!has(c, disp_size))
-			return out_of_bytes(e, c);
-		in->disp = (s64)take(c, disp_size);
-	}
-	return EMU_CONTINUE;
+	if (!disp_size)
+		return p;
+	if (unlikely(end - p < (long)disp_size))
+		return NULL;
+	in->disp = disp_size == 1 ? (s8)*p : (s64)load(p, 4);
+	return p + disp_size;
 }
 
 /* Base and index of the 16-bit addresses by ModRM.rm. */
@@ -151,7 +134,7 @@ static const u8 address16[8][2] = {
 	{ EMU_RBX, BASE_NONE },
 };
 
-static int decode_address16(struct emu *e, struct emu_insn *in, struct cursor *c)
+static const u8 *decode_address16(struct emu_insn *in, const u8 *p, const u8 *end)
 {
 	unsigned int disp_size = in->mod, rm = in->modrm & 7;
 
@@ -163,32 +146,33 @@ static int decode_address16(struct emu *e, struct emu_insn *in, struct cursor *c
 	}
 	if (in->base == EMU_RBP && in->seg == EMU_SEG_NONE)
 		in->seg = EMU_SS;
-	if (disp_size) {
-		if (!has(c, disp_size))
-			return out_of_bytes(e, c);
-		in->disp = (s64)take(c, disp_size);
-	}
-	return EMU_CONTINUE;
+	if (end - p < (long)disp_size)
+		return NULL;
+	if (disp_size)
+		in->disp = (s64)load(p, disp_size);
+	return p + disp_size;
 }
 
 /* ModRM itself has been taken; @in->modrm is set. */
-static inline int decode_memory(struct emu *e, struct emu_insn *in, struct cursor *c)
+static inline const u8 *decode_memory(const struct emu *e, struct emu_insn *in, const u8 *p,
+				      const u8 *end)
 {
-	in->mod = in->modrm >> 6;
-	in->reg = ((in->modrm >> 3) & 7) | ((in->rex & 4) << 1);
-	if (in->mod == 3) {
-		in->rm = (in->modrm & 7) | ((in->rex & 1) << 3);
-		return EMU_CONTINUE;
+	u8 modrm = in->modrm, rex = in->rex;
+
+	in->mod = modrm >> 6;
+	in->reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
+	if (modrm >= 0xc0) {
+		in->rm = (modrm & 7) | ((rex & 1) << 3);
+		return p;
 	}
-	in->base = 0;
-	if (in->addr_size == 2)
-		return decode_address16(e, in, c);
-	return decode_address(e, in, c);
+	if (unlikely(in->addr_size == 2))
+		return decode_address16(in, p, end);
+	return decode_address(e, in, p, end);
 }
 
 /* The rare kinds of immediate: far pointers, moffs, pairs. */
-static int decode_immediate_pair(struct emu *e, struct emu_insn *in, struct cursor *c,
-				 unsigned int kind)
+static const u8 *decode_immediate_pair(struct emu_insn *in, const u8 *p, const u8 *end,
+				       unsigned int kind)
 {
 	unsigned int first, second = 0;
 
@@ -209,20 +193,20 @@ static int decode_immediate_pair(struct emu *e, struct emu_insn *in, struct curs
 		second = 1;
 		break;
 	}
-	if (!has(c, first + second))
-		return out_of_bytes(e, c);
+	if (end - p < (long)(first + second))
+		return NULL;
 	in->imm_size = first;
-	in->imm = take(c, first) & emu_mask(first);
+	in->imm = load(p, first) & emu_mask(first);
 	if (second)
-		in->disp = (s64)(take(c, second) & emu_mask(second));
+		in->disp = (s64)(load(p + first, second) & emu_mask(second));
 	if (kind == IMM_MOFFS) {
 		in->disp = (s64)in->imm;
 		in->mod = 0;
 	}
-	return EMU_CONTINUE;
+	return p + first + second;
 }
 
-static inline int decode_immediate(struct emu *e, struct emu_insn *in, struct cursor *c)
+static const u8 *decode_immediate(struct emu_insn *in, const u8 *p, const u8 *end)
 {
 	unsigned int kind = (in->row.flags & F_IMM_MASK) >> F_IMM_SHIFT, size;
 
@@ -243,13 +227,13 @@ static inline int decode_immediate(struct emu *e, struct emu_insn *in, struct cu
 		size = 4;
 		break;
 	default:
-		return decode_immediate_pair(e, in, c, kind);
+		return decode_immediate_pair(in, p, end, kind);
 	}
-	if (!has(c, size))
-		return out_of_bytes(e, c);
+	if (unlikely(end - p < (long)size))
+		return NULL;
 	in->imm_size = size;
-	in->imm = take(c, size);
-	return EMU_CONTINUE;
+	in->imm = load(p, size);
+	return p + size;
 }
 
 /* Is the byte after C4, C5, 62 or 8F the start of a VEX, EVEX or XOP prefix? */
@@ -260,54 +244,55 @@ static bool is_vex(const struct emu *e, u8 escape, u8 next)
 	return emu_is_long(e) || next >= 0xc0;
 }
 
-/*
- * VEX, EVEX and XOP: for the length, and to tell #UD from not executable.
- * @map becomes the opcode map; the register fields are not kept.
- */
-static int decode_vex(struct emu *e, struct emu_insn *in, struct cursor *c, u8 escape)
+/* Does an opcode of VEX map 1 carry an immediate byte? */
+static bool has_vex_immediate(u8 opcode)
 {
-	static const u8 payload[4] = { 2, 1, 3, 2 };	/* bytes after C4, C5, 62, 8F */
-	unsigned int which = escape == 0xc4 ? 0 : escape == 0xc5 ? 1 : escape == 0x62 ? 2 : 3;
-	u8 map = 1;
+	return (opcode & 0xfc) == 0x70 || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6);
+}
 
-	if (!has(c, payload[which] + 1))
-		return out_of_bytes(e, c);
-	if (in->prefix & ~(EMU_PFX_ADSIZE) || in->rex || emu_is_real(e))
-		return emu_raise(e, VEC_UD);
-	if (escape != 0xc5)
-		map = *c->pos & (escape == 0x62 ? 0x07 : 0x1f);
-	if (emu_is_long(e) && escape != 0x62)
-		in->rex = (~*c->pos >> 5) & (escape == 0xc5 ? 4 : 7);
-	c->pos += payload[which];
-	in->prefix |= EMU_PFX_VEX;
-	in->opcode = *c->pos++;
-	in->map = map;
+/* What follows the opcode of a VEX, EVEX or XOP map; false if there is no such map. */
+static bool set_vex_row(struct emu_insn *in)
+{
 	in->row = row_vex;
-	switch (map) {
+	switch (in->map) {
 	case 1:
-		if ((in->opcode & 0xfc) == 0x70 || in->opcode == 0xc2 ||
-		    (in->opcode >= 0xc4 && in->opcode <= 0xc6))
+		if (has_vex_immediate(in->opcode))
 			in->row.flags |= I_8;
-		if (in->opcode == 0x77) {
-			in->row.flags &= ~(F_MODRM | F_IMM_MASK);
-			in->mod = 3;
-		}
-		return EMU_CONTINUE;
+		if (in->opcode == 0x77)		/* VZEROUPPER */
+			in->row.flags &= ~F_MODRM;
+		return true;
 	case 3:
 	case 8:
 		in->row.flags |= I_8;
-		return EMU_CONTINUE;
+		return true;
 	case 10:
 		in->row.flags |= I_32;
-		return EMU_CONTINUE;
-	case 2:
-	case 5:
-	case 6:
-	case 9:
-		return EMU_CONTINUE;
+		return true;
 	default:
-		return emu_raise(e, VEC_UD);
+		return in->map == 2 || in->map == 5 || in->map == 6 || in->map == 9;
 	}
+}
+
+/*
+ * VEX, EVEX and XOP: for the length, and to tell #UD from not executable.  The
+ * register fields are not kept.  An invalid use leaves the #UD row.
+ */
+static const u8 *decode_vex(const struct emu *e, struct emu_insn *in, const u8 *p, const u8 *end,
+			    u8 escape)
+{
+	unsigned int payload = escape == 0xc5 ? 1 : escape == 0x62 ? 3 : 2;
+	bool is_valid = !(in->prefix & ~EMU_PFX_ADSIZE) && !in->rex && !emu_is_real(e);
+
+	if (end - p < (long)payload + 1)
+		return NULL;
+	in->map = escape == 0xc5 ? 1 : *p & (escape == 0x62 ? 0x07 : 0x1f);
+	if (emu_is_long(e) && escape != 0x62)
+		in->rex = (~*p >> 5) & (escape == 0xc5 ? 4 : 7);
+	in->prefix |= EMU_PFX_VEX;
+	in->opcode = p[payload];
+	if (!set_vex_row(in) || !is_valid)
+		in->row = (struct emu_opcode){ EMU_OP_UD, CLASS_UD, 0, 0, 0 };
+	return p + payload + 1;
 }
 
 /* One step of an extension table: in->row is an extension row, ModRM is known. */
@@ -351,24 +336,24 @@ static void extend(const struct emu *e, struct emu_insn *in)
 }
 
 /* The opcode after 0F. */
-static int decode_escape(struct emu *e, struct emu_insn *in, struct cursor *c)
+static const u8 *decode_escape(struct emu_insn *in, const u8 *p, const u8 *end)
 {
 	const struct emu_opcode *row;
 
-	if (!has(c, 1))
-		return out_of_bytes(e, c);
+	if (p == end)
+		return NULL;
 	in->map = 1;
-	in->opcode = *c->pos++;
+	in->opcode = *p++;
 	row = &emu_two_byte[in->opcode];
 	if (row->class == CLASS_ESCAPE) {
-		if (!has(c, 1))
-			return out_of_bytes(e, c);
+		if (p == end)
+			return NULL;
 		in->map = row->op;
-		in->opcode = *c->pos++;
+		in->opcode = *p++;
 		row = in->map == 2 ? &emu_map_38[in->opcode] : &row_map_3a;
 	}
 	in->row = *row;
-	return EMU_CONTINUE;
+	return p;
 }
 
 /* Sizes that are not the mode's default. */
@@ -418,16 +403,18 @@ static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 }
 
 /* Prefixes and opcode; leaves the row in @in. */
-static inline int decode_opcode(struct emu *e, struct emu_insn *in, struct cursor *c)
+static inline const u8 *decode_opcode(const struct emu *e, struct emu_insn *in, const u8 *p,
+				      const u8 *end)
 {
 	const struct emu_opcode *row;
+	bool is_long = emu_is_long(e);
 	u8 b;
 
 	for (;;) {
-		if (!has(c, 1))
-			return out_of_bytes(e, c);
-		b = *c->pos++;
-		if ((b & 0xf0) == 0x40 && emu_is_long(e)) {
+		if (unlikely(p == end))
+			return NULL;
+		b = *p++;
+		if ((b & 0xf0) == 0x40 && is_long) {
 			in->rex = b;
 			continue;
 		}
@@ -439,69 +426,68 @@ static inline int decode_opcode(struct emu *e, struct emu_insn *in, struct curso
 	in->opcode = b;
 	in->row = *row;
 	if (unlikely(row->class == CLASS_ESCAPE))
-		return decode_escape(e, in, c);
-	if (unlikely(b == 0xc4 || b == 0xc5 || b == 0x62 || b == 0x8f)) {
-		if (!has(c, 1))
-			return out_of_bytes(e, c);
-		if (is_vex(e, b, *c->pos))
-			return decode_vex(e, in, c, b);
+		return decode_escape(in, p, end);
+	if (unlikely(row->flags & F_MAYBE_VEX)) {
+		if (p == end)
+			return NULL;
+		if (is_vex(e, b, *p))
+			return decode_vex(e, in, p, end, b);
 	}
-	return EMU_CONTINUE;
+	return p;
 }
 
-/* ModRM, extensions, sizes, memory operand. */
-static inline int decode_operands(struct emu *e, struct emu_insn *in, struct cursor *c)
+/* All parts from @p on; returns the end of the instruction, or NULL when the bytes run out. */
+static inline const u8 *decode_parts(struct emu *e, struct emu_insn *in, const u8 *p,
+				     const u8 *end)
 {
-	int ret;
-
+	p = decode_opcode(e, in, p, end);
+	if (unlikely(!p))
+		return NULL;
 	if (likely(in->row.flags & F_MODRM)) {
-		if (!has(c, 1))
-			return out_of_bytes(e, c);
-		in->modrm = *c->pos++;
+		if (unlikely(p == end))
+			return NULL;
+		in->modrm = *p++;
 	}
 	while (unlikely(in->row.class > CLASS_ESCAPE))
 		extend(e, in);
-	decode_sizes(e, in);
+	if (in->rex || in->prefix || (in->row.flags & (F_BYTE | F_D64 | F_NEAR)))
+		decode_sizes(e, in);
 	if (likely(in->row.flags & F_MODRM)) {
 		if (unlikely(in->row.flags & F_NOMOD))
 			in->modrm |= 0xc0;
-		ret = decode_memory(e, in, c);
-		if (unlikely(ret))
-			return ret;
+		p = decode_memory(e, in, p, end);
 	} else {
 		in->mod = 3;
 		in->rm = (in->opcode & 7) | ((in->rex & 1) << 3);
 	}
-	return EMU_CONTINUE;
+	if (unlikely(in->row.flags & F_IMM_MASK) && p)
+		p = decode_immediate(in, p, end);
+	return p;
+}
+
+/* The bytes are used up: are there none, or may there be no more? */
+static int out_of_bytes(struct emu *e, unsigned int n)
+{
+	return n < EMU_MAX_INSN ? EMU_MORE : emu_raise_error(e, VEC_GP, 0);
 }
 
 int emu_decode(struct emu *e, const u8 *bytes, unsigned int n)
 {
 	struct emu_insn *in = &e->insn;
-	struct cursor c = { bytes, bytes, bytes + (n > EMU_MAX_INSN ? EMU_MAX_INSN : n) };
-	int ret;
+	const u8 *end;
 
-	memset(in, 0, sizeof(*in));
-	in->seg = EMU_SEG_NONE;
-	in->base = BASE_NONE;
-	in->index = BASE_NONE;
+	*in = (struct emu_insn){
+		.seg = EMU_SEG_NONE, .base = BASE_NONE, .index = BASE_NONE,
+	};
 	in->op_size = default_sizes[e->mode][0];
 	in->addr_size = default_sizes[e->mode][1];
 
-	ret = decode_opcode(e, in, &c);
-	if (unlikely(ret))
-		return ret;
-	ret = decode_operands(e, in, &c);
-	if (unlikely(ret))
-		return ret;
-	if (in->row.flags & F_IMM_MASK) {
-		ret = decode_immediate(e, in, &c);
-		if (unlikely(ret))
-			return ret;
-	}
+	end = decode_parts(e, in, bytes, bytes + (n > EMU_MAX_INSN ? EMU_MAX_INSN : n));
+	if (unlikely(!end))
+		return out_of_bytes(e, n);
+	in->length = (u8)(end - bytes);
 	if (in->seg == EMU_SEG_NONE)
 		in->seg = EMU_DS;
-	in->length = (u8)(c.pos - bytes);
 	e->next_rip = e->rip + in->length;
 	if (unlikely(!emu_is_long(e)))
 		e->next_rip = (u32)e->next_rip;

@@ -141,6 +141,7 @@ enum op_class {
 #define F_ALIGN		0x00020000u	/* vector memory operand must be aligned */
 #define F_UMIP		0x00040000u	/* #GP(0) if CR4.UMIP and CPL > 0 */
 #define F_MULTI		0x00080000u	/* more than one write to memory */
+#define F_MAYBE_VEX	0x01000000u	/* C4, C5, 62, 8F */
 #define F_IMM_SHIFT	20
 #define F_IMM_MASK	(0xfu << F_IMM_SHIFT)
 #define F_DECODE	(F_I64 | F_O64 | F_MEM | F_REG | F_PROT)	/* checks left to the decoder's end */

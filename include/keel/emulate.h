@@ -444,6 +444,18 @@ void emu_mov_load(const struct emu_mov *mov, u64 *gpr, u64 value);
 /* emu_mov_value() - the value that the store puts into memory (low size bytes count) */
 u64 emu_mov_value(const struct emu_mov *mov, const u64 *gpr);
 
+/* struct emu_plain - the bytes of an opcode without operands; all zero for any other operation */
+struct emu_plain {
+	u32 code;
+	u32 mask;
+	u32 length;
+};
+
+extern const struct emu_plain emu_plain[EMU_OP_COUNT];
+
+unsigned int emu_skip_prefixes(enum emu_mode mode, const u8 *bytes, unsigned int n,
+			       enum emu_op op);
+
 /**
  * emu_skip_length() - length of an intercepted instruction of known kind
  * @mode: decoding mode
@@ -455,7 +467,18 @@ u64 emu_mov_value(const struct emu_mov *mov, const u64 *gpr);
  * walked.  Works for operations without ModRM operands (register forms of
  * 0F 01 included).  Return: length, or 0 when the bytes are another instruction
  */
-unsigned int emu_skip_length(enum emu_mode mode, const u8 *bytes, unsigned int n,
-			     enum emu_op op);
+static inline unsigned int emu_skip_length(enum emu_mode mode, const u8 *bytes, unsigned int n,
+					   enum emu_op op)
+{
+	const struct emu_plain *want = &emu_plain[op];
+	u32 word;
+
+	if (n >= sizeof(word)) {
+		__builtin_memcpy(&word, bytes, sizeof(word));
+		if ((word & want->mask) == want->code)
+			return want->length;
+	}
+	return emu_skip_prefixes(mode, bytes, n, op);
+}
 
 #endif /* KEEL_EMULATE_H */
