@@ -11,9 +11,6 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/vtime.h>
-#include <asm/mce.h>
-#include <asm/ptrace.h>
-#include <asm/segment.h>
 #include <keel/host.h>
 #include "keel_have.h"
 
@@ -85,17 +82,6 @@ void keel_host_guest_time_end(void)
 	} else {
 		current->flags &= ~PF_VCPU;
 	}
-}
-
-/* The handler must believe that user mode was interrupted: then it ends the task at worst, not the machine. */
-void keel_host_machine_check(void)
-{
-	struct pt_regs regs = {
-		.cs = __USER_CS,
-		.flags = X86_EFLAGS_IF,
-	};
-
-	do_machine_check(&regs);
 }
 
 u64 keel_host_run_delay(void)
