@@ -275,6 +275,7 @@ void keel_vcpu_destroy(struct vcpu *vcpu)
 		keel_lapic_destroy(vcpu);
 	keel_host_fpu_destroy(&vcpu->fpu);
 	keel_cpuid_destroy(vcpu);
+	keel_msr_vcpu_destroy(vcpu);
 	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->run);

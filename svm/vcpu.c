@@ -71,6 +71,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	control->exit_int_info = 0;
 	control->virt_ext = 0;
 	svm->vmcb->save.dbgctl = 0;
+	svm->vmcb->save.spec_ctrl = 0;
 	svm->rare = 0;
 	svm->dr_open = false;
 	svm_set_int_ctl(svm, V_INTR_MASKING_MASK);
@@ -82,14 +83,10 @@ static void spec_ctrl_prepare(struct svm_vcpu *svm)
 {
 	u64 guest = svm->vcpu.msrs.spec_ctrl;
 
-	if (svm_caps.spec_ctrl) {
-		svm->vmcb->save.spec_ctrl = guest;
-		svm->spec = 0;
-	} else if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && guest != keel_host_spec_ctrl()) {
+	if (!svm_caps.spec_ctrl && boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && guest != keel_host_spec_ctrl())
 		svm->spec = keel_host_spec_ctrl() | SPEC_SWITCH;
-	} else {
+	else
 		svm->spec = 0;
-	}
 }
 
 void svm_vcpu_load(struct vcpu *vcpu)
@@ -98,6 +95,8 @@ void svm_vcpu_load(struct vcpu *vcpu)
 
 	svm_cpu_load(svm);
 	spec_ctrl_prepare(svm);
+	if (boot_cpu_has(X86_FEATURE_RDTSCP))
+		keel_host_uret_set(URET_TSC_AUX, vcpu->msrs.tsc_aux);
 }
 
 void svm_vcpu_put(struct vcpu *vcpu)
@@ -200,6 +199,11 @@ int svm_msr_get(struct vcpu *vcpu, u32 msr, u64 *val)
 		*val = vmcb->save.dbgctl;
 		return 0;
 	}
+	/* without SPEC_CTRL in the VMCB core has it */
+	if (msr == MSR_IA32_SPEC_CTRL && svm_caps.spec_ctrl) {
+		*val = vmcb->save.spec_ctrl;
+		return 0;
+	}
 	record = branch_record(vmcb, msr);
 	if (!record)
 		return -ENOENT;
@@ -232,6 +236,11 @@ int svm_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 
 	if (msr == MSR_IA32_DEBUGCTLMSR)
 		return set_debugctl(vcpu, val);
+	if (msr == MSR_IA32_SPEC_CTRL) {
+		vmcb->save.spec_ctrl = val;
+		spec_ctrl_prepare(to_svm(vcpu));
+		return 0;
+	}
 	record = branch_record(vmcb, msr);
 	if (!record)
 		return -ENOENT;

@@ -69,6 +69,7 @@ int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from);
 int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val);
 int keel_msr_set_fast(struct vcpu *vcpu, u32 msr, u64 val);
 void keel_msr_reset(struct vcpu *vcpu, bool init);
+void keel_msr_vcpu_destroy(struct vcpu *vcpu);
 int keel_msr_list(u32 *indices, u32 *n);		/* KVM_GET_MSR_INDEX_LIST: *n in = room, out = count; -E2BIG */
 int keel_msr_feature_list(u32 *indices, u32 *n);
 int keel_msr_feature_get(u32 msr, u64 *val);		/* system-wide KVM_GET_MSRS; 0 or 1 */

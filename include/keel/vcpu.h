@@ -243,6 +243,7 @@ struct vcpu_msrs {
 	u64 ucode_rev;
 	u64 xss;
 	u64 mcg_status, mcg_cap, mcg_ctl;
+	u64 *mce_banks;			/* CTL, STATUS, ADDR, MISC of each bank of mcg_cap; allocated at its first write */
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[11];
 	u64 mtrr_var[16];

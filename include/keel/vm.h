@@ -88,6 +88,8 @@ struct vm {
 	u32 hypercall_exits;		/* KVM_CAP_EXIT_HYPERCALL: BIT(KVM_HC_MAP_GPA_RANGE) */
 	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_* */
 
+	struct msr_filter __rcu *msr_filter;	/* KVM_X86_SET_MSR_FILTER, NULL for none; changed under @lock */
+
 	gpa_t tss_addr;			/* KVM_SET_TSS_ADDR: kept and reported, unused with hardware real mode */
 	gpa_t identity_map_addr;
 	unsigned long nr_mmu_pages;	/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
