@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Guest exception entry: 256 stubs of 16 bytes each that bring vector and
- * error code into one shape, save all registers (x87 and SSE with FXSAVE) and
- * call guest_exception(). The layout of the frame is struct guest_regs.
+ * error code into one shape, save the general registers (the code it calls has
+ * no others) and call guest_exception(). The layout of the frame is struct guest_regs.
  */
 	.section .text
 	.globl guest_stubs
@@ -39,11 +39,8 @@ guest_common:
 	cld
 	mov	%rsp, %rdi
 	mov	%rsp, %rbx
-	sub	$512, %rsp
-	and	$-64, %rsp
-	fxsave64 (%rsp)
+	and	$-16, %rsp
 	call	guest_exception
-	fxrstor64 (%rsp)
 	mov	%rbx, %rsp
 	pop	%r15
 	pop	%r14

@@ -40,6 +40,14 @@ int dev_fd(void)
 	return cached_fd;
 }
 
+int host_is_tcg(void)
+{
+	u32 eax = 0x40000000, ebx, ecx, edx;
+
+	asm volatile("cpuid" : "+a" (eax), "=b" (ebx), "=c" (ecx), "=d" (edx));
+	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;	/* TCGTCGTCGTCG */
+}
+
 int __fd_ioctl(int fd, unsigned long nr, void *arg)
 {
 	int ret = ioctl(fd, nr, arg);

@@ -72,6 +72,12 @@ int dev_ioctl(unsigned long nr, void *arg);
 int has_cap(long cap);
 #define REQUIRE_CAP(cap)	REQUIRE(has_cap(cap) > 0, "no " #cap)
 
+/*
+ * True on a host CPU emulated by QEMU's TCG. For what that emulation is known to
+ * get wrong under any hypervisor; the reason goes into the skip message.
+ */
+int host_is_tcg(void);
+
 /* ioctl() on any descriptor: result, or -errno. */
 int __fd_ioctl(int fd, unsigned long nr, void *arg);
 

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Debugging from both sides. The guest's own debug registers and single step
+ * reach its handler; KVM_SET_GUEST_DEBUG stops at each instruction, at
+ * breakpoint instructions and at addresses, and the guest does not notice; debug
+ * registers cross KVM_GET/SET_DEBUGREGS.
+ */
+#include "guest.h"
+
+static volatile u64 db_count, db_dr6, db_rip, watched;
+
+static void on_db(struct guest_regs *regs)
+{
+	u64 dr6;
+
+	asm volatile("mov %%dr6, %0" : "=r" (dr6));
+	db_dr6 = dr6;
+	db_rip = regs->rip;
+	db_count++;
+	regs->rflags |= BIT(16);
+	if (db_count == 5)
+		regs->rflags &= ~BIT(8);
+	asm volatile("mov %0, %%dr6" : : "r" (0xffff0ff0UL));
+}
+
+extern const char break_here[];
+
+static void set_dr(u64 a, u64 dr7)
+{
+	asm volatile("mov %0, %%dr0; mov %1, %%dr7" : : "r" (a), "r" (dr7));
+}
+
+static void guest_own(void)
+{
+	guest_handlers[VEC_DB] = on_db;
+	set_dr((u64)break_here, 0x402);
+	asm volatile(".globl break_here\nbreak_here: nop" : : : "memory");
+	GUEST_ROW("execution breakpoint taken", 1, db_count);
+	GUEST_ROW("DR6", 1, db_dr6 & 0xf);
+	GUEST_ROW("RIP", (u64)break_here, db_rip);
+	set_dr((u64)&watched, 0x402 | 0xd0000);	/* write, 4 bytes */
+	watched = 1;
+	GUEST_ROW("write watchpoint taken", 2, db_count);
+	set_dr(0, 0x400);
+	asm volatile("pushf; orl $0x100, (%%rsp); popf; nop; nop; nop; nop" : : : "memory", "cc");
+	GUEST_ROW("single step taken until cleared", 5, db_count);
+	GUEST_ROW("DR6.BS", BIT(14), db_dr6 & BIT(14));
+	GUEST_ROW("DR4 with CR4.DE", VEC_UD,
+		  (write_cr4(read_cr4() | BIT(3)), GUEST_TRY("mov %%dr4, %%rax", "a" (0))));
+}
+
+static void test_own(void)
+{
+	run_guest(VM_GUEST, guest_own);
+}
+
+static void debug(struct vcpu *vcpu, u32 control, u64 addr)
+{
+	struct kvm_guest_debug d = { .control = control, .arch.debugreg = { addr } };
+
+	d.arch.debugreg[7] = addr ? 0x402 : 0x400;
+	vcpu_ioctl(vcpu, KVM_SET_GUEST_DEBUG, &d);
+}
+
+static volatile u64 sum;
+
+static void guest_plain(void)
+{
+	u64 i;
+
+	for (i = 0; i < 10; i++)
+		sum += i;
+	asm volatile("cpuid" : : "a" (0) : "ebx", "ecx", "edx");
+	GUEST_EQ(sum, 45);
+}
+
+static void test_step(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_plain);
+	u64 rip = vcpu_regs(vcpu).rip, steps = 0;
+	struct ucall uc;
+
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
+	for (vcpu_run(vcpu); vcpu->run->exit_reason == KVM_EXIT_DEBUG; vcpu_run(vcpu)) {
+		ASSERT_EQ(vcpu->run->debug.arch.exception, VEC_DB);
+		ASSERT_EQ(vcpu->run->debug.arch.pc, vcpu_regs(vcpu).rip);
+		ASSERT_EQ(vcpu_regs(vcpu).rflags & BIT(8), 0);
+		steps += vcpu->run->debug.arch.pc != rip;
+		rip = vcpu->run->debug.arch.pc;
+		ASSERT_LE(steps, 1000);
+	}
+	ASSERT_EXIT(vcpu, KVM_EXIT_IO);
+	ASSERT_EQ(vcpu_get_ucall(vcpu, &uc), UCALL_DONE);
+	test_note("%llu steps", (unsigned long long)steps);
+	ASSERT_GE(steps, 30);
+}
+
+extern const char sw_break[], sw_break_next[];
+
+static void guest_break(void)
+{
+	asm volatile(".globl sw_break, sw_break_next\nsw_break: int3\nsw_break_next: nop");
+}
+
+static void test_int3(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_break);
+	struct kvm_regs regs;
+
+	REQUIRE(!host_is_tcg(), "TCG does not intercept INT3 as an exception");
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP, 0);
+	RUN_TO(vcpu, KVM_EXIT_DEBUG);
+	CHECK_EQ("exception", VEC_BP, vcpu->run->debug.arch.exception);
+	CHECK_EQ("at it", (u64)sw_break, vcpu->run->debug.arch.pc);
+	regs = vcpu_regs(vcpu);
+	regs.rip = (u64)sw_break_next;
+	vcpu_set_regs(vcpu, &regs);
+	vcpu_run_done(vcpu);
+}
+
+static void test_address(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_plain);
+
+	REQUIRE(!host_is_tcg(), "TCG does not arm the breakpoints that VMRUN loads");
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, (u64)guest_plain);
+	RUN_TO(vcpu, KVM_EXIT_DEBUG);
+	CHECK_EQ("exception", VEC_DB, vcpu->run->debug.arch.exception);
+	CHECK_EQ("at it", (u64)guest_plain, vcpu->run->debug.arch.pc);
+	CHECK_EQ("DR6", 1, vcpu->run->debug.arch.dr6 & 0xf);
+	debug(vcpu, 0, 0);
+	vcpu_run_done(vcpu);
+}
+
+static void guest_read(void)
+{
+	u64 v;
+
+	asm volatile("mov %%dr1, %0" : "=r" (v));
+	GUEST_ROW("DR1 from user space", 0x1111, v);
+	asm volatile("mov %0, %%dr2" : : "r" (0x2222UL));
+	GUEST_SYNC(1);
+	asm volatile("mov %%dr2, %0" : "=r" (v));
+	GUEST_ROW("DR2 across the exit", 0x2222, v);
+	asm volatile("mov %%dr7, %0" : "=r" (v));
+	GUEST_ROW("DR7", 0x400, v);
+}
+
+static void test_registers(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_read);
+	struct kvm_debugregs d;
+
+	vcpu_ioctl(vcpu, KVM_GET_DEBUGREGS, &d);
+	d.db[1] = 0x1111;
+	vcpu_ioctl(vcpu, KVM_SET_DEBUGREGS, &d);
+	vcpu_run_sync(vcpu, 1);
+	vcpu_ioctl(vcpu, KVM_GET_DEBUGREGS, &d);
+	CHECK_EQ("DR1", 0x1111, d.db[1]);
+	CHECK_EQ("DR2", 0x2222, d.db[2]);
+	vcpu_run_done(vcpu);
+}
+
+static const struct test_case cases[] = {
+	{ "guest", test_own },
+	{ "single_step", test_step },
+	{ "int3", test_int3 },
+	{ "address", test_address },
+	{ "registers", test_registers },
+};
+
+TEST_MAIN(cases)

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hypercalls: KVM_HC_VAPIC_POLL_IRQ succeeds, unknown numbers are -KVM_ENOSYS,
+ * other registers stay, from 64-bit and 32-bit code, user mode gets -KVM_EPERM,
+ * and the other vendor's instruction does the same.
+ */
+#include <linux/kvm_para.h>
+
+#include "apic.h"
+
+static void guest_calls(void)
+{
+	u64 rax = 1234, rbx = 0x11, rcx = 0x22, rdx = 0x33, rsi = 0x44;
+
+	apic_enable(APIC_X1);
+	GUEST_ROW("VAPIC_POLL_IRQ", 0, guest_hypercall(KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0));
+	GUEST_ROW("number 1234", -KVM_ENOSYS, guest_hypercall(1234, 0, 0, 0, 0));
+	GUEST_ROW("number -1", -KVM_ENOSYS, guest_hypercall(-1, 0, 0, 0, 0));
+	if (guest_is_amd())
+		asm volatile("vmmcall" : "+a" (rax), "+b" (rbx), "+c" (rcx), "+d" (rdx), "+S" (rsi));
+	else
+		asm volatile("vmcall" : "+a" (rax), "+b" (rbx), "+c" (rcx), "+d" (rdx), "+S" (rsi));
+	GUEST_ROW("RBX", 0x11, rbx);
+	GUEST_ROW("RCX", 0x22, rcx);
+	GUEST_ROW("RDX", 0x33, rdx);
+	GUEST_ROW("RSI", 0x44, rsi);
+	GUEST_ROW("SEND_IPI to ourselves", 1, guest_hypercall(KVM_HC_SEND_IPI, 1, 0, 0, 0x61));
+	GUEST_ROW("KICK_CPU of nobody", 0, guest_hypercall(KVM_HC_KICK_CPU, 0, 99, 0, 0));
+}
+
+static void test_calls(void)
+{
+	run_guest(VM_IRQCHIP, guest_calls);
+}
+
+asm(".pushsection .rodata\n"
+    "call32_start:\n"
+    ".code32\n"
+    "	mov	$0x12345, %eax\n"
+    "	vmmcall\n"
+    "	mov	%eax, 0x9000\n"
+    "	mov	$1, %eax\n"
+    "	vmmcall\n"
+    "	mov	%eax, 0x9004\n"
+    "	hlt\n"
+    ".code64\n"
+    "call32_end:\n"
+    ".popsection\n");
+extern const char call32_start[], call32_end[];
+
+static void test_32bit(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_calls);
+
+	REQUIRE(cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x68747541, "written for AMD");
+	vm_put_code(vm, 0x8000, call32);
+	vcpu_start_prot32(vcpu, 0x8000);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("unknown number", (u32)-KVM_ENOSYS, *(u32 *)vm_hva(vm, 0x9000));
+	CHECK_EQ("VAPIC_POLL_IRQ", 0, *(u32 *)vm_hva(vm, 0x9004));
+}
+
+static void guest_other(void)
+{
+	u64 rax = 1234;
+
+	if (guest_is_amd())
+		asm volatile("vmcall" : "+a" (rax) : "b" (0), "c" (0), "d" (0), "S" (0));
+	else
+		asm volatile("vmmcall" : "+a" (rax) : "b" (0), "c" (0), "d" (0), "S" (0));
+	GUEST_ROW("unknown number", -KVM_ENOSYS, rax);
+}
+
+static void test_other(void)
+{
+	run_guest(VM_GUEST, guest_other);
+}
+
+static const struct test_case cases[] = {
+	{ "calls", test_calls },
+	{ "from_32_bit", test_32bit },
+	{ "other_vendor", test_other },
+};
+
+TEST_MAIN(cases)
