@@ -69,7 +69,7 @@ bool msr_filter_allows(struct vm *vm, u32 msr, u32 access)
 	return allowed;
 }
 
-static int add_range(struct msr_filter *filter, const struct kvm_msr_filter_range *user)
+static int filter_add(struct msr_filter *filter, const struct kvm_msr_filter_range *user)
 {
 	struct filter_range *r = &filter->range[filter->count];
 	size_t size;
@@ -110,7 +110,7 @@ int keel_msr_filter_set(struct vm *vm, const struct kvm_msr_filter *user)
 		return -ENOMEM;
 	filter->default_allow = !(user->flags & KVM_MSR_FILTER_DEFAULT_DENY);
 	for (i = 0; i < ARRAY_SIZE(user->ranges); i++) {
-		ret = add_range(filter, &user->ranges[i]);
+		ret = filter_add(filter, &user->ranges[i]);
 		if (ret)
 			goto err_free;
 	}
