@@ -55,41 +55,81 @@ struct walk_trace {
 	u8 size;		/* bytes per entry */
 };
 
-/* Address in the launcher of @size bytes at @gpa, which do not cross a page; NULL where there is no slot. */
-static __always_inline void __user *gpa_to_user(struct vcpu *vcpu, const struct memslots *slots, gpa_t gpa)
-{
-	struct memslot *slot = vcpu_find_slot(vcpu, slots, gpa_to_gfn(gpa));
+/*
+ * The slot that the walk reads from, unpacked, so that further reads from the same slot cost a compare and an add. Valid
+ * as long as @slots is.
+ */
+struct slot_view {
+	const struct memslots *slots;
+	gfn_t base;
+	u64 npages;		/* 0: no slot yet */
+	unsigned long delta;	/* launcher address = gpa + delta */
+};
 
-	return slot ? (void __user *)(slot->hva + (gpa - gfn_to_gpa(slot->base))) : NULL;
+static __always_inline void view_set(struct slot_view *v, const struct memslot *slot)
+{
+	v->base = slot->base;
+	v->npages = slot->npages;
+	v->delta = slot->hva - gfn_to_gpa(slot->base);
+}
+
+static __always_inline void view_init(struct slot_view *v, struct vcpu *vcpu, const struct memslots *slots)
+{
+	v->slots = slots;
+	v->base = 0;
+	v->npages = 0;
+	v->delta = 0;
+	if (slots && likely(slots->generation == vcpu->last_slot_generation))
+		view_set(v, vcpu->last_slot_hint);
+}
+
+/* The slot of @gfn when the view is of another one. Out of line, and without the view, which so stays in registers. */
+static noinline const struct memslot *view_miss(struct vcpu *vcpu, const struct memslots *slots, gfn_t gfn)
+{
+	return vcpu_find_slot(vcpu, slots, gfn);
+}
+
+/* The launcher's address of @gpa. Slots lie wholly in user space (checked when they are made): no access_ok(). */
+static __always_inline bool view_user(struct slot_view *v, struct vcpu *vcpu, gpa_t gpa, void __user **user)
+{
+	if (unlikely(gpa_to_gfn(gpa) - v->base >= v->npages)) {
+		const struct memslot *slot = view_miss(vcpu, v->slots, gpa_to_gfn(gpa));
+
+		if (!slot)
+			return false;
+		view_set(v, slot);
+	}
+	*user = (void __user *)(unsigned long)(gpa + v->delta);
+	return true;
 }
 
 static __always_inline int read_user_atomic(const void __user *user, unsigned int size, u64 *val)
 {
 	u32 val32;
 
-	if (!user || !user_access_begin(user, size))
-		return -EFAULT;
+	__uaccess_begin_nospec();
 	if (size == 8) {
 		unsafe_get_user(*val, (u64 __user *)user, fault);
 	} else {
 		unsafe_get_user(val32, (u32 __user *)user, fault);
 		*val = val32;
 	}
-	user_access_end();
+	__uaccess_end();
 	return 0;
 fault:
-	user_access_end();
+	__uaccess_end();
 	return -EFAULT;
 }
 
-static __always_inline int read_entry(struct vcpu *vcpu, const struct memslots *slots, gpa_t gpa, unsigned int size,
+static __always_inline int read_entry(struct vcpu *vcpu, struct slot_view *view, gpa_t gpa, unsigned int size,
 				      enum walk_sleep sleep, u64 *val)
 {
+	void __user *user;
 	u32 val32;
 	int ret;
 
 	if (sleep == WALK_NO_SLEEP)
-		return read_user_atomic(gpa_to_user(vcpu, slots, gpa), size, val);
+		return view_user(view, vcpu, gpa, &user) ? read_user_atomic(user, size, val) : -EFAULT;
 	if (size == 8)
 		return keel_read_guest(vcpu->vm, gpa, val, 8);
 	ret = keel_read_guest(vcpu->vm, gpa, &val32, 4);
@@ -100,11 +140,14 @@ static __always_inline int read_entry(struct vcpu *vcpu, const struct memslots *
 static int cmpxchg_user_atomic(struct vcpu *vcpu, const struct memslots *slots, gpa_t gpa, unsigned int size, u64 old, u64 new)
 {
 	struct memslot *slot = vcpu_find_slot(vcpu, slots, gpa_to_gfn(gpa));
-	void __user *user = gpa_to_user(vcpu, slots, gpa);
+	void __user *user;
 	u32 old32 = old;
 	bool done;
 
-	if (!slot || slot->flags & KVM_MEM_READONLY || !user_access_begin(user, size))
+	if (!slot || slot->flags & KVM_MEM_READONLY)
+		return -EFAULT;
+	user = (void __user *)(slot->hva + (gpa - gfn_to_gpa(slot->base)));
+	if (!user_access_begin(user, size))
 		return -EFAULT;
 	if (size == 8)
 		done = unsafe_try_cmpxchg_user((u64 __user *)user, &old, new, fault);
@@ -204,7 +247,7 @@ static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots 
 		key = key_error(vcpu, access, pte);
 	if (unlikely(key || !is_permitted(r, access, rights, nx)))
 		return walk_fault(walk, PFERR_P | key | access_error(r, access));
-	if (access & WALK_NO_AD)
+	if (!t || access & WALK_NO_AD)
 		return 0;
 	if (likely(rights & GPTE_A && (!(access & WALK_WRITE) || pte & GPTE_D)))
 		return 0;
@@ -212,8 +255,8 @@ static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots 
 }
 
 /* PAE, 4- and 5-level tables: entries of 8 bytes. */
-static __always_inline int walk_wide(struct vcpu *vcpu, const struct memslots *slots, gva_t gva, u32 access,
-				     struct walk *walk, enum walk_sleep sleep)
+static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access,
+				     struct walk *walk, enum walk_sleep sleep, struct walk_trace *t)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
 	u64 nx = r->efer & EFER_NX ? GPTE_NX : 0;
@@ -222,13 +265,12 @@ static __always_inline int walk_wide(struct vcpu *vcpu, const struct memslots *s
 	unsigned int level = is_long ? (r->cr4 & X86_CR4_LA57 ? 5 : 4) : 3;
 	u64 table = is_long ? r->cr3 & GPTE_ADDRESS : r->cr3 & 0xffffffe0;
 	u64 and = ~0ull, or = 0, pte, offset;
-	struct walk_trace t = { .top = level, .size = 8 };
 	gpa_t gpa;
 
 	if (!is_long) {
 		/* the four entries at the top have neither permissions nor an accessed bit */
-		t.top = --level;
-		if (read_entry(vcpu, slots, table + (gva >> 30 & 3) * 8, 8, sleep, &pte))
+		level--;
+		if (read_entry(vcpu, view, table + (gva >> 30 & 3) * 8, 8, sleep, &pte))
 			return -EFAULT;
 		if (!(pte & GPTE_P))
 			return walk_fault(walk, access_error(r, access));
@@ -237,13 +279,17 @@ static __always_inline int walk_wide(struct vcpu *vcpu, const struct memslots *s
 		table = pte & GPTE_ADDRESS;
 		reserved |= GENMASK_ULL(62, 52);
 	}
+	if (t) {
+		t->size = 8;
+		t->top = level;
+	}
 	for (;; level--) {
 		gpa = table + (gva >> (3 + 9 * level) & 511) * 8;
-		if (read_entry(vcpu, slots, gpa, 8, sleep, &pte))
+		if (read_entry(vcpu, view, gpa, 8, sleep, &pte))
 			return -EFAULT;
-		if (!(access & WALK_NO_AD)) {
-			t.gpa[level] = gpa;
-			t.entry[level] = pte;
+		if (t) {
+			t->gpa[level] = gpa;
+			t->entry[level] = pte;
 		}
 		if (unlikely(!(pte & GPTE_P)))
 			return walk_fault(walk, access_error(r, access));
@@ -262,22 +308,23 @@ static __always_inline int walk_wide(struct vcpu *vcpu, const struct memslots *s
 		return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
 	walk->gpa = (pte & GPTE_ADDRESS & ~offset) | (gva & offset);
 	walk->page_size = offset + 1;
-	t.leaf = level;
-	return walk_finish(vcpu, slots, access, walk, sleep, &t, and, or & nx, pte);
+	if (t)
+		t->leaf = level;
+	return walk_finish(vcpu, view->slots, access, walk, sleep, t, and, or & nx, pte);
 }
 
 /* Two-level tables: entries of 4 bytes, 4M pages with CR4.PSE. */
-static __always_inline int walk_narrow(struct vcpu *vcpu, const struct memslots *slots, gva_t gva, u32 access,
-				       struct walk *walk, enum walk_sleep sleep)
+static __always_inline int walk_narrow(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access,
+				       struct walk *walk, enum walk_sleep sleep, struct walk_trace *t)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
-	struct walk_trace t = { .top = 2, .leaf = 2, .size = 4 };
+	gpa_t gpa = (r->cr3 & 0xfffff000) + (gva >> 22 & 1023) * 4;
 	u64 pde, pte;
 
-	t.gpa[2] = (r->cr3 & 0xfffff000) + (gva >> 22 & 1023) * 4;
-	if (read_entry(vcpu, slots, t.gpa[2], 4, sleep, &pde))
+	if (read_entry(vcpu, view, gpa, 4, sleep, &pde))
 		return -EFAULT;
-	t.entry[2] = pde;
+	if (t)
+		*t = (struct walk_trace){ .gpa[2] = gpa, .entry[2] = pde, .top = 2, .leaf = 2, .size = 4 };
 	if (!(pde & GPTE_P))
 		return walk_fault(walk, access_error(r, access));
 	if (pde & GPTE_PS && r->cr4 & X86_CR4_PSE) {
@@ -285,23 +332,26 @@ static __always_inline int walk_narrow(struct vcpu *vcpu, const struct memslots 
 		walk->page_size = 1 << 22;
 		if (pde & BIT(21) || walk->gpa & vcpu->cpuid.reserved_gpa)
 			return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
-		return walk_finish(vcpu, slots, access, walk, sleep, &t, pde, false, pde);
+		return walk_finish(vcpu, view->slots, access, walk, sleep, t, pde, false, pde);
 	}
-	t.leaf = 1;
-	t.gpa[1] = (pde & 0xfffff000) + (gva >> 12 & 1023) * 4;
-	if (read_entry(vcpu, slots, t.gpa[1], 4, sleep, &pte))
+	gpa = (pde & 0xfffff000) + (gva >> 12 & 1023) * 4;
+	if (read_entry(vcpu, view, gpa, 4, sleep, &pte))
 		return -EFAULT;
-	t.entry[1] = pte;
+	if (t) {
+		t->leaf = 1;
+		t->gpa[1] = gpa;
+		t->entry[1] = pte;
+	}
 	if (!(pte & GPTE_P))
 		return walk_fault(walk, access_error(r, access));
 	walk->gpa = (pte & 0xfffff000) | (gva & 0xfff);
 	walk->page_size = PAGE_SIZE;
-	return walk_finish(vcpu, slots, access, walk, sleep, &t, pde & pte, false, pte);
+	return walk_finish(vcpu, view->slots, access, walk, sleep, t, pde & pte, false, pte);
 }
 
-/* One walk. 0, WALK_FAULT, WALK_CHANGED, -EFAULT. vcpu->regs holds CR0, CR3, CR4, EFER, RFLAGS. */
-static __always_inline int walk_tables(struct vcpu *vcpu, const struct memslots *slots, gva_t gva, u32 access,
-				       struct walk *walk, enum walk_sleep sleep)
+/* One walk; @t NULL leaves the bits alone. 0, WALK_FAULT, WALK_CHANGED, -EFAULT. vcpu->regs holds what WALK_REGS says. */
+static __always_inline int walk_tables(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access,
+				       struct walk *walk, enum walk_sleep sleep, struct walk_trace *t)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
 
@@ -311,21 +361,24 @@ static __always_inline int walk_tables(struct vcpu *vcpu, const struct memslots 
 		return 0;
 	}
 	if (likely(r->cr4 & X86_CR4_PAE))
-		return walk_wide(vcpu, slots, gva, access, walk, sleep);
-	return walk_narrow(vcpu, slots, gva, access, walk, sleep);
+		return walk_wide(vcpu, view, gva, access, walk, sleep, t);
+	return walk_narrow(vcpu, view, gva, access, walk, sleep, t);
 }
 
 #define WALK_REGS	(RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER | RG_RFLAGS)
 
 static noinline int walk_atomic(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
 {
+	struct walk_trace t;
+	struct slot_view view;
 	int ret;
 
 	if (unlikely(current->mm != vcpu->vm->mm))
 		return -EFAULT;
 	pagefault_disable();
 	rcu_read_lock();
-	ret = walk_tables(vcpu, mem_slots_rcu(&vcpu->vm->mem), gva, access, walk, WALK_NO_SLEEP);
+	view_init(&view, vcpu, mem_slots_rcu(&vcpu->vm->mem));
+	ret = walk_tables(vcpu, &view, gva, access, walk, WALK_NO_SLEEP, &t);
 	rcu_read_unlock();
 	pagefault_enable();
 	return ret;
@@ -333,7 +386,10 @@ static noinline int walk_atomic(struct vcpu *vcpu, gva_t gva, u32 access, struct
 
 static noinline int walk_sleep(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
 {
-	return walk_tables(vcpu, NULL, gva, access, walk, WALK_MAY_SLEEP);
+	struct slot_view none = {};
+	struct walk_trace t;
+
+	return walk_tables(vcpu, &none, gva, access, walk, WALK_MAY_SLEEP, &t);
 }
 
 int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
@@ -403,38 +459,37 @@ static __always_inline unsigned int fetch_user(const void __user *user, u8 *buf,
 	u64 low, high;
 
 	if (likely(n == EMU_MAX_INSN)) {
-		if (!user_access_begin(user, EMU_MAX_INSN))
-			return 0;
+		__uaccess_begin_nospec();
 		unsafe_get_user(low, (u64 __user *)user, fault);
 		unsafe_get_user(high, (u64 __user *)(user + 7), fault);
-		user_access_end();
+		__uaccess_end();
 		memcpy(buf, &low, 8);
 		memcpy(buf + 7, &high, 8);
 		return n;
 	}
 	return __copy_from_user_inatomic(buf, user, n) ? 0 : n;
 fault:
-	user_access_end();
+	__uaccess_end();
 	return 0;
 }
 
-/* Instruction bytes at @gva up to the end of its page. Interrupts off, page faults off. */
+/* Instruction bytes at @gva up to the end of its page. @access: WALK_USER or 0. Interrupts off, page faults off. */
 static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)
 {
-	/* interrupts are off, so this is an RCU reader */
-	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
-	const void __user *user;
+	struct slot_view view;
+	void __user *user;
 	struct walk walk;
 
-	if (walk_tables(vcpu, slots, gva, access, &walk, WALK_NO_SLEEP))
+	/* interrupts are off, so this is an RCU reader */
+	view_init(&view, vcpu, rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled()));
+	if (walk_tables(vcpu, &view, gva, access | WALK_FETCH, &walk, WALK_NO_SLEEP, NULL))
 		return 0;
-	user = gpa_to_user(vcpu, slots, walk.gpa);
-	return user ? fetch_user(user, buf, max) : 0;
+	return view_user(&view, vcpu, walk.gpa, &user) ? fetch_user(user, buf, max) : 0;
 }
 
 unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
 {
-	u32 access = WALK_FETCH | WALK_NO_AD;
+	u32 access = 0;
 	unsigned int n, room;
 	gva_t gva;
 

@@ -125,6 +125,8 @@ void shim_before_cmpxchg(void *p);
 
 #define user_access_begin(p, size)	(!shim_page_is_out(p, size))
 #define user_access_end()		do { } while (0)
+#define __uaccess_begin_nospec()	do { } while (0)
+#define __uaccess_end()			do { } while (0)
 #define unsafe_get_user(x, p, label)						\
 	do {									\
 		__typeof__(*(p)) v_;						\
