@@ -18,6 +18,7 @@
 
 #include "boot.h"
 #include "machine.h"
+#include "sandbox.h"
 
 static int add_board(struct machine *machine)
 {
@@ -197,6 +198,8 @@ int machine_run(struct machine *machine, const struct options *options)
 	ret = build(machine, options);
 	if (!ret)
 		ret = start_threads(machine);
+	if (!ret && options->sandbox)
+		ret = sandbox_enter();
 	if (ret)
 		vm_stop(&machine->vm, (enum status)ret, "the machine could not be built");
 	machine->is_started = !ret;

@@ -8,7 +8,6 @@
  * memory_at() is the only door from guest-physical to host addresses; every
  * device goes through it, and it never returns a pointer to less than asked.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>

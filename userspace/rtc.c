@@ -5,7 +5,6 @@
  * moves the offset. Alarm, periodic and update interrupts are absent, and the
  * ACPI tables say so by giving the device no interrupt.
  */
-#define _GNU_SOURCE
 #include "rtc.h"
 #include "vm.h"
 
@@ -223,6 +222,10 @@ static const struct bus_ops rtc_ops = { rtc_read, rtc_write };
 
 int rtc_init(struct rtc *rtc, struct vm *vm)
 {
+	/* The C library looks for time zone files once: let it be now, not under
+	 * the sandbox.
+	 */
+	tzset();
 	*rtc = (struct rtc){ .now = host_now };
 	pthread_mutex_init(&rtc->lock, NULL);
 	rtc->bytes[RTC_A] = RTC_A_DIVIDER;

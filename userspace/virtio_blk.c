@@ -8,7 +8,6 @@
  * gets an error status where it has room for one; the host's errors become the
  * guest's I/O errors.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>

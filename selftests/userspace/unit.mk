@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The launcher's unit tests: its own sources, with a stand-in for the VM.
+fake-vm := selftests/userspace/fake_vm.c userspace/memory.c userspace/bus.c
+virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
+unit_options_test-srcs := userspace/options.c userspace/status.c
+unit_bus_test-srcs := userspace/bus.c
+unit_memory_test-srcs := userspace/memory.c
+unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
+unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c
+unit_boot_test-srcs := userspace/boot_image.c userspace/memory.c
+unit_virtq_test-srcs := userspace/virtq.c userspace/memory.c
+unit_serial_test-srcs := $(fake-vm) userspace/serial.c
+unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
+unit_power_test-srcs := $(fake-vm) userspace/power.c
+unit_pci_test-srcs := $(virtio-srcs)
+unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c

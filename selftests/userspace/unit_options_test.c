@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The launcher's command line: what is accepted, what is refused, and sizes. */
+#include "test.h"
+#include "userspace/options.h"
+#include "userspace/status.h"
+
+#define ARGS_MAX	40
+
+static int parse(struct options *options, enum options_action *action, const char *line)
+{
+	static char copy[512];
+	char *argv[ARGS_MAX + 1] = { NULL };
+	int argc = 0;
+
+	ASSERT(strlen(line) < sizeof(copy), "line too long");
+	strcpy(copy, line);
+	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+		ASSERT_LE(argc, ARGS_MAX - 1);
+		argv[argc++] = word;
+	}
+	return options_parse(options, action, argc, argv);
+}
+
+static void test_sizes(void)
+{
+	static const struct {
+		const char *text;
+		bool is_good;
+		u64 size;
+	} rows[] = {
+		{ "0", true, 0 },
+		{ "256", true, 256 },
+		{ "4K", true, 4096 },
+		{ "4k", true, 4096 },
+		{ "512M", true, 512ULL << 20 },
+		{ "2G", true, 2ULL << 30 },
+		{ "1t", true, 1ULL << 40 },
+		{ "16777215T", true, 16777215ULL << 40 },
+		{ "16777216T", false, 0 },
+		{ "18446744073709551615", true, UINT64_MAX },
+		{ "18446744073709551616", false, 0 },
+		{ "", false, 0 },
+		{ "M", false, 0 },
+		{ "-1", false, 0 },
+		{ "+1", false, 0 },
+		{ " 1", false, 0 },
+		{ "1 ", false, 0 },
+		{ "1MB", false, 0 },
+		{ "1.5G", false, 0 },
+		{ "0x10", false, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t size = 0;
+
+		CHECK_EQ(rows[i].text, rows[i].is_good, options_parse_size(rows[i].text, &size));
+		if (rows[i].is_good)
+			CHECK_EQ(rows[i].text, rows[i].size, size);
+	}
+}
+
+static void test_defaults(void)
+{
+	struct options options;
+	enum options_action action;
+
+	ASSERT_EQ(parse(&options, &action, "keel run --kernel vmlinuz"), 0);
+	ASSERT_EQ(action, OPTIONS_RUN);
+	ASSERT_EQ(strcmp(options.device, "/dev/keel"), 0);
+	ASSERT_EQ(strcmp(options.kernel, "vmlinuz"), 0);
+	ASSERT_EQ(strcmp(options.append, "console=ttyS0"), 0);
+	ASSERT_EQ(options.memory, 256 << 20);
+	ASSERT_EQ(options.cpus, 1);
+	ASSERT(!options.initrd && !options.status_json, "files without being asked");
+	ASSERT(options.rng && options.sandbox, "rng and sandbox are on");
+	options_free(&options);
+}
+
+static void test_all_options(void)
+{
+	struct options options;
+	enum options_action action;
+
+	ASSERT_EQ(parse(&options, &action,
+			"keel run --device=/dev/kvm --kernel k --initrd=i --append=a=b,c --cpus=4 "
+			"--memory 1G --disk d1 --disk=d2,ro --disk d,3,rw --no-rng --no-sandbox "
+			"--status-json s"), 0);
+	ASSERT_EQ(strcmp(options.device, "/dev/kvm"), 0);
+	ASSERT_EQ(strcmp(options.initrd, "i"), 0);
+	ASSERT_EQ(strcmp(options.append, "a=b,c"), 0);
+	ASSERT_EQ(strcmp(options.status_json, "s"), 0);
+	ASSERT_EQ(options.cpus, 4);
+	ASSERT_EQ(options.memory, 1 << 30);
+	ASSERT_EQ(options.disk_count, 3);
+	ASSERT_EQ(strcmp(options.disks[0].path, "d1"), 0);
+	ASSERT_EQ(strcmp(options.disks[1].path, "d2"), 0);
+	ASSERT_EQ(strcmp(options.disks[2].path, "d,3"), 0);
+	ASSERT(!options.disks[0].readonly && options.disks[1].readonly &&
+	       !options.disks[2].readonly, "only the second disk is read-only");
+	ASSERT(!options.rng && !options.sandbox, "rng and sandbox are off");
+	options_free(&options);
+}
+
+static void test_actions(void)
+{
+	static const struct {
+		const char *line;
+		enum options_action action;
+	} rows[] = {
+		{ "keel --help", OPTIONS_HELP },
+		{ "keel -h", OPTIONS_HELP },
+		{ "keel --version", OPTIONS_VERSION },
+		{ "keel run --help", OPTIONS_HELP_RUN },
+		{ "keel run --kernel k --help", OPTIONS_HELP_RUN },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action = OPTIONS_RUN;
+
+		CHECK_EQ(rows[i].line, 0, parse(&options, &action, rows[i].line));
+		CHECK_EQ(rows[i].line, rows[i].action, action);
+		options_free(&options);
+	}
+}
+
+static void test_refusals(void)
+{
+	static const char *const lines[] = {
+		"keel",
+		"keel start",
+		"keel run",
+		"keel run --kernel",
+		"keel run --kernel k extra",
+		"keel run --kernel k -x",
+		"keel run --kernel k --",
+		"keel run --kernel k --unknown 1",
+		"keel run --kern k",
+		"keel run --kernel k --kernel l",
+		"keel run --kernel k --cpus 0",
+		"keel run --kernel k --cpus 255",
+		"keel run --kernel k --cpus two",
+		"keel run --kernel k --cpus -1",
+		"keel run --kernel k --memory 15M",
+		"keel run --kernel k --memory 2T",
+		"keel run --kernel k --memory 16777217",
+		"keel run --kernel k --memory lots",
+		"keel run --kernel k --disk ,ro",
+		"keel run --kernel k --disk=",
+		"keel run --kernel k --no-rng=1",
+		"keel run --kernel k --no-sandbox=no",
+		"keel run --kernel k --disk 1 --disk 2 --disk 3 --disk 4 --disk 5 --disk 6 --disk 7 "
+		"--disk 8 --disk 9 --disk 10 --disk 11 --disk 12 --disk 13 --disk 14 --disk 15 "
+		"--disk=16 --disk=17",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(lines[i], STATUS_USAGE, parse(&options, &action, lines[i]));
+		options_free(&options);
+	}
+}
+
+static void test_json(void)
+{
+	char text[256] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	ASSERT(out, "fmemopen");
+	status_write_json(out, STATUS_CRASH, "a \"quoted\\ reason\n");
+	fclose(out);
+	ASSERT_EQ(strcmp(text, "{\"status\": 9, \"name\": \"crash\", "
+			 "\"reason\": \"a \\\"quoted\\\\ reason\\u000a\"}\n"), 0);
+}
+
+static const struct test_case cases[] = {
+	{ "sizes", test_sizes },
+	{ "defaults", test_defaults },
+	{ "all_options", test_all_options },
+	{ "actions", test_actions },
+	{ "refusals", test_refusals },
+	{ "json", test_json },
+};
+
+TEST_MAIN(cases)

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The clock: every format reads back, setting it moves it, noise does no harm. */
+#include "fake_vm.h"
+#include "test.h"
+#include "userspace/rtc.h"
+
+#define NOW	1795336346ULL	/* Sunday 2026-11-22 08:32:26 UTC */
+
+static struct vm vm;
+static struct rtc rtc;
+static u64 now_ns;
+
+static u64 fake_now(void) { return now_ns; }
+
+static void set_up(void)
+{
+	fake_vm_init(&vm, 0);
+	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
+	rtc.now = fake_now;
+	now_ns = NOW * 1000000000;
+}
+
+static u8 get(u8 reg)
+{
+	bus_write(&vm.ports, 0x70, 1, reg);
+	return (u8)bus_read(&vm.ports, 0x71, 1);
+}
+
+static void set(u8 reg, u8 value)
+{
+	bus_write(&vm.ports, 0x70, 1, reg);
+	bus_write(&vm.ports, 0x71, 1, value);
+}
+
+static void test_read(void)
+{
+	static const struct {
+		const char *name;
+		u8 reg, bcd, binary;
+	} rows[] = {
+		{ "seconds", 0, 0x26, 26 },
+		{ "minutes", 2, 0x32, 32 },
+		{ "hours", 4, 0x08, 8 },
+		{ "weekday", 6, 0x01, 1 },
+		{ "day", 7, 0x22, 22 },
+		{ "month", 8, 0x11, 11 },
+		{ "year", 9, 0x26, 26 },
+		{ "century", 0x32, 0x20, 20 },
+		{ "valid", 0x0d, 0x80, 0x80 },
+	};
+
+	set_up();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		set(0x0b, 0x02);
+		CHECK_EQ(rows[i].name, rows[i].bcd, get(rows[i].reg));
+		set(0x0b, 0x06);
+		CHECK_EQ(rows[i].name, rows[i].binary, get(rows[i].reg));
+	}
+}
+
+static void test_twelve_hours(void)
+{
+	static const u8 wanted[24] = {
+		0x12, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x10, 0x11,
+		0x92, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x90, 0x91,
+	};
+
+	set_up();
+	set(0x0b, 0x00);
+	for (u64 hour = 0; hour < 24; hour++) {
+		now_ns = (NOW - 8 * 3600 + hour * 3600) * 1000000000;
+		rtc.offset = 0;
+		CHECK_EQ("hour", wanted[hour], get(4));
+		set(4, wanted[hour]);
+		CHECK_EQ("set to itself", 0, rtc.offset);
+	}
+}
+
+static void test_set(void)
+{
+	set_up();
+	set(0x0b, 0x86);		/* SET, binary, 24 hours */
+	set(9, 99);
+	set(0x32, 19);
+	set(8, 12);
+	set(7, 31);
+	set(4, 23);
+	set(2, 59);
+	set(0, 58);
+	now_ns += 5000000000;		/* the clock stands meanwhile */
+	CHECK_EQ("frozen", 58, get(0));
+	set(0x0b, 0x06);
+	CHECK_EQ("runs from there", 58, get(0));
+	CHECK_EQ("century", 19, get(0x32));
+	CHECK_EQ("weekday follows", 6, get(6));
+	now_ns += 2000000000;
+	CHECK_EQ("new year", 0, get(0));
+	CHECK_EQ("year", 0, get(9));
+	CHECK_EQ("century", 20, get(0x32));
+	CHECK_EQ("day", 1, get(7));
+	CHECK_EQ("month", 1, get(8));
+}
+
+static void test_update_flag(void)
+{
+	set_up();
+	CHECK_EQ("start of a second", 0x26, get(0x0a));
+	now_ns += 999900000;
+	CHECK_EQ("end of a second", 0xa6, get(0x0a));
+	set(0x0b, 0x82);
+	CHECK_EQ("not while set", 0x26, get(0x0a));
+}
+
+static void test_memory(void)
+{
+	set_up();
+	set(0x40, 0x77);
+	CHECK_EQ("byte", 0x77, get(0x40));
+	CHECK_EQ("bit 7 is the NMI mask", 0x77, get(0xc0));
+	CHECK_EQ("index cannot be read", 0xff, bus_read(&vm.ports, 0x70, 1));
+	bus_write(&vm.ports, 0x70, 2, 0x5541);
+	CHECK_EQ("both ports at once", 0x55, get(0x41));
+	set(0x0d, 0);
+	CHECK_EQ("read-only", 0x80, get(0x0d));
+	set(0x0c, 0xff);
+	CHECK_EQ("read-only", 0, get(0x0c));
+}
+
+static void test_noise(void)
+{
+	u32 state = 7;
+
+	set_up();
+	for (u32 i = 0; i < 300000; i++) {
+		state = state * 1664525 + 1013904223;
+		u8 reg = state >> 24 & 0x3f;
+
+		if (state & 1 << 10)
+			set(reg, (u8)(state >> 12));
+		else
+			get(reg);
+	}
+	set(0x0b, 0x06);
+	ASSERT_LE(get(0), 59);
+	ASSERT_LE(get(8), 12);
+}
+
+static const struct test_case cases[] = {
+	{ "read", test_read },
+	{ "twelve_hours", test_twelve_hours },
+	{ "set", test_set },
+	{ "update_flag", test_update_flag },
+	{ "memory", test_memory },
+	{ "noise", test_noise },
+};
+
+TEST_MAIN(cases)
