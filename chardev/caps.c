@@ -80,14 +80,16 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_COALESCED_PIO,		1 },
 	{ KVM_CAP_IMMEDIATE_EXIT,		1 },
 	{ KVM_CAP_NOP_IO_DELAY,			1 },
+	{ KVM_CAP_ENABLE_CAP,			1 },
 	{ KVM_CAP_ENABLE_CAP_VM,		1 },
 	{ KVM_CAP_CHECK_EXTENSION_VM,		1 },
 	{ KVM_CAP_DISABLE_QUIRKS,		1 },
 	{ KVM_CAP_DISABLE_QUIRKS2,		KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED |
 						KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_OUT_7E_INC_RIP |
 						KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT },
+	{ KVM_CAP_INTERNAL_ERROR_DATA,		1 },
+	{ KVM_CAP_LAST_CPU,			1 },
 	{ KVM_CAP_BINARY_STATS_FD,		1 },
-	{ KVM_CAP_DEVICE_CTRL,			1 },
 	{ KVM_CAP_SYS_ATTRIBUTES,		1 },
 	/* interrupts */
 	{ KVM_CAP_IRQCHIP,			1 },
@@ -102,6 +104,7 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_SIGNAL_MSI,			1 },
 	{ KVM_CAP_X2APIC_API,			KVM_X2APIC_API_USE_32BIT_IDS |
 						KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
+	{ KVM_CAP_IOAPIC_POLARITY_IGNORED,	1 },
 	{ KVM_CAP_PIT,				1 },
 	{ KVM_CAP_PIT2,				1 },
 	{ KVM_CAP_PIT_STATE2,			1 },
@@ -139,6 +142,8 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_CLOCKSOURCE,			1 },
 	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
 	{ KVM_CAP_KVMCLOCK_CTRL,		1 },
+	{ KVM_CAP_STEAL_TIME,			1 },
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID,	1 },
 	{ KVM_CAP_GET_TSC_KHZ,			1 },
 	{ KVM_CAP_TSC_CONTROL,			0, has_tsc_scaling },
 #ifdef KVM_CAP_VM_TSC_CONTROL
@@ -164,7 +169,14 @@ bool cap_can_manual_protect(u64 flags)
 	return !flags;
 }
 
+/* MWAIT in a guest must neither miss wake-ups nor stop the timer of the CPU. */
+static bool guests_may_mwait(void)
+{
+	return boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) && !boot_cpu_has_bug(X86_BUG_MONITOR);
+}
+
 u64 cap_disable_exits(void)
 {
-	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE;
+	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE |
+	       (guests_may_mwait() ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
 }

@@ -253,10 +253,12 @@ static long vcpu_set_vapic_addr(void *object, void *arg, unsigned long raw)
 	return va->vapic_addr ? -EINVAL : 0;
 }
 
-/* No capability of a single vCPU is offered. */
+/* Paravirtual features are enforced by the guest's CPUID at all times: asking for it, or not, changes nothing. */
 static long vcpu_enable_cap(void *object, void *arg, unsigned long raw)
 {
-	return -EINVAL;
+	const struct kvm_enable_cap *cap = arg;
+
+	return cap->cap == KVM_CAP_ENFORCE_PV_FEATURE_CPUID && !cap->flags ? 0 : -EINVAL;
 }
 
 /* ---- attributes, statistics ---- */

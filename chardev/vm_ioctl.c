@@ -217,7 +217,7 @@ static long vm_get_tsc_khz(void *object, void *arg, unsigned long raw)
 {
 	struct vm *vm = object;
 
-	return READ_ONCE(vm->clock.default_tsc_khz);
+	return READ_ONCE(vm->clock.default_tsc_khz) ?: tsc_khz;
 }
 #endif
 

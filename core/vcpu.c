@@ -188,7 +188,8 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	if (vcpu->lapic)
 		keel_lapic_reset(vcpu, kind == VCPU_INIT);
 	else if (kind == VCPU_RESET)
-		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
+		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
+				  (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
 	vcpu->windows = 0;
 	keel_vendor->vcpu_reset(vcpu);
 	keel_cpuid_update_runtime(vcpu);
