@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What irqchip/ needs of the kernel and of core/, for its unit tests in user space, on one thread. struct vcpu and
+ * struct vm have the members that interrupt controllers use, and no others; the test says what a kick or an NMI does.
+ */
+#ifndef IRQCHIP_SHIM_H
+#define IRQCHIP_SHIM_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/kvm.h>
+#include <linux/kvm_para.h>
+#include <linux/types.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int16_t s16;
+typedef int32_t s32;
+typedef int64_t s64;
+
+#define BIT(n)			(1ULL << (n))
+#define BIT_ULL(n)		(1ULL << (n))
+#define BITS_PER_LONG		64
+#define PAGE_SHIFT		12
+#define PAGE_MASK		(~0xfffUL)
+#define NSEC_PER_USEC		1000L
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define likely(x)		__builtin_expect(!!(x), 1)
+#define unlikely(x)		__builtin_expect(!!(x), 0)
+#define noinline		__attribute__((noinline))
+#define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define min_t(t, a, b)		({ t a_ = (a), b_ = (b); a_ < b_ ? a_ : b_; })
+#define max_t(t, a, b)		({ t a_ = (a), b_ = (b); a_ > b_ ? a_ : b_; })
+#define min(a, b)		({ __typeof__(a) c_ = (a); __typeof__(b) d_ = (b); c_ < d_ ? c_ : d_; })
+#define max(a, b)		({ __typeof__(a) e_ = (a); __typeof__(b) f_ = (b); e_ > f_ ? e_ : f_; })
+#define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
+#define struct_size(p, m, n)	(sizeof(*(p)) + sizeof((p)->m[0]) * (n))
+#define __rcu
+#define __user
+#define __releases(x)
+#define __ffs(x)		((unsigned int)__builtin_ctzl(x))
+#define __fls(x)		((unsigned int)(63 - __builtin_clzl(x)))
+
+/* ---- bits ---- */
+
+static inline bool test_bit(unsigned long n, const unsigned long *map)
+{
+	return map[n / 64] >> (n % 64) & 1;
+}
+
+static inline void set_bit(unsigned long n, unsigned long *map) { map[n / 64] |= 1ul << (n % 64); }
+static inline void clear_bit(unsigned long n, unsigned long *map) { map[n / 64] &= ~(1ul << (n % 64)); }
+#define __set_bit(n, map)	set_bit(n, map)
+#define __clear_bit(n, map)	clear_bit(n, map)
+
+static inline bool test_and_set_bit(unsigned long n, unsigned long *map)
+{
+	bool old = test_bit(n, map);
+
+	set_bit(n, map);
+	return old;
+}
+
+static inline bool test_and_clear_bit(unsigned long n, unsigned long *map)
+{
+	bool old = test_bit(n, map);
+
+	clear_bit(n, map);
+	return old;
+}
+
+#define for_each_set_bit(n, map, size) \
+	for ((n) = 0; (n) < (size); (n)++) if (!test_bit(n, map)) { } else
+
+static inline unsigned long roundup_pow_of_two(unsigned long n)
+{
+	return n <= 1 ? 1 : 1ul << (64 - __builtin_clzl(n - 1));
+}
+
+#define smp_mb()			do { } while (0)
+#define smp_mb__before_atomic()		do { } while (0)
+#define smp_store_release(p, v)		(*(p) = (v))
+#define smp_load_acquire(p)		(*(p))
+#define cmpxchg(p, o, n)		({ __typeof__(*(p)) old_ = *(p); if (old_ == (o)) *(p) = (n); old_; })
+#define xchg(p, n)			({ __typeof__(*(p)) old_ = *(p); *(p) = (n); old_; })
+
+/* ---- lists, locks, RCU, memory ---- */
+
+struct list_head { struct list_head *next, *prev; };
+static inline void INIT_LIST_HEAD(struct list_head *l) { l->next = l->prev = l; }
+
+struct mutex { int held; };
+typedef struct { int held; } raw_spinlock_t;
+typedef raw_spinlock_t spinlock_t;
+struct rcu_head { void *unused; };
+struct hrtimer { int unused; };
+
+/* A lock taken twice, or dropped when it is not held, ends the test. */
+static inline void shim_lock(int *held) { if (*held) abort(); *held = 1; }
+static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
+#define raw_spin_lock_init(l)			((l)->held = 0)
+#define spin_lock_init(l)			((l)->held = 0)
+#define raw_spin_lock_irqsave(l, f)		do { (f) = 1; shim_lock(&(l)->held); } while (0)
+#define raw_spin_unlock_irqrestore(l, f)	do { (void)(f); shim_unlock(&(l)->held); } while (0)
+#define mutex_init(l)				((l)->held = 0)
+#define mutex_destroy(l)			do { if ((l)->held) abort(); } while (0)
+#define mutex_lock(l)				shim_lock(&(l)->held)
+#define mutex_unlock(l)				shim_unlock(&(l)->held)
+#define lockdep_is_held(l)			((l)->held)
+#define preempt_disable_notrace()		do { } while (0)
+#define preempt_enable_notrace()		do { } while (0)
+#define rcu_read_lock()				do { } while (0)
+#define rcu_read_unlock()			do { } while (0)
+#define rcu_dereference(p)			(p)
+#define rcu_dereference_sched(p)		(p)
+#define rcu_dereference_protected(p, c)		((void)(c), (p))
+#define rcu_assign_pointer(p, v)		((p) = (v))
+#define RCU_INIT_POINTER(p, v)			((p) = (v))
+#define rcu_replace_pointer(p, v, c)		({ __typeof__(p) o_ = (p); (void)(c); (p) = (v); o_; })
+#define rcu_barrier()				do { } while (0)
+#define kvfree_rcu(p, m)			free(p)
+
+#define GFP_KERNEL		0
+#define GFP_KERNEL_ACCOUNT	0
+#define kzalloc(n, f)		calloc(1, n)
+#define kvzalloc(n, f)		calloc(1, n)
+#define kcalloc(n, s, f)	calloc(n, s)
+#define kfree(p)		free(p)
+#define kvfree(p)		free(p)
+#define ERR_PTR(e)		((void *)(long)(e))
+#define IS_ERR(p)		((unsigned long)(p) >= (unsigned long)-4095)
+#define PTR_ERR(p)		((long)(p))
+
+static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void *, const void *), void *swap)
+{
+	if (n)
+		qsort(base, n, size, cmp);
+}
+
+/* ---- asm/apicdef.h, asm/msr-index.h: numbers of the SDM's "Advanced Programmable Interrupt Controller" ---- */
+
+#define APIC_DEFAULT_PHYS_BASE		0xfee00000
+#define APIC_BASE_MSR			0x800
+#define APIC_ID				0x20
+#define APIC_LVR			0x30
+#define APIC_TASKPRI			0x80
+#define APIC_ARBPRI			0x90
+#define APIC_PROCPRI			0xa0
+#define APIC_EOI			0xb0
+#define APIC_LDR			0xd0
+#define APIC_DFR			0xe0
+#define APIC_SPIV			0xf0
+#define APIC_ISR			0x100
+#define APIC_TMR			0x180
+#define APIC_IRR			0x200
+#define APIC_ESR			0x280
+#define APIC_ICR			0x300
+#define APIC_ICR2			0x310
+#define APIC_LVTT			0x320
+#define APIC_LVTTHMR			0x330
+#define APIC_LVTPC			0x340
+#define APIC_LVT0			0x350
+#define APIC_LVT1			0x360
+#define APIC_LVTERR			0x370
+#define APIC_TMICT			0x380
+#define APIC_TMCCT			0x390
+#define APIC_TDCR			0x3e0
+#define APIC_SELF_IPI			0x3f0
+#define APIC_LVT_TIMER_PERIODIC		(1 << 17)
+#define APIC_LVT_TIMER_TSCDEADLINE	(2 << 17)
+#define APIC_LVT_MASKED			(1 << 16)
+#define APIC_LVT_LEVEL_TRIGGER		(1 << 15)
+#define APIC_INPUT_POLARITY		(1 << 13)
+#define APIC_MODE_MASK			0x700
+#define APIC_MODE_EXTINT		0x7
+#define APIC_VECTOR_MASK		0xff
+#define APIC_ICR_BUSY			0x1000
+#define APIC_ICR_RR_MASK		0x30000
+#define APIC_DEST_SELF			0x40000
+#define APIC_DEST_ALLINC		0x80000
+#define APIC_DEST_ALLBUT		0xc0000
+#define APIC_INT_LEVELTRIG		0x8000
+#define APIC_INT_ASSERT			0x4000
+#define APIC_DEST_LOGICAL		0x800
+#define X2APIC_ENABLE			(1UL << 10)
+#define MSR_IA32_APICBASE_BSP		(1 << 8)
+#define MSR_IA32_APICBASE_ENABLE	(1 << 11)
+
+/* ---- keel/vcpu.h, keel/vm.h, keel/state.h, keel/memory.h ---- */
+
+#define KEEL_VCPU_H
+#define KEEL_VM_H
+#define KEEL_STATE_H
+
+struct lapic;
+struct irqchip;
+struct bus_range;
+struct vcpu;
+struct vm;
+
+enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_SPLIT, IRQCHIP_KERNEL };
+enum vcpu_request { REQ_EVENT, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT };
+enum seg { SEG_CS };
+enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
+
+#define RG_RIP			BIT(1)
+#define RG_SEG			BIT(8)
+#define RG_TPR			BIT(15)
+#define GUEST_HAS_X2APIC	BIT(0)
+#define GUEST_HAS_TSC_DEADLINE	BIT(1)
+
+struct segment { u64 base; u16 selector; };
+
+#include <keel/bus.h>
+
+struct vcpu {
+	struct { u64 rip; struct segment cs; } regs;
+	unsigned long requests;
+	struct vm *vm;
+	u32 id;
+	struct { u64 reserved_gpa; u32 flags; } cpuid;
+	struct { u64 deadline; } tsc;
+	struct { u64 eoi; } pv;
+	u64 apic_base;
+	struct lapic *lapic;
+	u32 eoi_vector;
+	u32 mp_state;
+	unsigned int kicks, nmis, inits;	/* the test's */
+};
+
+struct vm {
+	struct vcpu *vcpus[64];
+	unsigned int nr_vcpus, nr_created;
+	u32 bsp_id;
+	struct bus pio, mmio;
+	enum irqchip_mode irq_mode;
+	struct irqchip *irq;
+	u64 disabled_quirks;
+	bool x2apic_32bit_ids, x2apic_no_bcast_quirk;
+};
+
+#define vm_for_each_vcpu(vm, i, vcpu) \
+	for ((i) = 0; (i) < (vm)->nr_vcpus && ((vcpu) = (vm)->vcpus[i]); (i)++)
+
+static inline void vcpu_request(struct vcpu *vcpu, unsigned int req) { set_bit(req, &vcpu->requests); }
+static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups) { }
+static inline struct segment *vcpu_seg(struct vcpu *vcpu, enum seg s) { return &vcpu->regs.cs; }
+static inline bool keel_vcpu_is_current(const struct vcpu *vcpu) { return false; }
+static inline void keel_vcpu_kick(struct vcpu *vcpu) { vcpu->kicks++; }
+static inline void keel_queue_nmi(struct vcpu *vcpu) { vcpu->nmis++; }
+static inline void keel_cpuid_update_runtime(struct vcpu *vcpu) { }
+void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind);
+
+/* One page of guest memory for the PV EOI flag; @shim_page_gone makes every access fail. */
+extern u8 shim_flag;
+extern bool shim_page_gone;
+
+static inline int keel_read_guest_atomic(struct vm *vm, u64 gpa, void *data, unsigned long len)
+{
+	if (shim_page_gone)
+		return -EFAULT;
+	memcpy(data, &shim_flag, 1);
+	return 0;
+}
+
+static inline int keel_write_guest_atomic(struct vm *vm, u64 gpa, const void *data, unsigned long len)
+{
+	if (shim_page_gone)
+		return -EFAULT;
+	memcpy(&shim_flag, data, 1);
+	return 0;
+}
+
+#define keel_read_guest(vm, gpa, data, len)	keel_read_guest_atomic(vm, gpa, data, len)
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The I/O APIC sends edges once and levels until they are served, and any saved state and access is harmless. */
+#include "unit_model.h"
+
+#define RTE(pin)	(0x10 + 2 * (pin))
+#define LEVEL		0x8000u
+#define MASKED		0x10000u
+#define REMOTE_IRR	0x4000u
+
+static struct model *m;
+
+static void setup(void)
+{
+	m = model_create(IRQCHIP_KERNEL, 2);
+	memset(model_gsi_acks, 0, sizeof(model_gsi_acks));
+}
+
+/* Vector that vCPU 0 takes, -1 for none. */
+static int take(void)
+{
+	return keel_irq_ack(&m->vcpu[0]);
+}
+
+static void eoi(void)
+{
+	lapic_put(&m->vcpu[0], APIC_EOI, 0);
+}
+
+static void set_rte(unsigned int pin, u32 low, u8 dest)
+{
+	ioapic_out(m, RTE(pin) + 1, (u32)dest << 24);
+	ioapic_out(m, RTE(pin), low);
+}
+
+static void test_registers(void)
+{
+	setup();
+	CHECK_EQ("version", 0x170011, ioapic_in(m, 1));
+	CHECK_EQ("masked after reset", MASKED, ioapic_in(m, RTE(23)));
+	ioapic_out(m, 0, 0x0a000000);
+	CHECK_EQ("ID", 0x0a000000, ioapic_in(m, 0));
+	CHECK_EQ("arbitration ID", 0x0a000000, ioapic_in(m, 2));
+	set_rte(4, ~0u, 0xff);
+	CHECK_EQ("read-only bits of an entry", 0x1afff, ioapic_in(m, RTE(4)));
+	CHECK_EQ("destination", 0xff000000, ioapic_in(m, RTE(4) + 1));
+	CHECK_EQ("beyond the table", 0, ioapic_in(m, RTE(24)));
+	ioapic_out(m, 0xff, ~0u);
+	CHECK_EQ("far beyond", 0, ioapic_in(m, 0xff));
+	model_destroy(m);
+}
+
+static void test_edge(void)
+{
+	setup();
+	set_rte(20, 0x50, 0);
+	CHECK_EQ("taken by one", 1, keel_irq_line(&m->vm, 20, 1));
+	CHECK_EQ("no edge", 0, keel_irq_line(&m->vm, 20, 1));
+	CHECK_EQ("delivered", 0x50, take());
+	CHECK_EQ("once", -1, take());
+	keel_irq_line(&m->vm, 20, 0);
+	CHECK_EQ("next edge", 1, keel_irq_line(&m->vm, 20, 1));
+	keel_irq_line(&m->vm, 20, 0);
+	CHECK_EQ("coalesced in IRR", 0, keel_irq_line(&m->vm, 20, 1));
+	eoi();
+	CHECK_EQ("delivered after EOI", 0x50, take());
+	eoi();
+	keel_irq_line(&m->vm, 20, 0);
+	set_rte(20, 0x50 | MASKED, 0);
+	CHECK_EQ("masked", 0, keel_irq_line(&m->vm, 20, 1));
+	set_rte(20, 0x50, 0);
+	CHECK_EQ("an edge on a masked pin is lost", -1, take());
+	model_destroy(m);
+}
+
+static void test_level(void)
+{
+	setup();
+	set_rte(20, 0x61 | LEVEL, 0);
+	keel_irq_line(&m->vm, 20, 1);
+	CHECK_EQ("remote IRR", REMOTE_IRR, ioapic_in(m, RTE(20)) & REMOTE_IRR);
+	CHECK_EQ("delivered", 0x61, take());
+	CHECK_EQ("held back by remote IRR", 0, keel_irq_line(&m->vm, 20, 1));
+	eoi();
+	CHECK_EQ("still high: sent again", 0x61, take());
+	keel_irq_line(&m->vm, 20, 0);
+	CHECK_EQ("remote IRR stays until EOI", REMOTE_IRR, ioapic_in(m, RTE(20)) & REMOTE_IRR);
+	eoi();
+	CHECK_EQ("then goes", 0, ioapic_in(m, RTE(20)) & REMOTE_IRR);
+	CHECK_EQ("low: over", -1, take());
+	set_rte(20, 0x61 | LEVEL | MASKED, 0);
+	keel_irq_line(&m->vm, 20, 1);
+	CHECK_EQ("masked", -1, take());
+	set_rte(20, 0x61 | LEVEL, 0);
+	CHECK_EQ("a level waits for the mask", 0x61, take());
+	/* what Linux does with a stuck remote IRR */
+	set_rte(20, 0x61 | MASKED, 0);
+	CHECK_EQ("edge mode clears remote IRR", 0, ioapic_in(m, RTE(20)) & REMOTE_IRR);
+	model_destroy(m);
+}
+
+/* Two pins with one vector: the second must not be lost when the first is ended. */
+static void test_shared_vector(void)
+{
+	setup();
+	set_rte(20, 0x61 | LEVEL, 0);
+	set_rte(21, 0x61 | LEVEL, 0);
+	keel_irq_line(&m->vm, 20, 1);
+	keel_irq_line(&m->vm, 21, 1);
+	CHECK_EQ("first", 0x61, take());
+	keel_irq_line(&m->vm, 20, 0);
+	eoi();
+	CHECK_EQ("second", 0x61, take());
+	keel_irq_line(&m->vm, 21, 0);
+	eoi();
+	CHECK_EQ("over", -1, take());
+	model_destroy(m);
+}
+
+static void test_acks(void)
+{
+	setup();
+	set_rte(11, 0x71 | LEVEL, 0);
+	set_rte(12, 0x72, 0);
+	keel_irq_line(&m->vm, 11, 1);
+	CHECK_EQ("level", 0x71, take());
+	CHECK_EQ("not before the EOI", 0, model_gsi_acks[11]);
+	eoi();
+	CHECK_EQ("told at the EOI", 1, model_gsi_acks[11]);
+	keel_irq_line(&m->vm, 11, 0);
+	take();
+	eoi();
+	keel_irq_line(&m->vm, 12, 1);
+	CHECK_EQ("edge", 0x72, take());
+	eoi();
+	CHECK_EQ("nobody asked", 0, model_gsi_acks[12]);
+	/* an edge pin that somebody listens to (the 8254's) is told as well */
+	keel_irq_line(&m->vm, 11, 0);
+	set_rte(11, 0x73, 0);
+	keel_irq_line(&m->vm, 11, 1);
+	CHECK_EQ("edge with listener", 0x73, take());
+	eoi();
+	CHECK_EQ("told", 3, model_gsi_acks[11]);
+	model_destroy(m);
+}
+
+static void test_modes(void)
+{
+	setup();
+	set_rte(5, 0x400, 1);
+	keel_irq_line(&m->vm, 5, 1);
+	CHECK_EQ("NMI", 1, m->vcpu[1].nmis);
+	CHECK_EQ("to the destination only", 0, m->vcpu[0].nmis);
+	set_rte(6, 0x500, 1);
+	keel_irq_line(&m->vm, 6, 1);
+	CHECK_EQ("INIT", 1, keel_lapic_has_init_sipi(&m->vcpu[1]));
+	set_rte(17, 0x55, 9);
+	CHECK_EQ("nobody there", 0, keel_irq_line(&m->vm, 17, 1));
+	set_rte(18, 0x08, 0);
+	CHECK_EQ("vector below 16", 0, keel_irq_line(&m->vm, 18, 1));
+	lapic_put(&m->vcpu[0], APIC_ESR, 0);
+	CHECK_EQ("is an error", BIT(6), lapic_get(&m->vcpu[0], APIC_ESR));
+	model_destroy(m);
+}
+
+static void test_hostile(void)
+{
+	struct kvm_irqchip chip, back, again;
+	unsigned int i, n;
+
+	setup();
+	for (n = 0; n < 2000; n++) {
+		u8 *bytes = (u8 *)&chip.chip.ioapic;
+
+		memset(&chip, 0, sizeof(chip));
+		memset(&back, 0, sizeof(back));
+		memset(&again, 0, sizeof(again));
+		for (i = 0; i < sizeof(chip.chip.ioapic); i++)
+			bytes[i] = model_random();
+		chip.chip_id = back.chip_id = again.chip_id = KVM_IRQCHIP_IOAPIC;
+		ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+		ASSERT_EQ(keel_irqchip_get(&m->vm, &back), 0);
+		ASSERT_EQ(back.chip.ioapic.id, chip.chip.ioapic.id & 0xf);
+		for (i = 0; i < 60; i++) {
+			u64 r = model_random();
+			struct vcpu *vcpu = &m->vcpu[r & 1];
+
+			keel_irq_line(&m->vm, (r >> 8) % 24, (r >> 1) & 1);
+			if (r & 4)
+				ioapic_out(m, r >> 16, r >> 24);
+			else
+				ioapic_in(m, r >> 16);
+			if (keel_irq_ack(vcpu) >= 0 && (r & 8))
+				lapic_put(vcpu, APIC_EOI, 0);
+		}
+	}
+	/* lowered lines, drained vCPUs: the saved state must then survive a round trip */
+	for (i = 0; i < 24; i++) {
+		set_rte(i, MASKED, 0);
+		keel_irq_line(&m->vm, i, 0);
+	}
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &back), 0);
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &back), 0);
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &again), 0);
+	ASSERT(!memcmp(&back, &again, sizeof(back)), "state changed in a round trip");
+	model_destroy(m);
+}
+
+static const struct test_case cases[] = {
+	{ "registers", test_registers },
+	{ "edge", test_edge },
+	{ "level", test_level },
+	{ "shared_vector", test_shared_vector },
+	{ "acks", test_acks },
+	{ "modes", test_modes },
+	{ "hostile", test_hostile },
+};
+
+TEST_MAIN(cases)

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The 8259 pair serves, nests, rotates, masks and polls as its data sheet says, and survives any state given to it. */
+#include "unit_model.h"
+
+#define OCW2_EOI	0x20
+#define OCW2_SEOI	0x60
+#define OCW2_ROTATE_EOI	0xa0
+
+static struct model *m;
+
+static void line(u32 gsi, int level)
+{
+	keel_irq_line(&m->vm, gsi, level);
+}
+
+static void pulse(u32 gsi)
+{
+	line(gsi, 1);
+	line(gsi, 0);
+}
+
+/* Initialise both chips as a PC does, vectors 0x20 and 0x28; @icw4 of the master. */
+static void setup(u8 icw4)
+{
+	m = model_create(IRQCHIP_KERNEL, 1);
+	port_out(m, 0x20, 0x11);
+	port_out(m, 0x21, 0x20);
+	port_out(m, 0x21, 0x04);
+	port_out(m, 0x21, icw4);
+	port_out(m, 0xa0, 0x11);
+	port_out(m, 0xa1, 0x28);
+	port_out(m, 0xa1, 0x02);
+	port_out(m, 0xa1, 0x01);
+	port_out(m, 0x21, 0);
+	port_out(m, 0xa1, 0);
+	/* the quirk for guests without firmware left LINT0 as ExtINT, but the software enable masked nothing */
+	lapic_put(&m->vcpu[0], APIC_LVT0, 0x700);
+}
+
+static int take(void)
+{
+	int pending = keel_irq_pending(&m->vcpu[0]);
+	int got = keel_irq_ack(&m->vcpu[0]);
+
+	CHECK_EQ("pending is what is taken", pending, got);
+	return got;
+}
+
+static void test_priority(void)
+{
+	setup(0x01);
+	CHECK_EQ("nothing", -1, keel_irq_pending(&m->vcpu[0]));
+	pulse(5);
+	pulse(3);
+	pulse(10);
+	CHECK_EQ("cascade first", 0x2a, take());
+	CHECK_EQ("lower ones wait", -1, keel_irq_pending(&m->vcpu[0]));
+	pulse(1);
+	CHECK_EQ("a higher one does not", 0x21, take());
+	port_out(m, 0x20, 0x0b);
+	CHECK_EQ("ISR", 0x06, port_in(m, 0x20));
+	port_out(m, 0x20, OCW2_EOI);
+	port_out(m, 0xa0, OCW2_EOI);
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("then in order", 0x23, take());
+	port_out(m, 0x20, OCW2_SEOI | 3);
+	CHECK_EQ("the last", 0x25, take());
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("ISR empty", 0, port_in(m, 0x20));
+	port_out(m, 0x20, 0x0a);
+	CHECK_EQ("IRR empty", 0, port_in(m, 0x20));
+	model_destroy(m);
+}
+
+static void test_mask(void)
+{
+	setup(0x01);
+	port_out(m, 0x21, 0x08);
+	CHECK_EQ("IMR reads back", 0x08, port_in(m, 0x21));
+	pulse(3);
+	CHECK_EQ("masked", -1, keel_irq_pending(&m->vcpu[0]));
+	port_out(m, 0x21, 0);
+	CHECK_EQ("kept", 0x23, take());
+	/* special mask mode: a masked interrupt in service does not hold lower ones back */
+	pulse(6);
+	CHECK_EQ("held", -1, keel_irq_pending(&m->vcpu[0]));
+	port_out(m, 0x21, 0x08);
+	port_out(m, 0x20, 0x68);
+	CHECK_EQ("special mask", 0x26, take());
+	port_out(m, 0x20, 0x48);
+	model_destroy(m);
+}
+
+static void test_level(void)
+{
+	setup(0x01);
+	port_out(m, 0x4d1, 0xff);
+	CHECK_EQ("clock, FPU stay edges", 0xde, port_in(m, 0x4d1));
+	line(11, 1);
+	CHECK_EQ("level", 0x2b, take());
+	port_out(m, 0xa0, OCW2_EOI);
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("still high: again", 0x2b, take());
+	line(11, 0);
+	port_out(m, 0xa0, OCW2_EOI);
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("low: over", -1, keel_irq_pending(&m->vcpu[0]));
+	CHECK_EQ("acknowledgements told", 2, model_gsi_acks[11]);
+	line(3, 1);
+	CHECK_EQ("edge", 0x23, take());
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("an edge comes once", -1, keel_irq_pending(&m->vcpu[0]));
+	model_destroy(m);
+}
+
+static void test_spurious(void)
+{
+	setup(0x01);
+	port_out(m, 0x4d0, 0xf8);
+	line(5, 1);
+	CHECK_EQ("there", 0x25, keel_irq_pending(&m->vcpu[0]));
+	line(5, 0);
+	CHECK_EQ("gone again", -1, keel_irq_pending(&m->vcpu[0]));
+	CHECK_EQ("an acknowledge finds IRQ 7", 0x27, pic_ack(m->vm.irq));
+	port_out(m, 0x20, 0x0b);
+	CHECK_EQ("that is not in service", 0, port_in(m, 0x20));
+	model_destroy(m);
+}
+
+static void test_rotation(void)
+{
+	setup(0x01);
+	pulse(3);
+	CHECK_EQ("first", 0x23, take());
+	port_out(m, 0x20, OCW2_ROTATE_EOI);
+	pulse(3);
+	pulse(4);
+	CHECK_EQ("the one served is now the lowest", 0x24, take());
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("then it", 0x23, take());
+	port_out(m, 0x20, OCW2_EOI);
+	port_out(m, 0x20, 0xc0 | 7);
+	pulse(0);
+	pulse(7);
+	CHECK_EQ("priority set by command", 0x20, take());
+	model_destroy(m);
+}
+
+static void test_auto_eoi(void)
+{
+	setup(0x03);
+	pulse(4);
+	CHECK_EQ("taken", 0x24, take());
+	port_out(m, 0x20, 0x0b);
+	CHECK_EQ("nothing in service", 0, port_in(m, 0x20));
+	pulse(6);
+	CHECK_EQ("lower at once", 0x26, take());
+	model_destroy(m);
+}
+
+static void test_poll(void)
+{
+	setup(0x01);
+	pulse(4);
+	port_out(m, 0x20, 0x0c);
+	CHECK_EQ("poll: pin and flag", 0x84, port_in(m, 0x20));
+	port_out(m, 0x20, 0x0b);
+	CHECK_EQ("in service", 0x10, port_in(m, 0x20));
+	port_out(m, 0x20, 0x0c);
+	CHECK_EQ("nothing to poll", 0, port_in(m, 0x20) & 0x80);
+	model_destroy(m);
+}
+
+static void test_init_clears(void)
+{
+	setup(0x01);
+	model_pit_listens = true;
+	m->vm.irq->pit = (struct pit *)8;	/* only its presence counts */
+	pulse(0);
+	port_out(m, 0x20, 0x11);
+	CHECK_EQ("a request dropped by ICW1 is told", 1, model_pit_acks);
+	port_out(m, 0x21, 0x20);
+	port_out(m, 0x21, 0x04);
+	port_out(m, 0x21, 0x01);
+	CHECK_EQ("and not delivered", -1, keel_irq_pending(&m->vcpu[0]));
+	port_out(m, 0x21, 0x01);
+	port_out(m, 0x21, 0x00);
+	CHECK_EQ("unmasking is told", 1, model_pit_unmasks);
+	m->vm.irq->pit = NULL;
+	model_destroy(m);
+}
+
+static void test_extint_gate(void)
+{
+	setup(0x01);
+	lapic_put(&m->vcpu[0], APIC_LVT0, 0x10700);
+	pulse(1);
+	CHECK_EQ("LINT0 masked", -1, keel_irq_pending(&m->vcpu[0]));
+	lapic_put(&m->vcpu[0], APIC_LVT0, 0x700);
+	CHECK_EQ("unmasked", 0x21, keel_irq_pending(&m->vcpu[0]));
+	ASSERT_EQ(keel_apic_base_set(&m->vcpu[0], 0xfee00100, true), 0);
+	CHECK_EQ("no local APIC: INTR reaches the CPU", 0x21, take());
+	model_destroy(m);
+}
+
+/* LINT0 as NMI: the watchdog of old; LINT0 as a fixed vector: virtual wire through the local APIC. */
+static void test_lint0_modes(void)
+{
+	setup(0x01);
+	lapic_put(&m->vcpu[0], APIC_LVT0, 0x400);
+	pulse(0);
+	CHECK_EQ("NMI", 1, m->vcpu[0].nmis);
+	port_out(m, 0x20, 0x11);
+	port_out(m, 0x21, 0x20);
+	port_out(m, 0x21, 0x04);
+	port_out(m, 0x21, 0x01);
+	lapic_put(&m->vcpu[0], APIC_LVT0, 0x55);
+	pulse(0);
+	CHECK_EQ("fixed", 0x55, take());
+	model_destroy(m);
+}
+
+static void random_state(struct kvm_irqchip *chip)
+{
+	u8 *bytes = (u8 *)&chip->chip.pic;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(chip->chip.pic); i++)
+		bytes[i] = model_random();
+}
+
+/* Any state, then any accesses: nothing but the sanitizers and the locks watch, and the round trip must be stable. */
+static void test_hostile(void)
+{
+	static const u16 ports[] = { 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1 };
+	struct kvm_irqchip chip, back, again;
+	unsigned int i, n;
+
+	setup(0x01);
+	for (n = 0; n < 2000; n++) {
+		memset(&chip, 0, sizeof(chip));
+		memset(&back, 0, sizeof(back));
+		memset(&again, 0, sizeof(again));
+		chip.chip_id = back.chip_id = again.chip_id = n & 1;
+		random_state(&chip);
+		ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+		ASSERT_EQ(keel_irqchip_get(&m->vm, &back), 0);
+		ASSERT_EQ(keel_irqchip_set(&m->vm, &back), 0);
+		ASSERT_EQ(keel_irqchip_get(&m->vm, &again), 0);
+		ASSERT(!memcmp(&back, &again, sizeof(back)), "state changed in a round trip");
+		for (i = 0; i < 50; i++) {
+			u64 r = model_random();
+			u16 port = ports[r % 6];
+
+			if (r & BIT(8))
+				port_out(m, port, r >> 16);
+			else
+				port_in(m, port);
+			line((r >> 24) & 15, (r >> 32) & 1);
+			if (keel_irq_pending(&m->vcpu[0]) >= 0) {
+				int vector = keel_irq_ack(&m->vcpu[0]);
+
+				ASSERT(vector >= 0 && vector < 256, "vector %d", vector);
+			}
+		}
+	}
+	model_destroy(m);
+}
+
+static const struct test_case cases[] = {
+	{ "priority", test_priority },
+	{ "mask", test_mask },
+	{ "level", test_level },
+	{ "spurious", test_spurious },
+	{ "rotation", test_rotation },
+	{ "auto_eoi", test_auto_eoi },
+	{ "poll", test_poll },
+	{ "init_clears", test_init_clears },
+	{ "extint_gate", test_extint_gate },
+	{ "lint0_modes", test_lint0_modes },
+	{ "hostile", test_hostile },
+};
+
+TEST_MAIN(cases)
