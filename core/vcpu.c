@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
 #include <linux/slab.h>
+#include <linux/stddef.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -24,7 +25,10 @@ static struct kmem_cache *vcpu_cache;
 
 int keel_vcpu_cache_create(void)
 {
-	vcpu_cache = kmem_cache_create("keel_vcpu", keel_vendor->vcpu_size, 64, SLAB_ACCOUNT, NULL);
+	/* guest memory is copied straight into the emulator's context and the access in flight, and nowhere else */
+	vcpu_cache = kmem_cache_create_usercopy("keel_vcpu", keel_vendor->vcpu_size, 64, SLAB_ACCOUNT,
+						offsetof(struct vcpu, emu),
+						offsetofend(struct vcpu, io) - offsetof(struct vcpu, emu), NULL);
 	return vcpu_cache ? 0 : -ENOMEM;
 }
 
