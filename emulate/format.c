@@ -164,7 +164,7 @@ static void put_operand(struct text *t, const struct emu *e, unsigned int kind)
 		put_rm(t, in, 4);
 		break;
 	case OPR_REG:
-		put_register(t, in->reg, in->op_size, in->rex);
+		put_register(t, in->reg, in->row.op == EMU_OP_ARPL ? 2 : in->op_size, in->rex);
 		break;
 	case OPR_ACC:
 		put_register(t, EMU_RAX, in->op_size, true);
@@ -211,18 +211,28 @@ static bool has_third_operand(const struct emu_insn *in)
 	return in->imm_size && (in->row.class == CLASS_DSHIFT || in->row.op == EMU_OP_IMUL3);
 }
 
+/* How many of the row's operands are real: groups hand theirs down to members that have fewer. */
+static unsigned int operand_count(const struct emu_insn *in)
+{
+	if (in->row.class == CLASS_LENGTH || in->row.class == CLASS_UD ||
+	    in->row.op == EMU_OP_PAUSE)
+		return 0;
+	if (in->map == 1 && in->opcode <= 0x01)
+		return in->row.class == CLASS_SYSTEM || in->row.class == CLASS_SEGMENT;
+	return !in->row.dst ? 0 : !in->row.src ? 1 : 2;
+}
+
 static void put_operands(struct text *t, const struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
+	unsigned int count = operand_count(in);
 
-	if (in->row.class == CLASS_LENGTH || in->row.class == CLASS_UD)
-		return;
-	if (in->row.dst) {
+	if (count) {
 		put_char(t, ' ');
 		put_operand(t, e, in->row.dst);
 	}
-	if (in->row.src && (in->row.dst || in->row.class != CLASS_UNARY)) {
-		put(t, in->row.dst ? ", " : " ");
+	if (count > 1) {
+		put(t, ", ");
 		put_operand(t, e, in->row.src);
 	}
 	if (has_third_operand(in)) {
