@@ -15,6 +15,7 @@
 #include "memory.h"
 #include "pci.h"
 #include "power.h"
+#include "rtc.h"
 
 #define HEADER_SIZE	36
 #define RSDP_SIZE	36
@@ -178,7 +179,7 @@ struct board_device {
 
 static const struct board_device board[] = {
 	{ "COM1", "PNP0501", 0x3f8, 8, 4 },
-	{ "RTC0", "PNP0B00", 0x70, 2, 0 },
+	{ "RTC0", "PNP0B00", 0x70, 2, RTC_GSI },
 	{ "PMR0", "PNP0C02", POWER_EVENT_PORT, POWER_PORTS, 0 },
 };
 

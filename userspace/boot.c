@@ -39,7 +39,7 @@ static int file_open(struct file *file, const char *path)
 	struct stat stat;
 
 	file->path = path;
-	file->fd = open(path, O_RDONLY | O_CLOEXEC);
+	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (file->fd < 0)
 		return status_fail(STATUS_KERNEL, "cannot open %s: %s", path, strerror(errno));
 	if (fstat(file->fd, &stat) || !S_ISREG(stat.st_mode)) {

@@ -121,10 +121,14 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int start_device(struct virtio_device *device)
+static int start_devices(struct machine *machine)
 {
-	int ret = virtio_start(device);
+	int ret = rtc_start(&machine->rtc);
 
+	for (unsigned int i = 0; !ret && i < machine->disk_count; i++)
+		ret = virtio_start(&machine->disks[i].device);
+	if (!ret && machine->rng.class)
+		ret = virtio_start(&machine->rng);
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start a device thread: %s", strerror(ret));
 	return 0;
@@ -134,10 +138,8 @@ static int start_threads(struct machine *machine)
 {
 	int ret = console_start(&machine->console, &machine->vm, &machine->serial);
 
-	for (unsigned int i = 0; !ret && i < machine->disk_count; i++)
-		ret = start_device(&machine->disks[i].device);
-	if (!ret && machine->rng.class)
-		ret = start_device(&machine->rng);
+	if (!ret)
+		ret = start_devices(machine);
 	for (unsigned int i = 0; !ret && i < machine->vcpu_count; i++)
 		ret = vcpu_start(&machine->vcpus[i]);
 	return ret;
@@ -183,6 +185,7 @@ static void tear_down(struct machine *machine)
 		virtio_blk_close(&machine->disks[i]);
 	}
 	virtio_stop(&machine->rng);
+	rtc_stop(&machine->rtc);
 	console_stop(&machine->console);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_destroy(&machine->vcpus[i]);

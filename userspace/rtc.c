@@ -2,8 +2,9 @@
 /*
  * An MC146818 clock: register layout as in its data sheet, century byte at
  * 0x32. Time is the host's UTC plus an offset; the guest setting the clock
- * moves the offset. Alarm, periodic and update interrupts are absent, and the
- * ACPI tables say so by giving the device no interrupt.
+ * moves the offset. A thread raises the update, alarm and periodic interrupts;
+ * it sleeps while none is enabled. Events the host slept through are raised
+ * once, late, like those a guest was too slow to take.
  */
 #include "rtc.h"
 #include "vm.h"
@@ -12,8 +13,11 @@
 
 enum {
 	RTC_SECONDS = 0x00,
+	RTC_SECONDS_ALARM = 0x01,
 	RTC_MINUTES = 0x02,
+	RTC_MINUTES_ALARM = 0x03,
 	RTC_HOURS = 0x04,
+	RTC_HOURS_ALARM = 0x05,
 	RTC_WEEKDAY = 0x06,
 	RTC_DAY = 0x07,
 	RTC_MONTH = 0x08,
@@ -28,12 +32,19 @@ enum {
 #define RTC_A_UPDATING	0x80
 #define RTC_A_DIVIDER	0x26	/* 32768 Hz, 1024 Hz: what firmware leaves */
 #define RTC_B_SET	0x80
+#define RTC_EVENTS	0x70	/* periodic, alarm, update: same bits in B and C */
+#define RTC_PERIODIC	0x40
+#define RTC_ALARM	0x20
+#define RTC_UPDATE	0x10
+#define RTC_C_ANY	0x80
+#define RTC_ANY_VALUE	0xc0	/* an alarm byte that always matches */
 #define RTC_B_BINARY	0x04
 #define RTC_B_24H	0x02
 #define RTC_D_VALID	0x80
 #define RTC_PM		0x80
 #define UPDATE_NS	244000u	/* the update flag rises this long before a change */
 #define SECOND_NS	1000000000u
+#define LATE_SECONDS	86400u	/* an alarm comes back after so long anyway */
 
 static uint64_t host_now(void)
 {
@@ -91,6 +102,121 @@ static int decode_hours(const struct rtc *rtc, uint8_t byte)
 	return decode(rtc, byte & 0x7f) % 12 + (byte & RTC_PM ? 12 : 0);
 }
 
+static void update_line(struct rtc *rtc)
+{
+	bool is_high = rtc->bytes[RTC_B] & rtc->bytes[RTC_C] & RTC_EVENTS;
+
+	rtc->bytes[RTC_C] = (rtc->bytes[RTC_C] & RTC_EVENTS) | (is_high ? RTC_C_ANY : 0);
+	vm_set_line(rtc->vm, RTC_GSI, IRQ_SOURCE_BOARD, is_high);
+}
+
+/* Nanoseconds between periodic interrupts, 0 for none: rate bits of A. */
+static uint64_t period(const struct rtc *rtc)
+{
+	unsigned int rate = rtc->bytes[RTC_A] & 0xf;
+
+	if (!rate)
+		return 0;
+	if (rate < 3)
+		rate += 7;
+	return ((uint64_t)SECOND_NS << (rate - 1)) / 32768;
+}
+
+static bool matches(uint8_t alarm, uint8_t value)
+{
+	return alarm >= RTC_ANY_VALUE || alarm == value;
+}
+
+static bool is_alarm_second(const struct rtc *rtc, uint64_t second)
+{
+	time_t time = (time_t)((int64_t)second + rtc->offset);
+	struct tm tm;
+
+	gmtime_r(&time, &tm);
+	return matches(rtc->bytes[RTC_SECONDS_ALARM], encode(rtc, tm.tm_sec)) &&
+	       matches(rtc->bytes[RTC_MINUTES_ALARM], encode(rtc, tm.tm_min)) &&
+	       matches(rtc->bytes[RTC_HOURS_ALARM], encode_hours(rtc, tm.tm_hour));
+}
+
+/* Events in the time (@from, @to]. */
+static uint8_t events_between(const struct rtc *rtc, uint64_t from, uint64_t to)
+{
+	uint64_t last = to / SECOND_NS, second = from / SECOND_NS;
+	uint64_t step = period(rtc);
+	uint8_t events = 0;
+
+	if (step && to / step != from / step)
+		events |= RTC_PERIODIC;
+	if (second == last || rtc->bytes[RTC_B] & RTC_B_SET)
+		return events;
+	events |= RTC_UPDATE;
+	if (last - second > LATE_SECONDS)
+		second = last - LATE_SECONDS;
+	while (second < last)
+		if (is_alarm_second(rtc, ++second))
+			return events | RTC_ALARM;
+	return events;
+}
+
+static void tick(struct rtc *rtc)
+{
+	uint64_t now = rtc->now();
+
+	if (now > rtc->ticked) {
+		rtc->bytes[RTC_C] |= events_between(rtc, rtc->ticked, now);
+		update_line(rtc);
+	}
+	rtc->ticked = now;
+}
+
+void rtc_tick(struct rtc *rtc)
+{
+	pthread_mutex_lock(&rtc->lock);
+	tick(rtc);
+	pthread_mutex_unlock(&rtc->lock);
+}
+
+/* Host time of the next event that is enabled. */
+static uint64_t next_event(const struct rtc *rtc)
+{
+	uint64_t step = period(rtc), now = rtc->ticked;
+	uint64_t next = (now / SECOND_NS + 1) * SECOND_NS;
+
+	if (step && rtc->bytes[RTC_B] & RTC_PERIODIC && (now / step + 1) * step < next)
+		next = (now / step + 1) * step;
+	return next;
+}
+
+static void *rtc_main(void *argument)
+{
+	struct rtc *rtc = argument;
+
+	pthread_mutex_lock(&rtc->lock);
+	while (!rtc->is_closing) {
+		if (!(rtc->bytes[RTC_B] & RTC_EVENTS)) {
+			pthread_cond_wait(&rtc->changed, &rtc->lock);
+			continue;
+		}
+		uint64_t next = next_event(rtc);
+		struct timespec until = { (time_t)(next / SECOND_NS), (long)(next % SECOND_NS) };
+
+		pthread_cond_timedwait(&rtc->changed, &rtc->lock, &until);
+		tick(rtc);
+	}
+	pthread_mutex_unlock(&rtc->lock);
+	return NULL;
+}
+
+static uint8_t read_events(struct rtc *rtc)
+{
+	tick(rtc);
+	uint8_t events = rtc->bytes[RTC_C];
+
+	rtc->bytes[RTC_C] = 0;
+	update_line(rtc);
+	return events;
+}
+
 static uint8_t read_register(struct rtc *rtc, uint8_t reg)
 {
 	struct tm tm;
@@ -118,6 +244,8 @@ static uint8_t read_register(struct rtc *rtc, uint8_t reg)
 		    rtc->now() % SECOND_NS >= SECOND_NS - UPDATE_NS)
 			return rtc->bytes[RTC_A] | RTC_A_UPDATING;
 		return rtc->bytes[RTC_A];
+	case RTC_C:
+		return read_events(rtc);
 	default:
 		return rtc->bytes[reg];
 	}
@@ -133,6 +261,8 @@ static void write_register_b(struct rtc *rtc, uint8_t value)
 	rtc->bytes[RTC_B] = value;
 	if (is_changing)
 		set_time(rtc, &tm);
+	update_line(rtc);
+	pthread_cond_signal(&rtc->changed);
 }
 
 /* Return: the member of @tm that time register @reg sets, NULL for others. */
@@ -168,6 +298,7 @@ static void write_register(struct rtc *rtc, uint8_t reg, uint8_t value)
 	struct tm tm;
 	int decoded;
 
+	tick(rtc);		/* what is past happened under the old setting */
 	get_time(rtc, &tm);
 	int *member = time_member(rtc, &tm, reg, value, &decoded);
 
@@ -179,6 +310,7 @@ static void write_register(struct rtc *rtc, uint8_t reg, uint8_t value)
 	switch (reg) {
 	case RTC_A:
 		rtc->bytes[RTC_A] = value & ~RTC_A_UPDATING;
+		pthread_cond_signal(&rtc->changed);
 		break;
 	case RTC_B:
 		write_register_b(rtc, value);
@@ -226,10 +358,31 @@ int rtc_init(struct rtc *rtc, struct vm *vm)
 	 * the sandbox.
 	 */
 	tzset();
-	*rtc = (struct rtc){ .now = host_now };
+	*rtc = (struct rtc){ .vm = vm, .now = host_now, .ticked = host_now() };
 	pthread_mutex_init(&rtc->lock, NULL);
+	pthread_cond_init(&rtc->changed, NULL);
 	rtc->bytes[RTC_A] = RTC_A_DIVIDER;
 	rtc->bytes[RTC_B] = RTC_B_24H;
 	rtc->bytes[RTC_D] = RTC_D_VALID;
 	return bus_add(&vm->ports, RTC_PORT, 2, &rtc_ops, rtc);
+}
+
+int rtc_start(struct rtc *rtc)
+{
+	int ret = pthread_create(&rtc->thread, NULL, rtc_main, rtc);
+
+	rtc->has_thread = !ret;
+	return ret;
+}
+
+void rtc_stop(struct rtc *rtc)
+{
+	if (!rtc->has_thread)
+		return;
+	pthread_mutex_lock(&rtc->lock);
+	rtc->is_closing = true;
+	pthread_cond_signal(&rtc->changed);
+	pthread_mutex_unlock(&rtc->lock);
+	pthread_join(rtc->thread, NULL);
+	rtc->has_thread = false;
 }

@@ -6,15 +6,24 @@
 #define KEEL_RTC_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 struct vm;
 
 #define RTC_BYTES	128
+#define RTC_GSI		8
 
 struct rtc {
+	struct vm *vm;
+	pthread_t thread;
+	bool has_thread;
+
 	pthread_mutex_t lock;	/* guards what follows */
+	pthread_cond_t changed;	/* the thread sleeps here */
+	bool is_closing;
+	uint64_t ticked;	/* host time up to which rtc_tick() has looked */
 	uint8_t index;
 	uint8_t bytes[RTC_BYTES];
 	int64_t offset;		/* seconds the guest's clock is ahead of the host's */
@@ -27,5 +36,23 @@ struct rtc {
  * Return: 0 or a negative errno.
  */
 int rtc_init(struct rtc *rtc, struct vm *vm);
+
+/**
+ * rtc_start() - start the thread that raises the clock's interrupts
+ * Return: 0 or a positive errno.
+ */
+int rtc_start(struct rtc *rtc);
+
+/**
+ * rtc_stop() - end the thread; harmless if never started
+ */
+void rtc_stop(struct rtc *rtc);
+
+/**
+ * rtc_tick() - raise the interrupts that are due since the last call
+ *
+ * What the thread does when it wakes. Takes rtc->lock.
+ */
+void rtc_tick(struct rtc *rtc);
 
 #endif

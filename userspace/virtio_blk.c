@@ -202,7 +202,8 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, 
 	struct virtio_blk_config config;
 
 	blk->is_readonly = is_readonly;
-	blk->fd = open(path, (is_readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	/* O_NONBLOCK: opening a FIFO, to be refused below, must not wait. */
+	blk->fd = open(path, (is_readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (blk->fd < 0)
 		return status_fail(STATUS_DISK, "cannot open %s: %s", path, strerror(errno));
 	blk->is_open = true;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The clock: every format reads back, setting it moves it, noise does no harm. */
+#include <unistd.h>
+
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/rtc.h"
@@ -18,6 +20,7 @@ static void set_up(void)
 	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
 	rtc.now = fake_now;
 	now_ns = NOW * 1000000000;
+	rtc.ticked = now_ns;
 }
 
 static u8 get(u8 reg)
@@ -126,6 +129,82 @@ static void test_memory(void)
 	CHECK_EQ("read-only", 0, get(0x0c));
 }
 
+static void pass(u64 ns)
+{
+	now_ns += ns;
+	rtc_tick(&rtc);
+}
+
+static void test_update_interrupt(void)
+{
+	set_up();
+	pass(1000000000);
+	CHECK_EQ("not enabled", 0, fake_line(&vm, RTC_GSI));
+	CHECK_EQ("but flagged", 0x10, get(0x0c) & 0x90);
+	set(0x0b, 0x12);
+	pass(900000000);
+	CHECK_EQ("within the second", 0, fake_line(&vm, RTC_GSI));
+	pass(100000000);
+	CHECK_EQ("at its end", 1, fake_line(&vm, RTC_GSI));
+	CHECK_EQ("cause", 0x90, get(0x0c) & 0x90);
+	CHECK_EQ("lowered", 0, fake_line(&vm, RTC_GSI));
+	CHECK_EQ("cleared", 0, get(0x0c));
+}
+
+static void test_alarm(void)
+{
+	set_up();			/* 08:32:26 */
+	set(0x01, 0x28);
+	set(0x03, 0x32);
+	set(0x05, 0x08);
+	set(0x0b, 0x22);
+	pass(1000000000);
+	CHECK_EQ("too early", 0, fake_line(&vm, RTC_GSI));
+	pass(1000000000);
+	CHECK_EQ("now", 1, fake_line(&vm, RTC_GSI));
+	CHECK_EQ("cause", 0xa0, get(0x0c) & 0xa0);
+	pass(3600000000000);
+	CHECK_EQ("another hour", 0, fake_line(&vm, RTC_GSI));
+	set(0x05, 0xff);
+	pass(3600000000000);
+	CHECK_EQ("any hour, late", 1, fake_line(&vm, RTC_GSI));
+	get(0x0c);
+	pass(86400000000000ULL * 100);
+	CHECK_EQ("very late", 1, fake_line(&vm, RTC_GSI));
+}
+
+static void test_periodic(void)
+{
+	set_up();
+	set(0x0a, 0x2f);		/* 2 Hz */
+	set(0x0b, 0x42);
+	pass(400000000);
+	CHECK_EQ("too early", 0, fake_line(&vm, RTC_GSI));
+	pass(200000000);
+	CHECK_EQ("half a second", 1, fake_line(&vm, RTC_GSI));
+	CHECK_EQ("cause", 0xc0, get(0x0c) & 0xc0);
+	set(0x0a, 0x20);
+	pass(100000000);
+	CHECK_EQ("rate 0 is off", 0, fake_line(&vm, RTC_GSI));
+	now_ns -= 50000000000;		/* the host's clock was set back */
+	rtc_tick(&rtc);
+	CHECK_EQ("harmless", 0, fake_line(&vm, RTC_GSI));
+}
+
+/* The real thread, on the real clock. */
+static void test_thread(void)
+{
+	fake_vm_init(&vm, 0);
+	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
+	ASSERT_EQ(rtc_start(&rtc), 0);
+	set(0x0b, 0x12);
+	for (int i = 0; i < 300 && !fake_line(&vm, RTC_GSI); i++)
+		usleep(10000);
+	CHECK_EQ("a second has passed", 1, fake_line(&vm, RTC_GSI));
+	rtc_stop(&rtc);
+	rtc_stop(&rtc);
+}
+
 static void test_noise(void)
 {
 	u32 state = 7;
@@ -151,6 +230,10 @@ static const struct test_case cases[] = {
 	{ "set", test_set },
 	{ "update_flag", test_update_flag },
 	{ "memory", test_memory },
+	{ "update_interrupt", test_update_interrupt },
+	{ "alarm", test_alarm },
+	{ "periodic", test_periodic },
+	{ "thread", test_thread },
 	{ "noise", test_noise },
 };
 
