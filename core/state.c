@@ -154,6 +154,18 @@ static bool is_pae_paging(const struct kvm_sregs2 *s)
 	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !(s->efer & EFER_LMA);
 }
 
+/* Launchers set EFER by what the CPU has, whatever the guest's CPUID says, as KVM lets them. */
+static u64 efer_possible(void)
+{
+	u64 bits = EFER_SCE | EFER_LME | EFER_LMA;
+
+	if (boot_cpu_has(X86_FEATURE_NX))
+		bits |= EFER_NX;
+	if (boot_cpu_has(X86_FEATURE_FXSR_OPT))
+		bits |= EFER_FFXSR;
+	return bits;
+}
+
 /* SDM, "Checks on Guest Control Registers, Debug Registers, and MSRs"; APM, "Canonicalization and Consistency Checks" */
 static bool sregs_valid(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 {
@@ -163,7 +175,7 @@ static bool sregs_valid(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 		return false;
 	if (s->cr0 >> 32)
 		return false;
-	if ((s->efer & ~(vcpu->cpuid.efer_allowed | EFER_LMA)) || (s->cr4 & ~vcpu->cpuid.cr4_allowed))
+	if ((s->efer & ~efer_possible()) || (s->cr4 & ~vcpu->cpuid.cr4_allowed))
 		return false;
 
 	if ((s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG))
