@@ -118,6 +118,8 @@ int keel_irqchip_split(struct vm *vm, u32 nr_pins)
 
 	if (nr_pins > 4096)
 		return -EINVAL;
+	if (vm->nr_vcpus)
+		return -EEXIST;
 	ret = may_create(vm);
 	if (ret)
 		return ret;
