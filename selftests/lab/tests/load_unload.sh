@@ -29,7 +29,7 @@ before=$(free_kb)
 check "25 rounds" rounds 25
 modprobe keel
 start_guest a
-check "a guest runs" within 60 guest_lives a
+check "a guest runs" within 180 guest_lives a
 check "the module stays while it does" not modprobe -r keel
 check "the guest goes on" guest_goes_on a
 stop_guest a
