@@ -206,7 +206,8 @@ static void inject_nmi(struct vcpu *vcpu)
 /* The vector to deliver, -1 for none. */
 static int irq_waiting(struct vcpu *vcpu)
 {
-	if (vcpu->events.user_irq >= 0)
+	/* with a local APIC here it is the launcher's 8259 at LINT0 */
+	if (unlikely(vcpu->events.user_irq >= 0) && (!vcpu->lapic || keel_lapic_takes_extint(vcpu)))
 		return vcpu->events.user_irq;
 	return vcpu->lapic ? keel_irq_pending(vcpu) : -1;
 }
@@ -215,7 +216,7 @@ static int irq_take(struct vcpu *vcpu)
 {
 	int vector = vcpu->events.user_irq;
 
-	if (vector >= 0) {
+	if (unlikely(vector >= 0) && (!vcpu->lapic || keel_lapic_takes_extint(vcpu))) {
 		vcpu->events.user_irq = -1;
 		return vector;
 	}
@@ -283,7 +284,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 		if (irq_waiting(vcpu) >= 0)
 			windows |= WINDOW_IRQ;
 	}
-	if (!vcpu->lapic && READ_ONCE(vcpu->run->request_interrupt_window))
+	if (READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL)
 		windows |= WINDOW_IRQ;
 
 	if (windows != vcpu->windows) {

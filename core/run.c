@@ -250,10 +250,11 @@ static int block(struct vcpu *vcpu)
 	return RUN_RESUME;
 }
 
-/* Without an in-kernel local APIC the launcher asks to be told when it may inject. */
+/* Without an in-kernel 8259 the launcher asks to be told when it may inject. */
 static bool window_open(struct vcpu *vcpu)
 {
-	return !vcpu->lapic && READ_ONCE(vcpu->run->request_interrupt_window) && keel_irq_ready(vcpu);
+	return READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL &&
+	       keel_irq_ready(vcpu);
 }
 
 static int handle_work(struct vcpu *vcpu)
@@ -298,7 +299,8 @@ bool keel_irq_ready(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 
-	return ev->user_irq < 0 && !ev->injected.valid && !ev->exception.valid && keel_irq_allowed(vcpu);
+	return ev->user_irq < 0 && !ev->injected.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
+	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
 }
 
 /* What user space finds in kvm_run after every exit. */
@@ -309,7 +311,7 @@ static void fill_run(struct vcpu *vcpu)
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->cr8 = keel_get_cr8(vcpu);
 	run->apic_base = vcpu->apic_base;
-	run->ready_for_interrupt_injection = vcpu->lapic ? 1 : keel_irq_ready(vcpu);
+	run->ready_for_interrupt_injection = vcpu->vm->irq_mode == IRQCHIP_KERNEL || keel_irq_ready(vcpu);
 	run->flags = 0;
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
 		keel_sync_regs_out(vcpu);
@@ -350,9 +352,9 @@ static int check_run(struct vcpu *vcpu)
 
 		if (cr8 != vcpu->cr8 && keel_set_cr8(vcpu, cr8))
 			return -EINVAL;
-		if (READ_ONCE(run->request_interrupt_window))
-			vcpu_request(vcpu, REQ_EVENT);
 	}
+	if (READ_ONCE(run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL)
+		vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
 

@@ -180,6 +180,11 @@ static bool takes_extint(const struct lapic *apic)
 	return !(lvt0 & APIC_LVT_MASKED) && ((lvt0 >> 8) & 7) == DELIVER_EXTINT;
 }
 
+bool keel_lapic_takes_extint(const struct vcpu *vcpu)
+{
+	return takes_extint(vcpu->lapic);
+}
+
 /* The 8259's output rose: it is wired to LINT0 of every local APIC. Any context. */
 void lapic_lint0(struct lapic *apic)
 {

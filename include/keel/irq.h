@@ -64,6 +64,8 @@ bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa);
 int keel_irq_pending(struct vcpu *vcpu);
 /* Take it: IRR to ISR, 8259 acknowledge. Returns the vector, -1 if it went away. */
 int keel_irq_ack(struct vcpu *vcpu);
+/* Would an external interrupt of an 8259, in-kernel or the launcher's, be taken at LINT0? With vcpu->lapic only. */
+bool keel_lapic_takes_extint(const struct vcpu *vcpu);
 /* Highest pending vector that the task priority holds back, -1 for none: the backend opens a TPR window for it. */
 int keel_irq_blocked_by_tpr(struct vcpu *vcpu);
 /* INIT and SIPI waiting: apply them (may change mp_state and reset the vCPU). On the vCPU's own thread, loaded. */
