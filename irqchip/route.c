@@ -70,8 +70,7 @@ int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi)
 
 	if (vm->irq_mode == IRQCHIP_NONE || msi->flags || msi_decode(vm, msi->address_lo, msi->address_hi, msi->data, &msg))
 		return -EINVAL;
-	/* nobody matched is -1 in the KVM ABI */
-	return ipi_deliver(vm->irq, NULL, &msg);
+	return max(ipi_deliver(vm->irq, NULL, &msg), 0);
 }
 
 /* ---- driving a line ---------------------------------------------------------------------------------------------------------- */
