@@ -20,11 +20,16 @@ static u8 *ram_at(struct machine *m, u64 la, unsigned int size)
 
 	if (la < RAM_SIZE && size <= RAM_SIZE - la)
 		return m->ram + la;
-	if (la >= READ_ONLY_PAGE && la + size <= READ_ONLY_PAGE + 0x1000)
+	if (la >= READ_ONLY_PAGE && la <= READ_ONLY_PAGE + 0x1000 - size)
 		return m->ram + (la - READ_ONLY_PAGE);
 	if (m->host_base && la >= host && la - host + size <= m->host_size)
 		return m->host_base + (la - host);
 	return NULL;
+}
+
+static bool is_read_only(u64 la)
+{
+	return la >= READ_ONLY_PAGE && la < READ_ONLY_PAGE + 0x1000;
 }
 
 static bool is_device(u64 la)
@@ -54,10 +59,11 @@ static int ask(struct machine *m, u64 la, unsigned int size, bool is_write, u64 
 /* The access in flight is the last one asked: same place, same kind. */
 static bool is_answer(struct machine *m, u64 la, unsigned int size, bool is_write)
 {
-	struct machine_access *a = &m->asked[m->nr_asked - 1];
+	const struct machine_access *a;
 
-	if (!m->answered)
+	if (!m->answered || !m->nr_asked)
 		return false;
+	a = &m->asked[m->nr_asked - 1];
 	if (a->la != la || a->size != size || a->is_write != is_write)
 		abort();
 	m->answered = false;
@@ -80,7 +86,7 @@ static int op_read(struct emu *e, u64 la, void *data, unsigned int size, unsigne
 	u8 *p = ram_at(m, la, size);
 	u64 val[2];
 
-	if (p && !((acc & EMU_ACC_WRITE) && la >= READ_ONLY_PAGE && la < RAM_SIZE + READ_ONLY_PAGE)) {
+	if (p && !((acc & EMU_ACC_WRITE) && is_read_only(la))) {
 		memcpy(data, p, size);
 		return EMU_CONTINUE;
 	}
@@ -100,7 +106,7 @@ static int op_write(struct emu *e, u64 la, const void *data, unsigned int size, 
 	u8 *p = ram_at(m, la, size);
 	u64 val = 0;
 
-	if (p && !(la >= READ_ONLY_PAGE && la < READ_ONLY_PAGE + 0x1000)) {
+	if (p && !is_read_only(la)) {
 		memcpy(p, data, size);
 		return EMU_CONTINUE;
 	}
@@ -121,7 +127,7 @@ static int op_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigne
 	struct machine *m = to_machine(e);
 	u8 *p = ram_at(m, la, size);
 
-	if (!p || (la >= READ_ONLY_PAGE && la < READ_ONLY_PAGE + 0x1000))
+	if (!p || is_read_only(la))
 		return op_write(e, la, new, size, EMU_ACC_WRITE);
 	if (m->lose_races) {
 		m->lose_races--;
@@ -136,8 +142,7 @@ static int op_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigne
 
 static int op_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
 {
-	if (ram_at(to_machine(e), la, size) && !((acc & EMU_ACC_WRITE) && la >= READ_ONLY_PAGE &&
-						 la < READ_ONLY_PAGE + 0x1000))
+	if (ram_at(to_machine(e), la, size) && !((acc & EMU_ACC_WRITE) && is_read_only(la)))
 		return EMU_CONTINUE;
 	return is_device(la) ? EMU_CONTINUE : page_fault(e, la, acc);
 }
