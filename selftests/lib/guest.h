@@ -84,6 +84,11 @@ void vm_copy_code(struct vm *vm, u64 gpa, const void *start, const void *end);
 enum ucall_cmd vcpu_run_ucall(struct vcpu *vcpu, struct ucall *uc);
 /* The ucall of an exit that has already been taken; UCALL_NONE if it is none. */
 enum ucall_cmd vcpu_get_ucall(struct vcpu *vcpu, struct ucall *uc);
+/*
+ * For run loops of a test's own, behind an I/O exit: serves prints and rows, fails on
+ * failures. UCALL_DONE or UCALL_SYNC, UCALL_PRINT or UCALL_ROW for what was served.
+ */
+enum ucall_cmd vcpu_finish(struct vcpu *vcpu);
 /* Run until DONE; SYNCs on the way are an error. */
 void vcpu_run_done(struct vcpu *vcpu);
 /* Run until SYNC of that stage. */

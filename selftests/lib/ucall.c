@@ -45,32 +45,42 @@ static void print(const struct ucall *uc)
 	test_note("guest: %s", text);
 }
 
+static enum ucall_cmd serve(struct vcpu *vcpu, struct ucall *uc)
+{
+	switch (vcpu_get_ucall(vcpu, uc)) {
+	case UCALL_NONE:
+		FAIL("I/O of port 0x%x, size %u, that is no ucall", vcpu->run->io.port,
+		     vcpu->run->io.size);
+	case UCALL_PRINT:
+		print(uc);
+		break;
+	case UCALL_ROW:
+		test_check(uc->file, uc->line, uc->text, uc->args[0], uc->args[1]);
+		break;
+	default:
+		handle_failure(vcpu, uc);
+	}
+	return uc->cmd;
+}
+
+enum ucall_cmd vcpu_finish(struct vcpu *vcpu)
+{
+	struct ucall uc;
+
+	return serve(vcpu, &uc);
+}
+
 enum ucall_cmd vcpu_run_ucall(struct vcpu *vcpu, struct ucall *uc)
 {
 	struct ucall local;
+	enum ucall_cmd cmd;
 
-	if (!uc)
-		uc = &local;
-	for (;;) {
+	do {
 		vcpu_run(vcpu);
 		ASSERT_EXIT(vcpu, KVM_EXIT_IO);
-		switch (vcpu_get_ucall(vcpu, uc)) {
-		case UCALL_NONE:
-			FAIL("I/O of port 0x%x, size %u, that is no ucall", vcpu->run->io.port,
-			     vcpu->run->io.size);
-		case UCALL_PRINT:
-			print(uc);
-			break;
-		case UCALL_ROW:
-			test_check(uc->file, uc->line, uc->text, uc->args[0], uc->args[1]);
-			break;
-		case UCALL_DONE:
-		case UCALL_SYNC:
-			return uc->cmd;
-		default:
-			handle_failure(vcpu, uc);
-		}
-	}
+		cmd = serve(vcpu, uc ? uc : &local);
+	} while (cmd != UCALL_DONE && cmd != UCALL_SYNC);
+	return cmd;
 }
 
 void vcpu_run_done(struct vcpu *vcpu)

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory follows the process: what madvise, munmap, mremap, mprotect and
+ * fork change under the guest, it sees at its next access, stopped or running,
+ * and memory that is gone is an error of KVM_RUN, not of the host.
+ */
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "thread.h"
+
+#define GPA	0x40000000ULL
+#define SIZE	(4ULL << 20)
+
+static void guest_read(void)
+{
+	for (;;)
+		GUEST_SYNC2(1, mmio_read64(GPA + 8));
+}
+
+static u64 guest_value(struct vcpu *vcpu)
+{
+	struct ucall uc;
+
+	ASSERT_EQ(vcpu_run_ucall(vcpu, &uc), UCALL_SYNC);
+	return uc.args[1];
+}
+
+static struct vcpu *start(void *fn, void *mem)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+
+	vm_set_slot(vm, 1, 0, GPA, SIZE, mem);
+	return vcpu_create_guest(vm, 0, fn);
+}
+
+static void test_replace(void)
+{
+	u64 *p = host_pages_aligned(SIZE, 2 << 20), *q;
+	struct vcpu *vcpu = start(guest_read, p);
+
+	p[1] = 0x11;
+	CHECK_EQ("first value", 0x11, guest_value(vcpu));
+	madvise(p, SIZE, MADV_DONTNEED);
+	CHECK_EQ("after MADV_DONTNEED", 0, guest_value(vcpu));
+	q = host_pages(SIZE);
+	q[1] = 0x22;
+	ASSERT(mremap(q, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, p) == p, "mremap");
+	CHECK_EQ("after mremap onto it", 0x22, guest_value(vcpu));
+	ASSERT(mmap(p, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p,
+	       "mmap");
+	p[1] = 0x33;
+	CHECK_EQ("after mmap over it", 0x33, guest_value(vcpu));
+}
+
+static void test_gone(void)
+{
+	u64 *p = host_pages(SIZE);
+	struct vcpu *vcpu = start(guest_read, p);
+
+	p[1] = 0x11;
+	CHECK_EQ("first value", 0x11, guest_value(vcpu));
+	munmap(p, SIZE);
+	CHECK_RET("KVM_RUN without the memory", -EFAULT, __vcpu_run(vcpu));
+	CHECK_RET("KVM_RUN again", -EFAULT, __vcpu_run(vcpu));
+	ASSERT(mmap(p, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p,
+	       "mmap");
+	p[1] = 0x44;
+	CHECK_EQ("memory is back", 0x44, guest_value(vcpu));
+}
+
+static void guest_write(void)
+{
+	u64 n = 0;
+
+	for (;;) {
+		mmio_write64(GPA + 8, ++n);
+		GUEST_SYNC2(1, n);
+	}
+}
+
+/* A fork shares the pages copy-on-write: neither side sees the other's writes. */
+static void test_fork(void)
+{
+	u64 *p = host_pages(SIZE);
+	struct vcpu *vcpu = start(guest_write, p);
+	int status, fds[2];
+	pid_t pid;
+	u64 n;
+
+	CHECK_EQ("before", 1, guest_value(vcpu));
+	ASSERT_EQ(pipe(fds), 0);
+	pid = fork();
+	if (!pid) {
+		char c;
+
+		ASSERT_EQ(read(fds[0], &c, 1), 1);
+		_exit(p[1] == 1 ? 0 : 1);
+	}
+	n = guest_value(vcpu);
+	CHECK_EQ("the guest's write reaches us", n, p[1]);
+	p[1] = 100;
+	ASSERT_EQ(write(fds[1], "x", 1), 1);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ("the child keeps the old page", 0, status);
+	CHECK_EQ("next write", 3, guest_value(vcpu));
+	CHECK_EQ("it reaches us as well", 3, p[1]);
+}
+
+static void test_read_only(void)
+{
+	u64 *p = host_pages(SIZE);
+	struct vcpu *vcpu = start(guest_write, p);
+
+	CHECK_EQ("first", 1, guest_value(vcpu));
+	mprotect(p, SIZE, PROT_READ);
+	CHECK_RET("KVM_RUN writing a read-only mapping", -EFAULT, __vcpu_run(vcpu));
+	CHECK_EQ("nothing written", 1, p[1]);
+	mprotect(p, SIZE, PROT_READ | PROT_WRITE);
+	CHECK_EQ("writable again", 2, guest_value(vcpu));
+	CHECK_EQ("written", 2, p[1]);
+}
+
+static volatile u64 stop_guest;
+
+/* Every page carries its number, or 0 just after it was dropped. */
+static void guest_scan(void)
+{
+	u64 i, v;
+
+	while (!stop_guest)
+		for (i = 0; i < SIZE; i += PAGE_SIZE) {
+			v = mmio_read64(GPA + i);
+			GUEST_ASSERT(!v || v == i + 1);
+			mmio_write64(GPA + i, i + 1);
+		}
+}
+
+static void test_running(void)
+{
+	u8 *p = host_pages_aligned(SIZE, 2 << 20);
+	struct vcpu *vcpu = start(guest_scan, p);
+	pthread_t t = vcpu_thread(vcpu);
+	u64 i;
+
+	for (i = 0; i < 400; i++) {
+		u64 at = (i * 37 % (SIZE / PAGE_SIZE)) * PAGE_SIZE;
+
+		switch (i % 4) {
+		case 0:
+			madvise(p + at, PAGE_SIZE, MADV_DONTNEED);
+			break;
+		case 1:
+			madvise(p, SIZE, MADV_DONTNEED);
+			break;
+		case 2:
+			madvise(p, SIZE, i % 8 == 2 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+			break;
+		case 3:
+			mprotect(p + at, PAGE_SIZE, PROT_READ | PROT_WRITE);
+			host_sleep_ms(1);
+		}
+	}
+	*GUEST_VAR(vcpu->vm, stop_guest) = 1;
+	host_join(t);
+}
+
+static const struct test_case cases[] = {
+	{ "replace", test_replace },
+	{ "gone", test_gone },
+	{ "fork", test_fork },
+	{ "read_only_mapping", test_read_only },
+	{ "under_a_running_guest", test_running },
+};
+
+TEST_MAIN(cases)
