@@ -283,9 +283,11 @@ static void receive_all(struct receivers *r, struct irqchip *irq, const struct a
 		receive(r, source);
 	else if (msg->shorthand != TO_DEST || is_broadcast(irq, source, msg))
 		receive_scan(r, ids, source, true);
+	else if (!source && msg->dest == XAPIC_BROADCAST)
+		receive_scan(r, ids, source, false);	/* a broadcast to some, see matches() */
 	else if (msg->logical)
 		receive_logical(r, irq, ids, source);
-	else if (READ_ONCE(irq->odd_ids) || (!source && msg->dest == XAPIC_BROADCAST))
+	else if (READ_ONCE(irq->odd_ids))
 		receive_scan(r, ids, source, false);
 	else if (msg->dest < ids->size)
 		receive_one(r, READ_ONCE(ids->lapic[msg->dest]));
