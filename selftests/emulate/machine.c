@@ -309,7 +309,7 @@ void machine_init(struct machine *m, enum emu_mode mode)
 		m->seg[i] = (struct emu_segment){ 0, is_16 ? 0xffff : 0xffffffff,
 						  is_16 ? 0x93 : 0xc093, (u16)(8 * (i + 1)) };
 	m->seg[EMU_CS].attr = is_16 ? 0x9b : mode == EMU_MODE_LONG ? 0xa09b : 0xc09b;
-	m->seg[EMU_TR].attr = 0x8b;
+	m->seg[EMU_TR] = (struct emu_segment){ 0, 0x67, 0x8b, 0x40 };
 	m->seg[EMU_LDTR].attr = EMU_ATTR_UNUSABLE;
 	m->table[EMU_GDTR] = (struct emu_table){ 0x9000, 0xff };
 	m->table[EMU_IDTR] = (struct emu_table){ 0, 0x3ff };

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Segment registers and far transfers: descriptor checks with their vectors and
+ * error codes, accessed and busy bits, real-mode vectors and IRET.
+ */
+#include "test.h"
+#include "machine.h"
+
+#define R EMU_MODE_REAL
+#define P EMU_MODE_PROT32
+#define L EMU_MODE_LONG
+
+/* Attributes, low byte: P 80, DPL 60, S 10, type. */
+static void setup(struct machine *m, enum emu_mode mode)
+{
+	machine_init(m, mode);
+	machine_descriptor(m, 1, 0, 0xfffff, 0xc09a);		/* 08 code */
+	machine_descriptor(m, 2, 0x5000, 0x0fff, 0x4092);	/* 10 data, small */
+	machine_descriptor(m, 3, 0, 0xfffff, 0xc0fa);		/* 18 code, DPL 3 */
+	machine_descriptor(m, 4, 0, 0xfffff, 0xc0f2);		/* 20 data, DPL 3 */
+	machine_descriptor(m, 5, 0, 0xfffff, 0xc012);		/* 28 data, not present */
+	machine_descriptor(m, 6, 0, 0xfffff, 0xc090);		/* 30 data, read-only */
+	machine_descriptor(m, 7, 0, 0xfffff, 0xc098);		/* 38 code, execute-only */
+	machine_descriptor(m, 8, 0x6000, 0x67, 0x0089);		/* 40 TSS */
+	machine_descriptor(m, 9, 0, 0, 0);			/* 48 its upper half in long mode */
+	machine_descriptor(m, 10, 0x6800, 0xff, 0x0082);	/* 50 LDT */
+	machine_descriptor(m, 11, 0, 0, 0);
+	machine_descriptor(m, 12, 0, 0xfffff, 0xa09a);		/* 60 64-bit code */
+	machine_descriptor(m, 13, 0, 0xfffff, 0xc09e);		/* 68 conforming code */
+	machine_descriptor(m, 14, 0x8, 0, 0x008c);		/* 70 call gate */
+	machine_descriptor(m, 15, 0x3000, 0x0fff, 0x4096);	/* 78 expand-down */
+}
+
+struct load_row {
+	const char *name;
+	enum emu_mode mode;
+	u8 cpl;
+	u8 opcode_reg;	/* 8E /reg: 0 ES, 2 SS, 3 DS */
+	u16 selector;
+	u8 vector;	/* 0: loads */
+	u16 error;
+};
+
+static const struct load_row load_rows[] = {
+	{ "ds = data", P, 0, 3, 0x10, 0, 0 }, { "es = null", P, 3, 0, 0x03, 0, 0 },
+	{ "ss = null", P, 0, 2, 0x00, 13, 0 }, { "ss = null, long, ring 0", L, 0, 2, 0, 0, 0 },
+	{ "ss = null, long, ring 3", L, 3, 2, 3, 13, 0 }, { "ss = data", P, 0, 2, 0x10, 0, 0 },
+	{ "ss, wrong rpl", P, 0, 2, 0x13, 13, 0x10 }, { "ss, read-only", P, 0, 2, 0x30, 13, 0x30 },
+	{ "ss, not present", P, 0, 2, 0x28, 12, 0x28 }, { "ds, not present", P, 0, 3, 0x28, 11, 0x28 },
+	{ "ds = execute-only", P, 0, 3, 0x38, 13, 0x38 }, { "ds = readable code", P, 0, 3, 0x08, 0, 0 },
+	{ "ds, dpl 0 from ring 3", P, 3, 3, 0x10, 13, 0x10 }, { "ds, dpl 3", P, 3, 3, 0x23, 0, 0 },
+	{ "ds, conforming from ring 3", P, 3, 3, 0x6b, 0, 0 },
+	{ "ds = TSS", P, 0, 3, 0x40, 13, 0x40 }, { "beyond the GDT", P, 0, 3, 0x100, 13, 0x100 },
+	{ "no LDT", P, 0, 3, 0x14, 13, 0x14 },
+};
+
+static void test_load(void)
+{
+	static struct machine m;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(load_rows); i++) {
+		const struct load_row *r = &load_rows[i];
+
+		setup(&m, r->mode);
+		m.emu.cpl = r->cpl;
+		m.gpr[EMU_RAX] = r->selector;
+		ret = RUN(&m, 0x8e, 0xc0 | r->opcode_reg << 3);
+		CHECK_EQ(r->name, r->vector ? EMU_FAULT : EMU_CONTINUE, ret);
+		if (ret == EMU_FAULT) {
+			CHECK_EQ(r->name, r->vector, m.emu.fault.vector);
+			CHECK_EQ(r->name, r->error, m.emu.fault.error);
+			CHECK_EQ(r->name, 8 * (r->opcode_reg + 1), m.seg[r->opcode_reg].selector);
+			continue;
+		}
+		CHECK_EQ(r->name, r->selector, m.seg[r->opcode_reg].selector);
+		if (!(r->selector & ~3)) {
+			CHECK_EQ(r->name, EMU_ATTR_UNUSABLE,
+				 m.seg[r->opcode_reg].attr & EMU_ATTR_UNUSABLE);
+			continue;
+		}
+		CHECK_EQ(r->name, 1, m.ram[0x9000 + (r->selector & ~7) + 5] & 1);	/* accessed */
+		CHECK_EQ(r->name, 1, m.seg[r->opcode_reg].attr & 1);
+	}
+}
+
+static void test_hidden_part(void)
+{
+	static struct machine m;
+
+	setup(&m, P);
+	m.gpr[EMU_RAX] = 0x10;
+	CHECK_EQ("mov ds", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
+	CHECK_EQ("base", 0x5000, m.seg[EMU_DS].base);
+	CHECK_EQ("limit", 0xfff, m.seg[EMU_DS].limit);
+	CHECK_EQ("attr", 0x4093, m.seg[EMU_DS].attr);
+	m.gpr[EMU_RBX] = 0xffc;
+	CHECK_EQ("last dword", EMU_CONTINUE, RUN(&m, 0x8b, 0x03));
+	m.gpr[EMU_RBX] = 0xffd;
+	CHECK_EQ("beyond", EMU_FAULT, RUN(&m, 0x8b, 0x03));
+	CHECK_EQ("vector", 13, m.emu.fault.vector);
+	m.gpr[EMU_RAX] = 0x78;
+	CHECK_EQ("expand-down", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
+	CHECK_EQ("below", EMU_FAULT, RUN(&m, 0x8b, 0x03));
+	m.gpr[EMU_RBX] = 0x1000;
+	CHECK_EQ("above", EMU_CONTINUE, RUN(&m, 0x8b, 0x03));
+	m.gpr[EMU_RAX] = 0;
+	CHECK_EQ("null", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
+	CHECK_EQ("use of null", EMU_FAULT, RUN(&m, 0x8b, 0x03));
+}
+
+static void test_system_segments(void)
+{
+	static struct machine m;
+	enum emu_mode modes[] = { P, L };
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		setup(&m, modes[i]);
+		m.gpr[EMU_RAX] = 0x50;
+		CHECK_EQ("lldt", EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd0));
+		CHECK_EQ("base", 0x6800, m.seg[EMU_LDTR].base);
+		m.gpr[EMU_RAX] = 0x40;
+		CHECK_EQ("lldt of a TSS", EMU_FAULT, RUN(&m, 0x0f, 0x00, 0xd0));
+		CHECK_EQ("error", 0x40, m.emu.fault.error);
+		CHECK_EQ("ltr", EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd8));
+		CHECK_EQ("busy in the table", 0x8b, m.ram[0x9000 + 0x45]);
+		CHECK_EQ("busy in TR", 0x8b, m.seg[EMU_TR].attr);
+		CHECK_EQ("ltr again", EMU_FAULT, RUN(&m, 0x0f, 0x00, 0xd8));
+		m.gpr[EMU_RAX] = 0;
+		CHECK_EQ("ltr null", EMU_FAULT, RUN(&m, 0x0f, 0x00, 0xd8));
+		CHECK_EQ("lldt null", EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd0));
+		CHECK_EQ("unusable", EMU_ATTR_UNUSABLE, m.seg[EMU_LDTR].attr);
+	}
+}
+
+static void test_far(void)
+{
+	static struct machine m;
+
+	setup(&m, P);
+	CHECK_EQ("jmp 8:2000", EMU_CONTINUE, RUN(&m, 0xea, 0, 0x20, 0, 0, 8, 0));
+	CHECK_EQ("eip", 0x2000, m.emu.rip);
+	CHECK_EQ("cs", 8, m.seg[EMU_CS].selector);
+	CHECK_EQ("jmp to dpl 3", EMU_FAULT, RUN(&m, 0xea, 0, 0x20, 0, 0, 0x18, 0));
+	CHECK_EQ("error", 0x18, m.emu.fault.error);
+	CHECK_EQ("jmp to data", EMU_FAULT, RUN(&m, 0xea, 0, 0x20, 0, 0, 0x10, 0));
+	CHECK_EQ("jmp to null", EMU_FAULT, RUN(&m, 0xea, 0, 0x20, 0, 0, 0, 0));
+	CHECK_EQ("jmp to a gate", EMU_FAILED, RUN(&m, 0xea, 0, 0x20, 0, 0, 0x70, 0));
+	CHECK_EQ("call 8:3000", EMU_CONTINUE, RUN(&m, 0x9a, 0, 0x30, 0, 0, 8, 0));
+	CHECK_EQ("return eip", 0x2007, machine_peek(&m, m.gpr[EMU_RSP], 4));
+	CHECK_EQ("return cs", 8, machine_peek(&m, m.gpr[EMU_RSP] + 4, 4));
+	CHECK_EQ("retf", EMU_CONTINUE, RUN(&m, 0xcb));
+	CHECK_EQ("eip", 0x2007, m.emu.rip);
+	CHECK_EQ("esp", STACK, m.gpr[EMU_RSP]);
+	machine_poke(&m, STACK, 0x2345, 4);
+	machine_poke(&m, STACK + 4, 8, 4);
+	machine_poke(&m, STACK + 8, 0xed7, 4);
+	CHECK_EQ("iret", EMU_CONTINUE, RUN(&m, 0xcf));
+	CHECK_EQ("eip", 0x2345, m.emu.rip);
+	CHECK_EQ("eflags", 0xed7, m.emu.rflags);
+	m.gpr[EMU_RSP] = STACK;
+	machine_poke(&m, STACK + 4, 0x1b, 4);
+	CHECK_EQ("iret to ring 3", EMU_FAILED, RUN(&m, 0xcf));
+	CHECK_EQ("eip", 0x2345, m.emu.rip);
+}
+
+static void test_long_far(void)
+{
+	static struct machine m;
+
+	setup(&m, L);
+	m.gpr[EMU_RBX] = 0x2000;
+	machine_poke(&m, 0x2000, 0x0000006000001234ULL, 8);
+	CHECK_EQ("jmp far [rbx]", EMU_CONTINUE, RUN(&m, 0xff, 0x2b));
+	CHECK_EQ("rip", 0x1234, m.emu.rip);
+	CHECK_EQ("cs", 0x60, m.seg[EMU_CS].selector);
+	CHECK_EQ("attr", 0xa09b, m.seg[EMU_CS].attr);
+	CHECK_EQ("iretq", EMU_FAILED, RUN(&m, 0x48, 0xcf));
+}
+
+static void test_real(void)
+{
+	static struct machine m;
+
+	setup(&m, R);
+	machine_poke(&m, 0x21 * 4, 0x12340100, 4);
+	m.emu.rflags = 2 | FLAG_IF | FLAG_CF;
+	CHECK_EQ("int 21", EMU_CONTINUE, RUN(&m, 0xcd, 0x21));
+	CHECK_EQ("ip", 0x100, m.emu.rip);
+	CHECK_EQ("cs", 0x1234, m.seg[EMU_CS].selector);
+	CHECK_EQ("cs base", 0x12340, m.seg[EMU_CS].base);
+	CHECK_EQ("flags", 2 | FLAG_CF, m.emu.rflags);
+	CHECK_EQ("sp", STACK - 6, m.gpr[EMU_RSP]);
+	CHECK_EQ("pushed ip", CODE + 2, machine_peek(&m, STACK - 6, 2));
+	CHECK_EQ("pushed flags", 2 | FLAG_IF | FLAG_CF, machine_peek(&m, STACK - 2, 2));
+	CHECK_EQ("iret", EMU_CONTINUE, RUN(&m, 0xcf));
+	CHECK_EQ("ip", CODE + 2, m.emu.rip);
+	CHECK_EQ("sp", STACK, m.gpr[EMU_RSP]);
+	CHECK_EQ("flags", 2 | FLAG_IF | FLAG_CF, m.emu.rflags);
+	CHECK_EQ("from outside", EMU_CONTINUE, emu_real_interrupt(&m.emu, 0x21, 0x4444));
+	CHECK_EQ("ip", 0x100, m.emu.rip);
+	CHECK_EQ("pushed ip", 0x4444, machine_peek(&m, STACK - 6, 2));
+	m.table[EMU_IDTR].limit = 0x20;
+	CHECK_EQ("beyond the table", EMU_FAULT, emu_real_interrupt(&m.emu, 0x21, 0));
+	m.seg[EMU_SS].limit = 0x10;
+	m.table[EMU_IDTR].limit = 0x3ff;
+	CHECK_EQ("no stack", EMU_FAULT, emu_real_interrupt(&m.emu, 0x21, 0));
+	CHECK_EQ("vector", 12, m.emu.fault.vector);
+}
+
+/* Real mode keeps the limit that protected mode has left behind. */
+static void test_big_real(void)
+{
+	static struct machine m;
+
+	setup(&m, R);
+	m.seg[EMU_DS].limit = 0xffffffff;
+	m.gpr[EMU_RBX] = DEVICE;
+	CHECK_EQ("mov eax, [ebx]", EMU_CONTINUE, RUN(&m, 0x66, 0x67, 0x8b, 0x03));
+	CHECK_EQ("asked", 1, m.nr_asked);
+	m.gpr[EMU_RAX] = 0;
+	CHECK_EQ("mov ds, ax", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
+	CHECK_EQ("limit", 0xffffffff, m.seg[EMU_DS].limit);
+	machine_poke(&m, 0x2000, 0x9999000055554444ULL, 8);
+	m.gpr[EMU_RBX] = 0x2000;
+	CHECK_EQ("les ax, [bx]", EMU_CONTINUE, RUN(&m, 0xc4, 0x07));
+	CHECK_EQ("ax", 0x4444, m.gpr[EMU_RAX]);
+	CHECK_EQ("es", 0x55550, m.seg[EMU_ES].base);
+}
+
+static void test_probes(void)
+{
+	static const struct { const char *name; u8 op, modrm; u16 sel; bool zf; u32 eax; } rows[] = {
+		{ "lar", 0x02, 0xc1, 0x10, true, 0x00409200 }, { "lsl", 0x03, 0xc1, 0x10, true, 0xfff },
+		{ "lsl, granular", 0x03, 0xc1, 0x08, true, 0xffffffff },
+		{ "lar of a gate", 0x02, 0xc1, 0x70, true, 0x00008c00 },
+		{ "lsl of a gate", 0x03, 0xc1, 0x70, false, 7 }, { "lar null", 0x02, 0xc1, 0, false, 7 },
+		{ "lar beyond", 0x02, 0xc1, 0x100, false, 7 },
+		{ "verr data", 0x00, 0xe1, 0x10, true, 7 }, { "verw data", 0x00, 0xe9, 0x10, true, 7 },
+		{ "verw read-only", 0x00, 0xe9, 0x30, false, 7 },
+		{ "verr execute-only", 0x00, 0xe1, 0x38, false, 7 },
+		{ "verr, rpl 3", 0x00, 0xe1, 0x13, false, 7 },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(&m, P);
+		m.gpr[EMU_RCX] = rows[i].sel;
+		m.gpr[EMU_RAX] = 7;
+		CHECK_EQ(rows[i].name, EMU_CONTINUE, RUN(&m, 0x0f, rows[i].op, rows[i].modrm));
+		CHECK_EQ(rows[i].name, rows[i].zf, !!(m.emu.rflags & FLAG_ZF));
+		CHECK_EQ(rows[i].name, rows[i].eax, m.gpr[EMU_RAX]);
+	}
+}
+
+static const struct test_case cases[] = {
+	{ "load", test_load },
+	{ "hidden_part", test_hidden_part },
+	{ "system_segments", test_system_segments },
+	{ "far", test_far },
+	{ "long_far", test_long_far },
+	{ "real", test_real },
+	{ "big_real", test_big_real },
+	{ "probes", test_probes },
+};
+
+TEST_MAIN(cases)
