@@ -16,6 +16,7 @@
 #include "pci.h"
 #include "power.h"
 #include "rtc.h"
+#include "util.h"
 
 #define HEADER_SIZE	36
 #define RSDP_SIZE	36
@@ -185,7 +186,7 @@ static const struct board_device board[] = {
 
 static void put_board(struct aml *aml)
 {
-	for (size_t i = 0; i < sizeof(board) / sizeof(board[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(board); i++) {
 		uint8_t bytes[32];
 		struct aml crs;
 
@@ -310,6 +311,7 @@ static uint8_t *put_madt(struct tables *tables, unsigned int cpus)
 	put(table + 40, 1, 4);			/* a pair of 8259s is there too */
 
 	uint8_t *at = table + 44;
+
 	for (unsigned int i = 0; i < cpus; i++, at += 8) {
 		at[1] = 8;			/* type 0: processor's local APIC */
 		at[2] = (uint8_t)i;
@@ -367,9 +369,11 @@ size_t acpi_build(uint8_t *bytes, size_t size, uint64_t address, unsigned int cp
 	if (!rsdp || !facs || !madt || !dsdt)
 		return 0;
 	uint8_t *fadt = put_fadt(&tables, address_of(&tables, dsdt), address_of(&tables, facs));
+
 	if (!fadt)
 		return 0;
 	uint8_t *xsdt = put_xsdt(&tables, address_of(&tables, fadt), address_of(&tables, madt));
+
 	if (!xsdt)
 		return 0;
 	put_rsdp(rsdp, address_of(&tables, xsdt));

@@ -83,6 +83,7 @@ static int load_kernel(const struct memory *memory, const char *path, struct boo
 	if (ret)
 		return ret;
 	uint8_t *image = malloc(file.size);
+
 	if (!image) {
 		close(file.fd);
 		return status_fail(STATUS_KERNEL, "%s: no memory to read it", path);

@@ -94,14 +94,17 @@ static const char *place_bzimage(const struct memory *memory, const uint8_t *ima
 		return "a zImage or older, which cannot be loaded; a bzImage is needed";
 
 	size_t setup = 512 * ((header->setup_sects ? header->setup_sects : 4) + (size_t)1);
+
 	if (setup >= size)
 		return "truncated: nothing follows the set-up code";
 
 	uint64_t payload = size - setup;
 	uint64_t need = payload;
+
 	if (header->version >= PROTOCOL_INIT_SIZE && header->init_size > need)
 		need = header->init_size;
 	uint64_t base = choose_base(memory, header, need);
+
 	if (!base)
 		return "too large for the guest's memory";
 
@@ -135,7 +138,8 @@ static bool get_segment(const uint8_t *image, size_t size, unsigned int index,
 			return false;
 		memcpy(&p, image + header->e_phoff + index * sizeof(p), sizeof(p));
 		*is_load = p.p_type == PT_LOAD;
-		*segment = (struct segment){ p.p_offset, p.p_filesz, p.p_memsz, p.p_paddr, p.p_vaddr };
+		*segment = (struct segment){ p.p_offset, p.p_filesz, p.p_memsz, p.p_paddr,
+					     p.p_vaddr };
 	} else {
 		const Elf32_Ehdr *header = (const void *)image;
 		Elf32_Phdr p;
@@ -145,7 +149,8 @@ static bool get_segment(const uint8_t *image, size_t size, unsigned int index,
 			return false;
 		memcpy(&p, image + header->e_phoff + index * sizeof(p), sizeof(p));
 		*is_load = p.p_type == PT_LOAD;
-		*segment = (struct segment){ p.p_offset, p.p_filesz, p.p_memsz, p.p_paddr, p.p_vaddr };
+		*segment = (struct segment){ p.p_offset, p.p_filesz, p.p_memsz, p.p_paddr,
+					     p.p_vaddr };
 	}
 	return true;
 }
@@ -162,6 +167,7 @@ static const char *place_segment(const struct memory *memory, const uint8_t *ima
 		return "an ELF segment lies where no kernel can be loaded";
 
 	uint8_t *to = memory_at(memory, segment->physical, segment->memory_size);
+
 	if (!to)
 		return "too large for the guest's memory";
 	memcpy(to, image + segment->offset, segment->file_size);
@@ -207,6 +213,7 @@ static const char *place_elf(const struct memory *memory, const uint8_t *image, 
 		if (!is_load)
 			continue;
 		const char *error = place_segment(memory, image, size, &segment);
+
 		if (error)
 			return error;
 		if (segment.physical + segment.memory_size > kernel->end)

@@ -54,12 +54,14 @@ static void *writer_main(void *argument)
 		}
 		console->is_writer_idle = false;
 		bool is_closing = console->is_closing;
+
 		pthread_mutex_unlock(&console->lock);
 		if (!is_closing)
 			clock_nanosleep(CLOCK_MONOTONIC, 0, &gather, NULL);
 
 		pthread_mutex_lock(&console->lock);
 		uint32_t count = console->used;
+
 		memcpy(bytes, console->buffer, count);
 		console->used = 0;
 		pthread_cond_broadcast(&console->drained);
@@ -85,6 +87,7 @@ void console_put(struct console *console, uint8_t byte)
 	if (console->used < CONSOLE_BUFFER)
 		console->buffer[console->used++] = byte;
 	bool must_wake = console->is_writer_idle;
+
 	console->is_writer_idle = false;
 	pthread_mutex_unlock(&console->lock);
 	if (must_wake)
@@ -151,6 +154,7 @@ static void *reader_main(void *argument)
 		if (!(waits[0].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
 			continue;
 		ssize_t count = read(console->in, bytes, sizeof(bytes));
+
 		if (count < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (count <= 0)
@@ -185,6 +189,7 @@ int console_start(struct console *console, struct vm *vm, struct serial *serial)
 	serial_set_patient(serial, !console->is_raw);
 
 	int ret = pthread_create(&console->writer, NULL, writer_main, console);
+
 	console->has_writer = !ret;
 	if (!ret)
 		ret = pthread_create(&console->reader, NULL, reader_main, console);

@@ -40,6 +40,7 @@ struct kvm_cpuid2 *cpuid_get_supported(const struct vm *vm)
 			return table;
 
 		int error = errno;
+
 		free(table);
 		errno = error;
 		if (error != E2BIG)

@@ -60,7 +60,8 @@ static const char *describe_place(struct vcpu *vcpu, char *text)
 		snprintf(text, PLACE_SIZE, "vCPU %u (registers unreadable)", vcpu->index);
 	else
 		snprintf(text, PLACE_SIZE,
-			 "vCPU %u at cs %#x rip %#llx rsp %#llx cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx",
+			 "vCPU %u at cs %#x rip %#llx rsp %#llx cr0 %#llx cr2 %#llx cr3 %#llx "
+			 "cr4 %#llx efer %#llx",
 			 vcpu->index, sregs.cs.selector, regs.rip, regs.rsp, sregs.cr0, sregs.cr2,
 			 sregs.cr3, sregs.cr4, sregs.efer);
 	return text;
@@ -71,7 +72,8 @@ static void handle_fail_entry(struct vcpu *vcpu)
 	char place[PLACE_SIZE];
 
 	vm_stop(vcpu->vm, STATUS_ENTRY,
-		"the CPU refused to enter the guest, hardware reason %#llx on host CPU %u: %s; the kernel log has more",
+		"the CPU refused to enter the guest, hardware reason %#llx on host CPU %u: %s; "
+		"the kernel log has more",
 		vcpu->run->fail_entry.hardware_entry_failure_reason, vcpu->run->fail_entry.cpu,
 		describe_place(vcpu, place));
 }
@@ -177,7 +179,8 @@ void exit_handle(struct vcpu *vcpu)
 		handle_internal(vcpu);
 		break;
 	default:
-		vm_stop(vcpu->vm, STATUS_HOST, "exit reason %u, which this launcher never asked for: %s",
+		vm_stop(vcpu->vm, STATUS_HOST,
+			"exit reason %u, which this launcher never asked for: %s",
 			vcpu->run->exit_reason, describe_place(vcpu, place));
 		break;
 	}

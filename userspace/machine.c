@@ -52,6 +52,7 @@ static int add_virtio(struct machine *machine, const struct options *options)
 
 		machine->disk_count = i + 1;
 		int ret = virtio_blk_open(&machine->disks[i], disk->path, disk->readonly, i);
+
 		if (!ret)
 			ret = plug(machine, &machine->disks[i].device);
 		if (ret)
@@ -74,6 +75,7 @@ static int add_vcpus(struct machine *machine, const struct options *options,
 	for (unsigned int i = 0; i < options->cpus; i++) {
 		machine->vcpu_count = i + 1;
 		int ret = vcpu_create(&machine->vcpus[i], &machine->vm, i, options->cpus);
+
 		if (ret)
 			return ret;
 	}

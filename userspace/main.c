@@ -31,6 +31,7 @@ static int run(const struct options *options)
 	}
 
 	int status = machine_run(&machine, options);
+
 	if (status && machine.is_started)
 		status_fail((enum status)status, "%s", machine.vm.reason);
 	if (report) {

@@ -66,6 +66,7 @@ void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t len)
 		if (gpa < region->base)
 			continue;
 		uint64_t offset = gpa - region->base;
+
 		if (!len || offset >= region->size || len > region->size - offset)
 			return NULL;
 		return region->host + offset;

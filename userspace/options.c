@@ -30,6 +30,7 @@ bool options_parse_size(const char *text, uint64_t *size)
 		return false;
 	errno = 0;
 	unsigned long long value = strtoull(text, &end, 10);
+
 	if (errno)
 		return false;
 	if (*end) {
@@ -118,6 +119,7 @@ static int set_disk(struct options *options, const char *value)
 		return status_fail(STATUS_USAGE, "--disk %s: at most %d disks", value,
 				   OPTIONS_DISKS_MAX);
 	char *path = strndup(value, length);
+
 	if (!path)
 		return status_fail(STATUS_HOST, "out of memory");
 	options->disks[options->disk_count++] = (struct disk_options){ path, readonly };
@@ -151,11 +153,9 @@ static const struct option_row rows[] = {
 	{ "status-json", true, false, set_status_json },
 };
 
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
-
 static const struct option_row *find_row(const char *name, size_t length)
 {
-	for (size_t i = 0; i < ROW_COUNT; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (strlen(rows[i].name) == length && !memcmp(rows[i].name, name, length))
 			return &rows[i];
 	return NULL;
@@ -201,6 +201,7 @@ static int parse_run(struct options *options, enum options_action *action, int a
 			return 0;
 		}
 		int ret = parse_one(options, &seen, &i, argc, argv);
+
 		if (ret)
 			return ret;
 	}
@@ -231,7 +232,8 @@ int options_parse(struct options *options, enum options_action *action, int argc
 		return 0;
 	}
 	if (strcmp(argv[1], "run"))
-		return status_fail(STATUS_USAGE, "unknown command '%s'; try 'keel --help'", argv[1]);
+		return status_fail(STATUS_USAGE, "unknown command '%s'; try 'keel --help'",
+				   argv[1]);
 	return parse_run(options, action, argc, argv);
 }
 

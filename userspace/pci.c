@@ -218,6 +218,7 @@ static uint64_t address_read(void *owner, uint64_t port, unsigned int len)
 		return UINT64_MAX;
 	pthread_mutex_lock(&pci->lock);
 	uint64_t value = pci->address;
+
 	pthread_mutex_unlock(&pci->lock);
 	return value;
 }
@@ -315,6 +316,7 @@ int pci_init(struct pci *pci, struct vm *vm)
 
 	/* One byte: port 0xcf9, in the midst of the register, is the reset's. */
 	int ret = bus_add(&vm->ports, PCI_CONFIG_ADDRESS, 1, &address_ops, pci);
+
 	if (!ret)
 		ret = bus_add(&vm->ports, PCI_CONFIG_DATA, 4, &data_ops, pci);
 	if (!ret)

@@ -59,6 +59,7 @@ static uint64_t power_read(void *owner, uint64_t offset, unsigned int len)
 	(void)len;
 	pthread_mutex_lock(&power->lock);
 	uint32_t value = read_aligned(power, offset & ~3ULL);
+
 	pthread_mutex_unlock(&power->lock);
 	return value >> (8 * (offset & 3));
 }
@@ -147,6 +148,7 @@ int power_init(struct power *power, struct vm *vm)
 	pthread_mutex_init(&power->lock, NULL);
 
 	int ret = bus_add(&vm->ports, POWER_EVENT_PORT, POWER_PORTS, &power_ops, power);
+
 	if (!ret)
 		ret = bus_add(&vm->ports, KEYBOARD_DATA_PORT, 1, &keyboard_data_ops, power);
 	if (!ret)

@@ -258,6 +258,7 @@ static void write_register_b(struct rtc *rtc, uint8_t value)
 	/* Take the time under the old SET bit, put it back under the new one. */
 	get_time(rtc, &tm);
 	bool is_changing = (rtc->bytes[RTC_B] ^ value) & RTC_B_SET;
+
 	rtc->bytes[RTC_B] = value;
 	if (is_changing)
 		set_time(rtc, &tm);
@@ -334,6 +335,7 @@ static uint64_t rtc_read(void *owner, uint64_t offset, unsigned int len)
 		return UINT64_MAX;	/* the index is write-only */
 	pthread_mutex_lock(&rtc->lock);
 	uint8_t value = read_register(rtc, rtc->index);
+
 	pthread_mutex_unlock(&rtc->lock);
 	return value;
 }

@@ -72,9 +72,6 @@ static const uint32_t calls[] = {
 	SYS_exit_group,
 };
 
-#define IOCTL_COUNT	(sizeof(ioctls) / sizeof(ioctls[0]))
-#define CALL_COUNT	(sizeof(calls) / sizeof(calls[0]))
-
 static void emit(struct sock_filter *filter, unsigned short *used, struct sock_filter statement)
 {
 	filter[(*used)++] = statement;
@@ -106,17 +103,17 @@ static unsigned short build(struct sock_filter *filter)
 
 	/* ioctl: judge by the command's low half, which is all the kernel uses. */
 	emit(filter, &used, (struct sock_filter)
-	     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2 + 2 * IOCTL_COUNT));
+	     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2 + 2 * ARRAY_SIZE(ioctls)));
 	emit(filter, &used, (struct sock_filter)
 	     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])));
-	emit_list(filter, &used, ioctls, IOCTL_COUNT);
-	emit_list(filter, &used, calls, CALL_COUNT);
+	emit_list(filter, &used, ioctls, ARRAY_SIZE(ioctls));
+	emit_list(filter, &used, calls, ARRAY_SIZE(calls));
 	return used;
 }
 
 int sandbox_enter(void)
 {
-	struct sock_filter filter[8 + 2 * (IOCTL_COUNT + CALL_COUNT)];
+	struct sock_filter filter[8 + 2 * (ARRAY_SIZE(ioctls) + ARRAY_SIZE(calls))];
 	struct sock_fprog program = { .filter = filter, .len = build(filter) };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -135,6 +135,9 @@ static void write_fifo_control(struct serial *serial, uint8_t value)
 	bool was_on = is_fifo_on(serial);
 
 	serial->fcr = value & UART_FCR_ENABLE_FIFO ? value & 0xc9 : 0;
+	/* A patient sender's bytes arrive, so to say, just after this. */
+	if (serial->is_patient)
+		return;
 	if (value & UART_FCR_CLEAR_RCVR || was_on != is_fifo_on(serial)) {
 		serial->used = 0;
 		pthread_cond_signal(&serial->has_room);
@@ -196,8 +199,10 @@ static uint64_t serial_read(void *owner, uint64_t offset, unsigned int len)
 
 	pthread_mutex_lock(&serial->lock);
 	for (unsigned int i = 0; i < len; i++) {
-		uint8_t byte = offset + i < 8 ? read_register(serial, (unsigned int)offset + i) : 0xff;
+		uint8_t byte = 0xff;
 
+		if (offset + i < 8)
+			byte = read_register(serial, (unsigned int)offset + i);
 		value |= (uint64_t)byte << (8 * i);
 	}
 	update_line(serial);
@@ -214,6 +219,7 @@ static void serial_write(void *owner, uint64_t offset, unsigned int len, uint64_
 
 		pthread_mutex_lock(&serial->lock);
 		bool is_sent = write_register(serial, (unsigned int)offset + i, byte);
+
 		update_line(serial);
 		pthread_mutex_unlock(&serial->lock);
 		/* Outside the lock: the terminal may make this wait. */

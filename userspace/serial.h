@@ -53,7 +53,8 @@ void serial_break(struct serial *serial);
  * serial_set_patient() - hold input back until the receive interrupt is on
  *
  * For input that is all there at once (a pipe): a driver empties the FIFO as
- * it starts, so bytes delivered earlier would be lost.
+ * it starts, so bytes delivered earlier would be lost. For the same reason a
+ * patient port keeps its bytes when the FIFO is emptied.
  */
 void serial_set_patient(struct serial *serial, bool is_patient);
 

@@ -33,11 +33,9 @@ static const struct status_row {
 	{ STATUS_SANDBOX, "sandbox", "the system-call filter could not be set" },
 };
 
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
-
 const char *status_name(enum status status)
 {
-	for (size_t i = 0; i < ROW_COUNT; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].status == status)
 			return rows[i].name;
 	return "unknown";
@@ -45,7 +43,7 @@ const char *status_name(enum status status)
 
 void status_list(FILE *out)
 {
-	for (size_t i = 0; i < ROW_COUNT; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		fprintf(out, "  %2d  %-9s %s\n", rows[i].status, rows[i].name, rows[i].text);
 }
 

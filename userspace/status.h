@@ -12,6 +12,8 @@
 
 #include <stdio.h>
 
+#include "util.h"
+
 enum status {
 	STATUS_OK = 0,		/* the guest powered off */
 	STATUS_USAGE = 2,	/* wrong command line */
@@ -45,13 +47,12 @@ void status_list(FILE *out);
  * status_fail() - print "keel: message" on stderr
  * Return: @status, so that a caller can return what it reports.
  */
-int status_fail(enum status status, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int __printf(2, 3) status_fail(enum status status, const char *format, ...);
 
 /**
  * status_warn() - print "keel: warning: message" on stderr
  */
-void status_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void __printf(1, 2) status_warn(const char *format, ...);
 
 /**
  * status_write_json() - write one line of JSON for @status and @reason

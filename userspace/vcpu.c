@@ -51,6 +51,7 @@ static int set_cpuid(struct vcpu *vcpu, unsigned int count, bool *has_mtrr)
 
 	int ret = ioctl(vcpu->fd, KVM_SET_CPUID2, table);
 	int error = errno;
+
 	free(table);
 	if (ret < 0)
 		return status_fail(STATUS_CREATE, "cannot set CPUID of vCPU %u: %s", vcpu->index,
@@ -87,6 +88,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned i
 		return status_fail(STATUS_CREATE, "cannot map vCPU %u: %s", index,
 				   strerror(errno));
 	int ret = set_cpuid(vcpu, count, &has_mtrr);
+
 	if (!ret && has_mtrr)
 		set_memory_type(vcpu);
 	return ret;
@@ -171,6 +173,7 @@ int vcpu_start(struct vcpu *vcpu)
 	sigaction(VCPU_SIGNAL, &action, NULL);
 
 	int ret = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start the thread of vCPU %u: %s",
 				   vcpu->index, strerror(ret));

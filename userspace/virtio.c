@@ -382,6 +382,7 @@ static uint64_t table_read(void *owner, uint64_t offset, unsigned int len)
 
 	pthread_mutex_lock(&device->lock);
 	uint64_t value = msix_read(&device->msix, offset, len);
+
 	pthread_mutex_unlock(&device->lock);
 	return value;
 }
@@ -542,11 +543,12 @@ static bool add_areas(struct virtio_device *device)
 		{ VIRTIO_PCI_CAP_COMMON_CFG, BAR_REGISTERS, AREA_COMMON, AREA_SIZE, 0, 0 },
 		{ VIRTIO_PCI_CAP_ISR_CFG, BAR_REGISTERS, AREA_ISR, AREA_SIZE, 0, 0 },
 		{ VIRTIO_PCI_CAP_DEVICE_CFG, BAR_REGISTERS, AREA_CONFIG, AREA_SIZE, 0, 0 },
-		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_REGISTERS, AREA_NOTIFY, AREA_SIZE, 4, NOTIFY_STEP },
+		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_REGISTERS, AREA_NOTIFY, AREA_SIZE, 4,
+		  NOTIFY_STEP },
 		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY, 0, NOTIFY_PORTS, 4, NOTIFY_STEP },
 	};
 
-	for (unsigned int i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++) {
 		unsigned int at = add_area(device, &areas[i]);
 
 		if (!at)
@@ -554,7 +556,7 @@ static bool add_areas(struct virtio_device *device)
 		if (areas[i].type != VIRTIO_PCI_CAP_PCI_CFG)
 			continue;
 		device->config_window = at;
-		memset(&device->pci.writable[at + VIRTIO_PCI_CAP_BAR], 0xff, 1);
+		device->pci.writable[at + VIRTIO_PCI_CAP_BAR] = 0xff;
 		memset(&device->pci.writable[at + VIRTIO_PCI_CAP_OFFSET], 0xff, 12);
 	}
 	return true;
@@ -589,6 +591,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	if (!add_areas(device))
 		return -ENOSPC;
 	int ret = msix_init(&device->msix, vm, &device->pci, BAR_MSIX, class->queue_count + 1);
+
 	if (!ret)
 		ret = pci_add(pci, &device->pci);
 	if (!ret)

@@ -81,6 +81,7 @@ static uint8_t *take_status(struct virtq_chain *chain)
 	last->iov_len--;
 	chain->write_bytes--;
 	uint8_t *status = (uint8_t *)last->iov_base + last->iov_len;
+
 	if (!last->iov_len)
 		chain->write_count--;
 	return status;
@@ -188,6 +189,7 @@ static int measure(struct virtio_blk *blk, const char *path)
 		return status_fail(STATUS_DISK, "%s: not a file or block device", path);
 
 	off_t end = lseek(blk->fd, 0, SEEK_END);
+
 	if (end < (off_t)SECTOR)
 		return status_fail(STATUS_DISK, "%s: smaller than one sector", path);
 	blk->size = (uint64_t)end & ~(SECTOR - 1);
@@ -208,6 +210,7 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, 
 		return status_fail(STATUS_DISK, "cannot open %s: %s", path, strerror(errno));
 	blk->is_open = true;
 	int ret = measure(blk, path);
+
 	if (!ret)
 		ret = lock_image(blk, path);
 	if (ret)

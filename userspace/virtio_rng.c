@@ -27,6 +27,7 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 			if (part > REQUEST_MAX - done)
 				part = REQUEST_MAX - done;
 			ssize_t got = getrandom((char *)parts[i].iov_base + at, part, 0);
+
 			if (got < 0 && errno == EINTR)
 				continue;
 			if (got <= 0)

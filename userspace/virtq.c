@@ -79,6 +79,7 @@ static bool add_segment(const struct virtq *queue, struct virtq_chain *chain,
 		return true;
 
 	void *host = memory_at(queue->memory, descriptor->addr, descriptor->len);
+
 	if (!host)
 		return false;
 	chain->segments[count] = (struct iovec){ host, descriptor->len };
@@ -116,6 +117,7 @@ static bool walk(const struct virtq *queue, struct virtq_chain *chain,
 			return false;
 
 		struct vring_desc descriptor = copy_descriptor(table, index);
+
 		if (descriptor.flags & VRING_DESC_F_INDIRECT) {
 			if (!indirect || descriptor.flags & VRING_DESC_F_NEXT)
 				return false;
@@ -150,10 +152,12 @@ bool virtq_pop(struct virtq *queue, struct virtq_chain *chain)
 		return false;
 
 	uint16_t waiting = load16(&queue->available_ring->idx) - queue->next_available;
+
 	if (!waiting)
 		return false;
 
 	uint16_t slot = queue->next_available & (queue->size - 1);
+
 	chain->head = load16(&queue->available_ring->ring[slot]);
 	chain->read_count = 0;
 	chain->write_count = 0;
@@ -204,5 +208,6 @@ bool virtq_needs_signal(struct virtq *queue)
 
 	/* True if the event index lies in [before, next_used), modulo 2^16. */
 	uint16_t event = load16(used_event(queue));
+
 	return (uint16_t)(queue->next_used - event - 1) < (uint16_t)(queue->next_used - before);
 }

@@ -38,12 +38,14 @@ static int open_node(struct vm *vm, const char *device)
 				   errno == ENOENT ? " (is the module loaded?)" : "");
 
 	int version = ioctl(vm->node, KVM_GET_API_VERSION, 0);
+
 	if (version != KVM_API_VERSION)
 		return status_fail(STATUS_DEVICE, "%s: no KVM interface of version %d (%s)", device,
 				   KVM_API_VERSION,
 				   version < 0 ? strerror(errno) : "another version");
 
 	int size = ioctl(vm->node, KVM_GET_VCPU_MMAP_SIZE, 0);
+
 	if (size < (int)sizeof(struct kvm_run))
 		return status_fail(STATUS_DEVICE, "%s: vCPU mapping of %d bytes is too small",
 				   device, size);
@@ -91,9 +93,10 @@ int vm_open(struct vm *vm, const char *device)
 		return status_fail(STATUS_HOST, "cannot create an eventfd: %s", strerror(errno));
 
 	int ret = open_node(vm, device);
+
 	if (ret)
 		return ret;
-	for (unsigned int i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(needs); i++)
 		if (!vm_has(vm, (unsigned int)needs[i].cap))
 			return status_fail(STATUS_CREATE, "%s lacks %s", device, needs[i].name);
 
@@ -121,7 +124,8 @@ int vm_add_memory(struct vm *vm, uint64_t size)
 		};
 
 		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
-			return status_fail(STATUS_MEMORY, "cannot add memory at %#llx (%#llx bytes): %s",
+			return status_fail(STATUS_MEMORY,
+					   "cannot add memory at %#llx (%#llx bytes): %s",
 					   (unsigned long long)region->base,
 					   (unsigned long long)region->size, strerror(errno));
 	}
@@ -150,6 +154,7 @@ void vm_set_line(struct vm *vm, unsigned int gsi, unsigned int source, bool is_h
 	pthread_mutex_lock(&vm->line_lock);
 	uint32_t before = vm->line_sources[gsi];
 	uint32_t after = is_high ? before | 1u << source : before & ~(1u << source);
+
 	vm->line_sources[gsi] = after;
 	line.level = after != 0;
 	if (!before != !after && ioctl(vm->fd, KVM_IRQ_LINE, &line) < 0)

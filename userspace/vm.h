@@ -115,8 +115,7 @@ void vm_wait_gate(struct vm *vm);
  * From any thread, any number of times; the first call decides. Returns at
  * once: vCPUs are stopped by the main thread.
  */
-void vm_stop(struct vm *vm, enum status status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void __printf(3, 4) vm_stop(struct vm *vm, enum status status, const char *format, ...);
 
 static inline bool vm_is_stopping(const struct vm *vm)
 {

@@ -23,9 +23,13 @@ void fake_vm_init(struct vm *vm, uint64_t memory)
 		ASSERT_EQ(memory_create(&vm->memory, memory), 0);
 }
 
-bool fake_line(const struct vm *vm, unsigned int gsi)
+bool fake_line(struct vm *vm, unsigned int gsi)
 {
-	return vm->line_sources[gsi];
+	pthread_mutex_lock(&vm->line_lock);
+	bool is_high = vm->line_sources[gsi];
+
+	pthread_mutex_unlock(&vm->line_lock);
+	return is_high;
 }
 
 void vm_set_line(struct vm *vm, unsigned int gsi, unsigned int source, bool is_high)

@@ -22,6 +22,6 @@ extern struct fake_record fake_record;
 void fake_vm_init(struct vm *vm, uint64_t memory);
 
 /* Is interrupt line @gsi high? */
-bool fake_line(const struct vm *vm, unsigned int gsi);
+bool fake_line(struct vm *vm, unsigned int gsi);
 
 #endif

@@ -131,6 +131,9 @@ static void test_backpressure(void)
 	usleep(20000);
 	CHECK_EQ("held back", 0, in(UART_LSR) & UART_LSR_DR);
 	out(UART_IER, UART_IER_RDI);
+	while (!(in(UART_LSR) & UART_LSR_DR))
+		usleep(100);
+	out(UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR_CLEAR_RCVR);
 	for (u8 i = 0; i < 100; i++) {
 		while (!(in(UART_LSR) & UART_LSR_DR))
 			usleep(100);
