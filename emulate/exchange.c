@@ -93,40 +93,52 @@ static int exchange_registers(struct emu *e)
 	return EMU_CONTINUE;
 }
 
-/* CMPXCHG8B and CMPXCHG16B: the halves are RDX:RAX against memory, RCX:RBX to it. */
+/* Two registers as the value that CMPXCHG8B or CMPXCHG16B has in memory. */
+static void read_halves(const struct emu *e, unsigned int low, unsigned int high,
+			unsigned int half, u64 *val)
+{
+	val[0] = e->gpr[low];
+	val[1] = e->gpr[high];
+	if (half == 4) {
+		val[0] = (u32)val[0] | val[1] << 32;
+		val[1] = 0;
+	}
+}
+
+static bool is_same(const u64 *a, const u64 *b)
+{
+	return a[0] == b[0] && a[1] == b[1];
+}
+
+/*
+ * The comparison is made here as well, on what has been read: an owner that
+ * cannot exchange atomically (no RAM, 16 bytes) may then simply store.
+ */
 static int exec_cmpxchg8b(struct emu *e)
 {
-	unsigned int half = e->insn.op_size == 8 ? 8 : 4;
-	u64 mask = emu_mask(half), la, old[2] = { 0 }, new[2] = { 0 }, expected[2];
-	bool equal;
+	unsigned int half = e->insn.op_size == 8 ? 8 : 4, acc = EMU_ACC_READ | EMU_ACC_WRITE;
+	u64 la, old[2] = { 0 }, new[2], expected[2];
 	int ret;
 
-	ret = emu_operand_linear(e, 2 * half, EMU_ACC_READ | EMU_ACC_WRITE, &la);
+	ret = emu_operand_linear(e, 2 * half, acc, &la);
 	if (ret)
 		return ret;
 	if (half == 8 && (la & 15))
 		return emu_raise_error(e, VEC_GP, 0);
-	expected[0] = e->gpr[EMU_RAX] & mask;
-	expected[1] = e->gpr[EMU_RDX] & mask;
-	new[0] = e->gpr[EMU_RBX] & mask;
-	new[1] = e->gpr[EMU_RCX] & mask;
-	if (half == 4) {
-		expected[0] |= expected[1] << 32;
-		new[0] |= new[1] << 32;
-		expected[1] = 0;
-		new[1] = 0;
-	}
-	old[0] = expected[0];
-	old[1] = expected[1];
-	ret = emu_cmpxchg_linear(e, la, old, new, 2 * half);
+	read_halves(e, EMU_RAX, EMU_RDX, half, expected);
+	read_halves(e, EMU_RBX, EMU_RCX, half, new);
+	ret = emu_read_linear(e, la, old, 2 * half, acc | EMU_ACC_LOCKED);
+	if (!ret && is_same(old, expected))
+		ret = emu_cmpxchg_linear(e, la, old, new, 2 * half);
 	if (ret)
 		return ret;
-	equal = old[0] == expected[0] && old[1] == expected[1];
-	e->rflags = (e->rflags & ~(u64)FL_ZF) | (equal ? FL_ZF : 0);
-	if (!equal) {
-		emu_gpr_write(e, EMU_RAX, half, old[0]);
-		emu_gpr_write(e, EMU_RDX, half, half == 4 ? old[0] >> 32 : old[1]);
+	if (is_same(old, expected)) {
+		e->rflags |= FL_ZF;
+		return EMU_CONTINUE;
 	}
+	e->rflags &= ~(u64)FL_ZF;
+	emu_gpr_write(e, EMU_RAX, half, old[0]);
+	emu_gpr_write(e, EMU_RDX, half, half == 4 ? old[0] >> 32 : old[1]);
 	return EMU_CONTINUE;
 }
 

@@ -67,6 +67,7 @@ enum form {
 	FORM_DIV = 16384,	/* small RDX, so that not every division overflows */
 	FORM_LZCNT = 32768,/* needs these CPU features */
 	FORM_MOVBE = 65536,
+	FORM_PAIR = 131072,	/* CMPXCHG8B and 16B: aligned for the latter, equal now and then */
 };
 
 struct row {
@@ -145,6 +146,7 @@ static const struct row rows[] = {
 	BYTE_OR_NOT("xchg", 0, 0x86, 0, FORM_RM | FORM_LOCK, 0), { "xchg", 0, 0x90, 0, FORM_OPREG, 0 },
 	BYTE_OR_NOT("xadd", 1, 0xc0, 0, FORM_RM | FORM_LOCK, 0),
 	BYTE_OR_NOT("cmpxchg", 1, 0xb0, 0, FORM_RM | FORM_LOCK, 0),
+	{ "cmpxchg8b", 1, 0xc7, 1, FORM_RM | FORM_GROUP | FORM_MEM | FORM_LOCK | FORM_PAIR, 0 },
 	BYTE_OR_NOT("mov store", 0, 0x88, 0, FORM_RM, 0), BYTE_OR_NOT("mov load", 0, 0x8a, 0, FORM_RM, 0),
 	{ "mov imm", 0, 0xc6, 0, FORM_RM | FORM_GROUP | FORM_BYTE | FORM_IMM8, 0 },
 	{ "mov imm", 0, 0xc7, 0, FORM_RM | FORM_GROUP | FORM_IMMZ, 0 },
@@ -321,7 +323,7 @@ static unsigned int compose(const struct row *row, u8 *p, unsigned int *op_size)
 	if (row->form & FORM_RM)
 		*p++ = f.mod_rm;
 	if (f.is_mem)
-		*p++ = (u8)(rnd() & 31);
+		*p++ = (u8)(row->form & FORM_PAIR ? 0 : rnd() & 31);
 	p = put_immediate(row, size, p);
 	*op_size = size;
 	return (unsigned int)(p - start);
@@ -350,11 +352,13 @@ static void rnd_state(const struct row *row, unsigned int size, u8 *buffer, stru
 			s->gpr[EMU_RAX] = 0x5555555555555555;
 	}
 	s->gpr[EMU_RSI] = (u64)(uintptr_t)buffer + 128 + (row->form & FORM_REP ? rnd() % 256 : rnd() % 64);
-	if (!strcmp(row->name, "cmpxchg") && (rnd() & 1)) {
-		u64 val;
+	if (row->form & FORM_PAIR)
+		s->gpr[EMU_RSI] &= ~15ULL;
+	if (!strncmp(row->name, "cmpxchg", 7) && (rnd() & 1)) {
+		const u8 *p = (const u8 *)(uintptr_t)s->gpr[EMU_RSI];
 
-		memcpy(&val, (u8 *)(uintptr_t)s->gpr[EMU_RSI], 8);
-		s->gpr[EMU_RAX] = val;
+		memcpy(&s->gpr[EMU_RAX], p, 8);
+		memcpy(&s->gpr[EMU_RDX], p + (size == 8 ? 8 : 4), 8);
 	}
 	s->flags = 2 | (rnd() & FLAG_ARITH) | (row->form & FORM_REP ? rnd() & FLAG_DF : 0);
 }
