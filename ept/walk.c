@@ -487,20 +487,13 @@ static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf
 	return view_user(&view, vcpu, walk.gpa, &user) ? fetch_user(user, buf, max) : 0;
 }
 
-unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
+unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)
 {
-	u32 access = 0;
 	unsigned int n, room;
-	gva_t gva;
 
 	if (unlikely(current->mm != vcpu->vm->mm))
 		return 0;
-	vcpu_need(vcpu, WALK_REGS | RG_SEG | RG_RIP);
-	if (seg_dpl(&vcpu->regs.seg[SEG_SS]) == 3)
-		access |= WALK_USER;
-	gva = vcpu->regs.rip;
-	if (unlikely(!(vcpu->regs.efer & EFER_LMA && vcpu->regs.seg[SEG_CS].ar & SEG_L)))
-		gva = (u32)(gva + vcpu->regs.seg[SEG_CS].base);
+	vcpu_need(vcpu, WALK_REGS);
 	max = min_t(unsigned int, max, EMU_MAX_INSN);
 	room = PAGE_SIZE - offset_in_page(gva);
 	pagefault_disable();
@@ -509,4 +502,14 @@ unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
 		n += fetch_page(vcpu, gva + n, access, buf + n, max - n);
 	pagefault_enable();
 	return n;
+}
+
+unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
+{
+	u32 access = vcpu_cpl(vcpu) == 3 ? WALK_USER : 0;
+	gva_t gva = vcpu_rip(vcpu);
+
+	if (unlikely(!vcpu_is_64bit_code(vcpu)))
+		gva = (u32)(gva + vcpu_seg(vcpu, SEG_CS)->base);
+	return keel_fetch_linear_atomic(vcpu, gva, access, buf, max);
 }

@@ -41,57 +41,45 @@ static enum emu_mode decode_mode(const struct vmcb_save_area *save)
 	return big ? EMU_MODE_PROT32 : EMU_MODE_PROT16;
 }
 
-/* Up to @max bytes at CS:RIP; @access: WALK_ATOMIC or 0. 0 if they are not to be had. */
-static unsigned int fetch(struct svm_vcpu *svm, u8 *buf, unsigned int max, u32 access)
+/* Linear address of the instruction. */
+static gva_t linear_rip(const struct svm_vcpu *svm)
 {
 	const struct vmcb_save_area *save = &svm->vmcb->save;
-	bool is_long = (save->efer & EFER_LMA) && (save->cs.attrib & SVM_SELECTOR_L_MASK);
-	gva_t la = is_long ? svm->vcpu.regs.rip : (u32)(save->cs.base + svm->vcpu.regs.rip);
-	unsigned int rest = PAGE_SIZE - offset_in_page(la);
-	struct walk walk;
-	gva_t where;
 
-	if (save->cpl == 3)
-		access |= WALK_USER;
-	if (max > rest)
-		max = rest;
-	if (keel_read_virt(&svm->vcpu, la, buf, max, access | WALK_FETCH, &walk, &where))
-		return 0;
-	return max;
+	if (likely((save->efer & EFER_LMA) && (save->cs.attrib & SVM_SELECTOR_L_MASK)))
+		return svm->vcpu.regs.rip;
+	return (u32)(save->cs.base + svm->vcpu.regs.rip);
 }
 
-/*
- * Length of an instruction that was intercepted as @op, whose usual encoding has @usual bytes. 0 if it cannot be told.
- */
-static unsigned int measure(struct svm_vcpu *svm, enum emu_op op, unsigned int usual, u32 access)
+/* Length of the instruction that was intercepted as @op, with interrupts off. 0 if it cannot be told. */
+static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_op op)
 {
-	enum emu_mode mode = decode_mode(&svm->vmcb->save);
+	const struct vmcb *vmcb = svm->vmcb;
 	u8 bytes[EMU_MAX_INSN];
-	unsigned int n = fetch(svm, bytes, usual, access);
-	unsigned int len;
+	unsigned int n;
 
-	if (!n)
+	if (svm_caps.nrip)
+		return vmcb->control.next_rip - svm->vcpu.regs.rip;
+	n = keel_fetch_linear_atomic(&svm->vcpu, linear_rip(svm), vmcb->save.cpl == 3 ? WALK_USER : 0, bytes,
+				     EMU_MAX_INSN);
+	return n ? emu_skip_length(decode_mode(&vmcb->save), bytes, n, op) : 0;
+}
+
+/* The same where it may sleep, when the page was not at hand. */
+static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
+{
+	const struct vmcb *vmcb = svm->vmcb;
+	gva_t la = linear_rip(svm), where;
+	unsigned int n = min_t(unsigned int, EMU_MAX_INSN, PAGE_SIZE - offset_in_page(la));
+	u32 access = WALK_FETCH | (vmcb->save.cpl == 3 ? WALK_USER : 0);
+	u8 bytes[EMU_MAX_INSN];
+	struct walk walk;
+
+	if (svm_caps.nrip)
+		return vmcb->control.next_rip - svm->vcpu.regs.rip;
+	if (keel_read_virt(&svm->vcpu, la, bytes, n, access, &walk, &where))
 		return 0;
-	len = emu_skip_length(mode, bytes, n, op);
-	if (likely(len))
-		return len;
-	/* prefixes */
-	n = fetch(svm, bytes, EMU_MAX_INSN, access);
-	return n ? emu_skip_length(mode, bytes, n, op) : 0;
-}
-
-static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_op op, unsigned int usual)
-{
-	if (svm_caps.nrip)
-		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
-	return measure(svm, op, usual, WALK_ATOMIC);
-}
-
-static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op, unsigned int usual)
-{
-	if (svm_caps.nrip)
-		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
-	return measure(svm, op, usual, 0);
+	return emu_skip_length(decode_mode(&vmcb->save), bytes, n, op);
 }
 
 /* ---- decoding into neutral structs ---- */
@@ -136,7 +124,7 @@ static void decode_fault(const struct svm_vcpu *svm, struct fault_exit *fault)
 
 static enum exit_verdict fast_cpuid(struct svm_vcpu *svm)
 {
-	unsigned int len = length_fast(svm, EMU_OP_CPUID, 2);
+	unsigned int len = length_fast(svm, EMU_OP_CPUID);
 
 	return likely(len) ? keel_fast_cpuid(&svm->vcpu, len) : EXIT_SLOW;
 }
@@ -144,7 +132,7 @@ static enum exit_verdict fast_cpuid(struct svm_vcpu *svm)
 static enum exit_verdict fast_msr(struct svm_vcpu *svm)
 {
 	bool write = svm->vmcb->control.exit_info_1;
-	unsigned int len = length_fast(svm, write ? EMU_OP_WRMSR : EMU_OP_RDMSR, 2);
+	unsigned int len = length_fast(svm, write ? EMU_OP_WRMSR : EMU_OP_RDMSR);
 
 	if (unlikely(!len))
 		return EXIT_SLOW;
@@ -153,14 +141,14 @@ static enum exit_verdict fast_msr(struct svm_vcpu *svm)
 
 static enum exit_verdict fast_hypercall(struct svm_vcpu *svm)
 {
-	unsigned int len = length_fast(svm, EMU_OP_VMMCALL, 3);
+	unsigned int len = length_fast(svm, EMU_OP_VMMCALL);
 
 	return likely(len) ? keel_fast_hypercall(&svm->vcpu, len) : EXIT_SLOW;
 }
 
 static enum exit_verdict fast_hlt(struct svm_vcpu *svm)
 {
-	unsigned int len = length_fast(svm, EMU_OP_HLT, 1);
+	unsigned int len = length_fast(svm, EMU_OP_HLT);
 
 	return likely(len) ? keel_fast_hlt(&svm->vcpu, len) : EXIT_SLOW;
 }
@@ -255,9 +243,9 @@ enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
 typedef int (*insn_verb)(struct vcpu *vcpu, unsigned int len);
 
 /* Measure the instruction and call the verb for it; through the emulator when it cannot be measured. */
-static int slow_insn(struct svm_vcpu *svm, enum emu_op op, unsigned int usual, insn_verb verb)
+static int slow_insn(struct svm_vcpu *svm, enum emu_op op, insn_verb verb)
 {
-	unsigned int len = length_slow(svm, op, usual);
+	unsigned int len = length_slow(svm, op);
 
 	return len ? verb(&svm->vcpu, len) : keel_do_emulate(&svm->vcpu, NULL, 0);
 }
@@ -265,8 +253,8 @@ static int slow_insn(struct svm_vcpu *svm, enum emu_op op, unsigned int usual, i
 static int slow_msr(struct svm_vcpu *svm)
 {
 	if (svm->vmcb->control.exit_info_1)
-		return slow_insn(svm, EMU_OP_WRMSR, 2, keel_do_wrmsr);
-	return slow_insn(svm, EMU_OP_RDMSR, 2, keel_do_rdmsr);
+		return slow_insn(svm, EMU_OP_WRMSR, keel_do_wrmsr);
+	return slow_insn(svm, EMU_OP_RDMSR, keel_do_rdmsr);
 }
 
 static int slow_io(struct svm_vcpu *svm)
@@ -373,9 +361,9 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_NPF:		return slow_fault(svm);
 	case SVM_EXIT_IOIO:		return slow_io(svm);
 	case SVM_EXIT_MSR:		return slow_msr(svm);
-	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT, 1, keel_do_hlt);
-	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID, 2, keel_do_cpuid);
-	case SVM_EXIT_VMMCALL:		return slow_insn(svm, EMU_OP_VMMCALL, 3, keel_do_hypercall);
+	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT, keel_do_hlt);
+	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID, keel_do_cpuid);
+	case SVM_EXIT_VMMCALL:		return slow_insn(svm, EMU_OP_VMMCALL, keel_do_hypercall);
 	case SVM_EXIT_WRITE_CR0:
 	case SVM_EXIT_CR0_SEL_WRITE:	return slow_cr_write(svm, 0);
 	case SVM_EXIT_WRITE_CR4:	return slow_cr_write(svm, 4);
@@ -387,12 +375,12 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
 		return keel_do_emulate(vcpu, NULL, 0);
 	case SVM_EXIT_PAUSE:		return keel_do_pause(vcpu);
-	case SVM_EXIT_XSETBV:		return slow_insn(svm, EMU_OP_XSETBV, 3, keel_do_xsetbv);
-	case SVM_EXIT_WBINVD:		return slow_insn(svm, EMU_OP_WBINVD, 2, keel_do_invd);
-	case SVM_EXIT_INVD:		return slow_insn(svm, EMU_OP_INVD, 2, keel_do_invd);
-	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, 3, do_mwait);
+	case SVM_EXIT_XSETBV:		return slow_insn(svm, EMU_OP_XSETBV, keel_do_xsetbv);
+	case SVM_EXIT_WBINVD:		return slow_insn(svm, EMU_OP_WBINVD, keel_do_invd);
+	case SVM_EXIT_INVD:		return slow_insn(svm, EMU_OP_INVD, keel_do_invd);
+	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, do_mwait);
 	case SVM_EXIT_MWAIT:
-	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, 3, do_mwait);
+	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, do_mwait);
 	case SVM_EXIT_RDPMC:		return fault_gp(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);

@@ -162,5 +162,7 @@ int keel_write_virt(struct vcpu *vcpu, gva_t gva, const void *data, unsigned int
  * Return: number of bytes, 0 when not to be had without sleeping. Interrupts off.
  */
 unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max);
+/* The same for a backend that knows the linear address and the privilege by itself. @access: WALK_USER or 0. */
+unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max);
 
 #endif
