@@ -123,14 +123,19 @@ int keel_do_io(struct vcpu *vcpu, const struct io_exit *io)
  * Does the operand of the instruction begin at the faulting address? An operand that crosses into a device page from the
  * page before faults at the page's first byte, so only there can it differ.
  */
-static bool operand_begins_at(struct vcpu *vcpu, const u8 *insn, unsigned int n, gpa_t gpa)
+static bool operand_begins_at(struct vcpu *vcpu, const u8 *insn, unsigned int n, enum emu_mode mode, gpa_t gpa)
 {
 	struct emu *e = &vcpu->emu;
+	int base;
 	u64 la;
 
 	if (likely(offset_in_page(gpa)))
 		return true;
-	e->mode = keel_insn_mode(vcpu);
+	/* doorbells often begin a page: do not decode for them */
+	base = mode == EMU_MODE_LONG ? emu_mov_base(insn) : -1;
+	if (likely(base >= 0))
+		return !offset_in_page(vcpu_gpr(vcpu, base));
+	e->mode = mode;
 	e->cpl = vcpu_cpl(vcpu);
 	e->rip = vcpu_rip(vcpu);
 	if (emu_decode(e, insn, n) != EMU_CONTINUE)
@@ -146,18 +151,20 @@ static bool decode_plain_move(struct vcpu *vcpu, const struct fault_exit *fault,
 	u8 fetched[EMU_MAX_INSN];
 	const u8 *insn = fault->insn;
 	unsigned int n = fault->insn_len;
+	enum emu_mode mode;
 
 	if (!insn || !n) {
 		n = keel_fetch_atomic(vcpu, fetched, sizeof(fetched));
 		insn = fetched;
 	}
-	if (!n || !emu_decode_mov(insn, n, keel_insn_mode(vcpu), mov))
+	mode = keel_insn_mode(vcpu);
+	if (!n || !emu_decode_mov(insn, n, mode, mov))
 		return false;
 	if (mov->store != !!(fault->access & FAULT_WRITE))
 		return false;
 	if (offset_in_page(fault->gpa) + mov->size > PAGE_SIZE)
 		return false;
-	return operand_begins_at(vcpu, insn, n, fault->gpa);
+	return operand_begins_at(vcpu, insn, n, mode, fault->gpa);
 }
 
 static enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov)

@@ -738,6 +738,8 @@ int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from)
  */
 int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val)
 {
+	if (msr - APIC_BASE_MSR <= 0xff)	/* never filtered */
+		return keel_lapic_msr_get(vcpu, msr, val) ? MSR_SLOW : 0;
 	if (unlikely(rcu_access_pointer(vcpu->vm->msr_filter)))
 		return MSR_SLOW;
 	switch (msr) {
@@ -763,19 +765,6 @@ int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val)
 	}
 }
 
-static int x2apic_set_fast(struct vcpu *vcpu, u32 msr, u64 val)
-{
-	switch (msr) {
-	case APIC_BASE_MSR + (APIC_EOI >> 4):
-	case APIC_BASE_MSR + (APIC_ICR >> 4):
-	case APIC_BASE_MSR + (APIC_TASKPRI >> 4):
-	case APIC_BASE_MSR + (APIC_SELF_IPI >> 4):
-		return keel_lapic_msr_set(vcpu, msr, val) ? MSR_SLOW : 0;
-	default:
-		return MSR_SLOW;
-	}
-}
-
 /**
  * keel_msr_set_fast() - write an MSR in the inner loop
  * @vcpu: loaded, interrupts off
@@ -786,8 +775,8 @@ static int x2apic_set_fast(struct vcpu *vcpu, u32 msr, u64 val)
  */
 int keel_msr_set_fast(struct vcpu *vcpu, u32 msr, u64 val)
 {
-	if (msr - APIC_BASE_MSR <= 0xff)	/* never filtered */
-		return x2apic_set_fast(vcpu, msr, val);
+	if (msr - APIC_BASE_MSR <= 0xff)	/* never filtered; a refusal changes nothing */
+		return keel_lapic_msr_set(vcpu, msr, val) ? MSR_SLOW : 0;
 	if (unlikely(rcu_access_pointer(vcpu->vm->msr_filter)))
 		return MSR_SLOW;
 	switch (msr) {

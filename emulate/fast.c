@@ -119,6 +119,22 @@ bool emu_decode_mov(const u8 *bytes, unsigned int n, enum emu_mode mode, struct 
 	return length && length <= n;
 }
 
+int emu_mov_base(const u8 *bytes)
+{
+	const u8 *p = bytes;
+	u8 rex = 0, modrm;
+
+	if (*p == 0x66)
+		p++;
+	if ((*p & 0xf0) == 0x40)
+		rex = *p++;
+	p += *p == 0x0f ? 2 : 1;
+	modrm = *p;
+	if (modrm >= 0x40 || (modrm & 7) == 4 || (modrm & 7) == 5)
+		return -1;
+	return (modrm & 7) | (rex & 1) << 3;
+}
+
 void emu_mov_load(const struct emu_mov *mov, u64 *gpr, u64 value)
 {
 	u64 *reg = &gpr[mov->reg & 15];

@@ -438,6 +438,12 @@ struct emu_mov {
  */
 bool emu_decode_mov(const u8 *bytes, unsigned int n, enum emu_mode mode, struct emu_mov *mov);
 
+/*
+ * emu_mov_base() - the register that alone is the address of a move emu_decode_mov() has known in EMU_MODE_LONG, where
+ * segments it can name have base 0; -1 when there is more to the address
+ */
+int emu_mov_base(const u8 *bytes);
+
 /* emu_mov_load() - commit the value read: what the load does to the register */
 void emu_mov_load(const struct emu_mov *mov, u64 *gpr, u64 value);
 
