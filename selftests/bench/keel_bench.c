@@ -8,13 +8,13 @@
  *
  * usage: keel_bench [-o FILE.json] [ROW]...
  */
-#include <glob.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "apic.h"
+#include "hostmem.h"
 
 #define BATCHES		9
 #define OPS		200
@@ -271,48 +271,6 @@ static u64 measure_life(u64 vcpus, u64 (*clock)(void))
 	return best_of(t);
 }
 
-/* Give back what object caches hold free, and what waits for a grace period. */
-static void settle(void)
-{
-	glob_t g;
-	size_t i;
-
-	usleep(300000);
-	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &g))
-		return;
-	for (i = 0; i < g.gl_pathc; i++) {
-		FILE *f = fopen(g.gl_pathv[i], "w");
-
-		if (f) {
-			fputs("1", f);
-			fclose(f);
-		}
-	}
-	globfree(&g);
-	usleep(300000);
-}
-
-/* Free memory, the per-CPU lists of free pages counted too. */
-static u64 mem_free(void)
-{
-	FILE *f = fopen("/proc/sys/vm/stat_refresh", "w");
-	char line[128];
-	u64 pages = 0, v;
-
-	if (f) {
-		fputs("1", f);
-		fclose(f);
-	}
-	settle();
-	f = fopen("/proc/zoneinfo", "r");
-	ASSERT(f, "/proc/zoneinfo: %s", strerror(errno));
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, " nr_free_pages %lu", &v) == 1 || sscanf(line, " count: %lu", &v) == 1)
-			pages += v;
-	fclose(f);
-	return pages * PAGE_SIZE;
-}
-
 #define MANY 128
 
 static u64 measure_memory(u64 vcpus)
@@ -323,10 +281,10 @@ static u64 measure_memory(u64 vcpus)
 	int i;
 
 	make_vm(&vm[0], &vcpu[0], vcpus);
-	before = mem_free();
+	before = host_free_memory();
 	for (i = 1; i < MANY; i++)
 		make_vm(&vm[i], &vcpu[i], vcpus);
-	after = mem_free();
+	after = host_free_memory();
 	for (i = 0; i < MANY; i++) {
 		if (vcpu[i])
 			vcpu_destroy(vcpu[i]);

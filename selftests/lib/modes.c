@@ -198,6 +198,9 @@ static void start_prot(struct vcpu *vcpu, u64 gpa, struct kvm_segment cs, struct
 	struct kvm_sregs s = vcpu_sregs(vcpu);
 
 	set_system(&s, vcpu->id);
+	/* TCG ends itself ("invalid tss type") at a ring change with the TSS a VMCB marks busy. */
+	if (host_is_tcg())
+		s.tr.type = 9;
 	s.cs = cs;
 	set_data(&s, ds);
 	s.cr0 = paging ? 0x80000011 : 0x11;

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Paravirtual clocks: the system clock page is consistent, grows with the TSC
+ * and agrees with KVM_GET_CLOCK; KVM_SET_CLOCK moves it; the wall clock is
+ * today; KVMCLOCK_CTRL sets its flag; steal time counts; bad addresses are
+ * refused.
+ */
+#include <linux/kvm_para.h>
+#include <time.h>
+
+#include "thread.h"
+
+struct pvclock {
+	u32 version, pad0;
+	u64 tsc, ns;
+	u32 mul;
+	signed char shift;
+	u8 flags, pad[2];
+} __attribute__((packed));
+
+struct wall {
+	u32 version, sec, nsec;
+} __attribute__((packed));
+
+struct steal {
+	u64 steal;
+	u32 version, flags;
+	u8 preempted, pad0[3];
+	u32 pad[11];
+};
+
+#define CLOCK	VM_SCRATCH
+#define WALL	(VM_SCRATCH + 0x100)
+#define STEAL	(VM_SCRATCH + 0x1000)
+
+static u64 pv_read(volatile struct pvclock *c)
+{
+	u64 delta, ns;
+	u32 version;
+
+	do {
+		version = c->version;
+		asm volatile("" : : : "memory");
+		delta = rdtsc() - c->tsc;
+		delta = c->shift < 0 ? delta >> -c->shift : delta << c->shift;
+		ns = c->ns + (u64)((unsigned __int128)delta * c->mul >> 32);
+		asm volatile("" : : : "memory");
+	} while ((version & 1) || version != c->version);
+	return ns;
+}
+
+static void guest_clock(void)
+{
+	volatile struct pvclock *c = (void *)CLOCK;
+	u64 last, now, i;
+
+	wrmsr(MSR_KVM_SYSTEM_TIME_NEW, CLOCK | 1);
+	GUEST_EQ(rdmsr(MSR_KVM_SYSTEM_TIME_NEW), CLOCK | 1);
+	GUEST_ASSERT(c->version && !(c->version & 1) && c->mul);
+	last = pv_read(c);
+	for (i = 0; i < 200; i++) {
+		now = pv_read(c);
+		GUEST_ASSERT(now >= last);
+		last = now;
+	}
+	GUEST_SYNC2(1, pv_read(c));
+	GUEST_SYNC2(2, pv_read(c));
+	GUEST_SYNC2(3, pv_read(c));
+	GUEST_SYNC2(4, c->flags & 2);
+	wrmsr(MSR_KVM_WALL_CLOCK_NEW, WALL);
+	GUEST_SYNC2(5, ((volatile struct wall *)WALL)->sec + pv_read(c) / 1000000000);
+	wrmsr(MSR_KVM_SYSTEM_TIME_NEW, 0);
+}
+
+static u64 sync_value(struct vcpu *vcpu, u64 stage)
+{
+	struct ucall uc;
+
+	ASSERT_EQ(vcpu_run_ucall(vcpu, &uc), UCALL_SYNC);
+	ASSERT_EQ(uc.args[0], stage);
+	return uc.args[1];
+}
+
+static u64 vm_clock(struct vm *vm)
+{
+	struct kvm_clock_data d = { 0 };
+
+	vm_ioctl(vm, KVM_GET_CLOCK, &d);
+	return d.clock;
+}
+
+static void check_near(const char *name, u64 a, u64 b, u64 within)
+{
+	u64 d = a > b ? a - b : b - a;
+
+	if (d > within)
+		test_note("%s: %llu and %llu", name, (unsigned long long)a, (unsigned long long)b);
+	CHECK_EQ(name, 1, d <= within);
+}
+
+static void test_system_time(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_clock);
+	struct kvm_clock_data d = { .clock = 1000000000000000 };
+	u64 a, b;
+
+	a = sync_value(vcpu, 1);
+	check_near("guest and KVM_GET_CLOCK, within 1 s", a, vm_clock(vm), 1000000000);
+	host_sleep_ms(100);
+	b = sync_value(vcpu, 2);
+	ASSERT_GE(b - a, 100000000);
+	vm_ioctl(vm, KVM_SET_CLOCK, &d);
+	check_near("after KVM_SET_CLOCK, within 1 s", sync_value(vcpu, 3), d.clock, 1000000000);
+	vcpu_ioctl(vcpu, KVM_KVMCLOCK_CTRL, NULL);
+	CHECK_EQ("flag of KVM_KVMCLOCK_CTRL", 2, sync_value(vcpu, 4));
+	check_near("wall clock, within 5 s", sync_value(vcpu, 5), time(NULL), 5);
+	vcpu_run_done(vcpu);
+}
+
+static void guest_steal(void)
+{
+	volatile struct steal *s = (void *)STEAL;
+	u64 v;
+
+	GUEST_ROW("reserved bits", VEC_GP, wrmsr_safe(MSR_KVM_STEAL_TIME, STEAL | 3));
+	GUEST_ROW("beyond memory", NO_FAULT, wrmsr_safe(MSR_KVM_STEAL_TIME, BIT(40) | 1));
+	GUEST_SYNC(0);
+	wrmsr(MSR_KVM_STEAL_TIME, STEAL | 1);
+	GUEST_SYNC(1);
+	GUEST_ASSERT(!(s->version & 1) && s->version);
+	v = s->steal;
+	GUEST_SYNC2(2, v);
+	GUEST_ASSERT(s->steal >= v);
+	GUEST_SYNC2(3, s->steal);
+	GUEST_ROW("async page faults, bad bits", VEC_GP, wrmsr_safe(MSR_KVM_ASYNC_PF_EN, 0x31));
+	GUEST_ROW("clock beyond memory", 0, wrmsr_safe(MSR_KVM_SYSTEM_TIME_NEW, BIT(45) | 1) > VEC_GP);
+	GUEST_SYNC(4);
+}
+
+static void *burn(void *stop)
+{
+	while (!*(volatile int *)stop)
+		;
+	return NULL;
+}
+
+static void test_steal(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_steal);
+	struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 0x40000001, 0);
+	int stop = 0;
+	pthread_t t;
+
+	REQUIRE(f && f->eax & BIT(KVM_FEATURE_STEAL_TIME), "no steal time");
+	vcpu_run_sync(vcpu, 0);
+	vcpu_run_sync(vcpu, 1);
+	t = host_thread(burn, &stop);
+	test_note("stolen at first: %llu ns", (unsigned long long)sync_value(vcpu, 2));
+	host_sleep_ms(20);
+	test_note("stolen then: %llu ns", (unsigned long long)sync_value(vcpu, 3));
+	stop = 1;
+	host_join(t);
+	vcpu_run_sync(vcpu, 4);
+	vcpu_run_done(vcpu);
+}
+
+static const struct test_case cases[] = {
+	{ "system_time", test_system_time },
+	{ "steal_time", test_steal },
+};
+
+TEST_MAIN(cases)
