@@ -174,6 +174,9 @@ extern const struct emu_opcode emu_two_byte[256];
 extern const struct emu_opcode emu_map_38[256];
 extern const struct emu_opcode emu_extension[][8];
 
+/* operand.c: masks by size, cheaper than shifts */
+extern const u64 emu_size_mask[16];
+
 static inline bool emu_is_long(const struct emu *e)
 {
 	return e->mode == EMU_MODE_LONG;
@@ -190,9 +193,10 @@ static inline bool emu_is_memory(const struct emu_insn *in)
 	return in->mod != 3;
 }
 
+/* The low @size (1 to 8) bytes. */
 static inline u64 emu_mask(unsigned int size)
 {
-	return ~0ULL >> (64 - 8 * size);
+	return emu_size_mask[size & 15];
 }
 
 static inline u64 emu_sign_extend(u64 val, unsigned int size)
@@ -202,8 +206,43 @@ static inline u64 emu_sign_extend(u64 val, unsigned int size)
 	return (u64)((s64)(val << shift) >> shift);
 }
 
+static inline bool emu_is_canonical(const struct emu *e, u64 la)
+{
+	unsigned int shift = 64 - e->va_bits;
+
+	return (u64)((s64)(la << shift) >> shift) == la;
+}
+
+/* AH, CH, DH, BH: byte registers 4 to 7 of an instruction without REX. */
+static inline bool is_high_byte(const struct emu *e, unsigned int nr, unsigned int size)
+{
+	return size == 1 && nr >= 4 && nr < 8 && !e->insn.rex;
+}
+
+/* A general register by its encoding, as an operand of the decoded instruction. */
+static inline u64 emu_reg_read(const struct emu *e, unsigned int nr, unsigned int size)
+{
+	if (unlikely(is_high_byte(e, nr, size)))
+		return (e->gpr[nr & 3] >> 8) & 0xff;
+	return e->gpr[nr & 15] & emu_mask(size);
+}
+
+/* Effective address of the memory operand: emu_address() for the rooms outside. */
+static inline u64 effective_address(const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+	u64 ea = (u64)in->disp;
+
+	if (in->base == BASE_RIP)
+		ea += e->next_rip;
+	else if (in->base != BASE_NONE)
+		ea += e->gpr[in->base & 15];
+	if (in->index != BASE_NONE)
+		ea += e->gpr[in->index & 15] << in->scale;
+	return ea & emu_mask(in->addr_size);
+}
+
 /* operand.c: registers */
-u64 emu_reg_read(const struct emu *e, unsigned int nr, unsigned int size);
 void emu_reg_write(struct emu *e, unsigned int nr, unsigned int size, u64 val);
 void emu_gpr_write(struct emu *e, unsigned int nr, unsigned int size, u64 val);
 
@@ -221,7 +260,6 @@ int emu_write_seg(struct emu *e, unsigned int seg, u64 ea, u64 val, unsigned int
 int emu_operand_linear(struct emu *e, unsigned int size, unsigned int acc, u64 *la);
 int emu_read_operand(struct emu *e, unsigned int kind, u64 *val);
 int emu_write_operand(struct emu *e, unsigned int kind, u64 val);
-bool emu_is_canonical(const struct emu *e, u64 la);
 
 /* arith.c: pure computing, no access to memory */
 u64 emu_compute(const struct emu_insn *in, u64 dst, u64 src, u64 third, u64 *flags);

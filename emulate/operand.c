@@ -11,6 +11,11 @@
  */
 #include "internal.h"
 
+const u64 emu_size_mask[16] = {
+	[1] = 0xff, [2] = 0xffff, [3] = 0xffffff, [4] = 0xffffffff, [5] = 0xffffffffff,
+	[6] = 0xffffffffffff, [7] = 0xffffffffffffff, [8] = ~0ULL,
+};
+
 int emu_raise_error(struct emu *e, u8 vector, u32 error)
 {
 	e->fault.vector = vector;
@@ -26,27 +31,6 @@ int emu_raise(struct emu *e, u8 vector)
 	emu_raise_error(e, vector, 0);
 	e->fault.has_error = false;
 	return EMU_FAULT;
-}
-
-bool emu_is_canonical(const struct emu *e, u64 la)
-{
-	unsigned int shift = 64 - e->va_bits;
-
-	return (u64)((s64)(la << shift) >> shift) == la;
-}
-
-/* AH, CH, DH, BH: byte registers 4 to 7 of an instruction without REX. */
-static inline bool is_high_byte(const struct emu *e, unsigned int nr, unsigned int size)
-{
-	return size == 1 && nr >= 4 && nr < 8 && !e->insn.rex;
-}
-
-/* A general register by its encoding, as an operand of the decoded instruction. */
-u64 emu_reg_read(const struct emu *e, unsigned int nr, unsigned int size)
-{
-	if (unlikely(is_high_byte(e, nr, size)))
-		return (e->gpr[nr & 3] >> 8) & 0xff;
-	return e->gpr[nr & 15] & emu_mask(size);
 }
 
 /* A general register by its number, without high bytes.  A dword clears the upper half. */
@@ -80,16 +64,7 @@ void emu_reg_write(struct emu *e, unsigned int nr, unsigned int size, u64 val)
 
 u64 emu_address(const struct emu *e)
 {
-	const struct emu_insn *in = &e->insn;
-	u64 ea = (u64)in->disp;
-
-	if (in->base == BASE_RIP)
-		ea += e->next_rip;
-	else if (in->base != BASE_NONE)
-		ea += e->gpr[in->base & 15];
-	if (in->index != BASE_NONE)
-		ea += e->gpr[in->index & 15] << in->scale;
-	return ea & emu_mask(in->addr_size);
+	return effective_address(e);
 }
 
 /* Offset within the limit?  Expand-down segments begin above it. */
@@ -309,7 +284,7 @@ static u64 bit_string_offset(const struct emu *e)
 int emu_operand_linear(struct emu *e, unsigned int size, unsigned int acc, u64 *la)
 {
 	const struct emu_insn *in = &e->insn;
-	u64 ea = emu_address(e);
+	u64 ea = effective_address(e);
 
 	if (unlikely(in->row.class == CLASS_BIT && in->row.src == OPR_REG))
 		ea = (ea + bit_string_offset(e)) & emu_mask(in->addr_size);
@@ -352,15 +327,16 @@ int emu_read_operand(struct emu *e, unsigned int kind, u64 *val)
 {
 	const struct emu_insn *in = &e->insn;
 
+	if (likely(kind == OPR_REG)) {
+		*val = emu_reg_read(e, in->reg, in->op_size);
+		return EMU_CONTINUE;
+	}
 	switch (kind) {
 	case OPR_RM:
 	case OPR_RM8:
 	case OPR_RM16:
 	case OPR_RM32:
 		return read_rm(e, operand_size(in, kind), val);
-	case OPR_REG:
-		*val = emu_reg_read(e, in->reg, in->op_size);
-		break;
 	case OPR_ACC:
 		*val = e->gpr[EMU_RAX] & emu_mask(in->op_size);
 		break;
