@@ -8,6 +8,7 @@
  * keel_event_interrupted() and goes in again.
  */
 #include <linux/smp.h>
+#include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro around a tracepoint on newer kernels */
 #include <asm/trapnr.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
