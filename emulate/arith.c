@@ -31,7 +31,8 @@ static inline u64 result_flags(u64 res, unsigned int size)
 
 void emu_flags_result(u64 res, unsigned int size, u64 *flags)
 {
-	*flags = (*flags & ~(u64)(FL_SF | FL_ZF | FL_PF)) | result_flags(res & emu_mask(size), size);
+	*flags &= ~(u64)(FL_SF | FL_ZF | FL_PF);
+	*flags |= result_flags(res & emu_mask(size), size);
 }
 
 static u64 add(u64 dst, u64 src, u64 carry, unsigned int size, u64 *flags)

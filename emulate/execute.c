@@ -50,7 +50,7 @@ static void exec_widen(struct emu *e)
 	u64 acc = e->gpr[EMU_RAX];
 
 	if (e->insn.row.op == EMU_OP_CBW)
-		emu_gpr_write(e, EMU_RAX, size, emu_sign_extend(acc & emu_mask(size / 2), size / 2));
+		emu_gpr_write(e, EMU_RAX, size, emu_sign_extend(acc, size / 2));
 	else
 		emu_gpr_write(e, EMU_RDX, size, (acc >> (8 * size - 1)) & 1 ? ~0ULL : 0);
 }

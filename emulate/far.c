@@ -99,7 +99,8 @@ static int far_pointer(struct emu *e, u16 *selector, u64 *offset)
 	ea = emu_address(e);
 	ret = emu_read_seg(e, in->seg, ea, offset, in->op_size);
 	if (!ret)
-		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size), &sel, 2);
+		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size),
+				   &sel, 2);
 	if (!ret)
 		*selector = (u16)sel;
 	return ret;

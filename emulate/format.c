@@ -198,7 +198,8 @@ static void put_operand(struct text *t, const struct emu *e, unsigned int kind)
 		break;
 	default:	/* OPR_XMMRM */
 		if (emu_is_memory(in))
-			put_memory(t, in, in->row.flags & F_VEC4 ? 4 : in->row.flags & F_VEC8 ? 8 : 16);
+			put_memory(t, in, in->row.flags & F_VEC4 ? 4 :
+				   in->row.flags & F_VEC8 ? 8 : 16);
 		else
 			put_numbered(t, "xmm", in->rm);
 		break;

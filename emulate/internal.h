@@ -44,14 +44,12 @@
 #define VEC_BR		5
 #define VEC_UD		6
 #define VEC_NM		7
-#define VEC_TS		10
 #define VEC_NP		11
 #define VEC_SS		12
 #define VEC_GP		13
 #define VEC_AC		17
 
 /* Control register bits that the emulator itself consults */
-#define CR0_PE		0x00000001u
 #define CR0_MP		0x00000002u
 #define CR0_EM		0x00000004u
 #define CR0_TS		0x00000008u

@@ -75,7 +75,7 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0x58 ... 0x5f] = R(POP, STACK, RM, NONE, F_D64),
 	[0x60] = OP(PUSHA, STACK, F_I64 | F_MULTI),
 	[0x61] = OP(POPA, STACK, F_I64),
-	[0x62] = R(BOUND, BRANCH, REG, RM, M | F_I64 | F_MEM | F_MAYBE_VEX),	/* EVEX in long mode or with mod 3 */
+	[0x62] = R(BOUND, BRANCH, REG, RM, M | F_I64 | F_MEM | F_MAYBE_VEX),	/* or EVEX */
 	[0x63] = BY(MODE, ARPL, NONE, NONE, M),
 	[0x64] = SEGPFX(FS),
 	[0x65] = SEGPFX(GS),
@@ -105,7 +105,7 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0x8c] = R(MOV_SREG, SEGMENT, RM, SREG, M),
 	[0x8d] = R(LEA, MOV, REG, RM, M | F_MEM | F_WRITE),
 	[0x8e] = R(MOV_SREG, SEGMENT, SREG, RM16, M),
-	[0x8f] = BY(REG, POP, RM, NONE, M | F_D64 | F_MAYBE_VEX),	/* XOP if reg is not 0 and the map is 8 or more */
+	[0x8f] = BY(REG, POP, RM, NONE, M | F_D64 | F_MAYBE_VEX),	/* or XOP */
 	[0x90] = BY(PREFIX, NOP, RM, ACC, F_RW),
 	[0x91 ... 0x97] = R(XCHG, XCHG, RM, ACC, F_RW),
 	[0x98] = OP(CBW, MOV, 0),
@@ -345,8 +345,10 @@ const struct emu_opcode emu_extension[][8] = {
 		OP(XCHG, XCHG, 0), OP(XCHG, XCHG, 0), OWNER(PAUSE, 0), OP(XCHG, XCHG, 0),
 	},
 	[EXT_GROUP6] = {
-		OP(SLDT, SYSTEM, F_PROT | F_TRAP | F_UMIP), OP(STR, SYSTEM, F_PROT | F_TRAP | F_UMIP),
-		OP(LLDT, SYSTEM, F_PROT | F_TRAP | F_PRIV), OP(LTR, SYSTEM, F_PROT | F_TRAP | F_PRIV),
+		OP(SLDT, SYSTEM, F_PROT | F_TRAP | F_UMIP),
+		OP(STR, SYSTEM, F_PROT | F_TRAP | F_UMIP),
+		OP(LLDT, SYSTEM, F_PROT | F_TRAP | F_PRIV),
+		OP(LTR, SYSTEM, F_PROT | F_TRAP | F_PRIV),
 		OP(VERR, SEGMENT, F_PROT), OP(VERW, SEGMENT, F_PROT),
 	},
 	[EXT_GROUP7] = {
@@ -399,7 +401,7 @@ const struct emu_opcode emu_extension[][8] = {
 	},
 	[EXT_GROUP9_MEM] = {
 		[1] = OP(CMPXCHG8B, XCHG, F_RW | F_LOCK),
-		[3] = LEN(0), [4] = LEN(0), [5] = LEN(0),		/* XRSTORS, XSAVEC, XSAVES */
+		[3] = LEN(0), [4] = LEN(0), [5] = LEN(0),	/* XRSTORS, XSAVEC, XSAVES */
 		[6] = BY(PREFIX, VMPTR, NONE, NONE, 0),
 		[7] = R(VMPTRST, OWNER, RM, NONE, F_PROT | F_TRAP),
 	},

@@ -245,7 +245,8 @@ static int exec_load_far(struct emu *e)
 
 	ret = emu_read_seg(e, in->seg, ea, &offset, in->op_size);
 	if (!ret)
-		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size), &sel, 2);
+		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size),
+				   &sel, 2);
 	if (!ret)
 		ret = emu_load_segment(e, seg, (u16)sel);
 	if (!ret)

@@ -15,7 +15,7 @@
 
 #define TSS_IO_BASE	102	/* offset of the I/O permission bitmap's offset */
 
-/* The I/O permission bitmap, asked when IOPL does not suffice.  TSS format: SDM, "Task Management". */
+/* The I/O permission bitmap, asked when IOPL does not suffice (SDM, "Task Management"). */
 static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 {
 	unsigned int mask = ((1u << size) - 1) << (port & 7);
@@ -160,7 +160,7 @@ static int string_ins(struct emu *e)
 	return EMU_CONTINUE;
 }
 
-/* Gather up to @units units into io_buf, leaving room in the log for the rest of the instruction. */
+/* Gather up to @units units into io_buf, leaving room in the log for what follows. */
 static int gather_batch(struct emu *e, u64 ea, unsigned int size, unsigned int units)
 {
 	unsigned int i;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "test.h"
-#include "machine.h"
+#include "unit_machine.h"
 
 #define R EMU_MODE_REAL
 #define P EMU_MODE_PROT32

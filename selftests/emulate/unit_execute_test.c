@@ -4,7 +4,7 @@
  * segmentation, privilege, the stack, branches, system registers, XMM moves.
  */
 #include "test.h"
-#include "machine.h"
+#include "unit_machine.h"
 
 #define R EMU_MODE_REAL
 #define V EMU_MODE_VM86

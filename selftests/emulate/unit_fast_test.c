@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The fast classifier and the skip lengths agree with the full decoder and executor. */
 #include "test.h"
-#include "machine.h"
+#include "unit_machine.h"
 
 static u64 seed = 88172645463325252ULL;
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "test.h"
-#include "machine.h"
+#include "unit_machine.h"
 
 #define ROUNDS	400000
 

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #include "test.h"
-#include "machine.h"
+#include "unit_machine.h"
 
 #define BUFFER_SIZE	512
 #define ROUNDS		1500	/* per row */

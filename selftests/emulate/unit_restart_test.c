@@ -5,7 +5,7 @@
  * had answered at once.  REP commits by iteration.
  */
 #include "test.h"
-#include "machine.h"
+#include "unit_machine.h"
 
 #define L EMU_MODE_LONG
 

@@ -4,7 +4,7 @@
  * error codes, accessed and busy bits, real-mode vectors and IRET.
  */
 #include "test.h"
-#include "machine.h"
+#include "unit_machine.h"
 
 #define R EMU_MODE_REAL
 #define P EMU_MODE_PROT32

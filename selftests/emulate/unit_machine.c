@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "machine.h"
+#include "unit_machine.h"
 
 static struct machine *to_machine(struct emu *e)
 {
