@@ -17,7 +17,7 @@
 #define CODE		0x8000ULL
 #define CODE_SIZE	0x4000ULL
 #define DEFAULT_SEEDS	60
-#define RUN_MS		8
+#define RUN_MS		10
 #define MAX_EXITS	2000
 
 static u64 state;
@@ -78,13 +78,61 @@ static void fill(u8 *p, size_t n)
 		spare_tcg(p, n);
 }
 
+/*
+ * Every vector leads to a place of its own in the random code, so that a guest
+ * goes on behind its faults.
+ */
+#define HANDLER(v)	(CODE + 0x2000 + (v) * 32ULL)
+
+static void put_gates32(struct vm *vm, u64 selector, u64 type)
+{
+	u64 *idt = vm_hva(vm, VM_IDT), v;
+
+	for (v = 0; v < 256; v++)
+		idt[v] = HANDLER(v) | selector << 16 | type << 40;
+}
+
 static void start_real(struct vcpu *vcpu, u64 gpa)
 {
+	u32 *ivt = vm_hva(vcpu->vm, 0), v;
+
+	for (v = 0; v < 256; v++)
+		ivt[v] = HANDLER(v);
 	vcpu_start_real(vcpu, gpa >> 4, 0);
+}
+
+static void start_prot16(struct vcpu *vcpu, u64 gpa)
+{
+	put_gates32(vcpu->vm, SEL_CODE16, 0x86);
+	vcpu_start_prot16(vcpu, gpa);
+}
+
+static void start_prot32(struct vcpu *vcpu, u64 gpa)
+{
+	put_gates32(vcpu->vm, SEL_CODE32, 0x8e);
+	vcpu_start_prot32(vcpu, gpa);
+}
+
+static void start_paged32(struct vcpu *vcpu, u64 gpa)
+{
+	put_gates32(vcpu->vm, SEL_CODE32, 0x8e);
+	vcpu_start_paged32(vcpu, gpa);
+}
+
+static void start_pae(struct vcpu *vcpu, u64 gpa)
+{
+	put_gates32(vcpu->vm, SEL_CODE32, 0x8e);
+	vcpu_start_pae(vcpu, gpa);
 }
 
 static void start_long(struct vcpu *vcpu, u64 gpa)
 {
+	u64 *idt = vm_hva(vcpu->vm, VM_IDT), v;
+
+	for (v = 0; v < 256; v++) {
+		idt[2 * v] = HANDLER(v) | (u64)SEL_CODE64 << 16 | 0x8eULL << 40;
+		idt[2 * v + 1] = 0;
+	}
 	vcpu_start64(vcpu, (void *)gpa);
 }
 
@@ -216,10 +264,10 @@ static void run_mode(void (*start)(struct vcpu *vcpu, u64 gpa))
 }
 
 static void test_real(void) { run_mode(start_real); }
-static void test_prot16(void) { run_mode(vcpu_start_prot16); }
-static void test_prot32(void) { run_mode(vcpu_start_prot32); }
-static void test_paged32(void) { run_mode(vcpu_start_paged32); }
-static void test_pae(void) { run_mode(vcpu_start_pae); }
+static void test_prot16(void) { run_mode(start_prot16); }
+static void test_prot32(void) { run_mode(start_prot32); }
+static void test_paged32(void) { run_mode(start_paged32); }
+static void test_pae(void) { run_mode(start_pae); }
 static void test_long(void) { run_mode(start_long); }
 
 static const struct test_case cases[] = {
