@@ -42,7 +42,7 @@ static void ioeventfd_free_rcu(struct rcu_head *rcu)
 	ioeventfd_free(container_of(rcu, struct ioeventfd, rcu));
 }
 
-/* @len is 1, 2, 4 or 8, and @datamatch was cut to it when it was assigned. */
+/* @len is 1, 2, 4 or 8. A @datamatch wider than that never matches. */
 static bool data_matches(const struct ioeventfd *p, unsigned int len, const void *data)
 {
 	u64 val = 0;
@@ -107,12 +107,6 @@ static struct bus *ioeventfd_bus(struct vm *vm, const struct kvm_ioeventfd *args
 	return args->flags & KVM_IOEVENTFD_FLAG_PIO ? &vm->pio : &vm->mmio;
 }
 
-/* The part of the value that a write of this length can carry. */
-static u64 datamatch_cut(const struct kvm_ioeventfd *args)
-{
-	return args->len < 8 ? args->datamatch & (BIT_ULL(args->len * 8) - 1) : args->datamatch;
-}
-
 static int ioeventfd_assign(struct vm *vm, struct irqchip *irq, const struct kvm_ioeventfd *args)
 {
 	struct eventfd_ctx *eventfd = eventfd_ctx_fdget(args->fd);
@@ -130,7 +124,7 @@ static int ioeventfd_assign(struct vm *vm, struct irqchip *irq, const struct kvm
 	p->bus = ioeventfd_bus(vm, args);
 	p->length = args->len;
 	p->wildcard = !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH);
-	p->datamatch = p->wildcard ? 0 : datamatch_cut(args);
+	p->datamatch = p->wildcard ? 0 : args->datamatch;
 	p->dev = (struct bus_device) {
 		.ops = &ioeventfd_ops,
 		.base = args->addr,
@@ -161,7 +155,7 @@ static int ioeventfd_deassign(struct vm *vm, struct irqchip *irq, const struct k
 	mutex_lock(&irq->lock);
 	list_for_each_entry_safe(p, next, &irq->ioeventfds, link) {
 		if (p->bus != bus || p->eventfd != eventfd || p->dev.base != args->addr || p->length != args->len ||
-		    p->wildcard != wildcard || (!wildcard && p->datamatch != datamatch_cut(args)))
+		    p->wildcard != wildcard || (!wildcard && p->datamatch != args->datamatch))
 			continue;
 		list_del(&p->link);
 		keel_bus_remove(bus, &p->dev);

@@ -198,25 +198,21 @@ static void irqfd_release(struct work_struct *work)
 	struct irqchip *irq = irqfd->irq;
 	u64 count;
 
+	/* the lock also makes this wait for an assignment that has not come to its end */
+	mutex_lock(&irq->lock);
 	/* no callback runs or begins after this */
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
-	if (!irqfd->resampler) {
-		irqfd_free(irqfd);
-		return;
-	}
-	mutex_lock(&irq->lock);
-	resampler_leave(irqfd);
+	if (irqfd->resampler)
+		resampler_leave(irqfd);
 	mutex_unlock(&irq->lock);
 	/* an acknowledgement may be at the resamplefd */
-	call_rcu(&irqfd->rcu, irqfd_free_rcu);
+	if (irqfd->resampler)
+		call_rcu(&irqfd->rcu, irqfd_free_rcu);
+	else
+		irqfd_free(irqfd);
 }
 
 /* ---- ioctl --------------------------------------------------------------------------------------------------------------------- */
-
-static struct eventfd_ctx *eventfd_get(int fd)
-{
-	return eventfd_ctx_fdget(fd);
-}
 
 /* Publish a filled irqfd and hook it to its eventfd. irqchip.lock held. */
 static int irqfd_activate(struct irqfd *irqfd, struct file *file)
@@ -225,6 +221,8 @@ static int irqfd_activate(struct irqfd *irqfd, struct file *file)
 	struct irqfd *other;
 	__poll_t events;
 
+	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
+	init_poll_funcptr(&irqfd->pt, irqfd_queue_wait);
 	spin_lock_irq(&irq->irqfd_lock);
 	list_for_each_entry(other, &irq->irqfds, link) {
 		if (other->eventfd == irqfd->eventfd) {
@@ -236,8 +234,6 @@ static int irqfd_activate(struct irqfd *irqfd, struct file *file)
 	spin_unlock_irq(&irq->irqfd_lock);
 	WRITE_ONCE(irq->irqfd_used, true);
 
-	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
-	init_poll_funcptr(&irqfd->pt, irqfd_queue_wait);
 	events = vfs_poll(file, &irqfd->pt);
 	/* signalled before the hook was in */
 	if (events & EPOLLIN)
@@ -256,7 +252,7 @@ static int irqfd_assign_file(struct irqfd *irqfd, const struct kvm_irqfd *args, 
 		return PTR_ERR(ctx);
 	irqfd->eventfd = ctx;
 	if (args->flags & KVM_IRQFD_FLAG_RESAMPLE) {
-		ctx = eventfd_get(args->resamplefd);
+		ctx = eventfd_ctx_fdget(args->resamplefd);
 		if (IS_ERR(ctx))
 			return PTR_ERR(ctx);
 		irqfd->resamplefd = ctx;
@@ -303,7 +299,7 @@ static int irqfd_assign(struct irqchip *irq, const struct kvm_irqfd *args)
 
 static int irqfd_deassign(struct irqchip *irq, const struct kvm_irqfd *args)
 {
-	struct eventfd_ctx *ctx = eventfd_get(args->fd);
+	struct eventfd_ctx *ctx = eventfd_ctx_fdget(args->fd);
 	struct irqfd *irqfd, *next;
 
 	if (IS_ERR(ctx))

@@ -627,6 +627,7 @@ static void set_id(struct lapic *apic)
 		lapic_set_reg(apic, APIC_LDR, lapic_x2apic_ldr(id));
 	} else {
 		lapic_set_reg(apic, APIC_ID, id << 24);
+		lapic_set_reg(apic, APIC_LDR, 0);
 	}
 }
 
