@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/uaccess.h>
+#include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -367,7 +368,7 @@ static int run_loaded(struct vcpu *vcpu)
 	keel_host_fpu_load(&vcpu->fpu);
 	ret = keel_complete_user_io(vcpu);
 	if (ret > 0) {
-		if (READ_ONCE(vcpu->run->immediate_exit)) {
+		if (READ_ONCE(vcpu->run->keel_immediate_exit)) {
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
 			ret = -EINTR;
 		} else {
