@@ -261,6 +261,14 @@ static int enable_user_space_msr(struct vm *vm, u64 mask)
 	return 0;
 }
 
+static int enable_hypercall_exits(struct vm *vm, u64 calls)
+{
+	if (only(calls, cap_value(KVM_CAP_EXIT_HYPERCALL)))
+		return -EINVAL;
+	vm->hypercall_exits = calls;
+	return 0;
+}
+
 static int enable_max_vcpu_id(struct vm *vm, u64 max)
 {
 	if (!max || max > KEEL_MAX_VCPU_ID || vm->nr_vcpus)
@@ -317,6 +325,8 @@ static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 #endif
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return enable_user_space_msr(vm, cap->args[0]);
+	case KVM_CAP_EXIT_HYPERCALL:
+		return enable_hypercall_exits(vm, cap->args[0]);
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		if (only(cap->args[0], 1))
 			return -EINVAL;
