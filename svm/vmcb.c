@@ -113,6 +113,8 @@ static const u8 required[] = {
 	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_DB, INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_AC,
 	/* the host's */
 	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_MC,
+	/* may be the other vendor's hypercall instruction */
+	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_UD,
 };
 
 struct intercepts {
