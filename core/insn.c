@@ -558,7 +558,7 @@ enum emu_mode keel_insn_mode(struct vcpu *vcpu)
 
 	if (!vcpu_is_protected(vcpu))
 		return EMU_MODE_REAL;
-	cs = vcpu_seg(vcpu, SEG_CS)->ar;
+	cs = vcpu_cs(vcpu)->ar;
 	if (vcpu_is_long_mode(vcpu)) {
 		if (cs & SEG_L)
 			return EMU_MODE_LONG;

@@ -514,6 +514,6 @@ unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
 	gva_t gva = vcpu_rip(vcpu);
 
 	if (unlikely(!vcpu_is_64bit_code(vcpu)))
-		gva = (u32)(gva + vcpu_seg(vcpu, SEG_CS)->base);
+		gva = (u32)(gva + vcpu_cs(vcpu)->base);
 	return keel_fetch_linear_atomic(vcpu, gva, access, buf, max);
 }
