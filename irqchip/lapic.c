@@ -844,10 +844,7 @@ int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
 		lapic_set_reg(apic, i << 4, val & saved_mask(i << 4));
 	}
 	count = lapic_reg(apic, APIC_TMCCT);
-	/* vectors below 16 do not exist */
-	apic->isr[0] &= ~0xfffful;
-	apic->tmr[0] &= ~0xfffful;
-	apic->irr[0] &= ~0xfffful;
+	/* vectors below 16 may be there; no priority lets them through */
 	WRITE_ONCE(apic->isr_top, highest_vector(apic->isr));
 	lapic_set_reg(apic, APIC_LVR, LAPIC_VERSION);
 	if (apic->x2apic) {
