@@ -262,7 +262,10 @@ static bool clock_pair_for(struct vcpu *vcpu, u64 *ns, u64 *guest_tsc)
 	return master;
 }
 
-/* While the host's TSC is unstable the guest's must at least keep up with the time that passed. */
+/*
+ * While the host's TSC is unstable the guest's must at least keep up with the time that passed. Less than a millisecond
+ * is left alone: a host that merely does not trust its TSC would else move the vCPUs' TSCs apart by small steps.
+ */
 static void tsc_catch_up(struct vcpu *vcpu)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
@@ -271,7 +274,7 @@ static void tsc_catch_up(struct vcpu *vcpu)
 	if (likely(!check_tsc_unstable()) || vcpu->tsc.generation != READ_ONCE(c->tsc_generation))
 		return;
 	behind = c->last_tsc_write + khz_cycles(vcpu->tsc.khz, host_clock_ns() - c->last_tsc_ns) - keel_tsc_read(vcpu);
-	if (behind > 0)
+	if (behind > (s64)vcpu->tsc.khz)
 		keel_tsc_adjust(vcpu, behind);
 }
 
