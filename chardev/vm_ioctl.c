@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/tsc.h>
+#include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/bus.h>
 #include <keel/irq.h>
@@ -350,7 +351,14 @@ static long vm_get_stats_fd(void *object, void *arg, unsigned long raw)
 	return vm_stats_file_create(object);
 }
 
+static long vm_get_last_error(void *object, void *arg, unsigned long raw)
+{
+	keel_last_error(object, arg);
+	return 0;
+}
+
 static const struct ioctl_row vm_rows[] = {
+	{ KEEL_GET_LAST_ERROR,		ROW_OUT,				vm_get_last_error },
 	{ KVM_CHECK_EXTENSION,		ROW_VALUE,				vm_check_extension },
 	{ KVM_CREATE_VCPU,		ROW_VALUE | ROW_LOCK,			vm_create_vcpu },
 	{ KVM_GET_DIRTY_LOG,		ROW_IN,					do_keel_memory_get_dirty_log },

@@ -611,7 +611,7 @@ static int emulation_failed(struct vcpu *vcpu)
 
 	vcpu->stats.insn_emulation_fail++;
 	emu_format(e, text, sizeof(text));
-	pr_err_ratelimited("keel: %s vcpu %u: cannot emulate %s\n", vcpu->vm->stats_id, vcpu->id, text);
+	keel_explain(vcpu->vm, vcpu->id, "cannot emulate %s", text);
 	emu_forget(e);
 	vcpu->io.have = 0;
 

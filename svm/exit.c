@@ -356,9 +356,9 @@ static int slow_invalid(struct svm_vcpu *svm)
 	struct svm_violation v;
 
 	if (svm_check(svm->vmcb, &env, &v))
-		pr_warn_ratelimited("vCPU %u: VMRUN refused: %s = %#llx: %s\n", svm->vcpu.id, v.field, v.value, v.rule);
+		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused: %s = %#llx: %s", v.field, v.value, v.rule);
 	else
-		pr_warn_ratelimited("vCPU %u: VMRUN refused, and no rule known to Keel is broken\n", svm->vcpu.id);
+		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused, and no rule known to Keel is broken");
 	return keel_do_failed_entry(&svm->vcpu, SVM_EXIT_ERR);
 }
 
