@@ -2,9 +2,10 @@
 /*
  * What is intercepted: the VMCB's vectors, the I/O and the MSR permission maps.
  *
- * All ports exit, so one I/O map serves every VM. The MSR maps are shared as well: without and with direct access to SPEC_CTRL,
- * and one more of each for VMs with an MSR filter, which is asked at every access. A vCPU's interception of an instruction depends on what its guest may know of (CPUID), what the launcher asked for
- * (debugging, KVM_CAP_X86_DISABLE_EXITS), and where guest and hardware values of a register differ.
+ * All ports exit, so one I/O map serves every VM. The MSR maps are shared as well: one as usual, one with direct access to
+ * SPEC_CTRL, and one for VMs with an MSR filter, which is asked at every access. What a vCPU intercepts besides depends on
+ * what its guest may know of (CPUID), what the launcher asked for (debugging, KVM_CAP_X86_DISABLE_EXITS), and where guest and
+ * hardware values of a register differ.
  */
 #include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
@@ -27,10 +28,14 @@
 
 static void *iopm;
 
-/* Index of a map: sum of what holds. */
-#define MSRPM_SPEC	1	/* SPEC_CTRL direct: VMRUN switches it */
-#define MSRPM_FILTERED	2	/* all others intercepted: the launcher's filter decides */
-static void *msrpms[4];
+enum msrpm {
+	MSRPM_PLAIN,		/* direct_msrs[] */
+	MSRPM_SPEC,		/* and SPEC_CTRL, which VMRUN switches */
+	MSRPM_FILTERED,		/* none: the launcher's filter decides */
+	NR_MSRPMS,
+};
+
+static void *msrpms[NR_MSRPMS];
 
 /*
  * MSRs without any exit. Each is switched by VMLOAD and VMSAVE, or is part of a segment there. Not here:
@@ -82,11 +87,12 @@ int svm_maps_create(void)
 		msrpms[n] = map_alloc(MSRPM_ORDER);
 		if (!msrpms[n])
 			goto err_destroy;
-		for (i = 0; i < ARRAY_SIZE(direct_msrs) && !(n & MSRPM_FILTERED); i++)
-			allow_msr(msrpms[n], direct_msrs[i]);
-		if (n & MSRPM_SPEC)
-			allow_msr(msrpms[n], MSR_IA32_SPEC_CTRL);
 	}
+	for (i = 0; i < ARRAY_SIZE(direct_msrs); i++) {
+		allow_msr(msrpms[MSRPM_PLAIN], direct_msrs[i]);
+		allow_msr(msrpms[MSRPM_SPEC], direct_msrs[i]);
+	}
+	allow_msr(msrpms[MSRPM_SPEC], MSR_IA32_SPEC_CTRL);
 	return 0;
 
 err_destroy:
@@ -116,7 +122,7 @@ static const u8 required[] = {
 	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_INIT, INTERCEPT_VINTR,
 	INTERCEPT_SELECTIVE_CR0, INTERCEPT_CR4_WRITE, INTERCEPT_CR8_WRITE,
 	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_RSM, INTERCEPT_INVD, INTERCEPT_WBINVD,
-	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_SHUTDOWN, INTERCEPT_FERR_FREEZE,
+	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_SHUTDOWN,
 	/* with EFER.SVME set in hardware these would work in the guest */
 	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE, INTERCEPT_STGI, INTERCEPT_CLGI,
 	INTERCEPT_SKINIT, INTERCEPT_INVLPGA,
@@ -200,12 +206,13 @@ void svm_intercepts_changed(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 	struct intercepts in = { };
-	unsigned int map = 0, i;
+	enum msrpm map = MSRPM_PLAIN;
+	unsigned int i;
 
-	if (svm_caps.spec_ctrl && (vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
-		map |= MSRPM_SPEC;
 	if (rcu_access_pointer(vcpu->vm->msr_filter))
-		map |= MSRPM_FILTERED;
+		map = MSRPM_FILTERED;
+	else if (svm_caps.spec_ctrl && (vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
+		map = MSRPM_SPEC;
 
 	for (i = 0; i < ARRAY_SIZE(required); i++)
 		want(&in, required[i]);
@@ -231,7 +238,7 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 	struct vmcb_control_area *control = &svm->vmcb->control;
 
 	control->iopm_base_pa = map_pa(iopm);
-	control->msrpm_base_pa = map_pa(msrpms[0]);
+	control->msrpm_base_pa = map_pa(msrpms[MSRPM_PLAIN]);
 	control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	if (svm_caps.pause_filter)
 		control->pause_filter_count = PAUSE_COUNT;
