@@ -12,7 +12,7 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <keel/exit.h>
 #include "ept.h"
 
@@ -266,6 +266,11 @@ int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
 		case STEP_HOST:
 			ret = host_page_fault_in(vcpu->vm->mm, req.hva, req.write);
 			req.around = false;
+			if (ret == -EHWPOISON) {
+				/* the launcher learns the address by the signal, which also ends KVM_RUN */
+				send_sig_mceerr(BUS_MCEERR_AR, (void __user *)req.hva, PAGE_SHIFT, current);
+				return FAULT_MAPPED;
+			}
 			break;
 		default:
 			ret = memory_top_up(mem, req.wanted);

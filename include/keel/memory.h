@@ -83,7 +83,7 @@ enum fault_result {
 	FAULT_MAPPED,		/* enter the guest again */
 	FAULT_MMIO,		/* no slot: emulate */
 	FAULT_MMIO_RO,		/* write to a read-only slot: emulate, the write goes to user space */
-	/* negative errno: -EFAULT host page not to be had, -EINTR signal, -ENOMEM, -EHWPOISON */
+	/* negative errno: -EFAULT host page not to be had, -EINTR signal, -ENOMEM */
 };
 
 /**
@@ -93,7 +93,8 @@ enum fault_result {
  * @access: FAULT_* of exit.h
  *
  * Maps the page and, where the host has neighbours mapped, these too; uses 2M and 1G entries where host memory is
- * huge. Context: may sleep, interrupts on, no locks.
+ * huge. A poisoned page sends SIGBUS (BUS_MCEERR_AR) to the thread, as KVM does. Context: may sleep, interrupts on, no
+ * locks.
  * Return: enum fault_result or negative errno.
  */
 int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);
