@@ -231,6 +231,7 @@ struct vcpu_tsc {
 	u32 khz;
 	u64 last_host;		/* host and guest TSC when last taken off a CPU, while the host's TSC is unstable */
 	u64 last_guest;
+	s64 moved;		/* what the guest itself added since the launcher last set the TSC */
 	s64 adjust;		/* IA32_TSC_ADJUST */
 	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic.c */
 	u64 generation;
