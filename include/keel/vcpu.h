@@ -246,6 +246,7 @@ struct vcpu_msrs {
 	u64 arch_capabilities;
 	u64 platform_info;
 	u64 misc_features;
+	u64 power_ctl;
 	u64 ucode_rev;
 	u64 xss;
 	u64 mcg_status, mcg_cap, mcg_ctl;
