@@ -354,7 +354,7 @@ static int slow_invalid(struct svm_vcpu *svm)
 	struct svm_check_env env;
 	struct svm_violation v;
 
-	svm_check_env(&env);
+	svm_check_this_cpu(&env);
 	if (svm_check(svm->vmcb, &env, &v))
 		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused: %s = %#llx: %s", v.field, v.value, v.rule);
 	else

@@ -178,6 +178,8 @@ extern struct svm_caps svm_caps;
 /* caps.c */
 int svm_supported(void);
 int svm_caps_setup(void);
+struct svm_check_env;
+void svm_check_this_cpu(struct svm_check_env *env);
 void svm_cpuid_mask(struct kvm_cpuid_entry2 *entry);
 
 /* vmcb.c */
