@@ -212,6 +212,13 @@ static enum exit_verdict fast_intr(struct svm_vcpu *svm)
 	return EXIT_SLOW;
 }
 
+/* A refused VMRUN need not have flushed what it was asked to. */
+static enum exit_verdict fast_refused(struct svm_vcpu *svm)
+{
+	svm_asid_drop(svm);
+	return EXIT_SLOW;
+}
+
 /*
  * svm_exit_fast() - serve the exit with interrupts off, if that can be done
  */
@@ -233,6 +240,7 @@ enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
 		return fast_dr(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc();
+	case (u32)SVM_EXIT_ERR:	return fast_refused(svm);
 	/* taken by the host when GIF was set again */
 	case SVM_EXIT_NMI:
 	case SVM_EXIT_SMI:

@@ -198,6 +198,7 @@ int svm_cpu_enable(void);
 void svm_cpu_disable(void);
 void svm_cpu_load(struct svm_vcpu *svm);
 void svm_cpu_put(struct svm_vcpu *svm);
+void svm_asid_drop(struct svm_vcpu *svm);
 void svm_tsc_ratio_load(struct svm_vcpu *svm);
 void svm_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope);
 
