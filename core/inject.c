@@ -114,7 +114,10 @@ void keel_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 void keel_queue_nmi(struct vcpu *vcpu)
 {
 	/* one in service and one more held back: what the hardware latch can tell apart */
-	int limit = READ_ONCE(vcpu->events.nmi_masked) || vcpu->events.injected.type == EVENT_NMI ? 1 : 2;
+	const struct event *injected = &vcpu->events.injected;
+	bool in_service = READ_ONCE(vcpu->events.nmi_masked) ||
+			  (READ_ONCE(injected->valid) && READ_ONCE(injected->type) == EVENT_NMI);
+	int limit = in_service ? 1 : 2;
 
 	atomic_add_unless(&vcpu->events.nmi_pending, 1, limit);
 	vcpu_request(vcpu, REQ_EVENT);
