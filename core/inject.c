@@ -238,10 +238,9 @@ static void inject_irq(struct vcpu *vcpu)
 	keel_vendor->inject(vcpu, &irq);
 }
 
-/* One more event waits behind the one that goes in: come back right after the entry. */
-static void exit_at_once(struct vcpu *vcpu)
+/* An IPI to this CPU, taken by the guest before its first instruction; what was injected is delivered. Interrupts off. */
+void keel_exit_at_once(struct vcpu *vcpu)
 {
-	vcpu_request(vcpu, REQ_EVENT);
 	smp_send_reschedule(vcpu->cpu);
 }
 
@@ -254,7 +253,9 @@ void keel_events_prepare(struct vcpu *vcpu)
 	if (ev->exception.valid) {
 		inject_exception(vcpu);
 		if (ev->injected.valid) {
-			exit_at_once(vcpu);
+			/* one more event waits behind the one that goes in */
+			vcpu_request(vcpu, REQ_EVENT);
+			keel_exit_at_once(vcpu);
 			return;
 		}
 	} else if (ev->injected.valid) {

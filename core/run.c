@@ -152,8 +152,10 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 			keel_events_prepare(vcpu);
 			/*
 			 * An event is in hardware now: nothing may come between it and the entry. A request made
-			 * meanwhile comes with an IPI that ends the guest at once.
+			 * meanwhile, which may be the vCPU's own, ends the guest at once.
 			 */
+			if (unlikely(READ_ONCE(vcpu->requests) & OUTER_REQUESTS))
+				keel_exit_at_once(vcpu);
 		}
 		keel_host_guest_enter();
 		keel_vendor->enter(vcpu);
