@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/uaccess.h>
+#include <asm/debugreg.h>
 #include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
@@ -199,6 +200,9 @@ static int enter_guest(struct vcpu *vcpu)
 	verdict = inner_loop(vcpu);
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	xstate_restore(vcpu, &sw);
+	/* every exit disables all breakpoints in DR7 */
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
 	keel_host_note_guest_ran();
 	local_irq_enable();
 	keel_host_guest_time_end();
