@@ -153,6 +153,8 @@ static int insn_write(struct emu *e, u64 la, const void *data, unsigned int size
 	unsigned int pos, len, n = 0;
 	int ret;
 
+	if (size > sizeof(vcpu->io.data))
+		return EMU_FAILED;
 	/* the whole range must be writable before any of it changes */
 	for (pos = 0; pos < size && n < ARRAY_SIZE(gpa); pos += len) {
 		len = piece(la + pos, size - pos);
