@@ -85,6 +85,9 @@ void keel_vcpu_load(struct vcpu *vcpu)
 
 	preempt_notifier_register(&vcpu->preempt);
 	put_on_cpu(vcpu, cpu);
+	/* time may have been stolen while the launcher had the thread */
+	if (vcpu->pv.steal_time && keel_host_run_delay() != vcpu->pv.steal_last)
+		vcpu_request(vcpu, REQ_STEAL);
 	put_cpu();
 }
 

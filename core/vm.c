@@ -88,7 +88,7 @@ struct vm *keel_vm_create(void)
 	mutex_init(&vm->lock);
 	xa_init(&vm->vcpus);
 	vm->max_vcpu_id = KEEL_MAX_VCPU_ID;
-	snprintf(vm->stats_id, sizeof(vm->stats_id), "keel-%d-%lld", task_pid_nr(current),
+	snprintf(vm->stats_id, sizeof(vm->stats_id), "kvm-%d-%lld", task_pid_nr(current),
 		 atomic64_inc_return(&vm_serial));
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

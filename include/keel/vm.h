@@ -96,7 +96,7 @@ struct vm {
 	unsigned long nr_mmu_pages;	/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
 
 	struct vm_stats stats;
-	char stats_id[48];		/* "keel-<pid>-<n>", name of the binary stats */
+	char stats_id[48];		/* "kvm-<pid>-<n>", name of the binary stats: clients look for "kvm" */
 	struct vm_error *error;		/* core/explain.c: latest failure in words, NULL before the first */
 	void *vendor;			/* the backend's per-VM data, NULL if it needs none */
 };
