@@ -244,6 +244,14 @@ void keel_exit_at_once(struct vcpu *vcpu)
 	smp_send_reschedule(vcpu->cpu);
 }
 
+static void set_windows(struct vcpu *vcpu, u32 windows)
+{
+	if (windows == vcpu->windows)
+		return;
+	vcpu->windows = windows;
+	keel_vendor->windows(vcpu, windows);
+}
+
 void keel_events_prepare(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
@@ -270,6 +278,11 @@ void keel_events_prepare(struct vcpu *vcpu)
 	} else {
 		busy = false;
 	}
+	/* a debugger steps through the program, not through its interrupts: they wait, without a window */
+	if (unlikely(vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ)) {
+		set_windows(vcpu, 0);
+		return;
+	}
 
 	if (atomic_read(&ev->nmi_pending)) {
 		if (!busy && nmi_allowed(vcpu)) {
@@ -292,10 +305,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL)
 		windows |= WINDOW_IRQ;
 
-	if (windows != vcpu->windows) {
-		vcpu->windows = windows;
-		keel_vendor->windows(vcpu, windows);
-	}
+	set_windows(vcpu, windows);
 }
 
 bool keel_vcpu_has_events(struct vcpu *vcpu)

@@ -32,7 +32,8 @@ int keel_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *mp);
 int keel_set_mp_state(struct vcpu *vcpu, const struct kvm_mp_state *mp);
 /* core/debug.c. What KVM_SET_GUEST_DEBUG takes (KVM_CAP_SET_GUEST_DEBUG2). */
 #define KEEL_GUESTDBG_VALID	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP | \
-				 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+				 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | \
+				 KVM_GUESTDBG_BLOCKIRQ)
 int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);
 int keel_translate(struct vcpu *vcpu, struct kvm_translation *tr);
 int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq);	/* KVM_INTERRUPT */

@@ -2,9 +2,10 @@
 /*
  * Debugging from both sides. The guest's own debug registers and single step
  * reach its handler; KVM_SET_GUEST_DEBUG stops at each instruction, at
- * breakpoint instructions and at addresses, and the guest does not notice; debug
+ * breakpoint instructions and at addresses, holding interrupts back if asked, and the guest does not notice; debug
  * registers cross KVM_GET/SET_DEBUGREGS.
  */
+#include "apic.h"
 #include "guest.h"
 
 static volatile u64 db_count, db_dr6, db_rip, watched;
@@ -96,6 +97,44 @@ static void test_step(void)
 	ASSERT_GE(steps, 30);
 }
 
+extern const char block_start[], block_end[];
+
+static void guest_pending(void)
+{
+	guest_handlers[0x40] = irq_count_handler;
+	apic_enable(APIC_X2);
+	apic_icr(0, 0x40000 | 0x40);	/* to itself */
+	GUEST_SYNC(1);
+	asm volatile(".globl block_start, block_end\nblock_start: sti; nop; nop; nop; nop\nblock_end: nop" : : : "memory");
+	GUEST_ROW("taken when it may be", 1, irq_count[0x40]);
+}
+
+/* Through code that a pending interrupt would leave. */
+static void test_block_irq(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_pending);
+	u64 pc = 0, before, steps;
+
+	vcpu_run_sync(vcpu, 1);
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ, 0);
+	for (steps = 0; pc != (u64)block_start; steps++) {
+		RUN_TO(vcpu, KVM_EXIT_DEBUG);
+		pc = vcpu->run->debug.arch.pc;
+		ASSERT_LE(steps, 200);
+	}
+	/* STI and its shadow may count as one step */
+	while (pc != (u64)block_end) {
+		before = pc;
+		RUN_TO(vcpu, KVM_EXIT_DEBUG);
+		pc = vcpu->run->debug.arch.pc;
+		ASSERT_LE(before + 1, pc);
+		ASSERT_LE(pc, (u64)block_end);
+	}
+	debug(vcpu, 0, 0);
+	vcpu_run_done(vcpu);
+}
+
 extern const char sw_break[], sw_break_next[];
 
 static void guest_break(void)
@@ -168,6 +207,7 @@ static void test_registers(void)
 static const struct test_case cases[] = {
 	{ "guest", test_own },
 	{ "single_step", test_step },
+	{ "block_irq", test_block_irq },
 	{ "int3", test_int3 },
 	{ "address", test_address },
 	{ "registers", test_registers },
