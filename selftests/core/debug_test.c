@@ -2,8 +2,8 @@
 /*
  * Debugging from both sides. The guest's own debug registers and single step
  * reach its handler; KVM_SET_GUEST_DEBUG stops at each instruction, at
- * breakpoint instructions and at addresses, holding interrupts back if asked, and the guest does not notice; debug
- * registers cross KVM_GET/SET_DEBUGREGS.
+ * breakpoint instructions and at addresses, holds interrupts back if asked, and
+ * the guest does not notice; debug registers cross KVM_GET/SET_DEBUGREGS.
  */
 #include "apic.h"
 #include "guest.h"
@@ -105,7 +105,9 @@ static void guest_pending(void)
 	apic_enable(APIC_X2);
 	apic_icr(0, 0x40000 | 0x40);	/* to itself */
 	GUEST_SYNC(1);
-	asm volatile(".globl block_start, block_end\nblock_start: sti; nop; nop; nop; nop\nblock_end: nop" : : : "memory");
+	asm volatile(".globl block_start, block_end\n"
+		     "block_start: sti; nop; nop; nop; nop\n"
+		     "block_end: nop" : : : "memory");
 	GUEST_ROW("taken when it may be", 1, irq_count[0x40]);
 }
 
