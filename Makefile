@@ -27,6 +27,7 @@ help:
 	@echo '  make demo       install what is needed, build, boot Debian in a Keel VM in an emulated host'
 	@echo '  make check      install what is needed, build for every supported kernel, run all tests'
 	@echo '  make bench      instructions per operation, Keel beside stock KVM'
+	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1, on stock KVM and on Keel'
 	@echo
 	@echo '  make all        the module and the launcher'
 	@echo '  make module     keel.ko for the kernel headers in KDIR'

@@ -7,7 +7,7 @@ export KEEL_CACHE	?= $(KEEL_BUILD)/cache
 
 LAB	= $(CURDIR)/selftests/lab
 
-.PHONY: demo check bench lab
+.PHONY: demo check bench suites lab
 
 # What building and testing need: Debian's packages, the kernels under test.
 lab:
@@ -21,3 +21,7 @@ check: lab
 
 bench: lab
 	@$(LAB)/bench
+
+# Not part of check: takes about an hour.
+suites: lab module
+	@$(LAB)/suite_kvm
