@@ -367,6 +367,7 @@ static int slow_invalid(struct svm_vcpu *svm)
 		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused: %s = %#llx: %s", v.field, v.value, v.rule);
 	else
 		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused, and no rule known to Keel is broken");
+	svm->vmcb->control.event_inj = 0;
 	return keel_do_failed_entry(&svm->vcpu, (u32)SVM_EXIT_ERR);
 }
 

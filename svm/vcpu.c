@@ -129,6 +129,30 @@ static void exit_rare(struct svm_vcpu *svm)
 }
 
 /*
+ * VMRUN refused. A CPU may have saved its own state, the host's, as the guest's (QEMU's TCG does): registers stay what they were before, and
+ * what is known of them goes into the VMCB again, to be explained and to be right when the launcher has mended it.
+ */
+static void entry_refused(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+	struct vcpu_regs *r = &svm->vcpu.regs;
+
+	svm_regs_write(svm, r->valid & (RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER | RG_SEG | RG_DT | RG_DR | RG_SHADOW));
+	r->dirty = 0;
+	control->clean = 0;
+	control->int_ctl = svm->int_ctl;
+	control->exit_int_info = 0;
+	if (!(svm->rare & RARE_INJECTED))
+		return;
+	/* the event did not go in, and is given back like one that was interrupted */
+	control->event_inj = svm->inject_info;
+	control->exit_int_info = svm->inject_info;
+	control->exit_int_info_err = control->event_inj_err;
+	if (svm->inject_len && !svm_caps.nrip)
+		r->rip += svm->inject_len;
+}
+
+/*
  * svm_enter() - run the guest until its next exit
  *
  * Context: loaded, interrupts off.
@@ -152,18 +176,21 @@ void svm_enter(struct vcpu *vcpu)
 		svm_vmsave(svm->host_pa);
 	if (unlikely(svm->spec))
 		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
-
 	svm_run(r, svm->vmcb_pa, svm->host_pa, svm->spec);
 
 	vmcb->control.clean = VMCB_CLEAN_ALL;
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
-	r->gpr[GPR_RAX] = vmcb->save.rax;
-	r->gpr[GPR_RSP] = vmcb->save.rsp;
-	r->rip = vmcb->save.rip;
-	r->rflags = vmcb->save.rflags;
-	vcpu->events.shadow = vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK;
-	r->valid = SVM_KEPT | RG_RSP | RG_RIP | RG_RFLAGS | RG_SHADOW;
-	r->dirty = 0;
+	if (likely(vmcb->control.exit_code != (u32)SVM_EXIT_ERR)) {
+		r->gpr[GPR_RAX] = vmcb->save.rax;
+		r->gpr[GPR_RSP] = vmcb->save.rsp;
+		r->rip = vmcb->save.rip;
+		r->rflags = vmcb->save.rflags;
+		vcpu->events.shadow = vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK;
+		r->valid = SVM_KEPT | RG_RSP | RG_RIP | RG_RFLAGS | RG_SHADOW;
+		r->dirty = 0;
+	} else {
+		entry_refused(svm);
+	}
 
 	if (unlikely((vmcb->control.int_ctl ^ svm->int_ctl) & V_TPR_MASK))
 		svm_tpr_changed(svm);

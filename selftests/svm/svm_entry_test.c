@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest entry that the CPU refuses, reported to the end: a guest whose CPUID promises wider physical
+ * addresses than the host has may hold a CR3 that VMRUN does not take. The run ends with
+ * KVM_EXIT_FAIL_ENTRY, Keel names field, value and rule, and with a better CR3 the vCPU goes on.
+ */
+#include <cpuid.h>
+#include <linux/ioctl.h>
+#include <uapi/linux/keel.h>
+
+#include "guest.h"
+
+#define WIDE_CR3	(VM_PML4 | BIT(51))
+
+static void guest(void)
+{
+	GUEST_SYNC(1);
+}
+
+static unsigned int host_width(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(0x80000008, &a, &b, &c, &d) ? a & 0xff : 36;
+}
+
+static struct vcpu *wide_vcpu(struct vm *vm)
+{
+	struct vcpu *vcpu = vcpu_create_guest(vm, 5, guest);
+	struct kvm_cpuid2 *c = supported_cpuid();
+	struct kvm_cpuid_entry2 *e = cpuid_row(c, 0x80000008, 0);
+
+	e->eax = (e->eax & ~0xffu) | 52;
+	vcpu_ioctl(vcpu, KVM_SET_CPUID2, c);
+	free(c);
+	return vcpu;
+}
+
+static void check_words(struct vcpu *vcpu)
+{
+	struct keel_last_error of_vm = {}, of_vcpu = {};
+	char value[32];
+
+	if (has_cap(KEEL_CAP_LAST_ERROR) <= 0)
+		return;
+	snprintf(value, sizeof(value), "CR3 = %#llx", (unsigned long long)WIDE_CR3);
+	vm_ioctl(vcpu->vm, KEEL_GET_LAST_ERROR, &of_vm);
+	vcpu_ioctl(vcpu, KEEL_GET_LAST_ERROR, &of_vcpu);
+	test_note("%s", of_vm.text);
+	CHECK_EQ("count", 1, of_vm.count);
+	CHECK_EQ("vCPU", 5, of_vm.vcpu);
+	CHECK_EQ("says that VMRUN refused", 1, !!strstr(of_vm.text, "VMRUN refused"));
+	CHECK_EQ("names field and value", 1, !!strstr(of_vm.text, value));
+	CHECK_EQ("names the rule", 1, !!strstr(of_vm.text, "physical address width"));
+	CHECK_EQ("the vCPU says the same", 0, memcmp(&of_vm, &of_vcpu, sizeof(of_vm)));
+}
+
+static void test_refused(void)
+{
+	struct kvm_sregs sregs;
+	struct vcpu *vcpu;
+
+	REQUIRE(cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x68747541, "no AMD host");
+	REQUIRE(host_width() < 52, "this host's addresses are 52 bits wide");
+	vcpu = wide_vcpu(vm_create(VM_GUEST));
+	sregs = vcpu_sregs(vcpu);
+	ASSERT_EQ(sregs.cr3, VM_PML4);
+	sregs.cr3 = WIDE_CR3;
+	vcpu_set_sregs(vcpu, &sregs);
+	RUN_TO(vcpu, KVM_EXIT_FAIL_ENTRY);
+	CHECK_EQ("reason", 0xffffffff, (u32)vcpu->run->fail_entry.hardware_entry_failure_reason);
+	check_words(vcpu);
+	sregs = vcpu_sregs(vcpu);
+	CHECK_EQ("CR3 is still there", WIDE_CR3, sregs.cr3);
+	sregs.cr3 = VM_PML4;
+	vcpu_set_sregs(vcpu, &sregs);
+	vcpu_run_sync(vcpu, 1);
+}
+
+static const struct test_case cases[] = {
+	{ "refused", test_refused },
+};
+
+TEST_MAIN(cases)
