@@ -77,10 +77,29 @@ static int ask_user(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, unsigned int
 	return EMU_IO;
 }
 
+/* The launcher may change slots meanwhile: an access that failed is looked at again this often, it may be a device's now. */
+#define SLOT_TRIES	8
+
+/* 0, -ENXIO if no slot is there, -EFAULT if the slot's memory is not. */
+static int read_memory(struct vcpu *vcpu, gpa_t gpa, void *data, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOT_TRIES; i++) {
+		if (keel_lapic_claims(vcpu, gpa) || !keel_memory_has_slot(vcpu, gpa))
+			return -ENXIO;
+		if (!keel_read_guest(vcpu->vm, gpa, data, len))
+			return 0;
+	}
+	return -EFAULT;
+}
+
 static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data, unsigned int len)
 {
-	if (!keel_lapic_claims(vcpu, gpa) && keel_memory_has_slot(vcpu, gpa))
-		return keel_read_guest(vcpu->vm, gpa, data, len) ? EMU_FAILED : EMU_CONTINUE;
+	int ret = read_memory(vcpu, gpa, data, len);
+
+	if (ret != -ENXIO)
+		return ret ? EMU_FAILED : EMU_CONTINUE;
 	if (pos < vcpu->io.have) {
 		memcpy(data, vcpu->io.data + pos, len);
 		return EMU_CONTINUE;
@@ -126,10 +145,26 @@ static bool writable_memory(struct vcpu *vcpu, gpa_t gpa)
 	return hva;
 }
 
+/* As read_memory(); -ENXIO also if the slot is read-only. */
+static int write_memory(struct vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOT_TRIES; i++) {
+		if (keel_lapic_claims(vcpu, gpa) || !writable_memory(vcpu, gpa))
+			return -ENXIO;
+		if (!keel_write_guest(vcpu->vm, gpa, data, len))
+			return 0;
+	}
+	return -EFAULT;
+}
+
 static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const void *data, unsigned int len, bool last)
 {
-	if (!keel_lapic_claims(vcpu, gpa) && writable_memory(vcpu, gpa))
-		return keel_write_guest(vcpu->vm, gpa, data, len) ? EMU_FAILED : EMU_CONTINUE;
+	int ret = write_memory(vcpu, gpa, data, len);
+
+	if (ret != -ENXIO)
+		return ret ? EMU_FAILED : EMU_CONTINUE;
 	if (pos < vcpu->io.have)
 		return EMU_CONTINUE;
 	if (!keel_device_write(vcpu, gpa, len, data)) {
@@ -194,21 +229,23 @@ static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsig
 {
 	struct vcpu *vcpu = to_vcpu(e);
 	u64 expected = 0, wanted = 0;
+	unsigned int i;
 	gpa_t gpa;
 	int ret = translate(e, la, EMU_ACC_WRITE, &gpa);
 
 	if (ret != EMU_CONTINUE)
 		return ret;
-	if (size > 8 || (la & (size - 1)) || !writable_memory(vcpu, gpa))
-		return insn_write(e, la, new, size, EMU_ACC_WRITE);
-
-	memcpy(&expected, old, size);
-	memcpy(&wanted, new, size);
-	ret = keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted);
-	if (ret < 0)
-		return EMU_FAILED;
-	memcpy(old, &expected, size);
-	return EMU_CONTINUE;
+	for (i = 0; i < SLOT_TRIES; i++) {
+		if (size > 8 || (la & (size - 1)) || !writable_memory(vcpu, gpa))
+			return insn_write(e, la, new, size, EMU_ACC_WRITE);
+		memcpy(&expected, old, size);
+		memcpy(&wanted, new, size);
+		if (keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted) < 0)
+			continue;
+		memcpy(old, &expected, size);
+		return EMU_CONTINUE;
+	}
+	return EMU_FAILED;
 }
 
 static int insn_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
