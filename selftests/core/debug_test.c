@@ -5,6 +5,8 @@
  * breakpoint instructions and at addresses, holds interrupts back if asked, and
  * the guest does not notice; debug registers cross KVM_GET/SET_DEBUGREGS.
  */
+#include <sched.h>
+
 #include "apic.h"
 #include "guest.h"
 
@@ -50,8 +52,19 @@ static void guest_own(void)
 		  (write_cr4(read_cr4() | BIT(3)), GUEST_TRY("mov %%dr4, %%rax", "a" (0))));
 }
 
+/* QEMU's TCG leaves a breakpoint armed on a CPU that the guest moves away from: it would go off in the host's programs. */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	ASSERT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
 static void test_own(void)
 {
+	stay_on_this_cpu();
 	run_guest(VM_GUEST, guest_own);
 }
 
