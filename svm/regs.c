@@ -224,8 +224,6 @@ void svm_dr_save(struct svm_vcpu *svm)
 {
 	u64 *dr = svm->vcpu.regs.dr;
 
-	/* the exit has disabled all breakpoints; QEMU's TCG leaves the guest's armed, to go off in the host's programs */
-	set_debugreg(SVM_DR7_FIXED, 7);
 	if (launcher_breakpoints(svm))
 		return;
 	get_debugreg(dr[0], 0);
