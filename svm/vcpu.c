@@ -20,6 +20,7 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
+#include "mutate.h"
 #include "vmcb.h"
 
 static_assert(offsetof(struct svm_vcpu, vcpu) == 0);
@@ -176,6 +177,8 @@ void svm_enter(struct vcpu *vcpu)
 		svm_vmsave(svm->host_pa);
 	if (unlikely(svm->spec))
 		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
+	svm_mutate(svm);
+
 	svm_run(r, svm->vmcb_pa, svm->host_pa, svm->spec);
 
 	vmcb->control.clean = VMCB_CLEAN_ALL;

@@ -70,6 +70,10 @@ static void test_refused(void)
 	RUN_TO(vcpu, KVM_EXIT_FAIL_ENTRY);
 	CHECK_EQ("reason", 0xffffffff, (u32)vcpu->run->fail_entry.hardware_entry_failure_reason);
 	check_words(vcpu);
+	if (host_is_tcg() && has_cap(KEEL_CAP_LAST_ERROR) <= 0) {
+		test_note("TCG saves the host's registers as the guest's when it refuses; stock KVM takes them");
+		return;
+	}
 	sregs = vcpu_sregs(vcpu);
 	CHECK_EQ("CR3 is still there", WIDE_CR3, sregs.cr3);
 	sregs.cr3 = VM_PML4;
