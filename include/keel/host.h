@@ -75,7 +75,7 @@ u64 keel_host_run_delay(void);
 
 /* ---- MSRs switched lazily: guest value stays until return to user mode or the next vCPU (host/uret.c) --------------------- */
 
-enum host_uret_slot { URET_TSC_AUX, NR_URET_SLOTS };
+enum host_uret_slot { URET_TSC_AUX, URET_STAR, URET_LSTAR, URET_SYSCALL_MASK, NR_URET_SLOTS };
 int keel_host_uret_init(void);
 void keel_host_uret_exit(void);
 void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupts or preemption off */
