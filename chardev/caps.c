@@ -6,7 +6,9 @@
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <asm/cpufeature.h>
+#include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
+#include <uapi/linux/kvm_para.h>
 #include <keel/host.h>
 #include <keel/state.h>
 #include <keel/types.h>
@@ -138,6 +140,9 @@ static const struct cap_row cap_rows[] = {
 						KVM_MSR_EXIT_REASON_FILTER },
 	{ KVM_CAP_X86_MSR_FILTER,		1 },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE,	1 },
+	{ KVM_CAP_EXIT_HYPERCALL,		BIT(KVM_HC_MAP_GPA_RANGE) },
+	/* Keel's own */
+	{ KEEL_CAP_LAST_ERROR,			1 },
 	/* time */
 	{ KVM_CAP_CLOCKSOURCE,			1 },
 	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },

@@ -16,6 +16,7 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/bus.h>
 #include <keel/irq.h>
@@ -31,9 +32,12 @@
 #define PIO_PAGE	KVM_PIO_PAGE_OFFSET
 #define COALESCED_PAGE	2
 
-static int check_owner(const struct vm *vm)
+/* A dead VM answers nothing but why it died. */
+static int check_owner(const struct vm *vm, unsigned int cmd)
 {
-	return vm->mm != current->mm || READ_ONCE(vm->dead) ? -EIO : 0;
+	if (unlikely(vm->mm != current->mm))
+		return -EIO;
+	return unlikely(READ_ONCE(vm->dead)) && cmd != KEEL_GET_LAST_ERROR ? -EIO : 0;
 }
 
 /* ---- vCPU ---- */
@@ -43,9 +47,9 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct vcpu *vcpu = file->private_data;
 	long ret;
 
-	if (unlikely(check_owner(vcpu->vm)))
+	if (unlikely(check_owner(vcpu->vm, cmd)))
 		return -EIO;
-	if (unlikely(_IOC_TYPE(cmd) != KVMIO))
+	if (unlikely(_IOC_TYPE(cmd) != KVMIO && _IOC_TYPE(cmd) != KEELIO))
 		return -EINVAL;
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
@@ -82,7 +86,7 @@ static long vcpu_compat_ioctl(struct file *file, unsigned int cmd, unsigned long
 	struct vcpu *vcpu = file->private_data;
 
 	if (cmd == KVM_SET_SIGNAL_MASK && arg)
-		return check_owner(vcpu->vm) ?: vcpu_compat_signal_mask(vcpu, arg);
+		return check_owner(vcpu->vm, cmd) ?: vcpu_compat_signal_mask(vcpu, arg);
 	return vcpu_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
 }
 #endif
@@ -175,7 +179,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vm *vm = file->private_data;
 
-	if (unlikely(check_owner(vm)))
+	if (unlikely(check_owner(vm, cmd)))
 		return -EIO;
 	return vm_dispatch(vm, cmd, arg);
 }
@@ -258,7 +262,7 @@ static long vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long a
 {
 	struct vm *vm = file->private_data;
 
-	if (check_owner(vm))
+	if (check_owner(vm, cmd))
 		return -EIO;
 	switch (cmd) {
 	case KVM_GET_DIRTY_LOG:

@@ -111,7 +111,9 @@ static ssize_t vcpu_stats_read(struct file *file, char __user *buf, size_t size,
 {
 	struct vcpu *vcpu = file->private_data;
 	char id[STATS_NAME_SIZE] = { };
-	const struct stats_source src = { id, vcpu_descs, ARRAY_SIZE(vcpu_descs), &vcpu->stats };
+	/* a copy: the vCPU's cache allows no other part of it to go to user space directly */
+	const struct vcpu_stats values = vcpu->stats;
+	const struct stats_source src = { id, vcpu_descs, ARRAY_SIZE(vcpu_descs), &values };
 
 	snprintf(id, sizeof(id), "%.32s/vcpu-%u", vcpu->vm->stats_id, vcpu->id);
 	return stats_read(&src, buf, size, pos);

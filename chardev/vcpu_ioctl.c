@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/mce.h>
+#include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/host.h>
 #include <keel/irq.h>
@@ -283,10 +284,19 @@ static long vcpu_get_stats_fd(void *object, void *arg, unsigned long raw)
 	return vcpu_stats_file_create(object);
 }
 
+static long vcpu_get_last_error(void *object, void *arg, unsigned long raw)
+{
+	struct vcpu *vcpu = object;
+
+	keel_last_error(vcpu->vm, arg);
+	return 0;
+}
+
 #define GET	(ROW_OUT | ROW_LOADED)
 #define SET	(ROW_IN | ROW_LOADED)
 
 static const struct ioctl_row vcpu_rows[] = {
+	{ KEEL_GET_LAST_ERROR,		ROW_OUT,		vcpu_get_last_error },
 	{ KVM_GET_REGS,			GET,			do_keel_get_regs },
 	{ KVM_SET_REGS,			SET,			do_keel_set_regs },
 	{ KVM_GET_SREGS,		GET,			do_keel_get_sregs },

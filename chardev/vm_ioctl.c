@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/tsc.h>
+#include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/bus.h>
 #include <keel/irq.h>
@@ -261,6 +262,14 @@ static int enable_user_space_msr(struct vm *vm, u64 mask)
 	return 0;
 }
 
+static int enable_hypercall_exits(struct vm *vm, u64 calls)
+{
+	if (only(calls, cap_value(KVM_CAP_EXIT_HYPERCALL)))
+		return -EINVAL;
+	vm->hypercall_exits = calls;
+	return 0;
+}
+
 static int enable_max_vcpu_id(struct vm *vm, u64 max)
 {
 	if (!max || max > KEEL_MAX_VCPU_ID || vm->nr_vcpus)
@@ -317,6 +326,8 @@ static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 #endif
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return enable_user_space_msr(vm, cap->args[0]);
+	case KVM_CAP_EXIT_HYPERCALL:
+		return enable_hypercall_exits(vm, cap->args[0]);
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		if (only(cap->args[0], 1))
 			return -EINVAL;
@@ -340,7 +351,14 @@ static long vm_get_stats_fd(void *object, void *arg, unsigned long raw)
 	return vm_stats_file_create(object);
 }
 
+static long vm_get_last_error(void *object, void *arg, unsigned long raw)
+{
+	keel_last_error(object, arg);
+	return 0;
+}
+
 static const struct ioctl_row vm_rows[] = {
+	{ KEEL_GET_LAST_ERROR,		ROW_OUT,				vm_get_last_error },
 	{ KVM_CHECK_EXTENSION,		ROW_VALUE,				vm_check_extension },
 	{ KVM_CREATE_VCPU,		ROW_VALUE | ROW_LOCK,			vm_create_vcpu },
 	{ KVM_GET_DIRTY_LOG,		ROW_IN,					do_keel_memory_get_dirty_log },

@@ -2,13 +2,14 @@
 /*
  * In-kernel devices on a VM's port and MMIO spaces.
  *
- * A bus is an immutable array sorted by base address, published by RCU; a change copies it. Every entry also holds the
- * highest last address up to and including itself, so that a look-up finds the last entry that begins at or below the
- * address by bisection and walks down only while an earlier range can still reach the address. Devices may overlap:
- * the one registered last is asked first, and one that answers -EOPNOTSUPP passes the access on.
+ * A bus is an immutable array sorted by base address, published by RCU; a change copies it. Every
+ * entry also holds the highest last address up to and including itself, so that a look-up finds
+ * the last entry that begins at or below the address by bisection and walks down only while an
+ * earlier range can still reach the address. Devices may overlap: the one registered last is
+ * asked first, and one that answers -EOPNOTSUPP passes the access on.
  *
- * Look-ups keep preemption off in place of rcu_read_lock(): that is an RCU read side too, costs two instructions, and
- * works with interrupts off.
+ * Look-ups keep preemption off in place of rcu_read_lock(): that is an RCU read side too, costs
+ * two instructions, and works with interrupts off.
  */
 #include <linux/mm.h>
 #include <linux/preempt.h>
@@ -121,7 +122,8 @@ static void bus_remove_at(struct bus *bus, struct bus_range *old, unsigned int a
 			return;
 		}
 		memcpy(new->entry, old->entry, at * sizeof(*new->entry));
-		memcpy(new->entry + at, old->entry + at + 1, (new->count - at) * sizeof(*new->entry));
+		memcpy(new->entry + at, old->entry + at + 1,
+		       (new->count - at) * sizeof(*new->entry));
 		bus_set_max(new);
 	}
 	rcu_assign_pointer(bus->ranges, new);
@@ -131,7 +133,8 @@ static void bus_remove_at(struct bus *bus, struct bus_range *old, unsigned int a
 /**
  * keel_bus_remove() - take a device off without waiting
  * @bus: address space
- * @dev: device; look-ups under way may still use it until an RCU grace period has passed. Unknown ones are ignored.
+ * @dev: device; look-ups under way may still use it until an RCU grace period has passed. Unknown
+ *   ones are ignored.
  *
  * Context: may sleep.
  */
@@ -155,7 +158,8 @@ void keel_bus_remove(struct bus *bus, struct bus_device *dev)
  * @bus: address space
  * @dev: device
  *
- * Context: may sleep. At a VM's end use keel_bus_destroy(), which waits for nobody, then free the devices.
+ * Context: may sleep. At a VM's end use keel_bus_destroy(), which waits for nobody, then free the
+ * devices.
  */
 void keel_bus_unregister(struct bus *bus, struct bus_device *dev)
 {
@@ -236,8 +240,12 @@ int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int l
 		bus_for_each_match(ranges, e, addr) {
 			struct bus_device *dev = READ_ONCE(e->dev);
 
-			/* the access must lie inside the range; a device without length decides by its base */
-			if (!dev || !dev->ops->read || (dev->len ? e->last - addr < len - 1 : e->base != addr))
+			/*
+			 * the access must lie inside the range; a device without length decides
+			 * by its base
+			 */
+			if (!dev || !dev->ops->read || (dev->len ? e->last - addr < len - 1 :
+							e->base != addr))
 				continue;
 			ret = dev->ops->read(vcpu, dev, addr, len, data);
 			if (!ret)
@@ -258,7 +266,8 @@ int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int l
  *
  * Context: any. Return: 0, or -EOPNOTSUPP when no device takes it.
  */
-int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *data)
+int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len,
+		   const void *data)
 {
 	const struct bus_range *ranges;
 	const struct bus_entry *e;
@@ -270,7 +279,8 @@ int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int 
 		bus_for_each_match(ranges, e, addr) {
 			struct bus_device *dev = READ_ONCE(e->dev);
 
-			if (!dev || !dev->ops->write || (dev->len ? e->last - addr < len - 1 : e->base != addr))
+			if (!dev || !dev->ops->write ||
+			    (dev->len ? e->last - addr < len - 1 : e->base != addr))
 				continue;
 			ret = dev->ops->write(vcpu, dev, addr, len, data);
 			if (!ret)

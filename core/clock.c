@@ -80,6 +80,20 @@ u64 keel_tsc_read(struct vcpu *vcpu)
 	return keel_tsc_scale(vcpu, rdtsc()) + vcpu->tsc.offset;
 }
 
+static void tsc_changed(struct vcpu *vcpu)
+{
+	vcpu_dirty(vcpu, RG_TSC);
+	vcpu_request(vcpu, REQ_CLOCK);
+	if (vcpu->lapic)
+		keel_lapic_tsc_changed(vcpu);
+}
+
+static void tsc_add(struct vcpu *vcpu, s64 delta)
+{
+	vcpu->tsc.offset += delta;
+	tsc_changed(vcpu);
+}
+
 /* ---- the host's clock ----------------------------------------------------------------------------------------------- */
 
 static bool host_clock_is_stable(void)
@@ -262,7 +276,10 @@ static bool clock_pair_for(struct vcpu *vcpu, u64 *ns, u64 *guest_tsc)
 	return master;
 }
 
-/* While the host's TSC is unstable the guest's must at least keep up with the time that passed. */
+/*
+ * While the host's TSC is unstable the guest's must at least keep up with the time that passed. Less than a millisecond
+ * is left alone: a host that merely does not trust its TSC would else move the vCPUs' TSCs apart by small steps.
+ */
 static void tsc_catch_up(struct vcpu *vcpu)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
@@ -270,9 +287,10 @@ static void tsc_catch_up(struct vcpu *vcpu)
 
 	if (likely(!check_tsc_unstable()) || vcpu->tsc.generation != READ_ONCE(c->tsc_generation))
 		return;
-	behind = c->last_tsc_write + khz_cycles(vcpu->tsc.khz, host_clock_ns() - c->last_tsc_ns) - keel_tsc_read(vcpu);
-	if (behind > 0)
-		keel_tsc_adjust(vcpu, behind);
+	behind = c->last_tsc_write + khz_cycles(vcpu->tsc.khz, host_clock_ns() - c->last_tsc_ns) + vcpu->tsc.moved -
+		 keel_tsc_read(vcpu);
+	if (behind > (s64)vcpu->tsc.khz)
+		tsc_add(vcpu, behind);
 }
 
 /* An odd version tells the guest to read again; the parts must become visible in this order. */
@@ -407,18 +425,10 @@ bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_
 
 /* ---- guest TSC --------------------------------------------------------------------------------------------------------------- */
 
-static void tsc_changed(struct vcpu *vcpu)
-{
-	vcpu_dirty(vcpu, RG_TSC);
-	vcpu_request(vcpu, REQ_CLOCK);
-	if (vcpu->lapic)
-		keel_lapic_tsc_changed(vcpu);
-}
-
 void keel_tsc_adjust(struct vcpu *vcpu, s64 delta)
 {
-	vcpu->tsc.offset += delta;
-	tsc_changed(vcpu);
+	vcpu->tsc.moved += delta;
+	tsc_add(vcpu, delta);
 }
 
 void keel_tsc_write_guest(struct vcpu *vcpu, u64 val)
@@ -476,6 +486,7 @@ void keel_tsc_write(struct vcpu *vcpu, u64 val)
 	}
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	vcpu->tsc.offset = offset;
+	vcpu->tsc.moved = 0;
 	tsc_changed(vcpu);
 }
 

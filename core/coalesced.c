@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Coalesced I/O: writes to registered MMIO and port zones are appended to a ring that user space maps and empties at its
- * next exit, in place of an exit each.
+ * Coalesced I/O: writes to registered MMIO and port zones are appended to a ring that user space
+ * maps and empties at its next exit, in place of an exit each.
  *
- * User space owns ring->first and may write anything anywhere in the page: each index is read once and cut to the ring's
- * size. The module keeps its own copy of ring->last. Everything is allocated with the first zone or the first mapping.
+ * User space owns ring->first and may write anything anywhere in the page: each index is read
+ * once and cut to the ring's size. The module keeps its own copy of ring->last. Everything is
+ * allocated with the first zone or the first mapping.
  */
 #include <linux/gfp.h>
 #include <linux/list.h>
@@ -45,7 +46,8 @@ struct coalesced_zone {
 	bool pio;
 };
 
-static int zone_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+static int zone_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+		      const void *data)
 {
 	struct coalesced_zone *zone = container_of(dev, struct coalesced_zone, dev);
 	struct coalesced *c = zone->owner;
@@ -179,7 +181,10 @@ int keel_coalesced_init(struct vm *vm)
 	return 0;
 }
 
-/* The VM ends: nothing looks at its buses any more. Mappings of the ring hold their own reference to its page. */
+/*
+ * The VM ends: nothing looks at its buses any more. Mappings of the ring hold their own reference
+ * to its page.
+ */
 void keel_coalesced_destroy(struct vm *vm)
 {
 	struct coalesced *c = vm->coalesced;

@@ -26,10 +26,13 @@ static bool is_pae(u64 cr0, u64 cr4, u64 efer)
 	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
 }
 
-/* SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. */
+/*
+ * SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. Bit 5 is let pass: QEMU's
+ * TCG sets it as if it were an accessed bit.
+ */
 static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
 {
-	u64 reserved = vcpu->cpuid.reserved_gpa | 0x1e6;
+	u64 reserved = vcpu->cpuid.reserved_gpa | 0x1c6;
 	u64 pdpte[4];
 	int i;
 

@@ -288,8 +288,8 @@ int keel_internal_error(struct vcpu *vcpu, u32 suberror, unsigned int ndata, ...
 
 int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason)
 {
-	pr_err_ratelimited("keel: %s vcpu %u: exit %#llx (%s) has no handler, rip %#llx\n", vcpu->vm->stats_id, vcpu->id,
-			   reason, keel_vendor->describe_exit(reason), vcpu_rip(vcpu));
+	keel_explain(vcpu->vm, vcpu->id, "exit %#llx (%s) has no handler, rip %#llx", reason,
+		     keel_vendor->describe_exit(reason), vcpu_rip(vcpu));
 	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, 2, reason, (u64)vcpu->cpu);
 }
 

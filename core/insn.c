@@ -558,7 +558,7 @@ enum emu_mode keel_insn_mode(struct vcpu *vcpu)
 
 	if (!vcpu_is_protected(vcpu))
 		return EMU_MODE_REAL;
-	cs = vcpu_seg(vcpu, SEG_CS)->ar;
+	cs = vcpu_cs(vcpu)->ar;
 	if (vcpu_is_long_mode(vcpu)) {
 		if (cs & SEG_L)
 			return EMU_MODE_LONG;
@@ -611,7 +611,7 @@ static int emulation_failed(struct vcpu *vcpu)
 
 	vcpu->stats.insn_emulation_fail++;
 	emu_format(e, text, sizeof(text));
-	pr_err_ratelimited("keel: %s vcpu %u: cannot emulate %s\n", vcpu->vm->stats_id, vcpu->id, text);
+	keel_explain(vcpu->vm, vcpu->id, "cannot emulate %s", text);
 	emu_forget(e);
 	vcpu->io.have = 0;
 

@@ -145,21 +145,39 @@ static bool operand_begins_at(struct vcpu *vcpu, const u8 *insn, unsigned int n,
 	return !offset_in_page(la);
 }
 
+/*
+ * Fetch and classify. Bytes on the next page cost a second walk of the guest's tables, so they are only asked for when the
+ * instruction goes on there. Return: how many bytes are at @insn, 0 if it is no plain move.
+ */
+static unsigned int fetch_plain_move(struct vcpu *vcpu, u8 *insn, enum emu_mode mode, struct emu_mov *mov)
+{
+	unsigned int n, here = PAGE_SIZE - offset_in_page(vcpu_rip(vcpu));
+
+	n = keel_fetch_atomic(vcpu, insn, min_t(unsigned int, here, EMU_MAX_INSN));
+	if (likely(n && emu_decode_mov(insn, n, mode, mov)))
+		return n;
+	if (here >= EMU_MAX_INSN)
+		return 0;
+	n = keel_fetch_atomic(vcpu, insn, EMU_MAX_INSN);
+	return n && emu_decode_mov(insn, n, mode, mov) ? n : 0;
+}
+
 /* The fault's instruction as a plain move with its operand at @gpa, inside one page. */
 static bool decode_plain_move(struct vcpu *vcpu, const struct fault_exit *fault, struct emu_mov *mov)
 {
 	u8 fetched[EMU_MAX_INSN];
 	const u8 *insn = fault->insn;
 	unsigned int n = fault->insn_len;
-	enum emu_mode mode;
+	enum emu_mode mode = keel_insn_mode(vcpu);
 
 	if (!insn || !n) {
-		n = keel_fetch_atomic(vcpu, fetched, sizeof(fetched));
+		n = fetch_plain_move(vcpu, fetched, mode, mov);
 		insn = fetched;
-	}
-	mode = keel_insn_mode(vcpu);
-	if (!n || !emu_decode_mov(insn, n, mode, mov))
+		if (!n)
+			return false;
+	} else if (!emu_decode_mov(insn, n, mode, mov)) {
 		return false;
+	}
 	if (mov->store != !!(fault->access & FAULT_WRITE))
 		return false;
 	if (offset_in_page(fault->gpa) + mov->size > PAGE_SIZE)

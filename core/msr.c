@@ -37,6 +37,7 @@ typedef int (*msr_set_fn)(struct vcpu *vcpu, const struct msr_row *row, u32 msr,
 #define ROW_HOST_SET	BIT(1)	/* only the launcher writes it; the guest's write is #GP */
 #define ROW_GUEST_DROP	BIT(2)	/* only the launcher writes it; the guest's write is ignored */
 #define ROW_WRITE_ONLY	BIT(3)
+#define ROW_MCG_CTL	BIT(4)	/* there for the guest only with MCG_CTL_P */
 
 /**
  * struct msr_row - a run of MSRs
@@ -355,18 +356,12 @@ static int set_mce_bank(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u
 
 static int set_mcg_ctl(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
 {
-	if (!(vcpu->msrs.mcg_cap & MCG_CTL_P) && (val || from == MSR_FROM_GUEST))
+	if (val && !(vcpu->msrs.mcg_cap & MCG_CTL_P))
 		return MSR_INVALID;
 	if (val && val != ~0ull)
 		return MSR_INVALID;
 	vcpu->msrs.mcg_ctl = val;
 	return 0;
-}
-
-static int get_mcg_ctl(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
-{
-	*val = vcpu->msrs.mcg_ctl;
-	return vcpu->msrs.mcg_cap & MCG_CTL_P ? 0 : MSR_INVALID;
 }
 
 /* ---- speculation ---- */
@@ -584,7 +579,7 @@ static const struct msr_row rows[] = {
 	  AT(regs.sysenter_eip), .mask = ANY },
 	{ ONE(MSR_IA32_MCG_CAP), .get = get_stored, AT(msrs.mcg_cap) },
 	{ ONE(MSR_IA32_MCG_STATUS), .flags = ROW_LIST, STORED(msrs.mcg_status), .mask = ANY },
-	{ ONE(MSR_IA32_MCG_CTL), .flags = ROW_LIST, .get = get_mcg_ctl, .set = set_mcg_ctl },
+	{ ONE(MSR_IA32_MCG_CTL), .flags = ROW_LIST | ROW_MCG_CTL, .get = get_stored, .set = set_mcg_ctl, AT(msrs.mcg_ctl) },
 	{ RANGE(MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1), ZERO },
 	/* bus to core ratios as a fixed 4; old guests divide by it */
 	{ ONE(MSR_IA32_PERF_STATUS), .get = get_constant, .mask = 1000 | 4ull << 40 },
@@ -666,6 +661,8 @@ static const struct msr_row *find_row(u32 msr)
 static bool guest_lacks(const struct vcpu *vcpu, const struct msr_row *row)
 {
 	if (row->needs && !(vcpu->cpuid.flags & row->needs))
+		return true;
+	if ((row->flags & ROW_MCG_CTL) && !(vcpu->msrs.mcg_cap & MCG_CTL_P))
 		return true;
 	return row->pv && !(vcpu->pv.features & BIT(row->pv - 1));
 }

@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
 #include <keel/state.h>
+#include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "msr_filter.h"
 
@@ -77,7 +78,7 @@ static int filter_add(struct msr_filter *filter, const struct kvm_msr_filter_ran
 
 	if (!user->nmsrs)
 		return 0;
-	if (user->flags & ~(KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE))
+	if (!user->flags || user->flags & ~(KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE))
 		return -EINVAL;
 	if (user->nmsrs > KVM_MSR_FILTER_MAX_BITMAP_SIZE * BITS_PER_BYTE)
 		return -EINVAL;
@@ -126,6 +127,8 @@ int keel_msr_filter_set(struct vm *vm, const struct kvm_msr_filter *user)
 	mutex_lock(&vm->lock);
 	old = rcu_replace_pointer(vm->msr_filter, filter, lockdep_is_held(&vm->lock));
 	mutex_unlock(&vm->lock);
+	/* MSRs without an exit get one, or lose it */
+	keel_vm_request(vm, REQ_INTERCEPTS, 0);
 	synchronize_rcu();
 	filter_free(old);
 	return 0;

@@ -8,6 +8,7 @@
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
+#include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -161,7 +162,7 @@ static int map_gpa_range(struct vcpu *vcpu, const u64 args[4], u64 *ret)
 	run->hypercall.args[0] = gpa;
 	run->hypercall.args[1] = npages;
 	run->hypercall.args[2] = args[2];
-	run->hypercall.longmode = vcpu_is_64bit_code(vcpu);
+	run->hypercall.keel_longmode = vcpu_is_64bit_code(vcpu);
 	return PV_USER;
 }
 

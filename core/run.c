@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/uaccess.h>
+#include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -366,14 +367,9 @@ static int run_loaded(struct vcpu *vcpu)
 		return ret;
 	keel_host_fpu_load(&vcpu->fpu);
 	ret = keel_complete_user_io(vcpu);
-	if (ret > 0) {
-		if (READ_ONCE(vcpu->run->immediate_exit)) {
-			vcpu->run->exit_reason = KVM_EXIT_INTR;
-			ret = -EINTR;
-		} else {
-			ret = run_loop(vcpu);
-		}
-	}
+	/* an immediate exit leaves exit_reason alone: user space still reads the exit that it has just completed */
+	if (ret > 0)
+		ret = READ_ONCE(vcpu->run->keel_immediate_exit) ? -EINTR : run_loop(vcpu);
 	fill_run(vcpu);
 	keel_host_fpu_save(&vcpu->fpu);
 	return ret;

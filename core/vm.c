@@ -71,6 +71,7 @@ static void vm_destroy(struct vm *vm)
 	keel_vendor->vm_destroy(vm);
 	keel_host_enable_put();
 	mmdrop(vm->mm);
+	kfree(vm->error);
 	kfree(vm);
 }
 
@@ -132,7 +133,7 @@ void keel_vm_put(struct vm *vm)
 void keel_vm_kill(struct vm *vm, const char *why)
 {
 	if (!READ_ONCE(vm->dead))
-		pr_err_ratelimited("keel: %s ended: %s\n", vm->stats_id, why);
+		keel_explain(vm, -1, "ended: %s", why);
 	WRITE_ONCE(vm->dead, true);
 	keel_vm_request(vm, REQ_DEAD, 0);
 }

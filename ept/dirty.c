@@ -42,22 +42,11 @@ void dirty_log_stopped(struct vm *vm, struct memslot *slot)
 		memory_visit(vm, slot->base, slot->base + slot->npages, collapse);
 }
 
-static struct memslot *slot_by_id(struct memory *mem, u32 id)
-{
-	struct memslots *slots = mem_slots_locked(mem);
-	unsigned int i;
-
-	for (i = 0; slots && i < slots->count; i++)
-		if (slots->slot[i]->id == id)
-			return slots->slot[i];
-	return NULL;
-}
-
 static int logged_slot(struct memory *mem, u32 id, struct memslot **slot)
 {
 	if (id >= KEEL_MAX_SLOTS)
 		return -EINVAL;
-	*slot = slot_by_id(mem, id);
+	*slot = xa_load(&mem->ids, id);
 	return *slot && (*slot)->dirty ? 0 : -ENOENT;
 }
 

@@ -11,10 +11,10 @@
 #include <keel/vm.h>
 #include "table.h"
 
-/* The slot of @gfn or NULL. @slots may be NULL. Under RCU, slots_lock or memory.lock. */
+/* The slot of @gfn or NULL. @slots may be NULL. Under RCU, slots_lock or memory.lock. Pairs with slots_append(). */
 static inline struct memslot *slots_find(const struct memslots *slots, gfn_t gfn)
 {
-	unsigned int low = 0, high = slots ? slots->count : 0;
+	unsigned int low = 0, high = slots ? smp_load_acquire(&slots->count) : 0;
 	struct memslot *slot;
 
 	while (low < high) {

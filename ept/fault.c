@@ -12,7 +12,7 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <keel/exit.h>
 #include "ept.h"
 
@@ -35,10 +35,19 @@ enum fault_step {
 	STEP_BUSY,	/* the host is changing this address */
 };
 
+/**
+ * struct fault_req - one fault
+ * @gfn: faulting frame
+ * @hva: its address in the launcher, once the slot was found
+ * @write: write access
+ * @around: map the neighbours too. Not after the host page had to be fetched: these then are not there either
+ * @wanted: pages for tables that were lacking
+ */
 struct fault_req {
 	gfn_t gfn;
 	hva_t hva;
 	bool write;
+	bool around;
 	unsigned int wanted;
 };
 
@@ -197,7 +206,7 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 		prot |= PTE_WRITE;
 	pgtable_set_leaf(pt, entry, level, pfn << PAGE_SHIFT | f->leaf(level, prot, page->type));
 	vcpu->stats.pf_fixed++;
-	if (page->entry && page->type == PTE_MEM_WB && !vcpu->vm->mem.invalidate_active)
+	if (req->around && page->entry && page->type == PTE_MEM_WB && !vcpu->vm->mem.invalidate_active)
 		vcpu->stats.pf_around += map_around(pt, slot, req->gfn, entry, page->entry);
 	return STEP_MAPPED;
 }
@@ -227,7 +236,7 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 
 int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
-	struct fault_req req = { .gfn = gpa_to_gfn(gpa), .write = access & FAULT_WRITE };
+	struct fault_req req = { .gfn = gpa_to_gfn(gpa), .write = access & FAULT_WRITE, .around = true };
 	struct memory *mem = &vcpu->vm->mem;
 	struct pt_update up = {};
 	unsigned int pass;
@@ -256,6 +265,12 @@ int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
 			return FAULT_MAPPED;
 		case STEP_HOST:
 			ret = host_page_fault_in(vcpu->vm->mm, req.hva, req.write);
+			req.around = false;
+			if (ret == -EHWPOISON) {
+				/* the launcher learns the address by the signal, which also ends KVM_RUN */
+				send_sig_mceerr(BUS_MCEERR_AR, (void __user *)req.hva, PAGE_SHIFT, current);
+				return FAULT_MAPPED;
+			}
 			break;
 		default:
 			ret = memory_top_up(mem, req.wanted);

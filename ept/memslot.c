@@ -2,8 +2,8 @@
 /*
  * Memory slots: KVM_SET_USER_MEMORY_REGION, by the rules of Documentation/virt/kvm/api.rst.
  *
- * Slots and the array of them never change once published: an update makes a new array, publishes it under memory.lock,
- * and only then removes from the second-level tables what the old slot mapped. A fault under memory.lock thus either sees
+ * Slots never change once published, and the array of them only grows at its end: any other update makes a new array,
+ * publishes it under memory.lock, and only then removes from the second-level tables what the old slot mapped. A fault under memory.lock thus either sees
  * the new array, or what it maps is still to be removed. When a deletion or a move returns, no access through the old
  * slot is under way any more: the launcher may put something else at its address.
  */
@@ -51,6 +51,7 @@ int keel_memory_init(struct vm *vm)
 	struct memory *mem = &vm->mem;
 
 	mutex_init(&mem->slots_lock);
+	xa_init_flags(&mem->ids, XA_FLAGS_ACCOUNT);
 	init_rwsem(&mem->users);
 	spin_lock_init(&mem->lock);
 	return 0;
@@ -89,6 +90,7 @@ void keel_memory_destroy(struct vm *vm)
 		slot_free(slots->slot[i]);
 	kvfree(slots);
 	RCU_INIT_POINTER(mem->slots, NULL);
+	xa_destroy(&mem->ids);
 }
 
 /* What the first slot needs: tables and the MMU notifier. slots_lock held. */
@@ -96,7 +98,6 @@ static int memory_start(struct vm *vm)
 {
 	struct memory *mem = &vm->mem;
 	struct pgtable *pt;
-	int ret;
 
 	if (!mem->table) {
 		pt = kzalloc(sizeof(*pt), GFP_KERNEL_ACCOUNT);
@@ -108,57 +109,73 @@ static int memory_start(struct vm *vm)
 	}
 	if (mem->notifier)
 		return 0;
-	ret = memory_notifier_create(vm);
-	return ret;
+	return memory_notifier_create(vm);
 }
 
-static int slot_index(const struct memslots *slots, u32 id)
+/* Number of the first slot that ends behind @gfn. */
+static unsigned int slots_position(const struct memslots *slots, gfn_t gfn)
 {
-	unsigned int i;
+	unsigned int low = 0, high = slots ? slots->count : 0;
 
-	for (i = 0; slots && i < slots->count; i++)
-		if (slots->slot[i]->id == id)
-			return i;
-	return -1;
-}
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
 
-/* Does [base, base + npages) overlap a slot other than number @skip? */
-static bool slots_overlap(const struct memslots *slots, gfn_t base, u64 npages, int skip)
-{
-	unsigned int i;
-
-	for (i = 0; slots && i < slots->count; i++) {
-		const struct memslot *s = slots->slot[i];
-
-		if ((int)i != skip && base < s->base + s->npages && s->base < base + npages)
-			return true;
+		if (slots->slot[mid]->base + slots->slot[mid]->npages <= gfn)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return false;
+	return low;
 }
 
-/* A copy of @old without number @drop (or -1) and with @add (or NULL) at its place in the order. */
-static struct memslots *slots_copy(const struct memslots *old, int drop, struct memslot *add)
+/* Does [base, base + npages) overlap a slot other than @old? */
+static bool slots_overlap(const struct memslots *slots, gfn_t base, u64 npages, const struct memslot *old)
 {
-	unsigned int count = old ? old->count : 0, i, n = 0;
+	unsigned int i = slots_position(slots, base);
+
+	if (slots && i < slots->count && slots->slot[i] == old)
+		i++;
+	return slots && i < slots->count && slots->slot[i]->base < base + npages;
+}
+
+/* A copy of @slots without @drop (or NULL) and with @add (or NULL) at its place in the order. */
+static struct memslots *slots_copy(const struct memslots *slots, const struct memslot *drop, struct memslot *add)
+{
+	unsigned int count = slots ? slots->count : 0, i, n = 0;
+	unsigned int capacity = count + 1 + (add && !drop ? count / 2 : 0);
 	struct memslots *new;
 
-	new = kvzalloc(struct_size(new, slot, count + 1), GFP_KERNEL_ACCOUNT);
+	new = kvmalloc(struct_size(new, slot, capacity), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return NULL;
-	new->generation = old ? old->generation + 1 : 1;
+	new->generation = slots ? slots->generation + 1 : 1;
+	new->capacity = capacity;
 	for (i = 0; i < count; i++) {
-		if ((int)i == drop)
+		if (slots->slot[i] == drop)
 			continue;
-		if (add && add->base < old->slot[i]->base) {
+		if (add && add->base < slots->slot[i]->base) {
 			new->slot[n++] = add;
 			add = NULL;
 		}
-		new->slot[n++] = old->slot[i];
+		new->slot[n++] = slots->slot[i];
 	}
 	if (add)
 		new->slot[n++] = add;
 	new->count = n;
 	return new;
+}
+
+/* Add @new behind all others in place, so that adding slots in order costs no copies. False if that cannot be. */
+static bool slots_append(struct memory *mem, struct memslots *slots, struct memslot *new)
+{
+	if (!slots || slots->count == slots->capacity || slots_position(slots, new->base) < slots->count)
+		return false;
+	spin_lock(&mem->lock);
+	slots->slot[slots->count] = new;
+	/* pairs with the acquire in slots_find() */
+	smp_store_release(&slots->count, slots->count + 1);
+	spin_unlock(&mem->lock);
+	return true;
 }
 
 static void slots_publish(struct memory *mem, struct memslots *old, struct memslots *new)
@@ -199,21 +216,43 @@ static struct memslot *slot_alloc(const struct kvm_userspace_memory_region *r, u
 	return slot;
 }
 
-/* Replace slot number @i (-1: none) by @new (NULL: none) and bring the tables in line. */
-static int slots_replace(struct vm *vm, int i, struct memslot *new)
+/* Publish the slots with @new (NULL: none) in the place of @old (NULL: none). */
+static int slots_update(struct memory *mem, struct memslot *old, struct memslot *new)
 {
-	struct memory *mem = &vm->mem;
 	struct memslots *slots = mem_slots_locked(mem), *next;
-	struct memslot *old = i < 0 ? NULL : slots->slot[i];
-	bool gone = old && (!new || new->base != old->base);
 
-	next = slots_copy(slots, i, new);
+	if (!old && slots_append(mem, slots, new))
+		return 0;
+	next = slots_copy(slots, old, new);
 	if (!next)
 		return -ENOMEM;
 	if (new && old && new->dirty && new->dirty == old->dirty)
 		old->dirty_moved = true;
 	slots_publish(mem, slots, next);
-	if (gone) {
+	return 0;
+}
+
+/* Replace @old by @new and bring the tables in line. */
+static int slot_replace(struct vm *vm, struct memslot *old, struct memslot *new)
+{
+	struct memory *mem = &vm->mem;
+	int ret;
+
+	if (new) {
+		ret = xa_err(xa_store(&mem->ids, new->id, new, GFP_KERNEL_ACCOUNT));
+		if (ret)
+			return ret;
+	}
+	ret = slots_update(mem, old, new);
+	if (ret) {
+		/* no allocation: the entry is there, or is made empty */
+		if (new)
+			xa_store(&mem->ids, new->id, old, GFP_KERNEL_ACCOUNT);
+		return ret;
+	}
+	if (!new)
+		xa_erase(&mem->ids, old->id);
+	if (old && (!new || new->base != old->base)) {
 		memory_visit(vm, old->base, old->base + old->npages, pgtable_unmap);
 		slots_wait_users(mem);
 	}
@@ -250,21 +289,20 @@ static int region_check(const struct kvm_userspace_memory_region *r)
 
 static int region_set(struct vm *vm, const struct kvm_userspace_memory_region *r)
 {
-	struct memslots *slots = mem_slots_locked(&vm->mem);
-	int i = slot_index(slots, r->slot), ret;
+	struct memslot *old = xa_load(&vm->mem.ids, r->slot), *new;
 	gfn_t base = r->guest_phys_addr >> PAGE_SHIFT;
 	u64 npages = r->memory_size >> PAGE_SHIFT;
-	struct memslot *old = i < 0 ? NULL : slots->slot[i], *new;
+	int ret;
 
 	if (!npages)
-		return old ? slots_replace(vm, i, NULL) : -EINVAL;
+		return old ? slot_replace(vm, old, NULL) : -EINVAL;
 	if (old) {
 		if (old->hva != r->userspace_addr || old->npages != npages || (old->flags ^ r->flags) & KVM_MEM_READONLY)
 			return -EINVAL;
 		if (old->base == base && old->flags == r->flags)
 			return 0;
 	}
-	if ((!old || old->base != base) && slots_overlap(slots, base, npages, i))
+	if ((!old || old->base != base) && slots_overlap(mem_slots_locked(&vm->mem), base, npages, old))
 		return -EEXIST;
 	ret = memory_start(vm);
 	if (ret)
@@ -272,7 +310,7 @@ static int region_set(struct vm *vm, const struct kvm_userspace_memory_region *r
 	new = slot_alloc(r, r->slot, old);
 	if (!new)
 		return -ENOMEM;
-	ret = slots_replace(vm, i, new);
+	ret = slot_replace(vm, old, new);
 	if (ret) {
 		new->dirty_moved = old && old->dirty == new->dirty;
 		slot_free(new);

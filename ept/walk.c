@@ -24,7 +24,11 @@
 #define GPTE_PS		BIT_ULL(7)
 #define GPTE_NX		BIT_ULL(63)
 #define GPTE_ADDRESS	GENMASK_ULL(51, 12)
-#define PDPTE_RESERVED	(GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1) | GENMASK_ULL(63, 52))
+/*
+ * PDPTEs of PAE paging are checked when CR3 is loaded. Of bits 8:5 only that check may speak: QEMU's TCG sets bit 5 at its
+ * own walks, and a second fault here would stop the guest.
+ */
+#define PDPTE_RESERVED	(GENMASK_ULL(2, 1) | GENMASK_ULL(63, 52))
 
 /* Page-fault error code */
 #define PFERR_P		BIT(0)
@@ -510,6 +514,6 @@ unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
 	gva_t gva = vcpu_rip(vcpu);
 
 	if (unlikely(!vcpu_is_64bit_code(vcpu)))
-		gva = (u32)(gva + vcpu_seg(vcpu, SEG_CS)->base);
+		gva = (u32)(gva + vcpu_cs(vcpu)->base);
 	return keel_fetch_linear_atomic(vcpu, gva, access, buf, max);
 }

@@ -27,7 +27,7 @@ struct uret_cpu {
 	u64 current_value[NR_URET_SLOTS];
 };
 
-static struct uret_cpu __percpu *uret_cpus;
+static DEFINE_PER_CPU(struct uret_cpu, uret_cpus);
 
 static void restore_host(struct uret_cpu *cpu)
 {
@@ -56,13 +56,11 @@ static void on_user_return(struct user_return_notifier *urn)
 	local_irq_restore(flags);
 }
 
-void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value)
+static noinline void change(enum host_uret_slot slot, u64 guest_value)
 {
-	struct uret_cpu *cpu = this_cpu_ptr(uret_cpus);
+	struct uret_cpu *cpu = this_cpu_ptr(&uret_cpus);
 	unsigned long flags;
 
-	if (likely((cpu->known & BIT(slot)) && cpu->current_value[slot] == guest_value))
-		return;
 	local_irq_save(flags);
 	if (!(cpu->known & BIT(slot))) {
 		rdmsrl(slot_msr[slot], cpu->host[slot]);
@@ -80,25 +78,28 @@ void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value)
 	local_irq_restore(flags);
 }
 
+void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value)
+{
+	if (unlikely(__this_cpu_read(uret_cpus.current_value[slot]) != guest_value ||
+		     !(__this_cpu_read(uret_cpus.known) & BIT(slot))))
+		change(slot, guest_value);
+}
+
 int __init keel_host_uret_init(void)
 {
-	int n;
+	int cpu;
 
-	uret_cpus = alloc_percpu(struct uret_cpu);
-	if (!uret_cpus)
-		return -ENOMEM;
-	for_each_possible_cpu(n)
-		per_cpu_ptr(uret_cpus, n)->urn.on_user_return = on_user_return;
+	for_each_possible_cpu(cpu)
+		per_cpu_ptr(&uret_cpus, cpu)->urn.on_user_return = on_user_return;
 	return 0;
 }
 
 static void uret_drop(void *unused)
 {
-	on_user_return(&this_cpu_ptr(uret_cpus)->urn);
+	on_user_return(&this_cpu_ptr(&uret_cpus)->urn);
 }
 
 void keel_host_uret_exit(void)
 {
 	on_each_cpu(uret_drop, NULL, 1);
-	free_percpu(uret_cpus);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O APIC with 24 pins (82093AA data sheet), at its usual place; version 0x11, without an EOI register.
+ * I/O APIC with 24 pins (82093AA data sheet), at its usual place; version 0x11, without an EOI
+ * register.
  *
- * Lines are given as asserted or not, so the polarity bit of an entry is stored and has no effect. Edges on a masked pin are
- * lost, levels are not. The lock guards all state; messages are sent under it, acknowledgements are told to others after it is
- * dropped.
+ * Lines are given as asserted or not, so the polarity bit of an entry is stored and has no
+ * effect. Edges on a masked pin are lost, levels are not. The lock guards all state; messages are
+ * sent under it, acknowledgements are told to others after it is dropped.
  */
 #include <linux/bitops.h>
 #include <linux/slab.h>
@@ -104,7 +105,8 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
  * @source: who
  * @level: 0 or 1
  *
- * Context: any. Return: vCPUs that took an interrupt; 0 if none, coalesced or masked. Dropping a line counts as 1.
+ * Context: any. Return: vCPUs that took an interrupt; 0 if none, coalesced or masked. Dropping a
+ * line counts as 1.
  */
 int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source, int level)
 {
@@ -144,7 +146,8 @@ int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source
  * @irq: interrupt state of the VM
  * @vector: vector
  *
- * Level pins with this vector may be sent again at once; whoever wants acknowledgements hears of it, without the lock.
+ * Level pins with this vector may be sent again at once; whoever wants acknowledgements hears of
+ * it, without the lock.
  */
 void ioapic_eoi(struct irqchip *irq, u8 vector)
 {
@@ -202,7 +205,7 @@ void ioapic_update_notify(struct irqchip *irq)
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
-/* ---- registers ------------------------------------------------------------------------------------------------------- */
+/* ---- registers ---- */
 
 /* Return: the pin was unmasked. */
 static bool ioapic_write_rte(struct ioapic *ioapic, unsigned int pin, bool high, u32 val)
@@ -215,7 +218,10 @@ static bool ioapic_write_rte(struct ioapic *ioapic, unsigned int pin, bool high,
 	else
 		new = (old & ~0xffffffffull) | val;
 	new = (new & RTE_WRITABLE) | (old & RTE_REMOTE_IRR);
-	/* remote IRR means nothing for edges; Linux clears a stuck one by switching to edge and back */
+	/*
+	 * remote IRR means nothing for edges; Linux clears a stuck one by switching to edge and
+	 * back
+	 */
 	if (!(new & RTE_LEVEL))
 		new &= ~RTE_REMOTE_IRR;
 	ioapic->rte[pin] = new;
@@ -258,7 +264,8 @@ static int ioapic_write_reg(struct ioapic *ioapic, u32 val)
 	return -1;
 }
 
-static int ioapic_mmio_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+static int ioapic_mmio_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+			    void *data)
 {
 	struct ioapic *ioapic = container_of(dev, struct ioapic, dev);
 	unsigned int offset = addr & (IOAPIC_SIZE - 1);
@@ -276,7 +283,8 @@ static int ioapic_mmio_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t add
 	return 0;
 }
 
-static int ioapic_mmio_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+static int ioapic_mmio_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr,
+			     unsigned int len, const void *data)
 {
 	struct ioapic *ioapic = container_of(dev, struct ioapic, dev);
 	unsigned int offset = addr & (IOAPIC_SIZE - 1);
@@ -301,7 +309,7 @@ static const struct bus_ops ioapic_ops = {
 	.write = ioapic_mmio_write,
 };
 
-/* ---- life, saved state --------------------------------------------------------------------------------------------------- */
+/* ---- life, saved state ---- */
 
 int ioapic_create(struct irqchip *irq)
 {
@@ -315,7 +323,9 @@ int ioapic_create(struct irqchip *irq)
 	ioapic->base = IOAPIC_BASE;
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++)
 		ioapic->rte[pin] = RTE_MASKED;
-	ioapic->dev = (struct bus_device) { .ops = &ioapic_ops, .base = IOAPIC_BASE, .len = IOAPIC_SIZE };
+	ioapic->dev = (struct bus_device) {
+		.ops = &ioapic_ops, .base = IOAPIC_BASE, .len = IOAPIC_SIZE,
+	};
 	irq->ioapic = ioapic;
 	return 0;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_IOEVENTFD: guest writes to a port or an MMIO address signal an eventfd in place of an exit to user space.
+ * KVM_IOEVENTFD: guest writes to a port or an MMIO address signal an eventfd in place of an exit
+ * to user space.
  *
- * Each is a device on a bus; several may share an address if no write can match two of them. One without length and
- * datamatch takes writes without their being decoded (bus_device.any_data). Objects are freed after an RCU grace
- * period, without waiting for it.
+ * Each is a device on a bus; several may share an address if no write can match two of them. One
+ * without length and datamatch takes writes without their being decoded (bus_device.any_data).
+ * Objects are freed after an RCU grace period, without waiting for it.
  */
 #include <linux/err.h>
 #include <linux/eventfd.h>
@@ -51,7 +52,8 @@ static bool data_matches(const struct ioeventfd *p, unsigned int len, const void
 	return val == p->datamatch;
 }
 
-static int ioeventfd_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+static int ioeventfd_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+			   const void *data)
 {
 	struct ioeventfd *p = container_of(dev, struct ioeventfd, dev);
 
@@ -73,7 +75,8 @@ static bool ioeventfd_collides(struct irqchip *irq, const struct ioeventfd *p)
 	list_for_each_entry(q, &irq->ioeventfds, link) {
 		if (q->bus == p->bus && q->dev.base == p->dev.base &&
 		    (!q->length || !p->length ||
-		     (q->length == p->length && (q->wildcard || p->wildcard || q->datamatch == p->datamatch))))
+		     (q->length == p->length && (q->wildcard || p->wildcard ||
+						 q->datamatch == p->datamatch))))
 			return true;
 	}
 	return false;
@@ -82,7 +85,8 @@ static bool ioeventfd_collides(struct irqchip *irq, const struct ioeventfd *p)
 /* -EINVAL for what the documentation of KVM_IOEVENTFD rules out. */
 static int ioeventfd_check(const struct kvm_ioeventfd *args)
 {
-	u32 valid = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN;
+	u32 valid = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |
+		KVM_IOEVENTFD_FLAG_DEASSIGN;
 
 	switch (args->len) {
 	case 0:
@@ -154,7 +158,8 @@ static int ioeventfd_deassign(struct vm *vm, struct irqchip *irq, const struct k
 		return PTR_ERR(eventfd);
 	mutex_lock(&irq->lock);
 	list_for_each_entry_safe(p, next, &irq->ioeventfds, link) {
-		if (p->bus != bus || p->eventfd != eventfd || p->dev.base != args->addr || p->length != args->len ||
+		if (p->bus != bus || p->eventfd != eventfd || p->dev.base != args->addr ||
+		    p->length != args->len ||
 		    p->wildcard != wildcard || (!wildcard && p->datamatch != args->datamatch))
 			continue;
 		list_del(&p->link);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who receives an interrupt message: physical and logical destinations, shorthands, broadcasts, lowest priority.
+ * Who receives an interrupt message: physical and logical destinations, shorthands, broadcasts,
+ * lowest priority.
  *
- * A physical destination is an index into an array of local APICs by vcpu_id, which is the x2APIC ID and, as long as no
- * guest rewrites it, the xAPIC ID. Logical destinations of xAPIC mode are looked up in a table that is computed anew when
- * an APIC changes its logical ID or its mode; those of x2APIC mode follow from the ID. Whatever fits none of these (IDs
- * the guest changed, shared logical bits, mixed modes) sets @odd_ids or LOGICAL_SCAN, and every vCPU is asked.
+ * A physical destination is an index into an array of local APICs by vcpu_id, which is the x2APIC
+ * ID and, as long as no guest rewrites it, the xAPIC ID. Logical destinations of xAPIC mode are
+ * looked up in a table that is computed anew when an APIC changes its logical ID or its mode;
+ * those of x2APIC mode follow from the ID. Whatever fits none of these (IDs the guest changed,
+ * shared logical bits, mixed modes) sets @odd_ids or LOGICAL_SCAN, and every vCPU is asked.
  *
- * Readers take no lock. While a guest changes logical IDs, a message that is under way may use the old or the new ones.
+ * Readers take no lock. While a guest changes logical IDs, a message that is under way may use
+ * the old or the new ones.
  */
 #include <linux/slab.h>
 #include "irqchip.h"
@@ -15,7 +18,7 @@
 #define XAPIC_BROADCAST		0xffu
 #define X2APIC_BROADCAST	0xffffffffu
 
-/* ---- the map ------------------------------------------------------------------------------------------------------- */
+/* ---- the map ---- */
 
 /**
  * ipi_ids_reserve() - make room for a vcpu_id
@@ -55,8 +58,8 @@ void ipi_publish(struct lapic *apic)
 }
 
 /*
- * A published APIC only goes with its VM: nobody but the PIT can send any more, and it is stopped here. So the first
- * one that goes takes the map along and no grace period is waited for.
+ * A published APIC only goes with its VM: nobody but the PIT can send any more, and it is stopped
+ * here. So the first one that goes takes the map along and no grace period is waited for.
  */
 void ipi_unpublish(struct lapic *apic)
 {
@@ -71,7 +74,9 @@ void ipi_unpublish(struct lapic *apic)
 	kvfree(ids);
 }
 
-/* Index of each bit of @ldr in the logical table, for one vCPU. False when two vCPUs share a bit. */
+/*
+ * Index of each bit of @ldr in the logical table, for one vCPU. False when two vCPUs share a bit.
+ */
 static bool logical_add(struct irqchip *irq, struct lapic *apic, bool cluster)
 {
 	u32 ldr = lapic_reg(apic, APIC_LDR) >> 24;
@@ -126,7 +131,8 @@ void ipi_map_update(struct irqchip *irq)
 		else if (mode != apic_logical_mode(apic))
 			clash = true;
 		first = false;
-		if (!clash && mode != LOGICAL_X2APIC && !logical_add(irq, apic, mode == LOGICAL_CLUSTER))
+		if (!clash && mode != LOGICAL_X2APIC &&
+		    !logical_add(irq, apic, mode == LOGICAL_CLUSTER))
 			clash = true;
 	}
 	WRITE_ONCE(irq->odd_ids, odd);
@@ -135,7 +141,7 @@ void ipi_map_update(struct irqchip *irq)
 	raw_spin_unlock_irqrestore(&irq->map_lock, flags);
 }
 
-/* ---- matching one APIC ------------------------------------------------------------------------------------------------- */
+/* ---- matching one APIC ---- */
 
 static bool match_physical(const struct lapic *apic, u32 dest)
 {
@@ -143,7 +149,10 @@ static bool match_physical(const struct lapic *apic, u32 dest)
 
 	if (apic->x2apic)
 		return dest == id;
-	/* an xAPIC with an ID beyond its register is reached by its full number, so that it can be started */
+	/*
+	 * an xAPIC with an ID beyond its register is reached by its full number, so that it can
+	 * be started
+	 */
 	return dest == (id > 0xff ? id : lapic_xapic_id(apic));
 }
 
@@ -160,11 +169,12 @@ static bool match_logical(const struct lapic *apic, u32 dest)
 }
 
 /*
- * Does @msg go to everyone? In x2APIC mode 0xff is an ordinary ID; but interrupts from devices with an 8-bit
- * destination treat it as a broadcast too, unless the launcher switched that off
+ * Does @msg go to everyone? In x2APIC mode 0xff is an ordinary ID; but interrupts from devices
+ * with an 8-bit destination treat it as a broadcast too, unless the launcher switched that off
  * (KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK).
  */
-static bool is_broadcast(const struct irqchip *irq, const struct lapic *source, const struct irq_msg *msg)
+static bool is_broadcast(const struct irqchip *irq, const struct lapic *source,
+			 const struct irq_msg *msg)
 {
 	if (msg->dest == X2APIC_BROADCAST)
 		return true;
@@ -185,11 +195,11 @@ static bool matches(const struct lapic *apic, const struct lapic *source, const 
 	return msg->logical ? match_logical(apic, msg->dest) : match_physical(apic, msg->dest);
 }
 
-/* ---- delivery -------------------------------------------------------------------------------------------------------------- */
+/* ---- delivery ---- */
 
 /*
- * Collects receivers. For "lowest priority" the one is chosen by the vector, so that a device's interrupts stay on one
- * vCPU and its caches, while different vectors spread.
+ * Collects receivers. For "lowest priority" the one is chosen by the vector, so that a device's
+ * interrupts stay on one vCPU and its caches, while different vectors spread.
  */
 struct receivers {
 	const struct irq_msg *msg;
@@ -230,6 +240,11 @@ static void receive_x2apic_cluster(struct receivers *r, const struct apic_ids *i
 	}
 }
 
+static u32 ldr_bits(const struct lapic *apic)
+{
+	return lapic_reg(apic, APIC_LDR) >> 24;
+}
+
 static void receive_table(struct receivers *r, struct irqchip *irq, u32 dest, bool cluster)
 {
 	unsigned int base = cluster ? ((dest >> 4) & 0xf) * 4 : 0;
@@ -239,13 +254,17 @@ static void receive_table(struct receivers *r, struct irqchip *irq, u32 dest, bo
 	for_each_set_bit(bit, &bits, 8) {
 		struct lapic *apic = READ_ONCE(irq->logical[base + bit]);
 
-		/* with several bits in its LDR one APIC may stand in the table more than once: it gets the message once */
-		if (apic && apic->enabled && !(bits & (lapic_reg(apic, APIC_LDR) >> 24) & (BIT(bit) - 1)))
+		/*
+		 * with several bits in its LDR one APIC may stand in the table more than once: it
+		 * gets the message once
+		 */
+		if (apic && apic->enabled && !(bits & ldr_bits(apic) & (BIT(bit) - 1)))
 			receive(r, apic);
 	}
 }
 
-static void receive_scan(struct receivers *r, const struct apic_ids *ids, struct lapic *source, bool all)
+static void receive_scan(struct receivers *r, const struct apic_ids *ids, struct lapic *source,
+			 bool all)
 {
 	u32 i;
 
@@ -259,7 +278,8 @@ static void receive_scan(struct receivers *r, const struct apic_ids *ids, struct
 	}
 }
 
-static void receive_logical(struct receivers *r, struct irqchip *irq, const struct apic_ids *ids, struct lapic *source)
+static void receive_logical(struct receivers *r, struct irqchip *irq, const struct apic_ids *ids,
+			    struct lapic *source)
 {
 	u32 dest = r->msg->dest;
 
@@ -275,7 +295,8 @@ static void receive_logical(struct receivers *r, struct irqchip *irq, const stru
 	}
 }
 
-static void receive_all(struct receivers *r, struct irqchip *irq, const struct apic_ids *ids, struct lapic *source)
+static void receive_all(struct receivers *r, struct irqchip *irq, const struct apic_ids *ids,
+			struct lapic *source)
 {
 	const struct irq_msg *msg = r->msg;
 
@@ -299,7 +320,8 @@ static void receive_all(struct receivers *r, struct irqchip *irq, const struct a
  * @source: sending APIC; NULL for devices
  * @msg: message
  *
- * Context: any. Return: number of vCPUs that took it, 0 when all had it pending, -1 when none matched.
+ * Context: any. Return: number of vCPUs that took it, 0 when all had it pending, -1 when none
+ * matched.
  */
 int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg *msg)
 {
@@ -312,7 +334,8 @@ int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg 
 	if (unlikely(!ids))
 		goto out;
 	/* by far the most frequent: one vCPU by its ID */
-	if (likely(!msg->logical && msg->shorthand == TO_DEST && !READ_ONCE(irq->odd_ids) && msg->dest < ids->size &&
+	if (likely(!msg->logical && msg->shorthand == TO_DEST && !READ_ONCE(irq->odd_ids) &&
+		   msg->dest < ids->size &&
 		   msg->dest != XAPIC_BROADCAST)) {
 		apic = READ_ONCE(ids->lapic[msg->dest]);
 		if (likely(apic && apic->enabled))
@@ -365,7 +388,8 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest)
 }
 
 /* One word of the hypercall's bitmap. */
-static int pv_send_word(const struct apic_ids *ids, unsigned long bits, u32 base, const struct irq_msg *msg)
+static int pv_send_word(const struct apic_ids *ids, unsigned long bits, u32 base,
+			const struct irq_msg *msg)
 {
 	unsigned int bit;
 	int count = 0;
@@ -381,7 +405,8 @@ static int pv_send_word(const struct apic_ids *ids, unsigned long bits, u32 base
 	return count;
 }
 
-int keel_pv_send_ipi(struct vm *vm, unsigned long lo, unsigned long hi, u32 min, u32 icr, bool mode64)
+int keel_pv_send_ipi(struct vm *vm, unsigned long lo, unsigned long hi, u32 min, u32 icr,
+		     bool mode64)
 {
 	unsigned int width = mode64 ? 64 : 32;
 	struct irq_msg msg = {

@@ -2,8 +2,9 @@
 /*
  * Life of a VM's interrupt state, and the ioctls that create and save the controllers.
  *
- * A VM starts with none of it: struct irqchip comes with the first use (an irqchip, or an ioeventfd without one), the
- * controllers with KVM_CREATE_IRQCHIP, the 8254 with KVM_CREATE_PIT2. What has been published stays until the VM ends.
+ * A VM starts with none of it: struct irqchip comes with the first use (an irqchip, or an
+ * ioeventfd without one), the controllers with KVM_CREATE_IRQCHIP, the 8254 with KVM_CREATE_PIT2.
+ * What has been published stays until the VM ends.
  */
 #include <linux/slab.h>
 #include <linux/string.h>

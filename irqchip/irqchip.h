@@ -2,10 +2,11 @@
 /*
  * Private to irqchip/: the objects of this room and the calls between its files.
  *
- * An interrupt travels one way: source (line, MSI, IPI, timer) -> controller -> lapic_accept() -> IRR bit, REQ_EVENT,
- * kick. No step sleeps, and no lock is held while a vCPU is kicked but that of the controller the interrupt came from.
- * Acknowledgements travel back after all locks are dropped: lapic EOI or 8259 EOI -> irq_acked() -> PIT, resamplers.
- * Lock order: see Documentation/locking.rst.
+ * An interrupt travels one way: source (line, MSI, IPI, timer) -> controller -> lapic_accept() ->
+ * IRR bit, REQ_EVENT, kick. No step sleeps, and no lock is held while a vCPU is kicked but that
+ * of the controller the interrupt came from. Acknowledgements travel back after all locks are
+ * dropped: lapic EOI or 8259 EOI -> irq_acked() -> PIT, resamplers. Lock order: see
+ * Documentation/locking.rst.
  */
 #ifndef KEEL_IRQCHIP_IRQCHIP_H
 #define KEEL_IRQCHIP_IRQCHIP_H
@@ -70,7 +71,7 @@ struct irq_msg {
 	bool lowest;
 };
 
-/* ---- local APIC ----------------------------------------------------------------------------------------------- */
+/* ---- local APIC ---- */
 
 #define LAPIC_REG(offset)	((offset) >> 4)
 #define LAPIC_NR_REGS		64
@@ -105,7 +106,8 @@ struct lapic_timer {
  * @isr: in service; own thread only
  * @tmr: trigger mode; atomic, senders write
  * @irr: requested; atomic, senders write
- * @isr_top: highest vector in service or -1. Senders read it to spare a kick; pairs with the barrier in lapic_eoi().
+ * @isr_top: highest vector in service or -1. Senders read it to spare a kick; pairs with the
+ *   barrier in lapic_eoi().
  * @ppr: processor priority; follows TPR and @isr_top
  * @accepting: enabled in hardware and software: fixed interrupts are taken
  * @enabled: enabled in IA32_APIC_BASE
@@ -158,7 +160,10 @@ static inline u32 lapic_xapic_id(const struct lapic *apic)
 	return lapic_reg(apic, APIC_ID) >> 24;
 }
 
-/* LDR of x2APIC mode: cluster in 31:16, one bit in 15:0 (SDM "Logical Destination Mode in x2APIC Mode"). */
+/*
+ * LDR of x2APIC mode: cluster in 31:16, one bit in 15:0 (SDM "Logical Destination Mode in x2APIC
+ * Mode").
+ */
 static inline u32 lapic_x2apic_ldr(u32 id)
 {
 	return ((id >> 4) << 16) | (1u << (id & 0xf));
@@ -187,7 +192,7 @@ u32 lapic_timer_current(struct lapic *apic);
 void lapic_timer_restore(struct lapic *apic, u32 count);
 void lapic_timer_mode_changed(struct lapic *apic, u32 old_lvtt);
 
-/* ---- destinations (ipi.c) ---------------------------------------------------------------------------------------- */
+/* ---- destinations (ipi.c) ---- */
 
 /* vCPUs by vcpu_id, which is the x2APIC ID; replaced when it must grow */
 struct apic_ids {
@@ -212,7 +217,7 @@ void ipi_map_update(struct irqchip *irq);
 int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg *msg);
 void ipi_send(struct lapic *apic, u32 icr, u32 dest);
 
-/* ---- the VM's part ------------------------------------------------------------------------------------------------- */
+/* ---- the VM's part ---- */
 
 /**
  * struct irqchip - interrupt state of one VM; allocated at first use, freed with the VM
@@ -221,7 +226,8 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest);
  * @logical: xAPIC logical destinations
  * @odd_ids: some guest gave a vCPU an APIC ID that is not its vcpu_id
  * @extint: output of the 8259 pair; written under the 8259's lock
- * @eoi_vectors: vectors whose EOI is of interest outside the local APIC: to the I/O APIC, or to user space (split mode)
+ * @eoi_vectors: vectors whose EOI is of interest outside the local APIC: to the I/O APIC, or to
+ *   user space (split mode)
  * @routes: RCU; replaced under @lock
  * @lock: routing, eventfds; may be held while sleeping
  * @irqfd_lock: membership in @irqfds; taken with interrupts off
@@ -255,7 +261,7 @@ static inline bool irq_wants_eoi(const struct irqchip *irq, u8 vector)
 	return test_bit(vector, irq->eoi_vectors);
 }
 
-/* ---- controllers --------------------------------------------------------------------------------------------------- */
+/* ---- controllers ---- */
 
 /* kvm_irqchip.chip_id */
 #define NR_IOAPIC_PINS	KVM_IOAPIC_NUM_PINS
@@ -265,7 +271,8 @@ int pic_create(struct irqchip *irq);
 int pic_register(struct irqchip *irq);
 void pic_unregister(struct irqchip *irq);
 void pic_destroy(struct irqchip *irq);
-int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum irq_source source, int level);
+int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum irq_source source,
+		int level);
 int pic_ack(struct irqchip *irq);
 int pic_peek(struct irqchip *irq);
 void pic_get(struct irqchip *irq, unsigned int chip, struct kvm_pic_state *state);
@@ -288,7 +295,7 @@ void pit_unmasked(struct pit *pit);
 bool pit_wants_ack(const struct pit *pit);
 #define PIT_GSI 0
 
-/* ---- routing (route.c) ------------------------------------------------------------------------------------------------ */
+/* ---- routing (route.c) ---- */
 
 int route_set_default(struct irqchip *irq);
 void route_destroy(struct irqchip *irq);
@@ -303,7 +310,7 @@ void irq_unmasked(struct irqchip *irq, unsigned int chip, unsigned int pin);
 /* Does anyone want to hear of acknowledgements of this pin? Under RCU. */
 bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin);
 
-/* ---- eventfds ------------------------------------------------------------------------------------------------------------ */
+/* ---- eventfds ---- */
 
 void irqfd_acked(struct irqchip *irq, u32 gsi);
 bool irqfd_wants_ack(struct irqchip *irq, u32 gsi);

@@ -2,13 +2,15 @@
 /*
  * KVM_IRQFD: signalling an eventfd raises an interrupt, without entering the launcher.
  *
- * The wake-up callback runs under the eventfd's own lock with interrupts off and delivers at once: routing and
- * controllers never sleep. A plain irqfd is an edge. One with a resamplefd holds a level: the line goes up, and when the
- * guest acknowledges the interrupt it goes down and the resamplefd is signalled, so that the device raises it again if it
- * still needs service. All resampling irqfds of a GSI share one line source, hence one struct resampler.
+ * The wake-up callback runs under the eventfd's own lock with interrupts off and delivers at
+ * once: routing and controllers never sleep. A plain irqfd is an edge. One with a resamplefd
+ * holds a level: the line goes up, and when the guest acknowledges the interrupt it goes down and
+ * the resamplefd is signalled, so that the device raises it again if it still needs service. All
+ * resampling irqfds of a GSI share one line source, hence one struct resampler.
  *
- * An irqfd ends by KVM_IRQFD_FLAG_DEASSIGN, by the close of its eventfd (EPOLLHUP), or with the VM's file. Whoever takes
- * it off irqchip.irqfds (under irqfd_lock) queues its release, which waits for callbacks under way and so needs a thread.
+ * An irqfd ends by KVM_IRQFD_FLAG_DEASSIGN, by the close of its eventfd (EPOLLHUP), or with the
+ * VM's file. Whoever takes it off irqchip.irqfds (under irqfd_lock) queues its release, which
+ * waits for callbacks under way and so needs a thread.
  */
 #include <linux/err.h>
 #include <linux/eventfd.h>
@@ -55,7 +57,7 @@ struct irqfd {
 
 static struct workqueue_struct *release_wq;
 
-/* ---- signals ------------------------------------------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 static void irqfd_inject(struct irqfd *irqfd)
 {
@@ -138,7 +140,7 @@ bool irqfd_wants_ack(struct irqchip *irq, u32 gsi)
 	return found;
 }
 
-/* ---- resamplers; irqchip.lock held ----------------------------------------------------------------------------------------- */
+/* ---- resamplers; irqchip.lock held ---- */
 
 static int resampler_join(struct irqfd *irqfd)
 {
@@ -176,7 +178,7 @@ static void resampler_leave(struct irqfd *irqfd)
 	kfree_rcu(r, rcu);
 }
 
-/* ---- end --------------------------------------------------------------------------------------------------------------------- */
+/* ---- end ---- */
 
 static void irqfd_free(struct irqfd *irqfd)
 {
@@ -212,7 +214,7 @@ static void irqfd_release(struct work_struct *work)
 		irqfd_free(irqfd);
 }
 
-/* ---- ioctl --------------------------------------------------------------------------------------------------------------------- */
+/* ---- ioctl ---- */
 
 /* Publish a filled irqfd and hook it to its eventfd. irqchip.lock held. */
 static int irqfd_activate(struct irqfd *irqfd, struct file *file)

@@ -2,10 +2,11 @@
 /*
  * The local APIC's timer: one-shot, periodic and TSC-deadline mode on one hrtimer.
  *
- * The callback delivers LVTT by itself, from the host's timer interrupt: the vCPU finds the vector in its IRR at the next
- * entry, without a detour. The vCPU's thread cancels the timer before it changes mode, count or deadline, so callback and
- * thread never disagree about which setting has expired. Counts run at 1 GHz divided by TDCR. Periods are clamped from
- * below, so that a guest cannot keep the host in its timer interrupt.
+ * The callback delivers LVTT by itself, from the host's timer interrupt: the vCPU finds the
+ * vector in its IRR at the next entry, without a detour. The vCPU's thread cancels the timer
+ * before it changes mode, count or deadline, so callback and thread never disagree about which
+ * setting has expired. Counts run at 1 GHz divided by TDCR. Periods are clamped from below, so
+ * that a guest cannot keep the host in its timer interrupt.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -16,9 +17,13 @@
 
 static unsigned int lapic_min_period_us = 200;
 module_param(lapic_min_period_us, uint, 0644);
-MODULE_PARM_DESC(lapic_min_period_us, "shortest period of a guest's periodic local APIC timer, in microseconds (200)");
+MODULE_PARM_DESC(lapic_min_period_us,
+		 "shortest period of a guest's periodic local APIC timer, in microseconds (200)");
 
-/* Expiry is looked at on the CPU that runs the vCPU, in the hard interrupt also where hrtimers are threaded. */
+/*
+ * Expiry is looked at on the CPU that runs the vCPU, in the hard interrupt also where hrtimers
+ * are threaded.
+ */
 #define LAPIC_TIMER_HRMODE HRTIMER_MODE_ABS_PINNED_HARD
 
 static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
@@ -37,11 +42,15 @@ static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
 
 void lapic_timer_init(struct lapic *apic)
 {
-	keel_hrtimer_setup(&apic->timer.hrtimer, lapic_timer_expired, CLOCK_MONOTONIC, LAPIC_TIMER_HRMODE);
+	keel_hrtimer_setup(&apic->timer.hrtimer, lapic_timer_expired, CLOCK_MONOTONIC,
+			   LAPIC_TIMER_HRMODE);
 	apic->timer.cpu = -1;
 }
 
-/* Stop the timer and wait for a callback under way on another CPU. Interrupts may be off: the callback takes no locks. */
+/*
+ * Stop the timer and wait for a callback under way on another CPU. Interrupts may be off: the
+ * callback takes no locks.
+ */
 void lapic_timer_stop(struct lapic *apic)
 {
 	hrtimer_cancel(&apic->timer.hrtimer);
@@ -50,7 +59,8 @@ void lapic_timer_stop(struct lapic *apic)
 static void lapic_timer_start(struct lapic *apic, u64 ns)
 {
 	apic->timer.cpu = raw_smp_processor_id();
-	hrtimer_start(&apic->timer.hrtimer, ktime_add_safe(ktime_get(), ns_to_ktime(ns)), LAPIC_TIMER_HRMODE);
+	hrtimer_start(&apic->timer.hrtimer, ktime_add_safe(ktime_get(), ns_to_ktime(ns)),
+		      LAPIC_TIMER_HRMODE);
 }
 
 /* ns for one count: TDCR bits 3, 1, 0 give 2, 4 .. 128, and 1 for 0xb. */
@@ -93,7 +103,8 @@ u32 lapic_timer_current(struct lapic *apic)
 {
 	s64 left;
 
-	if (lapic_in_deadline_mode(apic) || !lapic_reg(apic, APIC_TMICT) || !hrtimer_active(&apic->timer.hrtimer))
+	if (lapic_in_deadline_mode(apic) || !lapic_reg(apic, APIC_TMICT) ||
+	    !hrtimer_active(&apic->timer.hrtimer))
 		return 0;
 	left = ktime_to_ns(hrtimer_get_remaining(&apic->timer.hrtimer));
 	if (left <= 0)
@@ -101,7 +112,10 @@ u32 lapic_timer_current(struct lapic *apic)
 	return min_t(u64, left / lapic_timer_divisor(apic), lapic_reg(apic, APIC_TMICT));
 }
 
-/* Nanoseconds until the guest's TSC reaches @deadline; 0 if it has. Bounded, so that no product overflows. */
+/*
+ * Nanoseconds until the guest's TSC reaches @deadline; 0 if it has. Bounded, so that no product
+ * overflows.
+ */
 static u64 deadline_to_ns(struct vcpu *vcpu, u64 deadline)
 {
 	u64 now = keel_tsc_read(vcpu);
@@ -161,8 +175,8 @@ void keel_lapic_tsc_changed(struct vcpu *vcpu)
  * @apic: on its own thread
  * @old_lvtt: its former value
  *
- * A change to or from TSC-deadline mode disarms the timer; between one-shot and periodic the count runs on and the mode
- * counts at its expiry (SDM "APIC Timer").
+ * A change to or from TSC-deadline mode disarms the timer; between one-shot and periodic the
+ * count runs on and the mode counts at its expiry (SDM "APIC Timer").
  */
 void lapic_timer_mode_changed(struct lapic *apic, u32 old_lvtt)
 {
@@ -212,7 +226,10 @@ void keel_lapic_vcpu_load(struct vcpu *vcpu)
 
 	if (likely(timer->cpu == cpu) || !hrtimer_is_queued(&timer->hrtimer))
 		return;
-	/* a callback that runs now on the old CPU delivers first; the timer then follows at the next load */
+	/*
+	 * a callback that runs now on the old CPU delivers first; the timer then follows at the
+	 * next load
+	 */
 	if (hrtimer_try_to_cancel(&timer->hrtimer) == 1) {
 		timer->cpu = cpu;
 		hrtimer_start_expires(&timer->hrtimer, LAPIC_TIMER_HRMODE);

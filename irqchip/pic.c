@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two cascaded 8259A interrupt controllers at ports 0x20 and 0xa0, with the edge/level registers of the EISA bus at 0x4d0.
+ * Two cascaded 8259A interrupt controllers at ports 0x20 and 0xa0, with the edge/level registers
+ * of the EISA bus at 0x4d0.
  *
- * Each chip's state is kept in the form of the saved state (struct kvm_pic_state). The lock guards all of it and is
- * dropped before vCPUs are kicked (the output rose) and before others hear of acknowledgements. Plain register reads
- * take no lock: each is one byte.
+ * Each chip's state is kept in the form of the saved state (struct kvm_pic_state). The lock
+ * guards all of it and is dropped before vCPUs are kicked (the output rose) and before others
+ * hear of acknowledgements. Plain register reads take no lock: each is one byte.
  */
 #include <linux/bitops.h>
 #include <linux/slab.h>
@@ -55,7 +56,7 @@ static void pic_kick(struct irqchip *irq)
 	}
 }
 
-/* ---- priorities ------------------------------------------------------------------------------------------------------- */
+/* ---- priorities ---- */
 
 /* Position of the highest set bit of @mask in the rotated order, 8 for none. */
 static unsigned int highest_priority(const struct kvm_pic_state *s, u8 mask)
@@ -75,7 +76,10 @@ static int chip_pending(const struct pic *pic, const struct kvm_pic_state *s)
 
 	if (request == 8)
 		return -1;
-	/* masked ones do not hold others back in special mask mode, nor the slave in special fully nested mode */
+	/*
+	 * masked ones do not hold others back in special mask mode, nor the slave in special
+	 * fully nested mode
+	 */
 	if (s->special_mask)
 		in_service &= ~s->imr;
 	if (s->special_fully_nested_mode && s == &pic->chip[MASTER])
@@ -126,7 +130,7 @@ static void pic_unlock(struct pic *pic, unsigned long flags) __releases(&pic->lo
 		irq_unmasked(irq, pin >> 3, pin & 7);
 }
 
-/* ---- lines and acknowledge ---------------------------------------------------------------------------------------------- */
+/* ---- lines and acknowledge ---- */
 
 /* Return: 1, or 0 when the request was already there or is masked. */
 static int chip_set_pin(struct kvm_pic_state *s, unsigned int pin, bool level)
@@ -155,7 +159,8 @@ static int chip_set_pin(struct kvm_pic_state *s, unsigned int pin, bool level)
 	return s->imr & mask ? 0 : ret;
 }
 
-int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum irq_source source, int level)
+int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum irq_source source,
+		int level)
 {
 	struct pic *pic = irq->pic;
 	unsigned long flags;
@@ -173,7 +178,10 @@ int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum i
 	return ret;
 }
 
-/* The CPU's interrupt acknowledge cycle for one chip. Return the pin; 7, not in service, when the request is gone. */
+/*
+ * The CPU's interrupt acknowledge cycle for one chip. Return the pin; 7, not in service, when the
+ * request is gone.
+ */
 static unsigned int chip_ack(struct pic *pic, struct kvm_pic_state *s)
 {
 	int pin = chip_pending(pic, s);
@@ -233,7 +241,7 @@ int pic_peek(struct irqchip *irq)
 	return vector;
 }
 
-/* ---- ports ----------------------------------------------------------------------------------------------------------------- */
+/* ---- ports ---- */
 
 static void chip_icw1(struct pic *pic, struct kvm_pic_state *s, u8 val)
 {
@@ -355,20 +363,24 @@ static u8 chip_read(struct pic *pic, struct kvm_pic_state *s, bool data)
 	return READ_ONCE(s->read_reg_select) ? READ_ONCE(s->isr) : READ_ONCE(s->irr);
 }
 
-static int pic_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+static int pic_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+		    void *data)
 {
 	bool slave = dev->base == 0xa0;
-	struct pic *pic = slave ? container_of(dev, struct pic, dev_slave) : container_of(dev, struct pic, dev_master);
+	struct pic *pic = slave ? container_of(dev, struct pic, dev_slave) :
+				  container_of(dev, struct pic, dev_master);
 
 	memset(data, 0, len);
 	*(u8 *)data = chip_read(pic, &pic->chip[slave], addr & 1);
 	return 0;
 }
 
-static int pic_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+static int pic_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+		     const void *data)
 {
 	bool slave = dev->base == 0xa0;
-	struct pic *pic = slave ? container_of(dev, struct pic, dev_slave) : container_of(dev, struct pic, dev_master);
+	struct pic *pic = slave ? container_of(dev, struct pic, dev_slave) :
+				  container_of(dev, struct pic, dev_master);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pic->lock, flags);
@@ -377,7 +389,8 @@ static int pic_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsi
 	return 0;
 }
 
-static int elcr_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+static int elcr_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+		     void *data)
 {
 	struct pic *pic = container_of(dev, struct pic, dev_elcr);
 	u8 *bytes = data;
@@ -389,7 +402,8 @@ static int elcr_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsi
 	return 0;
 }
 
-static int elcr_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+static int elcr_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+		      const void *data)
 {
 	struct pic *pic = container_of(dev, struct pic, dev_elcr);
 	const u8 *bytes = data;
@@ -409,7 +423,7 @@ static int elcr_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, uns
 static const struct bus_ops pic_ops = { .read = pic_read, .write = pic_write };
 static const struct bus_ops elcr_ops = { .read = elcr_read, .write = elcr_write };
 
-/* ---- life, saved state --------------------------------------------------------------------------------------------------------- */
+/* ---- life, saved state ---- */
 
 int pic_create(struct irqchip *irq)
 {

@@ -2,10 +2,11 @@
 /*
  * 8254 interval timer: three channels at ports 0x40-0x43, and the speaker port 0x61.
  *
- * Counters are not stepped but computed from the time since they were loaded. Channel 0 has an hrtimer that raises GSI 0
- * at each output edge. When "reinjection" is on (the default), ticks that the guest has not yet acknowledged are counted
- * and delivered one by one as it acknowledges; else a tick that finds the line still waiting is lost. Counting is
- * binary whatever the BCD bit says. The lock guards all state; the line is driven outside of it.
+ * Counters are not stepped but computed from the time since they were loaded. Channel 0 has an
+ * hrtimer that raises GSI 0 at each output edge. When "reinjection" is on (the default), ticks
+ * that the guest has not yet acknowledged are counted and delivered one by one as it
+ * acknowledges; else a tick that finds the line still waiting is lost. Counting is binary
+ * whatever the BCD bit says. The lock guards all state; the line is driven outside of it.
  */
 #include <linux/hrtimer.h>
 #include <linux/math64.h>
@@ -24,14 +25,16 @@
 
 static unsigned int pit_min_period_us = 200;
 module_param(pit_min_period_us, uint, 0644);
-MODULE_PARM_DESC(pit_min_period_us, "shortest period of a guest's 8254 timer, in microseconds (200)");
+MODULE_PARM_DESC(pit_min_period_us,
+		 "shortest period of a guest's 8254 timer, in microseconds (200)");
 
 /* read_state, write_state and rw_mode of struct kvm_pit_channel_state */
 enum { RW_LATCHED, RW_LOW, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
 
 /*
  * struct pit - the timer of one VM
- * @ch: channels; count_load_time is in ns of the boot-time clock, count 0 stands for 65536 while loading only
+ * @ch: channels; count_load_time is in ns of the boot-time clock, count 0 stands for 65536 while
+ *   loading only
  * @speaker_data: bit 1 of port 0x61
  * @flags: of the saved state (KVM_PIT_FLAGS_*)
  * @reinject: keep count of ticks not acknowledged
@@ -55,7 +58,7 @@ struct pit {
 	struct bus_device dev, dev_speaker;
 };
 
-/* ---- counting --------------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---- */
 
 static u64 pit_now(void)
 {
@@ -108,7 +111,7 @@ static bool output(const struct kvm_pit_channel_state *c)
 	}
 }
 
-/* ---- channel 0 and its interrupt ------------------------------------------------------------------------------------------------ */
+/* ---- channel 0 and its interrupt ---- */
 
 static void pit_tick(struct pit *pit)
 {
@@ -148,7 +151,8 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 	if (pit->period && !pit->stopped) {
 		hrtimer_add_expires_ns(timer, pit->period);
 		/* far behind (the host slept): do not run through all that was missed */
-		if (ktime_before(hrtimer_get_expires(timer), ktime_sub_ns(ktime_get(), NSEC_PER_SEC)))
+		if (ktime_before(hrtimer_get_expires(timer),
+				 ktime_sub_ns(ktime_get(), NSEC_PER_SEC)))
 			hrtimer_forward_now(timer, ns_to_ktime(pit->period));
 		again = HRTIMER_RESTART;
 	}
@@ -175,7 +179,10 @@ void pit_acked(struct pit *pit)
 		pit_tick(pit);
 }
 
-/* GSI 0 was unmasked: what was counted meanwhile is not made up for, and an acknowledgement may never come. */
+/*
+ * GSI 0 was unmasked: what was counted meanwhile is not made up for, and an acknowledgement may
+ * never come.
+ */
 void pit_unmasked(struct pit *pit)
 {
 	unsigned long flags;
@@ -192,8 +199,8 @@ bool pit_wants_ack(const struct pit *pit)
 }
 
 /*
- * Channel 0 was loaded or its mode changed: when will it tick? Under the lock. A callback under way on another CPU finds
- * the new period; hrtimer_start() takes a queued timer off by itself.
+ * Channel 0 was loaded or its mode changed: when will it tick? Under the lock. A callback under
+ * way on another CPU finds the new period; hrtimer_start() takes a queued timer off by itself.
  */
 static void pit_start_channel0(struct pit *pit)
 {
@@ -235,7 +242,7 @@ static void load_count(struct pit *pit, unsigned int n, u32 count)
 		pit_start_channel0(pit);
 }
 
-/* ---- registers --------------------------------------------------------------------------------------------------------------------- */
+/* ---- registers ---- */
 
 static void latch_count(struct kvm_pit_channel_state *c)
 {
@@ -347,7 +354,8 @@ static u8 read_counter(struct kvm_pit_channel_state *c)
 	}
 }
 
-static int pit_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+static int pit_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+		    void *data)
 {
 	struct pit *pit = container_of(dev, struct pit, dev);
 	unsigned int n = addr & 3;
@@ -362,7 +370,8 @@ static int pit_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsig
 	return 0;
 }
 
-static int pit_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+static int pit_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+		     const void *data)
 {
 	struct pit *pit = container_of(dev, struct pit, dev);
 	u8 val = *(const u8 *)data;
@@ -377,7 +386,8 @@ static int pit_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsi
 	return 0;
 }
 
-static int speaker_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, void *data)
+static int speaker_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+			void *data)
 {
 	struct pit *pit = container_of(dev, struct pit, dev_speaker);
 	unsigned long flags;
@@ -393,7 +403,8 @@ static int speaker_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, u
 	return 0;
 }
 
-static int speaker_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len, const void *data)
+static int speaker_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+			 const void *data)
 {
 	struct pit *pit = container_of(dev, struct pit, dev_speaker);
 	u8 val = *(const u8 *)data;
@@ -413,7 +424,7 @@ static int speaker_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, 
 static const struct bus_ops pit_ops = { .read = pit_read, .write = pit_write };
 static const struct bus_ops speaker_ops = { .read = speaker_read, .write = speaker_write };
 
-/* ---- life, saved state ----------------------------------------------------------------------------------------------------------------- */
+/* ---- life, saved state ---- */
 
 static struct pit *pit_alloc(struct irqchip *irq)
 {
@@ -433,7 +444,9 @@ static struct pit *pit_alloc(struct irqchip *irq)
 	}
 	keel_hrtimer_setup(&pit->timer, pit_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	pit->dev = (struct bus_device) { .ops = &pit_ops, .base = PIT_PORT, .len = 4 };
-	pit->dev_speaker = (struct bus_device) { .ops = &speaker_ops, .base = SPEAKER_PORT, .len = 1 };
+	pit->dev_speaker = (struct bus_device) {
+		.ops = &speaker_ops, .base = SPEAKER_PORT, .len = 1,
+	};
 	return pit;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The routing table: from global system interrupts to controller pins and MSIs, and back from pins to GSIs.
+ * The routing table: from global system interrupts to controller pins and MSIs, and back from
+ * pins to GSIs.
  *
- * A table is immutable and published by RCU; KVM_SET_GSI_ROUTING builds a new one, checks it whole, and swaps. Entries
- * are sorted by GSI with an index, so that driving a line costs no search. Also here: the way back of acknowledgements.
+ * A table is immutable and published by RCU; KVM_SET_GSI_ROUTING builds a new one, checks it
+ * whole, and swaps. Entries are sorted by GSI with an index, so that driving a line costs no
+ * search. Also here: the way back of acknowledgements.
  */
 #include <linux/bitops.h>
 #include <linux/slab.h>
@@ -31,7 +33,8 @@ struct route {
  * struct route_table - all routes of a VM
  * @nr_gsi: one above the highest GSI with a route
  * @chip_gsi: GSI of each controller pin, -1 for none
- * @first: index of a GSI's first route, behind @routes in memory; @first[gsi + 1] is one past its last
+ * @first: index of a GSI's first route, behind @routes in memory; @first[gsi + 1] is one past its
+ *   last
  * @routes: sorted by GSI
  */
 struct route_table {
@@ -43,10 +46,14 @@ struct route_table {
 	struct route routes[];
 };
 
-/* ---- MSIs ---------------------------------------------------------------------------------------------------------------- */
+/* ---- MSIs ---- */
 
-/* Address bits 31:32 and up: destination bits 31:8, where the launcher enabled 32-bit IDs; bits 7:0 are reserved. */
-static int msi_decode(const struct vm *vm, u32 address_lo, u32 address_hi, u32 data, struct irq_msg *msg)
+/*
+ * Bits 63:40 of the address are bits 31:8 of the destination where the launcher enabled 32-bit
+ * IDs; bits 39:32 are reserved then.
+ */
+static int msi_decode(const struct vm *vm, u32 address_lo, u32 address_hi, u32 data,
+		      struct irq_msg *msg)
 {
 	if (vm->x2apic_32bit_ids && (address_hi & 0xff))
 		return -EINVAL;
@@ -68,14 +75,16 @@ int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi)
 {
 	struct irq_msg msg;
 
-	if (vm->irq_mode == IRQCHIP_NONE || msi->flags || msi_decode(vm, msi->address_lo, msi->address_hi, msi->data, &msg))
+	if (vm->irq_mode == IRQCHIP_NONE || msi->flags ||
+	    msi_decode(vm, msi->address_lo, msi->address_hi, msi->data, &msg))
 		return -EINVAL;
 	return max(ipi_deliver(vm->irq, NULL, &msg), 0);
 }
 
-/* ---- driving a line ---------------------------------------------------------------------------------------------------------- */
+/* ---- driving a line ---- */
 
-static int route_drive(struct irqchip *irq, const struct route *r, enum irq_source source, int level)
+static int route_drive(struct irqchip *irq, const struct route *r, enum irq_source source,
+		       int level)
 {
 	if (r->type == KVM_IRQ_ROUTING_MSI)
 		return level ? ipi_deliver(irq, NULL, &r->msi) : 0;
@@ -91,7 +100,8 @@ static int route_drive(struct irqchip *irq, const struct route *r, enum irq_sour
  * @source: who drives it
  * @level: 0 or 1
  *
- * Context: any. Return: number of vCPUs or pins that took it, 0 coalesced or masked, -EINVAL when the GSI has no route.
+ * Context: any. Return: number of vCPUs or pins that took it, 0 coalesced or masked, -EINVAL when
+ * the GSI has no route.
  */
 int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level)
 {
@@ -103,7 +113,8 @@ int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int lev
 	table = rcu_dereference_sched(irq->routes);
 	if (table && gsi < table->nr_gsi) {
 		for (i = table->first[gsi]; i < table->first[gsi + 1]; i++)
-			ret = max(ret, 0) + max(route_drive(irq, &table->routes[i], source, level), 0);
+			ret = max(ret, 0) +
+			      max(route_drive(irq, &table->routes[i], source, level), 0);
 	}
 	preempt_enable_notrace();
 	return ret;
@@ -122,7 +133,7 @@ int keel_irq_line(struct vm *vm, u32 gsi, int level)
 	return vm->irq ? route_set_line(vm->irq, gsi, IRQ_SOURCE_USER, !!level) : -EINVAL;
 }
 
-/* ---- acknowledgements ---------------------------------------------------------------------------------------------------------- */
+/* ---- acknowledgements ---- */
 
 int route_chip_to_gsi(struct irqchip *irq, unsigned int chip, unsigned int pin)
 {
@@ -168,7 +179,7 @@ bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin)
 	return (gsi == PIT_GSI && pit_wants_ack(irq->pit)) || irqfd_wants_ack(irq, gsi);
 }
 
-/* ---- building a table -------------------------------------------------------------------------------------------------------------- */
+/* ---- building a table ---- */
 
 static int route_parse(struct vm *vm, const struct kvm_irq_routing_entry *e, struct route *r)
 {
@@ -192,7 +203,8 @@ static int route_parse(struct vm *vm, const struct kvm_irq_routing_entry *e, str
 	case KVM_IRQ_ROUTING_MSI:
 		if (e->flags)
 			return -EINVAL;
-		return msi_decode(vm, e->u.msi.address_lo, e->u.msi.address_hi, e->u.msi.data, &r->msi);
+		return msi_decode(vm, e->u.msi.address_lo, e->u.msi.address_hi, e->u.msi.data,
+				  &r->msi);
 	default:
 		return -EINVAL;
 	}
@@ -217,7 +229,8 @@ static int route_check_shared(const struct route_table *table)
 
 		if (a->gsi != b->gsi)
 			continue;
-		if (a->type == KVM_IRQ_ROUTING_MSI || b->type == KVM_IRQ_ROUTING_MSI || a->chip == b->chip)
+		if (a->type == KVM_IRQ_ROUTING_MSI || b->type == KVM_IRQ_ROUTING_MSI ||
+		    a->chip == b->chip)
 			return -EINVAL;
 	}
 	return 0;
@@ -241,7 +254,8 @@ static void route_index(struct route_table *table)
 	}
 }
 
-static struct route_table *route_build(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n)
+static struct route_table *route_build(struct vm *vm, const struct kvm_irq_routing_entry *entries,
+				       unsigned int n)
 {
 	struct route_table *table;
 	u32 nr_gsi = 0;
@@ -253,7 +267,8 @@ static struct route_table *route_build(struct vm *vm, const struct kvm_irq_routi
 			return ERR_PTR(-EINVAL);
 		nr_gsi = max(nr_gsi, entries[i].gsi + 1);
 	}
-	table = kvzalloc(struct_size(table, routes, n) + (nr_gsi + 1) * sizeof(*table->first), GFP_KERNEL_ACCOUNT);
+	table = kvzalloc(struct_size(table, routes, n) + (nr_gsi + 1) * sizeof(*table->first),
+			 GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 	table->count = n;
@@ -273,7 +288,10 @@ static struct route_table *route_build(struct vm *vm, const struct kvm_irq_routi
 	return table;
 }
 
-/* Split mode: user space wants the EOIs of level-triggered MSIs on the GSIs that stand for its I/O APIC's pins. */
+/*
+ * Split mode: user space wants the EOIs of level-triggered MSIs on the GSIs that stand for its
+ * I/O APIC's pins.
+ */
 static void route_update_split_eoi(struct irqchip *irq, const struct route_table *table)
 {
 	unsigned long vectors[4] = { 0 };
@@ -291,7 +309,8 @@ static void route_update_split_eoi(struct irqchip *irq, const struct route_table
 		WRITE_ONCE(irq->eoi_vectors[i], vectors[i]);
 }
 
-int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n, u32 flags)
+int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n,
+			 u32 flags)
 {
 	struct irqchip *irq = vm->irq;
 	struct route_table *old, *new;

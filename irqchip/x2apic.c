@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The local APIC through MSRs 0x800-0x8ff (x2APIC mode), and its state as the ioctls save and load it.
+ * The local APIC through MSRs 0x800-0x8ff (x2APIC mode), and its state as the ioctls save and
+ * load it.
  *
- * MSR 0x800 + n is the register at offset n << 4. ICR is one 64-bit register with a 32-bit destination; here it stays
- * split into ICR and ICR2, which is also how user space sees it. Reserved bits, and registers that do not exist, are #GP.
+ * MSR 0x800 + n is the register at offset n << 4. ICR is one 64-bit register with a 32-bit
+ * destination; here it stays split into ICR and ICR2, which is also how user space sees it.
+ * Reserved bits, and registers that do not exist, are #GP.
  */
 #include <linux/string.h>
 #include "irqchip.h"
@@ -120,11 +122,11 @@ int keel_lapic_msr_set(struct vcpu *vcpu, u32 msr, u64 val)
 	return 0;
 }
 
-/* ---- KVM_GET_LAPIC, KVM_SET_LAPIC --------------------------------------------------------------------------------- */
+/* ---- KVM_GET_LAPIC, KVM_SET_LAPIC ---- */
 
 /*
- * The ID register of the saved page has xAPIC's form, unless the launcher asked for 32-bit IDs and the APIC is in x2APIC
- * mode (api.rst, KVM_GET_LAPIC).
+ * The ID register of the saved page has xAPIC's form, unless the launcher asked for 32-bit IDs
+ * and the APIC is in x2APIC mode (api.rst, KVM_GET_LAPIC).
  */
 static u32 id_to_user(const struct lapic *apic, u32 id)
 {

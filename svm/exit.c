@@ -65,8 +65,8 @@ static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_o
 	return n ? emu_skip_length(decode_mode(&vmcb->save), bytes, n, op) : 0;
 }
 
-/* The same where it may sleep, when the page was not at hand. */
-static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
+/* Look at the bytes where it may sleep: length of the instruction if it is an @op, else 0. */
+static unsigned int measure_slow(struct svm_vcpu *svm, enum emu_op op)
 {
 	const struct vmcb *vmcb = svm->vmcb;
 	gva_t la = linear_rip(svm), where;
@@ -75,11 +75,16 @@ static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
 	u8 bytes[EMU_MAX_INSN];
 	struct walk walk;
 
-	if (svm_caps.nrip)
-		return vmcb->control.next_rip - svm->vcpu.regs.rip;
 	if (keel_read_virt(&svm->vcpu, la, bytes, n, access, &walk, &where))
 		return 0;
 	return emu_skip_length(decode_mode(&vmcb->save), bytes, n, op);
+}
+
+static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
+{
+	if (svm_caps.nrip)
+		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
+	return measure_slow(svm, op);
 }
 
 /* ---- decoding into neutral structs ---- */
@@ -324,6 +329,17 @@ static int slow_bp(struct svm_vcpu *svm)
 	return RUN_RESUME;
 }
 
+/* A guest that was made for Intel, or came from there, calls with VMCALL; all else that is undefined stays so. */
+static int slow_ud(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+	unsigned int len = 0;
+
+	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN))
+		len = measure_slow(svm, EMU_OP_VMCALL);
+	return len ? keel_do_hypercall(vcpu, len) : keel_do_undefined(vcpu);
+}
+
 static int slow_ac(struct svm_vcpu *svm)
 {
 	keel_queue_exception_error(&svm->vcpu, X86_TRAP_AC, 0);
@@ -340,9 +356,9 @@ static int slow_invalid(struct svm_vcpu *svm)
 	struct svm_violation v;
 
 	if (svm_check(svm->vmcb, &env, &v))
-		pr_warn_ratelimited("vCPU %u: VMRUN refused: %s = %#llx: %s\n", svm->vcpu.id, v.field, v.value, v.rule);
+		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused: %s = %#llx: %s", v.field, v.value, v.rule);
 	else
-		pr_warn_ratelimited("vCPU %u: VMRUN refused, and no rule known to Keel is broken\n", svm->vcpu.id);
+		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused, and no rule known to Keel is broken");
 	return keel_do_failed_entry(&svm->vcpu, SVM_EXIT_ERR);
 }
 
@@ -384,6 +400,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_RDPMC:		return fault_gp(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return slow_ac(svm);
 	case SVM_EXIT_SHUTDOWN:		return keel_do_triple_fault(vcpu);
 	case SVM_EXIT_VMRUN:

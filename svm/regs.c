@@ -98,6 +98,13 @@ static void fetch_segments(struct vcpu_regs *r, const struct vmcb *vmcb)
 		r->seg[SEG_TR].ar |= 2;
 }
 
+/* RG_CODE: CS, and the CPL where vcpu_cpl() looks for it. */
+static void fetch_code(struct vcpu_regs *r, const struct vmcb *vmcb)
+{
+	fetch_segment(&r->seg[SEG_CS], &vmcb->save.cs);
+	r->seg[SEG_SS].ar = (u32)(vmcb->save.cpl & 3) << SEG_DPL_SHIFT;
+}
+
 static void write_tables(struct vmcb *vmcb, const struct vcpu_regs *r)
 {
 	vmcb->save.gdtr.base = r->gdt.base;
@@ -256,10 +263,12 @@ void svm_regs_fetch(struct vcpu *vcpu, u32 groups)
 		r->cr0 = save->cr0 | (r->cr0 & CR0_UNCACHED);
 	if (groups & RG_CR3)
 		r->cr3 = save->cr3;
+	if (groups & RG_CODE)
+		fetch_code(r, svm->vmcb);
+	if (likely(!(groups & ~(RG_CR0 | RG_CR3 | RG_CODE))))
+		return;
 	if (groups & RG_SEG)
 		fetch_segments(r, svm->vmcb);
-	if (likely(!(groups & ~(RG_CR0 | RG_CR3 | RG_SEG))))
-		return;
 	if (groups & RG_CR2)
 		r->cr2 = save->cr2;
 	if (groups & RG_DT)

@@ -2,9 +2,10 @@
 /*
  * What is intercepted: the VMCB's vectors, the I/O and the MSR permission maps.
  *
- * All ports exit, so one I/O map serves every VM. The MSR maps are shared as well: two of them, without and with direct access to
- * SPEC_CTRL. A vCPU's interception of an instruction depends on what its guest may know of (CPUID), what the launcher asked for
- * (debugging, KVM_CAP_X86_DISABLE_EXITS), and where guest and hardware values of a register differ.
+ * All ports exit, so one I/O map serves every VM. The MSR maps are shared as well: one as usual, one with direct access to
+ * SPEC_CTRL, and one for VMs with an MSR filter, which is asked at every access. What a vCPU intercepts besides depends on
+ * what its guest may know of (CPUID), what the launcher asked for (debugging, KVM_CAP_X86_DISABLE_EXITS), and where guest and
+ * hardware values of a register differ.
  */
 #include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
@@ -26,8 +27,15 @@
 #define PAUSE_DISTANCE	128	/* cycles between them that still count as one spin */
 
 static void *iopm;
-static void *msrpm;		/* SPEC_CTRL intercepted */
-static void *msrpm_spec;	/* SPEC_CTRL direct: VMRUN switches it */
+
+enum msrpm {
+	MSRPM_PLAIN,		/* direct_msrs[] */
+	MSRPM_SPEC,		/* and SPEC_CTRL, which VMRUN switches */
+	MSRPM_FILTERED,		/* none: the launcher's filter decides */
+	NR_MSRPMS,
+};
+
+static void *msrpms[NR_MSRPMS];
 
 /*
  * MSRs without any exit. Each is switched by VMLOAD and VMSAVE, or is part of a segment there. Not here:
@@ -70,29 +78,38 @@ static void *map_alloc(unsigned int order)
 
 int svm_maps_create(void)
 {
-	unsigned int i;
+	unsigned int i, n;
 
 	iopm = map_alloc(IOPM_ORDER);
-	msrpm = map_alloc(MSRPM_ORDER);
-	msrpm_spec = map_alloc(MSRPM_ORDER);
-	if (!iopm || !msrpm || !msrpm_spec) {
-		svm_maps_destroy();
+	if (!iopm)
 		return -ENOMEM;
+	for (n = 0; n < ARRAY_SIZE(msrpms); n++) {
+		msrpms[n] = map_alloc(MSRPM_ORDER);
+		if (!msrpms[n])
+			goto err_destroy;
 	}
 	for (i = 0; i < ARRAY_SIZE(direct_msrs); i++) {
-		allow_msr(msrpm, direct_msrs[i]);
-		allow_msr(msrpm_spec, direct_msrs[i]);
+		allow_msr(msrpms[MSRPM_PLAIN], direct_msrs[i]);
+		allow_msr(msrpms[MSRPM_SPEC], direct_msrs[i]);
 	}
-	allow_msr(msrpm_spec, MSR_IA32_SPEC_CTRL);
+	allow_msr(msrpms[MSRPM_SPEC], MSR_IA32_SPEC_CTRL);
 	return 0;
+
+err_destroy:
+	svm_maps_destroy();
+	return -ENOMEM;
 }
 
 void svm_maps_destroy(void)
 {
+	unsigned int n;
+
 	free_pages((unsigned long)iopm, IOPM_ORDER);
-	free_pages((unsigned long)msrpm, MSRPM_ORDER);
-	free_pages((unsigned long)msrpm_spec, MSRPM_ORDER);
-	iopm = msrpm = msrpm_spec = NULL;
+	iopm = NULL;
+	for (n = 0; n < ARRAY_SIZE(msrpms); n++) {
+		free_pages((unsigned long)msrpms[n], MSRPM_ORDER);
+		msrpms[n] = NULL;
+	}
 }
 
 static u64 map_pa(const void *map)
@@ -105,7 +122,7 @@ static const u8 required[] = {
 	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_INIT, INTERCEPT_VINTR,
 	INTERCEPT_SELECTIVE_CR0, INTERCEPT_CR4_WRITE, INTERCEPT_CR8_WRITE,
 	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_RSM, INTERCEPT_INVD, INTERCEPT_WBINVD,
-	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_SHUTDOWN, INTERCEPT_FERR_FREEZE,
+	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_SHUTDOWN,
 	/* with EFER.SVME set in hardware these would work in the guest */
 	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE, INTERCEPT_STGI, INTERCEPT_CLGI,
 	INTERCEPT_SKINIT, INTERCEPT_INVLPGA,
@@ -113,6 +130,8 @@ static const u8 required[] = {
 	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_DB, INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_AC,
 	/* the host's */
 	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_MC,
+	/* may be the other vendor's hypercall instruction */
+	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_UD,
 };
 
 struct intercepts {
@@ -187,14 +206,19 @@ void svm_intercepts_changed(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 	struct intercepts in = { };
-	bool direct = svm_caps.spec_ctrl && (vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL);
+	enum msrpm map = MSRPM_PLAIN;
 	unsigned int i;
+
+	if (rcu_access_pointer(vcpu->vm->msr_filter))
+		map = MSRPM_FILTERED;
+	else if (svm_caps.spec_ctrl && (vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
+		map = MSRPM_SPEC;
 
 	for (i = 0; i < ARRAY_SIZE(required); i++)
 		want(&in, required[i]);
 	want_optional(svm, &in);
 	memcpy(vmcb->control.intercepts, in.word, sizeof(in.word));
-	vmcb->control.msrpm_base_pa = map_pa(direct ? msrpm_spec : msrpm);
+	vmcb->control.msrpm_base_pa = map_pa(msrpms[map]);
 	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_PERM);
 
 	svm->rare &= ~RARE_DEBUG;
@@ -214,7 +238,7 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 	struct vmcb_control_area *control = &svm->vmcb->control;
 
 	control->iopm_base_pa = map_pa(iopm);
-	control->msrpm_base_pa = map_pa(msrpm);
+	control->msrpm_base_pa = map_pa(msrpms[MSRPM_PLAIN]);
 	control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	if (svm_caps.pause_filter)
 		control->pause_filter_count = PAUSE_COUNT;

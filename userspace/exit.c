@@ -166,6 +166,7 @@ void exit_handle(struct vcpu *vcpu)
 			describe_place(vcpu, place));
 		break;
 	case KVM_EXIT_SHUTDOWN:
+		/* SVM leaves the registers undefined then; they may read as after reset. */
 		vm_stop(vcpu->vm, STATUS_CRASH, "the guest crashed (triple fault): %s",
 			describe_place(vcpu, place));
 		break;

@@ -206,7 +206,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	if (!ret && options->sandbox)
 		ret = sandbox_enter();
 	if (ret)
-		vm_stop(&machine->vm, (enum status)ret, "the machine could not be built");
+		vm_stop(&machine->vm, (enum status)ret, "%s", status_last());
 	machine->is_started = !ret;
 	vm_open_gate(&machine->vm);
 	wait_for_end(machine, signals);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Guest memory: ordinary anonymous memory of this process, so that huge pages,
- * swap, KSM and cgroup limits apply by Linux's own means. It is kept out of
- * core dumps and marked for huge pages and page sharing by nobody but the
- * system's policy.
+ * swap, KSM and cgroup limits apply by Linux's own means. Huge pages are asked
+ * for; core dumps leave it out.
  *
  * memory_at() is the only door from guest-physical to host addresses; every
  * device goes through it, and it never returns a pointer to less than asked.

@@ -47,15 +47,21 @@ void status_list(FILE *out)
 		fprintf(out, "  %2d  %-9s %s\n", rows[i].status, rows[i].name, rows[i].text);
 }
 
+static char last[512];
+
+const char *status_last(void)
+{
+	return last;
+}
+
 int status_fail(enum status status, const char *format, ...)
 {
 	va_list args;
 
-	fputs("keel: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(last, sizeof(last), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fprintf(stderr, "keel: %s\n", last);
 	return status;
 }
 

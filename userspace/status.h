@@ -50,6 +50,13 @@ void status_list(FILE *out);
 int __printf(2, 3) status_fail(enum status status, const char *format, ...);
 
 /**
+ * status_last() - the message of the latest status_fail(), "" if none
+ *
+ * For the main thread, which is the one that sets up and fails.
+ */
+const char *status_last(void);
+
+/**
  * status_warn() - print "keel: warning: message" on stderr
  */
 void __printf(1, 2) status_warn(const char *format, ...);

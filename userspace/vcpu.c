@@ -62,14 +62,16 @@ static int set_cpuid(struct vcpu *vcpu, unsigned int count, bool *has_mtrr)
 /* All memory write-back, as firmware leaves it; Linux needs it to use PAT. */
 static void set_memory_type(struct vcpu *vcpu)
 {
-	struct {
+	/* The head ends in a flexible array: room for its one entry follows. */
+	union {
 		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = {
-		.head.nmsrs = 1,
-		.entry = { .index = MSR_MTRR_DEFAULT_TYPE, .data = MTRR_ENABLE | MTRR_WRITE_BACK },
-	};
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msrs = { .head.nmsrs = 1 };
 
+	msrs.head.entries[0] = (struct kvm_msr_entry){
+		.index = MSR_MTRR_DEFAULT_TYPE,
+		.data = MTRR_ENABLE | MTRR_WRITE_BACK,
+	};
 	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
 		status_warn("vCPU %u: default memory type not accepted", vcpu->index);
 }

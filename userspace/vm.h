@@ -84,11 +84,10 @@ void vm_set_line(struct vm *vm, unsigned int gsi, unsigned int source, bool is_h
 void vm_send_msi(struct vm *vm, uint64_t address, uint32_t data);
 
 /**
- * vm_set_doorbell() - signal eventfd @event on guest writes, or stop doing so
+ * struct doorbell - guest writes that signal an eventfd
  * @address: guest-physical address, or port if @is_port.
  * @len: bytes of the write; 0 for any, where the kernel can.
- *
- * Return: false if the kernel refused; the write then leaves as a plain exit.
+ * @event: the eventfd.
  */
 struct doorbell {
 	uint64_t address;
@@ -96,7 +95,17 @@ struct doorbell {
 	int event;
 	bool is_port;
 };
+
+/**
+ * vm_set_doorbell() - signal the eventfd on such writes from now on
+ *
+ * Return: false if the kernel refused; the write then leaves as a plain exit.
+ */
 bool vm_set_doorbell(struct vm *vm, const struct doorbell *doorbell);
+
+/**
+ * vm_clear_doorbell() - undo vm_set_doorbell(), given the same doorbell
+ */
 void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell);
 
 /**

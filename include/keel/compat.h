@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/timer.h>
 #include <linux/wait.h>
+#include <uapi/linux/kvm.h>
 #include "keel_have.h"
 
 /* What the young hooks of struct mmu_notifier_ops return. */
@@ -25,6 +26,20 @@ typedef int keel_mn_young_t;
 #define KEEL_FOLL_INTERRUPTIBLE	FOLL_INTERRUPTIBLE
 #else
 #define KEEL_FOLL_INTERRUPTIBLE	0
+#endif
+
+/* In the kernel's eyes this member of struct kvm_run bears a warning: user space writes it at any time. */
+#ifdef KEEL_HAVE_IMMEDIATE_EXIT_UNSAFE
+#define keel_immediate_exit	immediate_exit__unsafe
+#else
+#define keel_immediate_exit	immediate_exit
+#endif
+
+/* Its low bit is the same bit: once a member of its own, then the first of the flags. */
+#ifdef KVM_EXIT_HYPERCALL_LONG_MODE
+#define keel_longmode	flags
+#else
+#define keel_longmode	longmode
 #endif
 
 static inline void keel_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)

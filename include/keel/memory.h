@@ -16,6 +16,7 @@
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 #include <uapi/linux/kvm.h>
 #include <keel/types.h>
 
@@ -31,8 +32,9 @@ struct memslot {
 };
 
 struct memslots {
-	u64 generation;			/* changes with every update, never 0 */
-	unsigned int count;
+	u64 generation;			/* another in every array, never 0 */
+	unsigned int count;		/* grows in place when a slot is added behind all others: read it with acquire */
+	unsigned int capacity;
 	struct rcu_head rcu;
 	struct memslot *slot[];		/* sorted by base, no overlaps */
 };
@@ -44,6 +46,7 @@ struct memory_notifier;
  * struct memory - guest memory of one VM
  * @slots: current slots; RCU; published under @slots_lock and @lock. NULL until the first slot.
  * @slots_lock: serialises slot changes and dirty-log reads; outside @lock
+ * @ids: slot number -> slot; @slots_lock
  * @users: held for reading by accesses that sleep with a slot's address in hand; removing a slot waits for them
  * @lock: second-level tables, dirty protection, @invalidate_*
  * @table: the VM's second-level tables, from the first slot on; the engine allows for more than one root (views, shadow)
@@ -56,6 +59,7 @@ struct memory_notifier;
 struct memory {
 	struct memslots __rcu *slots;
 	struct mutex slots_lock;
+	struct xarray ids;
 	struct rw_semaphore users;
 	spinlock_t lock;
 	struct pgtable *table;
@@ -79,7 +83,7 @@ enum fault_result {
 	FAULT_MAPPED,		/* enter the guest again */
 	FAULT_MMIO,		/* no slot: emulate */
 	FAULT_MMIO_RO,		/* write to a read-only slot: emulate, the write goes to user space */
-	/* negative errno: -EFAULT host page not to be had, -EINTR signal, -ENOMEM, -EHWPOISON */
+	/* negative errno: -EFAULT host page not to be had, -EINTR signal, -ENOMEM */
 };
 
 /**
@@ -89,7 +93,8 @@ enum fault_result {
  * @access: FAULT_* of exit.h
  *
  * Maps the page and, where the host has neighbours mapped, these too; uses 2M and 1G entries where host memory is
- * huge. Context: may sleep, interrupts on, no locks.
+ * huge. A poisoned page sends SIGBUS (BUS_MCEERR_AR) to the thread, as KVM does. Context: may sleep, interrupts on, no
+ * locks.
  * Return: enum fault_result or negative errno.
  */
 int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);

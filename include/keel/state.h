@@ -90,7 +90,7 @@ u64 keel_tsc_read(struct vcpu *vcpu);				/* guest TSC now */
 u64 keel_tsc_scale(struct vcpu *vcpu, u64 host_tsc);		/* without the offset */
 void keel_tsc_write(struct vcpu *vcpu, u64 val);		/* the host writes IA32_TSC: matching heuristics inside */
 void keel_tsc_write_guest(struct vcpu *vcpu, u64 val);		/* the guest does; moves tsc.adjust along */
-void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* add to the guest TSC; tsc.adjust is the caller's */
+void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* the guest adds to its TSC; tsc.adjust is the caller's */
 void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
 void keel_clock_vcpu_put(struct vcpu *vcpu);
 bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_tsc);	/* real time and guest TSC at once */

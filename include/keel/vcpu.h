@@ -94,6 +94,11 @@ struct desc_table {
 #define RG_TPR		BIT(15)	/* task priority as CR8; see keel_get_cr8() */
 #define RG_SHADOW	BIT(16)	/* events.shadow */
 #define RG_ALL		(BIT(17) - 1)
+/*
+ * Of RG_SEG only CS and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so look through vcpu_cs() and vcpu_cpl().
+ * Never dirty: who changes a segment fetches and dirties RG_SEG.
+ */
+#define RG_CODE		BIT(17)
 
 struct vcpu_regs {
 	u64 gpr[NR_GPRS];		/* first: the entry code addresses them by index */
@@ -226,6 +231,7 @@ struct vcpu_tsc {
 	u32 khz;
 	u64 last_host;		/* host and guest TSC when last taken off a CPU, while the host's TSC is unstable */
 	u64 last_guest;
+	s64 moved;		/* what the guest itself added since the launcher last set the TSC */
 	s64 adjust;		/* IA32_TSC_ADJUST */
 	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic.c */
 	u64 generation;
@@ -454,9 +460,22 @@ static inline struct segment *vcpu_seg(struct vcpu *vcpu, enum seg s)
 	return &vcpu->regs.seg[s];
 }
 
+static inline void vcpu_need_code(struct vcpu *vcpu)
+{
+	if (!(vcpu->regs.valid & RG_SEG))
+		vcpu_need(vcpu, RG_CODE);
+}
+
+static inline const struct segment *vcpu_cs(struct vcpu *vcpu)
+{
+	vcpu_need_code(vcpu);
+	return &vcpu->regs.seg[SEG_CS];
+}
+
 static inline unsigned int vcpu_cpl(struct vcpu *vcpu)
 {
-	return seg_dpl(vcpu_seg(vcpu, SEG_SS));
+	vcpu_need_code(vcpu);
+	return seg_dpl(&vcpu->regs.seg[SEG_SS]);
 }
 
 static inline bool vcpu_is_long_mode(struct vcpu *vcpu) { return vcpu_efer(vcpu) & EFER_LMA; }
@@ -465,7 +484,7 @@ static inline bool vcpu_is_protected(struct vcpu *vcpu) { return vcpu_cr0(vcpu) 
 
 static inline bool vcpu_is_64bit_code(struct vcpu *vcpu)
 {
-	return vcpu_is_long_mode(vcpu) && (vcpu_seg(vcpu, SEG_CS)->ar & SEG_L);
+	return vcpu_is_long_mode(vcpu) && (vcpu_cs(vcpu)->ar & SEG_L);
 }
 
 /* core/inject.c: an instruction of @len bytes is complete. RIP, interrupt shadow, single step (TF and launcher). */

@@ -96,6 +96,7 @@ struct vm {
 
 	struct vm_stats stats;
 	char stats_id[48];		/* "keel-<pid>-<n>", name of the binary stats */
+	struct vm_error *error;		/* core/explain.c: latest failure in words, NULL before the first */
 	void *vendor;			/* the backend's per-VM data, NULL if it needs none */
 };
 
@@ -112,6 +113,18 @@ static inline void keel_vm_get(struct vm *vm)
 {
 	refcount_inc(&vm->refs);
 }
+
+/**
+ * keel_explain() - log why something of this VM failed, and keep the text for KEEL_GET_LAST_ERROR
+ * @vm: the VM
+ * @vcpu_id: of the vCPU concerned, or -1
+ * @fmt: one line without a newline, up to 239 characters
+ *
+ * Any context but NMI.
+ */
+__printf(3, 4) void keel_explain(struct vm *vm, int vcpu_id, const char *fmt, ...);
+struct keel_last_error;
+void keel_last_error(struct vm *vm, struct keel_last_error *out);
 
 /* End this VM: kick every vCPU out with -EIO. For failed internal checks. Any context. */
 void keel_vm_kill(struct vm *vm, const char *why);

@@ -223,7 +223,6 @@ static void test_misc(void)
 	struct kvm_create_device dev = { .type = 9999 };
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .flags = 0x100 };
 	struct kvm_coalesced_mmio_zone zone = { .addr = 0x1000, .size = 16, .pio = 2 };
-	struct kvm_pit_config pit = { .flags = 0x80 };
 	struct kvm_clock_data clock = { .flags = 0x80 };
 	struct kvm_msr_filter filter = { .flags = 0x80 };
 
@@ -235,7 +234,6 @@ static void test_misc(void)
 	CHECK_RET("unregister with pio 2", -EINVAL, __vm_ioctl(vm, KVM_UNREGISTER_COALESCED_MMIO, &zone));
 	zone.pio = 0;
 	CHECK_RET("unregister what is not", 0, __vm_ioctl(vm, KVM_UNREGISTER_COALESCED_MMIO, &zone));
-	CHECK_RET("CREATE_PIT2 without an irqchip", 0, __vm_ioctl(bare, KVM_CREATE_PIT2, &pit));
 	CHECK_RET("SET_CLOCK with unknown flags", -EINVAL, __vm_ioctl(vm, KVM_SET_CLOCK, &clock));
 	CHECK_RET("MSR filter with unknown flags", -EINVAL, __vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter));
 	CHECK_EQ("mmap of a VM fails", (u64)MAP_FAILED,

@@ -10,7 +10,8 @@ static struct model *m;
 /* ---- destinations against a reference ---- */
 
 /* Does @vcpu take a message to @dest? The SDM's matching rules, one APIC at a time. */
-static bool reference_match(struct vcpu *vcpu, bool from_x2apic, bool from_device, u32 dest, bool logical)
+static bool reference_match(struct vcpu *vcpu, bool from_x2apic, bool from_device, u32 dest,
+			    bool logical)
 {
 	struct lapic *apic = vcpu->lapic;
 	u32 ldr = apic->regs[LAPIC_REG(APIC_LDR)];
@@ -19,7 +20,8 @@ static bool reference_match(struct vcpu *vcpu, bool from_x2apic, bool from_devic
 		return false;
 	if (dest == ~0u)
 		return true;
-	if (dest == 0xff && !from_x2apic && !(from_device && m->vm.x2apic_no_bcast_quirk && apic->x2apic))
+	if (dest == 0xff && !from_x2apic &&
+	    !(from_device && m->vm.x2apic_no_bcast_quirk && apic->x2apic))
 		return true;
 	if (apic->x2apic) {
 		if (!logical)
@@ -101,9 +103,11 @@ static void check_message(enum style style)
 		m->vcpu[i].nmis = 0;
 	ipi_deliver(m->vm.irq, device ? NULL : from->lapic, &msg);
 	for (i = 0; i < m->nr; i++) {
-		want = reference_match(&m->vcpu[i], !device && from->lapic->x2apic, device, msg.dest, logical);
+		want = reference_match(&m->vcpu[i], !device && from->lapic->x2apic, device,
+				       msg.dest, logical);
 		if (m->vcpu[i].nmis != want)
-			FAIL("style %d, %s %s 0x%x: vCPU %u got %u, wanted %u", style, device ? "device" : "IPI",
+			FAIL("style %d, %s %s 0x%x: vCPU %u got %u, wanted %u", style,
+			     device ? "device" : "IPI",
 			     logical ? "logical" : "physical", msg.dest, i, m->vcpu[i].nmis, want);
 	}
 }
@@ -171,9 +175,11 @@ static void test_pv_ipi(void)
 		got |= m->vcpu[i].nmis << i;
 	CHECK_EQ("the right ones", 0x52, got);
 	CHECK_EQ("nobody there", 0, keel_pv_send_ipi(&m->vm, ~0ul, ~0ul, 8, 0x400, true));
-	CHECK_EQ("ids beyond 32 bits", 0, keel_pv_send_ipi(&m->vm, ~0ul, ~0ul, ~0u - 3, 0x400, true));
+	CHECK_EQ("ids beyond 32 bits", 0,
+		 keel_pv_send_ipi(&m->vm, ~0ul, ~0ul, ~0u - 3, 0x400, true));
 	CHECK_EQ("32-bit words", 1, keel_pv_send_ipi(&m->vm, BIT(40) | 1, 0, 7, 0x400, false));
-	CHECK_EQ("shorthand refused", (u64)-EINVAL, keel_pv_send_ipi(&m->vm, 1, 0, 0, 0x40400, true));
+	CHECK_EQ("shorthand refused", (u64)-EINVAL,
+		 keel_pv_send_ipi(&m->vm, 1, 0, 0, 0x40400, true));
 	CHECK_EQ("logical refused", (u64)-EINVAL, keel_pv_send_ipi(&m->vm, 1, 0, 0, 0xc00, true));
 	model_destroy(m);
 }
@@ -238,9 +244,11 @@ static void prio_step(struct prio *p, struct vcpu *vcpu)
 	ASSERT_EQ(keel_irq_pending(vcpu), prio_deliverable(p));
 	/* the vCPU must have been told of what became deliverable by anything but its own taking */
 	if (before < 0 && prio_deliverable(p) >= 0)
-		ASSERT(vcpu->requests & BIT(REQ_EVENT), "no request for vector %d", prio_deliverable(p));
+		ASSERT(vcpu->requests & BIT(REQ_EVENT), "no request for vector %d",
+		       prio_deliverable(p));
 	v = prio_top(p->isr);
-	ASSERT_EQ(lapic_get(vcpu, APIC_PROCPRI) >> 4, v >= 0 && v >> 4 > p->tpr >> 4 ? v >> 4 : p->tpr >> 4);
+	ASSERT_EQ(lapic_get(vcpu, APIC_PROCPRI) >> 4, v >= 0 &&
+		  v >> 4 > p->tpr >> 4 ? v >> 4 : p->tpr >> 4);
 }
 
 static void test_priority(void)
@@ -290,7 +298,8 @@ static void test_pv_eoi(void)
 	CHECK_EQ("armed", 1, shim_flag);
 	shim_flag = 0;
 	lapic_accept(vcpu->lapic, 0x41, false);
-	CHECK_EQ("ended by the flag: next", 0x41, keel_irq_ack(vcpu) < 0 ? keel_irq_pending(vcpu) : 0x41);
+	CHECK_EQ("ended by the flag: next", 0x41,
+		 keel_irq_ack(vcpu) < 0 ? keel_irq_pending(vcpu) : 0x41);
 	keel_irq_ack(vcpu);
 	model_destroy(m);
 
@@ -320,7 +329,8 @@ static void test_pv_eoi(void)
 	keel_lapic_sync_pv_eoi(vcpu);
 	vcpu->requests = 0;
 	keel_irq_pending(vcpu);
-	CHECK_EQ("page gone for good: not asked for without end", 0, !!(vcpu->requests & BIT(REQ_PV_EOI)));
+	CHECK_EQ("page gone for good: not asked for without end", 0,
+		 !!(vcpu->requests & BIT(REQ_PV_EOI)));
 	shim_page_gone = false;
 	model_destroy(m);
 }
@@ -342,7 +352,8 @@ static void test_mode_changes(void)
 	m = model_create(IRQCHIP_SPLIT, 1);
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		ASSERT_EQ(keel_apic_base_set(&m->vcpu[0], 0xfee00000 | rows[i].from, true), 0);
-		CHECK_EQ(rows[i].name, rows[i].wanted, keel_apic_base_set(&m->vcpu[0], 0xfee00000 | rows[i].to, false));
+		CHECK_EQ(rows[i].name, rows[i].wanted,
+			 keel_apic_base_set(&m->vcpu[0], 0xfee00000 | rows[i].to, false));
 	}
 	ASSERT_EQ(keel_apic_base_set(&m->vcpu[0], 0xfee00800, true), 0);
 	m->vcpu[0].cpuid.flags = 0;
@@ -408,7 +419,8 @@ static void test_hostile(void)
 			keel_lapic_mmio_write(vcpu, r & 0xfff, 1 + (r >> 16) % 8, &data);
 			keel_lapic_mmio_read(vcpu, (r >> 32) & 0xfff, 1 + (r >> 48) % 8, &data);
 			lapic_put(vcpu, (r >> 20) & 0xff0, data);
-			keel_lapic_msr_set(vcpu, 0x800 + (r >> 8) % 0x100, r & BIT(3) ? data : data & 0xff);
+			keel_lapic_msr_set(vcpu, 0x800 + (r >> 8) % 0x100,
+					   r & BIT(3) ? data : data & 0xff);
 			keel_lapic_msr_get(vcpu, 0x800 + (r >> 24) % 0x100, &val);
 			keel_irq_ack(vcpu);
 			keel_lapic_accept_init_sipi(vcpu);

@@ -14,7 +14,8 @@ static struct kvm_irq_routing_entry pin_entry(u32 gsi, u32 chip, u32 pin)
 static struct kvm_irq_routing_entry msi_entry(u32 gsi, u32 lo, u32 hi, u32 data)
 {
 	return (struct kvm_irq_routing_entry) {
-		.gsi = gsi, .type = KVM_IRQ_ROUTING_MSI, .u.msi = { .address_lo = lo, .address_hi = hi, .data = data },
+		.gsi = gsi, .type = KVM_IRQ_ROUTING_MSI,
+			.u.msi = { .address_lo = lo, .address_hi = hi, .data = data },
 	};
 }
 
@@ -35,7 +36,8 @@ static void test_refusals(void)
 		{ "two chips on a GSI", good, pin_entry(3, KVM_IRQCHIP_PIC_MASTER, 3), 0 },
 		{ "one chip twice on a GSI", good, pin_entry(3, KVM_IRQCHIP_IOAPIC, 5), -EINVAL },
 		{ "pin and MSI on a GSI", good, msi_entry(3, 0xfee00000, 0, 0x40), -EINVAL },
-		{ "two MSIs on a GSI", msi_entry(3, 0xfee00000, 0, 0x40), msi_entry(3, 0xfee00000, 0, 0x41), -EINVAL },
+		{ "two MSIs on a GSI", msi_entry(3, 0xfee00000, 0, 0x40),
+		 msi_entry(3, 0xfee00000, 0, 0x41), -EINVAL },
 		{ "GSI 4095", good, pin_entry(4095, KVM_IRQCHIP_IOAPIC, 4), 0 },
 		{ "GSI 4096", good, pin_entry(4096, KVM_IRQCHIP_IOAPIC, 4), -EINVAL },
 		{ "GSI ~0", good, pin_entry(~0u, KVM_IRQCHIP_IOAPIC, 4), -EINVAL },
@@ -65,7 +67,8 @@ static void test_default(void)
 {
 	m = model_create(IRQCHIP_KERNEL, 1);
 	CHECK_EQ("GSI 4 drives", 4, route_chip_to_gsi(m->vm.irq, KVM_IRQCHIP_PIC_MASTER, 4));
-	CHECK_EQ("GSI 12 drives the slave", 12, route_chip_to_gsi(m->vm.irq, KVM_IRQCHIP_PIC_SLAVE, 4));
+	CHECK_EQ("GSI 12 drives the slave", 12,
+		 route_chip_to_gsi(m->vm.irq, KVM_IRQCHIP_PIC_SLAVE, 4));
 	CHECK_EQ("GSI 23", 23, route_chip_to_gsi(m->vm.irq, KVM_IRQCHIP_IOAPIC, 23));
 	CHECK_EQ("pin out of range", -1, route_chip_to_gsi(m->vm.irq, KVM_IRQCHIP_IOAPIC, 24));
 	CHECK_RET("GSI 24 is none", -EINVAL, keel_irq_line(&m->vm, 24, 1));
@@ -126,13 +129,15 @@ static void test_split_eoi(void)
 	m = model_create(IRQCHIP_SPLIT, 1);
 	vcpu = &m->vcpu[0];
 	ASSERT_EQ(set(e, 3), 0);
-	CHECK_RET("pins are refused", -EINVAL, set((struct kvm_irq_routing_entry[]){ pin_entry(1, 2, 1) }, 1));
+	CHECK_RET("pins are refused", -EINVAL,
+		  set((struct kvm_irq_routing_entry[]){ pin_entry(1, 2, 1) }, 1));
 	for (i = 0; i < 3; i++) {
 		vcpu->requests = 0;
 		CHECK_EQ("sent", 1, keel_irq_line(&m->vm, e[i].gsi, 1));
 		CHECK_EQ("taken", 0x45 + i, keel_irq_ack(vcpu));
 		lapic_put(vcpu, APIC_EOI, 0);
-		CHECK_EQ("exit for a level on pins 0..23 only", i == 0, !!(vcpu->requests & BIT(REQ_IOAPIC_EOI_EXIT)));
+		CHECK_EQ("exit for a level on pins 0..23 only", i == 0,
+			 !!(vcpu->requests & BIT(REQ_IOAPIC_EOI_EXIT)));
 	}
 	CHECK_EQ("vector", 0x45, vcpu->eoi_vector);
 	model_destroy(m);

@@ -52,9 +52,12 @@ within() {
 	done
 }
 
-# free_kb - memory free now, with the caches that can go gone
+# free_kb - memory free now, with what each CPU keeps on lists of its own; caches
+# dropped, and what is freed late waited for
 free_kb() {
 	sync
+	sleep 1
 	echo 3 >/proc/sys/vm/drop_caches
-	sed -n 's/^MemFree: *\([0-9]*\).*/\1/p' /proc/meminfo
+	awk '/^MemFree:/ { kb += $2 } $1 == "count:" { kb += 4 * $2 } END { print kb }' \
+		/proc/meminfo /proc/zoneinfo
 }

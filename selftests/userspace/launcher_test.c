@@ -275,17 +275,29 @@ static void test_refusals(void)
 	}
 }
 
+/* A machine that cannot be built says why in the report too. */
 static void test_disk_refusal(void)
 {
+	char line[1024] = "";
+
 	require_launcher();
 	write_kernel(EM_X86_64, power_off_code, sizeof(power_off_code));
+	int fd = mkstemp(report);
+
+	ASSERT_GE(fd, 0);
 	const char *arguments[] = {
-		"run", "--device", dev_path(), "--kernel", kernel, "--disk=/nowhere", NULL,
+		"run", "--device", dev_path(), "--kernel", kernel, "--disk=/nowhere",
+		"--status-json", report, NULL,
 	};
 	int status = run(arguments, NULL);
 
 	unlink(kernel);
 	CHECK_EQ("exit status", 7, WIFEXITED(status) ? WEXITSTATUS(status) : 1000);
+	ASSERT_GE(read(fd, line, sizeof(line) - 1), 1);
+	close(fd);
+	unlink(report);
+	test_note("%s", line);
+	CHECK_EQ("reason", 1, strstr(line, "cannot open /nowhere") != NULL);
 }
 
 static const struct test_case cases[] = {

@@ -336,7 +336,14 @@ static void test_interrupts(void)
 	wait_for(3);
 	CHECK_EQ("sent at once", 2, fake_record.messages);
 	CHECK_EQ("no line", 0, fake_line(&vm, gsi));
-	CHECK_EQ("served", 3, served);
+	config_put(msix + 2, 2, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	offer();
+	bus_write(&vm.ports, bar(2), 2, 0);
+	wait_for(4);
+	CHECK_EQ("all masked", 2, fake_record.messages);
+	config_put(msix + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+	CHECK_EQ("sent when the function is unmasked", 3, fake_record.messages);
+	CHECK_EQ("served", 4, served);
 	vm_stop(&vm, STATUS_OK, "end");
 	virtio_stop(&device);
 }

@@ -183,6 +183,15 @@ static void test_periodic(void)
 	pass(200000000);
 	CHECK_EQ("half a second", 1, fake_line(&vm, RTC_GSI));
 	CHECK_EQ("cause", 0xc0, get(0x0c) & 0xc0);
+	set(0x0a, 0x21);		/* 256 Hz, not 32768 */
+	now_ns = (NOW + 10) * 1000000000;
+	rtc_tick(&rtc);
+	get(0x0c);
+	pass(3000000);
+	CHECK_EQ("within the period", 0, fake_line(&vm, RTC_GSI));
+	pass(1000000);
+	CHECK_EQ("the period is over", 1, fake_line(&vm, RTC_GSI));
+	get(0x0c);
 	set(0x0a, 0x20);
 	pass(100000000);
 	CHECK_EQ("rate 0 is off", 0, fake_line(&vm, RTC_GSI));

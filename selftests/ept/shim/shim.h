@@ -91,6 +91,7 @@ struct mutex { int unused; };
 struct rw_semaphore { int unused; };
 typedef struct { int unused; } spinlock_t;
 struct rcu_head { void *unused; };
+struct xarray { int unused; };
 typedef struct { u64 pte; } pte_t;
 struct mm_struct { int unused; };
 struct task_struct { struct mm_struct *mm; };
@@ -100,6 +101,7 @@ extern struct task_struct *current;
 #define rcu_dereference(p)		(p)
 #define rcu_dereference_check(p, c)	(p)
 #define rcu_dereference_protected(p, c)	(p)
+#define smp_load_acquire(p)	(*(p))
 #define lockdep_is_held(l)		1
 #define irqs_disabled()			1
 static inline void rcu_read_lock(void) { }

@@ -59,3 +59,23 @@ struct vcpu {
 static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
 {
 }
+
+static inline const struct segment *vcpu_cs(struct vcpu *vcpu)
+{
+	return &vcpu->regs.seg[SEG_CS];
+}
+
+static inline unsigned int vcpu_cpl(struct vcpu *vcpu)
+{
+	return seg_dpl(&vcpu->regs.seg[SEG_SS]);
+}
+
+static inline u64 vcpu_rip(struct vcpu *vcpu)
+{
+	return vcpu->regs.rip;
+}
+
+static inline bool vcpu_is_64bit_code(struct vcpu *vcpu)
+{
+	return vcpu->regs.efer & EFER_LMA && vcpu_cs(vcpu)->ar & SEG_L;
+}

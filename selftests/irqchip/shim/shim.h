@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What irqchip/ needs of the kernel and of core/, for its unit tests in user space, on one thread. struct vcpu and
- * struct vm have the members that interrupt controllers use, and no others; the test says what a kick or an NMI does.
+ * What irqchip/ needs of the kernel and of core/, for its unit tests in user space, on one
+ * thread. struct vcpu and struct vm have the members that interrupt controllers use, and no
+ * others; the test says what a kick or an NMI does.
  */
 #ifndef IRQCHIP_SHIM_H
 #define IRQCHIP_SHIM_H
@@ -56,7 +57,8 @@ static inline bool test_bit(unsigned long n, const unsigned long *map)
 }
 
 static inline void set_bit(unsigned long n, unsigned long *map) { map[n / 64] |= 1ul << (n % 64); }
-static inline void clear_bit(unsigned long n, unsigned long *map) { map[n / 64] &= ~(1ul << (n % 64)); }
+static inline void clear_bit(unsigned long n,
+			     unsigned long *map) { map[n / 64] &= ~(1ul << (n % 64)); }
 #define __set_bit(n, map)	set_bit(n, map)
 #define __clear_bit(n, map)	clear_bit(n, map)
 
@@ -138,13 +140,17 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define IS_ERR(p)		((unsigned long)(p) >= (unsigned long)-4095)
 #define PTR_ERR(p)		((long)(p))
 
-static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void *, const void *), void *swap)
+static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void *, const void *),
+			void *swap)
 {
 	if (n)
 		qsort(base, n, size, cmp);
 }
 
-/* ---- asm/apicdef.h, asm/msr-index.h: numbers of the SDM's "Advanced Programmable Interrupt Controller" ---- */
+/*
+ * ---- asm/apicdef.h, asm/msr-index.h: numbers of the SDM's "Advanced Programmable Interrupt
+ * Controller" ----
+ */
 
 #define APIC_DEFAULT_PHYS_BASE		0xfee00000
 #define APIC_BASE_MSR			0x800
@@ -249,7 +255,8 @@ struct vm {
 #define vm_for_each_vcpu(vm, i, vcpu) \
 	for ((i) = 0; (i) < (vm)->nr_vcpus && ((vcpu) = (vm)->vcpus[i]); (i)++)
 
-static inline void vcpu_request(struct vcpu *vcpu, unsigned int req) { set_bit(req, &vcpu->requests); }
+static inline void vcpu_request(struct vcpu *vcpu,
+				unsigned int req) { set_bit(req, &vcpu->requests); }
 static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups) { }
 static inline struct segment *vcpu_seg(struct vcpu *vcpu, enum seg s) { return &vcpu->regs.cs; }
 static inline bool keel_vcpu_is_current(const struct vcpu *vcpu) { return false; }
@@ -270,7 +277,8 @@ static inline int keel_read_guest_atomic(struct vm *vm, u64 gpa, void *data, uns
 	return 0;
 }
 
-static inline int keel_write_guest_atomic(struct vm *vm, u64 gpa, const void *data, unsigned long len)
+static inline int keel_write_guest_atomic(struct vm *vm, u64 gpa, const void *data,
+					  unsigned long len)
 {
 	if (shim_page_gone)
 		return -EFAULT;

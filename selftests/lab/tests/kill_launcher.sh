@@ -34,7 +34,7 @@ check "5 kills within 20 s" kill_rounds 5 20000
 check "the other guest goes on" guest_goes_on other
 after=$(free_kb)
 echo "# MemFree $before kB before, $after kB after"
-check "the memory is back, but for 6 MB" [ "$after" -ge $((before - 6144)) ]
+check "the memory is back, but for 2 MB" [ "$after" -ge $((before - 2048)) ]
 stop_guest other
 check "no launcher is left" not pidof keel
 check "the module unloads" modprobe -r keel

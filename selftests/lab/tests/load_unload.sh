@@ -37,5 +37,5 @@ modprobe -r keel
 check "25 more rounds" rounds 25
 after=$(free_kb)
 echo "# MemFree $before kB before, $after kB after"
-check "the memory is back, but for 4 MB" [ "$after" -ge $((before - 4096)) ]
+check "the memory is back, but for 1 MB" [ "$after" -ge $((before - 1024)) ]
 end
