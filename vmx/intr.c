@@ -234,6 +234,29 @@ void vmx_event_interrupted(struct vmx_vcpu *vmx)
 
 /* ---- debug ---- */
 
+/* RFLAGS.TF for one instruction, where there is no monitor trap flag. A shadow would need a pending trap for it: it ends. */
+void vmx_step_begin(struct vmx_vcpu *vmx)
+{
+	u64 rflags = vcpu_rflags(&vmx->vcpu);
+	u32 state = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+
+	vmx->step_tf = rflags & X86_EFLAGS_TF;
+	vmcs_writel(GUEST_RFLAGS, rflags | X86_EFLAGS_TF);
+	if (state & SHADOW_BITS)
+		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, state & ~(u32)SHADOW_BITS);
+}
+
+/* Take our TF out of what the guest sees; right after the exit. */
+void vmx_step_end(struct vmx_vcpu *vmx)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	if (vmx->step_tf)
+		return;
+	vcpu->regs.rflags = vmcs_readl(GUEST_RFLAGS) & ~(u64)X86_EFLAGS_TF;
+	vcpu_dirty(vcpu, RG_RFLAGS);
+}
+
 /* Every #DB exits, DR6 and DR7 as before it; what is not the launcher's goes on to the guest. */
 int vmx_exit_db(struct vmx_vcpu *vmx, u32 info)
 {

@@ -64,21 +64,30 @@ static void write_segments(const struct vcpu_regs *r)
 	}
 }
 
+static u32 fetch_rights(unsigned int n)
+{
+	u32 ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * n) & AR_DEFINED;
+
+	/* of an unusable segment only the DPL is defined */
+	return ar & SEG_UNUSABLE ? ar & (SEG_UNUSABLE | 3u << SEG_DPL_SHIFT) : ar;
+}
+
+static void fetch_segment(struct vcpu_regs *r, unsigned int n)
+{
+	struct segment *s = &r->seg[n];
+
+	s->selector = __vmcs_read(GUEST_ES_SELECTOR + 2 * n);
+	s->limit = __vmcs_read(GUEST_ES_LIMIT + 2 * n);
+	s->ar = fetch_rights(n);
+	s->base = __vmcs_read(GUEST_ES_BASE + 2 * n);
+}
+
 static void fetch_segments(struct vcpu_regs *r)
 {
 	unsigned int n;
 
-	for (n = 0; n < NR_SEGS; n++) {
-		struct segment *s = &r->seg[n];
-
-		s->selector = __vmcs_read(GUEST_ES_SELECTOR + 2 * n);
-		s->limit = __vmcs_read(GUEST_ES_LIMIT + 2 * n);
-		s->ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * n) & AR_DEFINED;
-		s->base = __vmcs_read(GUEST_ES_BASE + 2 * n);
-		/* of an unusable segment only the DPL is defined */
-		if (s->ar & SEG_UNUSABLE)
-			s->ar &= SEG_UNUSABLE | (3u << SEG_DPL_SHIFT);
-	}
+	for (n = 0; n < NR_SEGS; n++)
+		fetch_segment(r, n);
 }
 
 static void write_tables(const struct vcpu_regs *r)
@@ -303,8 +312,12 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
 		r->cr4 = vmcs_readl(CR4_READ_SHADOW);
 	if (groups & RG_EFER)
 		r->efer = vmcs_read64(GUEST_IA32_EFER);
-	if (groups & RG_SEG)
+	if (groups & RG_SEG) {
 		fetch_segments(r);
+	} else if (groups & RG_CODE) {
+		fetch_segment(r, SEG_CS);
+		r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
+	}
 	if (groups & RG_DT)
 		fetch_tables(r);
 	if (groups & RG_DR)

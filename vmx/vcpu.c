@@ -249,6 +249,8 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 		vmx_flush_now(vmx);
 	if (vmx->rare & RARE_DR)
 		vmx_dr_load(vmx);
+	if (vmx->rare & RARE_STEP)
+		vmx_step_begin(vmx);
 	return true;
 }
 
@@ -258,6 +260,8 @@ static void exit_rare(struct vmx_vcpu *vmx)
 		update_debugctlmsr(vmx->host.debugctl);
 	if (vmx->rare & RARE_DR)
 		vmx_dr_save(vmx);
+	if (vmx->rare & RARE_STEP)
+		vmx_step_end(vmx);
 	vmx->rare &= ~RARE_NMI;
 }
 

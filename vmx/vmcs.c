@@ -2,7 +2,8 @@
 /*
  * What a VMCS holds apart from registers: controls, bitmaps, and the host's state.
  *
- * All ports exit without a bitmap. One MSR bitmap serves every VM. A vCPU's controls depend on what its guest may know of (CPUID)
+ * All ports exit without a bitmap. Two MSR bitmaps serve all VMs, one of them those
+ * with an MSR filter, which is asked at every access. A vCPU's controls depend on what its guest may know of (CPUID)
  * and what the launcher asked for (debugging, KVM_CAP_X86_DISABLE_EXITS). The host's state is written where it can change: with the
  * machine, with the CPU, and what a context switch or another thread changes right before the entries of an inner loop (vcpu.c).
  */
@@ -26,7 +27,8 @@
 #define PAUSE_GAP	128
 #define PAUSE_WINDOW	4096
 
-static u8 *msr_bitmap;
+enum { MSRS_DIRECT, MSRS_FILTERED };
+static u8 *msr_bitmaps[2];	/* the second without direct MSRs: the launcher's filter decides about all */
 
 /*
  * MSRs without any exit. Each is part of the VMCS, or the guest's value is in the CPU while it runs (KERNEL_GS_BASE). Not here: EFER
@@ -41,39 +43,49 @@ static const u32 direct_msrs[] = {
 	MSR_IA32_SYSENTER_EIP,
 };
 
+enum msr_access { MSR_READS, MSR_WRITES };
+
 /* A bit an MSR: reads of the low and the high range, then writes of both ("MSR-Bitmap Address"). */
-static u8 *msr_bit(u32 msr, bool write)
+static void allow_msr(u32 msr, enum msr_access access)
 {
 	unsigned int offset = (msr & 0x1fff) / 8;
 
 	if (msr >= 0xc0000000)
 		offset += 0x400;
-	if (write)
+	if (access == MSR_WRITES)
 		offset += 0x800;
-	return &msr_bitmap[offset];
+	msr_bitmaps[MSRS_DIRECT][offset] &= ~BIT(msr % 8);
 }
 
 int vmx_maps_create(void)
 {
 	unsigned int i;
 
-	msr_bitmap = (u8 *)__get_free_page(GFP_KERNEL);
-	if (!msr_bitmap)
-		return -ENOMEM;
-	memset(msr_bitmap, 0xff, PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(msr_bitmaps); i++) {
+		msr_bitmaps[i] = (u8 *)__get_free_page(GFP_KERNEL);
+		if (!msr_bitmaps[i]) {
+			vmx_maps_destroy();
+			return -ENOMEM;
+		}
+		memset(msr_bitmaps[i], 0xff, PAGE_SIZE);
+	}
 	for (i = 0; i < ARRAY_SIZE(direct_msrs); i++) {
-		*msr_bit(direct_msrs[i], false) &= ~BIT(direct_msrs[i] % 8);
-		*msr_bit(direct_msrs[i], true) &= ~BIT(direct_msrs[i] % 8);
+		allow_msr(direct_msrs[i], MSR_READS);
+		allow_msr(direct_msrs[i], MSR_WRITES);
 	}
 	/* RDMSR adds the offset like RDTSC; writes are policy */
-	*msr_bit(MSR_IA32_TSC, false) &= ~BIT(MSR_IA32_TSC % 8);
+	allow_msr(MSR_IA32_TSC, MSR_READS);
 	return 0;
 }
 
 void vmx_maps_destroy(void)
 {
-	free_page((unsigned long)msr_bitmap);
-	msr_bitmap = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(msr_bitmaps); i++) {
+		free_page((unsigned long)msr_bitmaps[i]);
+		msr_bitmaps[i] = NULL;
+	}
 }
 
 static bool cpuid_has_invpcid(struct vcpu *vcpu)
@@ -127,7 +139,9 @@ void vmx_intercepts_changed(struct vcpu *vcpu)
 
 	want_exits(c, vcpu);
 	want_instructions(c, vcpu);
-	want(&c->cpu, CPU_BASED_MONITOR_TRAP_FLAG, step);
+	want(&c->cpu, vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG, step);
+	want(&vmx->rare, RARE_STEP, step && !(vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG));
+	c->msr_bitmap = virt_to_phys(msr_bitmaps[rcu_access_pointer(vcpu->vm->msr_filter) ? MSRS_FILTERED : MSRS_DIRECT]);
 	/* a guest can make the CPU deliver #DB or #AC without end, with no chance for an interrupt; #MC is the host's */
 	c->exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC);
 	want(&c->exceptions, BIT(X86_TRAP_BP), (debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_USE_SW_BP));
@@ -162,6 +176,10 @@ void vmx_controls_write(struct vmx_vcpu *vmx)
 	WRITE_CONTROL(VM_EXIT_CONTROLS, exit);
 	WRITE_CONTROL(VM_ENTRY_CONTROLS, entry);
 	WRITE_CONTROL(EXCEPTION_BITMAP, exceptions);
+	if (w->msr_bitmap != c->msr_bitmap) {
+		w->msr_bitmap = c->msr_bitmap;
+		vmcs_write64(MSR_BITMAP, c->msr_bitmap);
+	}
 	vmx->rare &= ~RARE_CONTROLS;
 }
 
@@ -227,7 +245,6 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 		vmcs_write16(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	}
 	vmx->wanted.cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
-	vmcs_write64(MSR_BITMAP, virt_to_phys(msr_bitmap));
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write32(CR3_TARGET_COUNT, 0);

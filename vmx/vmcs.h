@@ -53,6 +53,7 @@
  * @RARE_DR: guest values belong in DR0-3 and DR6
  * @RARE_DEBUGCTL: the host uses DEBUGCTL, which an exit clears
  * @RARE_NMI: an NMI goes in at this entry
+ * @RARE_STEP: the launcher single-steps, and RFLAGS.TF does it
  * @RARE_PDPTES: the PDPTEs in the VMCS must be loaded from guest memory
  */
 enum vmx_rare {
@@ -64,10 +65,11 @@ enum vmx_rare {
 	RARE_DEBUGCTL	= BIT(5),
 	RARE_NMI	= BIT(6),
 	RARE_PDPTES	= BIT(7),
+	RARE_STEP	= BIT(8),
 };
 
 /* After an exit: */
-#define RARE_AFTER	(RARE_DR | RARE_DEBUGCTL | RARE_NMI)
+#define RARE_AFTER	(RARE_DR | RARE_DEBUGCTL | RARE_NMI | RARE_STEP)
 
 struct vmx_controls {
 	u32 pin;
@@ -120,6 +122,7 @@ struct vmx_host {
  * @vpid: 0 for none
  * @dr_open: the guest has used its debug registers since the last load
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
+ * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
  */
 struct vmx_vcpu {
@@ -134,6 +137,7 @@ struct vmx_vcpu {
 	bool launched;
 	bool dr_open;
 	bool nmi_known;
+	bool step_tf;
 	u8 soft_len;
 	u16 vpid;
 	struct vmx_host host;
@@ -261,6 +265,8 @@ void vmx_windows(struct vcpu *vcpu, u32 windows);
 void vmx_nmi_masked_changed(struct vcpu *vcpu);
 void vmx_shadow_fetch(struct vmx_vcpu *vmx);
 void vmx_shadow_write(struct vmx_vcpu *vmx);
+void vmx_step_begin(struct vmx_vcpu *vmx);
+void vmx_step_end(struct vmx_vcpu *vmx);
 void vmx_event_interrupted(struct vmx_vcpu *vmx);
 void vmx_nmi_reblock(struct vmx_vcpu *vmx);
 void vmx_exit_irq_window(struct vmx_vcpu *vmx);
