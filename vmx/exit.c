@@ -9,6 +9,7 @@
 #include <linux/bits.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
+#include <linux/string.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <uapi/asm/vmx.h>
@@ -107,10 +108,14 @@ static enum exit_verdict fast_hlt(struct vmx_vcpu *vmx)
 	return keel_fast_hlt(&vmx->vcpu, insn_length());
 }
 
+/*
+ * This exit goes before an interrupt of the host: where nothing goes in, as for a launcher that asked for the window, entering again
+ * would come back here for good.
+ */
 static enum exit_verdict fast_irq_window(struct vmx_vcpu *vmx)
 {
 	vmx_exit_irq_window(vmx);
-	return EXIT_AGAIN;
+	return READ_ONCE(vmx->vcpu.run->request_interrupt_window) ? EXIT_LEAVE : EXIT_AGAIN;
 }
 
 static enum exit_verdict fast_nmi_window(struct vmx_vcpu *vmx)
@@ -280,6 +285,29 @@ static int slow_bp(struct vmx_vcpu *vmx)
 	return RUN_RESUME;
 }
 
+static gva_t linear_rip(struct vcpu *vcpu)
+{
+	u64 rip = vcpu_rip(vcpu);
+
+	return vcpu_is_64bit_code(vcpu) ? rip : (u32)(vcpu_cs(vcpu)->base + rip);
+}
+
+/* The other vendor's hypercall instruction is served as ours, unless the launcher turned that quirk off. */
+static int slow_ud(struct vcpu *vcpu)
+{
+	static const u8 vmmcall[] = { 0x0f, 0x01, 0xd9 };
+	u32 access = WALK_FETCH | (vcpu_cpl(vcpu) == 3 ? WALK_USER : 0);
+	u8 bytes[sizeof(vmmcall)];
+	struct walk walk;
+	gva_t where;
+
+	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
+	    !keel_read_virt(vcpu, linear_rip(vcpu), bytes, sizeof(bytes), access, &walk, &where) &&
+	    !memcmp(bytes, vmmcall, sizeof(bytes)))
+		return keel_do_hypercall(vcpu, sizeof(bytes));
+	return keel_do_undefined(vcpu);
+}
+
 static int slow_exception(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
@@ -289,6 +317,8 @@ static int slow_exception(struct vmx_vcpu *vmx)
 		return vmx_exit_db(vmx, info);
 	case X86_TRAP_BP:
 		return slow_bp(vmx);
+	case X86_TRAP_UD:
+		return slow_ud(&vmx->vcpu);
 	case X86_TRAP_AC:
 		keel_queue_exception_error(&vmx->vcpu, X86_TRAP_AC, 0);
 		return RUN_RESUME;
@@ -304,19 +334,14 @@ static int slow_pdptes(struct vmx_vcpu *vmx)
 
 static int slow_invalid(struct vmx_vcpu *vmx)
 {
-	pr_warn_ratelimited("vCPU %u: VM entry refused (%#x, qualification %#lx)\n", vmx->vcpu.id, vmx->exit_reason,
-			    vmcs_readl(EXIT_QUALIFICATION));
-	vmx_dump(&vmx->vcpu);
+	vmx_explain_entry(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, vmx->exit_reason);
 }
 
 static int slow_vmfail(struct vmx_vcpu *vmx)
 {
-	u32 error = vmcs_read32(VM_INSTRUCTION_ERROR);
-
-	pr_warn_ratelimited("vCPU %u: VM entry failed with VM-instruction error %u\n", vmx->vcpu.id, error);
-	vmx_dump(&vmx->vcpu);
-	return keel_do_failed_entry(&vmx->vcpu, error);
+	vmx_explain_entry(vmx);
+	return keel_do_failed_entry(&vmx->vcpu, vmcs_read32(VM_INSTRUCTION_ERROR));
 }
 
 /*

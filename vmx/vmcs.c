@@ -142,8 +142,11 @@ void vmx_intercepts_changed(struct vcpu *vcpu)
 	want(&c->cpu, vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG, step);
 	want(&vmx->rare, RARE_STEP, step && !(vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG));
 	c->msr_bitmap = virt_to_phys(msr_bitmaps[rcu_access_pointer(vcpu->vm->msr_filter) ? MSRS_FILTERED : MSRS_DIRECT]);
-	/* a guest can make the CPU deliver #DB or #AC without end, with no chance for an interrupt; #MC is the host's */
-	c->exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC);
+	/*
+	 * A guest can make the CPU deliver #DB or #AC without end, with no chance for an interrupt. #MC is the host's. #UD may be
+	 * the other vendor's hypercall.
+	 */
+	c->exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC) | BIT(X86_TRAP_UD);
 	want(&c->exceptions, BIT(X86_TRAP_BP), (debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_USE_SW_BP));
 	vmx->rare |= RARE_CONTROLS;
 

@@ -274,6 +274,9 @@ void vmx_exit_nmi_window(struct vmx_vcpu *vmx);
 int vmx_exit_db(struct vmx_vcpu *vmx, u32 info);
 int vmx_exit_step(struct vmx_vcpu *vmx);
 
+/* snapshot.c */
+void vmx_explain_entry(struct vmx_vcpu *vmx);
+
 /* exit.c */
 enum exit_verdict vmx_exit_fast(struct vcpu *vcpu);
 int vmx_exit_slow(struct vcpu *vcpu);
