@@ -16,6 +16,7 @@
 #include <asm/processor.h>
 #include <asm/tsc.h>
 #include <uapi/linux/kvm.h>
+#include <keel/host.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
 #include "vmcs.h"
@@ -221,6 +222,7 @@ int vmx_caps_setup(void)
 	if (ret)
 		return ret;
 	setup_paging();
+	keel_host_mitigations_init();
 
 	keel_caps.nested = true;
 	keel_caps.tpr_shadow = false;

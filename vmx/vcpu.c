@@ -216,6 +216,7 @@ static void host_compare(struct vmx_vcpu *vmx)
 	/* another thread of the launcher may have given it a new LDT since the load */
 	if (unlikely(ldt))
 		h->ldt = ldt;
+	keel_host_before_guest();
 }
 
 void vmx_vcpu_put(struct vcpu *vcpu)
