@@ -334,7 +334,10 @@ static int slow_pdptes(struct vmx_vcpu *vmx)
 
 static int slow_invalid(struct vmx_vcpu *vmx)
 {
-	vmx_explain_entry(vmx);
+	if ((u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
+		keel_host_machine_check();
+	else
+		vmx_explain_entry(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, vmx->exit_reason);
 }
 
