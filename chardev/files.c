@@ -42,21 +42,36 @@ static int check_owner(const struct vm *vm, unsigned int cmd)
 
 /* ---- vCPU ---- */
 
+static noinline long vcpu_other_ioctl(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
+{
+	long ret;
+
+	if (check_owner(vcpu->vm, cmd))
+		return -EIO;
+	if (_IOC_TYPE(cmd) != KVMIO && _IOC_TYPE(cmd) != KEELIO)
+		return -EINVAL;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	ret = vcpu_dispatch(vcpu, cmd, arg);
+	mutex_unlock(&vcpu->mutex);
+	return ret;
+}
+
+/* KVM_RUN first and by itself; keel_vcpu_run() looks whether the VM is dead. */
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vcpu *vcpu = file->private_data;
 	long ret;
 
-	if (unlikely(check_owner(vcpu->vm, cmd)))
+	if (unlikely(cmd != KVM_RUN))
+		return vcpu_other_ioctl(vcpu, cmd, arg);
+	if (unlikely(vcpu->vm->mm != current->mm))
 		return -EIO;
-	if (unlikely(_IOC_TYPE(cmd) != KVMIO && _IOC_TYPE(cmd) != KEELIO))
+	if (unlikely(arg))
 		return -EINVAL;
-	if (mutex_lock_killable(&vcpu->mutex))
+	if (unlikely(mutex_lock_killable(&vcpu->mutex)))
 		return -EINTR;
-	if (likely(cmd == KVM_RUN))
-		ret = unlikely(arg) ? -EINVAL : keel_vcpu_run(vcpu);
-	else
-		ret = vcpu_dispatch(vcpu, cmd, arg);
+	ret = keel_vcpu_run(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	return ret;
 }

@@ -63,6 +63,7 @@ void keel_explain(struct vm *vm, int vcpu_id, const char *fmt, ...)
 
 void keel_last_error(struct vm *vm, struct keel_last_error *out)
 {
+	/* pairs with the cmpxchg in error_record() */
 	struct vm_error *error = smp_load_acquire(&vm->error);
 	unsigned long flags;
 

@@ -224,38 +224,10 @@ static int insn_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc
 	return EMU_CONTINUE;
 }
 
-/* SDM, "Basic Input/Output Instructions": IOPL, then the permission bitmap of a 32-bit TSS. */
-static int port_allowed(struct emu *e, u16 port, unsigned int size)
-{
-	struct vcpu *vcpu = to_vcpu(e);
-	unsigned int iopl = (e->rflags >> 12) & 3;
-	struct segment *tr;
-	u16 map_base, bits;
-	int ret;
-
-	if (!vcpu_is_protected(vcpu) || (e->mode != EMU_MODE_VM86 && e->cpl <= iopl))
-		return EMU_CONTINUE;
-	tr = vcpu_seg(vcpu, SEG_TR);
-	if (!(tr->ar & SEG_P) || tr->limit < 103)
-		return emu_raise_error(e, X86_TRAP_GP, 0);
-	ret = insn_read(e, tr->base + 102, &map_base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
-	if (ret != EMU_CONTINUE)
-		return ret;
-	if (map_base + port / 8 + 1u > tr->limit)
-		return emu_raise_error(e, X86_TRAP_GP, 0);
-	ret = insn_read(e, tr->base + map_base + port / 8, &bits, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
-	if (ret != EMU_CONTINUE)
-		return ret;
-	if ((bits >> (port & 7)) & ((1 << size) - 1))
-		return emu_raise_error(e, X86_TRAP_GP, 0);
-	return EMU_CONTINUE;
-}
-
 static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 	unsigned int i;
-	int ret;
 
 	if (vcpu->io.answered) {
 		vcpu->io.answered = false;
@@ -263,9 +235,6 @@ static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, 
 			memcpy(data, vcpu->pio_data, size * count);
 		return EMU_CONTINUE;
 	}
-	ret = port_allowed(e, port, size);
-	if (ret != EMU_CONTINUE)
-		return ret;
 	for (i = 0; i < count; i++)
 		if (keel_bus_read(vcpu, &vcpu->vm->pio, port, size, data + i * size))
 			break;
@@ -281,10 +250,7 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 {
 	struct vcpu *vcpu = to_vcpu(e);
 	unsigned int i;
-	int ret = port_allowed(e, port, size);
 
-	if (ret != EMU_CONTINUE)
-		return ret;
 	for (i = 0; i < count; i++)
 		if (keel_bus_write(vcpu, &vcpu->vm->pio, port, size, data + i * size))
 			break;
@@ -610,8 +576,13 @@ static int emulation_failed(struct vcpu *vcpu)
 	char text[128];
 
 	vcpu->stats.insn_emulation_fail++;
-	emu_format(e, text, sizeof(text));
-	keel_explain(vcpu->vm, vcpu->id, "cannot emulate %s", text);
+	if (e->nr_bytes) {
+		emu_format(e, text, sizeof(text));
+		keel_explain(vcpu->vm, vcpu->id, "cannot emulate %s", text);
+	} else {
+		keel_explain(vcpu->vm, vcpu->id, "cannot emulate the instruction @ %#llx: it lies in no memory slot",
+			     e->rip);
+	}
 	emu_forget(e);
 	vcpu->io.have = 0;
 
@@ -699,6 +670,8 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len)
 
 	load_context(vcpu);
 	emu_forget(e);
+	e->nr_bytes = 0;
+	e->insn.length = 0;
 	vcpu->io.have = 0;
 	vcpu->io.answered = false;
 	if (insn && insn_len) {

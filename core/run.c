@@ -150,11 +150,10 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 				return EXIT_AGAIN;
 			clear_bit(REQ_EVENT, &vcpu->requests);
 			keel_events_prepare(vcpu);
-			/* an injection may have failed for good */
-			if (READ_ONCE(vcpu->requests) & OUTER_REQUESTS) {
-				vcpu_request(vcpu, REQ_EVENT);
-				return EXIT_AGAIN;
-			}
+			/*
+			 * An event is in hardware now: nothing may come between it and the entry. A request made
+			 * meanwhile comes with an IPI that ends the guest at once.
+			 */
 		}
 		keel_host_guest_enter();
 		keel_vendor->enter(vcpu);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <uapi/linux/keel.h>
+
 #include "exit.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -48,6 +50,7 @@ static void handle_mmio(struct vcpu *vcpu)
 }
 
 #define PLACE_SIZE	256
+#define CAUSE_SIZE	(KEEL_ERROR_TEXT + 3)
 
 /* "vCPU 0 at rip 0x..., ...": where the guest is. */
 static const char *describe_place(struct vcpu *vcpu, char *text)
@@ -69,13 +72,14 @@ static const char *describe_place(struct vcpu *vcpu, char *text)
 
 static void handle_fail_entry(struct vcpu *vcpu)
 {
-	char place[PLACE_SIZE];
+	char place[PLACE_SIZE], cause[CAUSE_SIZE];
 
+	vm_explain(vcpu->vm, cause, sizeof(cause));
 	vm_stop(vcpu->vm, STATUS_ENTRY,
-		"the CPU refused to enter the guest, hardware reason %#llx on host CPU %u: %s; "
+		"the CPU refused to enter the guest, hardware reason %#llx on host CPU %u%s: %s; "
 		"the kernel log has more",
 		vcpu->run->fail_entry.hardware_entry_failure_reason, vcpu->run->fail_entry.cpu,
-		describe_place(vcpu, place));
+		cause, describe_place(vcpu, place));
 }
 
 static const char *suberror_name(uint32_t suberror)
@@ -118,12 +122,14 @@ static void describe_internal(const struct kvm_run *run, char *text, size_t size
 
 static void handle_internal(struct vcpu *vcpu)
 {
-	char place[PLACE_SIZE], detail[96];
+	char place[PLACE_SIZE], cause[CAUSE_SIZE], detail[96];
 
+	vm_explain(vcpu->vm, cause, sizeof(cause));
 	describe_internal(vcpu->run, detail, sizeof(detail));
-	vm_stop(vcpu->vm, STATUS_INTERNAL, "internal error %u (%s%s): %s; the kernel log has more",
+	vm_stop(vcpu->vm, STATUS_INTERNAL,
+		"internal error %u (%s%s)%s: %s; the kernel log has more",
 		vcpu->run->internal.suberror, suberror_name(vcpu->run->internal.suberror), detail,
-		describe_place(vcpu, place));
+		cause, describe_place(vcpu, place));
 }
 
 static void handle_system_event(struct vcpu *vcpu)
@@ -189,8 +195,9 @@ void exit_handle(struct vcpu *vcpu)
 
 void exit_run_failed(struct vcpu *vcpu, int error)
 {
-	char place[PLACE_SIZE];
+	char place[PLACE_SIZE], cause[CAUSE_SIZE];
 
-	vm_stop(vcpu->vm, STATUS_HOST, "KVM_RUN failed: %s (exit reason %u): %s", strerror(error),
-		vcpu->run->exit_reason, describe_place(vcpu, place));
+	vm_explain(vcpu->vm, cause, sizeof(cause));
+	vm_stop(vcpu->vm, STATUS_HOST, "KVM_RUN failed: %s (exit reason %u)%s: %s",
+		strerror(error), vcpu->run->exit_reason, cause, describe_place(vcpu, place));
 }

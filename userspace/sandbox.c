@@ -24,6 +24,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <uapi/linux/keel.h>
+
 #include "sandbox.h"
 #include "status.h"
 
@@ -37,6 +39,7 @@ static const uint32_t ioctls[] = {
 	KVM_IOEVENTFD,
 	KVM_GET_REGS,		/* to tell where a crash was */
 	KVM_GET_SREGS,
+	KEEL_GET_LAST_ERROR,	/* and why */
 	TCSETS,			/* restore the terminal */
 };
 

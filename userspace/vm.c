@@ -11,10 +11,13 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <uapi/linux/keel.h>
 
 #include "vm.h"
 
@@ -58,6 +61,15 @@ int vm_has(const struct vm *vm, unsigned int cap)
 	int ret = ioctl(vm->fd >= 0 ? vm->fd : vm->node, KVM_CHECK_EXTENSION, cap);
 
 	return ret > 0 ? ret : 0;
+}
+
+void vm_explain(const struct vm *vm, char *text, size_t size)
+{
+	struct keel_last_error error;
+
+	text[0] = 0;
+	if (vm->explains && !ioctl(vm->fd, KEEL_GET_LAST_ERROR, &error) && error.count)
+		snprintf(text, size, ": %.*s", KEEL_ERROR_TEXT, error.text);
 }
 
 static int create_chips(struct vm *vm, const char *device)
@@ -104,6 +116,7 @@ int vm_open(struct vm *vm, const char *device)
 	if (vm->fd < 0)
 		return status_fail(STATUS_CREATE, "%s: cannot create a virtual machine: %s", device,
 				   strerror(errno));
+	vm->explains = vm_has(vm, KEEL_CAP_LAST_ERROR);
 	return create_chips(vm, device);
 }
 

@@ -28,6 +28,7 @@ struct vm {
 	int node;			/* the device node */
 	int fd;				/* the VM */
 	uint32_t run_size;		/* bytes of a vCPU's shared page(s) */
+	bool explains;			/* KEEL_GET_LAST_ERROR is there */
 	struct memory memory;
 	struct bus ports;
 	struct bus mmio;
@@ -45,7 +46,7 @@ struct vm {
 	pthread_mutex_t stop_lock;
 	int stop_event;			/* eventfd, readable once stopping */
 	enum status status;
-	char reason[512];
+	char reason[1024];
 };
 
 /**
@@ -64,6 +65,12 @@ int vm_add_memory(struct vm *vm, uint64_t size);
  * vm_close() - release everything; harmless on a half-built VM
  */
 void vm_close(struct vm *vm);
+
+/**
+ * vm_explain() - what the module says of the latest failure, in words
+ * @text: gets ": WORDS", or nothing where the module keeps silent (stock KVM)
+ */
+void vm_explain(const struct vm *vm, char *text, size_t size);
 
 /**
  * vm_has() - value of capability @cap of this VM, 0 if absent

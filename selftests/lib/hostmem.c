@@ -9,23 +9,28 @@
 #include "hostmem.h"
 #include "vm.h"
 
-/* Give back what object caches hold free, and what waits for a grace period. */
+static void put_word(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "w");
+
+	if (f) {
+		fputs(word, f);
+		fclose(f);
+	}
+}
+
+/* Give back what caches hold free (the huge zero page is one), and what waits for a grace period. */
 static void settle(void)
 {
 	glob_t g;
 	size_t i;
 
 	usleep(300000);
+	put_word("/proc/sys/vm/drop_caches", "2");
 	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &g))
 		return;
-	for (i = 0; i < g.gl_pathc; i++) {
-		FILE *f = fopen(g.gl_pathv[i], "w");
-
-		if (f) {
-			fputs("1", f);
-			fclose(f);
-		}
-	}
+	for (i = 0; i < g.gl_pathc; i++)
+		put_word(g.gl_pathv[i], "1");
 	globfree(&g);
 	usleep(300000);
 }
@@ -33,15 +38,12 @@ static void settle(void)
 /* Free memory, the per-CPU lists of free pages counted too. */
 u64 host_free_memory(void)
 {
-	FILE *f = fopen("/proc/sys/vm/stat_refresh", "w");
 	char line[128];
 	u64 pages = 0, v;
+	FILE *f;
 
-	if (f) {
-		fputs("1", f);
-		fclose(f);
-	}
 	settle();
+	put_word("/proc/sys/vm/stat_refresh", "1");
 	f = fopen("/proc/zoneinfo", "r");
 	ASSERT(f, "/proc/zoneinfo: %s", strerror(errno));
 	while (fgets(line, sizeof(line), f))

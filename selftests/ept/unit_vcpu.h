@@ -6,7 +6,7 @@
 #define KEEL_VCPU_H
 #define KEEL_VM_H
 
-#include "shim.h"
+#include "shim/shim.h"
 #include <keel/types.h>
 #include <keel/memory.h>
 #include <asm/processor-flags.h>
