@@ -338,13 +338,17 @@ static int slow_invalid(struct vmx_vcpu *vmx)
 		keel_host_machine_check();
 	else
 		vmx_explain_entry(vmx);
+	vmx_inject_cancel(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, vmx->exit_reason);
 }
 
 static int slow_vmfail(struct vmx_vcpu *vmx)
 {
+	u32 error = vmcs_read32(VM_INSTRUCTION_ERROR);
+
 	vmx_explain_entry(vmx);
-	return keel_do_failed_entry(&vmx->vcpu, vmcs_read32(VM_INSTRUCTION_ERROR));
+	vmx_inject_cancel(vmx);
+	return keel_do_failed_entry(&vmx->vcpu, error);
 }
 
 /*

@@ -195,30 +195,24 @@ void vmx_nmi_reblock(struct vmx_vcpu *vmx)
 	vmx_nmi_masked_changed(&vmx->vcpu);
 }
 
-/*
- * vmx_event_interrupted() - look whether the exit cut the delivery of an event short
- *
- * Context: after an exit of a kind that can (SDM, "Information for VM Exits That Occur During Event Delivery").
- */
-void vmx_event_interrupted(struct vmx_vcpu *vmx)
+/* Interruption information of any kind, back to core. */
+static void give_back(struct vmx_vcpu *vmx, u32 info, u32 error, u32 length)
 {
-	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 	struct event event = {
 		.valid = true,
 		.type = (info & VECTORING_INFO_TYPE_MASK) >> 8,
 		.vector = info & VECTORING_INFO_VECTOR_MASK,
 		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
+		.error = info & VECTORING_INFO_DELIVER_CODE_MASK ? error : 0,
 	};
 
-	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
-		return;
 	switch (info & VECTORING_INFO_TYPE_MASK) {
 	case INTR_TYPE_SOFT_INTR:
-		event.length = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+		event.length = length;
 		break;
 	case INTR_TYPE_SOFT_EXCEPTION:
 		event.type = EVENT_EXCEPTION;
-		vmx->soft_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+		vmx->soft_len = length;
 		break;
 	case INTR_TYPE_PRIV_SW_EXCEPTION:
 		return;
@@ -227,9 +221,34 @@ void vmx_event_interrupted(struct vmx_vcpu *vmx)
 		vmx->vcpu.events.nmi_masked = true;
 		break;
 	}
-	if (event.has_error)
-		event.error = vmcs_read32(IDT_VECTORING_ERROR_CODE);
 	keel_event_interrupted(&vmx->vcpu, &event);
+}
+
+/*
+ * vmx_event_interrupted() - look whether the exit cut the delivery of an event short
+ *
+ * Context: after an exit of a kind that can (SDM, "Information for VM Exits That Occur During Event Delivery").
+ */
+void vmx_event_interrupted(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & VECTORING_INFO_VALID_MASK))
+		give_back(vmx, info, vmcs_read32(IDT_VECTORING_ERROR_CODE), vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+}
+
+/*
+ * vmx_inject_cancel() - there was no entry: take back what was to go in
+ */
+void vmx_inject_cancel(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(VM_ENTRY_INTR_INFO_FIELD);
+
+	if (!(info & INTR_INFO_VALID_MASK))
+		return;
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmx->rare &= ~RARE_NMI;
+	give_back(vmx, info, vmcs_read32(VM_ENTRY_EXCEPTION_ERROR_CODE), vmcs_read32(VM_ENTRY_INSTRUCTION_LEN));
 }
 
 /* ---- debug ---- */

@@ -239,6 +239,7 @@ void vmx_vcpu_put(struct vcpu *vcpu)
 static bool enter_rare(struct vmx_vcpu *vmx)
 {
 	if ((vmx->rare & RARE_PDPTES) && vmx_pdptes_load(vmx, true)) {
+		vmx_inject_cancel(vmx);
 		vmx->exit_reason = EXIT_NO_PDPTES;
 		return false;
 	}

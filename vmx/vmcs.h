@@ -268,6 +268,7 @@ void vmx_shadow_write(struct vmx_vcpu *vmx);
 void vmx_step_begin(struct vmx_vcpu *vmx);
 void vmx_step_end(struct vmx_vcpu *vmx);
 void vmx_event_interrupted(struct vmx_vcpu *vmx);
+void vmx_inject_cancel(struct vmx_vcpu *vmx);
 void vmx_nmi_reblock(struct vmx_vcpu *vmx);
 void vmx_exit_irq_window(struct vmx_vcpu *vmx);
 void vmx_exit_nmi_window(struct vmx_vcpu *vmx);
