@@ -122,7 +122,7 @@ static void want_instructions(struct vmx_controls *c, struct vcpu *vcpu)
 
 	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP, flags & GUEST_HAS_RDTSCP);
 	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_INVPCID, cpuid_has_invpcid(vcpu));
-	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_XSAVES, flags & GUEST_HAS_XSAVES);
+	want(&c->cpu2, vmx_caps.cpu2 & VMX_CPU2_XSAVES, flags & GUEST_HAS_XSAVES);
 }
 
 /*
@@ -259,7 +259,7 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 		vmcs_write32(PLE_GAP, PAUSE_GAP);
 		vmcs_write32(PLE_WINDOW, PAUSE_WINDOW);
 	}
-	if (vmx_caps.cpu2 & SECONDARY_EXEC_XSAVES)
+	if (vmx_caps.cpu2 & VMX_CPU2_XSAVES)
 		vmcs_write64(XSS_EXIT_BITMAP, 0);
 	vmcs_writel(CR0_GUEST_HOST_MASK, ~(unsigned long)CR0_GUEST_OWNED);
 	vmcs_writel(CR4_GUEST_HOST_MASK, ~0ul);

@@ -16,8 +16,9 @@
 #include <keel/types.h>
 #include <keel/vcpu.h>
 
-/* Execution controls that <asm/vmx.h> has only through its feature numbers are all there; this one it lacks. */
+/* What <asm/vmx.h> lacks, or names differently from kernel to kernel. */
 #define VMX_EXIT_REASON_GETSEC	11
+#define VMX_CPU2_XSAVES		BIT(20)		/* enable XSAVES/XRSTORS */
 
 /* EPT violation, exit qualification ("Exit Qualification for EPT Violations") */
 #define EPTQ_READ		BIT(0)
