@@ -326,6 +326,9 @@ static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 #endif
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return enable_user_space_msr(vm, cap->args[0]);
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		vm->hide_platform_info = !cap->args[0];
+		return 0;
 	case KVM_CAP_EXIT_HYPERCALL:
 		return enable_hypercall_exits(vm, cap->args[0]);
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:

@@ -58,9 +58,19 @@ static struct ns_scale ns_scale(u32 khz)
 	return s;
 }
 
-static u64 khz_cycles(u32 khz, u64 ns)
+/*
+ * Cycles at @khz in @ns, 0 if that is negative: instants taken on two CPUs need not come in order. In two parts, because
+ * mul_u64_u64_div_u64() traps when its result is too large; this one wraps as the TSC does.
+ */
+static u64 khz_cycles(u32 khz, s64 ns)
 {
-	return mul_u64_u64_div_u64(ns, khz, USEC_PER_SEC);
+	u32 rest;
+	u64 ms;
+
+	if (ns < 0)
+		return 0;
+	ms = div_u64_rem(ns, NSEC_PER_MSEC, &rest);
+	return ms * khz + div_u64((u64)rest * khz, NSEC_PER_MSEC);
 }
 
 static bool is_scaled(const struct vcpu *vcpu)
@@ -461,10 +471,11 @@ static bool tsc_write_matches(const struct vm_clock *c, u32 khz, u64 val, u64 el
 void keel_tsc_write(struct vcpu *vcpu, u64 val)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
-	u64 ns = host_clock_ns(), elapsed, offset;
+	u64 ns, elapsed, offset;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&c->lock, flags);
+	ns = host_clock_ns();
 	elapsed = ns - c->last_tsc_ns;
 	offset = val - keel_tsc_scale(vcpu, rdtsc());
 	if (tsc_write_matches(c, vcpu->tsc.khz, val, elapsed)) {

@@ -221,6 +221,19 @@ int keel_do_invd(struct vcpu *vcpu, unsigned int len)
 	return RUN_RESUME;
 }
 
+/* No monitor for guests: no-ops, as KVM has it; with the quirk off, #UD in a guest whose CPUID has no MWAIT. */
+int keel_do_mwait(struct vcpu *vcpu, unsigned int len)
+{
+#ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
+	const struct kvm_cpuid_entry2 *e = keel_cpuid_find(vcpu, 1, 0);
+
+	if ((vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) && !(e && (e->ecx & BIT(X86_FEATURE_MWAIT & 31))))
+		return keel_do_undefined(vcpu);
+#endif
+	vcpu_advance(vcpu, len);
+	return RUN_RESUME;
+}
+
 /* The guest spins. Give the CPU to whoever holds what it waits for: any other runnable vCPU that is not running now. */
 int keel_do_pause(struct vcpu *vcpu)
 {

@@ -114,7 +114,10 @@ void keel_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 void keel_queue_nmi(struct vcpu *vcpu)
 {
 	/* one in service and one more held back: what the hardware latch can tell apart */
-	int limit = READ_ONCE(vcpu->events.nmi_masked) || vcpu->events.injected.type == EVENT_NMI ? 1 : 2;
+	const struct event *injected = &vcpu->events.injected;
+	bool in_service = READ_ONCE(vcpu->events.nmi_masked) ||
+			  (READ_ONCE(injected->valid) && READ_ONCE(injected->type) == EVENT_NMI);
+	int limit = in_service ? 1 : 2;
 
 	atomic_add_unless(&vcpu->events.nmi_pending, 1, limit);
 	vcpu_request(vcpu, REQ_EVENT);
@@ -235,10 +238,9 @@ static void inject_irq(struct vcpu *vcpu)
 	keel_vendor->inject(vcpu, &irq);
 }
 
-/* One more event waits behind the one that goes in: come back right after the entry. */
-static void exit_at_once(struct vcpu *vcpu)
+/* An IPI to this CPU, taken by the guest before its first instruction; what was injected is delivered. Interrupts off. */
+void keel_exit_at_once(struct vcpu *vcpu)
 {
-	vcpu_request(vcpu, REQ_EVENT);
 	smp_send_reschedule(vcpu->cpu);
 }
 
@@ -251,7 +253,9 @@ void keel_events_prepare(struct vcpu *vcpu)
 	if (ev->exception.valid) {
 		inject_exception(vcpu);
 		if (ev->injected.valid) {
-			exit_at_once(vcpu);
+			/* one more event waits behind the one that goes in */
+			vcpu_request(vcpu, REQ_EVENT);
+			keel_exit_at_once(vcpu);
 			return;
 		}
 	} else if (ev->injected.valid) {

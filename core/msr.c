@@ -38,6 +38,7 @@ typedef int (*msr_set_fn)(struct vcpu *vcpu, const struct msr_row *row, u32 msr,
 #define ROW_GUEST_DROP	BIT(2)	/* only the launcher writes it; the guest's write is ignored */
 #define ROW_WRITE_ONLY	BIT(3)
 #define ROW_MCG_CTL	BIT(4)	/* there for the guest only with MCG_CTL_P */
+#define ROW_PLATFORM	BIT(5)	/* hidden from the guest by KVM_CAP_MSR_PLATFORM_INFO */
 
 /**
  * struct msr_row - a run of MSRs
@@ -473,6 +474,15 @@ static int set_misc_enable(struct vcpu *vcpu, const struct msr_row *row, u32 msr
 	return 0;
 }
 
+/* CPUID faulting that is on must stay possible; ratios and the like are for the guest to read. */
+static int set_platform_info(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
+{
+	if (!(val & MSR_PLATFORM_INFO_CPUID_FAULT) && vcpu->msrs.misc_features)
+		return MSR_INVALID;
+	vcpu->msrs.platform_info = val;
+	return 0;
+}
+
 static int set_misc_features(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
 {
 	if (val & ~(u64)MSR_MISC_FEATURES_ENABLES_CPUID_FAULT)
@@ -566,8 +576,8 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_UCODE_WRITE), .get = get_zero, .set = set_ignored },
 	{ ONE(MSR_IA32_UCODE_REV), .flags = ROW_LIST | ROW_GUEST_DROP, STORED(msrs.ucode_rev), .mask = ANY },
 	{ RANGE(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1), ZERO },
-	{ ONE(MSR_PLATFORM_INFO), .flags = ROW_LIST | ROW_HOST_SET, STORED(msrs.platform_info),
-	  .mask = MSR_PLATFORM_INFO_CPUID_FAULT },
+	{ ONE(MSR_PLATFORM_INFO), .flags = ROW_LIST | ROW_HOST_SET | ROW_PLATFORM, .get = get_stored, .set = set_platform_info,
+	  AT(msrs.platform_info) },
 	{ ONE(MSR_MTRRcap), .get = get_constant, .mask = MTRR_CAP },
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), .flags = ROW_LIST | ROW_HOST_SET, .needs = GUEST_HAS_ARCH_CAPS,
 	  STORED(msrs.arch_capabilities), .mask = ANY },
@@ -585,6 +595,8 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_PERF_STATUS), .get = get_constant, .mask = 1000 | 4ull << 40 },
 	{ ONE(MSR_IA32_PERF_CTL), READ_ZERO },
 	{ ONE(MSR_IA32_MISC_ENABLE), .flags = ROW_LIST, .get = get_stored, .set = set_misc_enable, AT(msrs.misc_enable) },
+	/* how idle states behave, of which a guest has none: a value to keep */
+	{ ONE(MSR_IA32_POWER_CTL), .flags = ROW_LIST, STORED(msrs.power_ctl), .mask = ANY },
 	{ RANGE(MTRRphysBase_MSR(0), MTRRphysMask_MSR(MTRR_COUNT - 1)), .needs = GUEST_HAS_MTRR, .get = get_stored,
 	  .set = set_mtrr_var, AT(msrs.mtrr_var), .mask = ANY },
 	{ RANGE(MSR_MTRRfix64K_00000, MSR_MTRRfix4K_F8000), .needs = GUEST_HAS_MTRR, .get = get_mtrr_fixed,
@@ -663,6 +675,8 @@ static bool guest_lacks(const struct vcpu *vcpu, const struct msr_row *row)
 	if (row->needs && !(vcpu->cpuid.flags & row->needs))
 		return true;
 	if ((row->flags & ROW_MCG_CTL) && !(vcpu->msrs.mcg_cap & MCG_CTL_P))
+		return true;
+	if ((row->flags & ROW_PLATFORM) && vcpu->vm->hide_platform_info)
 		return true;
 	return row->pv && !(vcpu->pv.features & BIT(row->pv - 1));
 }

@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/uaccess.h>
+#include <asm/debugreg.h>
 #include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
@@ -152,8 +153,10 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 			keel_events_prepare(vcpu);
 			/*
 			 * An event is in hardware now: nothing may come between it and the entry. A request made
-			 * meanwhile comes with an IPI that ends the guest at once.
+			 * meanwhile, which may be the vCPU's own, ends the guest at once.
 			 */
+			if (unlikely(READ_ONCE(vcpu->requests) & OUTER_REQUESTS))
+				keel_exit_at_once(vcpu);
 		}
 		keel_host_guest_enter();
 		keel_vendor->enter(vcpu);
@@ -197,6 +200,9 @@ static int enter_guest(struct vcpu *vcpu)
 	verdict = inner_loop(vcpu);
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	xstate_restore(vcpu, &sw);
+	/* every exit disables all breakpoints in DR7 */
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
 	keel_host_note_guest_ran();
 	local_irq_enable();
 	keel_host_guest_time_end();

@@ -2,8 +2,9 @@
 /*
  * Registers and events of a vCPU as KVM's structures: pairs of get and set, each the other's inverse.
  *
- * A setter checks first and changes afterwards, so that -EINVAL leaves the vCPU as it was. What it lets through, hardware can
- * hold: no value of the launcher's may make a guest entry fail.
+ * A setter checks first and changes afterwards, so that -EINVAL leaves the vCPU as it was. Hardware can hold what it lets through,
+ * but for what KVM lets pass as well: a CR3 as wide as a guest's CPUID that promises more than the host has, and
+ * exceptions that do not exist. An entry with one of these fails, and the backend says why.
  */
 #include <linux/bitmap.h>
 #include <linux/kernel.h>
@@ -19,6 +20,7 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include <keel/vm.h>
 
 #define RFLAGS_DEFINED	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_TF | \
 			 X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_RF | \
@@ -166,22 +168,62 @@ static u64 efer_possible(void)
 	return bits;
 }
 
-/* SDM, "Checks on Guest Control Registers, Debug Registers, and MSRs"; APM, "Canonicalization and Consistency Checks" */
-static bool sregs_valid(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+/* Why registers were refused, in words. Return: -EINVAL, for the caller to return. */
+static int refuse(struct vcpu *vcpu, const char *field, u64 value, const char *rule)
+{
+	keel_explain(vcpu->vm, vcpu->id, "special registers refused: %s = %#llx: %s", field, value, rule);
+	return -EINVAL;
+}
+
+static int check_cr0(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 {
 	if ((s->cr0 & X86_CR0_PG) && !(s->cr0 & X86_CR0_PE))
-		return false;
+		return refuse(vcpu, "CR0", s->cr0, "PG needs PE");
 	if ((s->cr0 & X86_CR0_NW) && !(s->cr0 & X86_CR0_CD))
-		return false;
+		return refuse(vcpu, "CR0", s->cr0, "NW must be clear while CD is clear");
 	if (s->cr0 >> 32)
-		return false;
-	if ((s->efer & ~efer_possible()) || (s->cr4 & ~vcpu->cpuid.cr4_allowed))
-		return false;
+		return refuse(vcpu, "CR0", s->cr0, "bits 63:32 must be zero");
+	return 0;
+}
 
+static int check_long_mode(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	if (!(s->cr4 & X86_CR4_PAE))
+		return refuse(vcpu, "CR4", s->cr4, "PAE must be set with EFER.LME and CR0.PG");
+	if (!(s->efer & EFER_LMA))
+		return refuse(vcpu, "EFER", s->efer, "LMA must be set with LME and CR0.PG");
+	if (s->cr3 & vcpu->cpuid.reserved_gpa)
+		return refuse(vcpu, "CR3", s->cr3, "bits above the guest's physical address width must be zero");
+	if ((s->cs.l & 1) && (s->cs.db & 1))
+		return refuse(vcpu, "CS", s->cs.selector, "L and D must not both be set in long mode");
+	return 0;
+}
+
+static int check_legacy_mode(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	if (s->efer & EFER_LMA)
+		return refuse(vcpu, "EFER", s->efer, "LMA must be clear without LME and CR0.PG");
+	if (s->cs.l & 1)
+		return refuse(vcpu, "CS", s->cs.selector, "L must be clear outside long mode");
+	if (s->cr4 & X86_CR4_PCIDE)
+		return refuse(vcpu, "CR4", s->cr4, "PCIDE must be clear outside long mode");
+	return 0;
+}
+
+/* SDM, "Checks on Guest Control Registers, Debug Registers, and MSRs"; APM, "Canonicalization and Consistency Checks" */
+static int check_sregs(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	int ret = check_cr0(vcpu, s);
+
+	if (ret)
+		return ret;
+	if (s->efer & ~efer_possible())
+		return refuse(vcpu, "EFER", s->efer, "bits that this host has not must be zero");
+	if (s->cr4 & ~vcpu->cpuid.cr4_allowed)
+		return refuse(vcpu, "CR4", s->cr4, "bits that host and guest CPUID do not both have must be zero");
 	if ((s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG))
-		return (s->cr4 & X86_CR4_PAE) && (s->efer & EFER_LMA) && !(s->cr3 & vcpu->cpuid.reserved_gpa) &&
-		       !((s->cs.l & 1) && (s->cs.db & 1));
-	return !(s->efer & EFER_LMA) && !(s->cs.l & 1) && !(s->cr4 & X86_CR4_PCIDE);
+		return check_long_mode(vcpu, s);
+	return check_legacy_mode(vcpu, s);
 }
 
 static void segments_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
@@ -211,11 +253,12 @@ static void wake_if_reset(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 static int sregs_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 {
 	struct vcpu_regs *r = &vcpu->regs;
+	int ret = check_sregs(vcpu, s);
 
-	if (!sregs_valid(vcpu, s))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	if (keel_apic_base_set(vcpu, s->apic_base, true))
-		return -EINVAL;
+		return refuse(vcpu, "APIC_BASE", s->apic_base, "reserved bits must be zero, and x2APIC needs EN");
 	segments_in(vcpu, s);
 	r->cr0 = (s->cr0 & CR0_DEFINED) | X86_CR0_ET;
 	r->cr2 = s->cr2;
@@ -289,9 +332,9 @@ int keel_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 int keel_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
 	if (sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
-		return -EINVAL;
+		return refuse(vcpu, "flags", sregs->flags, "unknown bits must be zero");
 	if ((sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) && !is_pae_paging(sregs))
-		return -EINVAL;
+		return refuse(vcpu, "flags", sregs->flags, "PDPTRS_VALID needs PAE paging outside long mode");
 	return sregs_in(vcpu, sregs);
 }
 

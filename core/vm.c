@@ -59,6 +59,8 @@ static void vm_destroy(struct vm *vm)
 	unsigned int i;
 
 	keel_irqfd_shutdown(vm);
+	/* the launcher's address space may live on: its MMU notifier must find vCPUs to flush for as long as it finds the VM */
+	keel_memory_destroy(vm);
 	vm_for_each_vcpu(vm, i, vcpu)
 		keel_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
@@ -66,7 +68,6 @@ static void vm_destroy(struct vm *vm)
 	keel_coalesced_destroy(vm);
 	keel_bus_destroy(&vm->pio);
 	keel_bus_destroy(&vm->mmio);
-	keel_memory_destroy(vm);
 	keel_msr_vm_destroy(vm);
 	keel_vendor->vm_destroy(vm);
 	keel_host_enable_put();

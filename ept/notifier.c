@@ -180,13 +180,27 @@ static int test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned lo
 	return age_range(mn, address, address + 1, PT_AGE_TEST);
 }
 
+/* One behind the last frame of any slot: what is mapped above is of a slot that is being removed, by a thread that unmaps it. */
+static gfn_t slots_end(struct memory *mem)
+{
+	struct memslots *slots;
+	gfn_t end = 0;
+
+	spin_lock(&mem->lock);
+	slots = mem_slots_locked(mem);
+	if (slots && slots->count)
+		end = slots->slot[slots->count - 1]->base + slots->slot[slots->count - 1]->npages;
+	spin_unlock(&mem->lock);
+	return end;
+}
+
 /* The address space ends: nothing may stay mapped. No vCPU can run any more, its thread has another mm. */
 static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct vm *vm = notifier_enter(mn);
 
 	if (vm)
-		memory_visit(vm, 0, pt_frames(vm->mem.table->format), pgtable_unmap);
+		memory_visit(vm, 0, slots_end(&vm->mem), pgtable_unmap);
 	notifier_leave(mn);
 }
 

@@ -187,6 +187,19 @@ void svm_cpu_put(struct svm_vcpu *svm)
 		this_cpu_write(svm_cpus.next_asid, svm_caps.nr_asids);
 }
 
+/*
+ * svm_asid_drop() - begin anew with this CPU's ASIDs, and flush: a flush that was asked for may not have happened
+ *
+ * Context: loaded, preemption off. A flush of one ASID is made up for as well, since the vCPU gets another.
+ */
+void svm_asid_drop(struct svm_vcpu *svm)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+
+	c->next_asid = svm_caps.nr_asids;
+	take_asid(svm, c);
+}
+
 /* The guest's TSC frequency; preemption off. */
 void svm_tsc_ratio_load(struct svm_vcpu *svm)
 {

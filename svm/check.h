@@ -9,14 +9,18 @@ struct vmcb;
 
 /**
  * struct svm_check_env - what the rules depend on besides the VMCB
- * @maxphyaddr: physical address width
+ * @maxphyaddr: physical address width as in CPUID, memory encryption's bit included
  * @nr_asids: as in CPUID
  * @long_mode: the CPU has it
+ * @cr4: bits of CR4 that the CPU has
+ * @efer: bits of EFER that it has
  */
 struct svm_check_env {
 	u8 maxphyaddr;
 	u32 nr_asids;
 	bool long_mode;
+	u64 cr4;
+	u64 efer;
 };
 
 /**

@@ -212,6 +212,13 @@ static enum exit_verdict fast_intr(struct svm_vcpu *svm)
 	return EXIT_SLOW;
 }
 
+/* A refused VMRUN need not have flushed what it was asked to. */
+static enum exit_verdict fast_refused(struct svm_vcpu *svm)
+{
+	svm_asid_drop(svm);
+	return EXIT_SLOW;
+}
+
 /*
  * svm_exit_fast() - serve the exit with interrupts off, if that can be done
  */
@@ -233,6 +240,7 @@ enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
 		return fast_dr(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc();
+	case (u32)SVM_EXIT_ERR:	return fast_refused(svm);
 	/* taken by the host when GIF was set again */
 	case SVM_EXIT_NMI:
 	case SVM_EXIT_SMI:
@@ -309,16 +317,6 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 	return RUN_RESUME;
 }
 
-/* Without an address monitor for guests both are no-ops, as KVM has it by default; the quirk off means #UD. */
-static int do_mwait(struct vcpu *vcpu, unsigned int len)
-{
-#ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
-	if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
-		return keel_do_undefined(vcpu);
-#endif
-	return keel_do_invd(vcpu, len);
-}
-
 static int slow_bp(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = &svm->vcpu;
@@ -329,6 +327,16 @@ static int slow_bp(struct svm_vcpu *svm)
 	return RUN_RESUME;
 }
 
+/* VMCALL into VMMCALL, which differs in its last byte, where the guest itself could write it. */
+static void patch_vmcall(struct svm_vcpu *svm, unsigned int len)
+{
+	const u8 last = 0xd9;
+	struct walk walk;
+	gva_t where;
+
+	keel_write_virt(&svm->vcpu, linear_rip(svm) + len - 1, &last, 1, svm->vmcb->save.cpl == 3 ? WALK_USER : 0, &walk, &where);
+}
+
 /* A guest that was made for Intel, or came from there, calls with VMCALL; all else that is undefined stays so. */
 static int slow_ud(struct svm_vcpu *svm)
 {
@@ -337,7 +345,10 @@ static int slow_ud(struct svm_vcpu *svm)
 
 	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN))
 		len = measure_slow(svm, EMU_OP_VMCALL);
-	return len ? keel_do_hypercall(vcpu, len) : keel_do_undefined(vcpu);
+	if (!len)
+		return keel_do_undefined(vcpu);
+	patch_vmcall(svm, len);
+	return keel_do_hypercall(vcpu, len);
 }
 
 static int slow_ac(struct svm_vcpu *svm)
@@ -348,18 +359,15 @@ static int slow_ac(struct svm_vcpu *svm)
 
 static int slow_invalid(struct svm_vcpu *svm)
 {
-	struct svm_check_env env = {
-		.maxphyaddr = boot_cpu_data.x86_phys_bits,
-		.nr_asids = svm_caps.nr_asids,
-		.long_mode = true,
-	};
+	struct svm_check_env env;
 	struct svm_violation v;
 
+	svm_check_this_cpu(&env);
 	if (svm_check(svm->vmcb, &env, &v))
 		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused: %s = %#llx: %s", v.field, v.value, v.rule);
 	else
 		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused, and no rule known to Keel is broken");
-	return keel_do_failed_entry(&svm->vcpu, SVM_EXIT_ERR);
+	return keel_do_failed_entry(&svm->vcpu, (u32)SVM_EXIT_ERR);
 }
 
 /*
@@ -394,9 +402,9 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_XSETBV:		return slow_insn(svm, EMU_OP_XSETBV, keel_do_xsetbv);
 	case SVM_EXIT_WBINVD:		return slow_insn(svm, EMU_OP_WBINVD, keel_do_invd);
 	case SVM_EXIT_INVD:		return slow_insn(svm, EMU_OP_INVD, keel_do_invd);
-	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, do_mwait);
+	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, keel_do_mwait);
 	case SVM_EXIT_MWAIT:
-	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, do_mwait);
+	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, keel_do_mwait);
 	case SVM_EXIT_RDPMC:		return fault_gp(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);

@@ -219,19 +219,19 @@ void svm_dr_load(struct svm_vcpu *svm)
 	set_debugreg(dr[3], 3);
 }
 
-/* The host's own again, right after the exit. */
+/* Keep the guest's, right after the exit. The host's own come back in core/run.c; no breakpoint is enabled until then. */
 void svm_dr_save(struct svm_vcpu *svm)
 {
 	u64 *dr = svm->vcpu.regs.dr;
 
-	if (!launcher_breakpoints(svm)) {
-		get_debugreg(dr[0], 0);
-		get_debugreg(dr[1], 1);
-		get_debugreg(dr[2], 2);
-		get_debugreg(dr[3], 3);
-	}
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
+	/* the exit has disabled all breakpoints; QEMU's TCG leaves the guest's armed, to go off in the host's programs */
+	set_debugreg(SVM_DR7_FIXED, 7);
+	if (launcher_breakpoints(svm))
+		return;
+	get_debugreg(dr[0], 0);
+	get_debugreg(dr[1], 1);
+	get_debugreg(dr[2], 2);
+	get_debugreg(dr[3], 3);
 }
 
 static void fetch_debug(struct svm_vcpu *svm)

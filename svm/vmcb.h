@@ -178,6 +178,8 @@ extern struct svm_caps svm_caps;
 /* caps.c */
 int svm_supported(void);
 int svm_caps_setup(void);
+struct svm_check_env;
+void svm_check_this_cpu(struct svm_check_env *env);
 void svm_cpuid_mask(struct kvm_cpuid_entry2 *entry);
 
 /* vmcb.c */
@@ -196,6 +198,7 @@ int svm_cpu_enable(void);
 void svm_cpu_disable(void);
 void svm_cpu_load(struct svm_vcpu *svm);
 void svm_cpu_put(struct svm_vcpu *svm);
+void svm_asid_drop(struct svm_vcpu *svm);
 void svm_tsc_ratio_load(struct svm_vcpu *svm);
 void svm_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope);
 

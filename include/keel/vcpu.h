@@ -246,6 +246,7 @@ struct vcpu_msrs {
 	u64 arch_capabilities;
 	u64 platform_info;
 	u64 misc_features;
+	u64 power_ctl;
 	u64 ucode_rev;
 	u64 xss;
 	u64 mcg_status, mcg_cap, mcg_ctl;
@@ -532,6 +533,8 @@ void keel_instruction_done(struct vcpu *vcpu, u64 rflags);
 void keel_event_interrupted(struct vcpu *vcpu, const struct event *event);
 /* Choose and hand over what goes in at this entry; opens windows for what must wait. Interrupts off. */
 void keel_events_prepare(struct vcpu *vcpu);
+/* Leave the guest again before its first instruction, whatever goes in. On its own CPU, interrupts off. */
+void keel_exit_at_once(struct vcpu *vcpu);
 bool keel_irq_allowed(struct vcpu *vcpu);		/* RFLAGS.IF and no shadow */
 bool keel_vcpu_has_events(struct vcpu *vcpu);		/* something would wake it from HLT */
 

@@ -85,6 +85,7 @@ struct vm {
 	bool exception_payload;		/* KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;	/* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	bool exit_on_emulation_error;	/* KVM_CAP_EXIT_ON_EMULATION_FAILURE */
+	bool hide_platform_info;	/* KVM_CAP_MSR_PLATFORM_INFO off: the guest's RDMSR is #GP */
 	u32 hypercall_exits;		/* KVM_CAP_EXIT_HYPERCALL: BIT(KVM_HC_MAP_GPA_RANGE) */
 	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_* */
 

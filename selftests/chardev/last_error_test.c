@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KEEL_GET_LAST_ERROR: nothing before a failure; afterwards the count, the vCPU
- * and a text that names the instruction, on VM and vCPU descriptors alike; other
- * commands of that type are unknown.
+ * and a text that names the instruction, or the register that KVM_SET_SREGS
+ * refused, its value and the rule, on VM and vCPU descriptors alike; other commands
+ * of that type are unknown.
  */
 #include <linux/ioctl.h>
 #include <uapi/linux/keel.h>
@@ -52,9 +53,88 @@ static void test_emulation(void)
 	CHECK_EQ("count after the second", 2, of_vm.count);
 }
 
+/* Changes to the registers of a vCPU in 64-bit mode, each of them refused alone. */
+#define PAE	BIT(5)
+
+static void no_pe(struct kvm_sregs *s) { s->cr0 &= ~1ULL; }
+static void nw_alone(struct kvm_sregs *s) { s->cr0 = (s->cr0 & ~BIT(30)) | BIT(29); }
+static void cr0_bit_32(struct kvm_sregs *s) { s->cr0 |= BIT(32); }
+static void cr3_bit_52(struct kvm_sregs *s) { s->cr3 |= BIT(52); }
+static void cr4_bit_15(struct kvm_sregs *s) { s->cr4 |= BIT(15); }
+static void cr4_bit_63(struct kvm_sregs *s) { s->cr4 |= BIT(63); }
+static void no_pae(struct kvm_sregs *s) { s->cr4 &= ~PAE; }
+static void efer_bit_1(struct kvm_sregs *s) { s->efer |= BIT(1); }
+static void efer_bit_63(struct kvm_sregs *s) { s->efer |= BIT(63); }
+static void no_lma(struct kvm_sregs *s) { s->efer &= ~BIT(10); }
+static void no_lme(struct kvm_sregs *s) { s->efer &= ~BIT(8); }
+static void code_l_and_d(struct kvm_sregs *s) { s->cs.db = 1; }
+static void l_without_long(struct kvm_sregs *s) { s->cr0 &= ~BIT(31); s->efer &= ~BIT(10); }
+static void apic_bit_63(struct kvm_sregs *s) { s->apic_base |= BIT(63); }
+
+#define SREG(field)	offsetof(struct kvm_sregs, field)
+
+static const struct {
+	const char *name;
+	void (*change)(struct kvm_sregs *s);
+	size_t at;		/* of the value that is shown */
+	const char *field;
+	const char *rule;
+} refused[] = {
+	{ "PG without PE", no_pe, SREG(cr0), "CR0", "PE" },
+	{ "NW without CD", nw_alone, SREG(cr0), "CR0", "NW must be clear" },
+	{ "CR0 bit 32", cr0_bit_32, SREG(cr0), "CR0", "bits 63:32" },
+	{ "CR3 bit 52", cr3_bit_52, SREG(cr3), "CR3", "physical address width" },
+	{ "CR4 bit 15", cr4_bit_15, SREG(cr4), "CR4", "CPUID" },
+	{ "CR4 bit 63", cr4_bit_63, SREG(cr4), "CR4", "CPUID" },
+	{ "long mode without PAE", no_pae, SREG(cr4), "CR4", "PAE must be set" },
+	{ "EFER bit 1", efer_bit_1, SREG(efer), "EFER", "must be zero" },
+	{ "EFER bit 63", efer_bit_63, SREG(efer), "EFER", "must be zero" },
+	{ "LME and PG without LMA", no_lma, SREG(efer), "EFER", "LMA must be set" },
+	{ "LMA without LME", no_lme, SREG(efer), "EFER", "LMA must be clear" },
+	{ "CS.L and CS.D", code_l_and_d, 0, "CS", "L and D" },
+	{ "CS.L outside long mode", l_without_long, 0, "CS", "L must be clear" },
+	{ "APIC base bit 63", apic_bit_63, SREG(apic_base), "APIC_BASE", "reserved bits" },
+};
+
+/* The text names field, value and rule; registers are as they were. */
+static void refuse_sregs(struct vcpu *vcpu, size_t i)
+{
+	const struct kvm_sregs good = vcpu_sregs(vcpu);
+	struct kvm_sregs bad = good, now;
+	struct keel_last_error error;
+	char words[64];
+	u64 value;
+
+	refused[i].change(&bad);
+	CHECK_RET(refused[i].name, -EINVAL, __vcpu_ioctl(vcpu, KVM_SET_SREGS, &bad));
+	now = vcpu_sregs(vcpu);
+	CHECK_EQ("registers unchanged", 0, memcmp(&good, &now, sizeof(now)));
+	vcpu_ioctl(vcpu, KEEL_GET_LAST_ERROR, &error);
+	CHECK_EQ("count", i + 1, error.count);
+	CHECK_EQ("vCPU", 7, error.vcpu);
+	memcpy(&value, (u8 *)&bad + refused[i].at, sizeof(value));
+	if (!refused[i].at)
+		value = bad.cs.selector;
+	snprintf(words, sizeof(words), "%s = %#llx: ", refused[i].field, (unsigned long long)value);
+	test_note("%s", error.text);
+	CHECK_EQ("names field and value", 1, !!strstr(error.text, words));
+	CHECK_EQ("names the rule", 1, !!strstr(error.text, refused[i].rule));
+}
+
+static void test_sregs(void)
+{
+	struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST), 7, guest_fault);
+	size_t i;
+
+	REQUIRE_CAP(KEEL_CAP_LAST_ERROR);
+	for (i = 0; i < ARRAY_SIZE(refused); i++)
+		refuse_sregs(vcpu, i);
+}
+
 static const struct test_case cases[] = {
 	{ "none", test_none },
 	{ "emulation", test_emulation },
+	{ "sregs", test_sregs },
 };
 
 TEST_MAIN(cases)

@@ -133,11 +133,38 @@ static void test_agree(void)
 	host_join(t);
 }
 
+static volatile int stop_writing;
+
+static void *write_tsc(void *arg)
+{
+	u64 n = 0;
+
+	while (!stop_writing)
+		vcpu_set_msr(arg, MSR_TSC, n++ << 50);
+	return NULL;
+}
+
+/* Writes of one VM's vCPUs at once: none may come to see a time before the other's. */
+static void test_written_together(void)
+{
+	struct vm *vm = vm_create(VM_BARE);
+	struct vcpu *a = vcpu_create(vm, 0), *b = vcpu_create(vm, 1);
+	pthread_t t[2] = { host_thread(write_tsc, a), host_thread(write_tsc, b) };
+
+	host_sleep_ms(3000);
+	stop_writing = 1;
+	host_join(t[0]);
+	host_join(t[1]);
+	vcpu_set_msr(a, MSR_TSC, 1ULL << 52);
+	ASSERT_GE(vcpu_msr(a, MSR_TSC), 1ULL << 52);
+}
+
 static const struct test_case cases[] = {
 	{ "grows", test_grows },
 	{ "msr", test_msr },
 	{ "aux", test_aux },
 	{ "two_vcpus_agree", test_agree },
+	{ "written_together", test_written_together },
 };
 
 TEST_MAIN(cases)
