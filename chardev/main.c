@@ -10,7 +10,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/string.h>
-#include <asm/cpufeature.h>
+#include <asm/processor.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -45,16 +45,16 @@ static bool wants_kvm_node(void)
 	return !strcmp(alias, "kvm");
 }
 
-/* One line says why not. */
+/* By the maker: its backend's supported() says what is missing. */
 static const struct vendor_ops *choose_vendor(void)
 {
-	if (boot_cpu_has(X86_FEATURE_SVM))
+	switch (boot_cpu_data.x86_vendor) {
+	case X86_VENDOR_AMD:
+	case X86_VENDOR_HYGON:
 		return &keel_svm_ops;
-	if (boot_cpu_has(X86_FEATURE_VMX))
-		pr_err("this CPU has Intel VMX, which this build does not drive: an AMD CPU with SVM is needed\n");
-	else
-		pr_err("this CPU offers no SVM: check that the firmware (or the hypervisor below) enables it\n");
-	return NULL;
+	default:
+		return &keel_vmx_ops;
+	}
 }
 
 static int __init nodes_register(void)
@@ -125,8 +125,6 @@ static int __init keel_init(void)
 		return -EINVAL;
 	}
 	keel_vendor = choose_vendor();
-	if (!keel_vendor)
-		return -EOPNOTSUPP;
 	ret = keel_vendor->supported();
 	if (ret)
 		return ret;

@@ -324,6 +324,7 @@ void keel_advance_slow(struct vcpu *vcpu, unsigned int len)
 	struct vcpu_regs *r = &vcpu->regs;
 	u64 rip = vcpu_rip(vcpu) + len;
 
+	vcpu_need(vcpu, RG_SHADOW);
 	if (!vcpu_is_64bit_code(vcpu))
 		rip = (u32)rip;
 	r->rip = rip;

@@ -13,7 +13,10 @@
 #include <keel/host.h>
 
 static const u32 slot_msr[NR_URET_SLOTS] = {
-	[URET_TSC_AUX]	= MSR_TSC_AUX,
+	[URET_TSC_AUX]		= MSR_TSC_AUX,
+	[URET_STAR]		= MSR_STAR,
+	[URET_LSTAR]		= MSR_LSTAR,
+	[URET_SYSCALL_MASK]	= MSR_SYSCALL_MASK,
 };
 
 struct uret_cpu {

@@ -75,7 +75,7 @@ u64 keel_host_run_delay(void);
 
 /* ---- MSRs switched lazily: guest value stays until return to user mode or the next vCPU (host/uret.c) --------------------- */
 
-enum host_uret_slot { URET_TSC_AUX, NR_URET_SLOTS };
+enum host_uret_slot { URET_TSC_AUX, URET_STAR, URET_LSTAR, URET_SYSCALL_MASK, NR_URET_SLOTS };
 int keel_host_uret_init(void);
 void keel_host_uret_exit(void);
 void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupts or preemption off */
@@ -85,6 +85,9 @@ void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupt
 u64 keel_host_spec_ctrl(void);			/* value the host runs with on this CPU */
 void keel_host_ibpb(void);			/* indirect branch prediction barrier, if the host uses it */
 bool keel_host_wants_ibpb_on_switch(void);
+void keel_host_mitigations_init(void);		/* at load, on CPUs with VMX */
+/* Before a guest runs after anything but the inner loop has: flush what the CPU would leak to it. Interrupts off. */
+void keel_host_before_guest(void);
 void keel_host_note_guest_ran(void);		/* after exit: VMSCAPE and L1D hints to the kernel */
 
 /* A machine check ended the guest: let the kernel's handler see it, as one of user mode. Interrupts off. */

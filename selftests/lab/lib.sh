@@ -28,8 +28,11 @@ die() {
 # lab_release SERIES - the kernel's full release name, as in uname -r
 lab_release() { basename "$(readlink "$cache_dir/$1/modules")"; }
 
-# lab_module SERIES - where the top Makefile puts keel.ko for it
+# lab_module SERIES - where the top Makefile puts keel.ko for it; the cloud
+# flavour, whose release is named alike, is built with BUILD=$build_dir/cloud
 lab_module() {
+	local build_dir=$build_dir
+	case $1 in *-cloud) build_dir=$build_dir/cloud ;; esac
 	echo "$build_dir/$(cat "$cache_dir/$1/build/include/config/kernel.release")/keel.ko"
 }
 

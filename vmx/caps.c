@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What this CPU and its firmware offer of VMX. The capability MSRs are read once at load; const afterwards.
+ *
+ * Per group of controls there is a mask of what Keel cannot do without and one of what it uses where it is there. A refusal is
+ * one line that says what is missing and what to do about it.
+ */
+#define pr_fmt(fmt) "keel: " fmt
+
+#include <linux/bits.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+#include <asm/tsc.h>
+#include <uapi/linux/kvm.h>
+#include <keel/host.h>
+#include <keel/pgtable.h>
+#include <keel/vendor.h>
+#include "vmcs.h"
+
+#define BASIC_TRUE_CONTROLS	BIT_ULL(55)
+
+/*
+ * What must be there. INVLPG and CR3 exits must be avoidable, which all CPUs with EPT grant; the others here came with VMX or,
+ * at the latest, with unrestricted guests.
+ */
+#define PIN_REQUIRED	(PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS)
+#define CPU_REQUIRED	(CPU_BASED_USE_TSC_OFFSETTING | CPU_BASED_HLT_EXITING | CPU_BASED_MWAIT_EXITING | \
+			 CPU_BASED_MONITOR_EXITING | CPU_BASED_RDPMC_EXITING | CPU_BASED_CR8_LOAD_EXITING | \
+			 CPU_BASED_CR8_STORE_EXITING | CPU_BASED_MOV_DR_EXITING | CPU_BASED_UNCOND_IO_EXITING | \
+			 CPU_BASED_USE_MSR_BITMAPS | CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+/* Switched on and off while a guest runs. */
+#define CPU_SWITCHED	(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
+#define CPU_OPTIONAL	(CPU_BASED_PAUSE_EXITING | CPU_BASED_MONITOR_TRAP_FLAG)
+#define CPU_UNWANTED	(CPU_BASED_INVLPG_EXITING | CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING)
+#define CPU2_REQUIRED	(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST)
+#define CPU2_OPTIONAL	(SECONDARY_EXEC_ENABLE_VPID | SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_WBINVD_EXITING | \
+			 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_INVPCID | VMX_CPU2_XSAVES | \
+			 SECONDARY_EXEC_TSC_SCALING)
+#define EXIT_REQUIRED	(VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER)
+#define EXIT_OPTIONAL	VM_EXIT_LOAD_IA32_PAT
+#define ENTRY_REQUIRED	(VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_LOAD_IA32_EFER)
+#define ENTRY_OPTIONAL	VM_ENTRY_LOAD_IA32_PAT
+
+struct vmx_caps vmx_caps __ro_after_init;
+
+/* A pair of masks as the capability MSRs have them: bits that must be 1, bits that may be. */
+struct control_range {
+	u32 must;
+	u32 may;
+};
+
+static struct control_range control_range(u32 msr)
+{
+	struct control_range range = { };
+
+	rdmsr_safe(msr, &range.must, &range.may);
+	return range;
+}
+
+/* Newer CPUs have a second set of MSRs that tells the truth about controls once documented as fixed. */
+static u32 true_or_plain(u64 basic, u32 true_msr, u32 msr)
+{
+	return basic & BASIC_TRUE_CONTROLS ? true_msr : msr;
+}
+
+static int firmware_refusal(void)
+{
+	u64 ctl;
+
+	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl))
+		return 0;
+	if ((ctl & FEAT_CTL_LOCKED) && !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
+		pr_err("VMX is disabled and locked by the firmware: enable it in the firmware set-up (Intel VT-x, Virtualization)\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int paging_refusal(void)
+{
+	struct control_range cpu, cpu2 = { };
+	u64 basic, ept_vpid = 0;
+
+	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	cpu = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_PROCBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS));
+	if (cpu.may & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+		cpu2 = control_range(MSR_IA32_VMX_PROCBASED_CTLS2);
+	if (!(cpu2.may & SECONDARY_EXEC_ENABLE_EPT)) {
+		pr_err("this CPU has VMX without EPT; guests would need shadow paging, which Keel does not have on VMX: use a CPU with EPT\n");
+		return -EOPNOTSUPP;
+	}
+	if (!(cpu2.may & SECONDARY_EXEC_UNRESTRICTED_GUEST)) {
+		pr_err("this CPU cannot run real mode in a guest (no unrestricted guest), and Keel does not emulate all of it: use a newer CPU\n");
+		return -EOPNOTSUPP;
+	}
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept_vpid);
+	if (!(ept_vpid & VMX_EPT_PAGE_WALK_4_BIT) || !(ept_vpid & VMX_EPTP_WB_BIT) || !(ept_vpid & VMX_EPT_INVEPT_BIT)) {
+		pr_err("this CPU's EPT lacks four levels, write-back tables or INVEPT (capabilities %#llx): use another machine\n",
+		       ept_vpid);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/*
+ * vmx_supported() - can this machine run VMX guests?
+ *
+ * Return: 0, or -ENODEV or -EOPNOTSUPP after one line in the log.
+ */
+int vmx_supported(void)
+{
+	int ret;
+
+	if (!(cpuid_ecx(1) & BIT(5))) {
+		pr_err("this CPU has no VMX: an Intel CPU with VT-x, or nested virtualization in the hypervisor below, is needed\n");
+		return -ENODEV;
+	}
+	ret = firmware_refusal();
+	if (ret)
+		return ret;
+	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+		pr_err("the kernel has turned VMX off: boot without nosmx, novmx or clearcpuid=vmx, on a kernel with KVM support\n");
+		return -EOPNOTSUPP;
+	}
+#ifdef X86_FEATURE_FRED
+	if (cpu_feature_enabled(X86_FEATURE_FRED)) {
+		pr_err("the kernel uses FRED, under which an NMI that ends a guest cannot be handed on: boot with fred=off\n");
+		return -EOPNOTSUPP;
+	}
+#endif
+	return paging_refusal();
+}
+
+/* Choose @required | what is there of @optional. -EIO if something required is missing or something unwanted is forced. */
+static int choose(const char *name, struct control_range range, u32 required, u32 unwanted, u32 *base)
+{
+	u32 missing = required & ~range.may;
+
+	if (missing || (unwanted & range.must)) {
+		pr_err("VMX %s controls %#x are missing or %#x cannot be turned off: use another machine\n", name, missing,
+		       unwanted & range.must);
+		return -EOPNOTSUPP;
+	}
+	*base = required | range.must;
+	return 0;
+}
+
+static int choose_controls(u64 basic)
+{
+	struct control_range pin, cpu, cpu2, exit, entry;
+	struct vmx_controls *base = &vmx_caps.base;
+
+	pin = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_PINBASED_CTLS, MSR_IA32_VMX_PINBASED_CTLS));
+	cpu = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_PROCBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS));
+	cpu2 = control_range(MSR_IA32_VMX_PROCBASED_CTLS2);
+	exit = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_EXIT_CTLS, MSR_IA32_VMX_EXIT_CTLS));
+	entry = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_ENTRY_CTLS, MSR_IA32_VMX_ENTRY_CTLS));
+
+	if (choose("pin-based", pin, PIN_REQUIRED, 0, &base->pin) ||
+	    choose("processor-based", cpu, CPU_REQUIRED, CPU_UNWANTED | CPU_SWITCHED, &base->cpu) ||
+	    choose("processor-based", cpu, CPU_REQUIRED | CPU_SWITCHED, 0, &(u32){ 0 }) ||
+	    choose("secondary", cpu2, CPU2_REQUIRED, 0, &base->cpu2) ||
+	    choose("exit", exit, EXIT_REQUIRED, VM_EXIT_ACK_INTR_ON_EXIT, &base->exit) ||
+	    choose("entry", entry, ENTRY_REQUIRED, VM_ENTRY_IA32E_MODE, &base->entry))
+		return -EOPNOTSUPP;
+
+	vmx_caps.cpu = CPU_OPTIONAL & cpu.may;
+	vmx_caps.cpu2 = CPU2_OPTIONAL & cpu2.may;
+	/* PAT is switched both ways or not at all */
+	if ((exit.may & EXIT_OPTIONAL) && (entry.may & ENTRY_OPTIONAL)) {
+		base->exit |= EXIT_OPTIONAL;
+		base->entry |= ENTRY_OPTIONAL;
+		vmx_caps.entry = ENTRY_OPTIONAL;
+	}
+	return 0;
+}
+
+static void setup_paging(void)
+{
+	u64 cap;
+
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
+	vmx_caps.ept_ad = cap & VMX_EPT_AD_BIT;
+	vmx_caps.invept_single = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
+	vmx_caps.invvpid_single = (cap >> 32) & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT;
+	if (!((cap >> 32) & VMX_VPID_INVVPID_BIT) ||
+	    (!vmx_caps.invvpid_single && !((cap >> 32) & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)))
+		vmx_caps.cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+
+	if (!vmx_caps.ept_ad)
+		keel_pte_ept.accessed = 0;
+	if (!(cap & VMX_EPT_2MB_PAGE_BIT))
+		keel_pte_ept.max_leaf_level = 1;
+	else if (!(cap & VMX_EPT_1GB_PAGE_BIT))
+		keel_pte_ept.max_leaf_level = 2;
+}
+
+/*
+ * vmx_caps_setup() - fill vmx_caps and keel_caps
+ */
+int vmx_caps_setup(void)
+{
+	u64 basic, misc;
+	int ret;
+
+	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	rdmsrl(MSR_IA32_VMX_MISC, misc);
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, vmx_caps.cr0_fixed);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_caps.cr4_fixed);
+	vmx_caps.cr0_fixed &= ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	vmx_caps.revision = vmx_basic_vmcs_revision_id(basic);
+	vmx_caps.zero_length = misc & VMX_MISC_ZERO_LEN_INS;
+	if (vmx_basic_vmcs_size(basic) > PAGE_SIZE) {
+		pr_err("this CPU's VMCS needs %u bytes, more than a page: use another machine\n", vmx_basic_vmcs_size(basic));
+		return -EOPNOTSUPP;
+	}
+	ret = choose_controls(basic);
+	if (ret)
+		return ret;
+	setup_paging();
+	keel_host_mitigations_init();
+
+	keel_caps.nested = true;
+	keel_caps.tpr_shadow = false;
+	keel_caps.vnmi = true;
+	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES) && (vmx_caps.cpu2 & VMX_CPU2_XSAVES);
+	keel_caps.tsc_scaling = vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
+	keel_caps.tsc_ratio_frac_bits = 48;
+	/* the multiplier has sixteen bits before the point */
+	keel_caps.max_tsc_khz = keel_caps.tsc_scaling ? min_t(u64, (u64)tsc_khz << 16, U32_MAX) : tsc_khz;
+	return 0;
+}
+
+/*
+ * vmx_cpuid_mask() - hide from guests what VMX cannot give them here
+ *
+ * VMX itself: guests get no nested virtualization. Instructions whose control is missing raise #UD in a guest.
+ */
+void vmx_cpuid_mask(struct kvm_cpuid_entry2 *entry)
+{
+	switch (entry->function) {
+	case 1:
+		entry->ecx &= ~BIT(5);			/* VMX */
+		break;
+	case 7:
+		if (!entry->index && !(vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_INVPCID))
+			entry->ebx &= ~BIT(10);		/* INVPCID */
+		if (!entry->index && !(vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP))
+			entry->ecx &= ~BIT(22);		/* RDPID */
+		break;
+	case 0x80000001:
+		if (!(vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP))
+			entry->edx &= ~BIT(27);		/* RDTSCP */
+		break;
+	}
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits: from exit reason and qualification to the neutral verbs of exit.h. No policy here.
+ *
+ * vmx_exit_fast() serves in the inner loop what needs no sleeping; vmx_exit_slow() is the whole switch, every arm one call.
+ */
+#define pr_fmt(fmt) "keel: " fmt
+
+#include <linux/bits.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
+#include <linux/string.h>
+#include <asm/processor.h>
+#include <asm/trapnr.h>
+#include <uapi/asm/vmx.h>
+#include <keel/exit.h>
+#include <keel/host.h>
+#include <keel/memory.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "insn.h"
+#include "vmcs.h"
+
+static __always_inline unsigned int insn_length(void)
+{
+	return vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+}
+
+/* ---- decoding into neutral structs ---- */
+
+static __always_inline void decode_io(struct io_exit *io)
+{
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+
+	io->port = qual >> IOQ_PORT_SHIFT;
+	io->size = (qual & IOQ_SIZE) + 1;
+	io->is_in = qual & IOQ_IN;
+	io->is_string = qual & IOQ_STRING;
+	io->length = io->is_string ? 0 : insn_length();
+}
+
+static __always_inline void decode_fault(struct fault_exit *fault)
+{
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+
+	fault->gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
+	if (qual & EPTQ_WRITE)
+		fault->access = FAULT_WRITE;
+	else
+		fault->access = qual & EPTQ_FETCH ? FAULT_FETCH : FAULT_READ;
+	if (qual & EPTQ_ENTRY_RWX)
+		fault->access |= FAULT_PRESENT;
+	if ((qual & (EPTQ_LINEAR | EPTQ_FINAL)) == EPTQ_LINEAR)
+		fault->access |= FAULT_TABLE;
+	fault->insn = NULL;
+	fault->insn_len = 0;
+}
+
+/* ---- fast ---- */
+
+/* A software NMI through the host's own gate; the exit has blocked NMIs until its IRET. */
+static void host_nmi(void)
+{
+	asm volatile("int $2");
+}
+
+static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
+
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
+		host_nmi();
+		return EXIT_AGAIN;
+	}
+	vmx_event_interrupted(vmx);
+	if ((info & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) {
+		keel_host_machine_check();
+		return EXIT_AGAIN;
+	}
+	if ((info & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
+		vmx_nmi_reblock(vmx);
+	return EXIT_SLOW;
+}
+
+static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
+{
+	struct io_exit io;
+
+	decode_io(&io);
+	return keel_fast_io(&vmx->vcpu, &io);
+}
+
+static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
+{
+	struct fault_exit fault;
+
+	vmx_event_interrupted(vmx);
+	decode_fault(&fault);
+	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
+		vmx_nmi_reblock(vmx);
+	return keel_fast_fault(&vmx->vcpu, &fault);
+}
+
+/* Whether an event wakes the guest depends on the shadow of an STI, which ends with the HLT. */
+static enum exit_verdict fast_hlt(struct vmx_vcpu *vmx)
+{
+	vcpu_need(&vmx->vcpu, RG_SHADOW);
+	return keel_fast_hlt(&vmx->vcpu, insn_length());
+}
+
+/*
+ * This exit goes before an interrupt of the host: where nothing goes in, as for a launcher that asked for the window, entering again
+ * would come back here for good.
+ */
+static enum exit_verdict fast_irq_window(struct vmx_vcpu *vmx)
+{
+	vmx_exit_irq_window(vmx);
+	return READ_ONCE(vmx->vcpu.run->request_interrupt_window) ? EXIT_LEAVE : EXIT_AGAIN;
+}
+
+static enum exit_verdict fast_nmi_window(struct vmx_vcpu *vmx)
+{
+	vmx_exit_nmi_window(vmx);
+	return EXIT_AGAIN;
+}
+
+/* From now on the guest's debug registers are in the CPU, and its access executes again without an exit. */
+static enum exit_verdict fast_dr(struct vmx_vcpu *vmx)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	/* the exit comes before the check of DR7.GD */
+	if ((vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP) || (vmcs_readl(GUEST_DR7) & DR7_GD))
+		return EXIT_SLOW;
+	vcpu_need(vcpu, RG_DR);
+	vmx->dr_open = true;
+	vcpu_dirty(vcpu, RG_DR);
+	return EXIT_AGAIN;
+}
+
+/* EXIT_SLOW, after which interrupts are on: that is all an interrupt of the host needs, as exits do not acknowledge it. */
+static enum exit_verdict fast_intr(struct vmx_vcpu *vmx)
+{
+	vmx->vcpu.stats.irq_exits++;
+	return EXIT_SLOW;
+}
+
+/*
+ * vmx_exit_fast() - serve the exit with interrupts off, if that can be done
+ */
+enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	switch (vmx->exit_reason) {
+	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_length());
+	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_length());
+	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_length());
+	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
+	case EXIT_REASON_EPT_VIOLATION:	return fast_fault(vmx);
+	case EXIT_REASON_HLT:		return fast_hlt(vmx);
+	case EXIT_REASON_VMCALL:	return keel_fast_hypercall(vcpu, insn_length());
+	case EXIT_REASON_EXTERNAL_INTERRUPT: return fast_intr(vmx);
+	case EXIT_REASON_INTERRUPT_WINDOW: return fast_irq_window(vmx);
+	case EXIT_REASON_NMI_WINDOW:	return fast_nmi_window(vmx);
+	case EXIT_REASON_EXCEPTION_NMI:	return fast_exception(vmx);
+	case EXIT_REASON_DR_ACCESS:	return fast_dr(vmx);
+	default:			return EXIT_SLOW;
+	}
+}
+
+/* ---- slow ---- */
+
+static int slow_io(struct vmx_vcpu *vmx)
+{
+	struct io_exit io;
+
+	decode_io(&io);
+	return keel_do_io(&vmx->vcpu, &io);
+}
+
+static int slow_fault(struct vmx_vcpu *vmx)
+{
+	struct fault_exit fault;
+
+	decode_fault(&fault);
+	return keel_do_fault(&vmx->vcpu, &fault);
+}
+
+static int fault_gp(struct vcpu *vcpu)
+{
+	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
+	return RUN_RESUME;
+}
+
+/* What the accesses to control registers have in common: #GP, or the instruction is complete. */
+static int cr_done(struct vcpu *vcpu, int ret)
+{
+	if (ret)
+		return fault_gp(vcpu);
+	vcpu_advance(vcpu, insn_length());
+	return RUN_RESUME;
+}
+
+static int mov_to_cr(struct vcpu *vcpu, u32 qual)
+{
+	u64 val = vcpu_gpr(vcpu, (qual & CONTROL_REG_ACCESS_REG) >> 8);
+
+	if (!vcpu_is_64bit_code(vcpu))
+		val = (u32)val;
+	switch (qual & 0xf) {
+	case 0:
+		return cr_done(vcpu, keel_set_cr0(vcpu, val));
+	case 3:
+		return cr_done(vcpu, keel_set_cr3(vcpu, val));
+	case 4:
+		return cr_done(vcpu, keel_set_cr4(vcpu, val));
+	case 8:
+		return cr_done(vcpu, keel_set_cr8(vcpu, val));
+	default:
+		return keel_do_unknown_exit(vcpu, EXIT_REASON_CR_ACCESS);
+	}
+}
+
+static int mov_from_cr(struct vcpu *vcpu, u32 qual)
+{
+	unsigned int reg = (qual & CONTROL_REG_ACCESS_REG) >> 8;
+
+	switch (qual & 0xf) {
+	case 3:
+		vcpu_set_gpr(vcpu, reg, vcpu_cr3(vcpu));
+		break;
+	case 8:
+		vcpu_set_gpr(vcpu, reg, keel_get_cr8(vcpu));
+		break;
+	default:
+		return keel_do_unknown_exit(vcpu, EXIT_REASON_CR_ACCESS);
+	}
+	return cr_done(vcpu, 0);
+}
+
+/* SDM, "Exit Qualification for Control-Register Accesses" */
+static int slow_cr(struct vcpu *vcpu)
+{
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+	u64 cr0;
+
+	switch ((qual & CONTROL_REG_ACCESS_TYPE) >> 4) {
+	case 0:
+		return mov_to_cr(vcpu, qual);
+	case 1:
+		return mov_from_cr(vcpu, qual);
+	case 2:	/* CLTS */
+		return cr_done(vcpu, keel_set_cr0(vcpu, vcpu_cr0(vcpu) & ~(u64)X86_CR0_TS));
+	default: /* LMSW: PE can be set but not cleared */
+		cr0 = vcpu_cr0(vcpu) & ~(u64)(X86_CR0_MP | X86_CR0_EM | X86_CR0_TS);
+		return cr_done(vcpu, keel_set_cr0(vcpu, cr0 | ((qual >> LMSW_SOURCE_DATA_SHIFT) & 0xf)));
+	}
+}
+
+/* Without an address monitor for guests both are no-ops, as KVM has it by default; the quirk off means #UD. */
+static int do_mwait(struct vcpu *vcpu, unsigned int len)
+{
+#ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
+	if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+		return keel_do_undefined(vcpu);
+#endif
+	return keel_do_invd(vcpu, len);
+}
+
+static int slow_pause(struct vcpu *vcpu)
+{
+	vcpu_advance(vcpu, insn_length());
+	return keel_do_pause(vcpu);
+}
+
+static int slow_bp(struct vmx_vcpu *vmx)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
+		return keel_do_debug_exit(vcpu, X86_TRAP_BP, 0, 0);
+	vmx->soft_len = insn_length();
+	keel_queue_exception(vcpu, X86_TRAP_BP);
+	return RUN_RESUME;
+}
+
+static gva_t linear_rip(struct vcpu *vcpu)
+{
+	u64 rip = vcpu_rip(vcpu);
+
+	return vcpu_is_64bit_code(vcpu) ? rip : (u32)(vcpu_cs(vcpu)->base + rip);
+}
+
+/* The other vendor's hypercall instruction is served as ours, unless the launcher turned that quirk off. */
+static int slow_ud(struct vcpu *vcpu)
+{
+	static const u8 vmmcall[] = { 0x0f, 0x01, 0xd9 };
+	u32 access = WALK_FETCH | (vcpu_cpl(vcpu) == 3 ? WALK_USER : 0);
+	u8 bytes[sizeof(vmmcall)];
+	struct walk walk;
+	gva_t where;
+
+	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
+	    !keel_read_virt(vcpu, linear_rip(vcpu), bytes, sizeof(bytes), access, &walk, &where) &&
+	    !memcmp(bytes, vmmcall, sizeof(bytes)))
+		return keel_do_hypercall(vcpu, sizeof(bytes));
+	return keel_do_undefined(vcpu);
+}
+
+static int slow_exception(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
+
+	switch (info & INTR_INFO_VECTOR_MASK) {
+	case X86_TRAP_DB:
+		return vmx_exit_db(vmx, info);
+	case X86_TRAP_BP:
+		return slow_bp(vmx);
+	case X86_TRAP_UD:
+		return slow_ud(&vmx->vcpu);
+	case X86_TRAP_AC:
+		keel_queue_exception_error(&vmx->vcpu, X86_TRAP_AC, 0);
+		return RUN_RESUME;
+	default:
+		return keel_do_unknown_exit(&vmx->vcpu, vmx->exit_reason);
+	}
+}
+
+static int slow_pdptes(struct vmx_vcpu *vmx)
+{
+	return vmx_pdptes_load(vmx, false) ? -EFAULT : RUN_RESUME;
+}
+
+static int slow_invalid(struct vmx_vcpu *vmx)
+{
+	if ((u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
+		keel_host_machine_check();
+	else
+		vmx_explain_entry(vmx);
+	vmx_inject_cancel(vmx);
+	return keel_do_failed_entry(&vmx->vcpu, vmx->exit_reason);
+}
+
+static int slow_vmfail(struct vmx_vcpu *vmx)
+{
+	u32 error = vmcs_read32(VM_INSTRUCTION_ERROR);
+
+	vmx_explain_entry(vmx);
+	vmx_inject_cancel(vmx);
+	return keel_do_failed_entry(&vmx->vcpu, error);
+}
+
+/*
+ * vmx_exit_slow() - the exit switch
+ *
+ * Context: loaded, interrupts on, may sleep. Return rule of exit.h.
+ */
+int vmx_exit_slow(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 code = vmx->exit_reason;
+
+	if (unlikely(code & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		return slow_invalid(vmx);
+	switch (code) {
+	case EXIT_REASON_EXTERNAL_INTERRUPT:
+	case EXIT_REASON_INIT_SIGNAL:
+	case EXIT_REASON_SIPI_SIGNAL:	return RUN_RESUME;
+	case EXIT_REASON_EPT_VIOLATION:	return slow_fault(vmx);
+	case EXIT_REASON_IO_INSTRUCTION: return slow_io(vmx);
+	case EXIT_REASON_MSR_READ:	return keel_do_rdmsr(vcpu, insn_length());
+	case EXIT_REASON_MSR_WRITE:	return keel_do_wrmsr(vcpu, insn_length());
+	case EXIT_REASON_HLT:		return keel_do_hlt(vcpu, insn_length());
+	case EXIT_REASON_CPUID:		return keel_do_cpuid(vcpu, insn_length());
+	case EXIT_REASON_VMCALL:	return keel_do_hypercall(vcpu, insn_length());
+	case EXIT_REASON_CR_ACCESS:	return slow_cr(vcpu);
+	case EXIT_REASON_DR_ACCESS:	return keel_do_emulate(vcpu, NULL, 0);
+	case EXIT_REASON_PAUSE_INSTRUCTION: return slow_pause(vcpu);
+	case EXIT_REASON_XSETBV:	return keel_do_xsetbv(vcpu, insn_length());
+	case EXIT_REASON_WBINVD:
+	case EXIT_REASON_INVD:		return keel_do_invd(vcpu, insn_length());
+	case EXIT_REASON_MONITOR_INSTRUCTION:
+	case EXIT_REASON_MWAIT_INSTRUCTION: return do_mwait(vcpu, insn_length());
+	case EXIT_REASON_RDPMC:		return fault_gp(vcpu);
+	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
+	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
+	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
+	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
+	case EXIT_VMFAIL:		return slow_vmfail(vmx);
+	case VMX_EXIT_REASON_GETSEC:
+	case EXIT_REASON_VMCLEAR:
+	case EXIT_REASON_VMLAUNCH:
+	case EXIT_REASON_VMPTRLD:
+	case EXIT_REASON_VMPTRST:
+	case EXIT_REASON_VMREAD:
+	case EXIT_REASON_VMRESUME:
+	case EXIT_REASON_VMWRITE:
+	case EXIT_REASON_VMOFF:
+	case EXIT_REASON_VMON:
+	case EXIT_REASON_INVEPT:
+	case EXIT_REASON_INVVPID:
+	case EXIT_REASON_VMFUNC:
+	case EXIT_REASON_ENCLS:
+	case EXIT_REASON_XSAVES:
+	case EXIT_REASON_XRSTORS:	return keel_do_undefined(vcpu);
+	default:			return keel_do_unknown_exit(vcpu, code);
+	}
+}
+
+/* ---- for messages ---- */
+
+static const struct {
+	u32 code;
+	const char *name;
+} exit_names[] = {
+	VMX_EXIT_REASONS,
+	{ VMX_EXIT_REASON_GETSEC, "GETSEC" },
+	{ EXIT_VMFAIL, "VMFAIL" },
+};
+
+const char *vmx_describe_exit(u64 reason)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(exit_names); i++)
+		if (exit_names[i].code == (u16)reason)
+			return exit_names[i].name;
+	return "unknown";
+}
+
+static void dump_segment(const char *name, unsigned int n)
+{
+	pr_warn("  %-4s sel %04lx ar %05lx limit %08lx base %016lx\n", name, __vmcs_read(GUEST_ES_SELECTOR + 2 * n),
+		__vmcs_read(GUEST_ES_AR_BYTES + 2 * n), __vmcs_read(GUEST_ES_LIMIT + 2 * n),
+		__vmcs_read(GUEST_ES_BASE + 2 * n));
+}
+
+/*
+ * vmx_dump() - the VMCS to the log; the caller limits the rate
+ */
+void vmx_dump(struct vcpu *vcpu)
+{
+	static const char * const names[NR_SEGS] = { "es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr" };
+	unsigned int n;
+
+	pr_warn("vCPU %u, VMCS:\n", vcpu->id);
+	pr_warn("  exit %#x (%s) qualification %#lx intr %#x/%#x vectoring %#x len %u\n", to_vmx(vcpu)->exit_reason,
+		vmx_describe_exit(to_vmx(vcpu)->exit_reason), vmcs_readl(EXIT_QUALIFICATION), vmcs_read32(VM_EXIT_INTR_INFO),
+		vmcs_read32(VM_EXIT_INTR_ERROR_CODE), vmcs_read32(IDT_VECTORING_INFO_FIELD),
+		vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+	pr_warn("  controls pin %#x cpu %#x %#x exit %#x entry %#x exceptions %#x event %#x/%#x\n",
+		vmcs_read32(PIN_BASED_VM_EXEC_CONTROL), vmcs_read32(CPU_BASED_VM_EXEC_CONTROL),
+		vmcs_read32(SECONDARY_VM_EXEC_CONTROL), vmcs_read32(VM_EXIT_CONTROLS), vmcs_read32(VM_ENTRY_CONTROLS),
+		vmcs_read32(EXCEPTION_BITMAP), vmcs_read32(VM_ENTRY_INTR_INFO_FIELD), vmcs_read32(VM_ENTRY_EXCEPTION_ERROR_CODE));
+	pr_warn("  rip %016lx rsp %016lx rflags %08lx interruptibility %#x activity %#x pending %#lx\n", vmcs_readl(GUEST_RIP),
+		vmcs_readl(GUEST_RSP), vmcs_readl(GUEST_RFLAGS), vmcs_read32(GUEST_INTERRUPTIBILITY_INFO),
+		vmcs_read32(GUEST_ACTIVITY_STATE), vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS));
+	pr_warn("  cr0 %08lx (%08lx) cr3 %016lx cr4 %08lx (%08lx) efer %#llx dr7 %#lx eptp %#llx vpid %u\n", vmcs_readl(GUEST_CR0),
+		vmcs_readl(CR0_READ_SHADOW), vmcs_readl(GUEST_CR3), vmcs_readl(GUEST_CR4), vmcs_readl(CR4_READ_SHADOW),
+		vmcs_read64(GUEST_IA32_EFER), vmcs_readl(GUEST_DR7), vmcs_read64(EPT_POINTER), to_vmx(vcpu)->vpid);
+	for (n = 0; n < NR_SEGS; n++)
+		dump_segment(names[n], n);
+	pr_warn("  gdtr %016lx/%x idtr %016lx/%x\n", vmcs_readl(GUEST_GDTR_BASE), vmcs_read32(GUEST_GDTR_LIMIT),
+		vmcs_readl(GUEST_IDTR_BASE), vmcs_read32(GUEST_IDTR_LIMIT));
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VMX instructions that C code issues. Each goes on after a fault (#UD, #GP): somebody else, a crash or a reboot, has turned
+ * VMX off under us then, and the machine is going down. Only those report VMfail whose operand can be at fault; a VMREAD or
+ * VMWRITE of a field that the CPU has cannot fail while a VMCS is current.
+ */
+#ifndef KEEL_VMX_INSN_H
+#define KEEL_VMX_INSN_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+#include <asm/asm.h>
+#include <asm/vmx.h>
+
+/* Width of a field, bits 14:13 of its encoding ("VMCS Component Encoding"). */
+#define VMCS_WIDTH(field)	(((field) >> 13) & 3)
+#define VMCS_WIDTH_16		0
+#define VMCS_WIDTH_64		1
+#define VMCS_WIDTH_32		2
+#define VMCS_WIDTH_NATURAL	3
+
+static __always_inline unsigned long __vmcs_read(unsigned long field)
+{
+	unsigned long value;
+
+	asm volatile("1: vmread %1, %0\n\t"
+		     "2:\n\t"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %0)
+		     : "=r" (value) : "r" (field) : "cc");
+	return value;
+}
+
+static __always_inline void __vmcs_write(unsigned long field, unsigned long value)
+{
+	asm volatile("1: vmwrite %0, %1\n\t"
+		     "2:\n\t"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : "r" (value), "r" (field) : "cc");
+}
+
+/* The field's name is a constant, and its width that of the accessor. */
+#define VMCS_ASSERT_WIDTH(field, width) \
+	BUILD_BUG_ON(!__builtin_constant_p(field) || VMCS_WIDTH(field) != (width))
+
+static __always_inline u16 vmcs_read16(unsigned long field)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_16);
+	return __vmcs_read(field);
+}
+
+static __always_inline u32 vmcs_read32(unsigned long field)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_32);
+	return __vmcs_read(field);
+}
+
+static __always_inline u64 vmcs_read64(unsigned long field)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_64);
+	return __vmcs_read(field);
+}
+
+static __always_inline unsigned long vmcs_readl(unsigned long field)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_NATURAL);
+	return __vmcs_read(field);
+}
+
+static __always_inline void vmcs_write16(unsigned long field, u16 value)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_16);
+	__vmcs_write(field, value);
+}
+
+static __always_inline void vmcs_write32(unsigned long field, u32 value)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_32);
+	__vmcs_write(field, value);
+}
+
+static __always_inline void vmcs_write64(unsigned long field, u64 value)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_64);
+	__vmcs_write(field, value);
+}
+
+static __always_inline void vmcs_writel(unsigned long field, unsigned long value)
+{
+	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_NATURAL);
+	__vmcs_write(field, value);
+}
+
+/* Instructions with a 64-bit physical address in memory. Return: 0, or -EIO for VMfail or a fault. */
+#define VMX_ADDRESS_INSN(name, mnemonic)					\
+static __always_inline int name(u64 pa)						\
+{										\
+	asm goto("1: " mnemonic " %0\n\t"					\
+			  "jbe %l[failed]\n\t"					\
+			  _ASM_EXTABLE(1b, %l[failed])				\
+			  : : "m" (pa) : "cc", "memory" : failed);		\
+	return 0;								\
+failed:										\
+	return -EIO;								\
+}
+
+VMX_ADDRESS_INSN(vmx_vmxon, "vmxon")
+VMX_ADDRESS_INSN(vmx_vmptrld, "vmptrld")
+VMX_ADDRESS_INSN(vmx_vmclear, "vmclear")
+
+static __always_inline void vmx_vmxoff(void)
+{
+	asm volatile("1: vmxoff\n\t"
+		     "2:\n\t"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : : "cc", "memory");
+}
+
+static __always_inline void vmx_invept(unsigned long type, u64 eptp)
+{
+	struct { u64 eptp, zero; } desc = { .eptp = eptp };
+
+	asm volatile("1: invept %0, %1\n\t"
+		     "2:\n\t"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : "m" (desc), "r" (type) : "cc", "memory");
+}
+
+static __always_inline void vmx_invvpid(unsigned long type, u16 vpid)
+{
+	struct { u64 vpid, linear; } desc = { .vpid = vpid };
+
+	asm volatile("1: invvpid %0, %1\n\t"
+		     "2:\n\t"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : "m" (desc), "r" (type) : "cc", "memory");
+}
+
+/* Selector of the local descriptor table, 0 for none. */
+static inline u16 vmx_sldt(void)
+{
+	u16 selector;
+
+	asm volatile("sldt %0" : "=rm" (selector));
+	return selector;
+}
+
+#endif

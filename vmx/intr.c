@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events into the guest: VM-entry interruption information, the windows for interrupts and NMIs, interruptibility.
+ *
+ * The CPU keeps the NMI mask by itself (virtual NMIs): events.nmi_masked is a copy, current while nmi_known. The interrupt shadow is
+ * read when somebody asks; an instruction that was completed in software since the exit has ended it, without anybody
+ * having looked.
+ *
+ * A software interrupt or exception that was interrupted in its delivery goes in again with the length of its instruction; RIP still
+ * points at it. INT1 executes again.
+ */
+#include <linux/percpu.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/trapnr.h>
+#include <keel/exit.h>
+#include <keel/vcpu.h>
+#include "insn.h"
+#include "vmcs.h"
+
+#define SHADOW_BITS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+
+static_assert(SHADOW_STI == GUEST_INTR_STATE_STI && SHADOW_MOVSS == GUEST_INTR_STATE_MOV_SS);
+static_assert(EVENT_INTR << 8 == INTR_TYPE_EXT_INTR && EVENT_NMI << 8 == INTR_TYPE_NMI_INTR &&
+	      EVENT_EXCEPTION << 8 == INTR_TYPE_HARD_EXCEPTION && EVENT_SOFT_INTR << 8 == INTR_TYPE_SOFT_INTR);
+
+/* Exceptions that push an error code in protected mode: #DF #TS #NP #SS #GP #PF #AC. VM entry wants it for just these. */
+#define ERROR_CODE_VECTORS	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) | \
+				 BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC))
+
+/* #BP and #OF come from INT3 and INTO: no gate's privilege is passed over for them. */
+static u32 exception_info(struct vmx_vcpu *vmx, const struct event *event)
+{
+	if (event->vector == X86_TRAP_BP || event->vector == X86_TRAP_OF) {
+		vmcs_write32(VM_ENTRY_INSTRUCTION_LEN, vmx->soft_len ?: 1);
+		vmx->soft_len = 0;
+		return INTR_TYPE_SOFT_EXCEPTION;
+	}
+	if (event->vector < 32 && (ERROR_CODE_VECTORS & BIT(event->vector)) && vcpu_is_protected(&vmx->vcpu)) {
+		vmcs_write32(VM_ENTRY_EXCEPTION_ERROR_CODE, event->has_error ? event->error & 0xffff : 0);
+		return INTR_TYPE_HARD_EXCEPTION | INTR_INFO_DELIVER_CODE_MASK;
+	}
+	return INTR_TYPE_HARD_EXCEPTION;
+}
+
+/**
+ * vmx_inject() - hand an event to the CPU for the coming entry
+ * @vcpu: loaded
+ * @event: NULL: nothing goes in
+ *
+ * Context: interrupts off.
+ */
+void vmx_inject(struct vcpu *vcpu, const struct event *event)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 info;
+
+	vmx->rare &= ~RARE_NMI;
+	if (!event) {
+		vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+		return;
+	}
+	switch (event->type) {
+	case EVENT_EXCEPTION:
+		info = exception_info(vmx, event);
+		break;
+	case EVENT_SOFT_INTR:
+		vmcs_write32(VM_ENTRY_INSTRUCTION_LEN, event->length || vmx_caps.zero_length ? event->length : 2);
+		info = INTR_TYPE_SOFT_INTR;
+		break;
+	case EVENT_NMI:
+		/* the mask comes with the delivery and must not be set before */
+		vmx->rare |= RARE_NMI;
+		vcpu_dirty(vcpu, RG_SHADOW);
+		info = INTR_TYPE_NMI_INTR;
+		break;
+	default:
+		info = INTR_TYPE_EXT_INTR;
+		break;
+	}
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, event->vector | info | INTR_INFO_VALID_MASK);
+}
+
+static void window(struct vmx_vcpu *vmx, u32 bit, bool wanted)
+{
+	if (wanted == !!(vmx->wanted.cpu & bit))
+		return;
+	if (wanted)
+		vmx_control_set(vmx, &vmx->wanted.cpu, bit);
+	else
+		vmx_control_clear(vmx, &vmx->wanted.cpu, bit);
+}
+
+/*
+ * vmx_windows() - which windows are wanted from the next entry on
+ *
+ * Context: interrupts off.
+ */
+void vmx_windows(struct vcpu *vcpu, u32 windows)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	window(vmx, CPU_BASED_INTR_WINDOW_EXITING, windows & WINDOW_IRQ);
+	window(vmx, CPU_BASED_NMI_WINDOW_EXITING, windows & WINDOW_NMI);
+}
+
+/* The interrupt window is open. */
+void vmx_exit_irq_window(struct vmx_vcpu *vmx)
+{
+	vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_INTR_WINDOW_EXITING);
+	vmx->vcpu.windows &= ~WINDOW_IRQ;
+	vmx->vcpu.stats.irq_window_exits++;
+	vcpu_request(&vmx->vcpu, REQ_EVENT);
+}
+
+/* The NMI window is. */
+void vmx_exit_nmi_window(struct vmx_vcpu *vmx)
+{
+	vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_NMI_WINDOW_EXITING);
+	vmx->vcpu.windows &= ~WINDOW_NMI;
+	vmx->vcpu.stats.nmi_window_exits++;
+	vcpu_request(&vmx->vcpu, REQ_EVENT);
+}
+
+/* ---- interruptibility ---- */
+
+static void fetch_shadow_bits(struct vcpu *vcpu, u32 state)
+{
+	vcpu->events.shadow = state & SHADOW_BITS;
+	/* an instruction has been completed since: the shadow was over with it */
+	if (vcpu->events.shadow && (vcpu->regs.dirty & RG_RIP)) {
+		vcpu->events.shadow = 0;
+		vcpu->regs.dirty |= RG_SHADOW;
+	}
+}
+
+/*
+ * vmx_shadow_fetch() - events.shadow and events.nmi_masked from the VMCS
+ */
+void vmx_shadow_fetch(struct vmx_vcpu *vmx)
+{
+	u32 state = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+
+	fetch_shadow_bits(&vmx->vcpu, state);
+	if (!vmx->nmi_known) {
+		vmx->nmi_known = true;
+		WRITE_ONCE(vmx->vcpu.events.nmi_masked, !!(state & GUEST_INTR_STATE_NMI));
+	}
+}
+
+/*
+ * vmx_shadow_write() - and back
+ *
+ * A shadow with RFLAGS.TF set would need a pending single-step trap: such a trap is core's to queue, so the shadow ends here.
+ */
+void vmx_shadow_write(struct vmx_vcpu *vmx)
+{
+	const struct vcpu_events *ev = &vmx->vcpu.events;
+	u32 old = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+	u32 state = ev->shadow;
+
+	if (state && (vcpu_rflags(&vmx->vcpu) & X86_EFLAGS_TF))
+		state = 0;
+	/* STI blocks only what IF allows */
+	if (state & GUEST_INTR_STATE_STI && !(vcpu_rflags(&vmx->vcpu) & X86_EFLAGS_IF))
+		state &= ~(u32)GUEST_INTR_STATE_STI;
+	if (vmx->nmi_known ? ev->nmi_masked : !!(old & GUEST_INTR_STATE_NMI))
+		state |= GUEST_INTR_STATE_NMI;
+	if (vmx->rare & RARE_NMI)
+		state &= ~(u32)GUEST_INTR_STATE_NMI;
+	if (state == old)
+		return;
+	vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, state);
+	if ((old & SHADOW_BITS) && !(state & SHADOW_BITS))
+		vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+}
+
+/*
+ * vmx_nmi_masked_changed() - events.nmi_masked was set or cleared by core
+ */
+void vmx_nmi_masked_changed(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (!(vcpu->regs.valid & RG_SHADOW))
+		fetch_shadow_bits(vcpu, vmcs_read32(GUEST_INTERRUPTIBILITY_INFO));
+	vmx->nmi_known = true;
+	vcpu_dirty(vcpu, RG_SHADOW);
+}
+
+/* An IRET had taken the NMI mask away already when its own fault or EPT violation came: it executes again. */
+void vmx_nmi_reblock(struct vmx_vcpu *vmx)
+{
+	vmx->vcpu.events.nmi_masked = true;
+	vmx_nmi_masked_changed(&vmx->vcpu);
+}
+
+/* Interruption information of any kind, back to core. */
+static void give_back(struct vmx_vcpu *vmx, u32 info, u32 error, u32 length)
+{
+	struct event event = {
+		.valid = true,
+		.type = (info & VECTORING_INFO_TYPE_MASK) >> 8,
+		.vector = info & VECTORING_INFO_VECTOR_MASK,
+		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
+		.error = info & VECTORING_INFO_DELIVER_CODE_MASK ? error : 0,
+	};
+
+	switch (info & VECTORING_INFO_TYPE_MASK) {
+	case INTR_TYPE_SOFT_INTR:
+		event.length = length;
+		break;
+	case INTR_TYPE_SOFT_EXCEPTION:
+		event.type = EVENT_EXCEPTION;
+		vmx->soft_len = length;
+		break;
+	case INTR_TYPE_PRIV_SW_EXCEPTION:
+		return;
+	case INTR_TYPE_NMI_INTR:
+		/* the mask came with the delivery; it goes in again */
+		vmx->vcpu.events.nmi_masked = true;
+		break;
+	}
+	keel_event_interrupted(&vmx->vcpu, &event);
+}
+
+/*
+ * vmx_event_interrupted() - look whether the exit cut the delivery of an event short
+ *
+ * Context: after an exit of a kind that can (SDM, "Information for VM Exits That Occur During Event Delivery").
+ */
+void vmx_event_interrupted(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & VECTORING_INFO_VALID_MASK))
+		give_back(vmx, info, vmcs_read32(IDT_VECTORING_ERROR_CODE), vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+}
+
+/*
+ * vmx_inject_cancel() - there was no entry: take back what was to go in
+ */
+void vmx_inject_cancel(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(VM_ENTRY_INTR_INFO_FIELD);
+
+	if (!(info & INTR_INFO_VALID_MASK))
+		return;
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmx->rare &= ~RARE_NMI;
+	give_back(vmx, info, vmcs_read32(VM_ENTRY_EXCEPTION_ERROR_CODE), vmcs_read32(VM_ENTRY_INSTRUCTION_LEN));
+}
+
+/* ---- debug ---- */
+
+/* RFLAGS.TF for one instruction, where there is no monitor trap flag. A shadow would need a pending trap for it: it ends. */
+void vmx_step_begin(struct vmx_vcpu *vmx)
+{
+	u64 rflags = vcpu_rflags(&vmx->vcpu);
+	u32 state = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+
+	vmx->step_tf = rflags & X86_EFLAGS_TF;
+	vmcs_writel(GUEST_RFLAGS, rflags | X86_EFLAGS_TF);
+	if (state & SHADOW_BITS)
+		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, state & ~(u32)SHADOW_BITS);
+}
+
+/* Take our TF out of what the guest sees; right after the exit. */
+void vmx_step_end(struct vmx_vcpu *vmx)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	if (vmx->step_tf)
+		return;
+	vcpu->regs.rflags = vmcs_readl(GUEST_RFLAGS) & ~(u64)X86_EFLAGS_TF;
+	vcpu_dirty(vcpu, RG_RFLAGS);
+}
+
+/* Every #DB exits, DR6 and DR7 as before it; what is not the launcher's goes on to the guest. */
+int vmx_exit_db(struct vmx_vcpu *vmx, u32 info)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+	u64 bits = vmcs_readl(EXIT_QUALIFICATION) & (DR_TRAP_BITS | DR6_BD | DR_STEP | DR6_RTM);
+
+	if (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
+		return keel_do_debug_exit(vcpu, X86_TRAP_DB, bits | DR6_FIXED, vmcs_readl(GUEST_DR7));
+	/* INT1 is a trap, but its exit comes before it */
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION) {
+		vcpu->regs.rip = vcpu_rip(vcpu) + vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+		vcpu_dirty(vcpu, RG_RIP);
+	}
+	/* the delivery ends a shadow */
+	vcpu_need(vcpu, RG_SHADOW);
+	if (vcpu->events.shadow) {
+		vcpu->events.shadow = 0;
+		vcpu_dirty(vcpu, RG_SHADOW);
+	}
+	keel_queue_debug(vcpu, bits);
+	return RUN_RESUME;
+}
+
+/* The monitor trap flag: one instruction is over. */
+int vmx_exit_step(struct vmx_vcpu *vmx)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	if (!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		return RUN_RESUME;
+	return keel_do_debug_exit(vcpu, X86_TRAP_DB, DR6_FIXED | DR_STEP, vcpu->debug_dr7);
+}

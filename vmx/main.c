@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMX backend's table, and its set-up when the module loads.
+ */
+#include <keel/pgtable.h>
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+#include "vmcs.h"
+
+static int vmx_setup(void)
+{
+	int ret;
+
+	ret = vmx_caps_setup();
+	if (ret)
+		return ret;
+	ret = vmx_maps_create();
+	if (ret)
+		return ret;
+	ret = vmx_cpus_create();
+	if (ret)
+		goto err_maps;
+	ret = keel_pgtable_init(&keel_pte_ept);
+	if (ret)
+		goto err_cpus;
+	return 0;
+
+err_cpus:
+	vmx_cpus_destroy();
+err_maps:
+	vmx_maps_destroy();
+	return ret;
+}
+
+static void vmx_teardown(void)
+{
+	keel_pgtable_exit();
+	vmx_cpus_destroy();
+	vmx_maps_destroy();
+}
+
+/* A VM has nothing of its own here: maps are shared, second-level tables are the engine's. */
+static int vmx_vm_create(struct vm *vm)
+{
+	return 0;
+}
+
+static void vmx_vm_destroy(struct vm *vm)
+{
+}
+
+const struct vendor_ops keel_vmx_ops = {
+	.name			= "vmx",
+	.vcpu_size		= sizeof(struct vmx_vcpu),
+	.supported		= vmx_supported,
+	.setup			= vmx_setup,
+	.teardown		= vmx_teardown,
+	.cpu_busy		= vmx_cpu_busy,
+	.cpu_enable		= vmx_cpu_enable,
+	.cpu_disable		= vmx_cpu_disable,
+	.vm_create		= vmx_vm_create,
+	.vm_destroy		= vmx_vm_destroy,
+	.vcpu_create		= vmx_vcpu_create,
+	.vcpu_destroy		= vmx_vcpu_destroy,
+	.vcpu_reset		= vmx_vcpu_reset,
+	.vcpu_load		= vmx_vcpu_load,
+	.vcpu_put		= vmx_vcpu_put,
+	.regs_fetch		= vmx_regs_fetch,
+	.enter			= vmx_enter,
+	.exit_fast		= vmx_exit_fast,
+	.exit_slow		= vmx_exit_slow,
+	.inject			= vmx_inject,
+	.windows		= vmx_windows,
+	.nmi_masked_changed	= vmx_nmi_masked_changed,
+	.intercepts_changed	= vmx_intercepts_changed,
+	.tlb_flush		= vmx_tlb_flush,
+	.msr_get		= vmx_msr_get,
+	.msr_set		= vmx_msr_set,
+	.cpuid_mask		= vmx_cpuid_mask,
+	.describe_exit		= vmx_describe_exit,
+	.dump			= vmx_dump,
+};

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Between struct vcpu_regs and the VMCS: dirty groups are written before an entry, others are fetched when somebody asks.
+ *
+ * The general registers but RSP are switched by entry.S, CR2 by vcpu.c. Where hardware holds another value than the guest sees (bits
+ * of CR0 and CR4 that VMX wants fixed), the read shadow has the guest's. STAR, LSTAR, CSTAR and SYSCALL_MASK are
+ * intercepted, so that vcpu_regs always has them; KERNEL_GS_BASE is in the CPU or in struct vmx_vcpu.
+ */
+#include <linux/percpu.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/msr.h>
+#include <keel/host.h>
+#include <keel/memory.h>
+#include <keel/vcpu.h>
+#include "insn.h"
+#include "vmcs.h"
+
+/* Caching off has no meaning for memory that the host caches as well. */
+#define CR0_UNCACHED	(X86_CR0_CD | X86_CR0_NW)
+
+/* ---- segments ---- */
+
+/* The VMCS has the segments' fields in the order of enum seg, two encodings apart. */
+static_assert(GUEST_TR_SELECTOR == GUEST_ES_SELECTOR + 2 * SEG_TR);
+static_assert(GUEST_TR_LIMIT == GUEST_ES_LIMIT + 2 * SEG_TR);
+static_assert(GUEST_TR_AR_BYTES == GUEST_ES_AR_BYTES + 2 * SEG_TR);
+static_assert(GUEST_TR_BASE == GUEST_ES_BASE + 2 * SEG_TR);
+static_assert(GUEST_SS_AR_BYTES == GUEST_ES_AR_BYTES + 2 * SEG_SS && GUEST_GS_BASE == GUEST_ES_BASE + 2 * SEG_GS);
+
+#define AR_DEFINED	0x1f0ffu
+
+/* What VM entry asks for and no guest can tell: accessed, busy, and granularity that fits the limit. */
+static u32 entry_rights(const struct segment *s, unsigned int n)
+{
+	u32 ar = s->ar & AR_DEFINED;
+
+	if (n == SEG_TR && !(ar & SEG_P))
+		ar = SEG_P | 11;
+	if (!(ar & SEG_P) || (ar & SEG_UNUSABLE))
+		return SEG_UNUSABLE | (ar & (3u << SEG_DPL_SHIFT));
+	if (n <= SEG_GS)
+		ar |= 1;
+	if (n == SEG_TR)
+		ar |= 2;
+	if (s->limit >> 20)
+		ar |= SEG_G;
+	else if ((s->limit & 0xfff) != 0xfff)
+		ar &= ~SEG_G;
+	return ar;
+}
+
+static void write_segments(const struct vcpu_regs *r)
+{
+	unsigned int n;
+
+	for (n = 0; n < NR_SEGS; n++) {
+		const struct segment *s = &r->seg[n];
+
+		__vmcs_write(GUEST_ES_SELECTOR + 2 * n, s->selector);
+		__vmcs_write(GUEST_ES_LIMIT + 2 * n, s->limit);
+		__vmcs_write(GUEST_ES_AR_BYTES + 2 * n, entry_rights(s, n));
+		__vmcs_write(GUEST_ES_BASE + 2 * n, s->base);
+	}
+}
+
+static u32 fetch_rights(unsigned int n)
+{
+	u32 ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * n) & AR_DEFINED;
+
+	/* of an unusable segment only the DPL is defined */
+	return ar & SEG_UNUSABLE ? ar & (SEG_UNUSABLE | 3u << SEG_DPL_SHIFT) : ar;
+}
+
+static void fetch_segment(struct vcpu_regs *r, unsigned int n)
+{
+	struct segment *s = &r->seg[n];
+
+	s->selector = __vmcs_read(GUEST_ES_SELECTOR + 2 * n);
+	s->limit = __vmcs_read(GUEST_ES_LIMIT + 2 * n);
+	s->ar = fetch_rights(n);
+	s->base = __vmcs_read(GUEST_ES_BASE + 2 * n);
+}
+
+static void fetch_segments(struct vcpu_regs *r)
+{
+	unsigned int n;
+
+	for (n = 0; n < NR_SEGS; n++)
+		fetch_segment(r, n);
+}
+
+static void write_tables(const struct vcpu_regs *r)
+{
+	vmcs_writel(GUEST_GDTR_BASE, r->gdt.base);
+	vmcs_write32(GUEST_GDTR_LIMIT, r->gdt.limit);
+	vmcs_writel(GUEST_IDTR_BASE, r->idt.base);
+	vmcs_write32(GUEST_IDTR_LIMIT, r->idt.limit);
+}
+
+static void fetch_tables(struct vcpu_regs *r)
+{
+	r->gdt.base = vmcs_readl(GUEST_GDTR_BASE);
+	r->gdt.limit = vmcs_read32(GUEST_GDTR_LIMIT);
+	r->idt.base = vmcs_readl(GUEST_IDTR_BASE);
+	r->idt.limit = vmcs_read32(GUEST_IDTR_LIMIT);
+}
+
+/* ---- control registers ---- */
+
+static void put_cr0(u64 cr0)
+{
+	vmcs_writel(GUEST_CR0, (cr0 & ~(u64)CR0_UNCACHED) | vmx_caps.cr0_fixed);
+	vmcs_writel(CR0_READ_SHADOW, cr0);
+}
+
+static u64 fetch_cr0(void)
+{
+	return (vmcs_readl(GUEST_CR0) & CR0_GUEST_OWNED) | (vmcs_readl(CR0_READ_SHADOW) & ~(u64)CR0_GUEST_OWNED);
+}
+
+static void write_efer(struct vmx_vcpu *vmx, u64 efer)
+{
+	vmcs_write64(GUEST_IA32_EFER, efer);
+	if (efer & EFER_LMA)
+		vmx_control_set(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
+	else
+		vmx_control_clear(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
+}
+
+static void write_control(struct vmx_vcpu *vmx, u32 groups)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+	const struct vcpu_regs *r = &vcpu->regs;
+
+	if (groups & RG_CR0)
+		put_cr0(r->cr0);
+	if (groups & RG_CR3)
+		vmcs_writel(GUEST_CR3, r->cr3);
+	if (groups & RG_CR4) {
+		/* a machine check in the guest must reach the host, not shut the CPU down */
+		vmcs_writel(GUEST_CR4, r->cr4 | vmx_caps.cr4_fixed | X86_CR4_MCE);
+		vmcs_writel(CR4_READ_SHADOW, r->cr4);
+	}
+	if (groups & RG_EFER)
+		write_efer(vmx, r->efer);
+	/* with PAE paging the CPU takes the PDPTEs from the VMCS, not through CR3 */
+	if ((r->cr4 & X86_CR4_PAE) && !(r->efer & EFER_LMA) && (vcpu_cr0(vcpu) & X86_CR0_PG))
+		vmx->rare |= RARE_PDPTES;
+	else
+		vmx->rare &= ~RARE_PDPTES;
+}
+
+/*
+ * vmx_pdptes_load() - read the four PDPTEs as a load of CR3 does
+ * @atomic: interrupts are off; -EFAULT when that would sleep
+ *
+ * Where there is no memory they read as not present. Context: VMCS current.
+ */
+int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+	gpa_t gpa = vcpu_cr3(vcpu) & 0xffffffe0;
+	u64 pdpte[4] = { };
+
+	if (atomic) {
+		if (keel_read_guest_atomic(vcpu->vm, gpa, pdpte, sizeof(pdpte)))
+			return -EFAULT;
+	} else if (keel_read_guest(vcpu->vm, gpa, pdpte, sizeof(pdpte))) {
+		memset(pdpte, 0, sizeof(pdpte));
+	}
+	vmcs_write64(GUEST_PDPTR0, pdpte[0]);
+	vmcs_write64(GUEST_PDPTR1, pdpte[1]);
+	vmcs_write64(GUEST_PDPTR2, pdpte[2]);
+	vmcs_write64(GUEST_PDPTR3, pdpte[3]);
+	vmx->rare &= ~RARE_PDPTES;
+	return 0;
+}
+
+static void write_syscall(struct vmx_vcpu *vmx)
+{
+	const struct vcpu_regs *r = &vmx->vcpu.regs;
+
+	vmx->kernel_gs_base = r->kernel_gs_base;
+	if (vmx->host.saved)
+		wrmsrl(MSR_KERNEL_GS_BASE, r->kernel_gs_base);
+	vmcs_write32(GUEST_SYSENTER_CS, r->sysenter_cs);
+	vmcs_writel(GUEST_SYSENTER_ESP, r->sysenter_esp);
+	vmcs_writel(GUEST_SYSENTER_EIP, r->sysenter_eip);
+}
+
+static void fetch_syscall(struct vmx_vcpu *vmx)
+{
+	struct vcpu_regs *r = &vmx->vcpu.regs;
+
+	if (vmx->host.saved)
+		rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	r->kernel_gs_base = vmx->kernel_gs_base;
+	r->sysenter_cs = vmcs_read32(GUEST_SYSENTER_CS);
+	r->sysenter_esp = vmcs_readl(GUEST_SYSENTER_ESP);
+	r->sysenter_eip = vmcs_readl(GUEST_SYSENTER_EIP);
+}
+
+static void write_root(struct vmx_vcpu *vmx)
+{
+	u64 eptp = keel_memory_root(&vmx->vcpu) | VMX_EPTP_MT_WB | (u64)(keel_pte_ept.levels - 1) << 3;
+
+	if (vmx_caps.ept_ad)
+		eptp |= VMX_EPTP_AD_ENABLE_BIT;
+	vmx->eptp = eptp;
+	vmcs_write64(EPT_POINTER, eptp);
+	/* the page may have been another VM's root */
+	vmx->rare |= RARE_FLUSH_EPT;
+}
+
+static void write_tsc(const struct vmx_vcpu *vmx)
+{
+	vmcs_write64(TSC_OFFSET, vmx->vcpu.tsc.offset);
+	if (vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING)
+		vmcs_write64(TSC_MULTIPLIER, vmx->vcpu.tsc.ratio ?: BIT_ULL(48));
+}
+
+/* ---- debug registers ---- */
+
+static bool launcher_breakpoints(const struct vmx_vcpu *vmx)
+{
+	return vmx->vcpu.guest_debug & KVM_GUESTDBG_USE_HW_BP;
+}
+
+/*
+ * Debug registers, or who owns them, changed. Until the guest uses its debug registers, every access exits and DR0-3 and DR6 stay
+ * the host's. From its first access to the next load they are switched at each entry; DR0-3 also while a breakpoint is enabled.
+ */
+static void write_debug(struct vmx_vcpu *vmx)
+{
+	const struct vcpu_regs *r = &vmx->vcpu.regs;
+	bool launcher = launcher_breakpoints(vmx);
+	u64 dr7 = launcher ? vmx->vcpu.debug_dr7 : r->dr7;
+	bool open = vmx->dr_open && !launcher;
+
+	vmcs_writel(GUEST_DR7, dr7);
+	if (open)
+		vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING);
+	else
+		vmx_control_set(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING);
+	if (open || (dr7 & DR_GLOBAL_ENABLE_MASK) || (dr7 & DR_LOCAL_ENABLE_MASK))
+		vmx->rare |= RARE_DR;
+	else
+		vmx->rare &= ~RARE_DR;
+}
+
+/* Guest values, or the launcher's, to DR0-3; the guest's DR6. Interrupts off, right before the entry. */
+void vmx_dr_load(struct vmx_vcpu *vmx)
+{
+	const u64 *dr = launcher_breakpoints(vmx) ? vmx->vcpu.debug_dr : vmx->vcpu.regs.dr;
+
+	set_debugreg(0, 7);
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
+	set_debugreg(vmx->vcpu.regs.dr6, 6);
+}
+
+/* Right after the exit; vcpu.c brings the host's own back. */
+void vmx_dr_save(struct vmx_vcpu *vmx)
+{
+	struct vcpu_regs *r = &vmx->vcpu.regs;
+
+	if (vmx->dr_open && !launcher_breakpoints(vmx)) {
+		get_debugreg(r->dr[0], 0);
+		get_debugreg(r->dr[1], 1);
+		get_debugreg(r->dr[2], 2);
+		get_debugreg(r->dr[3], 3);
+		get_debugreg(r->dr6, 6);
+	}
+	set_debugreg(DR6_FIXED, 6);
+}
+
+/* DR0-3 and DR6 are in vcpu_regs since the exit. */
+static void fetch_debug(struct vmx_vcpu *vmx)
+{
+	if (!launcher_breakpoints(vmx))
+		vmx->vcpu.regs.dr7 = vmcs_readl(GUEST_DR7);
+}
+
+/* ---- by group ---- */
+
+/**
+ * vmx_regs_fetch() - copy groups from the VMCS
+ * @vcpu: loaded, outside guest mode
+ * @groups: RG_* that are not valid in vcpu->regs
+ */
+void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct vcpu_regs *r = &vcpu->regs;
+
+	if (groups & RG_RIP)
+		r->rip = vmcs_readl(GUEST_RIP);
+	if (groups & RG_RFLAGS)
+		r->rflags = vmcs_readl(GUEST_RFLAGS);
+	if (likely(!(groups & ~(RG_RIP | RG_RFLAGS))))
+		return;
+	if (groups & RG_RSP)
+		r->gpr[GPR_RSP] = vmcs_readl(GUEST_RSP);
+	if (groups & RG_CR0)
+		r->cr0 = fetch_cr0();
+	if (groups & RG_CR3)
+		r->cr3 = vmcs_readl(GUEST_CR3);
+	if (groups & RG_CR4)
+		r->cr4 = vmcs_readl(CR4_READ_SHADOW);
+	if (groups & RG_EFER)
+		r->efer = vmcs_read64(GUEST_IA32_EFER);
+	if (groups & RG_SEG) {
+		fetch_segments(r);
+	} else if (groups & RG_CODE) {
+		fetch_segment(r, SEG_CS);
+		r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
+	}
+	if (groups & RG_DT)
+		fetch_tables(r);
+	if (groups & RG_DR)
+		fetch_debug(vmx);
+	if (groups & RG_SYSCALL)
+		fetch_syscall(vmx);
+	if (groups & RG_SHADOW)
+		vmx_shadow_fetch(vmx);
+}
+
+/*
+ * vmx_regs_write() - bring dirty groups to the VMCS
+ *
+ * Context: interrupts off, before the entry.
+ */
+void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+	struct vcpu_regs *r = &vcpu->regs;
+
+	if (groups & RG_RIP)
+		vmcs_writel(GUEST_RIP, r->rip);
+	if (groups & RG_RSP)
+		vmcs_writel(GUEST_RSP, r->gpr[GPR_RSP]);
+	if (groups & RG_RFLAGS)
+		vmcs_writel(GUEST_RFLAGS, r->rflags);
+	if (groups & RG_SHADOW)
+		vmx_shadow_write(vmx);
+	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR))))
+		return;
+	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))
+		write_control(vmx, groups);
+	if (groups & RG_SEG)
+		write_segments(r);
+	if (groups & RG_DT)
+		write_tables(r);
+	if (groups & RG_DR)
+		write_debug(vmx);
+	if (groups & RG_SYSCALL)
+		write_syscall(vmx);
+	if ((groups & (RG_SYSCALL | RG_EFER)) && vmx->host.saved)
+		vmx_syscall_load(vmx);
+	if ((groups & RG_PAT) && (vmx_caps.entry & VM_ENTRY_LOAD_IA32_PAT))
+		vmcs_write64(GUEST_IA32_PAT, r->pat);
+	if (groups & RG_ROOT)
+		write_root(vmx);
+	if (groups & RG_TSC)
+		write_tsc(vmx);
+}

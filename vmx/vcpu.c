@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU on VMX: its life, its time on a CPU, and the entry into the guest.
+ *
+ * vmx_enter() is the hot path: it writes what changed, looks at one word for all that is rare, and reads nothing but the exit
+ * reason and CR2; everything else stays in the VMCS until somebody asks.
+ *
+ * The host's part. Per CPU: vmcs.c. CR3, CR4, FS and the LDT may change whenever interrupts are on, so they are compared once for
+ * each inner loop. KERNEL_GS_BASE, and selectors that the VMCS cannot hold, are switched once per load, at the first entry,
+ * and put back with vmx_vcpu_put(). STAR, LSTAR and SYSCALL_MASK stay the guest's until the thread returns to user mode.
+ */
+#include <linux/atomic.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/preempt.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/io.h>
+#include <asm/mmu_context.h>
+#include <asm/msr.h>
+#include <asm/segment.h>
+#include <asm/special_insns.h>
+#include <asm/tlbflush.h>
+#include <keel/host.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "insn.h"
+#include "vmcs.h"
+
+static_assert(offsetof(struct vmx_vcpu, vcpu) == 0);
+static_assert(offsetof(struct vcpu, regs) == 0);
+static_assert(offsetof(struct vcpu_regs, gpr) == 0);
+static_assert(offsetof(struct vmx_host, rsp) == 0);
+static_assert(HOST_RSP == 0x6c14);
+
+static atomic64_t serials;
+
+int vmx_vcpu_create(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+
+	if (!page)
+		return -ENOMEM;
+	vmx->vmcs = page_address(page);
+	vmx->vmcs_pa = page_to_phys(page);
+	*(u32 *)vmx->vmcs = vmx_caps.revision;
+	vmx->last_cpu = -1;
+	vmx->loaded_cpu = -1;
+	vmx->serial = atomic64_inc_return(&serials);
+	vmx->vpid = vmx_vpid_get();
+	/* the launch state of memory that never was a VMCS is undefined */
+	preempt_disable();
+	vmx_vmclear(vmx->vmcs_pa);
+	preempt_enable();
+	return 0;
+}
+
+void vmx_vcpu_destroy(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (!vmx->vmcs)
+		return;
+	vmx_vmcs_release(vmx);
+	free_page((unsigned long)vmx->vmcs);
+	vmx->vmcs = NULL;
+	vmx_vpid_put(vmx->vpid);
+	vmx->vpid = 0;
+}
+
+/*
+ * vmx_vcpu_reset() - no event, no window, no memory of an NMI; registers come as dirty groups
+ */
+void vmx_vcpu_reset(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmcs_write64(GUEST_IA32_DEBUGCTL, 0);
+	vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	vmx->wanted.cpu &= ~(u32)(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING);
+	vmx->rare &= ~(RARE_NMI | RARE_DR);
+	vmx->dr_open = false;
+	vmx->nmi_known = true;
+	vmx_intercepts_changed(vcpu);
+}
+
+/* SPEC_CTRL is switched around the guest when the two values differ. */
+static void spec_ctrl_prepare(struct vmx_vcpu *vmx)
+{
+	u64 guest = vmx->vcpu.msrs.spec_ctrl;
+
+	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && guest != keel_host_spec_ctrl())
+		vmx->spec = keel_host_spec_ctrl() | SPEC_SWITCH;
+	else
+		vmx->spec = 0;
+}
+
+void vmx_vcpu_load(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_cpu_load(vmx);
+	spec_ctrl_prepare(vmx);
+	vmx->rare |= RARE_HOST;
+	vmx->seen = 0;
+	if (boot_cpu_has(X86_FEATURE_RDTSCP))
+		keel_host_uret_set(URET_TSC_AUX, vcpu->msrs.tsc_aux);
+}
+
+/* ---- the host's state ---- */
+
+/* Selectors of the user's tables cannot be in the VMCS: an exit leaves 0, vmx_vcpu_put() loads them again. */
+static u16 host_selector(u16 selector, u16 *kept)
+{
+	*kept = selector & 7 ? selector : 0;
+	return selector & 7 ? 0 : selector;
+}
+
+static void write_selector(unsigned long field, u16 *written, u16 selector)
+{
+	if (*written != selector) {
+		*written = selector;
+		__vmcs_write(field, selector);
+	}
+}
+
+/* The guest's system-call MSRs, if SYSCALL can reach them. */
+void vmx_syscall_load(struct vmx_vcpu *vmx)
+{
+	const struct vcpu_regs *r = &vmx->vcpu.regs;
+
+	if (!(r->efer & EFER_SCE))
+		return;
+	keel_host_uret_set(URET_STAR, r->star);
+	keel_host_uret_set(URET_LSTAR, r->lstar);
+	keel_host_uret_set(URET_SYSCALL_MASK, r->sfmask);
+}
+
+/* First entry since the load. */
+static void host_save(struct vmx_vcpu *vmx)
+{
+	struct vmx_host *h = &vmx->host;
+	u16 fs, gs;
+
+	savesegment(fs, fs);
+	savesegment(gs, gs);
+	savesegment(ds, h->ds);
+	savesegment(es, h->es);
+	write_selector(HOST_FS_SELECTOR, &h->fs_sel, host_selector(fs, &h->fs));
+	write_selector(HOST_GS_SELECTOR, &h->gs_sel, host_selector(gs, &h->gs));
+	h->ldt = 0;
+	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+		h->thread_fs_base = rdfsbase();
+	else
+		rdmsrl(MSR_FS_BASE, h->thread_fs_base);
+	if (h->fs_base != h->thread_fs_base) {
+		h->fs_base = h->thread_fs_base;
+		vmcs_writel(HOST_FS_BASE, h->fs_base);
+	}
+	rdmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	h->debugctl = get_debugctlmsr();
+	if (h->debugctl)
+		vmx->rare |= RARE_DEBUGCTL;
+	else
+		vmx->rare &= ~RARE_DEBUGCTL;
+	vmx_syscall_load(vmx);
+	h->saved = true;
+	vmx->rare &= ~RARE_HOST;
+}
+
+/* Back to what the thread had before its first entry. Preemption off. */
+static void host_restore(struct vmx_vcpu *vmx)
+{
+	struct vmx_host *h = &vmx->host;
+
+	h->saved = false;
+	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	if (unlikely(h->fs)) {
+		loadsegment(fs, h->fs);
+		wrmsrl(MSR_FS_BASE, h->thread_fs_base);
+	}
+	if (unlikely(h->gs))
+		load_gs_index(h->gs);
+	wrmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+	if (unlikely(h->ds | h->es)) {
+		loadsegment(ds, h->ds);
+		loadsegment(es, h->es);
+	}
+	if (unlikely(h->ldt) && !vmx_sldt())
+		asm volatile("lldt %0" : : "rm" (h->ldt));
+	/* an exit leaves limits of its own in GDTR and TR */
+	load_fixmap_gdt(raw_smp_processor_id());
+	invalidate_tss_limit();
+}
+
+/* First entry of an inner loop: what may have changed while interrupts were on. */
+static void host_compare(struct vmx_vcpu *vmx)
+{
+	struct vmx_host *h = &vmx->host;
+	unsigned long cr3 = __get_current_cr3_fast(), cr4 = cr4_read_shadow();
+	u16 ldt = vmx_sldt();
+
+	if (unlikely(cr3 != h->cr3)) {
+		h->cr3 = cr3;
+		vmcs_writel(HOST_CR3, cr3);
+	}
+	if (unlikely(cr4 != h->cr4)) {
+		h->cr4 = cr4;
+		vmcs_writel(HOST_CR4, cr4);
+	}
+	/* another thread of the launcher may have given it a new LDT since the load */
+	if (unlikely(ldt))
+		h->ldt = ldt;
+	keel_host_before_guest();
+}
+
+void vmx_vcpu_put(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (vmx->host.saved)
+		host_restore(vmx);
+	/* back to lazy debug registers: the next access exits again */
+	if (unlikely(vmx->dr_open)) {
+		vcpu_need(vcpu, RG_DR);
+		vmx->dr_open = false;
+		vcpu_dirty(vcpu, RG_DR);
+	}
+}
+
+/* ---- entry ---- */
+
+/* False: do not enter. */
+static bool enter_rare(struct vmx_vcpu *vmx)
+{
+	if ((vmx->rare & RARE_PDPTES) && vmx_pdptes_load(vmx, true)) {
+		vmx_inject_cancel(vmx);
+		vmx->exit_reason = EXIT_NO_PDPTES;
+		return false;
+	}
+	if (vmx->rare & RARE_HOST)
+		host_save(vmx);
+	if (vmx->rare & RARE_CONTROLS)
+		vmx_controls_write(vmx);
+	if (vmx->rare & (RARE_FLUSH_EPT | RARE_FLUSH_VPID))
+		vmx_flush_now(vmx);
+	if (vmx->rare & RARE_DR)
+		vmx_dr_load(vmx);
+	if (vmx->rare & RARE_STEP)
+		vmx_step_begin(vmx);
+	return true;
+}
+
+static void exit_rare(struct vmx_vcpu *vmx)
+{
+	if (vmx->rare & RARE_DEBUGCTL)
+		update_debugctlmsr(vmx->host.debugctl);
+	if (vmx->rare & RARE_DR)
+		vmx_dr_save(vmx);
+	if (vmx->rare & RARE_STEP)
+		vmx_step_end(vmx);
+	vmx->rare &= ~RARE_NMI;
+}
+
+/*
+ * vmx_enter() - run the guest until its next exit
+ *
+ * Context: loaded, interrupts off.
+ */
+void vmx_enter(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct vcpu_regs *r = &vcpu->regs;
+
+	if (likely(r->dirty == RG_RIP)) {
+		vmcs_writel(GUEST_RIP, r->rip);
+		r->dirty = 0;
+	} else if (r->dirty) {
+		vmx_regs_write(vmx, r->dirty);
+		r->dirty = 0;
+	}
+	if (unlikely(vmx->rare) && !enter_rare(vmx))
+		return;
+	if (unlikely(vmx->seen != vcpu->stats.guest_mode)) {
+		vmx->seen = vcpu->stats.guest_mode;
+		host_compare(vmx);
+	}
+	if (unlikely(r->cr2 != native_read_cr2()))
+		native_write_cr2(r->cr2);
+	if (unlikely(vmx->spec))
+		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
+
+	if (unlikely(vmx_run(r, &vmx->host.rsp, vmx->launched, vmx->spec))) {
+		vmx->exit_reason = EXIT_VMFAIL;
+		return;
+	}
+	vmx->launched = true;
+	vmx->exit_reason = vmcs_read32(VM_EXIT_REASON);
+	r->cr2 = native_read_cr2();
+	vcpu->events.shadow = 0;
+	vmx->nmi_known = false;
+	r->valid = vmx->dr_open ? VMX_KEPT : VMX_KEPT | RG_DR;
+	if (unlikely(vmx->rare & RARE_AFTER))
+		exit_rare(vmx);
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+}
+
+/* ---- MSRs that only this backend knows ---- */
+
+#define DEBUGCTL_BTF	BIT_ULL(1)
+
+/* 0, 1 for #GP, -ENOENT if not known here. */
+int vmx_msr_get(struct vcpu *vcpu, u32 msr, u64 *val)
+{
+	if (msr != MSR_IA32_DEBUGCTLMSR)
+		return -ENOENT;
+	*val = vmcs_read64(GUEST_IA32_DEBUGCTL);
+	return 0;
+}
+
+int vmx_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host)
+{
+	switch (msr) {
+	case MSR_IA32_DEBUGCTLMSR:
+		/* branch records would be the host's */
+		if (val & ~DEBUGCTL_BTF)
+			return 1;
+		vmcs_write64(GUEST_IA32_DEBUGCTL, val);
+		return 0;
+	case MSR_IA32_SPEC_CTRL:
+		spec_ctrl_prepare(to_vmx(vcpu));
+		return 0;
+	default:
+		return -ENOENT;
+	}
+}

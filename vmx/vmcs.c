@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a VMCS holds apart from registers: controls, bitmaps, and the host's state.
+ *
+ * All ports exit without a bitmap. Two MSR bitmaps serve all VMs, one of them those
+ * with an MSR filter, which is asked at every access. A vCPU's controls depend on what its guest may know of (CPUID)
+ * and what the launcher asked for (debugging, KVM_CAP_X86_DISABLE_EXITS). The host's state is written where it can change: with the
+ * machine, with the CPU, and what a context switch or another thread changes right before the entries of an inner loop (vcpu.c).
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <asm/cpu_entry_area.h>
+#include <asm/desc.h>
+#include <asm/io.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+#include <asm/segment.h>
+#include <asm/trapnr.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "insn.h"
+#include "vmcs.h"
+
+/* Pause-loop exiting: PAUSEs less than this many cycles apart are one loop, and so long may it take. */
+#define PAUSE_GAP	128
+#define PAUSE_WINDOW	4096
+
+enum { MSRS_DIRECT, MSRS_FILTERED };
+static u8 *msr_bitmaps[2];	/* the second without direct MSRs: the launcher's filter decides about all */
+
+/*
+ * MSRs without any exit. Each is part of the VMCS, or the guest's value is in the CPU while it runs (KERNEL_GS_BASE). Not here: EFER
+ * and PAT (policy), STAR, LSTAR and SYSCALL_MASK (the host's value may be in the CPU), DEBUGCTL, TSC_AUX, APIC and x2APIC.
+ */
+static const u32 direct_msrs[] = {
+	MSR_FS_BASE,
+	MSR_GS_BASE,
+	MSR_KERNEL_GS_BASE,
+	MSR_IA32_SYSENTER_CS,
+	MSR_IA32_SYSENTER_ESP,
+	MSR_IA32_SYSENTER_EIP,
+};
+
+enum msr_access { MSR_READS, MSR_WRITES };
+
+/* A bit an MSR: reads of the low and the high range, then writes of both ("MSR-Bitmap Address"). */
+static void allow_msr(u32 msr, enum msr_access access)
+{
+	unsigned int offset = (msr & 0x1fff) / 8;
+
+	if (msr >= 0xc0000000)
+		offset += 0x400;
+	if (access == MSR_WRITES)
+		offset += 0x800;
+	msr_bitmaps[MSRS_DIRECT][offset] &= ~BIT(msr % 8);
+}
+
+int vmx_maps_create(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(msr_bitmaps); i++) {
+		msr_bitmaps[i] = (u8 *)__get_free_page(GFP_KERNEL);
+		if (!msr_bitmaps[i]) {
+			vmx_maps_destroy();
+			return -ENOMEM;
+		}
+		memset(msr_bitmaps[i], 0xff, PAGE_SIZE);
+	}
+	for (i = 0; i < ARRAY_SIZE(direct_msrs); i++) {
+		allow_msr(direct_msrs[i], MSR_READS);
+		allow_msr(direct_msrs[i], MSR_WRITES);
+	}
+	/* RDMSR adds the offset like RDTSC; writes are policy */
+	allow_msr(MSR_IA32_TSC, MSR_READS);
+	return 0;
+}
+
+void vmx_maps_destroy(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(msr_bitmaps); i++) {
+		free_page((unsigned long)msr_bitmaps[i]);
+		msr_bitmaps[i] = NULL;
+	}
+}
+
+static bool cpuid_has_invpcid(struct vcpu *vcpu)
+{
+	struct kvm_cpuid_entry2 *leaf = keel_cpuid_find(vcpu, 7, 0);
+
+	return leaf && (leaf->ebx & BIT(10));
+}
+
+static void want(u32 *control, u32 bits, bool condition)
+{
+	if (condition)
+		*control |= bits;
+	else
+		*control &= ~bits;
+}
+
+static void want_exits(struct vmx_controls *c, const struct vcpu *vcpu)
+{
+	u32 off = vcpu->vm->disabled_exits;
+
+	want(&c->cpu, CPU_BASED_HLT_EXITING, !(off & KVM_X86_DISABLE_EXITS_HLT));
+	want(&c->cpu, CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING, !(off & KVM_X86_DISABLE_EXITS_MWAIT));
+	want(&c->cpu, CPU_BASED_PAUSE_EXITING, false);
+	if (vmx_caps.cpu2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING)
+		want(&c->cpu2, SECONDARY_EXEC_PAUSE_LOOP_EXITING, !(off & KVM_X86_DISABLE_EXITS_PAUSE));
+	c->cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_WBINVD_EXITING;
+}
+
+/* Instructions that raise #UD unless their control is set. */
+static void want_instructions(struct vmx_controls *c, struct vcpu *vcpu)
+{
+	u32 flags = vcpu->cpuid.flags;
+
+	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP, flags & GUEST_HAS_RDTSCP);
+	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_INVPCID, cpuid_has_invpcid(vcpu));
+	want(&c->cpu2, vmx_caps.cpu2 & VMX_CPU2_XSAVES, flags & GUEST_HAS_XSAVES);
+}
+
+/*
+ * vmx_intercepts_changed() - what decides about controls has changed: compute them again
+ *
+ * Context: loaded.
+ */
+void vmx_intercepts_changed(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct vmx_controls *c = &vmx->wanted;
+	u32 debug = vcpu->guest_debug;
+	bool step = (debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_SINGLESTEP);
+
+	want_exits(c, vcpu);
+	want_instructions(c, vcpu);
+	want(&c->cpu, vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG, step);
+	want(&vmx->rare, RARE_STEP, step && !(vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG));
+	c->msr_bitmap = virt_to_phys(msr_bitmaps[rcu_access_pointer(vcpu->vm->msr_filter) ? MSRS_FILTERED : MSRS_DIRECT]);
+	/*
+	 * A guest can make the CPU deliver #DB or #AC without end, with no chance for an interrupt. #MC is the host's. #UD may be
+	 * the other vendor's hypercall.
+	 */
+	c->exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC) | BIT(X86_TRAP_UD);
+	want(&c->exceptions, BIT(X86_TRAP_BP), (debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_USE_SW_BP));
+	vmx->rare |= RARE_CONTROLS;
+
+	/* and what follows registers */
+	vcpu_need(vcpu, RG_DR);
+	vcpu_dirty(vcpu, RG_DR);
+}
+
+#define WRITE_CONTROL(field, member)				\
+	do {							\
+		if (w->member != c->member) {			\
+			w->member = c->member;			\
+			vmcs_write32(field, c->member);		\
+		}						\
+	} while (0)
+
+/*
+ * vmx_controls_write() - bring changed controls to the VMCS
+ *
+ * Context: VMCS current.
+ */
+void vmx_controls_write(struct vmx_vcpu *vmx)
+{
+	const struct vmx_controls *c = &vmx->wanted;
+	struct vmx_controls *w = &vmx->written;
+
+	WRITE_CONTROL(PIN_BASED_VM_EXEC_CONTROL, pin);
+	WRITE_CONTROL(CPU_BASED_VM_EXEC_CONTROL, cpu);
+	WRITE_CONTROL(SECONDARY_VM_EXEC_CONTROL, cpu2);
+	WRITE_CONTROL(VM_EXIT_CONTROLS, exit);
+	WRITE_CONTROL(VM_ENTRY_CONTROLS, entry);
+	WRITE_CONTROL(EXCEPTION_BITMAP, exceptions);
+	if (w->msr_bitmap != c->msr_bitmap) {
+		w->msr_bitmap = c->msr_bitmap;
+		vmcs_write64(MSR_BITMAP, c->msr_bitmap);
+	}
+	vmx->rare &= ~RARE_CONTROLS;
+}
+
+/* ---- the host ---- */
+
+/*
+ * vmx_host_tables_write() - the host's state that differs from CPU to CPU
+ *
+ * Context: VMCS current, preemption off.
+ */
+void vmx_host_tables_write(void)
+{
+	int cpu = smp_processor_id();
+	u64 val;
+
+	vmcs_writel(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
+	vmcs_writel(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+	rdmsrl(MSR_GS_BASE, val);
+	vmcs_writel(HOST_GS_BASE, val);
+	rdmsrl(MSR_IA32_SYSENTER_ESP, val);
+	vmcs_writel(HOST_IA32_SYSENTER_ESP, val);
+}
+
+static void host_init(void)
+{
+	struct desc_ptr idt;
+	u64 val;
+
+	store_idt(&idt);
+	vmcs_writel(HOST_IDTR_BASE, idt.address);
+	vmcs_writel(HOST_CR0, read_cr0());
+	vmcs_writel(HOST_RIP, (unsigned long)vmx_exit_point);
+	vmcs_write16(HOST_CS_SELECTOR, __KERNEL_CS);
+	vmcs_write16(HOST_SS_SELECTOR, __KERNEL_DS);
+	vmcs_write16(HOST_DS_SELECTOR, 0);
+	vmcs_write16(HOST_ES_SELECTOR, 0);
+	vmcs_write16(HOST_FS_SELECTOR, 0);
+	vmcs_write16(HOST_GS_SELECTOR, 0);
+	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
+	rdmsrl(MSR_IA32_SYSENTER_CS, val);
+	vmcs_write32(HOST_IA32_SYSENTER_CS, val);
+	rdmsrl(MSR_IA32_SYSENTER_EIP, val);
+	vmcs_writel(HOST_IA32_SYSENTER_EIP, val);
+	rdmsrl(MSR_EFER, val);
+	vmcs_write64(HOST_IA32_EFER, val);
+	if (vmx_caps.entry & VM_ENTRY_LOAD_IA32_PAT) {
+		rdmsrl(MSR_IA32_CR_PAT, val);
+		vmcs_write64(HOST_IA32_PAT, val);
+	}
+}
+
+/*
+ * vmx_vmcs_init() - what stays the same for the life of a vCPU; and everything else gets a known value
+ *
+ * Context: VMCS current for the first time.
+ */
+void vmx_vmcs_init(struct vmx_vcpu *vmx)
+{
+	vmx->ready = true;
+	vmx->wanted = vmx_caps.base;
+	if (vmx->vpid) {
+		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_VPID;
+		vmcs_write16(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	}
+	vmx->wanted.cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
+	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vmcs_write32(CR3_TARGET_COUNT, 0);
+	vmcs_write32(VM_EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	if (vmx_caps.cpu2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {
+		vmcs_write32(PLE_GAP, PAUSE_GAP);
+		vmcs_write32(PLE_WINDOW, PAUSE_WINDOW);
+	}
+	if (vmx_caps.cpu2 & VMX_CPU2_XSAVES)
+		vmcs_write64(XSS_EXIT_BITMAP, 0);
+	vmcs_writel(CR0_GUEST_HOST_MASK, ~(unsigned long)CR0_GUEST_OWNED);
+	vmcs_writel(CR4_GUEST_HOST_MASK, ~0ul);
+	vmcs_write64(VMCS_LINK_POINTER, ~0ull);
+	vmcs_write64(GUEST_IA32_DEBUGCTL, 0);
+	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, 0);
+	vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	host_init();
+}
