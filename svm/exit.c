@@ -174,10 +174,14 @@ static enum exit_verdict fast_fault(struct svm_vcpu *svm)
 	return keel_fast_fault(&svm->vcpu, &fault);
 }
 
+/*
+ * A window that user space asked for stays open until user space has it: go there, since a virtual interrupt could keep the
+ * host's from ever ending the loop.
+ */
 static enum exit_verdict fast_vintr(struct svm_vcpu *svm)
 {
 	svm_exit_vintr(svm);
-	return EXIT_AGAIN;
+	return svm->vcpu.vm->irq_mode == IRQCHIP_KERNEL ? EXIT_AGAIN : EXIT_LEAVE;
 }
 
 static enum exit_verdict fast_iret(struct svm_vcpu *svm)
