@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module keel --cpus 2 --extra msr
+# needs: selftests
+#
+# An owner of SVM that Linux knows nothing of: somebody has set EFER.SVME on a CPU. Keel
+# refuses to create a VM, names the CPU and what to do, leaves the bit alone, and
+# works once it is clear.
+
+. /lab/tap.sh
+
+efer=$((0xc0000080))
+svme=4096
+
+# read_efer CPU, write_efer CPU VALUE - by the msr driver, 8 bytes at the register's number
+read_efer() { dd if=/dev/cpu/"$1"/msr bs=8 skip=$((efer / 8)) count=1 2>/dev/null | od -An -tu8 | tr -d ' '; }
+write_efer() {
+	bytes='' value=$2
+	for _ in 1 2 3 4 5 6 7 8; do
+		bytes=$bytes$(printf '\\%03o' $((value & 255)))
+		value=$((value >> 8))
+	done
+	# shellcheck disable=SC2059
+	printf "$bytes" | dd of=/dev/cpu/"$1"/msr bs=8 seek=$((efer / 8)) conv=notrunc 2>/dev/null
+}
+keel_works() { /selftests/core/hlt_test >/tmp/out 2>&1; }
+has_svme() { [ $(($(read_efer "$1") & svme)) != 0 ]; }
+
+begin 7
+modprobe msr
+check "Keel works" keel_works
+write_efer 1 $(($(read_efer 1) | svme))
+check "CPU 1 has another owner" has_svme 1
+check "Keel makes no VM" not keel_works
+check "one line names the CPU and the remedy" [ "$(dmesg | grep -c 'keel.*another hypervisor on CPU 1: unload')" -ge 1 ]
+check "the owner's bit is still set" has_svme 1
+check "CPU 0 was left as it was" not has_svme 0
+write_efer 1 $(($(read_efer 1) & ~svme))
+check "Keel works when the owner is gone" keel_works
+end
