@@ -18,10 +18,10 @@ guest_pid() { cat "/tmp/guest.$1.pid"; }
 # guest_lives NAME - has the guest got to its loop?
 guest_lives() { grep -q 'guest: alive' "/tmp/guest.$1"; }
 
-# guest_goes_on NAME - does the guest print something new within 20 seconds?
+# guest_goes_on NAME - does the guest print something new within 90 seconds?
 guest_goes_on() {
 	guest_lines=$(wc -l <"/tmp/guest.$1")
-	within 20 guest_has_more "$1" "$guest_lines"
+	within 90 guest_has_more "$1" "$guest_lines"
 }
 
 guest_has_more() { [ "$(wc -l <"/tmp/guest.$1")" -gt "$2" ]; }

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module none --cpus 2
-# run: --kernel 6.12 --module none --cpus 2
+# run: --kernel 6.1 --module none --cpus 2 --thread single
+# run: --kernel 6.12 --module none --cpus 2 --thread single
 # needs: keel launcher guest selftests
 #
 # 50 times in and out, a VM made each time; while a VM runs the module stays. Then
 # the memory is back.
+#
+# Each round patches the running kernel's code (static keys). With a thread for each CPU the emulator can miss that on one
+# of them, and the host then spins at the breakpoint that marks the place; one thread for all does not.
 
 . /lab/tap.sh
 . /lab/guests.sh

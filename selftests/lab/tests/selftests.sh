@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module keel --cpus 2
-# run: --kernel 6.1 --module kvm --cpus 2
+# run: --kernel 6.1 --module kvm --cpus 1
 # run: --kernel 6.12 --module keel --cpus 2
 # needs: selftests
 #
