@@ -96,14 +96,6 @@ void keel_host_machine_check(void);
 /* ---- shims for what changed between kernels (host/compat.h does the rest) ------------------------------------------------- */
 
 void keel_host_eventfd_signal(struct eventfd_ctx *ctx);
-/*
- * Map a launcher address to a page frame for pages without struct page (VM_PFNMAP, VM_IO). May sleep; mmap lock held.
- * Return 0 or -EFAULT, -EAGAIN.
- */
-int keel_host_follow_pfn(hva_t hva, bool want_write, u64 *pfn, bool *writable);
 bool keel_host_pfn_is_ram(u64 pfn);
-/* Level (1, 2, 3) at which the host maps @hva in current->mm or @mm; interrupts off inside. */
-struct mm_struct;
-int keel_host_mapping_level(struct mm_struct *mm, hva_t hva);
 
 #endif
