@@ -18,8 +18,7 @@
 #include <uapi/linux/kvm.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
-#include "check.h"
-#include "vmcb.h"
+#include "control.h"
 
 #define HWCR_SMMLOCK		BIT_ULL(0)
 
@@ -124,64 +123,6 @@ int svm_caps_setup(void)
 	/* the ratio has eight bits before the point */
 	keel_caps.max_tsc_khz = svm_caps.tsc_ratio ? min_t(u64, (u64)tsc_khz << 8, U32_MAX) : tsc_khz;
 	return 0;
-}
-
-/* CR4 bits by the leaves that announce them, whatever the kernel makes of them. */
-static u64 cpu_cr4(void)
-{
-	u32 f1c = cpuid_ecx(1), f7b = 0, f7c = 0;
-	u64 cr4 = GENMASK_ULL(10, 0);
-
-	if (cpuid_eax(0) >= 7) {
-		f7b = cpuid_ebx(7);
-		f7c = cpuid_ecx(7);
-	}
-	cr4 |= f7c & BIT(2) ? X86_CR4_UMIP : 0;
-	cr4 |= f7c & BIT(16) ? X86_CR4_LA57 : 0;
-	cr4 |= f7b & BIT(0) ? X86_CR4_FSGSBASE : 0;
-	cr4 |= f1c & BIT(17) ? X86_CR4_PCIDE : 0;
-	cr4 |= f1c & BIT(26) ? X86_CR4_OSXSAVE : 0;
-	cr4 |= f7b & BIT(7) ? X86_CR4_SMEP : 0;
-	cr4 |= f7b & BIT(20) ? X86_CR4_SMAP : 0;
-	cr4 |= f7c & BIT(3) ? X86_CR4_PKE : 0;
-	cr4 |= f7c & BIT(7) ? BIT_ULL(23) : 0;			/* CET */
-	return cr4;
-}
-
-/* The same for EFER ("Extended Feature Enable Register"). */
-static u64 cpu_efer(void)
-{
-	u32 x1c = cpuid_ecx(0x80000001), x1d = cpuid_edx(0x80000001), x8b = 0, x21 = 0;
-	u64 efer = EFER_SCE | EFER_SVME;
-
-	if (cpuid_eax(0x80000000) >= 0x80000008)
-		x8b = cpuid_ebx(0x80000008);
-	if (cpuid_eax(0x80000000) >= 0x80000021)
-		x21 = cpuid_eax(0x80000021);
-	efer |= x1d & BIT(29) ? EFER_LME | EFER_LMA : 0;
-	efer |= x1d & BIT(20) ? EFER_NX : 0;
-	efer |= x8b & BIT(20) ? 0 : EFER_LMSLE;			/* the flag says that it is gone */
-	efer |= x1d & BIT(25) ? EFER_FFXSR : 0;
-	efer |= x1c & BIT(17) ? BIT_ULL(15) : 0;		/* TCE */
-	efer |= x8b & BIT(8) ? BIT_ULL(17) : 0;			/* MCOMMIT */
-	efer |= x8b & BIT(13) ? BIT_ULL(18) : 0;		/* interruptible WBINVD */
-	efer |= x21 & BIT(7) ? BIT_ULL(20) : 0;			/* upper address ignore */
-	efer |= x21 & BIT(8) ? BIT_ULL(21) : 0;			/* automatic IBRS */
-	return efer;
-}
-
-/*
- * svm_check_this_cpu() - what svm_check() has to know of this CPU
- */
-void svm_check_this_cpu(struct svm_check_env *env)
-{
-	*env = (struct svm_check_env){
-		.maxphyaddr	= cpuid_eax(0x80000000) >= 0x80000008 ? cpuid_eax(0x80000008) & 0xff : 36,
-		.nr_asids	= svm_caps.nr_asids,
-		.long_mode	= cpuid_edx(0x80000001) & BIT(29),
-		.cr4		= cpu_cr4(),
-		.efer		= cpu_efer(),
-	};
 }
 
 /*

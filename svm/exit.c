@@ -20,8 +20,7 @@
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "check.h"
-#include "vmcb.h"
+#include "control.h"
 
 /* ---- length of the intercepted instruction ---- */
 
@@ -363,14 +362,7 @@ static int slow_ac(struct svm_vcpu *svm)
 
 static int slow_invalid(struct svm_vcpu *svm)
 {
-	struct svm_check_env env;
-	struct svm_violation v;
-
-	svm_check_this_cpu(&env);
-	if (svm_check(svm->vmcb, &env, &v))
-		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused: %s = %#llx: %s", v.field, v.value, v.rule);
-	else
-		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused, and no rule known to Keel is broken");
+	svm_explain_entry(svm);
 	svm->vmcb->control.event_inj = 0;
 	return keel_do_failed_entry(&svm->vcpu, (u32)SVM_EXIT_ERR);
 }

@@ -16,7 +16,7 @@
 #include <keel/exit.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
-#include "vmcb.h"
+#include "control.h"
 
 /**
  * svm_inject() - hand an event to the CPU for the coming entry

@@ -20,7 +20,7 @@
 #include <asm/processor-flags.h>
 #include "check.h"
 #include "mutate.h"
-#include "vmcb.h"
+#include "control.h"
 
 #define MUTATE_MAX	64		/* with interrupts off */
 #define NR_DEVIATIONS	32

@@ -13,7 +13,7 @@
 #include <asm/tlbflush.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
-#include "vmcb.h"
+#include "control.h"
 
 /* Caching off has no meaning for memory that the host caches as well; hardware would only run uncached. */
 #define CR0_UNCACHED	(X86_CR0_CD | X86_CR0_NW)

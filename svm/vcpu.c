@@ -21,7 +21,7 @@
 #include <keel/vm.h>
 #include "insn.h"
 #include "mutate.h"
-#include "vmcb.h"
+#include "control.h"
 
 static_assert(offsetof(struct svm_vcpu, vcpu) == 0);
 static_assert(offsetof(struct vcpu, regs) == 0);

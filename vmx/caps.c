@@ -19,7 +19,7 @@
 #include <keel/host.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
-#include "vmcs.h"
+#include "control.h"
 
 #define BASIC_TRUE_CONTROLS	BIT_ULL(55)
 

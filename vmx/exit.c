@@ -19,7 +19,7 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
-#include "vmcs.h"
+#include "control.h"
 
 static __always_inline unsigned int insn_length(void)
 {

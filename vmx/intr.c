@@ -16,7 +16,7 @@
 #include <keel/exit.h>
 #include <keel/vcpu.h>
 #include "insn.h"
-#include "vmcs.h"
+#include "control.h"
 
 #define SHADOW_BITS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 

@@ -5,7 +5,7 @@
 #include <keel/pgtable.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
-#include "vmcs.h"
+#include "control.h"
 
 static int vmx_setup(void)
 {

@@ -14,7 +14,7 @@
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "insn.h"
-#include "vmcs.h"
+#include "control.h"
 
 /* Caching off has no meaning for memory that the host caches as well. */
 #define CR0_UNCACHED	(X86_CR0_CD | X86_CR0_NW)

@@ -5,7 +5,7 @@
  * vmx_enter() is the hot path: it writes what changed, looks at one word for all that is rare, and reads nothing but the exit
  * reason and CR2; everything else stays in the VMCS until somebody asks.
  *
- * The host's part. Per CPU: vmcs.c. CR3, CR4, FS and the LDT may change whenever interrupts are on, so they are compared once for
+ * The host's part. Per CPU: control.c. CR3, CR4, FS and the LDT may change whenever interrupts are on, so they are compared once for
  * each inner loop. KERNEL_GS_BASE, and selectors that the VMCS cannot hold, are switched once per load, at the first entry,
  * and put back with vmx_vcpu_put(). STAR, LSTAR and SYSCALL_MASK stay the guest's until the thread returns to user mode.
  */
@@ -26,7 +26,7 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
-#include "vmcs.h"
+#include "control.h"
 
 static_assert(offsetof(struct vmx_vcpu, vcpu) == 0);
 static_assert(offsetof(struct vcpu, regs) == 0);

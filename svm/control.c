@@ -18,7 +18,7 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "vmcb.h"
+#include "control.h"
 
 #define IOPM_ORDER	2	/* 12 KiB are used */
 #define MSRPM_ORDER	1	/* 8 KiB */

@@ -25,7 +25,7 @@
 #include <keel/host.h>
 #include <keel/vcpu.h>
 #include "insn.h"
-#include "vmcs.h"
+#include "control.h"
 
 /**
  * struct vmx_cpu - one CPU

@@ -5,8 +5,8 @@
  * The CPU keeps parts of a VMCB from one VMRUN to the next; a clean bit per part says that memory has not changed
  * (AMD APM, "VMCB State Caching"). Every store to such a part goes through a setter here or is followed by vmcb_changed().
  */
-#ifndef KEEL_SVM_VMCB_H
-#define KEEL_SVM_VMCB_H
+#ifndef KEEL_SVM_CONTROL_H
+#define KEEL_SVM_CONTROL_H
 
 #include <linux/bits.h>
 #include <asm/svm.h>
@@ -178,18 +178,16 @@ extern struct svm_caps svm_caps;
 /* caps.c */
 int svm_supported(void);
 int svm_caps_setup(void);
-struct svm_check_env;
-void svm_check_this_cpu(struct svm_check_env *env);
 void svm_cpuid_mask(struct kvm_cpuid_entry2 *entry);
 
-/* vmcb.c */
+/* control.c */
 int svm_maps_create(void);
 void svm_maps_destroy(void);
 void svm_vmcb_init(struct svm_vcpu *svm);
 void svm_intercepts_changed(struct vcpu *vcpu);
 void svm_cr_intercepts(struct svm_vcpu *svm);
 
-/* asid.c: per-CPU state */
+/* cpu.c: per-CPU state */
 struct svm_cpu;
 int svm_cpus_create(void);
 void svm_cpus_destroy(void);
@@ -241,6 +239,11 @@ void svm_tpr_changed(struct svm_vcpu *svm);
 void svm_exit_vintr(struct svm_vcpu *svm);
 void svm_exit_iret(struct svm_vcpu *svm);
 int svm_exit_db(struct svm_vcpu *svm);
+
+/* explain.c */
+struct svm_check_env;
+void svm_check_this_cpu(struct svm_check_env *env);
+void svm_explain_entry(struct svm_vcpu *svm);
 
 /* exit.c */
 enum exit_verdict svm_exit_fast(struct vcpu *vcpu);

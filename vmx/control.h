@@ -6,8 +6,8 @@
  * Controls are kept in struct vmx_controls; who changes one marks RARE_CONTROLS, and the next entry writes those that differ from
  * what the VMCS holds.
  */
-#ifndef KEEL_VMX_VMCS_H
-#define KEEL_VMX_VMCS_H
+#ifndef KEEL_VMX_CONTROL_H
+#define KEEL_VMX_CONTROL_H
 
 #include <linux/bits.h>
 #include <linux/list.h>
@@ -208,7 +208,7 @@ int vmx_supported(void);
 int vmx_caps_setup(void);
 void vmx_cpuid_mask(struct kvm_cpuid_entry2 *entry);
 
-/* vmcs.c */
+/* control.c */
 int vmx_maps_create(void);
 void vmx_maps_destroy(void);
 void vmx_vmcs_init(struct vmx_vcpu *vmx);
@@ -216,7 +216,7 @@ void vmx_host_tables_write(void);
 void vmx_controls_write(struct vmx_vcpu *vmx);
 void vmx_intercepts_changed(struct vcpu *vcpu);
 
-/* vpid.c */
+/* cpu.c: per-CPU state */
 int vmx_cpus_create(void);
 void vmx_cpus_destroy(void);
 bool vmx_cpu_busy(void);
@@ -276,7 +276,7 @@ void vmx_exit_nmi_window(struct vmx_vcpu *vmx);
 int vmx_exit_db(struct vmx_vcpu *vmx, u32 info);
 int vmx_exit_step(struct vmx_vcpu *vmx);
 
-/* snapshot.c */
+/* explain.c */
 void vmx_explain_entry(struct vmx_vcpu *vmx);
 
 /* exit.c */

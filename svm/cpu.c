@@ -23,7 +23,7 @@
 #include <keel/host.h>
 #include <keel/vcpu.h>
 #include "insn.h"
-#include "vmcb.h"
+#include "control.h"
 
 /**
  * struct svm_cpu - one CPU

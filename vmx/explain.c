@@ -12,7 +12,7 @@
 #include <keel/vm.h>
 #include "check.h"
 #include "insn.h"
-#include "vmcs.h"
+#include "control.h"
 
 static_assert((int)CHECK_SEGS == (int)NR_SEGS && (int)CHECK_LDTR == (int)SEG_LDTR && (int)CHECK_SS == (int)SEG_SS);
 

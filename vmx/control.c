@@ -21,7 +21,7 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
-#include "vmcs.h"
+#include "control.h"
 
 /* Pause-loop exiting: PAUSEs less than this many cycles apart are one loop, and so long may it take. */
 #define PAUSE_GAP	128
