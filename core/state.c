@@ -542,7 +542,7 @@ int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq)
 {
 	if (irq->irq > 255)
 		return -EINVAL;
-	switch (READ_ONCE(vcpu->vm->irq_mode)) {
+	switch (vcpu->vm->irq_mode) {
 	case IRQCHIP_KERNEL:
 		return -ENXIO;
 	case IRQCHIP_SPLIT:
