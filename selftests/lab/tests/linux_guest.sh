@@ -3,9 +3,12 @@
 # run: --kernel 6.1 --module keel --cpus 2
 # run: --kernel 6.12 --module keel --cpus 2
 # run: --kernel 6.1 --module kvm --cpus 2
+# run: --host bochs --module keel --about 110
+# run: --host bochs --module kvm --about 110
 # needs: launcher guest
 #
-# Debian's stock kernel boots with two CPUs and a disk, does its tour, powers off.
+# Debian's stock kernel (its cloud kernel on Bochs) boots with two CPUs and a disk, does
+# its tour, powers off.
 
 . /lab/tap.sh
 

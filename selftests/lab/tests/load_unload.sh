@@ -2,6 +2,7 @@
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module none --cpus 2 --thread single
 # run: --kernel 6.12 --module none --cpus 2 --thread single
+# run: --host bochs --module none --about 110
 # needs: keel launcher guest selftests
 #
 # 50 times in and out, a VM made each time; while a VM runs the module stays. Then
