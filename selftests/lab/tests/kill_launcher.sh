@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2
+# run: --kernel 6.1 --module keel --cpus 2 --about 150
 # run: --host bochs --module keel --about 130
 # needs: keel launcher guest
 #

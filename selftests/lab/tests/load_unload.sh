@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module none --cpus 2 --thread single
-# run: --kernel 6.12 --module none --cpus 2 --thread single
+# run: --kernel 6.1 --module none --cpus 2 --thread single --about 80
+# run: --kernel 6.12 --module none --cpus 2 --thread single --about 130
 # run: --host bochs --module none --about 110
-# needs: keel launcher guest selftests
+# needs: keel launcher guest selftests/core/hlt_test
 #
 # 50 times in and out, a VM made each time; while a VM runs the module stays. Then
 # the memory is back.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2
+# run: --kernel 6.1 --module keel --cpus 2 --about 16
 # run: --host bochs --module keel --env KEEL_SEEDS=3 --about 120
-# needs: keel launcher guest selftests
+# needs: keel launcher guest selftests/robustness/random_bytes_test
 #
 # While guests of random bytes run in every mode, and others triple-fault, a Linux guest goes
 # on; afterwards nothing is left of them.

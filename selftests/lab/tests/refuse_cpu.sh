@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module none --cpu -svm
-# run: --kernel 6.1 --module none --cpu -npt
+# run: --kernel 6.1 --module none --cpu -svm --about 4
+# run: --kernel 6.1 --module none --cpu -npt --about 4
 # run: --host bochs --module none --cpu p4_prescott_celeron_336 --env KEEL_LACKS=no.VMX --about 20
 # needs: keel
 #

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module both
-# run: --kernel 6.12 --module both
+# run: --kernel 6.1 --module both --about 16
+# run: --kernel 6.12 --module both --about 16
 # run: --host bochs --module both --about 90
-# needs: launcher guest selftests
+# needs: launcher guest selftests/core/hlt_test
 #
 # One owner at a time: while KVM has the CPU's virtualization Keel refuses to create a
 # VM and says why, and the other way round; each works once the other is gone.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2 --extra msr
+# run: --kernel 6.1 --module keel --cpus 2 --extra msr --about 4
 # run: --host bochs --module keel --cpus 2 --about 30
-# needs: selftests vmxe
+# needs: selftests/core/hlt_test vmxe
 #
 # An owner of SVM or VMX that Linux knows nothing of: somebody has set EFER.SVME or
 # CR4.VMXE on a CPU. Keel refuses to create a VM, names the CPU and what to do, leaves

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2
-# run: --kernel 6.1 --module kvm --cpus 1
-# run: --kernel 6.12 --module keel --cpus 2
+# run: --kernel 6.1 --module keel --cpus 2 --about 80
+# run: --kernel 6.1 --module kvm --cpus 1 --about 80
+# run: --kernel 6.12 --module keel --cpus 2 --about 80
 # run: --host bochs --module keel --about 300
 # needs: selftests
 #
