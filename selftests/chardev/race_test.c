@@ -148,6 +148,7 @@ static void test_one_runner(void)
 	ignore_kick();
 	shared_vm = vm_create(VM_GUEST);
 	shared_vcpu = vcpu_create_guest(shared_vm, 0, guest_spin);
+	vcpu_let_host_in(shared_vcpu);
 	a = host_thread(run_it, NULL);
 	while (!*(volatile u64 *)GUEST_VAR(shared_vm, spin))
 		host_sleep_ms(1);

@@ -141,9 +141,11 @@ static void test_running(void)
 {
 	u8 *p = host_pages_aligned(SIZE, 2 << 20);
 	struct vcpu *vcpu = start(guest_scan, p);
-	pthread_t t = vcpu_thread(vcpu);
+	pthread_t t;
 	u64 i;
 
+	vcpu_let_host_in(vcpu);
+	t = vcpu_thread(vcpu);
 	for (i = 0; i < 400; i++) {
 		u64 at = (i * 37 % (SIZE / PAGE_SIZE)) * PAGE_SIZE;
 
