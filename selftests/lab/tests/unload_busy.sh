@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel
-# run: --kernel 6.12 --module keel
+# run: --kernel 6.1 --module keel --about 25
+# run: --kernel 6.12 --module keel --about 25
+# run: --host bochs --about 50
 # needs: launcher guest
 #
 # While a VM runs the module cannot be unloaded, and the VM does not notice; afterwards it can.
