@@ -120,7 +120,8 @@ struct event {
 
 /**
  * struct vcpu_events - what waits to be delivered (core/inject.c)
- * @injected: delivered to hardware, or interrupted in delivery; goes in again first
+ * @injected: interrupted in delivery, or restored by the launcher as such; goes in again first
+ * @held: an acknowledged interrupt that was @injected and that an exception has overtaken; the next interrupt to go in
  * @exception: queued by an intercept or by the launcher, not yet in hardware
  * @payload: CR2 or DR6 bits that @exception brings along, applied at delivery
  * @nmi_pending: NMIs waiting (0..2); atomic, other threads add
@@ -130,6 +131,7 @@ struct event {
  */
 struct vcpu_events {
 	struct event injected;
+	struct event held;
 	struct event exception;
 	bool has_payload;
 	u64 payload;
