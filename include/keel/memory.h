@@ -12,6 +12,7 @@
 #ifndef KEEL_MEMORY_H
 #define KEEL_MEMORY_H
 
+#include <linux/interval_tree.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
@@ -28,6 +29,7 @@ struct memslot {
 	u32 flags;			/* KVM_MEM_* */
 	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context */
 	bool dirty_moved;		/* a successor owns the bitmap */
+	struct interval_tree_node by_hva;	/* in memory.by_hva while published */
 	struct rcu_head rcu;
 };
 
@@ -46,6 +48,7 @@ struct memory_notifier;
  * struct memory - guest memory of one VM
  * @slots: current slots; RCU; published under @slots_lock and @lock. NULL until the first slot.
  * @slots_lock: serialises slot changes and dirty-log reads; outside @lock
+ * @by_hva: the same slots by launcher address, where they may overlap; changed with @slots; @lock
  * @ids: slot number -> slot; @slots_lock
  * @users: held for reading by accesses that sleep with a slot's address in hand; removing a slot waits for them
  * @lock: second-level tables, dirty protection, @invalidate_*
@@ -58,6 +61,7 @@ struct memory_notifier;
  */
 struct memory {
 	struct memslots __rcu *slots;
+	struct rb_root_cached by_hva;
 	struct mutex slots_lock;
 	struct xarray ids;
 	struct rw_semaphore users;
