@@ -48,6 +48,19 @@ int host_is_tcg(void)
 	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;	/* TCGTCGTCGTCG */
 }
 
+/* Its CPUs say nothing of it, its firmware does. */
+int host_is_bochs(void)
+{
+	FILE *f = fopen("/sys/class/dmi/id/sys_vendor", "r");
+	char vendor[16] = "";
+
+	if (f && fscanf(f, "%15s", vendor) != 1)
+		vendor[0] = 0;
+	if (f)
+		fclose(f);
+	return !strcmp(vendor, "Bochs");
+}
+
 int __fd_ioctl(int fd, unsigned long nr, void *arg)
 {
 	int ret = ioctl(fd, nr, arg);
