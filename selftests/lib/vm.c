@@ -51,14 +51,14 @@ int host_is_tcg(void)
 /* Its CPUs say nothing of it, its firmware does. */
 int host_is_bochs(void)
 {
-	FILE *f = fopen("/sys/class/dmi/id/sys_vendor", "r");
-	char vendor[16] = "";
+	FILE *f = fopen("/sys/class/dmi/id/bios_vendor", "r");
+	char vendor[32] = "";
 
-	if (f && fscanf(f, "%15s", vendor) != 1)
+	if (f && !fgets(vendor, sizeof(vendor), f))
 		vendor[0] = 0;
 	if (f)
 		fclose(f);
-	return !strcmp(vendor, "Bochs");
+	return !!strstr(vendor, "Bochs");
 }
 
 int __fd_ioctl(int fd, unsigned long nr, void *arg)
