@@ -44,6 +44,7 @@ DIRECT(vcpu, keel_lapic_set_state, struct kvm_lapic_state)
 static long vcpu_nmi(void *object, void *arg, unsigned long raw)
 {
 	keel_queue_nmi(object);
+	keel_origin_note(object, BY_NMI, RG_EVENT);
 	return 0;
 }
 
@@ -96,7 +97,11 @@ static int host_msr_get(struct vcpu *vcpu, u32 msr, u64 *val)
 
 static int host_msr_set(struct vcpu *vcpu, u32 msr, u64 *val)
 {
-	return keel_msr_set(vcpu, msr, *val, MSR_FROM_HOST);
+	int ret = keel_msr_set(vcpu, msr, *val, MSR_FROM_HOST);
+
+	if (!ret)
+		keel_origin_note_msr(vcpu, msr);
+	return ret;
 }
 
 static long vcpu_get_msrs(void *object, void *arg, unsigned long raw)

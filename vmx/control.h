@@ -224,6 +224,7 @@ int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
 void vmx_cpu_load(struct vmx_vcpu *vmx);
 void vmx_vmcs_release(struct vmx_vcpu *vmx);
+void vmx_vmcs_clear(struct vmx_vcpu *vmx);
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope);
@@ -277,7 +278,7 @@ int vmx_exit_db(struct vmx_vcpu *vmx, u32 info);
 int vmx_exit_step(struct vmx_vcpu *vmx);
 
 /* explain.c */
-void vmx_explain_entry(struct vmx_vcpu *vmx);
+void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error);
 
 /* exit.c */
 enum exit_verdict vmx_exit_fast(struct vcpu *vcpu);

@@ -329,16 +329,18 @@ static int slow_exception(struct vmx_vcpu *vmx)
 
 static int slow_pdptes(struct vmx_vcpu *vmx)
 {
+	vmx->vcpu.origin.refused++;
 	return vmx_pdptes_load(vmx, false) ? -EFAULT : RUN_RESUME;
 }
 
 static int slow_invalid(struct vmx_vcpu *vmx)
 {
+	vmx_explain_entry(vmx, 0);
 	if ((u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		keel_host_machine_check();
-	else
-		vmx_explain_entry(vmx);
 	vmx_inject_cancel(vmx);
+	/* a VMLAUNCH that fails this way does not count as one */
+	vmx_vmcs_clear(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, vmx->exit_reason);
 }
 
@@ -346,7 +348,7 @@ static int slow_vmfail(struct vmx_vcpu *vmx)
 {
 	u32 error = vmcs_read32(VM_INSTRUCTION_ERROR);
 
-	vmx_explain_entry(vmx);
+	vmx_explain_entry(vmx, error);
 	vmx_inject_cancel(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, error);
 }

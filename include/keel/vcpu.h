@@ -25,6 +25,7 @@
 #include <asm/msr-index.h>
 #include <uapi/linux/kvm.h>
 #include <keel/emulate.h>
+#include <keel/groups.h>
 #include <keel/host.h>
 #include <keel/stats.h>
 #include <keel/types.h>
@@ -74,31 +75,6 @@ struct desc_table {
 	u64 base;
 	u16 limit;
 };
-
-/* Register groups for regs.valid and regs.dirty. GPRs other than RSP are always valid. */
-#define RG_RSP		BIT(0)
-#define RG_RIP		BIT(1)
-#define RG_RFLAGS	BIT(2)
-#define RG_CR0		BIT(3)
-#define RG_CR2		BIT(4)
-#define RG_CR3		BIT(5)
-#define RG_CR4		BIT(6)
-#define RG_EFER		BIT(7)
-#define RG_SEG		BIT(8)	/* all eight, and CPL (= SS.DPL) */
-#define RG_DT		BIT(9)	/* GDTR, IDTR */
-#define RG_DR		BIT(10)	/* DR0-3, DR6, DR7 */
-#define RG_SYSCALL	BIT(11)	/* STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, SYSENTER_* */
-#define RG_PAT		BIT(12)
-#define RG_ROOT		BIT(13)	/* root of the second-level (or shadow) tables; dirty only */
-#define RG_TSC		BIT(14)	/* tsc.offset, tsc.ratio; dirty only */
-#define RG_TPR		BIT(15)	/* task priority as CR8; see keel_get_cr8() */
-#define RG_SHADOW	BIT(16)	/* events.shadow */
-#define RG_ALL		(BIT(17) - 1)
-/*
- * Of RG_SEG only CS and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so look through vcpu_cs() and vcpu_cpl().
- * Never dirty: who changes a segment fetches and dirties RG_SEG.
- */
-#define RG_CODE		BIT(17)
 
 struct vcpu_regs {
 	u64 gpr[NR_GPRS];		/* first: the entry code addresses them by index */
@@ -288,6 +264,33 @@ struct vcpu_cpuid {
 	u32 flags;		/* GUEST_HAS_* */
 };
 
+/* Ioctls that put values where an entry may find them wrong (core/explain.c). */
+enum vcpu_ioctl {
+	BY_SET_REGS,
+	BY_SET_SREGS,
+	BY_SET_SREGS2,
+	BY_SET_MSRS,
+	BY_SET_DEBUGREGS,
+	BY_SET_VCPU_EVENTS,
+	BY_SET_GUEST_DEBUG,
+	BY_INTERRUPT,
+	BY_NMI,
+	BY_RUN,			/* KVM_CAP_SYNC_REGS */
+	NR_VCPU_IOCTLS,
+};
+
+/**
+ * struct vcpu_origin - which ioctl wrote which registers since the last entry that succeeded, for messages
+ * @groups: per ioctl, the RG_* that it was the last to write
+ * @entries: how many entries had succeeded when that was noted
+ * @refused: turns through the inner loop that were no entry: stats.exits counts them as well
+ */
+struct vcpu_origin {
+	u32 groups[NR_VCPU_IOCTLS];
+	u64 entries;
+	u64 refused;
+};
+
 /* Features of this guest that hot code asks for; set by keel_cpuid_update(). */
 #define GUEST_HAS_X2APIC	BIT(0)
 #define GUEST_HAS_TSC_DEADLINE	BIT(1)
@@ -360,6 +363,7 @@ struct vcpu {
 	bool sigset_active;
 	bool launched_once;		/* has run: CPUID is frozen */
 	struct vcpu_stats stats;
+	struct vcpu_origin origin;
 	struct memslot *last_slot_hint;	/* ept/: compared, never followed without RCU and a check */
 	u64 last_slot_generation;
 };
@@ -519,6 +523,12 @@ int keel_set_efer(struct vcpu *vcpu, u64 val);		/* as WRMSR by the guest */
 int keel_set_xcr(struct vcpu *vcpu, u32 index, u64 val);
 int keel_set_dr(struct vcpu *vcpu, unsigned int n, u64 val);
 u64 keel_get_dr(struct vcpu *vcpu, unsigned int n);
+
+/* ---- who wrote it (core/explain.c): an ioctl has written @groups; its name, NULL if the guest has run since or none did. ---- */
+void keel_origin_note(struct vcpu *vcpu, enum vcpu_ioctl by, u32 groups);
+void keel_origin_note_msr(struct vcpu *vcpu, u32 msr);
+void keel_origin_forget(struct vcpu *vcpu);
+const char *keel_origin_name(const struct vcpu *vcpu, u32 groups);
 
 /* ---- events (core/inject.c) ---------------------------------------------------------------------------------- */
 
