@@ -210,6 +210,7 @@ static void inject_nmi(struct vcpu *vcpu)
 /* The vector to deliver, -1 for none. */
 static int irq_waiting(struct vcpu *vcpu)
 {
+	/* but for those that the CPU delivers by itself */
 	/* with a local APIC here it is the launcher's 8259 at LINT0 */
 	if (unlikely(vcpu->events.user_irq >= 0) && (!vcpu->lapic || keel_lapic_takes_extint(vcpu)))
 		return vcpu->events.user_irq;
@@ -244,6 +245,17 @@ void keel_exit_at_once(struct vcpu *vcpu)
 	smp_send_reschedule(vcpu->cpu);
 }
 
+/* Class of the interrupt that waits for a lower task priority, where the guest can lower it without an exit. */
+static u32 tpr_window(struct vcpu *vcpu)
+{
+	int vector;
+
+	if (!keel_caps.tpr_shadow || !vcpu->lapic || vcpu->apic_accelerated)
+		return 0;
+	vector = keel_irq_blocked_by_tpr(vcpu);
+	return vector < 0 ? 0 : (vector >> 4) << WINDOW_TPR_SHIFT;
+}
+
 static void set_windows(struct vcpu *vcpu, u32 windows)
 {
 	if (windows == vcpu->windows)
@@ -258,10 +270,17 @@ void keel_events_prepare(struct vcpu *vcpu)
 	u32 windows = 0;
 	bool busy = true;	/* something goes in at this entry */
 
+	if (vcpu->apic_accelerated) {
+		struct lapic_levels levels;
+
+		keel_lapic_accel_sync(vcpu, &levels);
+		keel_vendor->apic_sync(vcpu, &levels);
+	}
 	if (ev->exception.valid) {
 		inject_exception(vcpu);
 		if (ev->injected.valid) {
-			/* one more event waits behind the one that goes in */
+			/* one more event waits behind the one that goes in; the task priority may have changed */
+			set_windows(vcpu, vcpu->windows & ~(0xfu << WINDOW_TPR_SHIFT));
 			vcpu_request(vcpu, REQ_EVENT);
 			keel_exit_at_once(vcpu);
 			return;
@@ -305,7 +324,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL)
 		windows |= WINDOW_IRQ;
 
-	set_windows(vcpu, windows);
+	set_windows(vcpu, windows | tpr_window(vcpu));
 }
 
 bool keel_vcpu_has_events(struct vcpu *vcpu)
@@ -316,7 +335,9 @@ bool keel_vcpu_has_events(struct vcpu *vcpu)
 		return true;
 	if (atomic_read(&ev->nmi_pending) && nmi_allowed(vcpu))
 		return true;
-	return irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu);
+	if (irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu))
+		return true;
+	return vcpu->apic_accelerated && keel_lapic_accel_deliverable(vcpu) && keel_irq_allowed(vcpu);
 }
 
 void keel_advance_slow(struct vcpu *vcpu, unsigned int len)

@@ -93,12 +93,13 @@ struct desc_table {
 #define RG_TSC		BIT(14)	/* tsc.offset, tsc.ratio; dirty only */
 #define RG_TPR		BIT(15)	/* task priority as CR8; see keel_get_cr8() */
 #define RG_SHADOW	BIT(16)	/* events.shadow */
-#define RG_ALL		(BIT(17) - 1)
+#define RG_DEADLINE	BIT(17)	/* tsc.host_deadline; dirty only */
+#define RG_ALL		(BIT(18) - 1)
 /*
  * Of RG_SEG only CS and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so look through vcpu_cs() and vcpu_cpl().
  * Never dirty: who changes a segment fetches and dirties RG_SEG.
  */
-#define RG_CODE		BIT(17)
+#define RG_CODE		BIT(18)
 
 struct vcpu_regs {
 	u64 gpr[NR_GPRS];		/* first: the entry code addresses them by index */
@@ -233,7 +234,8 @@ struct vcpu_tsc {
 	u64 last_guest;
 	s64 moved;		/* what the guest itself added since the launcher last set the TSC */
 	s64 adjust;		/* IA32_TSC_ADJUST */
-	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic.c */
+	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic_timer.c */
+	u64 host_deadline;	/* the same in the host's TSC while the backend watches it (caps.deadline_timer), 0: it does not */
 	u64 generation;
 };
 
@@ -343,6 +345,7 @@ struct vcpu {
 	u64 apic_base;			/* IA32_APIC_BASE */
 	u64 cr8;			/* without an in-kernel local APIC */
 	struct lapic *lapic;		/* irqchip/, NULL without one */
+	bool apic_accelerated;		/* the CPU delivers the local APIC's interrupts (irqchip/lapic_accel.c) */
 	u32 eoi_vector;			/* with REQ_IOAPIC_EOI_EXIT */
 	u32 mp_state;			/* KVM_MP_STATE_*; other threads only through requests */
 
