@@ -15,6 +15,7 @@
 #include <uapi/asm/vmx.h>
 #include <keel/exit.h>
 #include <keel/host.h>
+#include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -96,8 +97,26 @@ static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 
 	vmx_event_interrupted(vmx);
 	decode_fault(&fault);
+	if (unlikely(vmx_apic_page_wanted(vmx, fault.gpa)))
+		return EXIT_SLOW;
 	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
 		vmx_nmi_reblock(vmx);
+	return keel_fast_fault(&vmx->vcpu, &fault);
+}
+
+static enum exit_verdict fast_timer(struct vcpu *vcpu)
+{
+	keel_lapic_deadline_reached(vcpu);
+	return EXIT_AGAIN;
+}
+
+/* An access to the local APIC's page that the CPU leaves to us. */
+static enum exit_verdict fast_apic_access(struct vmx_vcpu *vmx)
+{
+	struct fault_exit fault;
+
+	vmx_event_interrupted(vmx);
+	vmx_decode_apic_access(&fault);
 	return keel_fast_fault(&vmx->vcpu, &fault);
 }
 
@@ -165,6 +184,11 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	case EXIT_REASON_NMI_WINDOW:	return fast_nmi_window(vmx);
 	case EXIT_REASON_EXCEPTION_NMI:	return fast_exception(vmx);
 	case EXIT_REASON_DR_ACCESS:	return fast_dr(vmx);
+	case EXIT_REASON_PREEMPTION_TIMER: return fast_timer(vcpu);
+	case EXIT_REASON_APIC_WRITE:	return vmx_exit_apic_write(vmx);
+	case EXIT_REASON_EOI_INDUCED:	return vmx_exit_eoi(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return fast_apic_access(vmx);
+	case EXIT_REASON_TPR_BELOW_THRESHOLD: return vmx_exit_tpr(vmx);
 	default:			return EXIT_SLOW;
 	}
 }
@@ -184,6 +208,16 @@ static int slow_fault(struct vmx_vcpu *vmx)
 	struct fault_exit fault;
 
 	decode_fault(&fault);
+	if (vmx_apic_page_wanted(vmx, fault.gpa) && vmx_apic_page_map(vmx))
+		return RUN_RESUME;
+	return keel_do_fault(&vmx->vcpu, &fault);
+}
+
+static int slow_apic_access(struct vmx_vcpu *vmx)
+{
+	struct fault_exit fault;
+
+	vmx_decode_apic_access(&fault);
 	return keel_do_fault(&vmx->vcpu, &fault);
 }
 
@@ -387,6 +421,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_RDPMC:		return fault_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return slow_apic_access(vmx);
 	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
 	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
 	case EXIT_VMFAIL:		return slow_vmfail(vmx);

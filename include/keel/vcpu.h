@@ -211,7 +211,8 @@ struct vcpu_tsc {
 	u64 last_guest;
 	s64 moved;		/* what the guest itself added since the launcher last set the TSC */
 	s64 adjust;		/* IA32_TSC_ADJUST */
-	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic.c */
+	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic_timer.c */
+	u64 host_deadline;	/* the same in the host's TSC while the backend watches it (caps.deadline_timer), 0: it does not */
 	u64 generation;
 };
 
@@ -348,6 +349,7 @@ struct vcpu {
 	u64 apic_base;			/* IA32_APIC_BASE */
 	u64 cr8;			/* without an in-kernel local APIC */
 	struct lapic *lapic;		/* irqchip/, NULL without one */
+	bool apic_accelerated;		/* the CPU delivers the local APIC's interrupts (irqchip/lapic_accel.c) */
 	u32 eoi_vector;			/* with REQ_IOAPIC_EOI_EXIT */
 	u32 mp_state;			/* KVM_MP_STATE_*; other threads only through requests */
 
