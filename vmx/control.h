@@ -255,6 +255,7 @@ extern void vmx_exit_point(void);
 
 /* regs.c */
 void vmx_regs_fetch(struct vcpu *vcpu, u32 groups);
+void vmx_code_fetch(struct vcpu_regs *r);
 void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups);
 int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic);
 void vmx_dr_load(struct vmx_vcpu *vmx);

@@ -72,6 +72,20 @@ static u32 fetch_rights(unsigned int n)
 	return ar & SEG_UNUSABLE ? ar & (SEG_UNUSABLE | 3u << SEG_DPL_SHIFT) : ar;
 }
 
+/*
+ * vmx_code_fetch() - RG_CODE
+ */
+void vmx_code_fetch(struct vcpu_regs *r)
+{
+	struct segment *cs = &r->seg[SEG_CS];
+
+	cs->ar = fetch_rights(SEG_CS);
+	r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
+	/* in 64-bit code it is no part of any address; outside long mode L means nothing */
+	if (!(cs->ar & SEG_L) || !(r->efer & EFER_LMA) || !(r->valid & RG_EFER))
+		cs->base = vmcs_readl(GUEST_CS_BASE);
+}
+
 static void fetch_segment(struct vcpu_regs *r, unsigned int n)
 {
 	struct segment *s = &r->seg[n];
@@ -315,8 +329,7 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
 	if (groups & RG_SEG) {
 		fetch_segments(r);
 	} else if (groups & RG_CODE) {
-		fetch_segment(r, SEG_CS);
-		r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
+		vmx_code_fetch(r);
 	}
 	if (groups & RG_DT)
 		fetch_tables(r);

@@ -95,7 +95,7 @@ struct desc_table {
 #define RG_SHADOW	BIT(16)	/* events.shadow */
 #define RG_ALL		(BIT(17) - 1)
 /*
- * Of RG_SEG only CS and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so look through vcpu_cs() and vcpu_cpl().
+ * Of RG_SEG only the rights of CS, its base (outside 64-bit code) and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so look through vcpu_cs() and vcpu_cpl().
  * Never dirty: who changes a segment fetches and dirties RG_SEG.
  */
 #define RG_CODE		BIT(17)
@@ -223,6 +223,65 @@ struct vcpu_user_io {
 	bool answered;
 	u64 rip;
 	struct emu_mov mov;
+};
+
+/**
+ * struct vcpu_hole - frames that the last look-up found to be in no slot (ept/memslot.c)
+ * @base: first frame
+ * @npages: how many, 0 for none
+ * @generation, @count: of the slots that this is true for
+ */
+struct vcpu_hole {
+	gfn_t base;
+	u64 npages;
+	u64 generation;
+	unsigned int count;
+};
+
+#define CODE_LEVELS	4
+#define CODE_PAGES	4	/* powers of two, chosen by address */
+#define CODE_MOVES	4
+
+/**
+ * struct code_page - how one page of 64-bit code was translated (ept/walk.c)
+ * @page: linear address; bit 0: for user mode. All ones for none
+ * @cr3, @cr4, @efer: of that time
+ * @generation: of the slots that the addresses below come from
+ * @code: the launcher's address of the page
+ * @entry: and those of the entries that translate it; a short walk repeats its last one
+ * @value: what these held
+ *
+ * No cache of a translation, but a way to make the walk again at little cost: the entries are read again each time.
+ */
+struct code_page {
+	u64 page;
+	u64 cr3, cr4, efer;
+	u64 generation;
+	unsigned long code;
+	unsigned long entry[CODE_LEVELS];
+	u64 value[CODE_LEVELS];
+};
+
+/**
+ * struct code_move - a plain move in 64-bit code, decoded (core/io.c)
+ * @low, @high: its bytes 0 to 7 and 7 to 14, which say all
+ * @mov: what they mean; length 0 for none
+ * @base: the register that alone is the address, -1 when there is more to it
+ */
+struct code_move {
+	u64 low, high;
+	struct emu_mov mov;
+	s8 base;
+};
+
+/**
+ * struct vcpu_code - the guest's instructions that access devices
+ * @low, @high: bytes 0 to 7 and 7 to 14 at RIP, from keel_fetch_again()
+ */
+struct vcpu_code {
+	u64 low, high;
+	struct code_page page[CODE_PAGES];
+	struct code_move move[CODE_MOVES];
 };
 
 struct vcpu_tsc {
@@ -362,6 +421,8 @@ struct vcpu {
 	struct vcpu_stats stats;
 	struct memslot *last_slot_hint;	/* ept/: compared, never followed without RCU and a check */
 	u64 last_slot_generation;
+	struct vcpu_hole hole;
+	struct vcpu_code code;
 };
 
 /* ---- life (core/vcpu.c) ------------------------------------------------------------------------------------- */

@@ -39,6 +39,18 @@ struct vcpu_regs {
 	struct segment seg[NR_SEGS];
 };
 
+#define CODE_PAGES	4
+#define CODE_LEVELS	4
+
+struct code_page {
+	u64 page;
+	u64 cr3, cr4, efer;
+	u64 generation;
+	unsigned long code;
+	unsigned long entry[CODE_LEVELS];
+	u64 value[CODE_LEVELS];
+};
+
 struct vm {
 	struct mm_struct *mm;
 	struct memory mem;
@@ -54,6 +66,10 @@ struct vcpu {
 	u32 pkru;
 	struct memslot *last_slot_hint;
 	u64 last_slot_generation;
+	struct {
+		u64 low, high;
+		struct code_page page[CODE_PAGES];
+	} code;
 };
 
 static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
