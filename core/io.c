@@ -204,11 +204,12 @@ static noinline void decode_move(struct code_move *move, u64 low, u64 high)
 static __always_inline const struct emu_mov *known_move(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	struct vcpu_code *code = &vcpu->code;
-	struct code_move *move = &code->move[vcpu_rip(vcpu) % CODE_MOVES];
+	struct code_move *move;
 
-	/* of bytes that the CPU gives the emulator's decoder has to know how many there are */
+	/* bytes that the CPU gives may be fewer */
 	if (fault->insn || !keel_fetch_again(vcpu))
 		return NULL;
+	move = &code->move[vcpu->regs.rip % CODE_MOVES];
 	if (unlikely(move->low != code->low || move->high != code->high))
 		decode_move(move, code->low, code->high);
 	if (unlikely(!move->mov.length || move->mov.store != !!(fault->access & FAULT_WRITE)))
@@ -219,6 +220,24 @@ static __always_inline const struct emu_mov *known_move(struct vcpu *vcpu, const
 	if (!offset_in_page(fault->gpa) && (move->base < 0 || offset_in_page(vcpu_gpr(vcpu, move->base))))
 		return NULL;
 	return &move->mov;
+}
+
+/* A write went to a device at @gpa, which is in no slot and not the local APIC: is that one a doorbell? */
+static noinline void note_doorbell(struct vcpu *vcpu, gpa_t gpa)
+{
+	struct vcpu_doorbell *bell = &vcpu->bell;
+
+	bell->bus_generation = 0;
+	bell->dev = keel_bus_doorbell(&vcpu->vm->mmio, gpa, &bell->bus_generation);
+	if (!bell->dev) {
+		bell->bus_generation = 0;
+		return;
+	}
+	bell->gpa = gpa;
+	bell->apic_base = vcpu->apic_base;
+	/* keel_memory_is_hole() has just said so for these */
+	bell->slots_generation = vcpu->hole.generation;
+	bell->count = vcpu->hole.count;
 }
 
 static __always_inline enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
@@ -234,6 +253,8 @@ static __always_inline enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa
 	else
 		ret = keel_bus_write(vcpu, &vcpu->vm->mmio, gpa, mov->size, &val);
 	if (!ret) {
+		if (!is_apic)
+			note_doorbell(vcpu, gpa);
 		vcpu_advance(vcpu, mov->length);
 		return EXIT_AGAIN;
 	}
@@ -265,7 +286,18 @@ static __always_inline enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa,
 	return EXIT_USER;
 }
 
-enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+/* Is the address that of the doorbell in vcpu->bell, and nothing else there now? */
+static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
+{
+	const struct vcpu_doorbell *bell = &vcpu->bell;
+	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+
+	return bell->gpa == gpa && bell->bus_generation && bell->bus_generation == READ_ONCE(vcpu->vm->mmio.generation) &&
+	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == slots->generation &&
+	       bell->count == smp_load_acquire(&slots->count);
+}
+
+static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	bool is_apic = keel_lapic_claims(vcpu, fault->gpa);
 	const struct emu_mov *mov;
@@ -285,6 +317,21 @@ enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fa
 		mov = &decoded;
 	}
 	return mov->store ? fast_store(vcpu, fault->gpa, mov, is_apic) : fast_load(vcpu, fault->gpa, mov, is_apic);
+}
+
+enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	const struct emu_mov *mov;
+
+	/* of a doorbell only the instruction's length matters, once it is known to be a store that begins there */
+	if (is_known_doorbell(vcpu, fault->gpa) && fault->access == FAULT_WRITE && !vcpu->events.injected.valid) {
+		mov = known_move(vcpu, fault);
+		if (likely(mov && !vcpu->bell.dev->ops->write(vcpu, vcpu->bell.dev, fault->gpa, mov->size, NULL))) {
+			vcpu_advance(vcpu, mov->length);
+			return EXIT_AGAIN;
+		}
+	}
+	return fast_device(vcpu, fault);
 }
 
 int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)

@@ -358,8 +358,8 @@ static noinline bool find_hole(struct vcpu_hole *hole, const struct memslots *sl
 	hole->npages = 0;
 	if (gfn < hole->base)
 		return false;
-	/* behind the last slot it has no end */
-	hole->npages = above < count ? slots->slot[above]->base - hole->base : ~0ull;
+	/* behind the last slot it has no end, but must not reach around to the first */
+	hole->npages = (above < count ? slots->slot[above]->base : ~0ull) - hole->base;
 	hole->generation = slots->generation;
 	hole->count = count;
 	return true;

@@ -486,7 +486,7 @@ static inline struct code_page *code_page(struct vcpu *vcpu, gva_t gva)
 /* What the record of @gva says when it is of this page and privilege. */
 static inline u64 code_key(gva_t gva, u32 access)
 {
-	return (gva & PAGE_MASK) | !!(access & WALK_USER);
+	return (gva & PAGE_MASK) | (access & WALK_USER ? 1 : 0);
 }
 
 /* Note how a page of 64-bit code was translated. Four entries at most: with five levels the walk is made each time. */
@@ -544,12 +544,14 @@ static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf
  */
 static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, u32 access, u64 *low, u64 *high)
 {
-	const struct code_page *page = code_page(vcpu, gva);
 	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+	const struct code_page *page = code_page(vcpu, gva);
 	const struct vcpu_regs *r = &vcpu->regs;
 	const u8 __user *code;
 	u64 a, b, c, d;
 
+	/* or the compiler computes it anew for each member */
+	OPTIMIZER_HIDE_VAR(page);
 	if (unlikely(page->page != code_key(gva, access) || page->cr3 != r->cr3 || page->cr4 != r->cr4 ||
 		     page->efer != r->efer || !slots || page->generation != slots->generation))
 		return false;
@@ -575,7 +577,8 @@ fault:
 
 bool keel_fetch_again(struct vcpu *vcpu)
 {
-	vcpu_need(vcpu, RG_RIP | RG_CR3 | RG_CR4 | RG_EFER);
+	/* with RFLAGS, which completing the instruction asks for: all at once */
+	vcpu_need(vcpu, RG_RIP | RG_RFLAGS | RG_CR3 | RG_CR4 | RG_EFER | (vcpu->regs.valid & RG_SEG ? 0 : RG_CODE));
 	if (unlikely(!vcpu_is_64bit_code(vcpu)))
 		return false;
 	return fetch_again(vcpu, vcpu->regs.rip, vcpu_cpl(vcpu) == 3 ? WALK_USER : 0, &vcpu->code.low, &vcpu->code.high);

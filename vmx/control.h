@@ -13,6 +13,7 @@
 #include <linux/list.h>
 #include <asm/processor-flags.h>
 #include <asm/vmx.h>
+#include <keel/exit.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
 
@@ -125,6 +126,7 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
+ * @fault, @io: the exit in the inner loop, decoded; here and not on the stack, where each exit would pay for its guard
  */
 struct vmx_vcpu {
 	struct vcpu vcpu;		/* first: entry.S and the core rely on it */
@@ -150,6 +152,8 @@ struct vmx_vcpu {
 	int last_cpu;
 	int loaded_cpu;
 	struct list_head on_cpu;
+	struct fault_exit fault;
+	struct io_exit io;
 };
 
 #define SPEC_SWITCH	BIT_ULL(63)

@@ -110,24 +110,21 @@ static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
 
 static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
 {
-	struct io_exit io;
-
 	fetch_insn(&vmx->vcpu);
-	decode_io(&io);
-	return keel_fast_io(&vmx->vcpu, &io);
+	decode_io(&vmx->io);
+	return keel_fast_io(&vmx->vcpu, &vmx->io);
 }
 
 static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 {
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
 	struct vcpu *vcpu = &vmx->vcpu;
-	struct fault_exit fault;
 
 	vmx_event_interrupted(vmx);
-	decode_fault(&fault, qual);
+	decode_fault(&vmx->fault, qual);
 	if (unlikely(qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
 		vmx_nmi_reblock(vmx);
-	return keel_fast_fault(vcpu, &fault);
+	return keel_fast_fault(vcpu, &vmx->fault);
 }
 
 /* Whether an event wakes the guest depends on the shadow of an STI, which ends with the HLT. */

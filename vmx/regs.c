@@ -64,7 +64,7 @@ static void write_segments(const struct vcpu_regs *r)
 	}
 }
 
-static u32 fetch_rights(unsigned int n)
+static __always_inline u32 fetch_rights(unsigned int n)
 {
 	u32 ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * n) & AR_DEFINED;
 
@@ -310,6 +310,14 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct vcpu_regs *r = &vcpu->regs;
 
+	/* what a device access asks for, see keel_fetch_again() */
+	if (likely(groups == (RG_RIP | RG_RFLAGS | RG_CR3 | RG_CODE))) {
+		r->rip = vmcs_readl(GUEST_RIP);
+		r->rflags = vmcs_readl(GUEST_RFLAGS);
+		r->cr3 = vmcs_readl(GUEST_CR3);
+		vmx_code_fetch(r);
+		return;
+	}
 	if (groups & RG_RIP)
 		r->rip = vmcs_readl(GUEST_RIP);
 	if (groups & RG_RFLAGS)

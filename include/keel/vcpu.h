@@ -284,6 +284,23 @@ struct vcpu_code {
 	struct code_move move[CODE_MOVES];
 };
 
+/**
+ * struct vcpu_doorbell - the doorbell that was rung last (core/io.c)
+ * @gpa: its address
+ * @dev: on vm->mmio; used only while @bus_generation is that of the bus
+ * @bus_generation: when @dev was found. 0 for none
+ * @slots_generation, @count: of the slots, when no slot was at @gpa
+ * @apic_base: when the local APIC was not
+ */
+struct vcpu_doorbell {
+	gpa_t gpa;
+	struct bus_device *dev;
+	u64 bus_generation;
+	u64 slots_generation;
+	u64 apic_base;
+	unsigned int count;
+};
+
 struct vcpu_tsc {
 	u64 offset;		/* guest TSC = host TSC * ratio + offset */
 	u64 ratio;		/* fixed point, host/vendor.h: caps.tsc_ratio_frac_bits; 1.0 without scaling */
@@ -422,6 +439,7 @@ struct vcpu {
 	struct memslot *last_slot_hint;	/* ept/: compared, never followed without RCU and a check */
 	u64 last_slot_generation;
 	struct vcpu_hole hole;
+	struct vcpu_doorbell bell;
 	struct vcpu_code code;
 };
 

@@ -22,6 +22,7 @@
 #define RG_CR4		0u
 #define RG_EFER		0u
 #define RG_SEG		0u
+#define RG_CODE		0u
 #define SEG_L		BIT(13)
 #define GUEST_HAS_GBPAGES BIT(12)
 #define seg_dpl(s)	(((s)->ar >> 5) & 3)
@@ -37,6 +38,7 @@ struct segment {
 struct vcpu_regs {
 	u64 rip, rflags, cr0, cr3, cr4, efer;
 	struct segment seg[NR_SEGS];
+	u32 valid;
 };
 
 #define CODE_PAGES	4
