@@ -13,6 +13,7 @@
 #include <linux/list.h>
 #include <asm/processor-flags.h>
 #include <asm/vmx.h>
+#include <keel/exit.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
 
@@ -129,6 +130,7 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
+ * @fault, @io: the exit in the inner loop, decoded; here and not on the stack, where each exit would pay for its guard
  */
 struct vmx_vcpu {
 	struct vcpu vcpu;		/* first: entry.S and the core rely on it */
@@ -157,6 +159,8 @@ struct vmx_vcpu {
 	int last_cpu;
 	int loaded_cpu;
 	struct list_head on_cpu;
+	struct fault_exit fault;
+	struct io_exit io;
 };
 
 #define SPEC_SWITCH	BIT_ULL(63)
@@ -283,6 +287,7 @@ extern void vmx_exit_point(void);
 
 /* regs.c */
 void vmx_regs_fetch(struct vcpu *vcpu, u32 groups);
+void vmx_code_fetch(struct vcpu_regs *r);
 void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups);
 int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic);
 void vmx_dr_load(struct vmx_vcpu *vmx);

@@ -24,7 +24,8 @@
 #define RG_DEADLINE	(1u << 17)	/* tsc.host_deadline; dirty only */
 #define RG_ALL		((1u << 18) - 1)
 /*
- * Of RG_SEG only CS and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so look through vcpu_cs() and vcpu_cpl().
+ * Of RG_SEG only the rights of CS, its base (outside 64-bit code) and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so
+ * look through vcpu_cs() and vcpu_cpl().
  * Never dirty: who changes a segment fetches and dirties RG_SEG.
  */
 #define RG_CODE		(1u << 18)

@@ -107,6 +107,8 @@ int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);
 
 /* Is there a slot at @gpa? Any context (RCU inside). */
 bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
+/* The same on the vCPU's own thread with interrupts off; for device accesses, which hit the same hole again and again. */
+bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa);
 
 /*
  * A page at the local APIC's usual address, by which the CPU recognises accesses to it. It is mapped while nobody blocks it, until
@@ -182,7 +184,12 @@ int keel_write_virt(struct vcpu *vcpu, gva_t gva, const void *data, unsigned int
  * Return: number of bytes, 0 when not to be had without sleeping. Interrupts off.
  */
 unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max);
-/* The same for a backend that knows the linear address and the privilege by itself. @access: WALK_USER or 0. */
+/*
+ * The 15 bytes at RIP of 64-bit code to vcpu->code.low and .high, where a page of code that was fetched from before translates as it
+ * did then. False: use keel_fetch_atomic(). Interrupts off.
+ */
+bool keel_fetch_again(struct vcpu *vcpu);
+/* keel_fetch_atomic() for a backend that knows the linear address and the privilege by itself. @access: WALK_USER or 0. */
 unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max);
 
 #endif
