@@ -212,7 +212,7 @@ static void inject_nmi(struct vcpu *vcpu)
 	keel_vendor->inject(vcpu, &nmi);
 }
 
-/* The vector to deliver, -1 for none. */
+/* The vector to deliver, -1 for none; but for those that the CPU delivers by itself. */
 static int irq_waiting(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->events.held.valid))
@@ -255,6 +255,17 @@ void keel_exit_at_once(struct vcpu *vcpu)
 	smp_send_reschedule(vcpu->cpu);
 }
 
+/* Class of the interrupt that waits for a lower task priority, where the guest can lower it without an exit. */
+static u32 tpr_window(struct vcpu *vcpu)
+{
+	int vector;
+
+	if (!keel_caps.tpr_shadow || !vcpu->lapic || vcpu->apic_accelerated)
+		return 0;
+	vector = keel_irq_blocked_by_tpr(vcpu);
+	return vector < 0 ? 0 : (vector >> 4) << WINDOW_TPR_SHIFT;
+}
+
 static void set_windows(struct vcpu *vcpu, u32 windows)
 {
 	if (windows == vcpu->windows)
@@ -279,6 +290,12 @@ void keel_events_prepare(struct vcpu *vcpu)
 	u32 windows = 0;
 	bool busy = true;	/* something goes in at this entry */
 
+	if (vcpu->apic_accelerated) {
+		struct lapic_levels levels;
+
+		keel_lapic_accel_sync(vcpu, &levels);
+		keel_vendor->apic_sync(vcpu, &levels);
+	}
 	if (ev->exception.valid) {
 		if (unlikely(ev->injected.valid))
 			injected_waits(ev);
@@ -322,7 +339,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL)
 		windows |= WINDOW_IRQ;
 
-	set_windows(vcpu, windows);
+	set_windows(vcpu, windows | tpr_window(vcpu));
 }
 
 bool keel_vcpu_has_events(struct vcpu *vcpu)
@@ -333,7 +350,9 @@ bool keel_vcpu_has_events(struct vcpu *vcpu)
 		return true;
 	if (atomic_read(&ev->nmi_pending) && nmi_allowed(vcpu))
 		return true;
-	return irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu);
+	if (irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu))
+		return true;
+	return vcpu->apic_accelerated && keel_lapic_accel_deliverable(vcpu) && keel_irq_allowed(vcpu);
 }
 
 void keel_advance_slow(struct vcpu *vcpu, unsigned int len)

@@ -360,6 +360,39 @@ bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa)
 	return found;
 }
 
+/* Look @gfn up and remember the hole around it. */
+static noinline bool find_hole(struct vcpu_hole *hole, const struct memslots *slots, unsigned int count, gfn_t gfn)
+{
+	unsigned int above = slots_above(slots, count, gfn);
+
+	hole->base = above ? slots->slot[above - 1]->base + slots->slot[above - 1]->npages : 0;
+	hole->npages = 0;
+	if (gfn < hole->base)
+		return false;
+	/* behind the last slot it has no end, but must not reach around to the first */
+	hole->npages = (above < count ? slots->slot[above]->base : ~0ull) - hole->base;
+	hole->generation = slots->generation;
+	hole->count = count;
+	return true;
+}
+
+bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa)
+{
+	/* interrupts are off, so this is an RCU reader */
+	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+	const struct vcpu_hole *hole = &vcpu->hole;
+	gfn_t gfn = gpa_to_gfn(gpa);
+	unsigned int count;
+
+	if (unlikely(!slots))
+		return true;
+	/* pairs with slots_append(): slots added in place make a new count, all others a new generation */
+	count = smp_load_acquire(&slots->count);
+	if (likely(hole->generation == slots->generation && hole->count == count && gfn - hole->base < hole->npages))
+		return true;
+	return find_hole(&vcpu->hole, slots, count, gfn);
+}
+
 hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access)
 {
 	struct memslots *slots = rcu_dereference_check(vm->mem.slots, lockdep_is_held(&vm->mem.slots_lock));

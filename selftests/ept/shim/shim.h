@@ -38,6 +38,7 @@ typedef int64_t s64;
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define __ffs(x)		((unsigned int)__builtin_ctzl(x))
+#define OPTIMIZER_HIDE_VAR(x)	asm("" : "+r" (x))
 #define __user
 #define __rcu
 

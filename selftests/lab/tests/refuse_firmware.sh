@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --host bochs --module none --feat-ctl 1 --about 20
+# run: --host bochs --module none --feat-ctl 1 --extra msr --about 20
 # needs: keel
 #
 # Where the firmware has locked IA32_FEAT_CTL with VMX off, the module does not load: one line says why and
@@ -11,7 +11,11 @@
 # What the kernel itself says of every module of that kind is not ours.
 keel_lines() { dmesg | grep 'keel: ' | grep -vE 'out-of-tree module|module verification failed'; }
 
-begin 6
+modprobe msr
+feat_ctl() { dd if=/dev/cpu/0/msr bs=8 iflag=skip_bytes skip=$((0x3a)) count=1 2>/dev/null | od -An -tu8 | tr -d " "; }
+
+begin 7
+check "IA32_FEAT_CTL is locked, VMX off" [ "$(feat_ctl)" = 1 ]
 check "keel.ko is refused" not modprobe keel
 check "there is no node" not test -e /dev/keel
 check "one line" [ "$(keel_lines | wc -l)" = 1 ]
