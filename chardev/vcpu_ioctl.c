@@ -10,6 +10,7 @@
 #include <asm/mce.h>
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
+#include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -157,7 +158,7 @@ static long vcpu_set_cpuid2(void *object, void *arg, unsigned long raw)
 	if (head->nent > MAX_CPUID_ENTRIES)
 		return -E2BIG;
 	if (head->nent) {
-		entries = vmemdup_user(user->entries, array_size(head->nent, sizeof(*entries)));
+		entries = keel_vmemdup_user_account(user->entries, head->nent, sizeof(*entries));
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}

@@ -132,7 +132,7 @@ DIRECT(vm, keel_coalesced_unregister, struct kvm_coalesced_mmio_zone)
 
 static long vm_create_pit(void *object, void *arg, unsigned long raw)
 {
-	struct kvm_pit_config config = { };
+	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
 	return keel_pit_create(object, &config);
 }

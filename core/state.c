@@ -285,6 +285,8 @@ static int interrupt_in_flight(const struct vcpu_events *ev)
 {
 	if (ev->injected.valid && ev->injected.type == EVENT_INTR)
 		return ev->injected.vector;
+	if (ev->held.valid)
+		return ev->held.vector;
 	return ev->user_irq;
 }
 
@@ -317,6 +319,7 @@ int keel_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 
 		if (!bits)
 			continue;
+		vcpu->events.held.valid = false;
 		vcpu->events.injected = (struct event){
 			.valid = true, .type = EVENT_INTR, .vector = i * 64 + __ffs64(bits),
 		};
@@ -501,6 +504,7 @@ static bool events_valid(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 static void injected_in(struct vcpu_events *ev, const struct kvm_vcpu_events *in, const struct event *exception)
 {
 	ev->injected.valid = false;
+	ev->held.valid = false;
 	if (exception->valid)
 		ev->injected = *exception;
 	else if (in->nmi.injected)

@@ -306,8 +306,7 @@ static void route_update_split_eoi(struct irqchip *irq, const struct route_table
 		if (r->type == KVM_IRQ_ROUTING_MSI && r->gsi < irq->nr_split_pins && r->msi.level)
 			__set_bit(r->msi.vector, vectors);
 	}
-	for (i = 0; i < ARRAY_SIZE(vectors); i++)
-		WRITE_ONCE(irq->eoi_vectors[i], vectors[i]);
+	irq_set_eoi_vectors(irq, vectors);
 }
 
 int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n,

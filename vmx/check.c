@@ -813,7 +813,8 @@ static _Bool check_flow(struct check *c)
 	     "bits 63:22, 15, 5 and 3 must be zero, bit 1 must be set");
 	RULE((s->rflags & RFLAGS_VM) && (s->entry & ENTRY_IA32E), F_RFLAGS, s->rflags, "VM must be clear in IA-32e mode");
 	RULE((s->rflags & RFLAGS_VM) && !(s->cr0 & CR0_PE), F_RFLAGS, s->rflags, "VM must be clear in real mode");
-	RULE(injects(s, TYPE_INTR) && !(s->rflags & RFLAGS_IF), F_RFLAGS, s->rflags, "IF must be set for an external interrupt");
+	RULE(injects(s, TYPE_INTR) && !(s->rflags & RFLAGS_IF), "guest RFLAGS", RG_RFLAGS | RG_EVENT, s->rflags,
+	     "IF must be set for an external interrupt");
 	RULE(cet && (s->ssp & 3), "guest SSP", 0, s->ssp, "bits 1:0 must be zero");
 	RULE(cet && !code64 && s->ssp >> 32, "guest SSP", 0, s->ssp, "bits 63:32 must be zero outside 64-bit mode");
 	RULE(cet && code64 && !within_linear(c, s->ssp), "guest SSP", 0, s->ssp, "bits above the linear address width must be alike");

@@ -15,6 +15,7 @@
 #include <uapi/asm/vmx.h>
 #include <keel/exit.h>
 #include <keel/host.h>
+#include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -24,6 +25,34 @@
 static __always_inline unsigned int insn_length(void)
 {
 	return vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+}
+
+/* RIP and RFLAGS, which every instruction that is served in the inner loop needs, without a way through vmx_regs_fetch(). */
+static __always_inline void fetch_insn(struct vcpu *vcpu)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+
+	if (unlikely(r->valid & (RG_RIP | RG_RFLAGS)))
+		return;
+	r->rip = vmcs_readl(GUEST_RIP);
+	r->rflags = vmcs_readl(GUEST_RFLAGS);
+	r->valid |= RG_RIP | RG_RFLAGS;
+}
+
+/* The same, and the length of the intercepted instruction. */
+static __always_inline unsigned int insn_begin(struct vcpu *vcpu)
+{
+	fetch_insn(vcpu);
+	return insn_length();
+}
+
+/* And where its mode and privilege matter, CS and CPL. */
+static __always_inline void fetch_code(struct vcpu *vcpu)
+{
+	if (!(vcpu->regs.valid & (RG_SEG | RG_CODE))) {
+		vmx_code_fetch(&vcpu->regs);
+		vcpu->regs.valid |= RG_CODE;
+	}
 }
 
 /* ---- decoding into neutral structs ---- */
@@ -39,10 +68,8 @@ static __always_inline void decode_io(struct io_exit *io)
 	io->length = io->is_string ? 0 : insn_length();
 }
 
-static __always_inline void decode_fault(struct fault_exit *fault)
+static __always_inline void decode_fault(struct fault_exit *fault, u32 qual)
 {
-	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
-
 	fault->gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
 	if (qual & EPTQ_WRITE)
 		fault->access = FAULT_WRITE;
@@ -84,20 +111,38 @@ static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
 
 static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
 {
-	struct io_exit io;
-
-	decode_io(&io);
-	return keel_fast_io(&vmx->vcpu, &io);
+	fetch_insn(&vmx->vcpu);
+	decode_io(&vmx->io);
+	return keel_fast_io(&vmx->vcpu, &vmx->io);
 }
 
 static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 {
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	vmx_event_interrupted(vmx);
+	decode_fault(&vmx->fault, qual);
+	if (unlikely(vmx_apic_page_wanted(vmx, vmx->fault.gpa)))
+		return EXIT_SLOW;
+	if (unlikely(qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
+		vmx_nmi_reblock(vmx);
+	return keel_fast_fault(vcpu, &vmx->fault);
+}
+
+static enum exit_verdict fast_timer(struct vcpu *vcpu)
+{
+	keel_lapic_deadline_reached(vcpu);
+	return EXIT_AGAIN;
+}
+
+/* An access to the local APIC's page that the CPU leaves to us. */
+static enum exit_verdict fast_apic_access(struct vmx_vcpu *vmx)
+{
 	struct fault_exit fault;
 
 	vmx_event_interrupted(vmx);
-	decode_fault(&fault);
-	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
-		vmx_nmi_reblock(vmx);
+	vmx_decode_apic_access(&fault);
 	return keel_fast_fault(&vmx->vcpu, &fault);
 }
 
@@ -105,7 +150,13 @@ static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 static enum exit_verdict fast_hlt(struct vmx_vcpu *vmx)
 {
 	vcpu_need(&vmx->vcpu, RG_SHADOW);
-	return keel_fast_hlt(&vmx->vcpu, insn_length());
+	return keel_fast_hlt(&vmx->vcpu, insn_begin(&vmx->vcpu));
+}
+
+static enum exit_verdict fast_hypercall(struct vcpu *vcpu)
+{
+	fetch_code(vcpu);
+	return keel_fast_hypercall(vcpu, insn_begin(vcpu));
 }
 
 /*
@@ -153,18 +204,23 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	switch (vmx->exit_reason) {
-	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_length());
-	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_length());
-	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_length());
+	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_begin(vcpu));
+	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_begin(vcpu));
+	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
 	case EXIT_REASON_EPT_VIOLATION:	return fast_fault(vmx);
 	case EXIT_REASON_HLT:		return fast_hlt(vmx);
-	case EXIT_REASON_VMCALL:	return keel_fast_hypercall(vcpu, insn_length());
+	case EXIT_REASON_VMCALL:	return fast_hypercall(vcpu);
 	case EXIT_REASON_EXTERNAL_INTERRUPT: return fast_intr(vmx);
 	case EXIT_REASON_INTERRUPT_WINDOW: return fast_irq_window(vmx);
 	case EXIT_REASON_NMI_WINDOW:	return fast_nmi_window(vmx);
 	case EXIT_REASON_EXCEPTION_NMI:	return fast_exception(vmx);
 	case EXIT_REASON_DR_ACCESS:	return fast_dr(vmx);
+	case EXIT_REASON_PREEMPTION_TIMER: return fast_timer(vcpu);
+	case EXIT_REASON_APIC_WRITE:	return vmx_exit_apic_write(vmx);
+	case EXIT_REASON_EOI_INDUCED:	return vmx_exit_eoi(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return fast_apic_access(vmx);
+	case EXIT_REASON_TPR_BELOW_THRESHOLD: return vmx_exit_tpr(vmx);
 	default:			return EXIT_SLOW;
 	}
 }
@@ -183,7 +239,17 @@ static int slow_fault(struct vmx_vcpu *vmx)
 {
 	struct fault_exit fault;
 
-	decode_fault(&fault);
+	decode_fault(&fault, vmcs_readl(EXIT_QUALIFICATION));
+	if (vmx_apic_page_wanted(vmx, fault.gpa) && vmx_apic_page_map(vmx))
+		return RUN_RESUME;
+	return keel_do_fault(&vmx->vcpu, &fault);
+}
+
+static int slow_apic_access(struct vmx_vcpu *vmx)
+{
+	struct fault_exit fault;
+
+	vmx_decode_apic_access(&fault);
 	return keel_do_fault(&vmx->vcpu, &fault);
 }
 
@@ -387,6 +453,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_RDPMC:		return fault_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return slow_apic_access(vmx);
 	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
 	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
 	case EXIT_VMFAIL:		return slow_vmfail(vmx);

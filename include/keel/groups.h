@@ -21,15 +21,17 @@
 #define RG_TSC		(1u << 14)	/* tsc.offset, tsc.ratio; dirty only */
 #define RG_TPR		(1u << 15)	/* task priority as CR8; see keel_get_cr8() */
 #define RG_SHADOW	(1u << 16)	/* events.shadow */
-#define RG_ALL		((1u << 17) - 1)
+#define RG_DEADLINE	(1u << 17)	/* tsc.host_deadline; dirty only */
+#define RG_ALL		((1u << 18) - 1)
 /*
- * Of RG_SEG only CS and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so look through vcpu_cs() and vcpu_cpl().
+ * Of RG_SEG only the rights of CS, its base (outside 64-bit code) and the CPL: what hot paths ask for. Valid whenever RG_SEG is, so
+ * look through vcpu_cs() and vcpu_cpl().
  * Never dirty: who changes a segment fetches and dirties RG_SEG.
  */
-#define RG_CODE		(1u << 17)
+#define RG_CODE		(1u << 18)
 
 /* Neither valid nor dirty: only to say which ioctl wrote it (struct vcpu_origin). */
-#define RG_EVENT	(1u << 18)	/* the event that goes in at the next entry */
-#define RG_BACKEND_MSR	(1u << 19)	/* MSRs that only the backend keeps */
+#define RG_EVENT	(1u << 19)	/* the event that goes in at the next entry */
+#define RG_BACKEND_MSR	(1u << 20)	/* MSRs that only the backend keeps */
 
 #endif

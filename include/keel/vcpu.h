@@ -120,7 +120,8 @@ struct event {
 
 /**
  * struct vcpu_events - what waits to be delivered (core/inject.c)
- * @injected: delivered to hardware, or interrupted in delivery; goes in again first
+ * @injected: interrupted in delivery, or restored by the launcher as such; goes in again first
+ * @held: an acknowledged interrupt that was @injected and that an exception has overtaken; the next interrupt to go in
  * @exception: queued by an intercept or by the launcher, not yet in hardware
  * @payload: CR2 or DR6 bits that @exception brings along, applied at delivery
  * @nmi_pending: NMIs waiting (0..2); atomic, other threads add
@@ -130,6 +131,7 @@ struct event {
  */
 struct vcpu_events {
 	struct event injected;
+	struct event held;
 	struct event exception;
 	bool has_payload;
 	u64 payload;
@@ -201,6 +203,82 @@ struct vcpu_user_io {
 	struct emu_mov mov;
 };
 
+/**
+ * struct vcpu_hole - frames that the last look-up found to be in no slot (ept/memslot.c)
+ * @base: first frame
+ * @npages: how many, 0 for none
+ * @generation, @count: of the slots that this is true for
+ */
+struct vcpu_hole {
+	gfn_t base;
+	u64 npages;
+	u64 generation;
+	unsigned int count;
+};
+
+#define CODE_LEVELS	4
+#define CODE_PAGES	4	/* powers of two, chosen by address */
+#define CODE_MOVES	4
+
+/**
+ * struct code_page - how one page of 64-bit code was translated (ept/walk.c)
+ * @page: linear address; bit 0: for user mode. All ones for none
+ * @cr3, @cr4, @efer: of that time
+ * @generation: of the slots that the addresses below come from
+ * @code: the launcher's address of the page
+ * @entry: and those of the entries that translate it; a short walk repeats its last one
+ * @value: what these held
+ *
+ * No cache of a translation, but a way to make the walk again at little cost: the entries are read again each time.
+ */
+struct code_page {
+	u64 page;
+	u64 cr3, cr4, efer;
+	u64 generation;
+	unsigned long code;
+	unsigned long entry[CODE_LEVELS];
+	u64 value[CODE_LEVELS];
+};
+
+/**
+ * struct code_move - a plain move in 64-bit code, decoded (core/io.c)
+ * @low, @high: its bytes 0 to 7 and 7 to 14, which say all
+ * @mov: what they mean; length 0 for none
+ * @base: the register that alone is the address, -1 when there is more to it
+ */
+struct code_move {
+	u64 low, high;
+	struct emu_mov mov;
+	s8 base;
+};
+
+/**
+ * struct vcpu_code - the guest's instructions that access devices
+ * @low, @high: bytes 0 to 7 and 7 to 14 at RIP, from keel_fetch_again()
+ */
+struct vcpu_code {
+	u64 low, high;
+	struct code_page page[CODE_PAGES];
+	struct code_move move[CODE_MOVES];
+};
+
+/**
+ * struct vcpu_doorbell - the doorbell that was rung last (core/io.c)
+ * @gpa: its address
+ * @dev: on vm->mmio; used only while @bus_generation is that of the bus
+ * @bus_generation: when @dev was found. 0 for none
+ * @slots_generation, @count: of the slots, when no slot was at @gpa
+ * @apic_base: when the local APIC was not
+ */
+struct vcpu_doorbell {
+	gpa_t gpa;
+	struct bus_device *dev;
+	u64 bus_generation;
+	u64 slots_generation;
+	u64 apic_base;
+	unsigned int count;
+};
+
 struct vcpu_tsc {
 	u64 offset;		/* guest TSC = host TSC * ratio + offset */
 	u64 ratio;		/* fixed point, host/vendor.h: caps.tsc_ratio_frac_bits; 1.0 without scaling */
@@ -209,7 +287,8 @@ struct vcpu_tsc {
 	u64 last_guest;
 	s64 moved;		/* what the guest itself added since the launcher last set the TSC */
 	s64 adjust;		/* IA32_TSC_ADJUST */
-	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic.c */
+	u64 deadline;		/* IA32_TSC_DEADLINE, owned by irqchip/lapic_timer.c */
+	u64 host_deadline;	/* the same in the host's TSC while the backend watches it (caps.deadline_timer), 0: it does not */
 	u64 generation;
 };
 
@@ -346,6 +425,7 @@ struct vcpu {
 	u64 apic_base;			/* IA32_APIC_BASE */
 	u64 cr8;			/* without an in-kernel local APIC */
 	struct lapic *lapic;		/* irqchip/, NULL without one */
+	bool apic_accelerated;		/* the CPU delivers the local APIC's interrupts (irqchip/lapic_accel.c) */
 	u32 eoi_vector;			/* with REQ_IOAPIC_EOI_EXIT */
 	u32 mp_state;			/* KVM_MP_STATE_*; other threads only through requests */
 
@@ -366,6 +446,9 @@ struct vcpu {
 	struct vcpu_origin origin;
 	struct memslot *last_slot_hint;	/* ept/: compared, never followed without RCU and a check */
 	u64 last_slot_generation;
+	struct vcpu_hole hole;
+	struct vcpu_doorbell bell;
+	struct vcpu_code code;
 };
 
 /* ---- life (core/vcpu.c) ------------------------------------------------------------------------------------- */

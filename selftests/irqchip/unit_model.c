@@ -4,6 +4,7 @@
 
 u8 shim_flag;
 bool shim_page_gone;
+struct vendor_caps keel_caps;
 unsigned int model_pit_acks, model_pit_unmasks, model_gsi_acks[64];
 bool model_pit_listens;
 
@@ -27,7 +28,7 @@ void lapic_timer_stop(struct lapic *apic) { }
 void lapic_timer_set_count(struct lapic *apic, u32 count) { }
 u32 lapic_timer_current(struct lapic *apic) { return 0; }
 void lapic_timer_restore(struct lapic *apic, u32 current_count) { }
-void lapic_timer_mode_changed(struct lapic *apic, u32 old_lvtt) { }
+void lapic_timer_mode_changed(struct lapic *apic) { }
 
 void pit_destroy(struct irqchip *irq) { }
 void pit_stop(struct irqchip *irq) { }
