@@ -51,6 +51,8 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx->serial = atomic64_inc_return(&serials);
 	vmx->vpid = vmx_vpid_get();
 	vmx_apic_create(vmx);
+	if (vmx_pml_create(vmx))
+		return -ENOMEM;
 	/* the launch state of memory that never was a VMCS is undefined */
 	preempt_disable();
 	vmx_vmclear(vmx->vmcs_pa);
@@ -66,6 +68,7 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 		return;
 	vmx_vmcs_release(vmx);
 	vmx_apic_destroy(vmx);
+	vmx_pml_destroy(vmx);
 	free_page((unsigned long)vmx->vmcs);
 	vmx->vmcs = NULL;
 	vmx_vpid_put(vmx->vpid);
