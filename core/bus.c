@@ -8,6 +8,10 @@
  * earlier range can still reach the address. Devices may overlap: the one registered last is
  * asked first, and one that answers -EOPNOTSUPP passes the access on.
  *
+ * Every change gives the bus another generation, behind the change itself: who compares it with that of
+ * an earlier look-up, as keel_bus_doorbell() returns it, knows that what was found then was there at
+ * the begin of this RCU read side, and so may be used in it.
+ *
  * Look-ups keep preemption off in place of rcu_read_lock(): that is an RCU read side too, costs
  * two instructions, and works with interrupts off.
  */
@@ -42,6 +46,12 @@ static struct bus_range *bus_alloc(unsigned int count)
 	if (ranges)
 		ranges->count = count;
 	return ranges;
+}
+
+/* After the change; bus_mutex held. Pairs with keel_bus_doorbell(). */
+static void bus_changed(struct bus *bus)
+{
+	smp_store_release(&bus->generation, bus->generation + 1);
 }
 
 static void bus_set_max(struct bus_range *ranges)
@@ -104,6 +114,7 @@ int keel_bus_register(struct bus *bus, struct bus_device *dev)
 	new->entry[at] = (struct bus_entry) { .base = dev->base, .last = last, .dev = dev };
 	bus_set_max(new);
 	rcu_assign_pointer(bus->ranges, new);
+	bus_changed(bus);
 	if (old)
 		kvfree_rcu(old, rcu);
 	return 0;
@@ -119,6 +130,7 @@ static void bus_remove_at(struct bus *bus, struct bus_range *old, unsigned int a
 		if (!new) {
 			/* cannot shrink it: keep the entry, but let it match nothing */
 			WRITE_ONCE(old->entry[at].dev, NULL);
+			bus_changed(bus);
 			return;
 		}
 		memcpy(new->entry, old->entry, at * sizeof(*new->entry));
@@ -127,6 +139,7 @@ static void bus_remove_at(struct bus *bus, struct bus_range *old, unsigned int a
 		bus_set_max(new);
 	}
 	rcu_assign_pointer(bus->ranges, new);
+	bus_changed(bus);
 	kvfree_rcu(old, rcu);
 }
 
@@ -202,20 +215,57 @@ bool keel_bus_claims(struct bus *bus, gpa_t addr)
 	return found;
 }
 
-struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr)
+struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generation)
 {
-	const struct bus_range *ranges = rcu_dereference_check(bus->ranges, !preemptible());
+	const struct bus_range *ranges;
 	const struct bus_entry *e;
 
+	/* before the array: pairs with bus_changed() */
+	*generation = smp_load_acquire(&bus->generation);
+	ranges = rcu_dereference_check(bus->ranges, !preemptible());
 	if (!ranges)
 		return NULL;
 	bus_for_each_match(ranges, e, addr) {
 		struct bus_device *dev = READ_ONCE(e->dev);
 
-		if (dev && dev->any_data && e->base == addr)
-			return dev;
+		/* whoever is asked before it may want to know more */
+		if (dev)
+			return dev->any_data && e->base == addr ? dev : NULL;
 	}
 	return NULL;
+}
+
+/* An access must lie inside the device's range; a device without length decides by its base. */
+static bool bus_covers(const struct bus_entry *e, const struct bus_device *dev, gpa_t addr, unsigned int len)
+{
+	return dev->len ? e->last - addr >= len - 1 : e->base == addr;
+}
+
+/* Offer an access to the devices at @addr until one takes it: a write of @out, or a read to @in. */
+static __always_inline int bus_access(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *out, void *in)
+{
+	const struct bus_range *ranges;
+	const struct bus_entry *e;
+	int ret = -EOPNOTSUPP;
+
+	preempt_disable_notrace();
+	ranges = rcu_dereference_sched(bus->ranges);
+	if (ranges) {
+		bus_for_each_match(ranges, e, addr) {
+			struct bus_device *dev = READ_ONCE(e->dev);
+
+			if (!dev || !bus_covers(e, dev, addr, len))
+				continue;
+			if (out && dev->ops->write)
+				ret = dev->ops->write(vcpu, dev, addr, len, out);
+			else if (in && dev->ops->read)
+				ret = dev->ops->read(vcpu, dev, addr, len, in);
+			if (!ret)
+				break;
+		}
+	}
+	preempt_enable_notrace();
+	return ret;
 }
 
 /**
@@ -230,30 +280,7 @@ struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr)
  */
 int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, void *data)
 {
-	const struct bus_range *ranges;
-	const struct bus_entry *e;
-	int ret = -EOPNOTSUPP;
-
-	preempt_disable_notrace();
-	ranges = rcu_dereference_sched(bus->ranges);
-	if (ranges) {
-		bus_for_each_match(ranges, e, addr) {
-			struct bus_device *dev = READ_ONCE(e->dev);
-
-			/*
-			 * the access must lie inside the range; a device without length decides
-			 * by its base
-			 */
-			if (!dev || !dev->ops->read || (dev->len ? e->last - addr < len - 1 :
-							e->base != addr))
-				continue;
-			ret = dev->ops->read(vcpu, dev, addr, len, data);
-			if (!ret)
-				break;
-		}
-	}
-	preempt_enable_notrace();
-	return ret;
+	return bus_access(vcpu, bus, addr, len, NULL, data);
 }
 
 /**
@@ -269,24 +296,5 @@ int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int l
 int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len,
 		   const void *data)
 {
-	const struct bus_range *ranges;
-	const struct bus_entry *e;
-	int ret = -EOPNOTSUPP;
-
-	preempt_disable_notrace();
-	ranges = rcu_dereference_sched(bus->ranges);
-	if (ranges) {
-		bus_for_each_match(ranges, e, addr) {
-			struct bus_device *dev = READ_ONCE(e->dev);
-
-			if (!dev || !dev->ops->write ||
-			    (dev->len ? e->last - addr < len - 1 : e->base != addr))
-				continue;
-			ret = dev->ops->write(vcpu, dev, addr, len, data);
-			if (!ret)
-				break;
-		}
-	}
-	preempt_enable_notrace();
-	return ret;
+	return bus_access(vcpu, bus, addr, len, data, NULL);
 }

@@ -16,21 +16,38 @@
 #include <keel/vendor.h>
 #include "io.h"
 
-enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len)
+/* A leaf that is not in the guest's table. */
+static noinline void cpuid_unlisted(struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
 	u32 a, b, c, d;
+
+	keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX], &a, &b, &c, &d);
+	gpr[GPR_RAX] = a;
+	gpr[GPR_RBX] = b;
+	gpr[GPR_RCX] = c;
+	gpr[GPR_RDX] = d;
+}
+
+enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len)
+{
+	const struct kvm_cpuid_entry2 *e;
+	u64 *gpr = vcpu->regs.gpr;
 
 	/* CPUID faulting */
 	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu) > 0) {
 		keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
 		return EXIT_AGAIN;
 	}
-	keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX], &a, &b, &c, &d);
-	gpr[GPR_RAX] = a;
-	gpr[GPR_RBX] = b;
-	gpr[GPR_RCX] = c;
-	gpr[GPR_RDX] = d;
+	e = keel_cpuid_find(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+	if (likely(e)) {
+		gpr[GPR_RAX] = e->eax;
+		gpr[GPR_RBX] = e->ebx;
+		gpr[GPR_RCX] = e->ecx;
+		gpr[GPR_RDX] = e->edx;
+	} else {
+		cpuid_unlisted(vcpu);
+	}
 	vcpu_advance(vcpu, len);
 	return EXIT_AGAIN;
 }
@@ -311,5 +328,6 @@ int keel_do_failed_entry(struct vcpu *vcpu, u64 reason)
 	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	vcpu->run->fail_entry.hardware_entry_failure_reason = reason;
 	vcpu->run->fail_entry.cpu = vcpu->cpu;
+	vcpu->origin.refused++;
 	return RUN_USER;
 }

@@ -561,14 +561,15 @@ enum emu_mode keel_insn_mode(struct vcpu *vcpu)
 {
 	u32 cs;
 
-	if (!vcpu_is_protected(vcpu))
-		return EMU_MODE_REAL;
 	cs = vcpu_cs(vcpu)->ar;
+	/* long mode is active only with protection on */
 	if (vcpu_is_long_mode(vcpu)) {
 		if (cs & SEG_L)
 			return EMU_MODE_LONG;
 		return cs & SEG_DB ? EMU_MODE_COMPAT32 : EMU_MODE_COMPAT16;
 	}
+	if (!vcpu_is_protected(vcpu))
+		return EMU_MODE_REAL;
 	if (vcpu_rflags(vcpu) & X86_EFLAGS_VM)
 		return EMU_MODE_VM86;
 	return cs & SEG_DB ? EMU_MODE_PROT32 : EMU_MODE_PROT16;

@@ -162,8 +162,8 @@ static unsigned int fetch_plain_move(struct vcpu *vcpu, u8 *insn, enum emu_mode 
 	return n && emu_decode_mov(insn, n, mode, mov) ? n : 0;
 }
 
-/* The fault's instruction as a plain move with its operand at @gpa, inside one page. */
-static bool decode_plain_move(struct vcpu *vcpu, const struct fault_exit *fault, struct emu_mov *mov)
+/* The fault's instruction as a plain move with its operand at @gpa, inside one page. Any mode. */
+static noinline bool decode_plain_move(struct vcpu *vcpu, const struct fault_exit *fault, struct emu_mov *mov)
 {
 	u8 fetched[EMU_MAX_INSN];
 	const u8 *insn = fault->insn;
@@ -185,14 +185,76 @@ static bool decode_plain_move(struct vcpu *vcpu, const struct fault_exit *fault,
 	return operand_begins_at(vcpu, insn, n, mode, fault->gpa);
 }
 
-static enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov)
+/* Decode 15 bytes of 64-bit code, and keep what they mean. */
+static noinline void decode_move(struct code_move *move, u64 low, u64 high)
+{
+	u8 bytes[EMU_MAX_INSN];
+
+	memcpy(bytes, &low, 8);
+	memcpy(bytes + 7, &high, 8);
+	move->low = low;
+	move->high = high;
+	if (emu_decode_mov(bytes, sizeof(bytes), EMU_MODE_LONG, &move->mov))
+		move->base = emu_mov_base(bytes);
+	else
+		move->mov.length = 0;
+}
+
+/* The fault's instruction where the same one, in 64-bit code, was decoded before. NULL: use decode_plain_move(). */
+static __always_inline const struct emu_mov *known_move(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	struct vcpu_code *code = &vcpu->code;
+	struct code_move *move;
+
+	/* bytes that the CPU gives may be fewer */
+	if (fault->insn || !keel_fetch_again(vcpu))
+		return NULL;
+	move = &code->move[vcpu->regs.rip % CODE_MOVES];
+	if (unlikely(move->low != code->low || move->high != code->high))
+		decode_move(move, code->low, code->high);
+	if (unlikely(!move->mov.length || move->mov.store != !!(fault->access & FAULT_WRITE)))
+		return NULL;
+	if (unlikely(offset_in_page(fault->gpa) + move->mov.size > PAGE_SIZE))
+		return NULL;
+	/* as operand_begins_at() */
+	if (!offset_in_page(fault->gpa) && (move->base < 0 || offset_in_page(vcpu_gpr(vcpu, move->base))))
+		return NULL;
+	return &move->mov;
+}
+
+/* A write went to a device at @gpa, which is in no slot and not the local APIC: is that one a doorbell? */
+static noinline void note_doorbell(struct vcpu *vcpu, gpa_t gpa)
+{
+	struct vcpu_doorbell *bell = &vcpu->bell;
+
+	bell->bus_generation = 0;
+	bell->dev = keel_bus_doorbell(&vcpu->vm->mmio, gpa, &bell->bus_generation);
+	if (!bell->dev) {
+		bell->bus_generation = 0;
+		return;
+	}
+	bell->gpa = gpa;
+	bell->apic_base = vcpu->apic_base;
+	/* keel_memory_is_hole() has just said so for these */
+	bell->slots_generation = vcpu->hole.generation;
+	bell->count = vcpu->hole.count;
+}
+
+static __always_inline enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
 {
 	u64 val;
+	int ret;
 
 	if (mov->reg == GPR_RSP)
 		vcpu_need(vcpu, RG_RSP);
 	val = emu_mov_value(mov, vcpu->regs.gpr);
-	if (!keel_device_write(vcpu, gpa, mov->size, &val)) {
+	if (is_apic)
+		ret = keel_lapic_mmio_write(vcpu, offset_in_page(gpa), mov->size, &val);
+	else
+		ret = keel_bus_write(vcpu, &vcpu->vm->mmio, gpa, mov->size, &val);
+	if (!ret) {
+		if (!is_apic)
+			note_doorbell(vcpu, gpa);
 		vcpu_advance(vcpu, mov->length);
 		return EXIT_AGAIN;
 	}
@@ -201,13 +263,18 @@ static enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct e
 	return EXIT_USER;
 }
 
-static enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov)
+static __always_inline enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
 {
 	u64 val = 0;
+	int ret;
 
 	if (mov->reg == GPR_RSP)
 		return EXIT_SLOW;
-	if (!keel_device_read(vcpu, gpa, mov->size, &val)) {
+	if (is_apic)
+		ret = keel_lapic_mmio_read(vcpu, offset_in_page(gpa), mov->size, &val);
+	else
+		ret = keel_bus_read(vcpu, &vcpu->vm->mmio, gpa, mov->size, &val);
+	if (!ret) {
 		emu_mov_load(mov, vcpu->regs.gpr, val);
 		vcpu_advance(vcpu, mov->length);
 		return EXIT_AGAIN;
@@ -219,18 +286,73 @@ static enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa, const struct em
 	return EXIT_USER;
 }
 
-enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+/* Is the address that of the doorbell in vcpu->bell, and nothing else there now? */
+static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
 {
-	struct emu_mov mov;
+	const struct vcpu_doorbell *bell = &vcpu->bell;
+	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+
+	return bell->gpa == gpa && bell->bus_generation && bell->bus_generation == READ_ONCE(vcpu->vm->mmio.generation) &&
+	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == slots->generation &&
+	       bell->count == smp_load_acquire(&slots->count);
+}
+
+static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	bool is_apic = keel_lapic_claims(vcpu, fault->gpa);
+	const struct emu_mov *mov;
+	struct emu_mov decoded;
 
 	if (fault->access & (FAULT_FETCH | FAULT_TABLE))
 		return EXIT_SLOW;
-	if (!keel_lapic_claims(vcpu, fault->gpa) && keel_memory_has_slot(vcpu, fault->gpa))
+	if (!is_apic && !keel_memory_is_hole(vcpu, fault->gpa))
 		return EXIT_SLOW;
 	/* while events wait the emulator's slow path sorts out what came first */
-	if (vcpu->events.injected.valid || !decode_plain_move(vcpu, fault, &mov))
+	if (vcpu->events.injected.valid)
 		return EXIT_SLOW;
-	return mov.store ? fast_store(vcpu, fault->gpa, &mov) : fast_load(vcpu, fault->gpa, &mov);
+	mov = known_move(vcpu, fault);
+	if (unlikely(!mov)) {
+		if (!decode_plain_move(vcpu, fault, &decoded))
+			return EXIT_SLOW;
+		mov = &decoded;
+	}
+	return mov->store ? fast_store(vcpu, fault->gpa, mov, is_apic) : fast_load(vcpu, fault->gpa, mov, is_apic);
+}
+
+enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	const struct emu_mov *mov;
+
+	/* of a doorbell only the instruction's length matters, once it is known to be a store that begins there */
+	if (is_known_doorbell(vcpu, fault->gpa) && fault->access == FAULT_WRITE && !vcpu->events.injected.valid) {
+		mov = known_move(vcpu, fault);
+		if (likely(mov && !vcpu->bell.dev->ops->write(vcpu, vcpu->bell.dev, fault->gpa, mov->size, NULL))) {
+			vcpu_advance(vcpu, mov->length);
+			return EXIT_AGAIN;
+		}
+	}
+	return fast_device(vcpu, fault);
+}
+
+/*
+ * Not an instruction touched that address but the delivery of an event: through an IDT, a task state segment or to a stack that
+ * is no memory. The event stays, for a launcher that puts memory there.
+ */
+static int delivery_failed(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	const struct event *e = &vcpu->events.injected;
+
+	keel_explain(vcpu->vm, vcpu->id, "event %u (type %u) cannot be delivered at rip %#llx: it needs %#llx, which is no memory",
+		     e->vector, e->type, vcpu_rip(vcpu), fault->gpa);
+	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, 4, (u64)e->vector | (u64)e->type << 8 | BIT_ULL(31),
+				   (u64)fault->access, fault->gpa, (u64)vcpu->cpu);
+}
+
+static int access_no_memory(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	if (unlikely(vcpu->events.injected.valid))
+		return delivery_failed(vcpu, fault);
+	return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
 }
 
 int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
@@ -238,7 +360,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 	int ret;
 
 	if (keel_lapic_claims(vcpu, fault->gpa))
-		return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+		return access_no_memory(vcpu, fault);
 
 	ret = keel_memory_fault(vcpu, fault->gpa, fault->access);
 	switch (ret) {
@@ -246,7 +368,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 		return RUN_RESUME;
 	case FAULT_MMIO:
 	case FAULT_MMIO_RO:
-		return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+		return access_no_memory(vcpu, fault);
 	case -EINTR:
 		/* the loop finds the signal */
 		return RUN_RESUME;

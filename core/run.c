@@ -309,7 +309,7 @@ bool keel_irq_ready(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 
-	return ev->user_irq < 0 && !ev->injected.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
+	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
 	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
 }
 

@@ -11,11 +11,10 @@
 #include <keel/vm.h>
 #include "table.h"
 
-/* The slot of @gfn or NULL. @slots may be NULL. Under RCU, slots_lock or memory.lock. Pairs with slots_append(). */
-static inline struct memslot *slots_find(const struct memslots *slots, gfn_t gfn)
+/* Number of the first of @count slots that begins above @gfn. */
+static inline unsigned int slots_above(const struct memslots *slots, unsigned int count, gfn_t gfn)
 {
-	unsigned int low = 0, high = slots ? smp_load_acquire(&slots->count) : 0;
-	struct memslot *slot;
+	unsigned int low = 0, high = count;
 
 	while (low < high) {
 		unsigned int mid = (low + high) / 2;
@@ -25,9 +24,18 @@ static inline struct memslot *slots_find(const struct memslots *slots, gfn_t gfn
 		else
 			low = mid + 1;
 	}
-	if (!low)
+	return low;
+}
+
+/* The slot of @gfn or NULL. @slots may be NULL. Under RCU, slots_lock or memory.lock. Pairs with slots_append(). */
+static inline struct memslot *slots_find(const struct memslots *slots, gfn_t gfn)
+{
+	unsigned int above = slots_above(slots, slots ? smp_load_acquire(&slots->count) : 0, gfn);
+	struct memslot *slot;
+
+	if (!above)
 		return NULL;
-	slot = slots->slot[low - 1];
+	slot = slots->slot[above - 1];
 	return gfn - slot->base < slot->npages ? slot : NULL;
 }
 

@@ -51,6 +51,7 @@ int keel_memory_init(struct vm *vm)
 	struct memory *mem = &vm->mem;
 
 	mutex_init(&mem->slots_lock);
+	mem->by_hva = RB_ROOT_CACHED;
 	xa_init_flags(&mem->ids, XA_FLAGS_ACCOUNT);
 	init_rwsem(&mem->users);
 	spin_lock_init(&mem->lock);
@@ -88,6 +89,7 @@ void keel_memory_destroy(struct vm *vm)
 	}
 	for (i = 0; slots && i < slots->count; i++)
 		slot_free(slots->slot[i]);
+	mem->by_hva = RB_ROOT_CACHED;
 	kvfree(slots);
 	RCU_INIT_POINTER(mem->slots, NULL);
 	xa_destroy(&mem->ids);
@@ -172,15 +174,22 @@ static bool slots_append(struct memory *mem, struct memslots *slots, struct mems
 		return false;
 	spin_lock(&mem->lock);
 	slots->slot[slots->count] = new;
+	interval_tree_insert(&new->by_hva, &mem->by_hva);
 	/* pairs with the acquire in slots_find() */
 	smp_store_release(&slots->count, slots->count + 1);
 	spin_unlock(&mem->lock);
 	return true;
 }
 
-static void slots_publish(struct memory *mem, struct memslots *old, struct memslots *new)
+/* Put array @new in the place of @old; it lacks @drop (or NULL) and has @add (or NULL). */
+static void slots_publish(struct memory *mem, struct memslots *old, struct memslots *new, struct memslot *drop,
+			  struct memslot *add)
 {
 	spin_lock(&mem->lock);
+	if (drop)
+		interval_tree_remove(&drop->by_hva, &mem->by_hva);
+	if (add)
+		interval_tree_insert(&add->by_hva, &mem->by_hva);
 	rcu_assign_pointer(mem->slots, new);
 	spin_unlock(&mem->lock);
 	if (old)
@@ -204,6 +213,8 @@ static struct memslot *slot_alloc(const struct kvm_userspace_memory_region *r, u
 	slot->base = r->guest_phys_addr >> PAGE_SHIFT;
 	slot->npages = r->memory_size >> PAGE_SHIFT;
 	slot->hva = r->userspace_addr;
+	slot->by_hva.start = slot->hva;
+	slot->by_hva.last = slot->hva + r->memory_size - 1;
 	slot->id = id;
 	slot->flags = r->flags;
 	if (!(r->flags & KVM_MEM_LOG_DIRTY_PAGES))
@@ -228,7 +239,7 @@ static int slots_update(struct memory *mem, struct memslot *old, struct memslot 
 		return -ENOMEM;
 	if (new && old && new->dirty && new->dirty == old->dirty)
 		old->dirty_moved = true;
-	slots_publish(mem, slots, next);
+	slots_publish(mem, slots, next, old, new);
 	return 0;
 }
 
@@ -347,6 +358,39 @@ bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa)
 	found = vcpu_find_slot(vcpu, mem_slots_rcu(&vcpu->vm->mem), gpa_to_gfn(gpa));
 	rcu_read_unlock();
 	return found;
+}
+
+/* Look @gfn up and remember the hole around it. */
+static noinline bool find_hole(struct vcpu_hole *hole, const struct memslots *slots, unsigned int count, gfn_t gfn)
+{
+	unsigned int above = slots_above(slots, count, gfn);
+
+	hole->base = above ? slots->slot[above - 1]->base + slots->slot[above - 1]->npages : 0;
+	hole->npages = 0;
+	if (gfn < hole->base)
+		return false;
+	/* behind the last slot it has no end, but must not reach around to the first */
+	hole->npages = (above < count ? slots->slot[above]->base : ~0ull) - hole->base;
+	hole->generation = slots->generation;
+	hole->count = count;
+	return true;
+}
+
+bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa)
+{
+	/* interrupts are off, so this is an RCU reader */
+	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+	const struct vcpu_hole *hole = &vcpu->hole;
+	gfn_t gfn = gpa_to_gfn(gpa);
+	unsigned int count;
+
+	if (unlikely(!slots))
+		return true;
+	/* pairs with slots_append(): slots added in place make a new count, all others a new generation */
+	count = smp_load_acquire(&slots->count);
+	if (likely(hole->generation == slots->generation && hole->count == count && gfn - hole->base < hole->npages))
+		return true;
+	return find_hole(&vcpu->hole, slots, count, gfn);
 }
 
 hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access)

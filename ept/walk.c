@@ -477,28 +477,128 @@ fault:
 	return 0;
 }
 
+/* Which record a page of code has. */
+static inline struct code_page *code_page(struct vcpu *vcpu, gva_t gva)
+{
+	return &vcpu->code.page[(gva >> PAGE_SHIFT) % CODE_PAGES];
+}
+
+/* What the record of @gva says when it is of this page and privilege. */
+static inline u64 code_key(gva_t gva, u32 access)
+{
+	return (gva & PAGE_MASK) | (access & WALK_USER ? 1 : 0);
+}
+
+/* Note how a page of 64-bit code was translated. Four entries at most: with five levels the walk is made each time. */
+static noinline void remember_page(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access, const struct walk_trace *t,
+				   const void __user *code)
+{
+	const struct vcpu_regs *r = &vcpu->regs;
+	struct code_page *page = code_page(vcpu, gva);
+	unsigned int i, level = t->top;
+
+	page->page = ~0ull;
+	if (t->top != CODE_LEVELS)
+		return;
+	for (i = 0; i < CODE_LEVELS; i++) {
+		void __user *user;
+
+		if (!view_user(view, vcpu, t->gpa[level], &user))
+			return;
+		page->entry[i] = (unsigned long)user;
+		page->value[i] = t->entry[level];
+		if (level > t->leaf)
+			level--;
+	}
+	page->cr3 = r->cr3;
+	page->cr4 = r->cr4;
+	page->efer = r->efer;
+	page->generation = view->slots->generation;
+	page->code = (unsigned long)code & PAGE_MASK;
+	page->page = code_key(gva, access);
+}
+
 /* Instruction bytes at @gva up to the end of its page. @access: WALK_USER or 0. Interrupts off, page faults off. */
 static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)
 {
+	struct walk_trace t;
 	struct slot_view view;
 	void __user *user;
 	struct walk walk;
 
 	/* interrupts are off, so this is an RCU reader */
 	view_init(&view, vcpu, rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled()));
-	if (walk_tables(vcpu, &view, gva, access | WALK_FETCH, &walk, WALK_NO_SLEEP, NULL))
+	if (walk_tables(vcpu, &view, gva, access | WALK_FETCH | WALK_NO_AD, &walk, WALK_NO_SLEEP, &t))
 		return 0;
-	return view_user(&view, vcpu, walk.gpa, &user) ? fetch_user(user, buf, max) : 0;
+	if (!view_user(&view, vcpu, walk.gpa, &user))
+		return 0;
+	if (vcpu->regs.efer & EFER_LMA)
+		remember_page(vcpu, &view, gva, access, &t, user);
+	return fetch_user(user, buf, max);
+}
+
+/*
+ * Make the walk of a remembered page again. It comes out as it did if the registers that it depends on and the entries are the same: in
+ * long mode with four levels these are CR3, CR4, EFER and the privilege, as CR0.WP is no matter of fetches. The launcher's
+ * addresses hold as long as no slot is changed; what it has unmapped faults.
+ */
+static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, u32 access, u64 *low, u64 *high)
+{
+	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+	const struct code_page *page = code_page(vcpu, gva);
+	const struct vcpu_regs *r = &vcpu->regs;
+	const u8 __user *code;
+	u64 a, b, c, d;
+
+	/* or the compiler computes it anew for each member */
+	OPTIMIZER_HIDE_VAR(page);
+	if (unlikely(page->page != code_key(gva, access) || page->cr3 != r->cr3 || page->cr4 != r->cr4 ||
+		     page->efer != r->efer || !slots || page->generation != slots->generation))
+		return false;
+	if (unlikely(offset_in_page(gva) > PAGE_SIZE - EMU_MAX_INSN || current->mm != vcpu->vm->mm))
+		return false;
+	code = (const u8 __user *)(page->code | offset_in_page(gva));
+	pagefault_disable();
+	__uaccess_begin_nospec();
+	unsafe_get_user(a, (u64 __user *)page->entry[0], fault);
+	unsafe_get_user(b, (u64 __user *)page->entry[1], fault);
+	unsafe_get_user(c, (u64 __user *)page->entry[2], fault);
+	unsafe_get_user(d, (u64 __user *)page->entry[3], fault);
+	unsafe_get_user(*low, (u64 __user *)code, fault);
+	unsafe_get_user(*high, (u64 __user *)(code + 7), fault);
+	__uaccess_end();
+	pagefault_enable();
+	return likely(a == page->value[0] && b == page->value[1] && c == page->value[2] && d == page->value[3]);
+fault:
+	__uaccess_end();
+	pagefault_enable();
+	return false;
+}
+
+bool keel_fetch_again(struct vcpu *vcpu)
+{
+	/* with RFLAGS, which completing the instruction asks for: all at once */
+	vcpu_need(vcpu, RG_RIP | RG_RFLAGS | RG_CR3 | RG_CR4 | RG_EFER | (vcpu->regs.valid & RG_SEG ? 0 : RG_CODE));
+	if (unlikely(!vcpu_is_64bit_code(vcpu)))
+		return false;
+	return fetch_again(vcpu, vcpu->regs.rip, vcpu_cpl(vcpu) == 3 ? WALK_USER : 0, &vcpu->code.low, &vcpu->code.high);
 }
 
 unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)
 {
 	unsigned int n, room;
+	u64 low, high;
 
+	max = min_t(unsigned int, max, EMU_MAX_INSN);
+	vcpu_need(vcpu, RG_CR3 | RG_CR4 | RG_EFER);
+	if (likely(max == EMU_MAX_INSN && fetch_again(vcpu, gva, access, &low, &high))) {
+		memcpy(buf, &low, 8);
+		memcpy(buf + 7, &high, 8);
+		return max;
+	}
 	if (unlikely(current->mm != vcpu->vm->mm))
 		return 0;
 	vcpu_need(vcpu, WALK_REGS);
-	max = min_t(unsigned int, max, EMU_MAX_INSN);
 	room = PAGE_SIZE - offset_in_page(gva);
 	pagefault_disable();
 	n = fetch_page(vcpu, gva, access, buf, max);

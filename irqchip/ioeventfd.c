@@ -43,8 +43,8 @@ static void ioeventfd_free_rcu(struct rcu_head *rcu)
 	ioeventfd_free(container_of(rcu, struct ioeventfd, rcu));
 }
 
-/* @len is 1, 2, 4 or 8. A @datamatch wider than that never matches. */
-static bool data_matches(const struct ioeventfd *p, unsigned int len, const void *data)
+/* @len is 1, 2, 4 or 8. A @datamatch wider than that never matches. Out of line: most ask for none. */
+static noinline bool data_matches(const struct ioeventfd *p, unsigned int len, const void *data)
 {
 	u64 val = 0;
 

@@ -13,6 +13,7 @@
 #include <linux/list.h>
 #include <asm/processor-flags.h>
 #include <asm/vmx.h>
+#include <keel/exit.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
 
@@ -130,6 +131,7 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
+ * @fault, @io: the exit in the inner loop, decoded; here and not on the stack, where each exit would pay for its guard
  */
 struct vmx_vcpu {
 	struct vcpu vcpu;		/* first: entry.S and the core rely on it */
@@ -159,6 +161,8 @@ struct vmx_vcpu {
 	int last_cpu;
 	int loaded_cpu;
 	struct list_head on_cpu;
+	struct fault_exit fault;
+	struct io_exit io;
 };
 
 #define SPEC_SWITCH	BIT_ULL(63)
@@ -259,6 +263,7 @@ int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
 void vmx_cpu_load(struct vmx_vcpu *vmx);
 void vmx_vmcs_release(struct vmx_vcpu *vmx);
+void vmx_vmcs_clear(struct vmx_vcpu *vmx);
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope);
@@ -291,6 +296,7 @@ extern void vmx_exit_point(void);
 
 /* regs.c */
 void vmx_regs_fetch(struct vcpu *vcpu, u32 groups);
+void vmx_code_fetch(struct vcpu_regs *r);
 void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups);
 int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic);
 void vmx_dr_load(struct vmx_vcpu *vmx);
@@ -313,7 +319,7 @@ int vmx_exit_db(struct vmx_vcpu *vmx, u32 info);
 int vmx_exit_step(struct vmx_vcpu *vmx);
 
 /* explain.c */
-void vmx_explain_entry(struct vmx_vcpu *vmx);
+void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error);
 
 /* exit.c */
 enum exit_verdict vmx_exit_fast(struct vcpu *vcpu);

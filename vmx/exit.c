@@ -27,6 +27,34 @@ static __always_inline unsigned int insn_length(void)
 	return vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 }
 
+/* RIP and RFLAGS, which every instruction that is served in the inner loop needs, without a way through vmx_regs_fetch(). */
+static __always_inline void fetch_insn(struct vcpu *vcpu)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+
+	if (unlikely(r->valid & (RG_RIP | RG_RFLAGS)))
+		return;
+	r->rip = vmcs_readl(GUEST_RIP);
+	r->rflags = vmcs_readl(GUEST_RFLAGS);
+	r->valid |= RG_RIP | RG_RFLAGS;
+}
+
+/* The same, and the length of the intercepted instruction. */
+static __always_inline unsigned int insn_begin(struct vcpu *vcpu)
+{
+	fetch_insn(vcpu);
+	return insn_length();
+}
+
+/* And where its mode and privilege matter, CS and CPL. */
+static __always_inline void fetch_code(struct vcpu *vcpu)
+{
+	if (!(vcpu->regs.valid & (RG_SEG | RG_CODE))) {
+		vmx_code_fetch(&vcpu->regs);
+		vcpu->regs.valid |= RG_CODE;
+	}
+}
+
 /* ---- decoding into neutral structs ---- */
 
 static __always_inline void decode_io(struct io_exit *io)
@@ -40,10 +68,8 @@ static __always_inline void decode_io(struct io_exit *io)
 	io->length = io->is_string ? 0 : insn_length();
 }
 
-static __always_inline void decode_fault(struct fault_exit *fault)
+static __always_inline void decode_fault(struct fault_exit *fault, u32 qual)
 {
-	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
-
 	fault->gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
 	if (qual & EPTQ_WRITE)
 		fault->access = FAULT_WRITE;
@@ -85,23 +111,23 @@ static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
 
 static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
 {
-	struct io_exit io;
-
-	decode_io(&io);
-	return keel_fast_io(&vmx->vcpu, &io);
+	fetch_insn(&vmx->vcpu);
+	decode_io(&vmx->io);
+	return keel_fast_io(&vmx->vcpu, &vmx->io);
 }
 
 static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 {
-	struct fault_exit fault;
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+	struct vcpu *vcpu = &vmx->vcpu;
 
 	vmx_event_interrupted(vmx);
-	decode_fault(&fault);
-	if (unlikely(vmx_apic_page_wanted(vmx, fault.gpa)))
+	decode_fault(&vmx->fault, qual);
+	if (unlikely(vmx_apic_page_wanted(vmx, vmx->fault.gpa)))
 		return EXIT_SLOW;
-	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
+	if (unlikely(qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
 		vmx_nmi_reblock(vmx);
-	return keel_fast_fault(&vmx->vcpu, &fault);
+	return keel_fast_fault(vcpu, &vmx->fault);
 }
 
 static enum exit_verdict fast_timer(struct vcpu *vcpu)
@@ -124,7 +150,13 @@ static enum exit_verdict fast_apic_access(struct vmx_vcpu *vmx)
 static enum exit_verdict fast_hlt(struct vmx_vcpu *vmx)
 {
 	vcpu_need(&vmx->vcpu, RG_SHADOW);
-	return keel_fast_hlt(&vmx->vcpu, insn_length());
+	return keel_fast_hlt(&vmx->vcpu, insn_begin(&vmx->vcpu));
+}
+
+static enum exit_verdict fast_hypercall(struct vcpu *vcpu)
+{
+	fetch_code(vcpu);
+	return keel_fast_hypercall(vcpu, insn_begin(vcpu));
 }
 
 /*
@@ -172,13 +204,13 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	switch (vmx->exit_reason) {
-	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_length());
-	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_length());
-	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_length());
+	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_begin(vcpu));
+	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_begin(vcpu));
+	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
 	case EXIT_REASON_EPT_VIOLATION:	return fast_fault(vmx);
 	case EXIT_REASON_HLT:		return fast_hlt(vmx);
-	case EXIT_REASON_VMCALL:	return keel_fast_hypercall(vcpu, insn_length());
+	case EXIT_REASON_VMCALL:	return fast_hypercall(vcpu);
 	case EXIT_REASON_EXTERNAL_INTERRUPT: return fast_intr(vmx);
 	case EXIT_REASON_INTERRUPT_WINDOW: return fast_irq_window(vmx);
 	case EXIT_REASON_NMI_WINDOW:	return fast_nmi_window(vmx);
@@ -208,7 +240,7 @@ static int slow_fault(struct vmx_vcpu *vmx)
 {
 	struct fault_exit fault;
 
-	decode_fault(&fault);
+	decode_fault(&fault, vmcs_readl(EXIT_QUALIFICATION));
 	if (vmx_apic_page_wanted(vmx, fault.gpa) && vmx_apic_page_map(vmx))
 		return RUN_RESUME;
 	return keel_do_fault(&vmx->vcpu, &fault);
@@ -354,16 +386,18 @@ static int slow_exception(struct vmx_vcpu *vmx)
 
 static int slow_pdptes(struct vmx_vcpu *vmx)
 {
+	vmx->vcpu.origin.refused++;
 	return vmx_pdptes_load(vmx, false) ? -EFAULT : RUN_RESUME;
 }
 
 static int slow_invalid(struct vmx_vcpu *vmx)
 {
+	vmx_explain_entry(vmx, 0);
 	if ((u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		keel_host_machine_check();
-	else
-		vmx_explain_entry(vmx);
 	vmx_inject_cancel(vmx);
+	/* a VMLAUNCH that fails this way does not count as one */
+	vmx_vmcs_clear(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, vmx->exit_reason);
 }
 
@@ -371,7 +405,7 @@ static int slow_vmfail(struct vmx_vcpu *vmx)
 {
 	u32 error = vmcs_read32(VM_INSTRUCTION_ERROR);
 
-	vmx_explain_entry(vmx);
+	vmx_explain_entry(vmx, error);
 	vmx_inject_cancel(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, error);
 }

@@ -64,12 +64,26 @@ static void write_segments(const struct vcpu_regs *r)
 	}
 }
 
-static u32 fetch_rights(unsigned int n)
+static __always_inline u32 fetch_rights(unsigned int n)
 {
 	u32 ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * n) & AR_DEFINED;
 
 	/* of an unusable segment only the DPL is defined */
 	return ar & SEG_UNUSABLE ? ar & (SEG_UNUSABLE | 3u << SEG_DPL_SHIFT) : ar;
+}
+
+/*
+ * vmx_code_fetch() - RG_CODE
+ */
+void vmx_code_fetch(struct vcpu_regs *r)
+{
+	struct segment *cs = &r->seg[SEG_CS];
+
+	cs->ar = fetch_rights(SEG_CS);
+	r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
+	/* in 64-bit code it is no part of any address; outside long mode L means nothing */
+	if (!(cs->ar & SEG_L) || !(r->efer & EFER_LMA) || !(r->valid & RG_EFER))
+		cs->base = vmcs_readl(GUEST_CS_BASE);
 }
 
 static void fetch_segment(struct vcpu_regs *r, unsigned int n)
@@ -296,6 +310,14 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct vcpu_regs *r = &vcpu->regs;
 
+	/* what a device access asks for, see keel_fetch_again() */
+	if (likely(groups == (RG_RIP | RG_RFLAGS | RG_CR3 | RG_CODE))) {
+		r->rip = vmcs_readl(GUEST_RIP);
+		r->rflags = vmcs_readl(GUEST_RFLAGS);
+		r->cr3 = vmcs_readl(GUEST_CR3);
+		vmx_code_fetch(r);
+		return;
+	}
 	if (groups & RG_RIP)
 		r->rip = vmcs_readl(GUEST_RIP);
 	if (groups & RG_RFLAGS)
@@ -315,8 +337,7 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
 	if (groups & RG_SEG) {
 		fetch_segments(r);
 	} else if (groups & RG_CODE) {
-		fetch_segment(r, SEG_CS);
-		r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
+		vmx_code_fetch(r);
 	}
 	if (groups & RG_DT)
 		fetch_tables(r);

@@ -26,6 +26,7 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
+#include "mutate.h"
 #include "control.h"
 
 static_assert(offsetof(struct vmx_vcpu, vcpu) == 0);
@@ -325,6 +326,7 @@ void vmx_enter(struct vcpu *vcpu)
 		native_write_cr2(r->cr2);
 	if (unlikely(vmx->spec))
 		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
+	vmx_mutate(vmx);
 
 	if (unlikely(vmx_run(r, &vmx->host.rsp, vmx->launched, vmx->spec))) {
 		vmx->exit_reason = EXIT_VMFAIL;

@@ -31,7 +31,7 @@ struct bus_ops {
  * @ops: callbacks
  * @base: first address
  * @len: size of the range; 0 matches an access of any length that begins at @base (ioeventfd without length)
- * @any_data: writes of any value and any length are taken, so the caller need not know the data (fast doorbells)
+ * @any_data: writes of any value and any length are taken, so that the caller may give NULL for the data (doorbells)
  */
 struct bus_device {
 	const struct bus_ops *ops;
@@ -44,6 +44,7 @@ struct bus_range;
 
 struct bus {
 	struct bus_range __rcu *ranges;	/* sorted by base; NULL when empty */
+	u64 generation;			/* number of changes so far */
 };
 
 /* Changes to all buses are serialised by one mutex inside core/bus.c. */
@@ -55,8 +56,12 @@ void keel_bus_remove(struct bus *bus, struct bus_device *dev);
 void keel_bus_destroy(struct bus *bus);
 /* Does a device claim the address at all? Lockless; interrupts may be off. */
 bool keel_bus_claims(struct bus *bus, gpa_t addr);
-/* The device at @addr whose any_data is set and that takes a write of @len (0: unknown), else NULL. Under RCU or irqs off. */
-struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr);
+/*
+ * The device that is asked first about a write to @addr, if its any_data is set and it begins there, else NULL. The answer holds as
+ * long as bus.generation is what was put into @generation. Preemption off.
+ */
+struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generation);
+
 int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, void *data);
 int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *data);
 

@@ -12,6 +12,7 @@
 #ifndef KEEL_MEMORY_H
 #define KEEL_MEMORY_H
 
+#include <linux/interval_tree.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
@@ -28,6 +29,7 @@ struct memslot {
 	u32 flags;			/* KVM_MEM_* */
 	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context */
 	bool dirty_moved;		/* a successor owns the bitmap */
+	struct interval_tree_node by_hva;	/* in memory.by_hva while published */
 	struct rcu_head rcu;
 };
 
@@ -46,6 +48,7 @@ struct memory_notifier;
  * struct memory - guest memory of one VM
  * @slots: current slots; RCU; published under @slots_lock and @lock. NULL until the first slot.
  * @slots_lock: serialises slot changes and dirty-log reads; outside @lock
+ * @by_hva: the same slots by launcher address, where they may overlap; changed with @slots; @lock
  * @ids: slot number -> slot; @slots_lock
  * @users: held for reading by accesses that sleep with a slot's address in hand; removing a slot waits for them
  * @lock: second-level tables, dirty protection, @invalidate_*
@@ -60,6 +63,7 @@ struct memory_notifier;
  */
 struct memory {
 	struct memslots __rcu *slots;
+	struct rb_root_cached by_hva;
 	struct mutex slots_lock;
 	struct xarray ids;
 	struct rw_semaphore users;
@@ -105,6 +109,8 @@ int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);
 
 /* Is there a slot at @gpa? Any context (RCU inside). */
 bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
+/* The same on the vCPU's own thread with interrupts off; for device accesses, which hit the same hole again and again. */
+bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa);
 
 /*
  * A page at the local APIC's usual address, by which the CPU recognises accesses to it. It is mapped while nobody blocks it, until
@@ -180,7 +186,12 @@ int keel_write_virt(struct vcpu *vcpu, gva_t gva, const void *data, unsigned int
  * Return: number of bytes, 0 when not to be had without sleeping. Interrupts off.
  */
 unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max);
-/* The same for a backend that knows the linear address and the privilege by itself. @access: WALK_USER or 0. */
+/*
+ * The 15 bytes at RIP of 64-bit code to vcpu->code.low and .high, where a page of code that was fetched from before translates as it
+ * did then. False: use keel_fetch_atomic(). Interrupts off.
+ */
+bool keel_fetch_again(struct vcpu *vcpu);
+/* keel_fetch_atomic() for a backend that knows the linear address and the privilege by itself. @access: WALK_USER or 0. */
 unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max);
 
 #endif

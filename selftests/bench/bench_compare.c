@@ -2,7 +2,8 @@
 /*
  * Two results of keel_bench side by side: operation, stock, keel, ratio and a
  * bar of the ratio (a full line of 20 is the stock figure), and the same as
- * JSON. It reads keel_bench's own output, one row a line.
+ * JSON. It reads keel_bench's own output, one row a line. A row that only one of
+ * them has is a failure.
  *
  * usage: bench_compare [-o FILE.json] STOCK.json KEEL.json
  */
@@ -50,10 +51,14 @@ static const struct result *find(const struct results *r, const char *name)
 	return NULL;
 }
 
+static unsigned long long milli(const struct result *s, const struct result *k)
+{
+	return s->value ? k->value * 1000 / s->value : 0;
+}
+
 static void print_row(const struct result *s, const struct result *k)
 {
-	unsigned long long milli = s->value ? k->value * 1000 / s->value : 0;
-	unsigned long long len = milli * BAR / 1000;
+	unsigned long long ratio = milli(s, k), len = ratio * BAR / 1000;
 	char bar[2 * BAR + 1];
 
 	if (len > 2 * BAR)
@@ -61,14 +66,14 @@ static void print_row(const struct result *s, const struct result *k)
 	memset(bar, '#', len);
 	bar[len] = 0;
 	printf("%-50s %10llu %10llu %3llu.%02llu  %s\n", s->name, s->value, k->value,
-	       milli / 1000, milli % 1000 / 10, bar);
+	       ratio / 1000, ratio % 1000 / 10, bar);
 }
 
 int main(int argc, char **argv)
 {
 	static struct results stock, keel;
 	const char *out = "/dev/null", *sep = "";
-	int i, first = 1;
+	int i, first = 1, missing = 0;
 	FILE *f;
 
 	if (argc == 5 && !strcmp(argv[1], "-o")) {
@@ -89,13 +94,16 @@ int main(int argc, char **argv)
 	for (i = 0; i < stock.n; i++) {
 		const struct result *s = &stock.row[i], *k = find(&keel, s->name);
 
-		if (!k)
+		if (!k) {
+			printf("%-50s %10llu    nothing\n", s->name, s->value);
+			missing++;
 			continue;
+		}
 		print_row(s, k);
-		fprintf(f, "%s{ \"operation\": \"%s\", \"unit\": \"%s\", \"stock\": %llu, \"keel\": %llu }",
-			sep, s->name, s->unit, s->value, k->value);
+		fprintf(f, "%s{ \"operation\": \"%s\", \"unit\": \"%s\", \"stock\": %llu, \"keel\": %llu, \"ratio\": %llu.%03llu }",
+			sep, s->name, s->unit, s->value, k->value, milli(s, k) / 1000, milli(s, k) % 1000);
 		sep = ",\n";
 	}
 	fprintf(f, "\n] }\n");
-	return fclose(f) ? 1 : 0;
+	return fclose(f) || missing || keel.n != stock.n ? 1 : 0;
 }

@@ -6,7 +6,10 @@
  * kept, since a host timer tick inside a batch only ever adds. It is a count of
  * host instructions, not time.
  *
- * usage: keel_bench [-o FILE.json] [ROW]...
+ * With --trace a row's operation runs a few times more, each time between two instructions that stop
+ * Bochs's debugger (magic_break), for trace_exit.
+ *
+ * usage: keel_bench [-o FILE.json | --trace] [ROW]...
  */
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -25,13 +28,21 @@
 #define TOUCH_GPA	0x40000000ULL
 #define TOUCH_PAGES	512UL	/* a batch: one page of last-level entries */
 #define V		0x61
+#define TRACES		3	/* as in selftests/lab/trace_exit */
 
 static u64 ticks[BATCHES];
 
 /* --- guest: one function per operation --------------------------------------- */
 
+/* Bochs's own sign for its debugger; nothing to other machines. */
+static inline void magic_break(void)
+{
+	asm volatile("xchg %%bx, %%bx" : : : "memory");
+}
+
+/* @traced: how often the operation runs once more between two magic breaks */
 #define GUEST_OP(name, setup, body)					\
-	static void op_##name(u64 arg)					\
+	static void op_##name(u64 traced)				\
 	{								\
 		u64 b, i, t;						\
 									\
@@ -43,6 +54,11 @@ static u64 ticks[BATCHES];
 				asm volatile("" : : : "memory");	\
 			}						\
 			ticks[b] = rdtsc() - t;				\
+		}							\
+		for (b = 0; b < traced; b++) {				\
+			magic_break();					\
+			body;						\
+			magic_break();					\
 		}							\
 	}
 
@@ -219,7 +235,7 @@ static u64 best_of(const u64 *t)
 }
 
 /* Ticks of the best batch. */
-static u64 run_op(const struct row *row, void *op)
+static u64 run_op(const struct row *row, void *op, u64 arg)
 {
 	struct vm *vm = vm_create(VM_GUEST | VM_PIT);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, op);
@@ -228,7 +244,7 @@ static u64 run_op(const struct row *row, void *op)
 	add_eventfds(vm);
 	if (row->kind != LOOP)
 		add_touch_slot(vm, row->kind);
-	vcpu_args(vcpu, row->arg, 0, 0);
+	vcpu_args(vcpu, arg, 0, 0);
 	run_to_ucall(vcpu);
 	best = best_of(*GUEST_VAR(vm, ticks));
 	vcpu_destroy(vcpu);
@@ -242,13 +258,35 @@ static void make_vm(struct vm **vm, struct vcpu **vcpu, u64 vcpus)
 	*vcpu = vcpus ? vcpu_create(*vm, 0) : NULL;
 }
 
-/* CPU time of this task in ns, which are instructions at the 1 GHz of icount. */
-static u64 on_cpu(void)
+static u64 ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* TSC ticks, that is instructions, in a microsecond of the host's clock: 1000 under icount, 50 in Bochs. */
+static u64 ticks_per_us(void)
+{
+	static u64 rate;
+	u64 t, start;
+
+	if (rate)
+		return rate;
+	start = ns(CLOCK_MONOTONIC_RAW);
+	t = rdtsc();
+	do {
+		rate = ns(CLOCK_MONOTONIC_RAW) - start;
+	} while (rate < 20000000);
+	rate = ((rdtsc() - t) * 1000 + rate / 2) / rate;
+	return rate;
+}
+
+/* CPU time of this task in instructions. */
+static u64 on_cpu(void)
+{
+	return ns(CLOCK_THREAD_CPUTIME_ID) * ticks_per_us() / 1000;
 }
 
 /* The elapsed figure has waiting in it (grace periods), the other has not. */
@@ -307,10 +345,10 @@ static u64 measure(const struct row *row)
 		return measure_memory(row->arg);
 	case LOOP:
 		if (!empty)
-			empty = run_op(&none, op_empty);
-		return (run_op(row, row->op) - empty) / OPS;
+			empty = run_op(&none, op_empty, 0);
+		return (run_op(row, row->op, 0) - empty) / OPS;
 	default:
-		return run_op(row, row->op) / TOUCH_PAGES;
+		return run_op(row, row->op, row->arg) / TOUCH_PAGES;
 	}
 }
 
@@ -322,6 +360,23 @@ static int is_wanted(int argc, char **argv, int first, const char *name)
 		if (strstr(name, argv[i]))
 			return 1;
 	return first >= argc;
+}
+
+/* Each wanted row's name, then its operation TRACES times between magic breaks. The empty one comes first, to be subtracted. */
+static int trace(int argc, char **argv)
+{
+	static const struct row none = { .name = "nothing", .kind = LOOP };
+	size_t i;
+
+	printf("trace: %s\n", none.name);
+	run_op(&none, op_empty, TRACES);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].kind != LOOP || !is_wanted(argc, argv, 2, rows[i].name))
+			continue;
+		printf("trace: %s\n", rows[i].name);
+		run_op(&rows[i], rows[i].op, TRACES);
+	}
+	return KSFT_PASS;
 }
 
 int main(int argc, char **argv)
@@ -336,6 +391,8 @@ int main(int argc, char **argv)
 		printf("%llu\n", (unsigned long long)rdtsc());
 		return 0;
 	}
+	if (argc > 1 && !strcmp(argv[1], "--trace"))
+		return trace(argc, argv);
 	if (argc > 2 && !strcmp(argv[1], "-o")) {
 		out = argv[2];
 		first = 3;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Measure both modules in one boot and print them side by side. Run as root in an
 # emulated host whose TSC counts instructions, booted with mitigations=off, with
-# kvm-amd.ko and keel.ko known to modprobe and no VM running.
+# kvm-amd.ko or kvm-intel.ko and keel.ko known to modprobe and no VM running.
 #
 # usage: run_bench [-o FILE.json] [ROW]...
 #

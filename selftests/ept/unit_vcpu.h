@@ -22,6 +22,7 @@
 #define RG_CR4		0u
 #define RG_EFER		0u
 #define RG_SEG		0u
+#define RG_CODE		0u
 #define SEG_L		BIT(13)
 #define GUEST_HAS_GBPAGES BIT(12)
 #define seg_dpl(s)	(((s)->ar >> 5) & 3)
@@ -37,6 +38,19 @@ struct segment {
 struct vcpu_regs {
 	u64 rip, rflags, cr0, cr3, cr4, efer;
 	struct segment seg[NR_SEGS];
+	u32 valid;
+};
+
+#define CODE_PAGES	4
+#define CODE_LEVELS	4
+
+struct code_page {
+	u64 page;
+	u64 cr3, cr4, efer;
+	u64 generation;
+	unsigned long code;
+	unsigned long entry[CODE_LEVELS];
+	u64 value[CODE_LEVELS];
 };
 
 struct vm {
@@ -54,6 +68,10 @@ struct vcpu {
 	u32 pkru;
 	struct memslot *last_slot_hint;
 	u64 last_slot_generation;
+	struct {
+		u64 low, high;
+		struct code_page page[CODE_PAGES];
+	} code;
 };
 
 static inline void vcpu_need(struct vcpu *vcpu, u32 groups)

@@ -496,6 +496,86 @@ static void test_fetch(void)
 	ASSERT(!memcmp(buf, want, 15), "bytes differ after a wrap");
 }
 
+/* What makes a remembered page of code untrue, and what it must fetch then; each row begins with a page that was fetched before. */
+static void change_nothing(void) { }
+static void change_pte(void) { set_entry(LONG4, 1, 0x3000, 0x8000 | ALL); }
+static void change_pde(void) { set_entry(LONG4, 2, 0x3000, PS | ALL); }
+static void change_present(void) { set_entry(LONG4, 1, 0x3000, 0x10000 | (ALL & ~P)); }
+static void change_rights(void) { set_entry(LONG4, 3, 0x3000, NX | ALL); }
+static void change_top(void) { set_entry(LONG4, 4, 0x3000, 0); }
+static void change_cr3(void) { vcpu.regs.cr3 += 0x7000; }
+static void change_cr4(void) { vcpu.regs.cr4 |= BIT(20); }
+static void change_user(void) { vcpu.regs.seg[SEG_SS].ar = 3 << 5; }
+static void change_slots(void) { slots->generation++; }
+static void change_code(void) { ram[0x10000] = 0x77; }
+static void change_code_out(void) { out[0x10] = true; }
+static void change_mm(void) { current->mm = NULL; }
+static void change_mode(void) { vcpu.regs.seg[SEG_CS].ar = 0; }
+
+static const struct {
+	const char *name;
+	void (*change)(void);
+	bool again;		/* keel_fetch_again() still does it */
+	unsigned int n;		/* what keel_fetch_atomic() then gets, and its first byte */
+	u8 first;
+} changes[] = {
+	{ "nothing", change_nothing, true, 15, 0x11 },
+	{ "the code", change_code, true, 15, 0x77 },
+	{ "the last entry", change_pte, false, 15, 0x22 },
+	{ "a large page", change_pde, false, 15, (PS | ALL) & 0xff },	/* where the tables are */
+	{ "not present", change_present, false, 0, 0 },
+	{ "no execution", change_rights, false, 0, 0 },
+	{ "the first entry", change_top, false, 0, 0 },
+	{ "CR3", change_cr3, false, 0, 0 },
+	{ "SMEP on a user page", change_cr4, false, 0, 0 },
+	{ "user mode, user page", change_user, false, 15, 0x11 },
+	{ "slots", change_slots, false, 15, 0x11 },
+	{ "code page out", change_code_out, false, 0, 0 },
+	{ "another address space", change_mm, false, 0, 0 },
+};
+
+static void test_fetch_again(void)
+{
+	unsigned int i;
+	u8 buf[16];
+
+	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		memset(out, 0, sizeof(out));
+		map_two(LONG4);
+		ram[0x10000] = 0x11;
+		ram[0x8000] = 0x22;
+		vcpu.regs.efer |= EFER_NX;
+		vcpu.regs.cr4 &= ~BIT(20);
+		vcpu.regs.rip = 0x3000;
+		vcpu.regs.seg[SEG_CS].ar = SEG_L;
+		vcpu.regs.seg[SEG_SS].ar = 0;
+		memset(&vcpu.code, 0xff, sizeof(vcpu.code));
+		test_note("%s", changes[i].name);
+		CHECK_EQ("not fetched before", 0, keel_fetch_again(&vcpu));
+		CHECK_EQ("fetched", 15, keel_fetch_atomic(&vcpu, buf, 15));
+		CHECK_EQ("again", 1, keel_fetch_again(&vcpu));
+		CHECK_EQ("its first byte", 0x11, vcpu.code.low & 0xff);
+		changes[i].change();
+		CHECK_EQ("again after the change", changes[i].again, keel_fetch_again(&vcpu));
+		if (changes[i].again)
+			CHECK_EQ("first byte then", changes[i].first, vcpu.code.low & 0xff);
+		CHECK_EQ("fetched after the change", changes[i].n, keel_fetch_atomic(&vcpu, buf, 15));
+		if (changes[i].n)
+			CHECK_EQ("first byte fetched then", changes[i].first, buf[0]);
+		current->mm = &mm;
+	}
+	/* the last 14 bytes of a page are not enough, and other modes are none of its business */
+	map_two(LONG4);
+	vcpu.regs.seg[SEG_CS].ar = SEG_L;
+	vcpu.regs.rip = 0x3ff2;
+	CHECK_EQ("fetched at the end", 15, keel_fetch_atomic(&vcpu, buf, 15));
+	CHECK_EQ("not again", 0, keel_fetch_again(&vcpu));
+	vcpu.regs.rip = 0x3ff1;
+	CHECK_EQ("a byte earlier", 1, keel_fetch_again(&vcpu));
+	change_mode();
+	CHECK_EQ("compatibility mode", 0, keel_fetch_again(&vcpu));
+}
+
 static const struct test_case cases[] = {
 	{ "translate", test_translate },
 	{ "faults", test_faults },
@@ -506,6 +586,7 @@ static const struct test_case cases[] = {
 	{ "memory", test_memory },
 	{ "copy", test_copy },
 	{ "fetch", test_fetch },
+	{ "fetch_again", test_fetch_again },
 };
 
 TEST_MAIN(cases)

@@ -62,7 +62,7 @@ struct vcpu *model_add_vcpu(struct model *m, u32 id)
 	ASSERT_EQ(keel_lapic_create(vcpu), 0);
 	keel_lapic_reset(vcpu, false);
 	m->vm.vcpus[m->nr++] = vcpu;
-	m->vm.nr_vcpus = m->vm.nr_created = m->nr;
+	m->vm.nr_vcpus = m->nr;
 	keel_lapic_publish(vcpu);
 	lapic_put(vcpu, APIC_SPIV, 0x1ff);
 	return vcpu;

@@ -38,6 +38,7 @@ typedef int64_t s64;
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define __ffs(x)		((unsigned int)__builtin_ctzl(x))
+#define OPTIMIZER_HIDE_VAR(x)	asm("" : "+r" (x))
 #define __user
 #define __rcu
 
@@ -92,6 +93,8 @@ struct rw_semaphore { int unused; };
 typedef struct { int unused; } spinlock_t;
 struct rcu_head { void *unused; };
 struct xarray { int unused; };
+struct rb_root_cached { int unused; };
+struct interval_tree_node { unsigned long start, last; };
 typedef struct { u64 pte; } pte_t;
 struct mm_struct { int unused; };
 struct task_struct { struct mm_struct *mm; };

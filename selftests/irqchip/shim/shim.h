@@ -247,7 +247,7 @@ struct vcpu {
 
 struct vm {
 	struct vcpu *vcpus[64];
-	unsigned int nr_vcpus, nr_created;
+	unsigned int nr_vcpus;
 	u32 bsp_id;
 	struct bus pio, mmio;
 	enum irqchip_mode irq_mode;
@@ -262,6 +262,7 @@ extern struct vendor_caps keel_caps;
 #define vm_for_each_vcpu(vm, i, vcpu) \
 	for ((i) = 0; (i) < (vm)->nr_vcpus && ((vcpu) = (vm)->vcpus[i]); (i)++)
 
+static inline enum irqchip_mode vm_irq_mode(const struct vm *vm) { return vm->irq_mode; }
 static inline void vcpu_request(struct vcpu *vcpu,
 				unsigned int req) { set_bit(req, &vcpu->requests); }
 static inline void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags)
