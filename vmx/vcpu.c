@@ -96,12 +96,15 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	vmx_intercepts_changed(vcpu);
 }
 
-/* SPEC_CTRL is switched around the guest when the two values differ. */
+/*
+ * SPEC_CTRL is switched around the guest when the two values differ. Where the host protects itself by IBRS it must be written after
+ * every exit, changed or not: only the write keeps predictions made in less privileged modes out.
+ */
 static void spec_ctrl_prepare(struct vmx_vcpu *vmx)
 {
 	u64 guest = vmx->vcpu.msrs.spec_ctrl;
 
-	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && guest != keel_host_spec_ctrl())
+	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && (guest != keel_host_spec_ctrl() || boot_cpu_has(X86_FEATURE_KERNEL_IBRS)))
 		vmx->spec = keel_host_spec_ctrl() | SPEC_SWITCH;
 	else
 		vmx->spec = 0;
