@@ -78,8 +78,18 @@ static __always_inline void decode_fault(struct fault_exit *fault, u32 qual)
 		fault->access |= FAULT_PRESENT;
 	if ((qual & (EPTQ_LINEAR | EPTQ_FINAL)) == EPTQ_LINEAR)
 		fault->access |= FAULT_TABLE;
-	fault->insn = NULL;
-	fault->insn_len = 0;
+}
+
+/*
+ * Look whether the exit cut the delivery of an event short. After an exit of a kind that can (SDM, "Information for VM Exits That Occur
+ * During Event Delivery").
+ */
+static __always_inline void event_interrupted(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & VECTORING_INFO_VALID_MASK))
+		vmx_event_give_back(vmx, info);
 }
 
 /* ---- fast ---- */
@@ -98,7 +108,7 @@ static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
 		host_nmi();
 		return EXIT_AGAIN;
 	}
-	vmx_event_interrupted(vmx);
+	event_interrupted(vmx);
 	if ((info & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) {
 		keel_host_machine_check();
 		return EXIT_AGAIN;
@@ -120,7 +130,7 @@ static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
 	struct vcpu *vcpu = &vmx->vcpu;
 
-	vmx_event_interrupted(vmx);
+	event_interrupted(vmx);
 	decode_fault(&vmx->fault, qual);
 	if (unlikely(qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
 		vmx_nmi_reblock(vmx);
@@ -184,12 +194,14 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	/* without jump tables the switch is a tree of compares: devices and memory first */
+	if (vmx->exit_reason == EXIT_REASON_EPT_VIOLATION)
+		return fast_fault(vmx);
 	switch (vmx->exit_reason) {
 	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
-	case EXIT_REASON_EPT_VIOLATION:	return fast_fault(vmx);
 	case EXIT_REASON_HLT:		return fast_hlt(vmx);
 	case EXIT_REASON_VMCALL:	return fast_hypercall(vcpu);
 	case EXIT_REASON_EXTERNAL_INTERRUPT: return fast_intr(vmx);
@@ -213,7 +225,7 @@ static int slow_io(struct vmx_vcpu *vmx)
 
 static int slow_fault(struct vmx_vcpu *vmx)
 {
-	struct fault_exit fault;
+	struct fault_exit fault = { };
 
 	decode_fault(&fault, vmcs_readl(EXIT_QUALIFICATION));
 	return keel_do_fault(&vmx->vcpu, &fault);

@@ -73,7 +73,7 @@ static __always_inline u32 fetch_rights(unsigned int n)
 }
 
 /*
- * vmx_code_fetch() - RG_CODE
+ * vmx_code_fetch() - RG_CODE; RG_EFER is always valid
  */
 void vmx_code_fetch(struct vcpu_regs *r)
 {
@@ -82,7 +82,7 @@ void vmx_code_fetch(struct vcpu_regs *r)
 	cs->ar = fetch_rights(SEG_CS);
 	r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
 	/* in 64-bit code it is no part of any address; outside long mode L means nothing */
-	if (!(cs->ar & SEG_L) || !(r->efer & EFER_LMA) || !(r->valid & RG_EFER))
+	if (!(cs->ar & SEG_L) || !(r->efer & EFER_LMA))
 		cs->base = vmcs_readl(GUEST_CS_BASE);
 }
 
