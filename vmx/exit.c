@@ -125,16 +125,28 @@ static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
 	return keel_fast_io(&vmx->vcpu, &vmx->io);
 }
 
-static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
+/* It came in the delivery of an event, or of an IRET that had ended the block of NMIs. */
+static noinline enum exit_verdict fast_fault_rare(struct vmx_vcpu *vmx, u32 vectoring, u32 qual)
 {
-	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
 	struct vcpu *vcpu = &vmx->vcpu;
 
-	event_interrupted(vmx);
-	decode_fault(&vmx->fault, qual);
-	if (unlikely(qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
+	if (vectoring & VECTORING_INFO_VALID_MASK)
+		vmx_event_give_back(vmx, vectoring);
+	if ((qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
 		vmx_nmi_reblock(vmx);
 	return keel_fast_fault(vcpu, &vmx->fault);
+}
+
+/* Out of line, so that it needs no frame. */
+static noinline enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
+{
+	u32 vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+
+	decode_fault(&vmx->fault, qual);
+	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK) || unlikely(qual & NMI_UNBLOCKED_BY_IRET))
+		return fast_fault_rare(vmx, vectoring, qual);
+	return keel_fast_fault(&vmx->vcpu, &vmx->fault);
 }
 
 /* Whether an event wakes the guest depends on the shadow of an STI, which ends with the HLT. */
