@@ -26,12 +26,13 @@ help:
 	@echo
 	@echo '  make demo       install what is needed, build, boot Debian in a Keel VM in an emulated host'
 	@echo '  make check      install what is needed, build for every supported kernel, run all tests'
+	@echo '  make check-models  the tests on every CPU model that Bochs has and Debian boots on, VMX and SVM; a table'
 	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX'
 	@echo '  make bench-vmx  only on VMX, and the VMREADs, VMWRITEs, ... of an exit'
 	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1, on stock KVM and on Keel'
 	@echo
 	@echo '  make all        the module and the launcher'
-	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one that can enter broken VMCBs'
+	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one that can enter broken VMCBs and VMCSs'
 	@echo '  make launcher   userspace/keel'
 	@echo '  make install    module, launcher and man page into this machine'
 	@echo '  make clean      remove the build directory'

@@ -52,9 +52,9 @@ static long call_vm(const struct ioctl_row *row, void *object, void *arg, unsign
 	struct vm *vm = object;
 	long ret;
 
-	if ((row->flags & ROW_IRQCHIP) && READ_ONCE(vm->irq_mode) == IRQCHIP_NONE)
+	if ((row->flags & ROW_IRQCHIP) && vm_irq_mode(vm) == IRQCHIP_NONE)
 		return -ENXIO;
-	if ((row->flags & ROW_KERNEL_CHIP) && READ_ONCE(vm->irq_mode) != IRQCHIP_KERNEL)
+	if ((row->flags & ROW_KERNEL_CHIP) && vm_irq_mode(vm) != IRQCHIP_KERNEL)
 		return -ENXIO;
 	if (!(row->flags & ROW_LOCK))
 		return row->handler(vm, arg, raw);

@@ -10,6 +10,7 @@
 #include <asm/mce.h>
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
+#include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -44,6 +45,7 @@ DIRECT(vcpu, keel_lapic_set_state, struct kvm_lapic_state)
 static long vcpu_nmi(void *object, void *arg, unsigned long raw)
 {
 	keel_queue_nmi(object);
+	keel_origin_note(object, BY_NMI, RG_EVENT);
 	return 0;
 }
 
@@ -96,7 +98,11 @@ static int host_msr_get(struct vcpu *vcpu, u32 msr, u64 *val)
 
 static int host_msr_set(struct vcpu *vcpu, u32 msr, u64 *val)
 {
-	return keel_msr_set(vcpu, msr, *val, MSR_FROM_HOST);
+	int ret = keel_msr_set(vcpu, msr, *val, MSR_FROM_HOST);
+
+	if (!ret)
+		keel_origin_note_msr(vcpu, msr);
+	return ret;
 }
 
 static long vcpu_get_msrs(void *object, void *arg, unsigned long raw)
@@ -152,7 +158,7 @@ static long vcpu_set_cpuid2(void *object, void *arg, unsigned long raw)
 	if (head->nent > MAX_CPUID_ENTRIES)
 		return -E2BIG;
 	if (head->nent) {
-		entries = vmemdup_user(user->entries, array_size(head->nent, sizeof(*entries)));
+		entries = keel_vmemdup_user_account(user->entries, head->nent, sizeof(*entries));
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}

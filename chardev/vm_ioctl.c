@@ -132,7 +132,7 @@ DIRECT(vm, keel_coalesced_unregister, struct kvm_coalesced_mmio_zone)
 
 static long vm_create_pit(void *object, void *arg, unsigned long raw)
 {
-	struct kvm_pit_config config = { };
+	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
 	return keel_pit_create(object, &config);
 }
@@ -174,7 +174,7 @@ static long vm_set_gsi_routing(void *object, void *arg, unsigned long raw)
 	struct vm *vm = object;
 	long ret;
 
-	if (READ_ONCE(vm->irq_mode) == IRQCHIP_NONE || head->nr > MAX_IRQ_ROUTES || head->flags)
+	if (vm_irq_mode(vm) == IRQCHIP_NONE || head->nr > MAX_IRQ_ROUTES || head->flags)
 		return -EINVAL;
 	if (head->nr) {
 		entries = vmemdup_user(user->entries, array_size(head->nr, sizeof(*entries)));
@@ -191,7 +191,7 @@ static long vm_signal_msi(void *object, void *arg, unsigned long raw)
 	const struct kvm_msi *msi = arg;
 	struct vm *vm = object;
 
-	if (READ_ONCE(vm->irq_mode) == IRQCHIP_NONE || (msi->flags & ~KVM_MSI_VALID_DEVID))
+	if (vm_irq_mode(vm) == IRQCHIP_NONE || (msi->flags & ~KVM_MSI_VALID_DEVID))
 		return -EINVAL;
 	return keel_signal_msi(vm, msi);
 }

@@ -235,6 +235,39 @@ struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generatio
 	return NULL;
 }
 
+/* An access must lie inside the device's range; a device without length decides by its base. */
+static bool bus_covers(const struct bus_entry *e, const struct bus_device *dev, gpa_t addr, unsigned int len)
+{
+	return dev->len ? e->last - addr >= len - 1 : e->base == addr;
+}
+
+/* Offer an access to the devices at @addr until one takes it: a write of @out, or a read to @in. */
+static __always_inline int bus_access(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *out, void *in)
+{
+	const struct bus_range *ranges;
+	const struct bus_entry *e;
+	int ret = -EOPNOTSUPP;
+
+	preempt_disable_notrace();
+	ranges = rcu_dereference_sched(bus->ranges);
+	if (ranges) {
+		bus_for_each_match(ranges, e, addr) {
+			struct bus_device *dev = READ_ONCE(e->dev);
+
+			if (!dev || !bus_covers(e, dev, addr, len))
+				continue;
+			if (out && dev->ops->write)
+				ret = dev->ops->write(vcpu, dev, addr, len, out);
+			else if (in && dev->ops->read)
+				ret = dev->ops->read(vcpu, dev, addr, len, in);
+			if (!ret)
+				break;
+		}
+	}
+	preempt_enable_notrace();
+	return ret;
+}
+
 /**
  * keel_bus_read() - let a device answer a read
  * @vcpu: who reads, or NULL
@@ -247,30 +280,7 @@ struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generatio
  */
 int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, void *data)
 {
-	const struct bus_range *ranges;
-	const struct bus_entry *e;
-	int ret = -EOPNOTSUPP;
-
-	preempt_disable_notrace();
-	ranges = rcu_dereference_sched(bus->ranges);
-	if (ranges) {
-		bus_for_each_match(ranges, e, addr) {
-			struct bus_device *dev = READ_ONCE(e->dev);
-
-			/*
-			 * the access must lie inside the range; a device without length decides
-			 * by its base
-			 */
-			if (!dev || !dev->ops->read || (dev->len ? e->last - addr < len - 1 :
-							e->base != addr))
-				continue;
-			ret = dev->ops->read(vcpu, dev, addr, len, data);
-			if (!ret)
-				break;
-		}
-	}
-	preempt_enable_notrace();
-	return ret;
+	return bus_access(vcpu, bus, addr, len, NULL, data);
 }
 
 /**
@@ -286,24 +296,5 @@ int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int l
 int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len,
 		   const void *data)
 {
-	const struct bus_range *ranges;
-	const struct bus_entry *e;
-	int ret = -EOPNOTSUPP;
-
-	preempt_disable_notrace();
-	ranges = rcu_dereference_sched(bus->ranges);
-	if (ranges) {
-		bus_for_each_match(ranges, e, addr) {
-			struct bus_device *dev = READ_ONCE(e->dev);
-
-			if (!dev || !dev->ops->write ||
-			    (dev->len ? e->last - addr < len - 1 : e->base != addr))
-				continue;
-			ret = dev->ops->write(vcpu, dev, addr, len, data);
-			if (!ret)
-				break;
-		}
-	}
-	preempt_enable_notrace();
-	return ret;
+	return bus_access(vcpu, bus, addr, len, data, NULL);
 }

@@ -85,6 +85,16 @@ u64 keel_tsc_scale(struct vcpu *vcpu, u64 host_tsc)
 	return mul_u64_u64_shr(host_tsc, vcpu->tsc.ratio, keel_caps.tsc_ratio_frac_bits);
 }
 
+u64 keel_tsc_unscale(struct vcpu *vcpu, u64 delta)
+{
+	if (likely(!is_scaled(vcpu)))
+		return delta;
+	/* the division traps when its result is too large */
+	if (unlikely(!(vcpu->tsc.ratio >> (keel_caps.tsc_ratio_frac_bits - 22))))
+		return 1ull << 62;
+	return mul_u64_u64_div_u64(delta, 1ull << keel_caps.tsc_ratio_frac_bits, vcpu->tsc.ratio);
+}
+
 u64 keel_tsc_read(struct vcpu *vcpu)
 {
 	return keel_tsc_scale(vcpu, rdtsc()) + vcpu->tsc.offset;

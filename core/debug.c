@@ -47,6 +47,7 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	}
 	vcpu->singlestep_rip = vcpu_seg(vcpu, SEG_CS)->base + vcpu_rip(vcpu);
 	vcpu_dirty(vcpu, RG_DR | RG_RFLAGS);
+	keel_origin_note(vcpu, BY_SET_GUEST_DEBUG, RG_DR);
 	/* what KVM_GUESTDBG_BLOCKIRQ held back */
 	vcpu_request(vcpu, REQ_EVENT);
 	keel_vendor->intercepts_changed(vcpu);

@@ -328,5 +328,6 @@ int keel_do_failed_entry(struct vcpu *vcpu, u64 reason)
 	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	vcpu->run->fail_entry.hardware_entry_failure_reason = reason;
 	vcpu->run->fail_entry.cpu = vcpu->cpu;
+	vcpu->origin.refused++;
 	return RUN_USER;
 }

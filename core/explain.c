@@ -3,6 +3,8 @@
  * Failures explain themselves: one text, logged (rate-limited) and kept with the VM for KEEL_GET_LAST_ERROR.
  *
  * The record is allocated with the first failure of a VM. What a guest can repeat costs formatting, never memory.
+ *
+ * Registers that an ioctl wrote are remembered with it until the guest has run, so that a refused entry can name the ioctl.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -11,8 +13,13 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <asm/msr-index.h>
 #include <uapi/linux/keel.h>
+#include <keel/vcpu.h>
 #include <keel/vm.h>
+
+#define TEXT_SIZE	320
+static_assert(TEXT_SIZE <= KEEL_ERROR_TEXT);
 
 /* Published once per VM; readers and writers of the contents hold its lock. */
 struct vm_error {
@@ -41,7 +48,7 @@ static struct vm_error *error_record(struct vm *vm)
 void keel_explain(struct vm *vm, int vcpu_id, const char *fmt, ...)
 {
 	struct vm_error *error = error_record(vm);
-	char text[KEEL_ERROR_TEXT / 2];
+	char text[TEXT_SIZE];
 	unsigned long flags;
 	va_list ap;
 
@@ -73,4 +80,85 @@ void keel_last_error(struct vm *vm, struct keel_last_error *out)
 	raw_spin_lock_irqsave(&error->lock, flags);
 	*out = error->last;
 	raw_spin_unlock_irqrestore(&error->lock, flags);
+}
+
+/* ---- which ioctl ---- */
+
+static u64 entries(const struct vcpu *vcpu)
+{
+	return vcpu->stats.exits - vcpu->origin.refused;
+}
+
+void keel_origin_forget(struct vcpu *vcpu)
+{
+	memset(vcpu->origin.groups, 0, sizeof(vcpu->origin.groups));
+}
+
+void keel_origin_note(struct vcpu *vcpu, enum vcpu_ioctl by, u32 groups)
+{
+	struct vcpu_origin *origin = &vcpu->origin;
+	unsigned int i;
+
+	if (origin->entries != entries(vcpu)) {
+		keel_origin_forget(vcpu);
+		origin->entries = entries(vcpu);
+	}
+	for (i = 0; i < NR_VCPU_IOCTLS; i++)
+		origin->groups[i] &= ~groups;
+	origin->groups[by] |= groups;
+}
+
+static u32 msr_groups(u32 msr)
+{
+	switch (msr) {
+	case MSR_EFER:
+		return RG_EFER;
+	case MSR_IA32_CR_PAT:
+		return RG_PAT;
+	case MSR_FS_BASE:
+	case MSR_GS_BASE:
+		return RG_SEG;
+	case MSR_IA32_SYSENTER_CS:
+	case MSR_IA32_SYSENTER_ESP:
+	case MSR_IA32_SYSENTER_EIP:
+		return RG_SYSCALL;
+	case MSR_IA32_DEBUGCTLMSR:
+		return RG_BACKEND_MSR;
+	default:
+		return 0;
+	}
+}
+
+void keel_origin_note_msr(struct vcpu *vcpu, u32 msr)
+{
+	u32 groups = msr_groups(msr);
+
+	if (groups)
+		keel_origin_note(vcpu, BY_SET_MSRS, groups);
+}
+
+/* To be asked after an entry was refused and before it is counted as such, that is: stats.exits is one ahead. */
+const char *keel_origin_name(const struct vcpu *vcpu, u32 groups)
+{
+	static const char * const names[NR_VCPU_IOCTLS] = {
+		[BY_SET_REGS]		= "KVM_SET_REGS",
+		[BY_SET_SREGS]		= "KVM_SET_SREGS",
+		[BY_SET_SREGS2]		= "KVM_SET_SREGS2",
+		[BY_SET_MSRS]		= "KVM_SET_MSRS",
+		[BY_SET_DEBUGREGS]	= "KVM_SET_DEBUGREGS",
+		[BY_SET_VCPU_EVENTS]	= "KVM_SET_VCPU_EVENTS",
+		[BY_SET_GUEST_DEBUG]	= "KVM_SET_GUEST_DEBUG",
+		[BY_INTERRUPT]		= "KVM_INTERRUPT",
+		[BY_NMI]		= "KVM_NMI",
+		[BY_RUN]		= "KVM_RUN (kvm_dirty_regs)",
+	};
+	const struct vcpu_origin *origin = &vcpu->origin;
+	unsigned int i;
+
+	if (origin->entries + 1 != entries(vcpu))
+		return NULL;
+	for (i = 0; i < NR_VCPU_IOCTLS; i++)
+		if (origin->groups[i] & groups)
+			return names[i];
+	return NULL;
 }

@@ -6,6 +6,11 @@
  * one event by the priority of the SDM ("Priority Among Simultaneous Exceptions and Interrupts"), hands it to the backend
  * and asks for a window for what must wait. An event whose delivery an exit interrupted comes back through
  * keel_event_interrupted() and goes in again.
+ *
+ * An exception that comes up while such an event waits goes first. With another exception it makes a double fault, a triple fault,
+ * or takes its place: a fault happens again. An interrupt has been acknowledged and would be lost: it is held back until the guest
+ * takes interrupts again, since the exception's handler must not find one before its first instruction. NMIs go back to the
+ * pending ones; a software interrupt executes again.
  */
 #include <linux/smp.h>
 #include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro around a tracepoint on newer kernels */
@@ -207,9 +212,11 @@ static void inject_nmi(struct vcpu *vcpu)
 	keel_vendor->inject(vcpu, &nmi);
 }
 
-/* The vector to deliver, -1 for none. */
+/* The vector to deliver, -1 for none; but for those that the CPU delivers by itself. */
 static int irq_waiting(struct vcpu *vcpu)
 {
+	if (unlikely(vcpu->events.held.valid))
+		return vcpu->events.held.vector;
 	/* with a local APIC here it is the launcher's 8259 at LINT0 */
 	if (unlikely(vcpu->events.user_irq >= 0) && (!vcpu->lapic || keel_lapic_takes_extint(vcpu)))
 		return vcpu->events.user_irq;
@@ -220,6 +227,10 @@ static int irq_take(struct vcpu *vcpu)
 {
 	int vector = vcpu->events.user_irq;
 
+	if (unlikely(vcpu->events.held.valid)) {
+		vcpu->events.held.valid = false;
+		return vcpu->events.held.vector;
+	}
 	if (unlikely(vector >= 0) && (!vcpu->lapic || keel_lapic_takes_extint(vcpu))) {
 		vcpu->events.user_irq = -1;
 		return vector;
@@ -244,6 +255,17 @@ void keel_exit_at_once(struct vcpu *vcpu)
 	smp_send_reschedule(vcpu->cpu);
 }
 
+/* Class of the interrupt that waits for a lower task priority, where the guest can lower it without an exit. */
+static u32 tpr_window(struct vcpu *vcpu)
+{
+	int vector;
+
+	if (!keel_caps.tpr_shadow || !vcpu->lapic || vcpu->apic_accelerated)
+		return 0;
+	vector = keel_irq_blocked_by_tpr(vcpu);
+	return vector < 0 ? 0 : (vector >> 4) << WINDOW_TPR_SHIFT;
+}
+
 static void set_windows(struct vcpu *vcpu, u32 windows)
 {
 	if (windows == vcpu->windows)
@@ -252,20 +274,32 @@ static void set_windows(struct vcpu *vcpu, u32 windows)
 	keel_vendor->windows(vcpu, windows);
 }
 
+/* An exception overtakes what was interrupted in its delivery. */
+static void injected_waits(struct vcpu_events *ev)
+{
+	if (ev->injected.type == EVENT_NMI)
+		atomic_add_unless(&ev->nmi_pending, 1, 2);
+	else if (ev->injected.type == EVENT_INTR)
+		ev->held = ev->injected;
+	ev->injected.valid = false;
+}
+
 void keel_events_prepare(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 	u32 windows = 0;
 	bool busy = true;	/* something goes in at this entry */
 
+	if (vcpu->apic_accelerated) {
+		struct lapic_levels levels;
+
+		keel_lapic_accel_sync(vcpu, &levels);
+		keel_vendor->apic_sync(vcpu, &levels);
+	}
 	if (ev->exception.valid) {
+		if (unlikely(ev->injected.valid))
+			injected_waits(ev);
 		inject_exception(vcpu);
-		if (ev->injected.valid) {
-			/* one more event waits behind the one that goes in */
-			vcpu_request(vcpu, REQ_EVENT);
-			keel_exit_at_once(vcpu);
-			return;
-		}
 	} else if (ev->injected.valid) {
 		struct event event = ev->injected;
 
@@ -305,7 +339,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL)
 		windows |= WINDOW_IRQ;
 
-	set_windows(vcpu, windows);
+	set_windows(vcpu, windows | tpr_window(vcpu));
 }
 
 bool keel_vcpu_has_events(struct vcpu *vcpu)
@@ -316,7 +350,9 @@ bool keel_vcpu_has_events(struct vcpu *vcpu)
 		return true;
 	if (atomic_read(&ev->nmi_pending) && nmi_allowed(vcpu))
 		return true;
-	return irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu);
+	if (irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu))
+		return true;
+	return vcpu->apic_accelerated && keel_lapic_accel_deliverable(vcpu) && keel_irq_allowed(vcpu);
 }
 
 void keel_advance_slow(struct vcpu *vcpu, unsigned int len)

@@ -349,12 +349,33 @@ enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fa
 	return fast_device(vcpu, fault);
 }
 
+/*
+ * Not an instruction touched that address but the delivery of an event: through an IDT, a task state segment or to a stack that
+ * is no memory. The event stays, for a launcher that puts memory there.
+ */
+static int delivery_failed(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	const struct event *e = &vcpu->events.injected;
+
+	keel_explain(vcpu->vm, vcpu->id, "event %u (type %u) cannot be delivered at rip %#llx: it needs %#llx, which is no memory",
+		     e->vector, e->type, vcpu_rip(vcpu), fault->gpa);
+	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, 4, (u64)e->vector | (u64)e->type << 8 | BIT_ULL(31),
+				   (u64)fault->access, fault->gpa, (u64)vcpu->cpu);
+}
+
+static int access_no_memory(struct vcpu *vcpu, const struct fault_exit *fault)
+{
+	if (unlikely(vcpu->events.injected.valid))
+		return delivery_failed(vcpu, fault);
+	return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+}
+
 int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	int ret;
 
 	if (keel_lapic_claims(vcpu, fault->gpa))
-		return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+		return access_no_memory(vcpu, fault);
 
 	ret = keel_memory_fault(vcpu, fault->gpa, fault->access);
 	switch (ret) {
@@ -362,7 +383,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 		return RUN_RESUME;
 	case FAULT_MMIO:
 	case FAULT_MMIO_RO:
-		return keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+		return access_no_memory(vcpu, fault);
 	case -EINTR:
 		/* the loop finds the signal */
 		return RUN_RESUME;

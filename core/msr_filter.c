@@ -12,6 +12,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
+#include <keel/compat.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -38,7 +39,7 @@ static void filter_free(struct msr_filter *filter)
 	if (!filter)
 		return;
 	for (i = 0; i < filter->count; i++)
-		kfree(filter->range[i].bitmap);
+		kvfree(filter->range[i].bitmap);
 	kfree(filter);
 }
 
@@ -73,7 +74,6 @@ bool msr_filter_allows(struct vm *vm, u32 msr, u32 access)
 static int filter_add(struct msr_filter *filter, const struct kvm_msr_filter_range *user)
 {
 	struct filter_range *r = &filter->range[filter->count];
-	size_t size;
 	void *bitmap;
 
 	if (!user->nmsrs)
@@ -82,8 +82,7 @@ static int filter_add(struct msr_filter *filter, const struct kvm_msr_filter_ran
 		return -EINVAL;
 	if (user->nmsrs > KVM_MSR_FILTER_MAX_BITMAP_SIZE * BITS_PER_BYTE)
 		return -EINVAL;
-	size = BITS_TO_LONGS(user->nmsrs) * sizeof(long);
-	bitmap = memdup_user((const void __user *)user->bitmap, size);
+	bitmap = keel_vmemdup_user_account((const void __user *)user->bitmap, BITS_TO_LONGS(user->nmsrs), sizeof(long));
 	if (IS_ERR(bitmap))
 		return PTR_ERR(bitmap);
 	*r = (struct filter_range){ .flags = user->flags, .base = user->base, .count = user->nmsrs, .bitmap = bitmap };

@@ -54,7 +54,6 @@ static int exit_ioapic_eoi(struct vcpu *vcpu)
 static void drain_quiet_requests(struct vcpu *vcpu)
 {
 	take_request(vcpu, REQ_KICK);
-	take_request(vcpu, REQ_SCAN_IOAPIC);
 	if (take_request(vcpu, REQ_APIC_TIMER))
 		keel_lapic_timer_fired(vcpu);
 	if (take_request(vcpu, REQ_PV_EOI))
@@ -73,7 +72,7 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 		keel_clock_update(vcpu);
 	if (take_request(vcpu, REQ_STEAL))
 		keel_pv_update_steal(vcpu);
-	if (take_request(vcpu, REQ_INTERCEPTS))
+	if (take_request(vcpu, REQ_SCAN_IOAPIC) | take_request(vcpu, REQ_INTERCEPTS))
 		keel_vendor->intercepts_changed(vcpu);
 }
 
@@ -235,6 +234,8 @@ static bool try_wake(struct vcpu *vcpu)
 /* Sleep until there is something to look at. */
 static int block(struct vcpu *vcpu)
 {
+	if (vcpu->tsc.host_deadline)
+		keel_lapic_timer_block(vcpu);
 	if (try_wake(vcpu))
 		return RUN_RESUME;
 
@@ -305,7 +306,7 @@ bool keel_irq_ready(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 
-	return ev->user_irq < 0 && !ev->injected.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
+	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
 	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
 }
 

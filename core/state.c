@@ -28,6 +28,11 @@
 #define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
 			 X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
+/* What the setters write, for vcpu_dirty() and for the message when an entry finds it wrong. */
+#define REGS_GROUPS	(RG_RSP | RG_RIP | RG_RFLAGS)
+#define SREGS_GROUPS	(RG_SEG | RG_DT | RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER)
+#define EVENTS_GROUPS	(RG_EVENT | RG_SHADOW)
+
 /* ---- general registers ---- */
 
 int keel_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
@@ -81,7 +86,8 @@ int keel_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 	gpr[GPR_R15] = regs->r15;
 	vcpu->regs.rip = regs->rip;
 	vcpu->regs.rflags = (regs->rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
-	vcpu_dirty(vcpu, RG_RSP | RG_RIP | RG_RFLAGS);
+	vcpu_dirty(vcpu, REGS_GROUPS);
+	keel_origin_note(vcpu, BY_SET_REGS, REGS_GROUPS);
 	/* a queued exception belongs to the instruction that is left */
 	vcpu->events.exception.valid = false;
 	vcpu_request(vcpu, REQ_EVENT);
@@ -265,7 +271,7 @@ static int sregs_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 	r->cr3 = s->cr3;
 	r->cr4 = s->cr4;
 	r->efer = s->efer;
-	vcpu_dirty(vcpu, RG_SEG | RG_DT | RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER);
+	vcpu_dirty(vcpu, SREGS_GROUPS);
 	keel_set_cr8(vcpu, s->cr8);		/* no effect if reserved bits are set, as on KVM */
 	keel_cpuid_update_runtime(vcpu);
 	keel_vendor->tlb_flush(vcpu, TLB_GUEST);
@@ -279,6 +285,8 @@ static int interrupt_in_flight(const struct vcpu_events *ev)
 {
 	if (ev->injected.valid && ev->injected.type == EVENT_INTR)
 		return ev->injected.vector;
+	if (ev->held.valid)
+		return ev->held.vector;
 	return ev->user_irq;
 }
 
@@ -305,14 +313,17 @@ int keel_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 	ret = sregs_in(vcpu, &s);
 	if (ret)
 		return ret;
+	keel_origin_note(vcpu, BY_SET_SREGS, SREGS_GROUPS);
 	for (i = 0; i < ARRAY_SIZE(sregs->interrupt_bitmap); i++) {
 		u64 bits = sregs->interrupt_bitmap[i];
 
 		if (!bits)
 			continue;
+		vcpu->events.held.valid = false;
 		vcpu->events.injected = (struct event){
 			.valid = true, .type = EVENT_INTR, .vector = i * 64 + __ffs64(bits),
 		};
+		keel_origin_note(vcpu, BY_SET_SREGS, RG_EVENT);
 		break;
 	}
 	return 0;
@@ -331,11 +342,17 @@ int keel_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 /* The four PDPTEs are not kept: with nested paging the CPU reads them from guest memory when it needs them. */
 int keel_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
+	int ret;
+
 	if (sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
 		return refuse(vcpu, "flags", sregs->flags, "unknown bits must be zero");
 	if ((sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) && !is_pae_paging(sregs))
 		return refuse(vcpu, "flags", sregs->flags, "PDPTRS_VALID needs PAE paging outside long mode");
-	return sregs_in(vcpu, sregs);
+	ret = sregs_in(vcpu, sregs);
+	if (ret)
+		return ret;
+	keel_origin_note(vcpu, BY_SET_SREGS2, SREGS_GROUPS);
+	return 0;
 }
 
 /* ---- FPU and extended state ---- */
@@ -408,6 +425,7 @@ int keel_set_debugregs(struct vcpu *vcpu, const struct kvm_debugregs *dbg)
 	vcpu->regs.dr6 = dbg->dr6;
 	vcpu->regs.dr7 = dbg->dr7;
 	vcpu_dirty(vcpu, RG_DR);
+	keel_origin_note(vcpu, BY_SET_DEBUGREGS, RG_DR);
 	return 0;
 }
 
@@ -486,6 +504,7 @@ static bool events_valid(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 static void injected_in(struct vcpu_events *ev, const struct kvm_vcpu_events *in, const struct event *exception)
 {
 	ev->injected.valid = false;
+	ev->held.valid = false;
 	if (exception->valid)
 		ev->injected = *exception;
 	else if (in->nmi.injected)
@@ -534,6 +553,7 @@ int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 		else
 			clear_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
 	}
+	keel_origin_note(vcpu, BY_SET_VCPU_EVENTS, EVENTS_GROUPS);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
@@ -542,7 +562,7 @@ int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq)
 {
 	if (irq->irq > 255)
 		return -EINVAL;
-	switch (READ_ONCE(vcpu->vm->irq_mode)) {
+	switch (vcpu->vm->irq_mode) {
 	case IRQCHIP_KERNEL:
 		return -ENXIO;
 	case IRQCHIP_SPLIT:
@@ -554,6 +574,7 @@ int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq)
 		break;
 	}
 	vcpu->events.user_irq = irq->irq;
+	keel_origin_note(vcpu, BY_INTERRUPT, RG_EVENT);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
@@ -641,16 +662,19 @@ int keel_sync_regs_in(struct vcpu *vcpu)
 		return -EINVAL;
 	if (dirty & KVM_SYNC_X86_REGS) {
 		keel_set_regs(vcpu, &run->s.regs.regs);
+		keel_origin_note(vcpu, BY_RUN, REGS_GROUPS);
 		run->kvm_dirty_regs &= ~(u64)KVM_SYNC_X86_REGS;
 	}
 	if (dirty & KVM_SYNC_X86_SREGS) {
 		if (sync_sregs_in(vcpu))
 			return -EINVAL;
+		keel_origin_note(vcpu, BY_RUN, SREGS_GROUPS);
 		run->kvm_dirty_regs &= ~(u64)KVM_SYNC_X86_SREGS;
 	}
 	if (dirty & KVM_SYNC_X86_EVENTS) {
 		if (sync_events_in(vcpu))
 			return -EINVAL;
+		keel_origin_note(vcpu, BY_RUN, EVENTS_GROUPS);
 		run->kvm_dirty_regs &= ~(u64)KVM_SYNC_X86_EVENTS;
 	}
 	return 0;

@@ -198,6 +198,7 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 				  (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
 	vcpu->windows = 0;
+	keel_origin_forget(vcpu);
 	keel_vendor->vcpu_reset(vcpu);
 	keel_cpuid_update_runtime(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);

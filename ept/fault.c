@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
+#include <asm/apicdef.h>
 #include <keel/exit.h>
 #include "ept.h"
 
@@ -280,4 +281,71 @@ int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
 			return ret;
 	}
 	return FAULT_MAPPED;
+}
+
+/* ---- the local APIC's page ---- */
+
+#define APIC_GFN	(APIC_DEFAULT_PHYS_BASE >> PAGE_SHIFT)
+
+/* One try; memory.lock held. -EAGAIN: pages for tables are lacking. */
+static int map_apic(struct vm *vm, hpa_t page, struct pt_update *up)
+{
+	struct pgtable *pt = vm->mem.table;
+	bool new_root;
+	u64 *entry;
+
+	if (!pt || vm->mem.apic_blocked)
+		return -EBUSY;
+	new_root = !pt->root;
+	entry = pgtable_entry(pt, APIC_GFN, 1, up);
+	if (!entry)
+		return -EAGAIN;
+	if (new_root)
+		keel_vm_request(vm, REQ_ROOT, 0);
+	pgtable_set_leaf(pt, entry, 1, page | pt->format->leaf(1, PTE_READ | PTE_WRITE, PTE_MEM_WB));
+	memory_flush(vm, up);
+	return 0;
+}
+
+int keel_memory_apic_map(struct vm *vm, hpa_t page)
+{
+	struct memory *mem = &vm->mem;
+	struct pt_update up = {};
+	unsigned int wanted;
+	int ret;
+
+	do {
+		spin_lock(&mem->lock);
+		ret = map_apic(vm, page, &up);
+		wanted = ret == -EAGAIN ? mem->table->wanted : 0;
+		spin_unlock(&mem->lock);
+		if (up.dead)
+			pgtable_free_pages(up.dead);
+		up.dead = NULL;
+	} while (wanted && !(ret = memory_top_up(mem, wanted)));
+	return ret;
+}
+
+void keel_memory_apic_block(struct vm *vm)
+{
+	struct memory *mem = &vm->mem;
+	struct pt_update up = {};
+
+	spin_lock(&mem->lock);
+	WRITE_ONCE(mem->apic_blocked, mem->apic_blocked + 1);
+	if (mem->apic_blocked == 1 && mem->table) {
+		pgtable_unmap(mem->table, APIC_GFN, APIC_GFN + 1, &up);
+		memory_flush(vm, &up);
+	}
+	spin_unlock(&mem->lock);
+	pgtable_free_pages(up.dead);
+}
+
+void keel_memory_apic_unblock(struct vm *vm)
+{
+	struct memory *mem = &vm->mem;
+
+	spin_lock(&mem->lock);
+	WRITE_ONCE(mem->apic_blocked, mem->apic_blocked - 1);
+	spin_unlock(&mem->lock);
 }

@@ -51,6 +51,7 @@ int keel_memory_init(struct vm *vm)
 	struct memory *mem = &vm->mem;
 
 	mutex_init(&mem->slots_lock);
+	mem->by_hva = RB_ROOT_CACHED;
 	xa_init_flags(&mem->ids, XA_FLAGS_ACCOUNT);
 	init_rwsem(&mem->users);
 	spin_lock_init(&mem->lock);
@@ -88,6 +89,7 @@ void keel_memory_destroy(struct vm *vm)
 	}
 	for (i = 0; slots && i < slots->count; i++)
 		slot_free(slots->slot[i]);
+	mem->by_hva = RB_ROOT_CACHED;
 	kvfree(slots);
 	RCU_INIT_POINTER(mem->slots, NULL);
 	xa_destroy(&mem->ids);
@@ -172,6 +174,7 @@ static bool slots_append(struct memory *mem, struct memslots *slots, struct mems
 		return false;
 	spin_lock(&mem->lock);
 	slots->slot[slots->count] = new;
+	interval_tree_insert(&new->by_hva, &mem->by_hva);
 	/* pairs with the acquire in slots_find() */
 	smp_store_release(&slots->count, slots->count + 1);
 	/* who remembers a hole must look again; pairs with find_hole() */
@@ -180,9 +183,15 @@ static bool slots_append(struct memory *mem, struct memslots *slots, struct mems
 	return true;
 }
 
-static void slots_publish(struct memory *mem, struct memslots *old, struct memslots *new)
+/* Put array @new in the place of @old; it lacks @drop (or NULL) and has @add (or NULL). */
+static void slots_publish(struct memory *mem, struct memslots *old, struct memslots *new, struct memslot *drop,
+			  struct memslot *add)
 {
 	spin_lock(&mem->lock);
+	if (drop)
+		interval_tree_remove(&drop->by_hva, &mem->by_hva);
+	if (add)
+		interval_tree_insert(&add->by_hva, &mem->by_hva);
 	rcu_assign_pointer(mem->slots, new);
 	spin_unlock(&mem->lock);
 	if (old)
@@ -206,6 +215,8 @@ static struct memslot *slot_alloc(const struct kvm_userspace_memory_region *r, u
 	slot->base = r->guest_phys_addr >> PAGE_SHIFT;
 	slot->npages = r->memory_size >> PAGE_SHIFT;
 	slot->hva = r->userspace_addr;
+	slot->by_hva.start = slot->hva;
+	slot->by_hva.last = slot->hva + r->memory_size - 1;
 	slot->id = id;
 	slot->flags = r->flags;
 	if (!(r->flags & KVM_MEM_LOG_DIRTY_PAGES))
@@ -230,7 +241,7 @@ static int slots_update(struct memory *mem, struct memslot *old, struct memslot 
 		return -ENOMEM;
 	if (new && old && new->dirty && new->dirty == old->dirty)
 		old->dirty_moved = true;
-	slots_publish(mem, slots, next);
+	slots_publish(mem, slots, next, old, new);
 	return 0;
 }
 

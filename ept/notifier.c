@@ -6,6 +6,7 @@
  * The notifier outlives its VM by an SRCU grace period of the kernel's that nobody has to wait for: callbacks reach the VM
  * only through memory_notifier.vm, which is cleared, and callbacks inside waited for, when the VM goes.
  */
+#include <linux/interval_tree.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -43,32 +44,20 @@ static void notifier_leave(struct mmu_notifier *mn)
 		wake_up_var(&n->inside);
 }
 
-/* The frames of @slot that [start, end) backs. False if none. */
-static bool slot_clip(const struct memslot *slot, hva_t start, hva_t end, gfn_t *gfn, gfn_t *gfn_end)
-{
-	hva_t slot_end = slot->hva + (slot->npages << PAGE_SHIFT);
+/* Walk the slots that [start, end) backs a part of, in the order of their launcher addresses; memory.lock held. */
+#define for_each_slot_at(mem, node, start, end)							\
+	for ((node) = interval_tree_iter_first(&(mem)->by_hva, start, (end) - 1); node;		\
+	     (node) = interval_tree_iter_next(node, start, (end) - 1))
 
-	if (start >= slot_end || end <= slot->hva)
-		return false;
+/* The frames of the slot of @node that [start, end) backs. */
+static gfn_t clip(const struct interval_tree_node *node, hva_t start, hva_t end, gfn_t *gfn_end)
+{
+	const struct memslot *slot = container_of(node, struct memslot, by_hva);
+
 	start = max(start, slot->hva);
-	end = min(end, slot_end);
-	*gfn = slot->base + ((start - slot->hva) >> PAGE_SHIFT);
+	end = min(end, node->last + 1);
 	*gfn_end = slot->base + ((end - slot->hva + PAGE_SIZE - 1) >> PAGE_SHIFT);
-	return true;
-}
-
-/* Run @visit over all frames that [start, end) backs; memory.lock held. */
-static void visit_hva(struct vm *vm, hva_t start, hva_t end, pt_visitor visit, struct pt_update *up)
-{
-	struct memslots *slots = mem_slots_locked(&vm->mem);
-	gfn_t gfn, gfn_end;
-	unsigned int i;
-
-	if (!vm->mem.table->root)
-		return;
-	for (i = 0; slots && i < slots->count; i++)
-		if (slot_clip(slots->slot[i], start, end, &gfn, &gfn_end))
-			visit(vm->mem.table, gfn, gfn_end, up);
+	return slot->base + ((start - slot->hva) >> PAGE_SHIFT);
 }
 
 static void invalidation_begin(struct memory *mem, hva_t start, hva_t end)
@@ -85,30 +74,42 @@ static void invalidation_begin(struct memory *mem, hva_t start, hva_t end)
 /* Launcher addresses handled under one hold of memory.lock. */
 #define INVALIDATE_STEP	SZ_1G
 
+/* Unmap what [start, end) backs, up to one step, and flush. Return where to go on, @end when that was all. memory.lock held. */
+static hva_t unmap_step(struct vm *vm, hva_t start, hva_t end, struct pt_update *up)
+{
+	struct memory *mem = &vm->mem;
+	struct interval_tree_node *node = interval_tree_iter_first(&mem->by_hva, start, end - 1);
+	gfn_t gfn, gfn_end;
+	hva_t next;
+
+	if (!node || !mem->table->root)
+		return end;
+	start = max(start, (hva_t)node->start);
+	next = end - start > INVALIDATE_STEP ? start + INVALIDATE_STEP : end;
+	for_each_slot_at(mem, node, start, next) {
+		gfn = clip(node, start, next, &gfn_end);
+		pgtable_unmap(mem->table, gfn, gfn_end, up);
+	}
+	vm->stats.mmu_invalidations += up->flush;
+	memory_flush(vm, up);
+	return next;
+}
+
 static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	struct vm *vm = notifier_enter(mn);
 	struct pt_update up = {};
-	hva_t start = range->start, next;
-	bool removed = false;
+	hva_t start = range->start;
 
 	if (!vm)
 		goto out;
 	spin_lock(&vm->mem.lock);
 	invalidation_begin(&vm->mem, range->start, range->end);
-	for (;;) {
-		/* every step is flushed before the lock is dropped: other invalidations rely on it */
-		next = range->end - start > INVALIDATE_STEP ? start + INVALIDATE_STEP : range->end;
-		visit_hva(vm, start, next, pgtable_unmap, &up);
-		removed |= up.flush;
-		memory_flush(vm, &up);
-		if (next == range->end)
-			break;
-		start = next;
+	/* every step is flushed before the lock is dropped: other invalidations rely on it */
+	while ((start = unmap_step(vm, start, range->end, &up)) != range->end) {
 		if (mmu_notifier_range_blockable(range))
 			cond_resched_lock(&vm->mem.lock);
 	}
-	vm->stats.mmu_invalidations += removed;
 	spin_unlock(&vm->mem.lock);
 	pgtable_free_pages(up.dead);
 out:
@@ -130,18 +131,18 @@ static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notif
 	notifier_leave(mn);
 }
 
-static bool age_slot(struct vm *vm, hva_t start, hva_t end, enum pt_age age, struct pt_update *up)
+static bool age_slots(struct vm *vm, hva_t start, hva_t end, enum pt_age age, struct pt_update *up)
 {
-	struct memslots *slots = mem_slots_locked(&vm->mem);
+	struct interval_tree_node *node;
 	gfn_t gfn, gfn_end;
 	bool young = false;
-	unsigned int i;
 
 	if (!vm->mem.table->root)
 		return false;
-	for (i = 0; slots && i < slots->count; i++)
-		if (slot_clip(slots->slot[i], start, end, &gfn, &gfn_end))
-			young |= pgtable_age(vm->mem.table, gfn, gfn_end, age, up);
+	for_each_slot_at(&vm->mem, node, start, end) {
+		gfn = clip(node, start, end, &gfn_end);
+		young |= pgtable_age(vm->mem.table, gfn, gfn_end, age, up);
+	}
 	return young;
 }
 
@@ -157,7 +158,7 @@ static int age_range(struct mmu_notifier *mn, hva_t start, hva_t end, enum pt_ag
 
 	if (vm) {
 		spin_lock(&vm->mem.lock);
-		young = age_slot(vm, start, end, age, &up);
+		young = age_slots(vm, start, end, age, &up);
 		memory_flush(vm, &up);
 		spin_unlock(&vm->mem.lock);
 	}

@@ -54,7 +54,7 @@ struct ioapic {
 static void ioapic_update_eoi(struct ioapic *ioapic)
 {
 	unsigned long vectors[4] = { 0 };
-	unsigned int pin, i;
+	unsigned int pin;
 
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
 		u64 rte = ioapic->rte[pin];
@@ -62,8 +62,7 @@ static void ioapic_update_eoi(struct ioapic *ioapic)
 		if ((rte & (RTE_LEVEL | RTE_REMOTE_IRR)) || (ioapic->notify & BIT(pin)))
 			__set_bit(rte & RTE_VECTOR, vectors);
 	}
-	for (i = 0; i < ARRAY_SIZE(vectors); i++)
-		WRITE_ONCE(ioapic->irq->eoi_vectors[i], vectors[i]);
+	irq_set_eoi_vectors(ioapic->irq, vectors);
 }
 
 static void rte_to_msg(u64 rte, struct irq_msg *msg)

@@ -68,7 +68,7 @@ static int may_create(struct vm *vm)
 {
 	if (vm->irq_mode != IRQCHIP_NONE)
 		return -EEXIST;
-	return vm->nr_created || vm->nr_vcpus ? -EINVAL : 0;
+	return vm->nr_vcpus ? -EINVAL : 0;
 }
 
 int keel_irqchip_create(struct vm *vm)
@@ -94,14 +94,14 @@ int keel_irqchip_create(struct vm *vm)
 	ret = ioapic_register(irq);
 	if (ret)
 		goto err_ports;
-	vm->irq_mode = IRQCHIP_KERNEL;
 	ret = route_set_default(irq);
 	if (ret)
-		goto err_mode;
+		goto err_ioapic_mmio;
+	/* all is there and nothing can fail any more: pairs with vm_irq_mode() in calls that hold no lock */
+	smp_store_release(&vm->irq_mode, IRQCHIP_KERNEL);
 	return 0;
 
-err_mode:
-	vm->irq_mode = IRQCHIP_NONE;
+err_ioapic_mmio:
 	ioapic_unregister(irq);
 err_ports:
 	pic_unregister(irq);
@@ -128,13 +128,14 @@ int keel_irqchip_split(struct vm *vm, u32 nr_pins)
 	if (!irq)
 		return -ENOMEM;
 	irq->nr_split_pins = nr_pins;
-	vm->irq_mode = IRQCHIP_SPLIT;
+	/* pairs with vm_irq_mode() */
+	smp_store_release(&vm->irq_mode, IRQCHIP_SPLIT);
 	return 0;
 }
 
 int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip)
 {
-	if (vm->irq_mode != IRQCHIP_KERNEL)
+	if (vm_irq_mode(vm) != IRQCHIP_KERNEL)
 		return -ENXIO;
 	switch (chip->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
@@ -151,7 +152,7 @@ int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip)
 
 int keel_irqchip_set(struct vm *vm, const struct kvm_irqchip *chip)
 {
-	if (vm->irq_mode != IRQCHIP_KERNEL)
+	if (vm_irq_mode(vm) != IRQCHIP_KERNEL)
 		return -ENXIO;
 	switch (chip->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:

@@ -92,27 +92,29 @@ struct irq_msg {
  * struct lapic_timer - the timer of a local APIC
  * @hrtimer: expiry; its callback delivers LVTT by itself
  * @period: of one-shot and periodic mode, ns
+ * @lvtt: LVTT whose mode is in force: the register may have been written by the CPU already
  * @cpu: where @hrtimer was started
  */
 struct lapic_timer {
 	struct hrtimer hrtimer;
 	u64 period;
+	u32 lvtt;
 	int cpu;
 };
 
 /**
  * struct lapic - one local APIC
- * @regs: the registers, one word each: offset >> 4 (the architecture spaces them 16 bytes apart)
- * @isr: in service; own thread only
- * @tmr: trigger mode; atomic, senders write
+ * @page: the registers as the architecture lays them out, one word every sixteen bytes. Trigger
+ *   mode (TMR) is atomic, senders write it; the rest of it belongs to the vCPU's thread, and to the
+ *   CPU while that accelerates the APIC (lapic_accel.c). IRR is empty unless it does.
  * @irr: requested; atomic, senders write
  * @isr_top: highest vector in service or -1. Senders read it to spare a kick; pairs with the
- *   barrier in lapic_eoi().
- * @ppr: processor priority; follows TPR and @isr_top
+ *   barrier in lapic_eoi(). Always -1 while accelerated: no kick may be spared then.
  * @accepting: enabled in hardware and software: fixed interrupts are taken
  * @enabled: enabled in IA32_APIC_BASE
  * @x2apic: in x2APIC mode
  * @published: other vCPUs may find it
+ * @accelerated: the CPU works on @page by itself
  * @pv_eoi_set: the guest's PV EOI flag was set for @isr_top
  * @esr_pending: errors not yet latched into ESR
  * @events: LAPIC_EVENT_*; atomic
@@ -120,21 +122,13 @@ struct lapic_timer {
  * Registers belong to the vCPU's thread; senders only read single words of them.
  */
 struct lapic {
-	union {
-		u32 regs[LAPIC_NR_REGS];
-		struct {
-			u32 regs_low[16];
-			unsigned long isr[4];
-			unsigned long tmr[4];
-			unsigned long irr[4];
-			u32 regs_high[24];
-		};
-	};
+	u8 *page;
+	unsigned long irr[4];
 	int isr_top;
-	u8 ppr;
 	bool accepting;
 	bool enabled;
 	bool x2apic;
+	bool accelerated;
 	bool published;
 	bool pv_eoi_set;
 	u8 sipi_vector;
@@ -147,12 +141,12 @@ struct lapic {
 
 static inline u32 lapic_reg(const struct lapic *apic, u32 offset)
 {
-	return READ_ONCE(apic->regs[LAPIC_REG(offset)]);
+	return READ_ONCE(*(u32 *)(apic->page + offset));
 }
 
 static inline void lapic_set_reg(struct lapic *apic, u32 offset, u32 val)
 {
-	WRITE_ONCE(apic->regs[LAPIC_REG(offset)], val);
+	WRITE_ONCE(*(u32 *)(apic->page + offset), val);
 }
 
 static inline u32 lapic_xapic_id(const struct lapic *apic)
@@ -190,7 +184,7 @@ void lapic_timer_stop(struct lapic *apic);
 void lapic_timer_set_count(struct lapic *apic, u32 count);
 u32 lapic_timer_current(struct lapic *apic);
 void lapic_timer_restore(struct lapic *apic, u32 count);
-void lapic_timer_mode_changed(struct lapic *apic, u32 old_lvtt);
+void lapic_timer_mode_changed(struct lapic *apic);
 
 /* ---- destinations (ipi.c) ---- */
 
@@ -244,7 +238,7 @@ struct irqchip {
 	u32 nr_split_pins;
 	raw_spinlock_t map_lock;
 	struct lapic *logical[NR_LOGICAL];
-	unsigned long eoi_vectors[4];
+	unsigned long eoi_vectors[4];	/* irq_set_eoi_vectors() */
 	struct route_table __rcu *routes;
 	struct mutex lock;
 	spinlock_t irqfd_lock;
@@ -260,6 +254,8 @@ static inline bool irq_wants_eoi(const struct irqchip *irq, u8 vector)
 {
 	return test_bit(vector, irq->eoi_vectors);
 }
+
+void irq_set_eoi_vectors(struct irqchip *irq, const unsigned long vectors[4]);
 
 /* ---- controllers ---- */
 

@@ -320,15 +320,16 @@ static int irqfd_deassign(struct irqchip *irq, const struct kvm_irqfd *args)
 
 int keel_irqfd(struct vm *vm, const struct kvm_irqfd *args)
 {
+	enum irqchip_mode mode = vm_irq_mode(vm);
 	struct irqchip *irq = vm->irq;
 
 	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
-	if (vm->irq_mode == IRQCHIP_NONE || !irq)
+	if (mode == IRQCHIP_NONE)
 		return -EINVAL;
 	if (args->flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return irqfd_deassign(irq, args);
-	if ((args->flags & KVM_IRQFD_FLAG_RESAMPLE) && vm->irq_mode != IRQCHIP_KERNEL)
+	if ((args->flags & KVM_IRQFD_FLAG_RESAMPLE) && mode != IRQCHIP_KERNEL)
 		return -EINVAL;
 	return irqfd_assign(irq, args);
 }

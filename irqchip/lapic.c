@@ -38,11 +38,11 @@ int lapic_accept(struct lapic *apic, u8 vector, bool level)
 		lapic_error(apic, LAPIC_ESR_RECV_VECTOR);
 		return 0;
 	}
-	if (test_bit(vector, apic->tmr) != level) {
+	if (page_test(apic, APIC_TMR, vector) != level) {
 		if (level)
-			set_bit(vector, apic->tmr);
+			set_bit(vector & 31, page_word(apic, APIC_TMR, vector));
 		else
-			clear_bit(vector, apic->tmr);
+			clear_bit(vector & 31, page_word(apic, APIC_TMR, vector));
 	}
 	/* a full barrier: pairs with lapic_eoi() and pv_eoi_arm() */
 	if (test_and_set_bit(vector, apic->irr))
@@ -185,7 +185,7 @@ static void pv_eoi_arm(struct lapic *apic, u8 vector, bool nested)
 	WRITE_ONCE(apic->pv_eoi_set, true);
 	/* pairs with lapic_accept(): it either sees pv_eoi_set, or its IRR bit is seen here */
 	smp_mb();
-	if (nested || highest_vector(apic->irr) >= 0 || test_bit(vector, apic->tmr) ||
+	if (nested || highest_vector(apic->irr) >= 0 || page_test(apic, APIC_TMR, vector) ||
 	    irq_wants_eoi(apic->irq, vector) || !pv_eoi_write(apic, PV_EOI_PENDING))
 		WRITE_ONCE(apic->pv_eoi_set, false);
 }
@@ -243,10 +243,10 @@ int keel_irq_pending(struct vcpu *vcpu)
 	if (unlikely(!apic))
 		return -1;
 	vector = highest_vector(apic->irr);
-	if (vector >= 0 && apic->enabled) {
+	if (vector >= 0 && apic->enabled && likely(!apic->accelerated)) {
 		if (unlikely(apic->pv_eoi_set) && !lapic_sync_pv_eoi(apic))
 			vcpu_request(vcpu, REQ_PV_EOI);
-		if ((vector >> 4) > (apic->ppr >> 4))
+		if ((vector >> 4) > (lapic_ppr(apic) >> 4))
 			return vector;
 	}
 	return lapic_extint_pending(apic) ? pic_peek(apic->irq) : -1;
@@ -260,15 +260,14 @@ int keel_irq_ack(struct vcpu *vcpu)
 
 	if (unlikely(!apic))
 		return -1;
-	vector = apic->enabled ? highest_vector(apic->irr) : -1;
-	if (vector < 0 || (vector >> 4) <= (apic->ppr >> 4))
+	vector = apic->enabled && likely(!apic->accelerated) ? highest_vector(apic->irr) : -1;
+	if (vector < 0 || (vector >> 4) <= (lapic_ppr(apic) >> 4))
 		return lapic_extint_pending(apic) ? pic_ack(apic->irq) : -1;
 
 	nested = apic->isr_top >= 0;
 	clear_bit(vector, apic->irr);
-	__set_bit(vector, apic->isr);
+	__set_bit(vector & 31, page_word(apic, APIC_ISR, vector));
 	WRITE_ONCE(apic->isr_top, vector);
-	lapic_update_ppr(apic);
 	if (vcpu->pv.eoi & KVM_MSR_ENABLED)
 		pv_eoi_arm(apic, vector, nested);
 	return vector;
@@ -279,7 +278,7 @@ int keel_irq_blocked_by_tpr(struct vcpu *vcpu)
 	struct lapic *apic = vcpu->lapic;
 	int vector;
 
-	if (!apic || !apic->enabled)
+	if (!apic || !apic->enabled || apic->accelerated)
 		return -1;
 	vector = highest_vector(apic->irr);
 	if (vector < 0 || (vector >> 4) > (lapic_reg(apic, APIC_TASKPRI) >> 4))
@@ -288,7 +287,7 @@ int keel_irq_blocked_by_tpr(struct vcpu *vcpu)
 }
 
 /* A controller or user space must hear of the end of @vector. */
-static noinline void eoi_broadcast(struct lapic *apic, u8 vector)
+noinline void lapic_ended(struct lapic *apic, u8 vector)
 {
 	struct vcpu *vcpu = apic->vcpu;
 
@@ -308,15 +307,15 @@ static noinline void eoi_broadcast(struct lapic *apic, u8 vector)
  */
 void lapic_eoi(struct lapic *apic)
 {
-	int vector = apic->isr_top;
+	int vector = lapic_isr_top(apic);
 
 	if (unlikely(vector < 0))
 		return;
-	__clear_bit(vector, apic->isr);
-	WRITE_ONCE(apic->isr_top, highest_vector(apic->isr));
-	lapic_update_ppr(apic);
-	if (unlikely(test_bit(vector, apic->tmr) || irq_wants_eoi(apic->irq, vector)))
-		eoi_broadcast(apic, vector);
+	__clear_bit(vector & 31, page_word(apic, APIC_ISR, vector));
+	if (likely(!apic->accelerated))
+		WRITE_ONCE(apic->isr_top, page_highest(apic, APIC_ISR, vector));
+	if (unlikely(page_test(apic, APIC_TMR, vector) || irq_wants_eoi(apic->irq, vector)))
+		lapic_ended(apic, vector);
 	/* pairs with the locked operation in lapic_accept() */
 	smp_mb();
 	lapic_recheck_irr(apic);
@@ -343,11 +342,10 @@ bool keel_irq_eoi_exits(struct vcpu *vcpu, u8 vector)
 
 void lapic_set_tpr(struct lapic *apic, u8 tpr)
 {
-	u8 old = apic->ppr;
+	u32 old = lapic_reg(apic, APIC_TASKPRI);
 
 	lapic_set_reg(apic, APIC_TASKPRI, tpr);
-	lapic_update_ppr(apic);
-	if (apic->ppr < old)
+	if (tpr < old)
 		lapic_recheck_irr(apic);
 }
 

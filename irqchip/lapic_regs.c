@@ -31,16 +31,26 @@ static const u64 readable =
 	REG_BIT(APIC_TMICT) | REG_BIT(APIC_TMCCT) | REG_BIT(APIC_TDCR);
 
 /* Registers whose value is computed. */
-static const u64 computed = REG_BIT(APIC_PROCPRI) | REG_BIT(APIC_TMCCT) | REG_RANGE8(APIC_ISR);
+static const u64 computed = REG_BIT(APIC_PROCPRI) | REG_BIT(APIC_TMCCT) | REG_RANGE8(APIC_ISR) |
+	REG_RANGE8(APIC_IRR);
+
+/* A word of IRR: what senders have requested, and what the CPU has taken over of it. */
+u32 lapic_irr_word(const struct lapic *apic, unsigned int n)
+{
+	return (u32)(READ_ONCE(apic->irr[n / 2]) >> (n % 2 * 32)) |
+	       lapic_reg(apic, APIC_IRR + n * 16);
+}
 
 static noinline u32 read_computed(struct lapic *apic, u32 offset)
 {
-	switch (offset & 0xff0) {
+	switch (offset) {
 	case APIC_TMCCT:
 		return lapic_timer_current(apic);
 	case APIC_PROCPRI:
 		lapic_sync_pv_eoi(apic);
-		return apic->ppr;
+		return lapic_ppr(apic);
+	case APIC_IRR ... APIC_IRR + 0x70:
+		return lapic_irr_word(apic, (offset - APIC_IRR) / 16);
 	default:	/* ISR: the guest may have ended one through its flag */
 		lapic_sync_pv_eoi(apic);
 		return lapic_reg(apic, offset);
@@ -63,8 +73,8 @@ u32 lapic_read_reg(struct lapic *apic, u32 offset)
 		return 0;
 	}
 	if (unlikely(computed & bit))
-		return read_computed(apic, offset);
-	return lapic_reg(apic, offset);
+		return read_computed(apic, offset & 0xff0);
+	return lapic_reg(apic, offset & 0xff0);
 }
 
 int keel_lapic_mmio_read(struct vcpu *vcpu, u32 offset, unsigned int len, void *data)
@@ -128,8 +138,6 @@ static u32 lvt_mask(u32 offset)
 
 static void write_lvt(struct lapic *apic, u32 offset, u32 val)
 {
-	u32 old = lapic_reg(apic, offset);
-
 	val &= lvt_mask(offset);
 	if (!(lapic_reg(apic, APIC_SPIV) & LAPIC_SPIV_ENABLED))
 		val |= APIC_LVT_MASKED;
@@ -137,7 +145,7 @@ static void write_lvt(struct lapic *apic, u32 offset, u32 val)
 		val &= ~APIC_LVT_TIMER_TSCDEADLINE;
 	lapic_set_reg(apic, offset, val);
 	if (offset == APIC_LVTT)
-		lapic_timer_mode_changed(apic, old);
+		lapic_timer_mode_changed(apic);
 	/* an ExtINT that waited behind the mask */
 	if (offset == APIC_LVT0 && lapic_extint_pending(apic))
 		vcpu_request(apic->vcpu, REQ_EVENT);
@@ -284,8 +292,11 @@ int keel_apic_base_set(struct vcpu *vcpu, u64 val, bool host)
 			keel_cpuid_update_runtime(vcpu);
 		return 0;
 	}
-	if (!((old ^ val) & APIC_BASE_MODE))
+	if (!((old ^ val) & APIC_BASE_MODE)) {
+		if ((old ^ val) & PAGE_MASK)
+			vcpu_request(vcpu, REQ_INTERCEPTS);
 		return 0;
+	}
 
 	lapic_update_enabled(apic);
 	if (apic->enabled)
@@ -296,6 +307,8 @@ int keel_apic_base_set(struct vcpu *vcpu, u64 val, bool host)
 	if ((old ^ val) & MSR_IA32_APICBASE_ENABLE)
 		keel_cpuid_update_runtime(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
+	/* the backend may have the CPU do what it could not in the other mode, or no more */
+	vcpu_request(vcpu, REQ_INTERCEPTS);
 	return 0;
 }
 
@@ -316,6 +329,11 @@ int keel_lapic_create(struct vcpu *vcpu)
 	apic->vcpu = vcpu;
 	apic->irq = irq;
 	apic->isr_top = -1;
+	apic->page = (u8 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!apic->page) {
+		kfree(apic);
+		return -ENOMEM;
+	}
 	lapic_timer_init(apic);
 	vcpu->lapic = apic;
 	return 0;
@@ -337,6 +355,7 @@ void keel_lapic_destroy(struct vcpu *vcpu)
 	if (apic->published)
 		ipi_unpublish(apic);
 	vcpu->lapic = NULL;
+	free_page((unsigned long)apic->page);
 	kfree(apic);
 }
 
@@ -349,7 +368,8 @@ static void reset_registers(struct lapic *apic)
 	u32 id = lapic_reg(apic, APIC_ID);
 	u32 lvt;
 
-	memset(apic->regs, 0, sizeof(apic->regs));
+	memset(apic->page, 0, LAPIC_NR_REGS * 16);
+	memset(apic->irr, 0, sizeof(apic->irr));
 	lapic_set_reg(apic, APIC_ID, id);
 	lapic_set_reg(apic, APIC_LVR, LAPIC_VERSION);
 	lapic_set_reg(apic, APIC_DFR, 0xffffffff);
@@ -360,7 +380,7 @@ static void reset_registers(struct lapic *apic)
 	apic->pv_eoi_set = false;
 	apic->esr_pending = 0;
 	apic->timer.period = 0;
-	lapic_update_ppr(apic);
+	apic->timer.lvtt = APIC_LVT_MASKED;
 }
 
 void keel_lapic_reset(struct vcpu *vcpu, bool init)
@@ -471,8 +491,17 @@ int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
 		lapic_set_reg(apic, i << 4, val & saved_mask(i << 4));
 	}
 	count = lapic_reg(apic, APIC_TMCCT);
+	apic->timer.lvtt = lapic_reg(apic, APIC_LVTT);
+	/* requests are where senders make them */
+	for (i = 0; i < 4; i++) {
+		WRITE_ONCE(apic->irr[i], lapic_reg(apic, APIC_IRR + i * 32) |
+			   (unsigned long)lapic_reg(apic, APIC_IRR + i * 32 + 16) << 32);
+		lapic_set_reg(apic, APIC_IRR + i * 32, 0);
+		lapic_set_reg(apic, APIC_IRR + i * 32 + 16, 0);
+	}
 	/* vectors below 16 may be there; no priority lets them through */
-	WRITE_ONCE(apic->isr_top, highest_vector(apic->isr));
+	if (!apic->accelerated)
+		WRITE_ONCE(apic->isr_top, page_highest(apic, APIC_ISR, 255));
 	lapic_set_reg(apic, APIC_LVR, LAPIC_VERSION);
 	if (apic->x2apic) {
 		lapic_set_reg(apic, APIC_ID, id);
@@ -483,7 +512,6 @@ int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
 		lapic_set_reg(apic, APIC_DFR, lapic_reg(apic, APIC_DFR) | 0x0fffffff);
 	}
 	lapic_update_enabled(apic);
-	lapic_update_ppr(apic);
 	lapic_timer_restore(apic, count);
 	ipi_map_update(apic->irq);
 	vcpu_dirty(vcpu, RG_TPR);

@@ -2,6 +2,10 @@
 /*
  * The local APIC's timer: one-shot, periodic and TSC-deadline mode on one hrtimer.
  *
+ * Where the backend can watch a deadline while the guest runs, the hrtimer is not used for it until
+ * the vCPU blocks. In between, on the way to the launcher or while another thread has the CPU, nobody
+ * watches: a deadline that passes then is found at the next entry, before any guest code.
+ *
  * The callback delivers LVTT by itself, from the host's timer interrupt: the vCPU finds the
  * vector in its IRR at the next entry, without a detour. The vCPU's thread cancels the timer
  * before it changes mode, count or deadline, so callback and thread never disagree about which
@@ -13,6 +17,7 @@
 #include <linux/moduleparam.h>
 #include <keel/compat.h>
 #include <keel/state.h>
+#include <keel/vendor.h>
 #include "irqchip.h"
 
 static unsigned int lapic_min_period_us = 200;
@@ -40,6 +45,13 @@ static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
 	return HRTIMER_RESTART;
 }
 
+/* The backend stops to watch for the deadline. */
+static void deadline_unwatch(struct vcpu *vcpu)
+{
+	vcpu->tsc.host_deadline = 0;
+	vcpu_dirty(vcpu, RG_DEADLINE);
+}
+
 void lapic_timer_init(struct lapic *apic)
 {
 	keel_hrtimer_setup(&apic->timer.hrtimer, lapic_timer_expired, CLOCK_MONOTONIC,
@@ -54,6 +66,8 @@ void lapic_timer_init(struct lapic *apic)
 void lapic_timer_stop(struct lapic *apic)
 {
 	hrtimer_cancel(&apic->timer.hrtimer);
+	if (apic->vcpu->tsc.host_deadline)
+		deadline_unwatch(apic->vcpu);
 }
 
 static void lapic_timer_start(struct lapic *apic, u64 ns)
@@ -90,8 +104,11 @@ static bool lapic_timer_load_period(struct lapic *apic)
  */
 void lapic_timer_set_count(struct lapic *apic, u32 count)
 {
-	if (lapic_in_deadline_mode(apic))
+	if (lapic_in_deadline_mode(apic)) {
+		/* the CPU may have written it */
+		lapic_set_reg(apic, APIC_TMICT, 0);
 		return;
+	}
 	lapic_timer_stop(apic);
 	lapic_set_reg(apic, APIC_TMICT, count);
 	if (lapic_timer_load_period(apic))
@@ -129,20 +146,61 @@ static u64 deadline_to_ns(struct vcpu *vcpu, u64 deadline)
 	return mul_u64_u64_div_u64(delta, NSEC_PER_MSEC, khz);
 }
 
-static void deadline_start(struct lapic *apic, u64 deadline)
+/* Further away than this the host's timers do better. */
+#define WATCH_MAX	(1ull << 40)
+
+/* Have the backend watch for @deadline. False: it cannot. */
+static bool deadline_watch(struct vcpu *vcpu, u64 deadline)
+{
+	u64 host = rdtsc();
+	u64 delta = deadline - (keel_tsc_scale(vcpu, host) + vcpu->tsc.offset);
+
+	/* also one in the past */
+	if (delta - 1 >= WATCH_MAX)
+		return false;
+	WRITE_ONCE(vcpu->tsc.deadline, deadline);
+	vcpu->tsc.host_deadline = host + keel_tsc_unscale(vcpu, delta);
+	vcpu_dirty(vcpu, RG_DEADLINE);
+	return true;
+}
+
+static void deadline_start_hrtimer(struct lapic *apic, u64 deadline)
 {
 	struct vcpu *vcpu = apic->vcpu;
-	u64 ns;
+	u64 ns = deadline_to_ns(vcpu, deadline);
 
-	if (!deadline)
-		return;
-	ns = deadline_to_ns(vcpu, deadline);
 	if (ns) {
 		WRITE_ONCE(vcpu->tsc.deadline, deadline);
 		lapic_timer_start(apic, ns);
 	} else {
+		WRITE_ONCE(vcpu->tsc.deadline, 0);
 		lapic_deliver_local(apic, APIC_LVTT);
 	}
+}
+
+static void deadline_start(struct lapic *apic, u64 deadline)
+{
+	if (deadline && !(keel_caps.deadline_timer && deadline_watch(apic->vcpu, deadline)))
+		deadline_start_hrtimer(apic, deadline);
+}
+
+void keel_lapic_deadline_reached(struct vcpu *vcpu)
+{
+	u64 host_deadline = vcpu->tsc.host_deadline;
+
+	if (!host_deadline || (s64)(rdtsc() - host_deadline) < 0)
+		return;
+	deadline_unwatch(vcpu);
+	WRITE_ONCE(vcpu->tsc.deadline, 0);
+	lapic_deliver_local(vcpu->lapic, APIC_LVTT);
+}
+
+void keel_lapic_timer_block(struct vcpu *vcpu)
+{
+	u64 deadline = vcpu->tsc.deadline;
+
+	deadline_unwatch(vcpu);
+	deadline_start_hrtimer(vcpu->lapic, deadline);
 }
 
 u64 keel_lapic_get_deadline(struct vcpu *vcpu)
@@ -173,15 +231,15 @@ void keel_lapic_tsc_changed(struct vcpu *vcpu)
 /**
  * lapic_timer_mode_changed() - LVTT was written
  * @apic: on its own thread
- * @old_lvtt: its former value
  *
  * A change to or from TSC-deadline mode disarms the timer; between one-shot and periodic the
  * count runs on and the mode counts at its expiry (SDM "APIC Timer").
  */
-void lapic_timer_mode_changed(struct lapic *apic, u32 old_lvtt)
+void lapic_timer_mode_changed(struct lapic *apic)
 {
-	u32 changed = lapic_reg(apic, APIC_LVTT) ^ old_lvtt;
+	u32 changed = lapic_reg(apic, APIC_LVTT) ^ apic->timer.lvtt;
 
+	apic->timer.lvtt ^= changed;
 	if (changed & APIC_LVT_TIMER_TSCDEADLINE) {
 		lapic_timer_stop(apic);
 		WRITE_ONCE(apic->vcpu->tsc.deadline, 0);

@@ -450,6 +450,19 @@ static struct pit *pit_alloc(struct irqchip *irq)
 	return pit;
 }
 
+/* No tick after this returns. */
+static void stop(struct pit *pit)
+{
+	unsigned long flags;
+
+	if (pit->stopped)
+		return;
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	pit->stopped = true;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	hrtimer_cancel(&pit->timer);
+}
+
 int keel_pit_create(struct vm *vm, const struct kvm_pit_config *config)
 {
 	struct irqchip *irq = vm->irq;
@@ -477,23 +490,17 @@ int keel_pit_create(struct vm *vm, const struct kvm_pit_config *config)
 
 err_unregister:
 	keel_bus_unregister(&vm->pio, &pit->dev);
+	/* a vCPU may have found the ports meanwhile and started the timer */
+	stop(pit);
 err_free:
 	kfree(pit);
 	return ret;
 }
 
-/* No tick after this returns. */
 void pit_stop(struct irqchip *irq)
 {
-	struct pit *pit = irq->pit;
-	unsigned long flags;
-
-	if (!pit || pit->stopped)
-		return;
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	pit->stopped = true;
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
-	hrtimer_cancel(&pit->timer);
+	if (irq->pit)
+		stop(irq->pit);
 }
 
 void pit_destroy(struct irqchip *irq)

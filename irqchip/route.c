@@ -75,7 +75,7 @@ int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi)
 {
 	struct irq_msg msg;
 
-	if (vm->irq_mode == IRQCHIP_NONE || msi->flags ||
+	if (vm_irq_mode(vm) == IRQCHIP_NONE || msi->flags ||
 	    msi_decode(vm, msi->address_lo, msi->address_hi, msi->data, &msg))
 		return -EINVAL;
 	return max(ipi_deliver(vm->irq, NULL, &msg), 0);
@@ -181,7 +181,8 @@ bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin)
 
 /* ---- building a table ---- */
 
-static int route_parse(struct vm *vm, const struct kvm_irq_routing_entry *e, struct route *r)
+static int route_parse(struct vm *vm, enum irqchip_mode mode, const struct kvm_irq_routing_entry *e,
+		       struct route *r)
 {
 	unsigned int pins = NR_PIC_PINS;
 
@@ -189,7 +190,7 @@ static int route_parse(struct vm *vm, const struct kvm_irq_routing_entry *e, str
 	r->type = e->type;
 	switch (e->type) {
 	case KVM_IRQ_ROUTING_IRQCHIP:
-		if (e->flags || vm->irq_mode != IRQCHIP_KERNEL)
+		if (e->flags || mode != IRQCHIP_KERNEL)
 			return -EINVAL;
 		if (e->u.irqchip.irqchip == KVM_IRQCHIP_IOAPIC)
 			pins = NR_IOAPIC_PINS;
@@ -254,8 +255,8 @@ static void route_index(struct route_table *table)
 	}
 }
 
-static struct route_table *route_build(struct vm *vm, const struct kvm_irq_routing_entry *entries,
-				       unsigned int n)
+static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
+				       const struct kvm_irq_routing_entry *entries, unsigned int n)
 {
 	struct route_table *table;
 	u32 nr_gsi = 0;
@@ -275,7 +276,7 @@ static struct route_table *route_build(struct vm *vm, const struct kvm_irq_routi
 	table->nr_gsi = nr_gsi;
 	table->first = (u16 *)(table->routes + n);
 	for (i = 0; i < n && !ret; i++)
-		ret = route_parse(vm, &entries[i], &table->routes[i]);
+		ret = route_parse(vm, mode, &entries[i], &table->routes[i]);
 	if (!ret) {
 		sort(table->routes, n, sizeof(table->routes[0]), route_compare, NULL);
 		ret = route_check_shared(table);
@@ -305,19 +306,19 @@ static void route_update_split_eoi(struct irqchip *irq, const struct route_table
 		if (r->type == KVM_IRQ_ROUTING_MSI && r->gsi < irq->nr_split_pins && r->msi.level)
 			__set_bit(r->msi.vector, vectors);
 	}
-	for (i = 0; i < ARRAY_SIZE(vectors); i++)
-		WRITE_ONCE(irq->eoi_vectors[i], vectors[i]);
+	irq_set_eoi_vectors(irq, vectors);
 }
 
 int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n,
 			 u32 flags)
 {
+	enum irqchip_mode mode = vm_irq_mode(vm);
 	struct irqchip *irq = vm->irq;
 	struct route_table *old, *new;
 
-	if (vm->irq_mode == IRQCHIP_NONE || !irq || flags || n > MAX_ROUTES)
+	if (mode == IRQCHIP_NONE || flags || n > MAX_ROUTES)
 		return -EINVAL;
-	new = route_build(vm, entries, n);
+	new = route_build(vm, mode, entries, n);
 	if (IS_ERR(new))
 		return PTR_ERR(new);
 	mutex_lock(&irq->lock);
@@ -330,12 +331,15 @@ int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entr
 	return 0;
 }
 
-/* As KVM: GSI n drives pin n of the I/O APIC and, below 16, of the 8259 pair. */
+/*
+ * As KVM: GSI n drives pin n of the I/O APIC and, below 16, of the 8259 pair. The controllers are not published yet, and
+ * there is no table before this one.
+ */
 int route_set_default(struct irqchip *irq)
 {
 	struct kvm_irq_routing_entry *entries;
+	struct route_table *table;
 	unsigned int gsi, n = 0;
-	int ret;
 
 	entries = kcalloc(NR_IOAPIC_PINS + 2 * NR_PIC_PINS, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
@@ -352,9 +356,13 @@ int route_set_default(struct irqchip *irq)
 		entries[n].u.irqchip.irqchip = gsi / NR_PIC_PINS;
 		entries[n++].u.irqchip.pin = gsi % NR_PIC_PINS;
 	}
-	ret = keel_irq_set_routing(irq->vm, entries, n, 0);
+	table = route_build(irq->vm, IRQCHIP_KERNEL, entries, n);
 	kfree(entries);
-	return ret;
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	rcu_assign_pointer(irq->routes, table);
+	ioapic_update_notify(irq);
+	return 0;
 }
 
 void route_destroy(struct irqchip *irq)

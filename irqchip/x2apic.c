@@ -8,7 +8,7 @@
  * Reserved bits, and registers that do not exist, are #GP.
  */
 #include <linux/string.h>
-#include "irqchip.h"
+#include "lapic.h"
 
 #define X2APIC_MSR(offset) (APIC_BASE_MSR + ((offset) >> 4))
 
@@ -143,10 +143,15 @@ int keel_lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	lapic_sync_pv_eoi(apic);
 	memset(state, 0, sizeof(*state));
 	for (i = 0; i < LAPIC_NR_REGS; i++)
-		memcpy(state->regs + i * 16, &apic->regs[i], sizeof(u32));
+		memcpy(state->regs + i * 16, apic->page + i * 16, sizeof(u32));
+	for (i = 0; i < 8; i++) {
+		u32 word = lapic_irr_word(apic, i);
+
+		memcpy(state->regs + APIC_IRR + i * 16, &word, sizeof(word));
+	}
 	i = id_to_user(apic, lapic_reg(apic, APIC_ID));
 	memcpy(state->regs + APIC_ID, &i, sizeof(u32));
-	i = apic->ppr;
+	i = lapic_ppr(apic);
 	memcpy(state->regs + APIC_PROCPRI, &i, sizeof(u32));
 	i = lapic_timer_current(apic);
 	memcpy(state->regs + APIC_TMCCT, &i, sizeof(u32));

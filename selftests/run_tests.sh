@@ -35,6 +35,12 @@ while read -r name; do
 	fi
 done < "$here/tests.list"
 
+# hundredths of a second since the machine started
+now() {
+	read -r up _ </proc/uptime
+	echo "${up%.*}${up#*.}"
+}
+
 echo "TAP version 13"
 echo "1..$total"
 exec 4>&1
@@ -42,8 +48,11 @@ nr=0
 failed=0
 for name in $list; do
 	nr=$((nr + 1))
+	started=$(now)
 	# Output is a comment of the outer TAP; the exit code goes round the pipe by descriptor 3.
 	rc=$({ { "$here/$name" 2>&1 3>&- 4>&-; echo $? >&3; } | sed 's/^/# /' >&4; } 3>&1)
+	took=$(($(now) - started))
+	echo "# time: $name $((took / 100)).$(printf %02d $((took % 100))) s"
 	reason=$(sed -n "s|^$name[[:space:]]*||p" "$known")
 	case $rc in
 	0) echo "ok $nr selftests: $name" ;;

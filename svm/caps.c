@@ -115,7 +115,7 @@ int svm_caps_setup(void)
 	};
 
 	keel_caps.nested = true;
-	keel_caps.tpr_shadow = true;
+	keel_caps.tpr_shadow = false;		/* writes of CR8 are always intercepted */
 	keel_caps.vnmi = false;
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES);
 	keel_caps.tsc_scaling = svm_caps.tsc_ratio;

@@ -7,6 +7,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/svm.h>
+#include <keel/groups.h>
 #include "check.h"
 
 #define HIGH32(x)	((x) >> 32)
@@ -20,31 +21,60 @@
 /* bits 11:0 of a map's address are ignored */
 #define MAP_ADDRESS	(~0xfffull)
 
-static bool report(struct svm_violation *v, const char *field, u64 value, const char *rule)
+/* Titles of the APM's sections. */
+#define CONSISTENCY	"Canonicalization and Consistency Checks"
+#define EVENTS		"Event Injection"
+#define NESTED		"VMRUN and Nested Paging"
+
+/* Fields of the VMCB, with the group of registers that an ioctl sets them by; 0 for what Keel alone writes. */
+#define F_CR0		"CR0", RG_CR0
+#define F_CR3		"CR3", RG_CR3
+#define F_CR4		"CR4", RG_CR4
+#define F_EFER		"EFER", RG_EFER
+#define F_DR6		"DR6", RG_DR
+#define F_DR7		"DR7", RG_DR
+#define F_CS		"CS.attrib", RG_SEG
+#define F_S_CET		"S_CET", 0
+#define F_INTERCEPTS	"intercepts[4]", 0
+#define F_IOPM		"IOPM_BASE_PA", 0
+#define F_MSRPM		"MSRPM_BASE_PA", 0
+#define F_ASID		"ASID", 0
+#define F_N_CR3		"N_CR3", 0
+#define F_G_PAT		"G_PAT", RG_PAT
+#define F_EVENTINJ	"EVENTINJ", RG_EVENT
+
+static bool report(struct svm_violation *v, const char *section, const char *field, u32 groups, u64 value, const char *rule)
 {
-	v->field = field;
-	v->value = value;
-	v->rule = rule;
+	*v = (struct svm_violation){ .field = field, .value = value, .rule = rule, .section = section, .groups = groups };
 	return true;
 }
+
+/* The unit test counts how often each rule was broken. */
+#ifndef RULE_BROKEN
+#define RULE_BROKEN(condition)	do { } while (0)
+#endif
+
+/* Each line of a check is one rule: when it is BROKEN; then section, field with its group, value, and what the manual asks for. */
+#define RULE(broken, ...)				\
+	do {						\
+		if (broken) {				\
+			RULE_BROKEN(#broken);		\
+			return report(v, __VA_ARGS__);	\
+		}					\
+	} while (0)
 
 static bool check_control_registers(const struct vmcb_save_area *s, const struct svm_check_env *env,
 				    struct svm_violation *v)
 {
 	u64 cr3_mbz = env->maxphyaddr < 64 ? ~0ull << env->maxphyaddr : 0;
 
-	if (!(s->cr0 & X86_CR0_CD) && (s->cr0 & X86_CR0_NW))
-		return report(v, "CR0", s->cr0, "NW must be clear while CD is clear");
-	if (HIGH32(s->cr0))
-		return report(v, "CR0", s->cr0, "bits 63:32 must be zero");
-	if ((s->efer & EFER_LMA) && (s->cr3 & cr3_mbz))
-		return report(v, "CR3", s->cr3, "bits above the physical address width must be zero");
-	if (s->cr4 & ~env->cr4)
-		return report(v, "CR4", s->cr4, "bits that this CPU has not must be zero");
-	if (HIGH32(s->dr6))
-		return report(v, "DR6", s->dr6, "bits 63:32 must be zero");
-	if (HIGH32(s->dr7))
-		return report(v, "DR7", s->dr7, "bits 63:32 must be zero");
+	RULE(!(s->cr0 & X86_CR0_CD) && (s->cr0 & X86_CR0_NW), CONSISTENCY, F_CR0, s->cr0, "NW must be clear while CD is clear");
+	RULE(HIGH32(s->cr0), CONSISTENCY, F_CR0, s->cr0, "bits 63:32 must be zero");
+	RULE((s->efer & EFER_LMA) && (s->cr3 & cr3_mbz), CONSISTENCY, F_CR3, s->cr3,
+	     "bits above the physical address width must be zero");
+	RULE(s->cr4 & ~env->cr4, CONSISTENCY, F_CR4, s->cr4, "bits that this CPU has not must be zero");
+	RULE(HIGH32(s->dr6), CONSISTENCY, F_DR6, s->dr6, "bits 63:32 must be zero");
+	RULE(HIGH32(s->dr7), CONSISTENCY, F_DR7, s->dr7, "bits 63:32 must be zero");
 	return false;
 }
 
@@ -52,28 +82,22 @@ static bool check_long_mode(const struct vmcb_save_area *s, const struct svm_che
 {
 	bool both = (s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG);
 
-	if (!(s->efer & EFER_SVME))
-		return report(v, "EFER", s->efer, "SVME must be set");
-	if ((s->efer & (EFER_LMA | EFER_LME)) && !env->long_mode)
-		return report(v, "EFER", s->efer, "LMA and LME must be clear without long mode");
-	if (s->efer & ~env->efer)
-		return report(v, "EFER", s->efer, "bits that this CPU has not must be zero");
-	if (both && !(s->cr4 & X86_CR4_PAE))
-		return report(v, "CR4", s->cr4, "PAE must be set with EFER.LME and CR0.PG");
-	if (both && !(s->cr0 & X86_CR0_PE))
-		return report(v, "CR0", s->cr0, "PE must be set with EFER.LME and CR0.PG");
-	if (both && (s->cs.attrib & SVM_SELECTOR_L_MASK) && (s->cs.attrib & SVM_SELECTOR_DB_MASK))
-		return report(v, "CS.attrib", s->cs.attrib, "L and D must not both be set in long mode");
+	RULE(!(s->efer & EFER_SVME), CONSISTENCY, F_EFER, s->efer, "SVME must be set");
+	RULE((s->efer & (EFER_LMA | EFER_LME)) && !env->long_mode, CONSISTENCY, F_EFER, s->efer,
+	     "LMA and LME must be clear without long mode");
+	RULE(s->efer & ~env->efer, CONSISTENCY, F_EFER, s->efer, "bits that this CPU has not must be zero");
+	RULE(both && !(s->cr4 & X86_CR4_PAE), CONSISTENCY, F_CR4, s->cr4, "PAE must be set with EFER.LME and CR0.PG");
+	RULE(both && !(s->cr0 & X86_CR0_PE), CONSISTENCY, F_CR0, s->cr0, "PE must be set with EFER.LME and CR0.PG");
+	RULE(both && (s->cs.attrib & SVM_SELECTOR_L_MASK) && (s->cs.attrib & SVM_SELECTOR_DB_MASK), CONSISTENCY, F_CS, s->cs.attrib,
+	     "L and D must not both be set in long mode");
 	return false;
 }
 
 /* Shadow stacks. U_CET is not in the VMCB: its rule about virtual-8086 mode cannot be checked here. */
 static bool check_cet(const struct vmcb_save_area *s, const struct svm_check_env *env, struct svm_violation *v)
 {
-	if ((s->cr4 & CR4_CET) && !(s->cr0 & X86_CR0_WP))
-		return report(v, "CR0", s->cr0, "WP must be set with CR4.CET");
-	if ((env->cr4 & CR4_CET) && (s->s_cet & ~S_CET_DEFINED))
-		return report(v, "S_CET", s->s_cet, "reserved bits must be zero");
+	RULE((s->cr4 & CR4_CET) && !(s->cr0 & X86_CR0_WP), CONSISTENCY, F_CR0, s->cr0, "WP must be set with CR4.CET");
+	RULE((env->cr4 & CR4_CET) && (s->s_cet & ~S_CET_DEFINED), CONSISTENCY, F_S_CET, s->s_cet, "reserved bits must be zero");
 	return false;
 }
 
@@ -81,16 +105,14 @@ static bool check_maps(const struct vmcb_control_area *c, const struct svm_check
 {
 	u64 limit = env->maxphyaddr < 64 ? 1ull << env->maxphyaddr : ~0ull;
 
-	if (!(c->intercepts[INTERCEPT_WORD4] & (1u << (INTERCEPT_VMRUN % 32))))
-		return report(v, "intercepts[4]", c->intercepts[INTERCEPT_WORD4], "VMRUN must be intercepted");
-	if ((c->iopm_base_pa & MAP_ADDRESS) > limit - IOPM_BYTES)
-		return report(v, "IOPM_BASE_PA", c->iopm_base_pa, "the map must lie below the physical address limit");
-	if ((c->msrpm_base_pa & MAP_ADDRESS) > limit - MSRPM_BYTES)
-		return report(v, "MSRPM_BASE_PA", c->msrpm_base_pa, "the map must lie below the physical address limit");
-	if (!c->asid)
-		return report(v, "ASID", 0, "must not be zero");
-	if (c->asid >= env->nr_asids)
-		return report(v, "ASID", c->asid, "must be below the number of ASIDs in CPUID");
+	RULE(!(c->intercepts[INTERCEPT_WORD4] & (1u << (INTERCEPT_VMRUN % 32))), CONSISTENCY, F_INTERCEPTS, c->intercepts[INTERCEPT_WORD4],
+	     "VMRUN must be intercepted");
+	RULE((c->iopm_base_pa & MAP_ADDRESS) > limit - IOPM_BYTES, CONSISTENCY, F_IOPM, c->iopm_base_pa,
+	     "the map must lie below the physical address limit");
+	RULE((c->msrpm_base_pa & MAP_ADDRESS) > limit - MSRPM_BYTES, CONSISTENCY, F_MSRPM, c->msrpm_base_pa,
+	     "the map must lie below the physical address limit");
+	RULE(!c->asid, CONSISTENCY, F_ASID, 0, "must not be zero");
+	RULE(c->asid >= env->nr_asids, CONSISTENCY, F_ASID, c->asid, "must be below the number of ASIDs in CPUID");
 	return false;
 }
 
@@ -106,11 +128,11 @@ static bool check_nested(const struct vmcb *vmcb, const struct svm_check_env *en
 
 	if (!(c->nested_ctl & SVM_NESTED_CTL_NP_ENABLE))
 		return false;
-	if (env->maxphyaddr < 64 && c->nested_cr3 >> env->maxphyaddr)
-		return report(v, "N_CR3", c->nested_cr3, "bits above the physical address width must be zero");
+	RULE(env->maxphyaddr < 64 && c->nested_cr3 >> env->maxphyaddr, NESTED, F_N_CR3, c->nested_cr3,
+	     "bits above the physical address width must be zero");
 	for (i = 0; i < 8; i++)
-		if (!pat_type_valid(vmcb->save.g_pat >> (i * 8)))
-			return report(v, "G_PAT", vmcb->save.g_pat, "each byte must be a memory type");
+		RULE(!pat_type_valid(vmcb->save.g_pat >> (i * 8)), NESTED, F_G_PAT, vmcb->save.g_pat,
+		     "each byte must be a memory type");
 	return false;
 }
 
@@ -133,17 +155,16 @@ static bool check_event(const struct vmcb *vmcb, const struct svm_check_env *env
 
 	if (!(info & SVM_EVTINJ_VALID))
 		return false;
-	if (type != SVM_EVTINJ_TYPE_INTR && type != SVM_EVTINJ_TYPE_NMI && type != SVM_EVTINJ_TYPE_EXEPT &&
-	    type != SVM_EVTINJ_TYPE_SOFT)
-		return report(v, "EVENTINJ", info, "the type is reserved");
+	RULE(type != SVM_EVTINJ_TYPE_INTR && type != SVM_EVTINJ_TYPE_NMI && type != SVM_EVTINJ_TYPE_EXEPT &&
+	     type != SVM_EVTINJ_TYPE_SOFT, EVENTS, F_EVENTINJ, info, "the type is reserved");
 	if (type != SVM_EVTINJ_TYPE_EXEPT)
 		return false;
-	if (vector > 31 || !(IS_EXCEPTION & (1u << vector)) || (vector == CP_VECTOR && !(env->cr4 & CR4_CET)))
-		return report(v, "EVENTINJ", info, "the vector is no exception of this CPU");
-	if ((info & SVM_EVTINJ_VALID_ERR) && !(HAS_ERROR_CODE & (1u << vector)))
-		return report(v, "EVENTINJ", info, "this exception has no error code");
-	if (vector == 5 && (vmcb->save.efer & EFER_LMA) && (vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK))
-		return report(v, "EVENTINJ", info, "#BR does not exist in 64-bit mode");
+	RULE(vector > 31 || !(IS_EXCEPTION & (1u << vector)) || (vector == CP_VECTOR && !(env->cr4 & CR4_CET)), EVENTS, F_EVENTINJ, info,
+	     "the vector is no exception of this CPU");
+	RULE((info & SVM_EVTINJ_VALID_ERR) && !(HAS_ERROR_CODE & (1u << vector)), EVENTS, F_EVENTINJ, info,
+	     "this exception has no error code");
+	RULE(vector == 5 && (vmcb->save.efer & EFER_LMA) && (vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK), EVENTS, F_EVENTINJ, info,
+	     "#BR does not exist in 64-bit mode");
 	return false;
 }
 

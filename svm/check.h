@@ -28,11 +28,15 @@ struct svm_check_env {
  * @field: name as in the manual
  * @value: what it holds
  * @rule: what the manual asks for
+ * @section: where, by title
+ * @groups: registers that an ioctl may have put there (RG_*), 0 for what Keel alone writes
  */
 struct svm_violation {
 	const char *field;
 	u64 value;
 	const char *rule;
+	const char *section;
+	u32 groups;
 };
 
 /*

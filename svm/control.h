@@ -102,7 +102,7 @@ struct svm_vcpu {
 #define SPEC_SWITCH	BIT_ULL(63)
 
 /* Register groups that the guest cannot change without an exit. */
-#define SVM_KEPT	(RG_CR4 | RG_EFER | RG_PAT | RG_ROOT | RG_TSC | RG_TPR)
+#define SVM_KEPT	(RG_CR4 | RG_EFER | RG_PAT | RG_ROOT | RG_TSC | RG_TPR | RG_DEADLINE)
 
 static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)
 {

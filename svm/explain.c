@@ -70,18 +70,23 @@ void svm_check_this_cpu(struct svm_check_env *env)
 }
 
 /*
- * svm_explain_entry() - say which rule made VMRUN refuse
+ * svm_explain_entry() - say which rule made VMRUN refuse, and which ioctl set what breaks it
  *
  * Context: loaded, may sleep.
  */
 void svm_explain_entry(struct svm_vcpu *svm)
 {
+	struct vcpu *vcpu = &svm->vcpu;
 	struct svm_check_env env;
 	struct svm_violation v;
+	const char *by;
 
 	svm_check_this_cpu(&env);
-	if (svm_check(svm->vmcb, &env, &v))
-		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused: %s = %#llx: %s", v.field, v.value, v.rule);
-	else
-		keel_explain(svm->vcpu.vm, svm->vcpu.id, "VMRUN refused, and no rule known to Keel is broken");
+	if (!svm_check(svm->vmcb, &env, &v)) {
+		keel_explain(vcpu->vm, vcpu->id, "VMRUN refused, and no rule known to Keel is broken");
+		return;
+	}
+	by = keel_origin_name(vcpu, v.groups);
+	keel_explain(vcpu->vm, vcpu->id, "VMRUN refused: %s = %#llx%s%s: %s (%s)", v.field, v.value, by ? ", set by " : "", by ?: "",
+		     v.rule, v.section);
 }

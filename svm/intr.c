@@ -106,13 +106,36 @@ static void move_over_int(struct svm_vcpu *svm)
 		vmcb->save.rip = svm->vcpu.regs.rip + svm->inject_len;
 }
 
+/*
+ * An event goes in before the instruction that was to be stepped over, and must not push our TF onto the guest's stack. If that
+ * instruction is the IRET that ends an NMI, it is intercepted again, since RIP will be elsewhere without its having executed. Else
+ * core looks at NMIs again after the exit that follows at once.
+ */
+static void injected_before_step(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+
+	if (svm->rare & RARE_IRET) {
+		svm->rare &= ~(RARE_IRET | RARE_STEP);
+		vmcb_intercept(svm->vmcb, INTERCEPT_IRET);
+	} else if (svm->rare & RARE_STEP) {
+		svm->rare &= ~RARE_STEP;
+		vcpu->windows &= ~WINDOW_NMI;
+		vcpu_request(vcpu, REQ_EVENT);
+		keel_exit_at_once(vcpu);
+	}
+}
+
 /* Right before an entry with RARE_INJECTED or RARE_TF; registers are in the VMCB already. */
 void svm_intr_before(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
-	if ((svm->rare & RARE_INJECTED) && svm->inject_len)
-		move_over_int(svm);
+	if (svm->rare & RARE_INJECTED) {
+		injected_before_step(svm);
+		if (svm->inject_len)
+			move_over_int(svm);
+	}
 	if (svm->rare & RARE_TF) {
 		svm->step_rip = svm->vcpu.regs.rip;
 		svm->step_tf = svm->vcpu.regs.rflags & X86_EFLAGS_TF;

@@ -12,6 +12,7 @@
 #include <uapi/linux/keel.h>
 
 #include "exit.h"
+#include "reason.h"
 #include "vcpu.h"
 #include "vm.h"
 
@@ -76,26 +77,11 @@ static void handle_fail_entry(struct vcpu *vcpu)
 
 	vm_explain(vcpu->vm, cause, sizeof(cause));
 	vm_stop(vcpu->vm, STATUS_ENTRY,
-		"the CPU refused to enter the guest, hardware reason %#llx on host CPU %u%s: %s; "
+		"the CPU refused to enter the guest: %s (hardware reason %#llx, host CPU %u)%s: %s; "
 		"the kernel log has more",
+		reason_of_entry(vcpu->run->fail_entry.hardware_entry_failure_reason),
 		vcpu->run->fail_entry.hardware_entry_failure_reason, vcpu->run->fail_entry.cpu,
 		cause, describe_place(vcpu, place));
-}
-
-static const char *suberror_name(uint32_t suberror)
-{
-	switch (suberror) {
-	case KVM_INTERNAL_ERROR_EMULATION:
-		return "an instruction could not be emulated";
-	case KVM_INTERNAL_ERROR_SIMUL_EX:
-		return "exceptions met while one was delivered";
-	case KVM_INTERNAL_ERROR_DELIVERY_EV:
-		return "an exit during event delivery";
-	case KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON:
-		return "an exit the module does not know";
-	default:
-		return "unknown kind";
-	}
 }
 
 /* The instruction's bytes if the kernel gave them, else the raw data words. */
@@ -128,7 +114,7 @@ static void handle_internal(struct vcpu *vcpu)
 	describe_internal(vcpu->run, detail, sizeof(detail));
 	vm_stop(vcpu->vm, STATUS_INTERNAL,
 		"internal error %u (%s%s)%s: %s; the kernel log has more",
-		vcpu->run->internal.suberror, suberror_name(vcpu->run->internal.suberror), detail,
+		vcpu->run->internal.suberror, reason_of_internal(vcpu->run->internal.suberror), detail,
 		cause, describe_place(vcpu, place));
 }
 
@@ -187,8 +173,9 @@ void exit_handle(struct vcpu *vcpu)
 		break;
 	default:
 		vm_stop(vcpu->vm, STATUS_HOST,
-			"exit reason %u, which this launcher never asked for: %s",
-			vcpu->run->exit_reason, describe_place(vcpu, place));
+			"exit reason %u (%s), which this launcher never asked for: %s",
+			vcpu->run->exit_reason, reason_of_exit(vcpu->run->exit_reason),
+			describe_place(vcpu, place));
 		break;
 	}
 }
@@ -198,6 +185,7 @@ void exit_run_failed(struct vcpu *vcpu, int error)
 	char place[PLACE_SIZE], cause[CAUSE_SIZE];
 
 	vm_explain(vcpu->vm, cause, sizeof(cause));
-	vm_stop(vcpu->vm, STATUS_HOST, "KVM_RUN failed: %s (exit reason %u)%s: %s",
-		strerror(error), vcpu->run->exit_reason, cause, describe_place(vcpu, place));
+	vm_stop(vcpu->vm, STATUS_HOST, "KVM_RUN failed: %s (exit reason %u, %s)%s: %s",
+		strerror(error), vcpu->run->exit_reason, reason_of_exit(vcpu->run->exit_reason),
+		cause, describe_place(vcpu, place));
 }

@@ -10,6 +10,7 @@
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -34,18 +35,53 @@
 			 CPU_BASED_USE_MSR_BITMAPS | CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 /* Switched on and off while a guest runs. */
 #define CPU_SWITCHED	(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
-#define CPU_OPTIONAL	(CPU_BASED_PAUSE_EXITING | CPU_BASED_MONITOR_TRAP_FLAG)
+#define CPU_OPTIONAL	(CPU_BASED_PAUSE_EXITING | CPU_BASED_MONITOR_TRAP_FLAG | CPU_BASED_TPR_SHADOW)
 #define CPU_UNWANTED	(CPU_BASED_INVLPG_EXITING | CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING)
 #define CPU2_REQUIRED	(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST)
 #define CPU2_OPTIONAL	(SECONDARY_EXEC_ENABLE_VPID | SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_WBINVD_EXITING | \
 			 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_INVPCID | VMX_CPU2_XSAVES | \
 			 SECONDARY_EXEC_TSC_SCALING)
+#define PIN_OPTIONAL	PIN_BASED_VMX_PREEMPTION_TIMER
+/* Of use together only, and with the TPR shadow. Virtualized x2APIC MSRs may lack. */
+#define CPU2_APIC	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_APIC_REGISTER_VIRT | \
+			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
 #define EXIT_REQUIRED	(VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER)
 #define EXIT_OPTIONAL	VM_EXIT_LOAD_IA32_PAT
 #define ENTRY_REQUIRED	(VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_LOAD_IA32_EFER)
 #define ENTRY_OPTIONAL	VM_ENTRY_LOAD_IA32_PAT
 
 struct vmx_caps vmx_caps __ro_after_init;
+
+static int apicv = -1;
+module_param(apicv, int, 0444);
+MODULE_PARM_DESC(apicv, "Intel CPUs that can serve the local APIC by themselves: 1 let them, 0 do not, -1 unless it is an emulated one known to fail (default)");
+
+static bool preemption_timer = true;
+module_param(preemption_timer, bool, 0444);
+MODULE_PARM_DESC(preemption_timer, "watch the guest's TSC deadline with the VMX-preemption timer (default y)");
+
+/* Nehalem and Westmere count at another rate than they say ("VMX-Preemption Timer Does Not Count Down at the Rate Specified"). */
+static bool preemption_timer_errs(void)
+{
+	static const u8 models[] = { 0x1a, 0x1e, 0x1f, 0x2e, 0x25, 0x2c, 0x2f };
+	unsigned int i;
+
+	if (boot_cpu_data.x86 != 6)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(models); i++)
+		if (boot_cpu_data.x86_model == models[i])
+			return true;
+	return false;
+}
+
+/*
+ * Bochs: when the delivery of a virtual interrupt ends in an exit, the IDT-vectoring information is that of an earlier event. No
+ * silicon has its revision together with a VMCS of a whole page.
+ */
+static bool emulated_by_bochs(u64 basic)
+{
+	return vmx_basic_vmcs_revision_id(basic) == 0x2b && vmx_basic_vmcs_size(basic) == PAGE_SIZE;
+}
 
 /* A pair of masks as the capability MSRs have them: bits that must be 1, bits that may be. */
 struct control_range {
@@ -169,7 +205,11 @@ static int choose_controls(u64 basic)
 		return -EOPNOTSUPP;
 
 	vmx_caps.cpu = CPU_OPTIONAL & cpu.may;
+	if (preemption_timer && !preemption_timer_errs())
+		vmx_caps.pin = PIN_OPTIONAL & pin.may;
 	vmx_caps.cpu2 = CPU2_OPTIONAL & cpu2.may;
+	if ((apicv > 0 || (apicv < 0 && !emulated_by_bochs(basic))) && (vmx_caps.cpu & CPU_BASED_TPR_SHADOW) && (CPU2_APIC & ~cpu2.may) == 0)
+		vmx_caps.cpu2 |= CPU2_APIC | (SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE & cpu2.may);
 	/* PAT is switched both ways or not at all */
 	if ((exit.may & EXIT_OPTIONAL) && (entry.may & ENTRY_OPTIONAL)) {
 		base->exit |= EXIT_OPTIONAL;
@@ -214,6 +254,7 @@ int vmx_caps_setup(void)
 	vmx_caps.cr0_fixed &= ~(u64)(X86_CR0_PE | X86_CR0_PG);
 	vmx_caps.revision = vmx_basic_vmcs_revision_id(basic);
 	vmx_caps.zero_length = misc & VMX_MISC_ZERO_LEN_INS;
+	vmx_caps.timer_shift = vmx_misc_preemption_timer_rate(misc);
 	if (vmx_basic_vmcs_size(basic) > PAGE_SIZE) {
 		pr_err("this CPU's VMCS needs %u bytes, more than a page: use another machine\n", vmx_basic_vmcs_size(basic));
 		return -EOPNOTSUPP;
@@ -225,7 +266,9 @@ int vmx_caps_setup(void)
 	keel_host_mitigations_init();
 
 	keel_caps.nested = true;
-	keel_caps.tpr_shadow = false;
+	keel_caps.tpr_shadow = vmx_caps.cpu & CPU_BASED_TPR_SHADOW;
+	keel_caps.apic_accel = vmx_caps.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
+	keel_caps.deadline_timer = vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
 	keel_caps.vnmi = true;
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES) && (vmx_caps.cpu2 & VMX_CPU2_XSAVES);
 	keel_caps.tsc_scaling = vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;

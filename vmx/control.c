@@ -2,14 +2,15 @@
 /*
  * What a VMCS holds apart from registers: controls, bitmaps, and the host's state.
  *
- * All ports exit without a bitmap. Two MSR bitmaps serve all VMs, one of them those
- * with an MSR filter, which is asked at every access. A vCPU's controls depend on what its guest may know of (CPUID)
+ * All ports exit without a bitmap. Four MSR bitmaps serve all VMs: with an MSR filter, which is asked at every access, or without; and
+ * with the CPU serving x2APIC MSRs, which no filter concerns, or without. A vCPU's controls depend on what its guest may know of (CPUID)
  * and what the launcher asked for (debugging, KVM_CAP_X86_DISABLE_EXITS). The host's state is written where it can change: with the
  * machine, with the CPU, and what a context switch or another thread changes right before the entries of an inner loop (vcpu.c).
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <asm/apicdef.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
 #include <asm/io.h>
@@ -17,6 +18,7 @@
 #include <asm/processor.h>
 #include <asm/segment.h>
 #include <asm/trapnr.h>
+#include <keel/irq.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -27,8 +29,9 @@
 #define PAUSE_GAP	128
 #define PAUSE_WINDOW	4096
 
-enum { MSRS_DIRECT, MSRS_FILTERED };
-static u8 *msr_bitmaps[2];	/* the second without direct MSRs: the launcher's filter decides about all */
+/* Bits of the index of a bitmap: no direct MSRs, as the launcher's filter decides about all; x2APIC MSRs direct. */
+enum { MSRS_FILTERED = BIT(0), MSRS_X2APIC = BIT(1), NR_MSR_BITMAPS = 4 };
+static u8 *msr_bitmaps[NR_MSR_BITMAPS];
 
 /*
  * MSRs without any exit. Each is part of the VMCS, or the guest's value is in the CPU while it runs (KERNEL_GS_BASE). Not here: EFER
@@ -43,10 +46,22 @@ static const u32 direct_msrs[] = {
 	MSR_IA32_SYSENTER_EIP,
 };
 
+/*
+ * x2APIC registers whose page has what RDMSR gives: all but the interrupt command, split in two here, and the timer's current
+ * count. The CPU itself does all that writes to TPR, EOI and self-IPI ask for.
+ */
+#define X2APIC(offset)	(APIC_BASE_MSR + ((offset) >> 4))
+static const u32 x2apic_reads[] = {
+	X2APIC(APIC_ID), X2APIC(APIC_LVR), X2APIC(APIC_TASKPRI), X2APIC(APIC_PROCPRI), X2APIC(APIC_LDR), X2APIC(APIC_SPIV),
+	X2APIC(APIC_ESR), X2APIC(APIC_LVTT), X2APIC(APIC_LVTTHMR), X2APIC(APIC_LVTPC), X2APIC(APIC_LVT0), X2APIC(APIC_LVT1),
+	X2APIC(APIC_LVTERR), X2APIC(APIC_TMICT), X2APIC(APIC_TDCR),
+};
+static const u32 x2apic_writes[] = { X2APIC(APIC_TASKPRI), X2APIC(APIC_EOI), X2APIC(APIC_SELF_IPI) };
+
 enum msr_access { MSR_READS, MSR_WRITES };
 
 /* A bit an MSR: reads of the low and the high range, then writes of both ("MSR-Bitmap Address"). */
-static void allow_msr(u32 msr, enum msr_access access)
+static void allow_msr(unsigned int bitmap, u32 msr, enum msr_access access)
 {
 	unsigned int offset = (msr & 0x1fff) / 8;
 
@@ -54,7 +69,32 @@ static void allow_msr(u32 msr, enum msr_access access)
 		offset += 0x400;
 	if (access == MSR_WRITES)
 		offset += 0x800;
-	msr_bitmaps[MSRS_DIRECT][offset] &= ~BIT(msr % 8);
+	msr_bitmaps[bitmap][offset] &= ~BIT(msr % 8);
+}
+
+static void allow_direct(unsigned int bitmap)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(direct_msrs); i++) {
+		allow_msr(bitmap, direct_msrs[i], MSR_READS);
+		allow_msr(bitmap, direct_msrs[i], MSR_WRITES);
+	}
+	/* RDMSR adds the offset like RDTSC; writes are policy */
+	allow_msr(bitmap, MSR_IA32_TSC, MSR_READS);
+}
+
+static void allow_x2apic(unsigned int bitmap)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(x2apic_reads); i++)
+		allow_msr(bitmap, x2apic_reads[i], MSR_READS);
+	/* ISR, TMR, IRR */
+	for (i = X2APIC(APIC_ISR); i < X2APIC(APIC_ESR); i++)
+		allow_msr(bitmap, i, MSR_READS);
+	for (i = 0; i < ARRAY_SIZE(x2apic_writes); i++)
+		allow_msr(bitmap, x2apic_writes[i], MSR_WRITES);
 }
 
 int vmx_maps_create(void)
@@ -68,13 +108,11 @@ int vmx_maps_create(void)
 			return -ENOMEM;
 		}
 		memset(msr_bitmaps[i], 0xff, PAGE_SIZE);
+		if (!(i & MSRS_FILTERED))
+			allow_direct(i);
+		if (i & MSRS_X2APIC)
+			allow_x2apic(i);
 	}
-	for (i = 0; i < ARRAY_SIZE(direct_msrs); i++) {
-		allow_msr(direct_msrs[i], MSR_READS);
-		allow_msr(direct_msrs[i], MSR_WRITES);
-	}
-	/* RDMSR adds the offset like RDTSC; writes are policy */
-	allow_msr(MSR_IA32_TSC, MSR_READS);
 	return 0;
 }
 
@@ -125,6 +163,17 @@ static void want_instructions(struct vmx_controls *c, struct vcpu *vcpu)
 	want(&c->cpu2, vmx_caps.cpu2 & VMX_CPU2_XSAVES, flags & GUEST_HAS_XSAVES);
 }
 
+static u64 msr_bitmap(const struct vmx_vcpu *vmx)
+{
+	unsigned int i = 0;
+
+	if (rcu_access_pointer(vmx->vcpu.vm->msr_filter))
+		i |= MSRS_FILTERED;
+	if (vmx->apic_mode == LAPIC_MSRS)
+		i |= MSRS_X2APIC;
+	return virt_to_phys(msr_bitmaps[i]);
+}
+
 /*
  * vmx_intercepts_changed() - what decides about controls has changed: compute them again
  *
@@ -141,7 +190,8 @@ void vmx_intercepts_changed(struct vcpu *vcpu)
 	want_instructions(c, vcpu);
 	want(&c->cpu, vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG, step);
 	want(&vmx->rare, RARE_STEP, step && !(vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG));
-	c->msr_bitmap = virt_to_phys(msr_bitmaps[rcu_access_pointer(vcpu->vm->msr_filter) ? MSRS_FILTERED : MSRS_DIRECT]);
+	vmx_apic_changed(vmx);
+	c->msr_bitmap = msr_bitmap(vmx);
 	/*
 	 * A guest can make the CPU deliver #DB or #AC without end, with no chance for an interrupt. #MC is the host's. #UD may be
 	 * the other vendor's hypercall.
@@ -248,6 +298,12 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 		vmcs_write16(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	}
 	vmx->wanted.cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
+	vmx_apic_init(vmx);
+	if (vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER) {
+		/* always on: a run-down without a deadline is an exit a minute at most */
+		vmx->wanted.pin |= PIN_BASED_VMX_PREEMPTION_TIMER;
+		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, ~0u);
+	}
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write32(CR3_TARGET_COUNT, 0);

@@ -56,6 +56,7 @@
  * @RARE_DEBUGCTL: the host uses DEBUGCTL, which an exit clears
  * @RARE_NMI: an NMI goes in at this entry
  * @RARE_STEP: the launcher single-steps, and RFLAGS.TF does it
+ * @RARE_TIMER: the preemption timer watches tsc.host_deadline
  * @RARE_PDPTES: the PDPTEs in the VMCS must be loaded from guest memory
  */
 enum vmx_rare {
@@ -68,6 +69,7 @@ enum vmx_rare {
 	RARE_NMI	= BIT(6),
 	RARE_PDPTES	= BIT(7),
 	RARE_STEP	= BIT(8),
+	RARE_TIMER	= BIT(9),
 };
 
 /* After an exit: */
@@ -123,6 +125,8 @@ struct vmx_host {
  * @last_cpu: CPU of the last load, -1 for none
  * @vpid: 0 for none
  * @dr_open: the guest has used its debug registers since the last load
+ * @apic_mode: mode of the local APIC in which the CPU works on its page, LAPIC_OFF: it does not
+ * @tpr_threshold, @eoi_exits: as in the VMCS
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
@@ -143,6 +147,8 @@ struct vmx_vcpu {
 	bool nmi_known;
 	bool step_tf;
 	u8 soft_len;
+	u8 apic_mode;
+	u8 tpr_threshold;
 	u16 vpid;
 	struct vmx_host host;
 	struct vmx_controls wanted;
@@ -150,6 +156,7 @@ struct vmx_vcpu {
 	u64 eptp;
 	u64 kernel_gs_base;
 	u64 serial;
+	u64 eoi_exits[4];
 	int last_cpu;
 	int loaded_cpu;
 	struct list_head on_cpu;
@@ -160,7 +167,7 @@ struct vmx_vcpu {
 #define SPEC_SWITCH	BIT_ULL(63)
 
 /* Register groups that the guest cannot change without an exit; RG_CR2 is copied at every exit. */
-#define VMX_KEPT	(RG_CR2 | RG_CR4 | RG_EFER | RG_PAT | RG_ROOT | RG_TSC | RG_TPR)
+#define VMX_KEPT	(RG_CR2 | RG_CR4 | RG_EFER | RG_PAT | RG_ROOT | RG_TSC | RG_TPR | RG_DEADLINE)
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
 {
@@ -187,6 +194,7 @@ static inline void vmx_control_clear(struct vmx_vcpu *vmx, u32 *control, u32 bit
  * @pin, @cpu, @cpu2, @exit, @entry: optional controls that are there
  * @cr0_fixed: bits of CR0 that must be 1 in guests (PE and PG are free)
  * @cr4_fixed: bits of CR4 that must be 1
+ * @timer_shift: the preemption timer counts once every 1 << timer_shift cycles
  * @ept_ad: EPT has accessed and dirty flags
  * @invept_single, @invvpid_single: narrow invalidation
  * @zero_length: a software event may be injected with instruction length 0
@@ -194,10 +202,12 @@ static inline void vmx_control_clear(struct vmx_vcpu *vmx, u32 *control, u32 bit
 struct vmx_caps {
 	u32 revision;
 	struct vmx_controls base;
+	u32 pin;
 	u32 cpu;
 	u32 cpu2;
 	u32 exit;
 	u32 entry;
+	u8 timer_shift;
 	u64 cr0_fixed;
 	u64 cr4_fixed;
 	bool ept_ad;
@@ -221,6 +231,22 @@ void vmx_host_tables_write(void);
 void vmx_controls_write(struct vmx_vcpu *vmx);
 void vmx_intercepts_changed(struct vcpu *vcpu);
 
+/* apic.c */
+int vmx_apic_setup(void);
+void vmx_apic_teardown(void);
+void vmx_apic_create(struct vmx_vcpu *vmx);
+void vmx_apic_destroy(struct vmx_vcpu *vmx);
+void vmx_apic_init(struct vmx_vcpu *vmx);
+void vmx_apic_changed(struct vmx_vcpu *vmx);
+void vmx_apic_sync(struct vcpu *vcpu, const struct lapic_levels *levels);
+void vmx_tpr_threshold(struct vmx_vcpu *vmx, u8 class);
+enum exit_verdict vmx_exit_apic_write(struct vmx_vcpu *vmx);
+enum exit_verdict vmx_exit_eoi(struct vmx_vcpu *vmx);
+enum exit_verdict vmx_exit_tpr(struct vmx_vcpu *vmx);
+void vmx_decode_apic_access(struct fault_exit *fault);
+bool vmx_apic_page_wanted(const struct vmx_vcpu *vmx, gpa_t gpa);
+bool vmx_apic_page_map(struct vmx_vcpu *vmx);
+
 /* cpu.c: per-CPU state */
 int vmx_cpus_create(void);
 void vmx_cpus_destroy(void);
@@ -229,6 +255,7 @@ int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
 void vmx_cpu_load(struct vmx_vcpu *vmx);
 void vmx_vmcs_release(struct vmx_vcpu *vmx);
+void vmx_vmcs_clear(struct vmx_vcpu *vmx);
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope);
@@ -242,6 +269,7 @@ void vmx_vcpu_load(struct vcpu *vcpu);
 void vmx_vcpu_put(struct vcpu *vcpu);
 void vmx_enter(struct vcpu *vcpu);
 void vmx_syscall_load(struct vmx_vcpu *vmx);
+void vmx_timer_changed(struct vmx_vcpu *vmx);
 int vmx_msr_get(struct vcpu *vcpu, u32 msr, u64 *val);
 int vmx_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host);
 
@@ -283,7 +311,7 @@ int vmx_exit_db(struct vmx_vcpu *vmx, u32 info);
 int vmx_exit_step(struct vmx_vcpu *vmx);
 
 /* explain.c */
-void vmx_explain_entry(struct vmx_vcpu *vmx);
+void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error);
 
 /* exit.c */
 enum exit_verdict vmx_exit_fast(struct vcpu *vcpu);

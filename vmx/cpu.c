@@ -158,6 +158,24 @@ void vmx_vmcs_release(struct vmx_vcpu *vmx)
 		smp_call_function_single(cpu, clear_ipi, vmx, 1);
 }
 
+/*
+ * vmx_vmcs_clear() - the next entry is a VMLAUNCH, with the same VMCS, which stays current
+ *
+ * Context: loaded.
+ */
+void vmx_vmcs_clear(struct vmx_vcpu *vmx)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (keel_host_cpu_enabled() && vmx->loaded_cpu == smp_processor_id()) {
+		vmx_vmclear(vmx->vmcs_pa);
+		vmx_vmptrld(vmx->vmcs_pa);
+		vmx->launched = false;
+	}
+	local_irq_restore(flags);
+}
+
 static void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu)
 {
 	unsigned long flags;

@@ -15,6 +15,7 @@
 #include <uapi/asm/vmx.h>
 #include <keel/exit.h>
 #include <keel/host.h>
+#include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -125,7 +126,10 @@ static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
 	return keel_fast_io(&vmx->vcpu, &vmx->io);
 }
 
-/* It came in the delivery of an event, or of an IRET that had ended the block of NMIs. */
+/*
+ * It came in the delivery of an event, of an IRET that had ended the block of NMIs, or at the local APIC's page, which may have to be
+ * mapped.
+ */
 static noinline enum exit_verdict fast_fault_rare(struct vmx_vcpu *vmx, u32 vectoring, u32 qual)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
@@ -134,6 +138,8 @@ static noinline enum exit_verdict fast_fault_rare(struct vmx_vcpu *vmx, u32 vect
 		vmx_event_give_back(vmx, vectoring);
 	if ((qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
 		vmx_nmi_reblock(vmx);
+	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa))
+		return EXIT_SLOW;
 	return keel_fast_fault(vcpu, &vmx->fault);
 }
 
@@ -144,8 +150,23 @@ static noinline enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
 
 	decode_fault(&vmx->fault, qual);
-	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK) || unlikely(qual & NMI_UNBLOCKED_BY_IRET))
+	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK) || unlikely(qual & NMI_UNBLOCKED_BY_IRET) ||
+	    unlikely(vmx->fault.gpa - APIC_DEFAULT_PHYS_BASE < PAGE_SIZE))
 		return fast_fault_rare(vmx, vectoring, qual);
+	return keel_fast_fault(&vmx->vcpu, &vmx->fault);
+}
+
+static enum exit_verdict fast_timer(struct vcpu *vcpu)
+{
+	keel_lapic_deadline_reached(vcpu);
+	return EXIT_AGAIN;
+}
+
+/* An access to the local APIC's page that the CPU leaves to us. */
+static enum exit_verdict fast_apic_access(struct vmx_vcpu *vmx)
+{
+	event_interrupted(vmx);
+	vmx_decode_apic_access(&vmx->fault);
 	return keel_fast_fault(&vmx->vcpu, &vmx->fault);
 }
 
@@ -221,6 +242,11 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	case EXIT_REASON_NMI_WINDOW:	return fast_nmi_window(vmx);
 	case EXIT_REASON_EXCEPTION_NMI:	return fast_exception(vmx);
 	case EXIT_REASON_DR_ACCESS:	return fast_dr(vmx);
+	case EXIT_REASON_PREEMPTION_TIMER: return fast_timer(vcpu);
+	case EXIT_REASON_APIC_WRITE:	return vmx_exit_apic_write(vmx);
+	case EXIT_REASON_EOI_INDUCED:	return vmx_exit_eoi(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return fast_apic_access(vmx);
+	case EXIT_REASON_TPR_BELOW_THRESHOLD: return vmx_exit_tpr(vmx);
 	default:			return EXIT_SLOW;
 	}
 }
@@ -240,6 +266,16 @@ static int slow_fault(struct vmx_vcpu *vmx)
 	struct fault_exit fault = { };
 
 	decode_fault(&fault, vmcs_readl(EXIT_QUALIFICATION));
+	if (vmx_apic_page_wanted(vmx, fault.gpa) && vmx_apic_page_map(vmx))
+		return RUN_RESUME;
+	return keel_do_fault(&vmx->vcpu, &fault);
+}
+
+static int slow_apic_access(struct vmx_vcpu *vmx)
+{
+	struct fault_exit fault;
+
+	vmx_decode_apic_access(&fault);
 	return keel_do_fault(&vmx->vcpu, &fault);
 }
 
@@ -385,16 +421,18 @@ static int slow_exception(struct vmx_vcpu *vmx)
 
 static int slow_pdptes(struct vmx_vcpu *vmx)
 {
+	vmx->vcpu.origin.refused++;
 	return vmx_pdptes_load(vmx, false) ? -EFAULT : RUN_RESUME;
 }
 
 static int slow_invalid(struct vmx_vcpu *vmx)
 {
+	vmx_explain_entry(vmx, 0);
 	if ((u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		keel_host_machine_check();
-	else
-		vmx_explain_entry(vmx);
 	vmx_inject_cancel(vmx);
+	/* a VMLAUNCH that fails this way does not count as one */
+	vmx_vmcs_clear(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, vmx->exit_reason);
 }
 
@@ -402,7 +440,7 @@ static int slow_vmfail(struct vmx_vcpu *vmx)
 {
 	u32 error = vmcs_read32(VM_INSTRUCTION_ERROR);
 
-	vmx_explain_entry(vmx);
+	vmx_explain_entry(vmx, error);
 	vmx_inject_cancel(vmx);
 	return keel_do_failed_entry(&vmx->vcpu, error);
 }
@@ -441,6 +479,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_RDPMC:		return fault_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return slow_apic_access(vmx);
 	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
 	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
 	case EXIT_VMFAIL:		return slow_vmfail(vmx);

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Why an entry was refused, in words: a snapshot of the VMCS for the rules of check.c, and what this CPU's capabilities say about them.
+ * Why an entry was refused, in words: a snapshot of the VMCS for the rules of check.c, what this CPU's capabilities say about them, and
+ * the manual's names of VM-instruction errors.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
 #include <linux/build_bug.h>
+#include <linux/mm.h>
 #include <linux/ratelimit.h>
+#include <linux/stddef.h>
+#include <asm/apicdef.h>
+#include <asm/io.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <uapi/asm/vmx.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "check.h"
@@ -16,147 +22,371 @@
 
 static_assert((int)CHECK_SEGS == (int)NR_SEGS && (int)CHECK_LDTR == (int)SEG_LDTR && (int)CHECK_SS == (int)SEG_SS);
 
-static void take_controls(struct vmx_snapshot *s)
+/* What <asm/vmx.h> of some supported kernel lacks ("Field Encoding in VMCS"). */
+enum {
+	F_GUEST_UINV		= 0x0814,
+	F_VE_INFORMATION	= 0x202a,
+	F_SPPT_POINTER		= 0x2030,
+	F_PASID_LOW		= 0x2038,
+	F_PASID_HIGH		= 0x203a,
+	F_HLAT_POINTER		= 0x2040,
+	F_SECONDARY_EXIT	= 0x2044,
+	F_GUEST_LBR_CTL		= 0x2816,
+	F_GUEST_PKRS		= 0x2818,
+	F_HOST_PKRS		= 0x2c06,
+	F_GUEST_S_CET		= 0x6828,
+	F_GUEST_SSP		= 0x682a,
+	F_GUEST_SSP_TABLE	= 0x682c,
+	F_HOST_S_CET		= 0x6c18,
+	F_HOST_SSP		= 0x6c1a,
+	F_HOST_SSP_TABLE	= 0x6c1c,
+};
+
+#define MSR_VMX_PROCBASED_CTLS3	0x492
+#define MSR_VMX_EXIT_CTLS2	0x493
+
+/* ---- the VMCS ---- */
+
+#define FIELD(number, member)	{ number, offsetof(struct vmx_snapshot, member), sizeof_field(struct vmx_snapshot, member) }
+
+static const struct {
+	u16 field;
+	u16 at;
+	u8 size;
+} fields[] = {
+	FIELD(PIN_BASED_VM_EXEC_CONTROL, pin),
+	FIELD(CPU_BASED_VM_EXEC_CONTROL, cpu),
+	FIELD(SECONDARY_VM_EXEC_CONTROL, cpu2),
+	FIELD(TERTIARY_VM_EXEC_CONTROL, cpu3),
+	FIELD(VM_EXIT_CONTROLS, exit),
+	FIELD(F_SECONDARY_EXIT, exit2),
+	FIELD(VM_ENTRY_CONTROLS, entry),
+	FIELD(VIRTUAL_PROCESSOR_ID, vpid),
+	FIELD(POSTED_INTR_NV, posted_vector),
+	FIELD(LAST_PID_POINTER_INDEX, last_pid),
+	FIELD(CR3_TARGET_COUNT, cr3_target_count),
+	FIELD(TPR_THRESHOLD, tpr_threshold),
+	FIELD(IO_BITMAP_A, io_bitmap_a),
+	FIELD(IO_BITMAP_B, io_bitmap_b),
+	FIELD(MSR_BITMAP, msr_bitmap),
+	FIELD(VIRTUAL_APIC_PAGE_ADDR, virtual_apic),
+	FIELD(APIC_ACCESS_ADDR, apic_access),
+	FIELD(POSTED_INTR_DESC_ADDR, posted_desc),
+	FIELD(EPT_POINTER, eptp),
+	FIELD(TSC_MULTIPLIER, tsc_multiplier),
+	FIELD(PML_ADDRESS, pml),
+	FIELD(VM_FUNCTION_CONTROL, vm_functions),
+	FIELD(EPTP_LIST_ADDRESS, eptp_list),
+	FIELD(VMREAD_BITMAP, vmread_bitmap),
+	FIELD(VMWRITE_BITMAP, vmwrite_bitmap),
+	FIELD(F_VE_INFORMATION, ve_info),
+	FIELD(F_SPPT_POINTER, sppt),
+	FIELD(F_HLAT_POINTER, hlat),
+	FIELD(PID_POINTER_TABLE, pid_table),
+	FIELD(F_PASID_LOW, pasid_low),
+	FIELD(F_PASID_HIGH, pasid_high),
+	FIELD(VM_EXIT_MSR_STORE_COUNT, exit_store.count),
+	FIELD(VM_EXIT_MSR_STORE_ADDR, exit_store.address),
+	FIELD(VM_EXIT_MSR_LOAD_COUNT, exit_load.count),
+	FIELD(VM_EXIT_MSR_LOAD_ADDR, exit_load.address),
+	FIELD(VM_ENTRY_MSR_LOAD_COUNT, entry_load.count),
+	FIELD(VM_ENTRY_MSR_LOAD_ADDR, entry_load.address),
+	FIELD(VM_ENTRY_INTR_INFO_FIELD, entry_info),
+	FIELD(VM_ENTRY_EXCEPTION_ERROR_CODE, entry_error),
+	FIELD(VM_ENTRY_INSTRUCTION_LEN, entry_length),
+
+	FIELD(HOST_CR0, host_cr0),
+	FIELD(HOST_CR3, host_cr3),
+	FIELD(HOST_CR4, host_cr4),
+	FIELD(HOST_IA32_EFER, host_efer),
+	FIELD(HOST_IA32_PAT, host_pat),
+	FIELD(HOST_IA32_PERF_GLOBAL_CTRL, host_perf_global),
+	FIELD(HOST_RIP, host_rip),
+	FIELD(F_HOST_PKRS, host_pkrs),
+	FIELD(F_HOST_S_CET, host_s_cet),
+	FIELD(F_HOST_SSP, host_ssp),
+	FIELD(F_HOST_SSP_TABLE, host_ssp_table),
+	FIELD(HOST_IA32_SYSENTER_ESP, host_sysenter_esp),
+	FIELD(HOST_IA32_SYSENTER_EIP, host_sysenter_eip),
+	FIELD(HOST_FS_BASE, host_fs_base),
+	FIELD(HOST_GS_BASE, host_gs_base),
+	FIELD(HOST_TR_BASE, host_tr_base),
+	FIELD(HOST_GDTR_BASE, host_gdtr_base),
+	FIELD(HOST_IDTR_BASE, host_idtr_base),
+	FIELD(HOST_CS_SELECTOR, host_cs),
+	FIELD(HOST_SS_SELECTOR, host_ss),
+	FIELD(HOST_DS_SELECTOR, host_ds),
+	FIELD(HOST_ES_SELECTOR, host_es),
+	FIELD(HOST_FS_SELECTOR, host_fs),
+	FIELD(HOST_GS_SELECTOR, host_gs),
+	FIELD(HOST_TR_SELECTOR, host_tr),
+
+	FIELD(GUEST_CR0, cr0),
+	FIELD(GUEST_CR3, cr3),
+	FIELD(GUEST_CR4, cr4),
+	FIELD(GUEST_DR7, dr7),
+	FIELD(GUEST_IA32_DEBUGCTL, debugctl),
+	FIELD(GUEST_IA32_EFER, efer),
+	FIELD(GUEST_IA32_PAT, pat),
+	FIELD(GUEST_IA32_PERF_GLOBAL_CTRL, perf_global),
+	FIELD(GUEST_BNDCFGS, bndcfgs),
+	FIELD(GUEST_IA32_RTIT_CTL, rtit_ctl),
+	FIELD(F_GUEST_LBR_CTL, lbr_ctl),
+	FIELD(F_GUEST_PKRS, pkrs),
+	FIELD(F_GUEST_S_CET, s_cet),
+	FIELD(F_GUEST_SSP, ssp),
+	FIELD(F_GUEST_SSP_TABLE, ssp_table),
+	FIELD(GUEST_RIP, rip),
+	FIELD(GUEST_RFLAGS, rflags),
+	FIELD(GUEST_SYSENTER_ESP, sysenter_esp),
+	FIELD(GUEST_SYSENTER_EIP, sysenter_eip),
+	FIELD(F_GUEST_UINV, uinv),
+	FIELD(GUEST_GDTR_BASE, gdtr_base),
+	FIELD(GUEST_GDTR_LIMIT, gdtr_limit),
+	FIELD(GUEST_IDTR_BASE, idtr_base),
+	FIELD(GUEST_IDTR_LIMIT, idtr_limit),
+	FIELD(GUEST_ACTIVITY_STATE, activity),
+	FIELD(GUEST_INTERRUPTIBILITY_INFO, interruptibility),
+	FIELD(GUEST_PENDING_DBG_EXCEPTIONS, pending_debug),
+	FIELD(VMCS_LINK_POINTER, link_pointer),
+	FIELD(GUEST_PDPTR0, pdpte[0]),
+	FIELD(GUEST_PDPTR1, pdpte[1]),
+	FIELD(GUEST_PDPTR2, pdpte[2]),
+	FIELD(GUEST_PDPTR3, pdpte[3]),
+};
+
+/* What a field points at, if that is memory. */
+static const void *field_target(u64 address)
 {
-	s->pin = vmcs_read32(PIN_BASED_VM_EXEC_CONTROL);
-	s->cpu = vmcs_read32(CPU_BASED_VM_EXEC_CONTROL);
-	s->cpu2 = vmcs_read32(SECONDARY_VM_EXEC_CONTROL);
-	s->exit = vmcs_read32(VM_EXIT_CONTROLS);
-	s->entry = vmcs_read32(VM_ENTRY_CONTROLS);
-	s->cr3_target_count = vmcs_read32(CR3_TARGET_COUNT);
-	s->msr_bitmap = vmcs_read64(MSR_BITMAP);
-	s->eptp = vmcs_read64(EPT_POINTER);
-	if (s->cpu2 & SECONDARY_EXEC_ENABLE_VPID)
-		s->vpid = vmcs_read16(VIRTUAL_PROCESSOR_ID);
-	if (s->cpu2 & SECONDARY_EXEC_TSC_SCALING)
-		s->tsc_multiplier = vmcs_read64(TSC_MULTIPLIER);
-	s->entry_info = vmcs_read32(VM_ENTRY_INTR_INFO_FIELD);
-	s->entry_error = vmcs_read32(VM_ENTRY_EXCEPTION_ERROR_CODE);
-	s->entry_length = vmcs_read32(VM_ENTRY_INSTRUCTION_LEN);
+	return pfn_valid(PHYS_PFN(address)) ? phys_to_virt(address) : NULL;
 }
 
-static void take_host(struct vmx_snapshot *s)
+static void take_memory(struct vmx_snapshot *s)
 {
-	s->host_cr0 = vmcs_readl(HOST_CR0);
-	s->host_cr3 = vmcs_readl(HOST_CR3);
-	s->host_cr4 = vmcs_readl(HOST_CR4);
-	s->host_efer = vmcs_read64(HOST_IA32_EFER);
-	if (s->exit & VM_EXIT_LOAD_IA32_PAT)
-		s->host_pat = vmcs_read64(HOST_IA32_PAT);
-	s->host_rip = vmcs_readl(HOST_RIP);
-	s->host_sysenter_esp = vmcs_readl(HOST_IA32_SYSENTER_ESP);
-	s->host_sysenter_eip = vmcs_readl(HOST_IA32_SYSENTER_EIP);
-	s->host_fs_base = vmcs_readl(HOST_FS_BASE);
-	s->host_gs_base = vmcs_readl(HOST_GS_BASE);
-	s->host_tr_base = vmcs_readl(HOST_TR_BASE);
-	s->host_gdtr_base = vmcs_readl(HOST_GDTR_BASE);
-	s->host_idtr_base = vmcs_readl(HOST_IDTR_BASE);
-	s->host_cs = vmcs_read16(HOST_CS_SELECTOR);
-	s->host_ss = vmcs_read16(HOST_SS_SELECTOR);
-	s->host_ds = vmcs_read16(HOST_DS_SELECTOR);
-	s->host_es = vmcs_read16(HOST_ES_SELECTOR);
-	s->host_fs = vmcs_read16(HOST_FS_SELECTOR);
-	s->host_gs = vmcs_read16(HOST_GS_SELECTOR);
-	s->host_tr = vmcs_read16(HOST_TR_SELECTOR);
+	const u8 *apic = field_target(s->virtual_apic);
+
+	if ((s->cpu & CPU_BASED_TPR_SHADOW) && apic && !offset_in_page(s->virtual_apic))
+		s->vtpr = apic[APIC_TASKPRI];
+	if (!s->entry_load.count)
+		return;
+	s->msrs = field_target(s->entry_load.address);
+	if (s->msrs)
+		s->nr_msrs = min_t(u32, s->entry_load.count, (PAGE_SIZE - offset_in_page(s->entry_load.address)) / sizeof(*s->msrs));
 }
 
-static void take_segments(struct vmx_snapshot *s)
+void vmx_snapshot_take(struct vmx_snapshot *s)
 {
-	unsigned int n;
+	unsigned int i;
 
-	for (n = 0; n < CHECK_SEGS; n++) {
-		s->seg[n].selector = __vmcs_read(GUEST_ES_SELECTOR + 2 * n);
-		s->seg[n].base = __vmcs_read(GUEST_ES_BASE + 2 * n);
-		s->seg[n].limit = __vmcs_read(GUEST_ES_LIMIT + 2 * n);
-		s->seg[n].ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * n);
+	memset(s, 0, sizeof(*s));
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		u64 value = vmcs_read_any(fields[i].field);
+
+		/* little endian: the low bytes come first */
+		memcpy((void *)s + fields[i].at, &value, fields[i].size);
 	}
-	s->gdtr_base = vmcs_readl(GUEST_GDTR_BASE);
-	s->gdtr_limit = vmcs_read32(GUEST_GDTR_LIMIT);
-	s->idtr_base = vmcs_readl(GUEST_IDTR_BASE);
-	s->idtr_limit = vmcs_read32(GUEST_IDTR_LIMIT);
+	for (i = 0; i < CHECK_SEGS; i++) {
+		s->seg[i].selector = __vmcs_read(GUEST_ES_SELECTOR + 2 * i);
+		s->seg[i].base = __vmcs_read(GUEST_ES_BASE + 2 * i);
+		s->seg[i].limit = __vmcs_read(GUEST_ES_LIMIT + 2 * i);
+		s->seg[i].ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * i);
+	}
+	take_memory(s);
 }
 
-static void take_guest(struct vmx_snapshot *s)
+/* ---- the CPU ---- */
+
+static u64 capability(u32 msr)
 {
-	s->cr0 = vmcs_readl(GUEST_CR0);
-	s->cr3 = vmcs_readl(GUEST_CR3);
-	s->cr4 = vmcs_readl(GUEST_CR4);
-	s->dr7 = vmcs_readl(GUEST_DR7);
-	s->debugctl = vmcs_read64(GUEST_IA32_DEBUGCTL);
-	s->efer = vmcs_read64(GUEST_IA32_EFER);
-	if (s->entry & VM_ENTRY_LOAD_IA32_PAT)
-		s->pat = vmcs_read64(GUEST_IA32_PAT);
-	s->rip = vmcs_readl(GUEST_RIP);
-	s->rflags = vmcs_readl(GUEST_RFLAGS);
-	s->sysenter_esp = vmcs_readl(GUEST_SYSENTER_ESP);
-	s->sysenter_eip = vmcs_readl(GUEST_SYSENTER_EIP);
-	s->activity = vmcs_read32(GUEST_ACTIVITY_STATE);
-	s->interruptibility = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
-	s->pending_debug = vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS);
-	s->link_pointer = vmcs_read64(VMCS_LINK_POINTER);
-	s->pdpte[0] = vmcs_read64(GUEST_PDPTR0);
-	s->pdpte[1] = vmcs_read64(GUEST_PDPTR1);
-	s->pdpte[2] = vmcs_read64(GUEST_PDPTR2);
-	s->pdpte[3] = vmcs_read64(GUEST_PDPTR3);
+	u64 val = 0;
+
+	rdmsrl_safe(msr, &val);
+	return val;
 }
 
 static struct vmx_check_range range(u32 msr)
 {
-	struct vmx_check_range r = { .may = ~0u };
+	u64 val = capability(msr);
 
-	rdmsr_safe(msr, &r.must, &r.may);
-	return r;
+	return (struct vmx_check_range){ .must = val, .may = val >> 32 };
 }
 
-static void take_env(struct vmx_check_env *env)
+static void take_controls(struct vmx_check_env *env)
 {
-	u64 basic = 0, misc = 0;
-	bool precise;
+	bool precise = capability(MSR_IA32_VMX_BASIC) & BIT_ULL(55);
 
-	rdmsrl_safe(MSR_IA32_VMX_BASIC, &basic);
-	rdmsrl_safe(MSR_IA32_VMX_MISC, &misc);
-	precise = basic & BIT_ULL(55);
 	env->pin = range(precise ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
 	env->cpu = range(precise ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS : MSR_IA32_VMX_PROCBASED_CTLS);
 	env->cpu2 = range(MSR_IA32_VMX_PROCBASED_CTLS2);
 	env->exit = range(precise ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
 	env->entry = range(precise ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
-	rdmsrl_safe(MSR_IA32_VMX_CR0_FIXED0, &env->cr0_must);
-	rdmsrl_safe(MSR_IA32_VMX_CR0_FIXED1, &env->cr0_may);
-	rdmsrl_safe(MSR_IA32_VMX_CR4_FIXED0, &env->cr4_must);
-	rdmsrl_safe(MSR_IA32_VMX_CR4_FIXED1, &env->cr4_may);
-	env->maxphyaddr = boot_cpu_data.x86_phys_bits;
-	env->linear_bits = boot_cpu_data.x86_virt_bits;
-	env->ept_ad = vmx_caps.ept_ad;
-	env->hlt_state = misc & VMX_MISC_ACTIVITY_HLT;
-	env->zero_length = vmx_caps.zero_length;
+	/* without the control the MSR is not there, and the control may not be set */
+	env->cpu3 = env->cpu.may & BIT(17) ? capability(MSR_VMX_PROCBASED_CTLS3) : 0;
+	env->exit2 = env->exit.may & BIT(31) ? capability(MSR_VMX_EXIT_CTLS2) : 0;
+	env->vm_functions = env->cpu2.may & SECONDARY_EXEC_ENABLE_VMFUNC ? capability(MSR_IA32_VMX_VMFUNC) : 0;
+}
+
+/* "IA32_DEBUGCTL MSR", "Layout of IA32_PERF_GLOBAL_CTRL", "IA32_RTIT_CTL MSR", "Last Branch Records" */
+static void take_msrs(struct vmx_check_env *env)
+{
+	u32 leaves = cpuid_eax(0), f7b = 0, f7c = 0, f7d = 0;
+
+	if (leaves >= 7) {
+		f7b = cpuid_ebx(7);
+		f7c = cpuid_ecx(7);
+		f7d = cpuid_edx(7);
+	}
+	env->rtm = f7b & BIT(11);
+	env->sgx = f7b & BIT(2);
+	env->bus_lock = f7c & BIT(24);
+	env->debugctl = GENMASK_ULL(14, 6) | GENMASK_ULL(1, 0);
+	env->debugctl |= env->bus_lock ? BIT_ULL(2) : 0;
+	env->debugctl |= env->rtm ? BIT_ULL(15) : 0;
+	if (leaves >= 10) {
+		u32 counters = (cpuid_eax(10) >> 8) & 0xff, fixed = cpuid_edx(10) & 0x1f;
+
+		env->perf_global = (BIT_ULL(min(counters, 32u)) - 1) | ((BIT_ULL(fixed) - 1) << 32);
+	}
+	if (f7b & BIT(25))
+		env->rtit_ctl = GENMASK_ULL(56, 55) | GENMASK_ULL(47, 31) | GENMASK_ULL(27, 24) | GENMASK_ULL(22, 19) | GENMASK_ULL(17, 0);
+	if (f7d & BIT(19))
+		env->lbr_ctl = GENMASK_ULL(22, 16) | GENMASK_ULL(3, 0);
+	if (leaves >= 7 && cpuid_eax(7) >= 1) {
+		u32 a, b, c, d;
+
+		cpuid_count(7, 1, &a, &b, &c, &d);
+		env->cr3_tags = a & BIT(26) ? GENMASK_ULL(62, 61) : 0;
+	}
 }
 
 /*
- * vmx_explain_entry() - say which rule made the CPU refuse the entry; the VMCS itself goes to the log once in a while
- *
- * Context: loaded, may sleep.
+ * vmx_check_this_cpu() - what vmx_check() has to know of this CPU
  */
-void vmx_explain_entry(struct vmx_vcpu *vmx)
+void vmx_check_this_cpu(struct vmx_check_env *env)
+{
+	u64 misc = capability(MSR_IA32_VMX_MISC);
+
+	*env = (struct vmx_check_env){
+		.cr0_must	 = capability(MSR_IA32_VMX_CR0_FIXED0),
+		.cr0_may	 = capability(MSR_IA32_VMX_CR0_FIXED1),
+		.cr4_must	 = capability(MSR_IA32_VMX_CR4_FIXED0),
+		.cr4_may	 = capability(MSR_IA32_VMX_CR4_FIXED1),
+		.ept_vpid	 = capability(MSR_IA32_VMX_EPT_VPID_CAP),
+		.maxphyaddr	 = cpuid_eax(0x80000000) >= 0x80000008 ? cpuid_eax(0x80000008) & 0xff : 36,
+		.linear_bits	 = cpuid_eax(0x80000000) >= 0x80000008 ? (cpuid_eax(0x80000008) >> 8) & 0xff : 48,
+		.cr3_targets	 = (misc >> 16) & 0x1ff,
+		/* bits 8:6: HLT, shutdown, wait-for-SIPI */
+		.activities	 = ((misc >> 6) & 7) << 1,
+		.zero_length	 = misc & VMX_MISC_ZERO_LEN_INS,
+		.free_error_code = capability(MSR_IA32_VMX_BASIC) & BIT_ULL(56),
+	};
+	take_controls(env);
+	take_msrs(env);
+}
+
+/* ---- words ---- */
+
+/* "VM-Instruction Error Numbers" */
+static const char * const instruction_errors[] = {
+	[1]  = "VMCALL executed in VMX root operation",
+	[2]  = "VMCLEAR with invalid physical address",
+	[3]  = "VMCLEAR with VMXON pointer",
+	[4]  = "VMLAUNCH with non-clear VMCS",
+	[5]  = "VMRESUME with non-launched VMCS",
+	[6]  = "VMRESUME after VMXOFF",
+	[7]  = "VM entry with invalid control field(s)",
+	[8]  = "VM entry with invalid host-state field(s)",
+	[9]  = "VMPTRLD with invalid physical address",
+	[10] = "VMPTRLD with VMXON pointer",
+	[11] = "VMPTRLD with incorrect VMCS revision identifier",
+	[12] = "VMREAD/VMWRITE from/to unsupported VMCS component",
+	[13] = "VMWRITE to read-only VMCS component",
+	[15] = "VMXON executed in VMX root operation",
+	[16] = "VM entry with invalid executive-VMCS pointer",
+	[17] = "VM entry with non-launched executive VMCS",
+	[18] = "VM entry with executive-VMCS pointer not VMXON pointer",
+	[19] = "VMCALL with non-clear VMCS",
+	[20] = "VMCALL with invalid VM-exit control fields",
+	[22] = "VMCALL with incorrect MSEG revision identifier",
+	[23] = "VMXOFF under dual-monitor treatment of SMIs and SMM",
+	[24] = "VMCALL with invalid SMM-monitor features",
+	[25] = "VM entry with invalid VM-execution control fields in executive VMCS",
+	[26] = "VM entry with events blocked by MOV SS",
+	[28] = "invalid operand to INVEPT/INVVPID",
+};
+
+static const char *instruction_error(u32 error)
+{
+	if (error < ARRAY_SIZE(instruction_errors) && instruction_errors[error])
+		return instruction_errors[error];
+	return error ? "an error that the manual does not list" : "there is no current VMCS";
+}
+
+/* What the CPU itself has to say of it. */
+static const char *failed_exit(u32 reason)
+{
+	switch ((u16)reason) {
+	case EXIT_REASON_INVALID_STATE:
+		return "VM-entry failure due to invalid guest state";
+	case EXIT_REASON_MSR_LOAD_FAIL:
+		return "VM-entry failure due to MSR loading";
+	case EXIT_REASON_MCE_DURING_VMENTRY:
+		return "VM-entry failure due to machine-check event";
+	default:
+		return "VM-entry failure of a kind that the manual does not list";
+	}
+}
+
+static void explain_rule(struct vcpu *vcpu, const struct vmx_violation *v)
+{
+	const char *by = keel_origin_name(vcpu, v->groups);
+
+	keel_explain(vcpu->vm, vcpu->id, "VM entry refused: %s = %#llx%s%s: %s (%s)", v->field, v->value, by ? ", set by " : "", by ?: "",
+		     v->rule, v->section);
+}
+
+/* No rule is broken: the CPU's own words are all there is. */
+static void explain_answer(struct vmx_vcpu *vmx, u32 error)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	if (vmx->exit_reason == EXIT_VMFAIL)
+		keel_explain(vcpu->vm, vcpu->id, "VM entry failed: %s (VM-instruction error %u)", instruction_error(error), error);
+	else
+		keel_explain(vcpu->vm, vcpu->id, "VM entry failed: %s (exit %#x, qualification %#lx), and no rule known to Keel is broken",
+			     failed_exit(vmx->exit_reason), vmx->exit_reason, vmcs_readl(EXIT_QUALIFICATION));
+}
+
+/* Could a broken field be the reason? */
+static bool is_about_fields(const struct vmx_vcpu *vmx, u32 error)
+{
+	if (vmx->exit_reason == EXIT_VMFAIL)
+		return error == VMXERR_ENTRY_INVALID_CONTROL_FIELD || error == VMXERR_ENTRY_INVALID_HOST_STATE_FIELD;
+	return (u16)vmx->exit_reason != EXIT_REASON_MCE_DURING_VMENTRY;
+}
+
+/*
+ * vmx_explain_entry() - say which rule made the CPU refuse the entry, and which ioctl set what breaks it
+ * @error: VM-instruction error, if it was the instruction that failed
+ *
+ * The VMCS itself goes to the log once in a while. Context: loaded, may sleep.
+ */
+void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error)
 {
 	static DEFINE_RATELIMIT_STATE(dump_limit, 30 * HZ, 1);
-	struct vcpu *vcpu = &vmx->vcpu;
-	struct vmx_snapshot s = { };
-	struct vmx_check_env env = { };
+	struct vmx_check_env env;
+	struct vmx_snapshot s;
 	struct vmx_violation v;
 
 	preempt_disable();
-	take_controls(&s);
-	take_host(&s);
-	take_segments(&s);
-	take_guest(&s);
-	take_env(&env);
+	vmx_snapshot_take(&s);
+	vmx_check_this_cpu(&env);
+	env.vmcs = vmx->vmcs_pa;
 	preempt_enable();
-	if (vmx_check(&s, &env, &v))
-		keel_explain(vcpu->vm, vcpu->id, "VM entry refused: %s = %#llx: %s (%s)", v.field, v.value, v.rule, v.section);
+	if (is_about_fields(vmx, error) && vmx_check(&s, &env, &v))
+		explain_rule(&vmx->vcpu, &v);
 	else
-		keel_explain(vcpu->vm, vcpu->id, "VM entry refused (exit %#x, VM-instruction error %u), and no rule known to Keel is broken",
-			     vmx->exit_reason, vmcs_read32(VM_INSTRUCTION_ERROR));
+		explain_answer(vmx, error);
 	if (__ratelimit(&dump_limit))
-		vmx_dump(vcpu);
+		vmx_dump(&vmx->vcpu);
 }

@@ -102,6 +102,7 @@ void vmx_windows(struct vcpu *vcpu, u32 windows)
 
 	window(vmx, CPU_BASED_INTR_WINDOW_EXITING, windows & WINDOW_IRQ);
 	window(vmx, CPU_BASED_NMI_WINDOW_EXITING, windows & WINDOW_NMI);
+	vmx_tpr_threshold(vmx, windows >> WINDOW_TPR_SHIFT);
 }
 
 /* The interrupt window is open. */

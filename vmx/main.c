@@ -17,9 +17,12 @@ static int vmx_setup(void)
 	ret = vmx_maps_create();
 	if (ret)
 		return ret;
-	ret = vmx_cpus_create();
+	ret = vmx_apic_setup();
 	if (ret)
 		goto err_maps;
+	ret = vmx_cpus_create();
+	if (ret)
+		goto err_apic;
 	ret = keel_pgtable_init(&keel_pte_ept);
 	if (ret)
 		goto err_cpus;
@@ -27,6 +30,8 @@ static int vmx_setup(void)
 
 err_cpus:
 	vmx_cpus_destroy();
+err_apic:
+	vmx_apic_teardown();
 err_maps:
 	vmx_maps_destroy();
 	return ret;
@@ -36,6 +41,7 @@ static void vmx_teardown(void)
 {
 	keel_pgtable_exit();
 	vmx_cpus_destroy();
+	vmx_apic_teardown();
 	vmx_maps_destroy();
 }
 
@@ -71,6 +77,7 @@ const struct vendor_ops keel_vmx_ops = {
 	.exit_slow		= vmx_exit_slow,
 	.inject			= vmx_inject,
 	.windows		= vmx_windows,
+	.apic_sync		= vmx_apic_sync,
 	.nmi_masked_changed	= vmx_nmi_masked_changed,
 	.intercepts_changed	= vmx_intercepts_changed,
 	.tlb_flush		= vmx_tlb_flush,

@@ -367,7 +367,9 @@ void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups)
 		vmcs_writel(GUEST_RFLAGS, r->rflags);
 	if (groups & RG_SHADOW)
 		vmx_shadow_write(vmx);
-	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR))))
+	if (groups & RG_DEADLINE)
+		vmx_timer_changed(vmx);
+	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR | RG_DEADLINE))))
 		return;
 	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))
 		write_control(vmx, groups);

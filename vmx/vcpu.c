@@ -26,6 +26,7 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
+#include "mutate.h"
 #include "control.h"
 
 static_assert(offsetof(struct vmx_vcpu, vcpu) == 0);
@@ -50,6 +51,7 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx->loaded_cpu = -1;
 	vmx->serial = atomic64_inc_return(&serials);
 	vmx->vpid = vmx_vpid_get();
+	vmx_apic_create(vmx);
 	/* the launch state of memory that never was a VMCS is undefined */
 	preempt_disable();
 	vmx_vmclear(vmx->vmcs_pa);
@@ -64,6 +66,7 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 	if (!vmx->vmcs)
 		return;
 	vmx_vmcs_release(vmx);
+	vmx_apic_destroy(vmx);
 	free_page((unsigned long)vmx->vmcs);
 	vmx->vmcs = NULL;
 	vmx_vpid_put(vmx->vpid);
@@ -85,6 +88,8 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	vmx->rare &= ~(RARE_NMI | RARE_DR);
 	vmx->dr_open = false;
 	vmx->nmi_known = true;
+	if (vmx->tpr_threshold)
+		vmx_tpr_threshold(vmx, 0);
 	vmx_intercepts_changed(vcpu);
 }
 
@@ -235,6 +240,28 @@ void vmx_vcpu_put(struct vcpu *vcpu)
 
 /* ---- entry ---- */
 
+/* Rounded up: an exit before the deadline would only come back for the rest of it. One that has passed exits at once. */
+static void timer_load(struct vmx_vcpu *vmx)
+{
+	s64 left = vmx->vcpu.tsc.host_deadline - rdtsc();
+	u64 count = left > 0 ? ((u64)left >> vmx_caps.timer_shift) + 1 : 0;
+
+	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, count, ~0u));
+}
+
+/* tsc.host_deadline was set or cleared. */
+void vmx_timer_changed(struct vmx_vcpu *vmx)
+{
+	if (vmx->vcpu.tsc.host_deadline) {
+		vmx->rare |= RARE_TIMER;
+		return;
+	}
+	if (!(vmx->rare & RARE_TIMER))
+		return;
+	vmx->rare &= ~RARE_TIMER;
+	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, ~0u);
+}
+
 /* False: do not enter. */
 static bool enter_rare(struct vmx_vcpu *vmx)
 {
@@ -253,6 +280,8 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 		vmx_dr_load(vmx);
 	if (vmx->rare & RARE_STEP)
 		vmx_step_begin(vmx);
+	if (vmx->rare & RARE_TIMER)
+		timer_load(vmx);
 	return true;
 }
 
@@ -294,6 +323,7 @@ void vmx_enter(struct vcpu *vcpu)
 		native_write_cr2(r->cr2);
 	if (unlikely(vmx->spec))
 		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
+	vmx_mutate(vmx);
 
 	if (unlikely(vmx_run(r, &vmx->host.rsp, vmx->launched, vmx->spec))) {
 		vmx->exit_reason = EXIT_VMFAIL;

@@ -6,10 +6,13 @@
 #ifndef KEEL_COMPAT_H
 #define KEEL_COMPAT_H
 
+#include <linux/err.h>
 #include <linux/file.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/timer.h>
+#include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <uapi/linux/kvm.h>
 #include "keel_have.h"
@@ -49,6 +52,20 @@ static inline void keel_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flag
 #else
 	vma->vm_flags |= flags;
 #endif
+}
+
+/* vmemdup_user() for what stays: charged to the launcher's memory cgroup, which no kernel's own does. kvfree() it. */
+static inline void *keel_vmemdup_user_account(const void __user *src, size_t n, size_t size)
+{
+	void *p = kvmalloc_array(n, size, GFP_KERNEL_ACCOUNT);
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(p, src, n * size)) {
+		kvfree(p);
+		return ERR_PTR(-EFAULT);
+	}
+	return p;
 }
 
 static inline struct file *keel_fd_file(struct fd f)

@@ -76,12 +76,52 @@ void keel_lapic_timer_fired(struct vcpu *vcpu);
 void keel_lapic_vcpu_load(struct vcpu *vcpu);		/* timer follows the CPU if needed; preemption off */
 /* The TSC offset or ratio changed: recompute a deadline timer. */
 void keel_lapic_tsc_changed(struct vcpu *vcpu);
+/* The backend's timer has run down: deliver if tsc.host_deadline has come. Own thread; interrupts may be off. */
+void keel_lapic_deadline_reached(struct vcpu *vcpu);
+/* The vCPU stops running guest code while time goes on for it: the deadline goes to a timer of the host. Own thread. */
+void keel_lapic_timer_block(struct vcpu *vcpu);
 /* Paravirtual hypercalls: send an IPI to the bitmap of APIC ids from @min; count delivered. */
 int keel_pv_send_ipi(struct vm *vm, unsigned long lo, unsigned long hi, u32 min, u32 icr, bool mode64);
 /* MSR_KVM_PV_EOI_EN written; sync on exit when the guest cleared its flag. */
 int keel_lapic_set_pv_eoi(struct vcpu *vcpu, u64 val);	/* 0, 1 for #GP */
 /* REQ_PV_EOI: read the flag where sleeping is allowed. On the vCPU's own thread, loaded. */
 void keel_lapic_sync_pv_eoi(struct vcpu *vcpu);
+
+/* ---- a local APIC that the CPU works on by itself (irqchip/lapic_accel.c); for backends and core/inject.c ---------------- */
+
+enum lapic_mode {
+	LAPIC_OFF,		/* disabled, or none here */
+	LAPIC_MMIO,		/* xAPIC at its usual address */
+	LAPIC_MOVED,		/* xAPIC elsewhere */
+	LAPIC_MSRS,		/* x2APIC */
+};
+
+/**
+ * struct lapic_levels - what the CPU must know besides the register page
+ * @requested: highest vector in IRR, 0 for none
+ * @in_service: highest vector in ISR, 0 for none
+ */
+struct lapic_levels {
+	u8 requested;
+	u8 in_service;
+};
+
+/* The registers, one page laid out as the architecture has it, for the vCPU's life; NULL without a local APIC here. */
+void *keel_lapic_page(struct vcpu *vcpu);
+enum lapic_mode keel_lapic_mode(const struct vcpu *vcpu);
+/* From the next entry on the CPU delivers interrupts from the page by itself; and no more. Own thread, loaded. */
+void keel_lapic_accel_begin(struct vcpu *vcpu);
+void keel_lapic_accel_end(struct vcpu *vcpu);
+/* Move what was requested since to the page. While accelerated, before an entry. */
+void keel_lapic_accel_sync(struct vcpu *vcpu, struct lapic_levels *levels);
+/* While accelerated: is there an interrupt that the priorities let through? */
+bool keel_lapic_accel_deliverable(struct vcpu *vcpu);
+/* The CPU has written the register at @offset of the page for the guest: do what that sets off. Interrupts may be off. */
+void keel_lapic_written(struct vcpu *vcpu, u32 offset);
+/* The CPU has ended @vector, one of keel_lapic_eoi_vectors(). Interrupts may be off. */
+void keel_lapic_ended(struct vcpu *vcpu, u8 vector);
+/* Vectors whose end must exit; REQ_SCAN_IOAPIC tells of changes. */
+void keel_lapic_eoi_vectors(const struct vcpu *vcpu, u64 vectors[4]);
 
 /* Split irqchip: vectors whose EOI goes to user space, from the routing table. */
 bool keel_irq_eoi_exits(struct vcpu *vcpu, u8 vector);

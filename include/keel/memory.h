@@ -12,6 +12,7 @@
 #ifndef KEEL_MEMORY_H
 #define KEEL_MEMORY_H
 
+#include <linux/interval_tree.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
@@ -28,6 +29,7 @@ struct memslot {
 	u32 flags;			/* KVM_MEM_* */
 	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context */
 	bool dirty_moved;		/* a successor owns the bitmap */
+	struct interval_tree_node by_hva;	/* in memory.by_hva while published */
 	struct rcu_head rcu;
 };
 
@@ -46,6 +48,7 @@ struct memory_notifier;
  * struct memory - guest memory of one VM
  * @slots: current slots; RCU; published under @slots_lock and @lock. NULL until the first slot.
  * @slots_lock: serialises slot changes and dirty-log reads; outside @lock
+ * @by_hva: the same slots by launcher address, where they may overlap; changed with @slots; @lock
  * @ids: slot number -> slot; @slots_lock
  * @users: held for reading by accesses that sleep with a slot's address in hand; removing a slot waits for them
  * @lock: second-level tables, dirty protection, @invalidate_*
@@ -54,10 +57,12 @@ struct memory_notifier;
  * @invalidate_active: MMU-notifier invalidations under way; nothing is mapped from the range meanwhile
  * @invalidate_start: lowest launcher address of these
  * @invalidate_end: and the end of the highest
+ * @apic_blocked: vCPUs that must not find the page of accelerated APIC accesses mapped; changed under @lock
  * @manual_protect: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags
  */
 struct memory {
 	struct memslots __rcu *slots;
+	struct rb_root_cached by_hva;
 	struct mutex slots_lock;
 	struct xarray ids;
 	struct rw_semaphore users;
@@ -66,6 +71,7 @@ struct memory {
 	struct memory_notifier *notifier;
 	unsigned long invalidate_active;
 	hva_t invalidate_start, invalidate_end;
+	unsigned int apic_blocked;
 	u32 manual_protect;
 };
 
@@ -103,6 +109,15 @@ int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);
 bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
 /* The same on the vCPU's own thread with interrupts off; for device accesses, which hit the same hole again and again. */
 bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa);
+
+/*
+ * A page at the local APIC's usual address, by which the CPU recognises accesses to it. It is mapped while nobody blocks it, until
+ * somebody does: then it is gone for all vCPUs on return. Mapping returns 0, -EBUSY while it is blocked, -ENOMEM; it may sleep. The
+ * others want interrupts on.
+ */
+int keel_memory_apic_map(struct vm *vm, hpa_t page);
+void keel_memory_apic_block(struct vm *vm);
+void keel_memory_apic_unblock(struct vm *vm);
 
 /* Physical address of the root that a vCPU must use now; the backend loads it when RG_ROOT is dirty. */
 hpa_t keel_memory_root(struct vcpu *vcpu);

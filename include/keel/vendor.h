@@ -12,10 +12,13 @@
 #include <keel/types.h>
 
 struct event;
+struct lapic_levels;
 struct kvm_cpuid_entry2;
 
 #define WINDOW_IRQ	BIT(0)	/* exit as soon as an interrupt can be taken */
 #define WINDOW_NMI	BIT(1)	/* exit as soon as an NMI can be taken */
+/* Bits 7:4: exit as soon as the task priority falls below this class (vendor_caps.tpr_shadow); 0: never. */
+#define WINDOW_TPR_SHIFT	4
 
 enum tlb_scope {
 	TLB_VM,			/* all translations of this VM on this CPU */
@@ -28,7 +31,10 @@ enum tlb_scope {
  * @tsc_scaling: the guest TSC can run at another frequency
  * @tsc_ratio_frac_bits: fixed-point position of vcpu_tsc.ratio
  * @max_tsc_khz: highest guest frequency that scaling reaches
- * @tpr_shadow: CR8 is virtualised by hardware; RG_TPR groups are used
+ * @tpr_shadow: the guest lowers its task priority without an exit unless WINDOW_TPR_SHIFT asks for one
+ * @apic_accel: the CPU may work on the local APIC's register page by itself (irqchip/lapic_accel.c)
+ * @deadline_timer: while the guest runs the backend itself watches tsc.host_deadline (RG_DEADLINE), and calls
+ *	keel_lapic_deadline_reached() not long after
  * @vnmi: hardware masks NMIs by itself
  */
 struct vendor_caps {
@@ -37,6 +43,8 @@ struct vendor_caps {
 	u8 tsc_ratio_frac_bits;
 	u32 max_tsc_khz;
 	bool tpr_shadow;
+	bool apic_accel;
+	bool deadline_timer;
 	bool vnmi;
 	bool xsaves;
 };
@@ -78,13 +86,15 @@ extern struct vendor_caps keel_caps;
  * @inject: hand @event to hardware for the coming entry; NULL: nothing goes in.
  * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
  *	REQ_EVENT; core then chooses again.
+ * @apic_sync: while vcpu->apic_accelerated: what is requested and in service in the local APIC's page may have changed.
  * @nmi_masked_changed: events.nmi_masked was set (an NMI goes in) or cleared (by KVM_SET_VCPU_EVENTS).
  *
  * Interrupts on, preemptible, loaded:
  * @exit_slow: the exit switch. Return rule of exit.h.
  *
  * Settings:
- * @intercepts_changed: guest_debug, disabled exits, CPUID (MSR permission maps), CR0/CR4 policy: compute again.
+ * @intercepts_changed: guest_debug, disabled exits, CPUID (MSR permission maps), CR0/CR4 policy, the local APIC's mode, the set
+ *	of vectors whose EOI exits: compute again. Interrupts on.
  * @tlb_flush: before the next entry on this CPU. Interrupts may be off.
  * @msr_get, @msr_set: MSRs that only this backend knows. 0; 1 for #GP; -ENOENT if not its own. @host: from an ioctl.
  * @cpuid_mask: clear in @entry (function/index set) what guests must not see with this backend.
@@ -118,6 +128,7 @@ struct vendor_ops {
 	int (*exit_slow)(struct vcpu *vcpu);
 	void (*inject)(struct vcpu *vcpu, const struct event *event);
 	void (*windows)(struct vcpu *vcpu, u32 windows);
+	void (*apic_sync)(struct vcpu *vcpu, const struct lapic_levels *levels);
 	void (*nmi_masked_changed)(struct vcpu *vcpu);
 
 	void (*intercepts_changed)(struct vcpu *vcpu);

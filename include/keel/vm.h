@@ -64,7 +64,6 @@ struct vm {
 	struct mutex lock;		/* creation of vCPUs and irqchip, one-time settings below */
 	struct xarray vcpus;		/* index (0..nr_vcpus-1) -> struct vcpu; insert-only until destruction */
 	unsigned int nr_vcpus;		/* online, published with store-release after the insert */
-	unsigned int nr_created;	/* includes vCPUs under construction; @lock */
 	unsigned int max_vcpu_id;	/* one above the highest allowed id */
 	u32 bsp_id;			/* vcpu_id of the bootstrap processor */
 
@@ -73,7 +72,7 @@ struct vm {
 	struct bus mmio;		/* in-kernel MMIO but for the local APICs */
 	struct coalesced *coalesced;	/* core/coalesced.c, NULL until a zone is registered */
 
-	enum irqchip_mode irq_mode;	/* set once under @lock before the first vCPU; read locklessly */
+	enum irqchip_mode irq_mode;	/* set once under @lock before the first vCPU; without the lock read by vm_irq_mode() */
 	struct irqchip *irq;		/* irqchip/: routing, irqfds; allocated with the VM's first use of it */
 	struct vm_clock clock;
 
@@ -113,6 +112,15 @@ void keel_vm_put(struct vm *vm);
 static inline void keel_vm_get(struct vm *vm)
 {
 	refcount_inc(&vm->refs);
+}
+
+/*
+ * The VM's kind of interrupt controllers, for calls that neither hold vm->lock nor come from a vCPU. Pairs with the release in
+ * irqchip/irqchip.c: what is not IRQCHIP_NONE is complete.
+ */
+static inline enum irqchip_mode vm_irq_mode(const struct vm *vm)
+{
+	return smp_load_acquire(&vm->irq_mode);
 }
 
 /**

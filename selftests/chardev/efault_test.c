@@ -4,6 +4,8 @@
  * cut off at every byte, put at addresses that are no user memory, and, where
  * the kernel writes it, into read-only memory. All of these are EFAULT.
  */
+#include <stdlib.h>
+
 #include "guest.h"
 #include "refuse.h"
 
@@ -84,6 +86,7 @@ static void test_device_rest(void)
 		  list_size(KVM_GET_MSR_FEATURE_INDEX_LIST), OUT, &msr_list },
 		{ "KVM_GET_EMULATED_CPUID", KVM_GET_EMULATED_CPUID, sizeof(struct kvm_cpuid2), IN },
 		ROW_ARG(KVM_GET_MSRS, feature_arg, OUT),
+		ROW(KVM_X86_GET_MCE_CAP_SUPPORTED, u64, OUT),
 	};
 
 	REQUIRE(msr_list.head.nmsrs, "no feature MSRs");
@@ -108,6 +111,8 @@ static void test_vm(void)
 		ROW(KVM_SET_IRQCHIP, struct kvm_irqchip, IN),
 		ROW(KVM_GET_PIT2, struct kvm_pit_state2, OUT),
 		ROW(KVM_SET_PIT2, struct kvm_pit_state2, IN),
+		ROW(KVM_GET_PIT, struct kvm_pit_state, OUT),
+		ROW(KVM_SET_PIT, struct kvm_pit_state, IN),
 		ROW(KVM_REINJECT_CONTROL, struct kvm_reinject_control, IN),
 		ROW_ARG(KVM_SET_GSI_ROUTING, routing_arg, IN),
 		ROW(KVM_IRQFD, struct kvm_irqfd, IN),
@@ -131,6 +136,11 @@ static void test_vm(void)
 	sweep(vm->fd, rows, ARRAY_SIZE(rows));
 	sweep(fresh->fd, early, ARRAY_SIZE(early));
 }
+
+static struct {
+	struct kvm_cpuid head;
+	struct kvm_cpuid_entry entry[2];
+} old_cpuid = { .head.nent = 2 };
 
 static void guest_nothing(void)
 {
@@ -179,6 +189,9 @@ static void test_vcpu(void)
 
 	sweep(vcpu->fd, rows, ARRAY_SIZE(rows));
 	check_efault("KVM_SET_CPUID2", vcpu->fd, KVM_SET_CPUID2, c, size);
+	check_efault("KVM_SET_CPUID", vcpu->fd, KVM_SET_CPUID, &old_cpuid, sizeof(old_cpuid));
+	if (has_cap(KVM_CAP_XSAVE2) > 0)
+		check_efault("KVM_GET_XSAVE2", vcpu->fd, KVM_GET_XSAVE2, calloc(1, 65536), has_cap(KVM_CAP_XSAVE2));
 	check_efault("KVM_GET_CPUID2", vcpu->fd, KVM_GET_CPUID2, c, size);
 	vcpu_run_done(vcpu);
 }

@@ -123,6 +123,7 @@ static void test_closed_while_running(void)
 	pthread_t t;
 
 	ignore_kick();
+	vcpu_let_host_in(vcpu);
 	t = host_thread(run_until_kick, vcpu);
 	while (!*(volatile u64 *)GUEST_VAR(vm, spin))
 		host_sleep_ms(1);

@@ -78,6 +78,47 @@ static void test_create(void)
 	}
 }
 
+/* Controllers that a thread without a vCPU can find are complete: they have their default routes, and all three chips answer. */
+static void *look_for_chip(void *arg)
+{
+	struct kvm_irq_level line = { .irq = 5 };
+	struct kvm_irqchip chip = { 0 };
+
+	line_up();
+	for (;;) {
+		line.level = !line.level;
+		if (!__vm_ioctl(shared_vm, KVM_IRQ_LINE_STATUS, &line))
+			break;
+	}
+	if ((int)line.status < 0)
+		atomic_fetch_add(&successes, 1);
+	for (chip.chip_id = 0; chip.chip_id < 3; chip.chip_id++)
+		vm_ioctl(shared_vm, KVM_GET_IRQCHIP, &chip);
+	return NULL;
+}
+
+static void *chip_or_look(void *arg)
+{
+	if (arg)
+		return look_for_chip(arg);
+	line_up();
+	vm_ioctl(shared_vm, KVM_CREATE_IRQCHIP, NULL);
+	return NULL;
+}
+
+static void test_chip_complete(void)
+{
+	int i;
+
+	atomic_store(&successes, 0);
+	for (i = 0; i < 200; i++) {
+		shared_vm = vm_create(VM_BARE);
+		run_threads(chip_or_look);
+		vm_destroy(shared_vm);
+	}
+	CHECK_EQ("lines of a new chip that lead nowhere", 0, atomic_load(&successes));
+}
+
 /* An irqchip and the first vCPU at once: whichever comes second finds the other. */
 static void *chip_or_vcpu(void *arg)
 {
@@ -148,6 +189,7 @@ static void test_one_runner(void)
 	ignore_kick();
 	shared_vm = vm_create(VM_GUEST);
 	shared_vcpu = vcpu_create_guest(shared_vm, 0, guest_spin);
+	vcpu_let_host_in(shared_vcpu);
 	a = host_thread(run_it, NULL);
 	while (!*(volatile u64 *)GUEST_VAR(shared_vm, spin))
 		host_sleep_ms(1);
@@ -229,6 +271,7 @@ static void test_coming_and_going(void)
 
 static const struct test_case cases[] = {
 	{ "create", test_create },
+	{ "irqchip_complete", test_chip_complete },
 	{ "irqchip_or_vcpu", test_chip_or_vcpu },
 	{ "one_runner", test_one_runner },
 	{ "coming_and_going", test_coming_and_going },

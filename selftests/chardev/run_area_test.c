@@ -62,6 +62,7 @@ static void test_signal(void)
 	pthread_t self = pthread_self(), t;
 
 	sigaction(SIGUSR1, &sa, NULL);
+	vcpu_let_host_in(vcpu);
 	t = host_thread(kick_later, &self);
 	CHECK_RET("KVM_RUN under a signal", -EINTR, __vcpu_run(vcpu));
 	CHECK_EQ("exit reason", KVM_EXIT_INTR, vcpu->run->exit_reason);

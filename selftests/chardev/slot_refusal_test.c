@@ -94,6 +94,34 @@ static void test_change(void)
 	CHECK_RET("delete again", -EINVAL, __vm_set_slot(vm, 1, 0, 0, 0, NULL));
 }
 
+/* The second form of the call, on kernels that have it; its number and structure may be younger than the headers here. */
+struct region2 {
+	u32 slot, flags;
+	u64 gpa, size, hva, guest_memfd_offset;
+	u32 guest_memfd, pad1;
+	u64 pad2[14];
+};
+
+#define CAP_USER_MEMORY2		231
+#define KVM_SET_USER_MEMORY_REGION2_	_IOW(KVMIO, 0x49, struct region2)	/* KVM_SET_USER_MEMORY_REGION2 */
+
+static void test_second_form(void)
+{
+	struct vm *vm = vm_create(VM_BARE);
+	struct region2 r = { .slot = 1, .flags = 1 << 2, .gpa = GPA, .size = SIZE, .hva = (u64)host_pages(SIZE) };
+
+	REQUIRE_CAP(CAP_USER_MEMORY2);
+	CHECK_RET("guest_memfd", -EINVAL, __vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION2_, &r));
+	r.flags = 1 << 5;
+	CHECK_RET("unknown flag", -EINVAL, __vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION2_, &r));
+	r.flags = 0;
+	r.size++;
+	CHECK_RET("size unaligned", -EINVAL, __vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION2_, &r));
+	CHECK_RET("no memory", -EFAULT, __vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION2_, (void *)8));
+	r.size--;
+	CHECK_RET("a good one", 0, __vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION2_, &r));
+}
+
 /* Every slot there is: one page each. */
 static void test_all(void)
 {
@@ -153,6 +181,7 @@ static const struct test_case cases[] = {
 	{ "change", test_change },
 	{ "all_slots", test_all },
 	{ "dirty_log", test_dirty_log },
+	{ "second_form", test_second_form },
 };
 
 TEST_MAIN(cases)

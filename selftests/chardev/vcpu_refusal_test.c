@@ -176,6 +176,7 @@ static void test_lists(void)
 		struct kvm_signal_mask head;
 		u8 set[8];
 	} sig = { .head.len = 4 };
+	struct kvm_cpuid old;
 	u32 n = c->nent;
 
 	CHECK_RET("GET_MSRS stops at the unknown one", 1, __vcpu_ioctl(vcpu, KVM_GET_MSRS, &m));
@@ -187,6 +188,8 @@ static void test_lists(void)
 	CHECK_RET("SET_MSRS of 100000", -E2BIG, __vcpu_ioctl(vcpu, KVM_SET_MSRS, &m));
 	c->nent = 100000;
 	CHECK_RET("SET_CPUID2 of 100000", -E2BIG, __vcpu_ioctl(vcpu, KVM_SET_CPUID2, c));
+	old.nent = 100000;
+	CHECK_RET("SET_CPUID of 100000", -E2BIG, __vcpu_ioctl(vcpu, KVM_SET_CPUID, &old));
 	c->nent = 1;
 	CHECK_RET("GET_CPUID2 into 1", -E2BIG, __vcpu_ioctl(vcpu, KVM_GET_CPUID2, c));
 	c->nent = CPUID_MAX;

@@ -41,6 +41,8 @@ static void test_order(void)
 	CHECK_RET("GET_PIT2 without", -ENXIO, __vm_ioctl(vm, KVM_GET_PIT2, &ps));
 	memset(&ps, 0, sizeof(ps));
 	CHECK_RET("SET_PIT2 without", -ENXIO, __vm_ioctl(vm, KVM_SET_PIT2, &ps));
+	CHECK_RET("GET_PIT without", -ENXIO, __vm_ioctl(vm, KVM_GET_PIT, &ps));
+	CHECK_RET("SET_PIT without", -ENXIO, __vm_ioctl(vm, KVM_SET_PIT, &ps));
 	CHECK_RET("REINJECT_CONTROL without", -ENXIO, __vm_ioctl(vm, KVM_REINJECT_CONTROL, &rc));
 	CHECK_RET("IRQ_LINE without", -ENXIO, __vm_ioctl(vm, KVM_IRQ_LINE, &line));
 	CHECK_RET("SET_BOOT_CPU_ID", 0, __vm_ioctl(vm, KVM_SET_BOOT_CPU_ID, (void *)0));
@@ -48,6 +50,7 @@ static void test_order(void)
 	CHECK_RET("CREATE_IRQCHIP twice", -EEXIST, __vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL));
 	CHECK_RET("CREATE_PIT2", 0, __vm_ioctl(vm, KVM_CREATE_PIT2, &pit));
 	CHECK_RET("CREATE_PIT2 twice", -EEXIST, __vm_ioctl(vm, KVM_CREATE_PIT2, &pit));
+	CHECK_RET("CREATE_PIT after it", -EEXIST, __vm_ioctl(vm, KVM_CREATE_PIT, NULL));
 	CHECK_RET("SET_IDENTITY_MAP_ADDR", 0, __vm_ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &addr));
 	vcpu_create(vm, 0);
 	CHECK_RET("SET_BOOT_CPU_ID after a vCPU", -EBUSY, __vm_ioctl(vm, KVM_SET_BOOT_CPU_ID, (void *)0));
@@ -226,6 +229,9 @@ static void test_misc(void)
 	struct kvm_clock_data clock = { .flags = 0x80 };
 	struct kvm_msr_filter filter = { .flags = 0x80 };
 
+	CHECK_RET("SET_NR_MMU_PAGES of 0", -EINVAL, __vm_ioctl(vm, KVM_SET_NR_MMU_PAGES, (void *)0));
+	CHECK_RET("SET_NR_MMU_PAGES of 63", -EINVAL, __vm_ioctl(vm, KVM_SET_NR_MMU_PAGES, (void *)63));
+	CHECK_RET("SET_NR_MMU_PAGES of 64", 0, __vm_ioctl(vm, KVM_SET_NR_MMU_PAGES, (void *)64));
 	CHECK_RET("CREATE_DEVICE of an unknown type", -ENODEV, __vm_ioctl(vm, KVM_CREATE_DEVICE, &dev));
 	CHECK_RET("SIGNAL_MSI with flags", -EINVAL, __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi));
 	msi.flags = 0;
@@ -248,6 +254,8 @@ static void test_wrong_fd(void)
 	} rows[] = {
 		{ "KVM_RUN", KVM_RUN },
 		{ "KVM_GET_REGS", KVM_GET_REGS },
+		{ "KVM_GET_XSAVE2", KVM_GET_XSAVE2 },
+		{ "KVM_NMI", KVM_NMI },
 		{ "KVM_GET_API_VERSION", KVM_GET_API_VERSION },
 		{ "KVM_CREATE_VM", KVM_CREATE_VM },
 		{ "an unused KVM number", _IO(KVMIO, 0xff) },

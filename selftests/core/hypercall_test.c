@@ -33,28 +33,34 @@ static void test_calls(void)
 	run_guest(VM_IRQCHIP, guest_calls);
 }
 
-asm(".pushsection .rodata\n"
-    "call32_start:\n"
-    ".code32\n"
-    "	mov	$0x12345, %eax\n"
-    "	vmmcall\n"
-    "	mov	%eax, 0x9000\n"
-    "	mov	$1, %eax\n"
-    "	vmmcall\n"
-    "	mov	%eax, 0x9004\n"
-    "	hlt\n"
-    ".code64\n"
-    "call32_end:\n"
-    ".popsection\n");
-extern const char call32_start[], call32_end[];
+#define CALL32(vendor, insn)			\
+asm(".pushsection .rodata\n"			\
+    "call32_" #vendor "_start:\n"		\
+    ".code32\n"					\
+    "	mov	$0x12345, %eax\n"		\
+    "	" insn "\n"				\
+    "	mov	%eax, 0x9000\n"			\
+    "	mov	$1, %eax\n"			\
+    "	" insn "\n"				\
+    "	mov	%eax, 0x9004\n"			\
+    "	hlt\n"					\
+    ".code64\n"					\
+    "call32_" #vendor "_end:\n"			\
+    ".popsection\n");				\
+extern const char call32_##vendor##_start[], call32_##vendor##_end[]
+
+CALL32(amd, "vmmcall");
+CALL32(intel, "vmcall");
 
 static void test_32bit(void)
 {
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_calls);
 
-	REQUIRE(cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x68747541, "written for AMD");
-	vm_put_code(vm, 0x8000, call32);
+	if (cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x68747541)	/* "Auth"enticAMD */
+		vm_put_code(vm, 0x8000, call32_amd);
+	else
+		vm_put_code(vm, 0x8000, call32_intel);
 	vcpu_start_prot32(vcpu, 0x8000);
 	RUN_TO(vcpu, KVM_EXIT_HLT);
 	CHECK_EQ("unknown number", (u32)-KVM_ENOSYS, *(u32 *)vm_hva(vm, 0x9000));

@@ -128,6 +128,8 @@ static void test_agree(void)
 	REQUIRE(host_tsc_is_stable(), "the host's CPUs do not agree on the TSC");
 	vcpu_args(a, 0, 0, 0);
 	vcpu_args(b, 1, 0, 0);
+	vcpu_let_host_in(a);
+	vcpu_let_host_in(b);
 	t = vcpu_thread(b);
 	vcpu_run_done(a);
 	host_join(t);

@@ -4,6 +4,7 @@
  * fork change under the guest, it sees at its next access, stopped or running,
  * and memory that is gone is an error of KVM_RUN, not of the host.
  */
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,9 +142,11 @@ static void test_running(void)
 {
 	u8 *p = host_pages_aligned(SIZE, 2 << 20);
 	struct vcpu *vcpu = start(guest_scan, p);
-	pthread_t t = vcpu_thread(vcpu);
+	pthread_t t;
 	u64 i;
 
+	vcpu_let_host_in(vcpu);
+	t = vcpu_thread(vcpu);
 	for (i = 0; i < 400; i++) {
 		u64 at = (i * 37 % (SIZE / PAGE_SIZE)) * PAGE_SIZE;
 
@@ -166,11 +169,84 @@ static void test_running(void)
 	host_join(t);
 }
 
+static volatile u64 read_at, read_value;
+
+static void guest_read_at(void)
+{
+	for (;;) {
+		read_value = mmio_read64(read_at);
+		GUEST_SYNC(1);
+	}
+}
+
+static u64 value_at(struct vcpu *vcpu, u64 gpa)
+{
+	*GUEST_VAR(vcpu->vm, read_at) = gpa;
+	vcpu_run_sync(vcpu, 1);
+	return *GUEST_VAR(vcpu->vm, read_value);
+}
+
+/* TSC ticks of a change that the VM must be told of. */
+static u64 cost_of_change(u8 *page)
+{
+	u64 start = rdtsc();
+	int i;
+
+	for (i = 0; i < 64; i++) {
+		*(volatile u8 *)page = *(volatile u8 *)page;
+		ASSERT_EQ(mprotect(page, PAGE_SIZE, PROT_READ), 0);
+		ASSERT_EQ(mprotect(page, PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
+	}
+	return (rdtsc() - start) / 128;
+}
+
+/* One page a slot, launcher addresses in another order than the guest's, and one page in two slots. */
+#define MANY_GPA(i)	(GPA + (i) * 2 * PAGE_SIZE)
+#define MANY_HVA(i)	(mem + (((i) * 1237) % n) * PAGE_SIZE)
+
+static void test_many_slots(void)
+{
+	const char *more = getenv("MANY_SLOTS");
+	u32 n = more ? strtoul(more, NULL, 0) : 2048, i;
+	u8 *mem = host_pages(n * PAGE_SIZE);
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_read_at);
+
+	for (i = 0; i < n; i++) {
+		vm_set_slot(vm, 1 + i, 0, MANY_GPA(i), PAGE_SIZE, MANY_HVA(i));
+		*(u64 *)MANY_HVA(i) = i + 1;
+		if (i == 7)
+			test_note("%llu ticks for a change, 8 slots", (unsigned long long)cost_of_change(MANY_HVA(0)));
+	}
+	vm_set_slot(vm, 1 + n, 0, MANY_GPA(n), PAGE_SIZE, MANY_HVA(n / 2));
+	for (i = 0; i < n; i += n / 16) {
+		ASSERT_EQ(value_at(vcpu, MANY_GPA(i)), i + 1);
+		ASSERT_EQ(value_at(vcpu, MANY_GPA(i + 1)), i + 2);
+		madvise(MANY_HVA(i), PAGE_SIZE, MADV_DONTNEED);
+		ASSERT_EQ(value_at(vcpu, MANY_GPA(i)), 0);
+		*(u64 *)MANY_HVA(i) = 2 * i;
+		ASSERT_EQ(value_at(vcpu, MANY_GPA(i)), 2 * i);
+		ASSERT_EQ(value_at(vcpu, MANY_GPA(i + 1)), i + 2);
+	}
+	ASSERT_EQ(value_at(vcpu, MANY_GPA(n)), n);
+	madvise(MANY_HVA(n / 2), PAGE_SIZE, MADV_DONTNEED);
+	CHECK_EQ("page of two slots, through the first", 0, value_at(vcpu, MANY_GPA(n / 2)));
+	CHECK_EQ("and through the second", 0, value_at(vcpu, MANY_GPA(n)));
+	test_note("%llu ticks for a change, %u slots", (unsigned long long)cost_of_change(MANY_HVA(0)), n);
+	vm_set_slot(vm, 1 + n / 2, 0, MANY_GPA(n / 2), 0, NULL);
+	*(u64 *)MANY_HVA(n / 2) = 5;
+	CHECK_EQ("the second, without the first", 5, value_at(vcpu, MANY_GPA(n)));
+	madvise(mem, n * PAGE_SIZE, MADV_DONTNEED);
+	CHECK_EQ("all gone", 0, value_at(vcpu, MANY_GPA(n)));
+	CHECK_EQ("all gone", 0, value_at(vcpu, MANY_GPA(1)));
+}
+
 static const struct test_case cases[] = {
 	{ "replace", test_replace },
 	{ "gone", test_gone },
 	{ "fork", test_fork },
 	{ "read_only_mapping", test_read_only },
+	{ "many_slots", test_many_slots },
 	{ "under_a_running_guest", test_running },
 };
 

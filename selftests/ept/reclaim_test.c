@@ -77,6 +77,7 @@ static void run(u8 *mem, u64 stride, u64 pause, void (*disturb)(u8 *mem, unsigne
 	for (i = 0; i < NR_VCPUS; i++) {
 		vcpu[i] = vcpu_create_guest(vm, i, guest_count);
 		vcpu_args(vcpu[i], i, stride, pause);
+		vcpu_let_host_in(vcpu[i]);
 		t[i] = vcpu_thread(vcpu[i]);
 	}
 	for (i = 0; i < times; i++)

@@ -58,6 +58,7 @@ static void race(void (*change)(struct vm *vm, u64 *mem, int i), int n)
 		mem[i] = 0xa5a5;
 	vm_set_slot(vm, 1, 0, GPA, SIZE, mem);
 	vm_set_slot(vm, 2, 0, STEADY, SIZE, steady);
+	vcpu_let_host_in(vcpu);
 	t = host_thread(run, vcpu);
 	for (i = 0; i < (u64)n; i++) {
 		change(vm, mem, i);

@@ -84,6 +84,8 @@ static void run_two(void *fn0, void *fn1, enum apic_mode mode)
 	*GUEST_VAR(vm, spin) = host_is_tcg();
 	vcpu_args(v0, mode, 0, 0);
 	vcpu_args(v1, mode, 0, 0);
+	vcpu_let_host_in(v0);
+	vcpu_let_host_in(v1);
 	t = vcpu_thread(v1);
 	vcpu_run_done(v0);
 	host_join(t);

@@ -140,11 +140,26 @@ static void test_state(void)
 	CHECK_EQ("mode reads back", 3, b.channels[2].mode);
 }
 
+static void guest_speaker_port(void)
+{
+	GUEST_EQ(inb(0x61) & 3, 0);
+}
+
+/* The older call takes no flags: port 0x61 comes along. */
+static void test_old_create(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+
+	vm_ioctl(vm, KVM_CREATE_PIT, NULL);
+	vcpu_run_done(vcpu_create_guest(vm, 0, guest_speaker_port));
+}
+
 static const struct test_case cases[] = {
 	{ "irq", test_irq },
 	{ "count", test_count },
 	{ "speaker", test_speaker },
 	{ "state", test_state },
+	{ "old_create", test_old_create },
 };
 
 TEST_MAIN(cases)

@@ -14,7 +14,7 @@ static bool reference_match(struct vcpu *vcpu, bool from_x2apic, bool from_devic
 			    bool logical)
 {
 	struct lapic *apic = vcpu->lapic;
-	u32 ldr = apic->regs[LAPIC_REG(APIC_LDR)];
+	u32 ldr = lapic_reg(apic, APIC_LDR);
 
 	if (!(vcpu->apic_base & MSR_IA32_APICBASE_ENABLE))
 		return false;
@@ -29,8 +29,8 @@ static bool reference_match(struct vcpu *vcpu, bool from_x2apic, bool from_devic
 		return dest >> 16 == vcpu->id >> 4 && (dest >> (vcpu->id & 15) & 1);
 	}
 	if (!logical)
-		return dest == (vcpu->id > 0xff ? vcpu->id : apic->regs[LAPIC_REG(APIC_ID)] >> 24);
-	if (apic->regs[LAPIC_REG(APIC_DFR)] >> 28 == 0xf)
+		return dest == (vcpu->id > 0xff ? vcpu->id : lapic_reg(apic, APIC_ID) >> 24);
+	if (lapic_reg(apic, APIC_DFR) >> 28 == 0xf)
 		return (ldr >> 24) & dest & 0xff;
 	return (ldr >> 28) == ((dest >> 4) & 15) && ((ldr >> 24) & dest & 15);
 }

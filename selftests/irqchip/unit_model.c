@@ -4,6 +4,7 @@
 
 u8 shim_flag;
 bool shim_page_gone;
+struct vendor_caps keel_caps;
 unsigned int model_pit_acks, model_pit_unmasks, model_gsi_acks[64];
 bool model_pit_listens;
 
@@ -27,7 +28,7 @@ void lapic_timer_stop(struct lapic *apic) { }
 void lapic_timer_set_count(struct lapic *apic, u32 count) { }
 u32 lapic_timer_current(struct lapic *apic) { return 0; }
 void lapic_timer_restore(struct lapic *apic, u32 current_count) { }
-void lapic_timer_mode_changed(struct lapic *apic, u32 old_lvtt) { }
+void lapic_timer_mode_changed(struct lapic *apic) { }
 
 void pit_destroy(struct irqchip *irq) { }
 void pit_stop(struct irqchip *irq) { }
@@ -61,7 +62,7 @@ struct vcpu *model_add_vcpu(struct model *m, u32 id)
 	ASSERT_EQ(keel_lapic_create(vcpu), 0);
 	keel_lapic_reset(vcpu, false);
 	m->vm.vcpus[m->nr++] = vcpu;
-	m->vm.nr_vcpus = m->vm.nr_created = m->nr;
+	m->vm.nr_vcpus = m->nr;
 	keel_lapic_publish(vcpu);
 	lapic_put(vcpu, APIC_SPIV, 0x1ff);
 	return vcpu;

@@ -14,9 +14,10 @@ top_dir=$(cd "$lab_dir/../.." && pwd)
 build_dir=${KEEL_BUILD:-$top_dir/build}
 cache_dir=${KEEL_CACHE:-$build_dir/cache}
 
-# The kernels under test: the series, oldest first.
+# The kernels under test: the series, oldest first; and the one of the Bochs
+# hosts, Debian's cloud flavour, which unpacks quickly.
 # shellcheck disable=SC2034
-lab_kernels='6.1 6.12'
+lab_kernels='6.1 6.12' lab_bochs_kernel=6.1-cloud
 
 note() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -28,12 +29,18 @@ die() {
 # lab_release SERIES - the kernel's full release name, as in uname -r
 lab_release() { basename "$(readlink "$cache_dir/$1/modules")"; }
 
-# lab_module SERIES - where the top Makefile puts keel.ko for it; the cloud
-# flavour, whose release is named alike, is built with BUILD=$build_dir/cloud
+# lab_build SERIES - BUILD of the top Makefile for it: the cloud flavour's release
+# is named as the stock kernel's, so that it gets a directory of its own
+lab_build() {
+	case $1 in
+	*-cloud) echo "$build_dir/cloud" ;;
+	*) echo "$build_dir" ;;
+	esac
+}
+
+# lab_module SERIES - where the top Makefile puts keel.ko for it
 lab_module() {
-	local build_dir=$build_dir
-	case $1 in *-cloud) build_dir=$build_dir/cloud ;; esac
-	echo "$build_dir/$(cat "$cache_dir/$1/build/include/config/kernel.release")/keel.ko"
+	echo "$(lab_build "$1")/$(cat "$cache_dir/$1/build/include/config/kernel.release")/keel.ko"
 }
 
 # lab_have SERIES - is the kernel in the cache, whole?

@@ -162,6 +162,16 @@ struct vcpu *vcpu_create_guest(struct vm *vm, u32 id, void *fn)
 	return vcpu;
 }
 
+void vcpu_let_host_in(struct vcpu *vcpu)
+{
+	struct kvm_regs r = vcpu_regs(vcpu);
+
+	if (!host_is_bochs())
+		return;
+	r.rflags |= BIT(9);
+	vcpu_set_regs(vcpu, &r);
+}
+
 void vcpu_args(struct vcpu *vcpu, u64 a0, u64 a1, u64 a2)
 {
 	struct kvm_regs r = vcpu_regs(vcpu);

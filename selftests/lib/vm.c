@@ -48,6 +48,24 @@ int host_is_tcg(void)
 	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;	/* TCGTCGTCGTCG */
 }
 
+int host_is_bochs(void)
+{
+	static const char path[] = "/sys/firmware/acpi/tables/FACP";
+	u32 eax = 1, ebx, ecx = 0, edx;
+	char table[16] = { 0 };
+	int fd;
+
+	/* QEMU's tables say the same, but its CPUs have a hypervisor bit, or say TCG */
+	asm volatile("cpuid" : "+a" (eax), "=b" (ebx), "+c" (ecx), "=d" (edx));
+	if ((ecx & BIT(31)) || host_is_tcg())
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, table, sizeof(table)) != sizeof(table))
+		table[10] = 0;
+	close(fd);
+	return !memcmp(table + 10, "BOCHS", 5);
+}
+
 int __fd_ioctl(int fd, unsigned long nr, void *arg)
 {
 	int ret = ioctl(fd, nr, arg);

@@ -77,6 +77,8 @@ int has_cap(long cap);
  * get wrong under any hypervisor; the reason goes into the skip message.
  */
 int host_is_tcg(void);
+/* The same for Bochs, which has no CPUID leaf of its own: its firmware's ACPI tables name it. */
+int host_is_bochs(void);
 
 /* ioctl() on any descriptor: result, or -errno. */
 int __fd_ioctl(int fd, unsigned long nr, void *arg);

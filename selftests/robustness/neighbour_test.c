@@ -36,6 +36,7 @@ static pthread_t healthy_thread;
 static void start_healthy(void)
 {
 	healthy = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_count);
+	vcpu_let_host_in(healthy);
 	healthy_thread = vcpu_thread(healthy);
 }
 

@@ -2,7 +2,7 @@
 /*
  * A guest entry that the CPU refuses, reported to the end: a guest whose CPUID promises wider physical
  * addresses than the host has may hold a CR3 that VMRUN does not take. The run ends with
- * KVM_EXIT_FAIL_ENTRY, Keel names field, value and rule, and with a better CR3 the vCPU goes on.
+ * KVM_EXIT_FAIL_ENTRY, Keel names field, value, rule and the ioctl that set it, and with a better CR3 the vCPU goes on.
  */
 #include <cpuid.h>
 #include <linux/ioctl.h>
@@ -36,7 +36,7 @@ static struct vcpu *wide_vcpu(struct vm *vm)
 	return vcpu;
 }
 
-static void check_words(struct vcpu *vcpu)
+static void check_words(struct vcpu *vcpu, const char *by)
 {
 	struct keel_last_error of_vm = {}, of_vcpu = {};
 	char value[32];
@@ -52,10 +52,35 @@ static void check_words(struct vcpu *vcpu)
 	CHECK_EQ("says that VMRUN refused", 1, !!strstr(of_vm.text, "VMRUN refused"));
 	CHECK_EQ("names field and value", 1, !!strstr(of_vm.text, value));
 	CHECK_EQ("names the rule", 1, !!strstr(of_vm.text, "physical address width"));
+	CHECK_EQ("names the section", 1, !!strstr(of_vm.text, "(Canonicalization and Consistency Checks)"));
+	snprintf(value, sizeof(value), "set by %s: ", by);
+	CHECK_EQ(value, 1, !!strstr(of_vm.text, value));
 	CHECK_EQ("the vCPU says the same", 0, memcmp(&of_vm, &of_vcpu, sizeof(of_vm)));
 }
 
-static void test_refused(void)
+static void by_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	vcpu_set_sregs(vcpu, sregs);
+}
+
+static void by_sregs2(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	struct kvm_sregs2 two;
+
+	REQUIRE_CAP(KVM_CAP_SREGS2);
+	vcpu_ioctl(vcpu, KVM_GET_SREGS2, &two);
+	two.cr3 = sregs->cr3;
+	vcpu_ioctl(vcpu, KVM_SET_SREGS2, &two);
+}
+
+static void by_run(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	REQUIRE_CAP(KVM_CAP_SYNC_REGS);
+	vcpu->run->s.regs.sregs = *sregs;
+	vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_SREGS;
+}
+
+static void refused(void (*set)(struct vcpu *vcpu, const struct kvm_sregs *sregs), const char *by)
 {
 	struct kvm_sregs sregs;
 	struct vcpu *vcpu;
@@ -66,10 +91,10 @@ static void test_refused(void)
 	sregs = vcpu_sregs(vcpu);
 	ASSERT_EQ(sregs.cr3, VM_PML4);
 	sregs.cr3 = WIDE_CR3;
-	vcpu_set_sregs(vcpu, &sregs);
+	set(vcpu, &sregs);
 	RUN_TO(vcpu, KVM_EXIT_FAIL_ENTRY);
 	CHECK_EQ("reason", 0xffffffff, (u32)vcpu->run->fail_entry.hardware_entry_failure_reason);
-	check_words(vcpu);
+	check_words(vcpu, by);
 	if (host_is_tcg() && has_cap(KEEL_CAP_LAST_ERROR) <= 0) {
 		test_note("TCG saves the host's registers as the guest's when it refuses; stock KVM takes them");
 		return;
@@ -81,8 +106,25 @@ static void test_refused(void)
 	vcpu_run_sync(vcpu, 1);
 }
 
+static void test_sregs(void)
+{
+	refused(by_sregs, "KVM_SET_SREGS");
+}
+
+static void test_sregs2(void)
+{
+	refused(by_sregs2, "KVM_SET_SREGS2");
+}
+
+static void test_run(void)
+{
+	refused(by_run, "KVM_RUN (kvm_dirty_regs)");
+}
+
 static const struct test_case cases[] = {
-	{ "refused", test_refused },
+	{ "sregs", test_sregs },
+	{ "sregs2", test_sregs2 },
+	{ "dirty_regs", test_run },
 };
 
 TEST_MAIN(cases)

@@ -7,7 +7,9 @@
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
 #include <asm/svm.h>
+#include <keel/groups.h>
 #include "check.h"
+#include "rule_count.h"
 #include "test.h"
 
 #define PE		X86_CR0_PE
@@ -293,9 +295,20 @@ static void apply(struct vmcb *vmcb, const struct store *s)
 	memcpy((u8 *)vmcb + s->at, &s->value, s->size);
 }
 
+static const char *section_of(const char *field)
+{
+	if (!field)
+		return "nowhere";
+	if (!strcmp(field, "EVENTINJ"))
+		return "Event Injection";
+	if (!strcmp(field, "N_CR3") || !strcmp(field, "G_PAT"))
+		return "VMRUN and Nested Paging";
+	return "Canonicalization and Consistency Checks";
+}
+
 static void check_row(const struct row *row)
 {
-	struct svm_violation v = { "nothing", 0, "nothing" };
+	struct svm_violation v = { "nothing", 0, "nothing", "nowhere" };
 	struct vmcb vmcb = base_vmcb(row->base);
 	struct vmcb before;
 	char name[128];
@@ -307,6 +320,7 @@ static void check_row(const struct row *row)
 	snprintf(name, sizeof(name), "%s: %s", row->field ?: "valid", row->name);
 	CHECK_EQ(name, !!row->field, svm_check(&vmcb, row->env ?: &this_cpu, &v));
 	ASSERT(!memcmp(&before, &vmcb, sizeof(vmcb)), "%s: the VMCB was changed", name);
+	CHECK_EQ("section", 0, strcmp(v.section, section_of(row->field)));
 	if (!strcmp(v.field, row->field ?: "nothing") && !strcmp(v.rule, row->rule ?: "nothing") && v.value == row->value)
 		return;
 	test_note("%s: wanted %s = %#llx: %s", name, row->field ?: "nothing", (unsigned long long)row->value,
@@ -315,13 +329,66 @@ static void check_row(const struct row *row)
 	CHECK_EQ("named as wanted", 1, 0);
 }
 
-static void test_broken(void)
+static void break_all(void)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(broken); i++)
 		check_row(&broken[i]);
+}
+
+static void test_broken(void)
+{
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(broken); i++)
+		for (j = 0; j < i; j++)
+			ASSERT(strcmp(broken[i].name, broken[j].name) || strcmp(broken[i].field, broken[j].field),
+			       "two cases are called %s: %s", broken[i].field, broken[i].name);
+	break_all();
 	test_note("%zu violations, each alone", ARRAY_SIZE(broken));
+}
+
+static void test_coverage(void)
+{
+	const struct rule_site *site;
+	unsigned int n = 0;
+
+	break_all();
+	for (site = __start_rule_sites; site < __stop_rule_sites; site++, n++)
+		CHECK_EQ(site->condition, 1, !!site->broken);
+	test_note("%u rules, all broken at least once", n);
+	ASSERT_GE(n, 20);
+}
+
+/* The groups of registers that ioctls write, by the field that is named. */
+static const struct {
+	struct store store;
+	u32 groups;
+} written[] = {
+	{ SAVE(cr0, NW), RG_CR0 },
+	{ SAVE(cr3, TOP), RG_CR3 },
+	{ SAVE(cr4, PAE | BIT(15)), RG_CR4 },
+	{ SAVE(efer, LONG_EFER | BIT(9)), RG_EFER },
+	{ SAVE(dr7, TOP), RG_DR },
+	{ SAVE(cs.attrib, CS64 | 0x400), RG_SEG },
+	{ SAVE(g_pat, 2), RG_PAT },
+	{ CONTROL(event_inj, EXCEPTION(31)), RG_EVENT },
+	{ CONTROL(asid, 0), 0 },
+};
+
+static void test_groups(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(written); i++) {
+		struct vmcb vmcb = base_vmcb(LONG);
+		struct svm_violation v = { };
+
+		apply(&vmcb, &written[i].store);
+		CHECK_EQ("broken", 1, svm_check(&vmcb, &this_cpu, &v));
+		CHECK_EQ(v.field, written[i].groups, v.groups);
+	}
 }
 
 static void test_valid(void)
@@ -360,7 +427,9 @@ static void test_random(void)
 
 static const struct test_case cases[] = {
 	{ "broken", test_broken },
+	{ "coverage", test_coverage },
 	{ "valid", test_valid },
+	{ "groups", test_groups },
 	{ "random", test_random },
 };
 

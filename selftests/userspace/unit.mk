@@ -14,3 +14,4 @@ unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
 unit_power_test-srcs := $(fake-vm) userspace/power.c
 unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c
+unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c

@@ -93,6 +93,8 @@ struct rw_semaphore { int unused; };
 typedef struct { int unused; } spinlock_t;
 struct rcu_head { void *unused; };
 struct xarray { int unused; };
+struct rb_root_cached { int unused; };
+struct interval_tree_node { unsigned long start, last; };
 typedef struct { u64 pte; } pte_t;
 struct mm_struct { int unused; };
 struct task_struct { struct mm_struct *mm; };

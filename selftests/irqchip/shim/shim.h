@@ -132,6 +132,8 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define GFP_KERNEL		0
 #define GFP_KERNEL_ACCOUNT	0
 #define kzalloc(n, f)		calloc(1, n)
+#define get_zeroed_page(f)	((unsigned long)calloc(1, 4096))
+#define free_page(p)		free((void *)(p))
 #define kvzalloc(n, f)		calloc(1, n)
 #define kcalloc(n, s, f)	calloc(n, s)
 #define kfree(p)		free(p)
@@ -204,6 +206,7 @@ static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void
 #define KEEL_VCPU_H
 #define KEEL_VM_H
 #define KEEL_STATE_H
+#define KEEL_VENDOR_H
 
 struct lapic;
 struct irqchip;
@@ -212,7 +215,7 @@ struct vcpu;
 struct vm;
 
 enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_SPLIT, IRQCHIP_KERNEL };
-enum vcpu_request { REQ_EVENT, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT };
+enum vcpu_request { REQ_EVENT, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT, REQ_SCAN_IOAPIC, REQ_INTERCEPTS };
 enum seg { SEG_CS };
 enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
 
@@ -236,6 +239,7 @@ struct vcpu {
 	struct { u64 eoi; } pv;
 	u64 apic_base;
 	struct lapic *lapic;
+	bool apic_accelerated;
 	u32 eoi_vector;
 	u32 mp_state;
 	unsigned int kicks, nmis, inits;	/* the test's */
@@ -243,7 +247,7 @@ struct vcpu {
 
 struct vm {
 	struct vcpu *vcpus[64];
-	unsigned int nr_vcpus, nr_created;
+	unsigned int nr_vcpus;
 	u32 bsp_id;
 	struct bus pio, mmio;
 	enum irqchip_mode irq_mode;
@@ -252,11 +256,23 @@ struct vm {
 	bool x2apic_32bit_ids, x2apic_no_bcast_quirk;
 };
 
+struct vendor_caps { bool apic_accel; };
+extern struct vendor_caps keel_caps;
+
 #define vm_for_each_vcpu(vm, i, vcpu) \
 	for ((i) = 0; (i) < (vm)->nr_vcpus && ((vcpu) = (vm)->vcpus[i]); (i)++)
 
+static inline enum irqchip_mode vm_irq_mode(const struct vm *vm) { return vm->irq_mode; }
 static inline void vcpu_request(struct vcpu *vcpu,
 				unsigned int req) { set_bit(req, &vcpu->requests); }
+static inline void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags)
+{
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	vm_for_each_vcpu(vm, i, vcpu)
+		vcpu_request(vcpu, req);
+}
 static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups) { }
 static inline struct segment *vcpu_seg(struct vcpu *vcpu, enum seg s) { return &vcpu->regs.cs; }
 static inline bool keel_vcpu_is_current(const struct vcpu *vcpu) { return false; }

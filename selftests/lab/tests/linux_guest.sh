@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2
-# run: --kernel 6.12 --module keel --cpus 2
-# run: --kernel 6.1 --module kvm --cpus 2
+# run: --kernel 6.1 --module keel --cpus 2 --about 16
+# run: --kernel 6.12 --module keel --cpus 2 --about 16
+# run: --kernel 6.1 --module kvm --cpus 2 --about 16
+# run: --host bochs --module keel --about 110
+# run: --host bochs --module kvm --about 110
 # needs: launcher guest
 #
-# Debian's stock kernel boots with two CPUs and a disk, does its tour, powers off.
+# Debian's stock kernel (its cloud kernel on Bochs) boots with two CPUs and a disk, does
+# its tour, powers off.
 
 . /lab/tap.sh
+. /lab/guests.sh
 
 tour() {
 	keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd \
-		--append "console=ttyS0 keel.sha256=$(cat /guest/disk.sha256)" --cpus 2 \
+		--append "$guest_append keel.sha256=$(cat /guest/disk.sha256)" --cpus 2 \
 		--memory 256M --disk /guest/disk.img </dev/null >/tmp/tour 2>&1
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --params alias=kvm --host-root --cpus 2 --memory 2048
+# run: --kernel 6.1 --module keel --params alias=kvm --host-root --cpus 2 --memory 2048 --about 16
 # needs: guest
 #
 # QEMU, as Debian ships it, is a client of Keel: its own -accel kvm, on the node

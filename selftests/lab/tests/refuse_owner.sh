@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2 --extra msr
-# needs: selftests
+# run: --kernel 6.1 --module keel --cpus 2 --extra msr --about 4
+# run: --host bochs --module keel --cpus 2 --about 30
+# needs: selftests/core/hlt_test vmxe
 #
-# An owner of SVM that Linux knows nothing of: somebody has set EFER.SVME on a CPU. Keel
-# refuses to create a VM, names the CPU and what to do, leaves the bit alone, and
-# works once it is clear.
+# An owner of SVM or VMX that Linux knows nothing of: somebody has set EFER.SVME or
+# CR4.VMXE on a CPU. Keel refuses to create a VM, names the CPU and what to do, leaves
+# the bit alone, and works once it is clear.
 
 . /lab/tap.sh
 
@@ -24,17 +25,28 @@ write_efer() {
 	printf "$bytes" | dd of=/dev/cpu/"$1"/msr bs=8 seek=$((efer / 8)) conv=notrunc 2>/dev/null
 }
 keel_works() { /selftests/core/hlt_test >/tmp/out 2>&1; }
-has_svme() { [ $(($(read_efer "$1") & svme)) != 0 ]; }
+
+if grep -q '^flags.* svm' /proc/cpuinfo; then
+	modprobe msr
+	has_bit() { [ $(($(read_efer "$1") & svme)) != 0 ]; }
+	set_bit() { write_efer "$1" $(($(read_efer "$1") | svme)); }
+	clear_bit() { write_efer "$1" $(($(read_efer "$1") & ~svme)); }
+else
+	modprobe vmxe
+	param=/sys/module/vmxe/parameters
+	has_bit() { echo "$1" >$param/cpu && [ "$(cat $param/vmxe)" = 1 ]; }
+	set_bit() { echo "$1" >$param/cpu && echo 1 >$param/vmxe; }
+	clear_bit() { echo "$1" >$param/cpu && echo 0 >$param/vmxe; }
+fi
 
 begin 7
-modprobe msr
 check "Keel works" keel_works
-write_efer 1 $(($(read_efer 1) | svme))
-check "CPU 1 has another owner" has_svme 1
+set_bit 1
+check "CPU 1 has another owner" has_bit 1
 check "Keel makes no VM" not keel_works
 check "one line names the CPU and the remedy" [ "$(dmesg | grep -c 'keel.*another hypervisor on CPU 1: unload')" -ge 1 ]
-check "the owner's bit is still set" has_svme 1
-check "CPU 0 was left as it was" not has_svme 0
-write_efer 1 $(($(read_efer 1) & ~svme))
+check "the owner's bit is still set" has_bit 1
+check "CPU 0 was left as it was" not has_bit 0
+clear_bit 1
 check "Keel works when the owner is gone" keel_works
 end

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2
-# run: --kernel 6.1 --module kvm --cpus 1
-# run: --kernel 6.12 --module keel --cpus 2
+# run: --kernel 6.1 --module keel --cpus 2 --about 80
+# run: --kernel 6.1 --module kvm --cpus 1 --about 80
+# run: --kernel 6.12 --module keel --cpus 2 --about 80
+# run: --host bochs --module keel --about 300
 # needs: selftests
 #
 # All of selftests/ROOM/*_test. The same programs on stock KVM are the reference.
-# Where KVM is known to differ, known.kvm names the test and says why.
+# Where KVM is known to differ, known.kvm names the test and says why. KEEL_TESTS: only these, with commas between.
 
 known=/lab/known.${KEEL_DEVICE#/dev/}
 if [ -e "$known" ]; then
 	set -- -l "$known"
 fi
-/selftests/run_tests "$@"
+# shellcheck disable=SC2086 # words are what is wanted
+/selftests/run_tests "$@" $(echo "${KEEL_TESTS:-}" | tr , ' ')
