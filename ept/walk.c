@@ -559,7 +559,8 @@ static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, unsigned i
 	OPTIMIZER_HIDE_VAR(page);
 	if (unlikely(page->page != code_key(gva, cpl) || page->cr3 != r->cr3 || page->cr4 != r->cr4 || page->efer != r->efer))
 		return false;
-	if (unlikely(!slots) || unlikely(page->generation != READ_ONCE(slots->generation)))
+	/* there was a slot then, so there is an array of slots now */
+	if (unlikely(page->generation != READ_ONCE(slots->generation)))
 		return false;
 	if (unlikely(offset_in_page(gva) > PAGE_SIZE - EMU_MAX_INSN || current->mm != vcpu->vm->mm))
 		return false;
