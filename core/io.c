@@ -197,29 +197,48 @@ static noinline void decode_move(struct code_move *move, u64 low, u64 high)
 	if (emu_decode_mov(bytes, sizeof(bytes), EMU_MODE_LONG, &move->mov))
 		move->base = emu_mov_base(bytes);
 	else
-		move->mov.length = 0;
+		move->mov = (struct emu_mov){ };
 }
 
 /* The fault's instruction where the same one, in 64-bit code, was decoded before. NULL: use decode_plain_move(). */
-static __always_inline const struct emu_mov *known_move(struct vcpu *vcpu, const struct fault_exit *fault)
+static __always_inline const struct code_move *known_move(struct vcpu *vcpu, const struct fault_exit *fault, bool store)
 {
 	struct vcpu_code *code = &vcpu->code;
 	struct code_move *move;
+	unsigned int offset;
 
 	/* bytes that the CPU gives may be fewer */
-	if (fault->insn || !keel_fetch_again(vcpu))
+	if (unlikely(fault->insn) || unlikely(!keel_fetch_again(vcpu)))
 		return NULL;
 	move = &code->move[vcpu->regs.rip % CODE_MOVES];
+	OPTIMIZER_HIDE_VAR(move);
 	if (unlikely(move->low != code->low || move->high != code->high))
 		decode_move(move, code->low, code->high);
-	if (unlikely(!move->mov.length || move->mov.store != !!(fault->access & FAULT_WRITE)))
+	/* what is no move is no store */
+	if (unlikely(move->mov.store != store) || (!store && unlikely(!move->mov.length)))
 		return NULL;
-	if (unlikely(offset_in_page(fault->gpa) + move->mov.size > PAGE_SIZE))
+	offset = offset_in_page(fault->gpa);
+	if (unlikely(offset > PAGE_SIZE - 8) && offset + move->mov.size > PAGE_SIZE)
 		return NULL;
 	/* as operand_begins_at() */
-	if (!offset_in_page(fault->gpa) && (move->base < 0 || offset_in_page(vcpu_gpr(vcpu, move->base))))
+	if (!offset && (move->base < 0 || offset_in_page(vcpu_gpr(vcpu, move->base))))
 		return NULL;
-	return &move->mov;
+	return move;
+}
+
+/* vcpu_advance() behind keel_fetch_again(), which has brought RIP and RFLAGS */
+static __always_inline void advance_known(struct vcpu *vcpu, unsigned int len)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+	u64 rip = r->rip + len;
+
+	if (unlikely(r->rflags & X86_EFLAGS_TF) || unlikely(vcpu->guest_debug) || unlikely(vcpu->events.shadow) ||
+	    unlikely((rip ^ r->rip) >> 31)) {
+		vcpu_advance(vcpu, len);
+		return;
+	}
+	r->rip = rip;
+	vcpu_dirty(vcpu, RG_RIP);
 }
 
 /* A write went to a device at @gpa, which is in no slot and not the local APIC: is that one a doorbell? */
@@ -227,17 +246,11 @@ static noinline void note_doorbell(struct vcpu *vcpu, gpa_t gpa)
 {
 	struct vcpu_doorbell *bell = &vcpu->bell;
 
-	bell->bus_generation = 0;
 	bell->dev = keel_bus_doorbell(&vcpu->vm->mmio, gpa, &bell->bus_generation);
-	if (!bell->dev) {
-		bell->bus_generation = 0;
-		return;
-	}
+	/* keel_memory_is_hole() has just said so for these */
+	bell->slots_generation = bell->dev ? vcpu->hole.generation : 0;
 	bell->gpa = gpa;
 	bell->apic_base = vcpu->apic_base;
-	/* keel_memory_is_hole() has just said so for these */
-	bell->slots_generation = vcpu->hole.generation;
-	bell->count = vcpu->hole.count;
 }
 
 static __always_inline enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
@@ -292,14 +305,14 @@ static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
 	const struct vcpu_doorbell *bell = &vcpu->bell;
 	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
 
-	return bell->gpa == gpa && bell->bus_generation && bell->bus_generation == READ_ONCE(vcpu->vm->mmio.generation) &&
-	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == slots->generation &&
-	       bell->count == smp_load_acquire(&slots->count);
+	return bell->gpa == gpa && bell->bus_generation == READ_ONCE(vcpu->vm->mmio.generation) &&
+	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == READ_ONCE(slots->generation);
 }
 
 static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	bool is_apic = keel_lapic_claims(vcpu, fault->gpa);
+	const struct code_move *move;
 	const struct emu_mov *mov;
 	struct emu_mov decoded;
 
@@ -310,24 +323,26 @@ static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fa
 	/* while events wait the emulator's slow path sorts out what came first */
 	if (vcpu->events.injected.valid)
 		return EXIT_SLOW;
-	mov = known_move(vcpu, fault);
-	if (unlikely(!mov)) {
-		if (!decode_plain_move(vcpu, fault, &decoded))
-			return EXIT_SLOW;
+	move = known_move(vcpu, fault, fault->access & FAULT_WRITE);
+	if (likely(move))
+		mov = &move->mov;
+	else if (decode_plain_move(vcpu, fault, &decoded))
 		mov = &decoded;
-	}
+	else
+		return EXIT_SLOW;
 	return mov->store ? fast_store(vcpu, fault->gpa, mov, is_apic) : fast_load(vcpu, fault->gpa, mov, is_apic);
 }
 
 enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 {
-	const struct emu_mov *mov;
+	struct bus_device *dev = vcpu->bell.dev;
+	const struct code_move *move;
 
 	/* of a doorbell only the instruction's length matters, once it is known to be a store that begins there */
 	if (is_known_doorbell(vcpu, fault->gpa) && fault->access == FAULT_WRITE && !vcpu->events.injected.valid) {
-		mov = known_move(vcpu, fault);
-		if (likely(mov && !vcpu->bell.dev->ops->write(vcpu, vcpu->bell.dev, fault->gpa, mov->size, NULL))) {
-			vcpu_advance(vcpu, mov->length);
+		move = known_move(vcpu, fault, true);
+		if (likely(move && !dev->ops->write(vcpu, dev, fault->gpa, move->mov.size, NULL))) {
+			advance_known(vcpu, move->mov.length);
 			return EXIT_AGAIN;
 		}
 	}

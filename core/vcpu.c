@@ -255,6 +255,8 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	vcpu->mp_state = vm->irq_mode == IRQCHIP_NONE || id == vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
 									      KVM_MP_STATE_UNINITIALIZED;
 	keel_insn_init(vcpu);
+	/* no page of code has been fetched from: see fetch_again() */
+	memset(vcpu->code.page, 0xff, sizeof(vcpu->code.page));
 
 	ret = vcpu_allocate(vcpu);
 	if (ret)

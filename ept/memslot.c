@@ -177,6 +177,8 @@ static bool slots_append(struct memory *mem, struct memslots *slots, struct mems
 	interval_tree_insert(&new->by_hva, &mem->by_hva);
 	/* pairs with the acquire in slots_find() */
 	smp_store_release(&slots->count, slots->count + 1);
+	/* who remembers a hole must look again; pairs with find_hole() */
+	smp_store_release(&slots->generation, slots->generation + 1);
 	spin_unlock(&mem->lock);
 	return true;
 }
@@ -361,8 +363,11 @@ bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa)
 }
 
 /* Look @gfn up and remember the hole around it. */
-static noinline bool find_hole(struct vcpu_hole *hole, const struct memslots *slots, unsigned int count, gfn_t gfn)
+static noinline bool find_hole(struct vcpu_hole *hole, const struct memslots *slots, gfn_t gfn)
 {
+	/* before the count: a slot that is added meanwhile makes another generation after it */
+	u64 generation = smp_load_acquire(&slots->generation);
+	unsigned int count = smp_load_acquire(&slots->count);
 	unsigned int above = slots_above(slots, count, gfn);
 
 	hole->base = above ? slots->slot[above - 1]->base + slots->slot[above - 1]->npages : 0;
@@ -371,8 +376,7 @@ static noinline bool find_hole(struct vcpu_hole *hole, const struct memslots *sl
 		return false;
 	/* behind the last slot it has no end, but must not reach around to the first */
 	hole->npages = (above < count ? slots->slot[above]->base : ~0ull) - hole->base;
-	hole->generation = slots->generation;
-	hole->count = count;
+	hole->generation = generation;
 	return true;
 }
 
@@ -382,15 +386,12 @@ bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa)
 	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
 	const struct vcpu_hole *hole = &vcpu->hole;
 	gfn_t gfn = gpa_to_gfn(gpa);
-	unsigned int count;
 
 	if (unlikely(!slots))
 		return true;
-	/* pairs with slots_append(): slots added in place make a new count, all others a new generation */
-	count = smp_load_acquire(&slots->count);
-	if (likely(hole->generation == slots->generation && hole->count == count && gfn - hole->base < hole->npages))
+	if (likely(hole->generation == READ_ONCE(slots->generation) && gfn - hole->base < hole->npages))
 		return true;
-	return find_hole(&vcpu->hole, slots, count, gfn);
+	return find_hole(&vcpu->hole, slots, gfn);
 }
 
 hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access)

@@ -483,10 +483,15 @@ static inline struct code_page *code_page(struct vcpu *vcpu, gva_t gva)
 	return &vcpu->code.page[(gva >> PAGE_SHIFT) % CODE_PAGES];
 }
 
-/* What the record of @gva says when it is of this page and privilege. */
-static inline u64 code_key(gva_t gva, u32 access)
+/* What the record of @gva says when it is of this page and privilege; supervisor mode is recorded as CPL 0. */
+static inline u64 code_key(gva_t gva, unsigned int cpl)
 {
-	return (gva & PAGE_MASK) | (access & WALK_USER ? 1 : 0);
+	return (gva & PAGE_MASK) | cpl;
+}
+
+static inline unsigned int access_cpl(u32 access)
+{
+	return access & WALK_USER ? 3 : 0;
 }
 
 /* Note how a page of 64-bit code was translated. Four entries at most: with five levels the walk is made each time. */
@@ -515,7 +520,7 @@ static noinline void remember_page(struct vcpu *vcpu, struct slot_view *view, gv
 	page->efer = r->efer;
 	page->generation = view->slots->generation;
 	page->code = (unsigned long)code & PAGE_MASK;
-	page->page = code_key(gva, access);
+	page->page = code_key(gva, access_cpl(access));
 }
 
 /* Instruction bytes at @gva up to the end of its page. @access: WALK_USER or 0. Interrupts off, page faults off. */
@@ -542,7 +547,7 @@ static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf
  * long mode with four levels these are CR3, CR4, EFER and the privilege, as CR0.WP is no matter of fetches. The launcher's
  * addresses hold as long as no slot is changed; what it has unmapped faults.
  */
-static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, u32 access, u64 *low, u64 *high)
+static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, unsigned int cpl, u64 *low, u64 *high)
 {
 	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
 	const struct code_page *page = code_page(vcpu, gva);
@@ -552,8 +557,10 @@ static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, u32 access
 
 	/* or the compiler computes it anew for each member */
 	OPTIMIZER_HIDE_VAR(page);
-	if (unlikely(page->page != code_key(gva, access) || page->cr3 != r->cr3 || page->cr4 != r->cr4 ||
-		     page->efer != r->efer || !slots || page->generation != slots->generation))
+	if (unlikely(page->page != code_key(gva, cpl) || page->cr3 != r->cr3 || page->cr4 != r->cr4 || page->efer != r->efer))
+		return false;
+	/* there was a slot then, so there is an array of slots now */
+	if (unlikely(page->generation != READ_ONCE(slots->generation)))
 		return false;
 	if (unlikely(offset_in_page(gva) > PAGE_SIZE - EMU_MAX_INSN || current->mm != vcpu->vm->mm))
 		return false;
@@ -575,13 +582,20 @@ fault:
 	return false;
 }
 
+#define FETCH_REGS	(RG_RIP | RG_RFLAGS | RG_CR3 | RG_CR4 | RG_EFER)
+
 bool keel_fetch_again(struct vcpu *vcpu)
 {
+	const struct vcpu_regs *r = &vcpu->regs;
+
 	/* with RFLAGS, which completing the instruction asks for: all at once */
-	vcpu_need(vcpu, RG_RIP | RG_RFLAGS | RG_CR3 | RG_CR4 | RG_EFER | (vcpu->regs.valid & RG_SEG ? 0 : RG_CODE));
-	if (unlikely(!vcpu_is_64bit_code(vcpu)))
+	if (unlikely(r->valid & RG_SEG))
+		vcpu_need(vcpu, FETCH_REGS);
+	else
+		vcpu_need(vcpu, FETCH_REGS | RG_CODE);
+	if (unlikely(!(r->efer & EFER_LMA) || !(r->seg[SEG_CS].ar & SEG_L)))
 		return false;
-	return fetch_again(vcpu, vcpu->regs.rip, vcpu_cpl(vcpu) == 3 ? WALK_USER : 0, &vcpu->code.low, &vcpu->code.high);
+	return fetch_again(vcpu, r->rip, seg_dpl(&r->seg[SEG_SS]), &vcpu->code.low, &vcpu->code.high);
 }
 
 unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)
@@ -591,7 +605,7 @@ unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, 
 
 	max = min_t(unsigned int, max, EMU_MAX_INSN);
 	vcpu_need(vcpu, RG_CR3 | RG_CR4 | RG_EFER);
-	if (likely(max == EMU_MAX_INSN && fetch_again(vcpu, gva, access, &low, &high))) {
+	if (likely(max == EMU_MAX_INSN && fetch_again(vcpu, gva, access_cpl(access), &low, &high))) {
 		memcpy(buf, &low, 8);
 		memcpy(buf + 7, &high, 8);
 		return max;

@@ -59,13 +59,22 @@ static int ioeventfd_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr
 
 	if (addr != dev->base)
 		return -EOPNOTSUPP;
-	if (p->length && (len != p->length || !(p->wildcard || data_matches(p, len, data))))
+	if (len != p->length || !(p->wildcard || data_matches(p, len, data)))
 		return -EOPNOTSUPP;
 	keel_host_eventfd_signal(p->eventfd);
 	return 0;
 }
 
+/* One without length and datamatch: the bus has compared the address, which is all there is. */
+static int ioeventfd_ring(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
+			  const void *data)
+{
+	keel_host_eventfd_signal(container_of(dev, struct ioeventfd, dev)->eventfd);
+	return 0;
+}
+
 static const struct bus_ops ioeventfd_ops = { .write = ioeventfd_write };
+static const struct bus_ops doorbell_ops = { .write = ioeventfd_ring };
 
 /* Would one write match both? irq->lock held. */
 static bool ioeventfd_collides(struct irqchip *irq, const struct ioeventfd *p)
@@ -130,7 +139,7 @@ static int ioeventfd_assign(struct vm *vm, struct irqchip *irq, const struct kvm
 	p->wildcard = !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH);
 	p->datamatch = p->wildcard ? 0 : args->datamatch;
 	p->dev = (struct bus_device) {
-		.ops = &ioeventfd_ops,
+		.ops = args->len ? &ioeventfd_ops : &doorbell_ops,
 		.base = args->addr,
 		.len = args->len,
 		.any_data = !args->len,

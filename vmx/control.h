@@ -131,7 +131,8 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
- * @fault, @io: the exit in the inner loop, decoded; here and not on the stack, where each exit would pay for its guard
+ * @fault, @io: the exit in the inner loop, decoded; here and not on the stack, where each exit would pay for its guard.
+ *	@fault.insn stays NULL
  */
 struct vmx_vcpu {
 	struct vcpu vcpu;		/* first: entry.S and the core rely on it */
@@ -310,7 +311,7 @@ void vmx_shadow_fetch(struct vmx_vcpu *vmx);
 void vmx_shadow_write(struct vmx_vcpu *vmx);
 void vmx_step_begin(struct vmx_vcpu *vmx);
 void vmx_step_end(struct vmx_vcpu *vmx);
-void vmx_event_interrupted(struct vmx_vcpu *vmx);
+void vmx_event_give_back(struct vmx_vcpu *vmx, u32 info);
 void vmx_inject_cancel(struct vmx_vcpu *vmx);
 void vmx_nmi_reblock(struct vmx_vcpu *vmx);
 void vmx_exit_irq_window(struct vmx_vcpu *vmx);

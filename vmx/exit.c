@@ -79,8 +79,18 @@ static __always_inline void decode_fault(struct fault_exit *fault, u32 qual)
 		fault->access |= FAULT_PRESENT;
 	if ((qual & (EPTQ_LINEAR | EPTQ_FINAL)) == EPTQ_LINEAR)
 		fault->access |= FAULT_TABLE;
-	fault->insn = NULL;
-	fault->insn_len = 0;
+}
+
+/*
+ * Look whether the exit cut the delivery of an event short. After an exit of a kind that can (SDM, "Information for VM Exits That Occur
+ * During Event Delivery").
+ */
+static __always_inline void event_interrupted(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & VECTORING_INFO_VALID_MASK))
+		vmx_event_give_back(vmx, info);
 }
 
 /* ---- fast ---- */
@@ -99,7 +109,7 @@ static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
 		host_nmi();
 		return EXIT_AGAIN;
 	}
-	vmx_event_interrupted(vmx);
+	event_interrupted(vmx);
 	if ((info & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) {
 		keel_host_machine_check();
 		return EXIT_AGAIN;
@@ -116,18 +126,34 @@ static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
 	return keel_fast_io(&vmx->vcpu, &vmx->io);
 }
 
-static enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
+/*
+ * It came in the delivery of an event, of an IRET that had ended the block of NMIs, or at the local APIC's page, which may have to be
+ * mapped.
+ */
+static noinline enum exit_verdict fast_fault_rare(struct vmx_vcpu *vmx, u32 vectoring, u32 qual)
 {
-	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
 	struct vcpu *vcpu = &vmx->vcpu;
 
-	vmx_event_interrupted(vmx);
-	decode_fault(&vmx->fault, qual);
-	if (unlikely(vmx_apic_page_wanted(vmx, vmx->fault.gpa)))
-		return EXIT_SLOW;
-	if (unlikely(qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
+	if (vectoring & VECTORING_INFO_VALID_MASK)
+		vmx_event_give_back(vmx, vectoring);
+	if ((qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
 		vmx_nmi_reblock(vmx);
+	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa))
+		return EXIT_SLOW;
 	return keel_fast_fault(vcpu, &vmx->fault);
+}
+
+/* Out of line, so that it needs no frame. */
+static noinline enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
+{
+	u32 vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+
+	decode_fault(&vmx->fault, qual);
+	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK) || unlikely(qual & NMI_UNBLOCKED_BY_IRET) ||
+	    unlikely(vmx->fault.gpa - APIC_DEFAULT_PHYS_BASE < PAGE_SIZE))
+		return fast_fault_rare(vmx, vectoring, qual);
+	return keel_fast_fault(&vmx->vcpu, &vmx->fault);
 }
 
 static enum exit_verdict fast_timer(struct vcpu *vcpu)
@@ -139,11 +165,9 @@ static enum exit_verdict fast_timer(struct vcpu *vcpu)
 /* An access to the local APIC's page that the CPU leaves to us. */
 static enum exit_verdict fast_apic_access(struct vmx_vcpu *vmx)
 {
-	struct fault_exit fault;
-
-	vmx_event_interrupted(vmx);
-	vmx_decode_apic_access(&fault);
-	return keel_fast_fault(&vmx->vcpu, &fault);
+	event_interrupted(vmx);
+	vmx_decode_apic_access(&vmx->fault);
+	return keel_fast_fault(&vmx->vcpu, &vmx->fault);
 }
 
 /* Whether an event wakes the guest depends on the shadow of an STI, which ends with the HLT. */
@@ -203,12 +227,14 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	/* without jump tables the switch is a tree of compares: devices and memory first */
+	if (vmx->exit_reason == EXIT_REASON_EPT_VIOLATION)
+		return fast_fault(vmx);
 	switch (vmx->exit_reason) {
 	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
-	case EXIT_REASON_EPT_VIOLATION:	return fast_fault(vmx);
 	case EXIT_REASON_HLT:		return fast_hlt(vmx);
 	case EXIT_REASON_VMCALL:	return fast_hypercall(vcpu);
 	case EXIT_REASON_EXTERNAL_INTERRUPT: return fast_intr(vmx);
@@ -238,7 +264,7 @@ static int slow_io(struct vmx_vcpu *vmx)
 
 static int slow_fault(struct vmx_vcpu *vmx)
 {
-	struct fault_exit fault;
+	struct fault_exit fault = { };
 
 	decode_fault(&fault, vmcs_readl(EXIT_QUALIFICATION));
 	if (vmx_apic_page_wanted(vmx, fault.gpa) && vmx_apic_page_map(vmx))

@@ -226,16 +226,12 @@ static void give_back(struct vmx_vcpu *vmx, u32 info, u32 error, u32 length)
 }
 
 /*
- * vmx_event_interrupted() - look whether the exit cut the delivery of an event short
- *
- * Context: after an exit of a kind that can (SDM, "Information for VM Exits That Occur During Event Delivery").
+ * vmx_event_give_back() - the exit cut the delivery of an event short
+ * @info: IDT-vectoring information, valid
  */
-void vmx_event_interrupted(struct vmx_vcpu *vmx)
+void vmx_event_give_back(struct vmx_vcpu *vmx, u32 info)
 {
-	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
-
-	if (unlikely(info & VECTORING_INFO_VALID_MASK))
-		give_back(vmx, info, vmcs_read32(IDT_VECTORING_ERROR_CODE), vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+	give_back(vmx, info, vmcs_read32(IDT_VECTORING_ERROR_CODE), vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
 }
 
 /*

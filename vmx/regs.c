@@ -69,21 +69,26 @@ static __always_inline u32 fetch_rights(unsigned int n)
 	u32 ar = __vmcs_read(GUEST_ES_AR_BYTES + 2 * n) & AR_DEFINED;
 
 	/* of an unusable segment only the DPL is defined */
-	return ar & SEG_UNUSABLE ? ar & (SEG_UNUSABLE | 3u << SEG_DPL_SHIFT) : ar;
+	if (unlikely(ar & SEG_UNUSABLE))
+		ar &= SEG_UNUSABLE | 3u << SEG_DPL_SHIFT;
+	return ar;
 }
 
-/*
- * vmx_code_fetch() - RG_CODE
- */
-void vmx_code_fetch(struct vcpu_regs *r)
+/* RG_CODE; RG_EFER is always valid */
+static __always_inline void fetch_code(struct vcpu_regs *r)
 {
 	struct segment *cs = &r->seg[SEG_CS];
 
 	cs->ar = fetch_rights(SEG_CS);
 	r->seg[SEG_SS].ar = fetch_rights(SEG_SS);
 	/* in 64-bit code it is no part of any address; outside long mode L means nothing */
-	if (!(cs->ar & SEG_L) || !(r->efer & EFER_LMA) || !(r->valid & RG_EFER))
+	if (!(cs->ar & SEG_L) || !(r->efer & EFER_LMA))
 		cs->base = vmcs_readl(GUEST_CS_BASE);
+}
+
+void vmx_code_fetch(struct vcpu_regs *r)
+{
+	fetch_code(r);
 }
 
 static void fetch_segment(struct vcpu_regs *r, unsigned int n)
@@ -300,24 +305,12 @@ static void fetch_debug(struct vmx_vcpu *vmx)
 
 /* ---- by group ---- */
 
-/**
- * vmx_regs_fetch() - copy groups from the VMCS
- * @vcpu: loaded, outside guest mode
- * @groups: RG_* that are not valid in vcpu->regs
- */
-void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
+/* Any groups. */
+static noinline void fetch_groups(struct vcpu *vcpu, u32 groups)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct vcpu_regs *r = &vcpu->regs;
 
-	/* what a device access asks for, see keel_fetch_again() */
-	if (likely(groups == (RG_RIP | RG_RFLAGS | RG_CR3 | RG_CODE))) {
-		r->rip = vmcs_readl(GUEST_RIP);
-		r->rflags = vmcs_readl(GUEST_RFLAGS);
-		r->cr3 = vmcs_readl(GUEST_CR3);
-		vmx_code_fetch(r);
-		return;
-	}
 	if (groups & RG_RIP)
 		r->rip = vmcs_readl(GUEST_RIP);
 	if (groups & RG_RFLAGS)
@@ -337,7 +330,7 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
 	if (groups & RG_SEG) {
 		fetch_segments(r);
 	} else if (groups & RG_CODE) {
-		vmx_code_fetch(r);
+		fetch_code(r);
 	}
 	if (groups & RG_DT)
 		fetch_tables(r);
@@ -347,6 +340,26 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
 		fetch_syscall(vmx);
 	if (groups & RG_SHADOW)
 		vmx_shadow_fetch(vmx);
+}
+
+/**
+ * vmx_regs_fetch() - copy groups from the VMCS
+ * @vcpu: loaded, outside guest mode
+ * @groups: RG_* that are not valid in vcpu->regs
+ */
+void vmx_regs_fetch(struct vcpu *vcpu, u32 groups)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+
+	/* what a device access asks for, see keel_fetch_again() */
+	if (unlikely(groups != (RG_RIP | RG_RFLAGS | RG_CR3 | RG_CODE))) {
+		fetch_groups(vcpu, groups);
+		return;
+	}
+	r->rip = vmcs_readl(GUEST_RIP);
+	r->rflags = vmcs_readl(GUEST_RFLAGS);
+	r->cr3 = vmcs_readl(GUEST_CR3);
+	fetch_code(r);
 }
 
 /*

@@ -34,7 +34,7 @@ struct memslot {
 };
 
 struct memslots {
-	u64 generation;			/* another in every array, never 0 */
+	u64 generation;			/* another after every change, never 0 */
 	unsigned int count;		/* grows in place when a slot is added behind all others: read it with acquire */
 	unsigned int capacity;
 	struct rcu_head rcu;

@@ -207,22 +207,21 @@ struct vcpu_user_io {
  * struct vcpu_hole - frames that the last look-up found to be in no slot (ept/memslot.c)
  * @base: first frame
  * @npages: how many, 0 for none
- * @generation, @count: of the slots that this is true for
+ * @generation: of the slots that this is true for
  */
 struct vcpu_hole {
 	gfn_t base;
 	u64 npages;
 	u64 generation;
-	unsigned int count;
 };
 
 #define CODE_LEVELS	4
-#define CODE_PAGES	4	/* powers of two, chosen by address */
+#define CODE_PAGES	4	/* powers of two as the sizes of their elements, chosen by address */
 #define CODE_MOVES	4
 
 /**
  * struct code_page - how one page of 64-bit code was translated (ept/walk.c)
- * @page: linear address; bit 0: for user mode. All ones for none
+ * @page: linear address and CPL. All ones for none
  * @cr3, @cr4, @efer: of that time
  * @generation: of the slots that the addresses below come from
  * @code: the launcher's address of the page
@@ -238,7 +237,7 @@ struct code_page {
 	unsigned long code;
 	unsigned long entry[CODE_LEVELS];
 	u64 value[CODE_LEVELS];
-};
+} __aligned(64);
 
 /**
  * struct code_move - a plain move in 64-bit code, decoded (core/io.c)
@@ -250,7 +249,7 @@ struct code_move {
 	u64 low, high;
 	struct emu_mov mov;
 	s8 base;
-};
+} __aligned(64);
 
 /**
  * struct vcpu_code - the guest's instructions that access devices
@@ -266,8 +265,8 @@ struct vcpu_code {
  * struct vcpu_doorbell - the doorbell that was rung last (core/io.c)
  * @gpa: its address
  * @dev: on vm->mmio; used only while @bus_generation is that of the bus
- * @bus_generation: when @dev was found. 0 for none
- * @slots_generation, @count: of the slots, when no slot was at @gpa
+ * @bus_generation: when @dev was found
+ * @slots_generation: of the slots, when no slot was at @gpa. 0 for no doorbell
  * @apic_base: when the local APIC was not
  */
 struct vcpu_doorbell {
@@ -276,7 +275,6 @@ struct vcpu_doorbell {
 	u64 bus_generation;
 	u64 slots_generation;
 	u64 apic_base;
-	unsigned int count;
 };
 
 struct vcpu_tsc {
