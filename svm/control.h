@@ -200,6 +200,10 @@ void svm_asid_drop(struct svm_vcpu *svm);
 void svm_tsc_ratio_load(struct svm_vcpu *svm);
 void svm_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope);
 
+/* apic.c */
+void svm_tpr_write(struct svm_vcpu *svm);
+void svm_tpr_changed(struct svm_vcpu *svm);
+
 /* vcpu.c */
 int svm_vcpu_create(struct vcpu *vcpu);
 void svm_vcpu_destroy(struct vcpu *vcpu);
@@ -235,7 +239,6 @@ void svm_nmi_masked_changed(struct vcpu *vcpu);
 void svm_event_interrupted(struct svm_vcpu *svm);
 void svm_intr_before(struct svm_vcpu *svm);
 void svm_intr_after(struct svm_vcpu *svm);
-void svm_tpr_changed(struct svm_vcpu *svm);
 void svm_exit_vintr(struct svm_vcpu *svm);
 void svm_exit_iret(struct svm_vcpu *svm);
 int svm_exit_db(struct svm_vcpu *svm);

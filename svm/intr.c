@@ -217,20 +217,6 @@ void svm_event_interrupted(struct svm_vcpu *svm)
 	keel_event_interrupted(&svm->vcpu, &event);
 }
 
-/*
- * svm_tpr_changed() - the guest has written CR8 without an exit
- */
-void svm_tpr_changed(struct svm_vcpu *svm)
-{
-	u32 tpr = svm->vmcb->control.int_ctl & V_TPR_MASK;
-
-	svm->int_ctl = (svm->int_ctl & ~(u32)V_TPR_MASK) | tpr;
-	if (svm->vcpu.lapic)
-		keel_lapic_set_tpr(&svm->vcpu, tpr);
-	else
-		svm->vcpu.cr8 = tpr;
-}
-
 /* The interrupt window is open. */
 void svm_exit_vintr(struct svm_vcpu *svm)
 {

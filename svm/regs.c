@@ -317,5 +317,5 @@ void svm_regs_write(struct svm_vcpu *svm, u32 groups)
 	if (groups & RG_TSC)
 		write_tsc(svm);
 	if (groups & RG_TPR)
-		svm_set_int_ctl(svm, (svm->int_ctl & ~V_TPR_MASK) | (keel_get_cr8(vcpu) & V_TPR_MASK));
+		svm_tpr_write(svm);
 }

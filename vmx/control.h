@@ -249,13 +249,6 @@ void vmx_decode_apic_access(struct fault_exit *fault);
 bool vmx_apic_page_wanted(const struct vmx_vcpu *vmx, gpa_t gpa);
 bool vmx_apic_page_map(struct vmx_vcpu *vmx);
 
-/* pml.c */
-int vmx_pml_create(struct vmx_vcpu *vmx);
-void vmx_pml_destroy(struct vmx_vcpu *vmx);
-void vmx_pml_init(struct vmx_vcpu *vmx);
-void vmx_dirty_flush(struct vcpu *vcpu);
-enum exit_verdict vmx_exit_pml(struct vmx_vcpu *vmx);
-
 /* cpu.c: per-CPU state */
 int vmx_cpus_create(void);
 void vmx_cpus_destroy(void);
@@ -276,6 +269,8 @@ void vmx_vcpu_destroy(struct vcpu *vcpu);
 void vmx_vcpu_reset(struct vcpu *vcpu);
 void vmx_vcpu_load(struct vcpu *vcpu);
 void vmx_vcpu_put(struct vcpu *vcpu);
+void vmx_pml_init(struct vmx_vcpu *vmx);
+void vmx_dirty_flush(struct vcpu *vcpu);
 void vmx_enter(struct vcpu *vcpu);
 void vmx_syscall_load(struct vmx_vcpu *vmx);
 void vmx_timer_changed(struct vmx_vcpu *vmx);

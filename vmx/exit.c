@@ -156,6 +156,16 @@ static noinline enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 	return keel_fast_fault(&vmx->vcpu, &vmx->fault);
 }
 
+/* The log is full: the access that found it so executes again. */
+static enum exit_verdict fast_pml(struct vmx_vcpu *vmx)
+{
+	event_interrupted(vmx);
+	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
+		vmx_nmi_reblock(vmx);
+	vmx_dirty_flush(&vmx->vcpu);
+	return EXIT_AGAIN;
+}
+
 static enum exit_verdict fast_timer(struct vcpu *vcpu)
 {
 	keel_lapic_deadline_reached(vcpu);
@@ -243,7 +253,7 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	case EXIT_REASON_EXCEPTION_NMI:	return fast_exception(vmx);
 	case EXIT_REASON_DR_ACCESS:	return fast_dr(vmx);
 	case EXIT_REASON_PREEMPTION_TIMER: return fast_timer(vcpu);
-	case EXIT_REASON_PML_FULL:	return vmx_exit_pml(vmx);
+	case EXIT_REASON_PML_FULL:	return fast_pml(vmx);
 	case EXIT_REASON_APIC_WRITE:	return vmx_exit_apic_write(vmx);
 	case EXIT_REASON_EOI_INDUCED:	return vmx_exit_eoi(vmx);
 	case EXIT_REASON_APIC_ACCESS:	return fast_apic_access(vmx);

@@ -23,6 +23,7 @@
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <keel/host.h>
+#include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
@@ -36,6 +37,60 @@ static_assert(offsetof(struct vmx_host, rsp) == 0);
 static_assert(HOST_RSP == 0x6c14);
 
 static atomic64_t serials;
+
+/*
+ * ---- page-modification log ----
+ *
+ * A page in which the CPU writes the address of every guest page whose EPT dirty flag it sets. It is always on. Pages of slots that
+ * are not logged are mapped with the flag set, so that the CPU writes nothing. The index counts down and points at the next
+ * entry to be written; below zero the log is full, which exits.
+ */
+
+#define PML_ENTRIES	512
+
+static int pml_create(struct vmx_vcpu *vmx)
+{
+	if (!keel_caps.dirty_log)
+		return 0;
+	vmx->pml = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	return vmx->pml ? 0 : -ENOMEM;
+}
+
+static void pml_destroy(struct vmx_vcpu *vmx)
+{
+	free_page((unsigned long)vmx->pml);
+	vmx->pml = NULL;
+}
+
+/* VMCS current for the first time. */
+void vmx_pml_init(struct vmx_vcpu *vmx)
+{
+	if (!vmx->pml)
+		return;
+	vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_PML;
+	vmcs_write64(PML_ADDRESS, virt_to_phys(vmx->pml));
+	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
+}
+
+/*
+ * vmx_dirty_flush() - mark what is in the log, and empty it
+ *
+ * Context: loaded; interrupts may be off.
+ */
+void vmx_dirty_flush(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u16 index = vmcs_read16(GUEST_PML_INDEX);
+	unsigned int i;
+
+	if (index == PML_ENTRIES - 1)
+		return;
+	for (i = index >= PML_ENTRIES ? 0 : index + 1; i < PML_ENTRIES; i++)
+		keel_mark_dirty(vcpu->vm, vmx->pml[i] >> PAGE_SHIFT);
+	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
+}
+
+/* ---- life ---- */
 
 int vmx_vcpu_create(struct vcpu *vcpu)
 {
@@ -52,7 +107,7 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx->serial = atomic64_inc_return(&serials);
 	vmx->vpid = vmx_vpid_get();
 	vmx_apic_create(vmx);
-	if (vmx_pml_create(vmx))
+	if (pml_create(vmx))
 		return -ENOMEM;
 	/* the launch state of memory that never was a VMCS is undefined */
 	preempt_disable();
@@ -69,7 +124,7 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 		return;
 	vmx_vmcs_release(vmx);
 	vmx_apic_destroy(vmx);
-	vmx_pml_destroy(vmx);
+	pml_destroy(vmx);
 	free_page((unsigned long)vmx->vmcs);
 	vmx->vmcs = NULL;
 	vmx_vpid_put(vmx->vpid);
