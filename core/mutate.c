@@ -28,6 +28,7 @@ struct counts {
 struct deviation {
 	const char *field;
 	const char *rule;
+	const char *also;	/* if no rule is broken */
 	u64 value;
 	u64 common;
 	u32 count;
@@ -89,15 +90,16 @@ u64 keel_mutate_value(const struct mutation *m, u64 old, u8 width)
 
 static void note_deviation(const struct mutate_result *r)
 {
+	const char *also = r->rule ? NULL : r->also;
 	unsigned int i;
 
 	for (i = 0; i < NR_DEVIATIONS; i++) {
 		struct deviation *d = &deviations[i];
 
-		if (d->count && (d->field != r->field || d->rule != r->rule || d->answered != r->answered))
+		if (d->count && (d->field != r->field || d->rule != r->rule || d->also != also || d->answered != r->answered))
 			continue;
 		*d = (struct deviation){
-			.field = r->field, .rule = r->rule, .value = r->value, .answered = r->answered,
+			.field = r->field, .rule = r->rule, .also = also, .value = r->value, .answered = r->answered,
 			.common = d->count ? d->common & r->value : r->value, .count = d->count + 1,
 		};
 		return;
@@ -186,8 +188,8 @@ static int deviations_get(char *buf, const struct kernel_param *param)
 			rest += d->count;
 			continue;
 		}
-		len += scnprintf(buf + len, LINE_ROOM, "deviation\t%s\t%u\t%#llx\t%#llx\t%s\t%s\n", d->field, d->count, d->value,
-				 d->common, table->answers[d->answered], d->rule ?: "no rule is broken");
+		len += scnprintf(buf + len, LINE_ROOM, "deviation\t%s%s%s\t%u\t%#llx\t%#llx\t%s\t%s\n", d->field, d->also ? " + " : "",
+				 d->also ?: "", d->count, d->value, d->common, table->answers[d->answered], d->rule ?: "no rule is broken");
 	}
 	len += scnprintf(buf + len, PAGE_SIZE - len, "unlisted\t%u\n", rest);
 	raw_spin_unlock_irqrestore(&mutate_lock, flags);

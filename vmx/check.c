@@ -107,8 +107,9 @@ enum { TYPE_INTR = 0, TYPE_RESERVED = 1, TYPE_NMI = 2, TYPE_HARD = 3, TYPE_SOFT 
 #define VECTOR_DB		1
 #define VECTOR_NMI		2
 #define VECTOR_MC		18
-/* #DF #TS #NP #SS #GP #PF #AC #CP */
-#define ERROR_VECTORS		(1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21)
+#define VECTOR_CP		21
+/* #DF #TS #NP #SS #GP #PF #AC; and #CP where there is CET */
+#define ERROR_VECTORS		(1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17)
 
 enum { ACTIVE, HALTED, SHUT_DOWN, WAIT_FOR_SIPI };
 #define STATE_STI		BITX(0)
@@ -427,8 +428,10 @@ static _Bool error_possible(const struct vmx_snapshot *s, unsigned int type)
 	return type == TYPE_HARD && (!is_unrestricted(s) || (s->cr0 & CR0_PE));
 }
 
-static _Bool error_vector(__u8 vector)
+static _Bool error_vector(const struct check *c, __u8 vector)
 {
+	if (vector == VECTOR_CP)
+		return !!(c->env->cr4_may & CR4_CET);
 	return vector < 32 && (ERROR_VECTORS & (1u << vector));
 }
 
@@ -448,8 +451,8 @@ static _Bool check_event(struct check *c)
 	RULE(type == TYPE_HARD && vector > 31, F_INFO, info, "the vector of an exception is at most 31");
 	RULE(type == TYPE_OTHER && vector, F_INFO, info, "the vector of an other event is 0");
 	RULE(error && !error_possible(s, type), F_INFO, info, "an error code goes with a hardware exception in protected mode alone");
-	RULE(error && !c->env->free_error_code && !error_vector(vector), F_INFO, info, "this exception has no error code");
-	RULE(!error && error_possible(s, type) && !c->env->free_error_code && error_vector(vector), F_INFO, info,
+	RULE(error && !c->env->free_error_code && !error_vector(c, vector), F_INFO, info, "this exception has no error code");
+	RULE(!error && error_possible(s, type) && !c->env->free_error_code && error_vector(c, vector), F_INFO, info,
 	     "this exception needs an error code");
 	RULE(info & INFO_RESERVED, F_INFO, info, "bits 30:12 must be zero");
 	RULE(error && (s->entry_error >> 16), F_ERROR, s->entry_error, "bits 31:16 must be zero");

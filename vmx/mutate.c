@@ -281,12 +281,19 @@ static u8 enter(struct vmx_vcpu *vmx)
 	return ENTERED;
 }
 
-/* Bochs takes an IA-32e mode guest without CR0.PG, and ends itself when PE is clear as well. */
+/*
+ * Bochs takes an IA-32e mode guest without CR0.PG, and ends itself when PE is clear as well; so it does at a pending monitor trap flag
+ * (event of type 7).
+ */
 static bool kills_emulator(const struct vmx_snapshot *s)
 {
 	const char *vendor = dmi_get_system_info(DMI_BIOS_VENDOR);
 
-	return vendor && strstr(vendor, "Bochs") && (s->entry & VM_ENTRY_IA32E_MODE) && !(s->cr0 & X86_CR0_PE);
+	if (!vendor || !strstr(vendor, "Bochs"))
+		return false;
+	if ((s->entry_info & INTR_INFO_VALID_MASK) && (s->entry_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_OTHER_EVENT)
+		return true;
+	return (s->entry & VM_ENTRY_IA32E_MODE) && !(s->cr0 & X86_CR0_PE);
 }
 
 static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)
@@ -301,9 +308,12 @@ static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)
 	/* host state alone: the manual leaves it open whether that or the controls are checked first */
 	if (!m->only_refused && keel_mutate_random(2))
 		also = &mutations[keel_mutate_random(ARRAY_SIZE(mutations))];
+	if (also && also->only_refused)
+		also = NULL;
+	result.also = also ? also->name : NULL;
 	prepare_scratch();
 	prepare_vmcs();
-	if (also && !also->only_refused && !change(also, env, &other))
+	if (also && !change(also, env, &other))
 		return;
 	if (!change(m, env, &result.value))
 		return;

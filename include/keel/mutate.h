@@ -51,11 +51,13 @@ struct mutate_table {
 /**
  * struct mutate_result - what became of one entry
  * @field, @rule, @value: what was to be refused, and why; the changed field and NULL if nothing was
+ * @also: another field that was changed, NULL for none
  * @foretold, @answered: answers of the table
  */
 struct mutate_result {
 	const char *field;
 	const char *rule;
+	const char *also;
 	u64 value;
 	u8 foretold;
 	u8 answered;

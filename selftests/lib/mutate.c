@@ -90,7 +90,7 @@ static const struct mutate_known *find_known(const struct list *list, char *colu
 	for (i = 0; i < list->n; i++) {
 		const struct mutate_known *k = &list->known[i];
 
-		if (begins(column[1], k->field) && begins(column[6], k->rule) && begins(column[5], k->answer) &&
+		if (strstr(column[1], k->field) && begins(column[6], k->rule) && begins(column[5], k->answer) &&
 		    (common & k->bits) == k->bits)
 			return k;
 	}

@@ -7,7 +7,7 @@
 
 /**
  * struct mutate_known - a known deviation of an emulator
- * @field, @rule: what was to be refused (beginnings suffice), or the field that was changed and "no rule"
+ * @field, @rule: what was to be refused (a part of the field, the beginning of the rule), or a field that was changed and "no rule"
  * @answer: what the emulator did (beginning)
  * @bits: all values it did so with have these
  * @why: for the report
