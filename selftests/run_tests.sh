@@ -53,7 +53,7 @@ for name in $list; do
 	rc=$({ { "$here/$name" 2>&1 3>&- 4>&-; echo $? >&3; } | sed 's/^/# /' >&4; } 3>&1)
 	took=$(($(now) - started))
 	echo "# time: $name $((took / 100)).$(printf %02d $((took % 100))) s"
-	reason=$(sed -n "s|^$name[[:space:]]*||p" "$known")
+	reason=$(sed -n "s|^${name}[[:space:]]*||p" "$known")
 	case $rc in
 	0) echo "ok $nr selftests: $name" ;;
 	4) echo "ok $nr selftests: $name # SKIP" ;;
