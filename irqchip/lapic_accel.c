@@ -126,6 +126,8 @@ void keel_lapic_eoi_vectors(const struct vcpu *vcpu, u64 vectors[4])
 
 	for (i = 0; i < 4; i++)
 		vectors[i] = READ_ONCE(irq->eoi_vectors[i]);
+	/* entries never programmed name vector 0, and so does an EOI with nothing in service; none below 16 is ever accepted */
+	vectors[0] &= ~0xffffull;
 }
 
 /**

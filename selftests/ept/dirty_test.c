@@ -225,6 +225,7 @@ static void test_running(void)
 	u64 before;
 
 	vm_set_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, mem);
+	vcpu_let_host_in(vcpu);
 	thread = vcpu_thread(vcpu);
 	for (round = 0; round < 8; round++) {
 		before = *GUEST_VAR(vm, turns);
