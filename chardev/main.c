@@ -110,7 +110,6 @@ err_core:
 
 static void rooms_exit(void)
 {
-	keel_host_uret_exit();
 	keel_irq_module_exit();
 	keel_clock_module_exit();
 	keel_core_exit();

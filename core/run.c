@@ -197,7 +197,10 @@ static int enter_guest(struct vcpu *vcpu)
 	keel_host_guest_time_begin();
 	vcpu->stats.guest_mode++;
 	verdict = inner_loop(vcpu);
-	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	/* before the mode changes, and before an interrupt is taken: who waits for either finds the bitmaps complete */
+	if (unlikely(READ_ONCE(vcpu->vm->mem.logging)) && keel_caps.dirty_log)
+		keel_vendor->dirty_flush(vcpu);
+	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 	xstate_restore(vcpu, &sw);
 	/* every exit disables all breakpoints in DR7 */
 	if (unlikely(hw_breakpoint_active()))

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty logging by write protection.
+ * Dirty logging by write protection, or by the CPU's own log of the pages whose dirty flag it sets.
  *
- * Invariant while a slot is logged: a page that the guest can write without a fault has its bit set. So bits are taken
- * from the bitmap first, then the pages are protected and TLBs flushed, and only then is the launcher told: a write that
- * slips in between is one the launcher will see when it reads the page. Logged slots are mapped by 4K; larger leaves are
- * protected as a whole and split at the first write.
+ * Invariant while a slot is logged: a page that the guest can write without a fault has its bit set, or its dirty flag clear so
+ * that the CPU logs the write, or is in a CPU's log. Each vCPU empties its log into the bitmaps whenever it leaves guest mode;
+ * before bits are taken, those that are inside are made to leave. Bits are taken from the bitmap first, then the pages are
+ * protected (with a log: their dirty flags cleared) and TLBs flushed, and only then is the launcher told: a write that slips in
+ * between is one the launcher will see when it reads the page. Logged slots are mapped by 4K; larger leaves are write-protected as
+ * a whole, with a log too, and split at the first write.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -22,6 +24,7 @@ unsigned long *dirty_bitmap_alloc(u64 npages)
 
 void dirty_log_started(struct vm *vm, struct memslot *slot)
 {
+	WRITE_ONCE(vm->mem.logging, true);
 	if (vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET)
 		bitmap_set(slot->dirty, 0, slot->npages);
 	else
@@ -91,6 +94,13 @@ static int get_words(struct vm *vm, struct memslot *slot, u64 first, unsigned in
 	return -EFAULT;
 }
 
+/* Bring to the bitmaps what the CPUs have logged so far: a vCPU empties its log before it takes the interrupt that is waited for. */
+static void collect_logs(struct vm *vm)
+{
+	if (vm->mem.table && vm->mem.table->format->dirty)
+		keel_vm_request(vm, REQ_KICK, REQUEST_WAIT);
+}
+
 /**
  * keel_memory_get_dirty_log() - KVM_GET_DIRTY_LOG
  * @vm: the machine
@@ -112,6 +122,8 @@ int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log)
 	mutex_lock(&mem->slots_lock);
 	ret = logged_slot(mem, log->slot, &slot);
 	words = ret ? 0 : BITS_TO_LONGS(slot->npages);
+	if (words)
+		collect_logs(vm);
 	for (first = 0; first < words && !ret; first += LOG_WORDS) {
 		ret = get_words(vm, slot, first, min_t(u64, LOG_WORDS, words - first), buf, log->dirty_bitmap);
 		cond_resched();

@@ -146,9 +146,10 @@ static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *s
 static unsigned int map_around(struct pgtable *pt, const struct memslot *slot, gfn_t gfn, u64 *entry, const pte_t *host)
 {
 	const struct pte_format *f = pt->format;
-	bool writable = !slot->dirty && !(slot->flags & KVM_MEM_READONLY);
+	bool writable = (!slot->dirty || f->dirty) && !(slot->flags & KVM_MEM_READONLY);
+	u64 clear = f->accessed | (slot->dirty ? f->dirty : 0);
 	u64 ro = f->leaf(1, PTE_READ | PTE_EXEC, PTE_MEM_WB) & ~f->accessed;
-	u64 rw = writable ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, PTE_MEM_WB) & ~f->accessed : ro;
+	u64 rw = writable ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, PTE_MEM_WB) & ~clear : ro;
 	gfn_t window = rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
 	gfn_t first = max(gfn & ~(window - 1), slot->base);
 	gfn_t last = min(gfn | (window - 1), slot->base + slot->npages - 1);
@@ -203,9 +204,13 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 	/* another vCPU was here; a permission given must not be taken back without a flush */
 	if (pte_is_present(f, pte) && (!req->write || pte & f->write))
 		return STEP_MAPPED;
-	if (page->writable && !(slot->flags & KVM_MEM_READONLY) && (!slot->dirty || req->write))
+	if (page->writable && !(slot->flags & KVM_MEM_READONLY) && (!slot->dirty || req->write || f->dirty))
 		prot |= PTE_WRITE;
-	pgtable_set_leaf(pt, entry, level, pfn << PAGE_SHIFT | f->leaf(level, prot, page->type));
+	pte = pfn << PAGE_SHIFT | f->leaf(level, prot, page->type);
+	/* the CPU logs the first write */
+	if (slot->dirty && !req->write)
+		pte &= ~f->dirty;
+	pgtable_set_leaf(pt, entry, level, pte);
 	vcpu->stats.pf_fixed++;
 	if (req->around && page->entry && page->type == PTE_MEM_WB && !vcpu->vm->mem.invalidate_active)
 		vcpu->stats.pf_around += map_around(pt, slot, req->gfn, entry, page->entry);

@@ -5,7 +5,7 @@
  *
  * Invariants:
  *  - Every change is made under memory.lock; the CPU walks the tree at the same time and sets accessed and dirty bits.
- *    No visitor relies on a dirty bit, and losing an accessed bit costs nothing, so plain 64-bit stores do.
+ *    Losing an accessed bit costs nothing, and a dirty bit that is lost is in the CPU's log, so plain 64-bit stores do.
  *  - An entry is stored whole. A new table is complete before an entry points to it (x86 keeps stores in order).
  *  - A table taken out goes to pt_update.dead and is freed after the TLBs were flushed. It is linked through its first
  *    entry, which stays not present for a CPU that still walks it: a page-aligned address has no present bit.
@@ -202,9 +202,11 @@ void pgtable_protect(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update 
 	while (iter_to_leaf(&it)) {
 		u64 *entry = iter_entry(&it);
 		u64 pte = READ_ONCE(*entry);
+		u64 flag = it.level == 1 && it.format->dirty ? it.format->dirty : it.format->write;
 
-		if (pte & it.format->write) {
-			WRITE_ONCE(*entry, pte & ~it.format->write);
+		/* one that the CPU sets meanwhile is in its log, and may as well be cleared again */
+		if ((pte & it.format->write) && (pte & flag)) {
+			WRITE_ONCE(*entry, pte & ~flag);
 			up->flush = true;
 		}
 		if (!iter_next(&it))

@@ -72,7 +72,7 @@ static inline gfn_t pt_frames(const struct pte_format *f)
 
 /* Remove what is mapped; a large leaf that the range touches goes as a whole. */
 void pgtable_unmap(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update *up);
-/* Take the write permission away. */
+/* Have the next write noticed: take the write permission away or, from 4K leaves whose writes the CPU logs, the dirty flag. */
 void pgtable_protect(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update *up);
 /* The same for the frames @gfn + n of the set bits n of @mask. */
 void pgtable_protect_mask(struct pgtable *pt, gfn_t gfn, u64 mask, struct pt_update *up);

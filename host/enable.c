@@ -94,6 +94,7 @@ static void enable_ipi(void *data)
 static void disable_ipi(void *unused)
 {
 	disable_this_cpu();
+	host_uret_drop();
 }
 
 /* ---- CPU hotplug ---- */
@@ -121,6 +122,7 @@ static int cpu_goes(unsigned int cpu)
 
 	local_irq_save(flags);
 	disable_this_cpu();
+	host_uret_drop();
 	local_irq_restore(flags);
 	return 0;
 }
@@ -130,6 +132,7 @@ static int cpu_goes(unsigned int cpu)
 static int enable_suspend(void)
 {
 	disable_this_cpu();
+	host_uret_drop();
 	return 0;
 }
 

@@ -3,7 +3,8 @@
  * MSRs that the kernel itself never uses but user mode does: the guest's value may stay while the kernel runs, and the host's
  * comes back just before a task returns to user mode (user-return notifier), so that an exit to the kernel costs nothing.
  *
- * All state is per CPU and touched on that CPU with interrupts off.
+ * All state is per CPU and touched on that CPU with interrupts off. A CPU that goes away, or whose last VM has gone, gets its values
+ * back and its notifier is taken off: it might come back with other values in the MSRs, or after the module.
  */
 #include <linux/bits.h>
 #include <linux/percpu.h>
@@ -11,6 +12,7 @@
 #include <linux/user-return-notifier.h>
 #include <asm/msr.h>
 #include <keel/host.h>
+#include "internal.h"
 
 static const u32 slot_msr[NR_URET_SLOTS] = {
 	[URET_TSC_AUX]		= MSR_TSC_AUX,
@@ -46,7 +48,7 @@ static void on_user_return(struct user_return_notifier *urn)
 	struct uret_cpu *cpu = container_of(urn, struct uret_cpu, urn);
 	unsigned long flags;
 
-	/* an interrupt of keel_host_uret_exit() may come in between */
+	/* host_uret_drop() may come in between */
 	local_irq_save(flags);
 	if (cpu->registered) {
 		cpu->registered = false;
@@ -94,12 +96,15 @@ int __init keel_host_uret_init(void)
 	return 0;
 }
 
-static void uret_drop(void *unused)
+/**
+ * host_uret_drop() - bring back this CPU's own values, and read them anew next time
+ *
+ * Context: on the CPU, interrupts off, not in an NMI.
+ */
+void host_uret_drop(void)
 {
-	on_user_return(&this_cpu_ptr(&uret_cpus)->urn);
-}
+	struct uret_cpu *cpu = this_cpu_ptr(&uret_cpus);
 
-void keel_host_uret_exit(void)
-{
-	on_each_cpu(uret_drop, NULL, 1);
+	on_user_return(&cpu->urn);
+	cpu->known = 0;
 }

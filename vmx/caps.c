@@ -56,6 +56,10 @@ static int apicv = -1;
 module_param(apicv, int, 0444);
 MODULE_PARM_DESC(apicv, "Intel CPUs that can serve the local APIC by themselves: 1 let them, 0 do not, -1 unless it is an emulated one known to fail (default)");
 
+static bool pml = true;
+module_param(pml, bool, 0444);
+MODULE_PARM_DESC(pml, "log the pages that guests write by the CPU's page-modification log where it has one (default y)");
+
 static bool preemption_timer = true;
 module_param(preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "watch the guest's TSC deadline with the VMX-preemption timer (default y)");
@@ -208,6 +212,8 @@ static int choose_controls(u64 basic)
 	if (preemption_timer && !preemption_timer_errs())
 		vmx_caps.pin = PIN_OPTIONAL & pin.may;
 	vmx_caps.cpu2 = CPU2_OPTIONAL & cpu2.may;
+	if (pml)
+		vmx_caps.cpu2 |= SECONDARY_EXEC_ENABLE_PML & cpu2.may;
 	if ((apicv > 0 || (apicv < 0 && !emulated_by_bochs(basic))) && (vmx_caps.cpu & CPU_BASED_TPR_SHADOW) && (CPU2_APIC & ~cpu2.may) == 0)
 		vmx_caps.cpu2 |= CPU2_APIC | (SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE & cpu2.may);
 	/* PAT is switched both ways or not at all */
@@ -223,6 +229,7 @@ static void setup_paging(void)
 {
 	u64 cap;
 
+	keel_pte_ept.dirty = 0;
 	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
 	vmx_caps.ept_ad = cap & VMX_EPT_AD_BIT;
 	vmx_caps.invept_single = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
@@ -233,6 +240,9 @@ static void setup_paging(void)
 
 	if (!vmx_caps.ept_ad)
 		keel_pte_ept.accessed = 0;
+	else if (vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_PML)
+		keel_pte_ept.dirty = VMX_EPT_DIRTY_BIT;
+	keel_caps.dirty_log = keel_pte_ept.dirty;
 	if (!(cap & VMX_EPT_2MB_PAGE_BIT))
 		keel_pte_ept.max_leaf_level = 1;
 	else if (!(cap & VMX_EPT_1GB_PAGE_BIT))

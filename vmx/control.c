@@ -299,6 +299,7 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 	}
 	vmx->wanted.cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
 	vmx_apic_init(vmx);
+	vmx_pml_init(vmx);
 	if (vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER) {
 		/* always on: a run-down without a deadline is an exit a minute at most */
 		vmx->wanted.pin |= PIN_BASED_VMX_PREEMPTION_TIMER;

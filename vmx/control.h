@@ -127,6 +127,7 @@ struct vmx_host {
  * @dr_open: the guest has used its debug registers since the last load
  * @apic_mode: mode of the local APIC in which the CPU works on its page, LAPIC_OFF: it does not
  * @tpr_threshold, @eoi_exits: as in the VMCS
+ * @pml: page-modification log, NULL without
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
@@ -157,6 +158,7 @@ struct vmx_vcpu {
 	u64 kernel_gs_base;
 	u64 serial;
 	u64 eoi_exits[4];
+	u64 *pml;
 	int last_cpu;
 	int loaded_cpu;
 	struct list_head on_cpu;
@@ -246,6 +248,13 @@ enum exit_verdict vmx_exit_tpr(struct vmx_vcpu *vmx);
 void vmx_decode_apic_access(struct fault_exit *fault);
 bool vmx_apic_page_wanted(const struct vmx_vcpu *vmx, gpa_t gpa);
 bool vmx_apic_page_map(struct vmx_vcpu *vmx);
+
+/* pml.c */
+int vmx_pml_create(struct vmx_vcpu *vmx);
+void vmx_pml_destroy(struct vmx_vcpu *vmx);
+void vmx_pml_init(struct vmx_vcpu *vmx);
+void vmx_dirty_flush(struct vcpu *vcpu);
+enum exit_verdict vmx_exit_pml(struct vmx_vcpu *vmx);
 
 /* cpu.c: per-CPU state */
 int vmx_cpus_create(void);

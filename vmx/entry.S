@@ -115,6 +115,8 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	xor	%edx, %edx
 	wrmsr				/* EAX: the low half, all that is defined */
 .Lspec_done:
+	/* the way past the WRMSR must not be speculated into */
+	ALTERNATIVE "", "lfence", X86_FEATURE_RSB_CTXSW
 #ifdef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
 	CLEAR_BRANCH_HISTORY_VMEXIT
 #endif

@@ -244,6 +244,7 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	case EXIT_REASON_EXCEPTION_NMI:	return fast_exception(vmx);
 	case EXIT_REASON_DR_ACCESS:	return fast_dr(vmx);
 	case EXIT_REASON_PREEMPTION_TIMER: return fast_timer(vcpu);
+	case EXIT_REASON_PML_FULL:	return vmx_exit_pml(vmx);
 	case EXIT_REASON_APIC_WRITE:	return vmx_exit_apic_write(vmx);
 	case EXIT_REASON_EOI_INDUCED:	return vmx_exit_eoi(vmx);
 	case EXIT_REASON_APIC_ACCESS:	return fast_apic_access(vmx);
@@ -349,16 +350,6 @@ static int slow_cr(struct vcpu *vcpu)
 		cr0 = vcpu_cr0(vcpu) & ~(u64)(X86_CR0_MP | X86_CR0_EM | X86_CR0_TS);
 		return cr_done(vcpu, keel_set_cr0(vcpu, cr0 | ((qual >> LMSW_SOURCE_DATA_SHIFT) & 0xf)));
 	}
-}
-
-/* Without an address monitor for guests both are no-ops, as KVM has it by default; the quirk off means #UD. */
-static int do_mwait(struct vcpu *vcpu, unsigned int len)
-{
-#ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
-	if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
-		return keel_do_undefined(vcpu);
-#endif
-	return keel_do_invd(vcpu, len);
 }
 
 static int slow_pause(struct vcpu *vcpu)
@@ -476,7 +467,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_WBINVD:
 	case EXIT_REASON_INVD:		return keel_do_invd(vcpu, insn_length());
 	case EXIT_REASON_MONITOR_INSTRUCTION:
-	case EXIT_REASON_MWAIT_INSTRUCTION: return do_mwait(vcpu, insn_length());
+	case EXIT_REASON_MWAIT_INSTRUCTION: return keel_do_mwait(vcpu, insn_length());
 	case EXIT_REASON_RDPMC:		return fault_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);

@@ -155,6 +155,17 @@ static const struct {
 	FIELD(GUEST_PDPTR3, pdpte[3]),
 };
 
+/* All CPUs of a machine have the same fields: ask once. Racing askers come to the same answer. */
+static bool has_field(unsigned int i)
+{
+	static u8 known[ARRAY_SIZE(fields)];
+	enum { UNKNOWN, PRESENT, ABSENT };
+
+	if (READ_ONCE(known[i]) == UNKNOWN)
+		WRITE_ONCE(known[i], vmcs_has(fields[i].field) ? PRESENT : ABSENT);
+	return READ_ONCE(known[i]) == PRESENT;
+}
+
 /* What a field points at, if that is memory. */
 static const void *field_target(u64 address)
 {
@@ -180,8 +191,11 @@ void vmx_snapshot_take(struct vmx_snapshot *s)
 
 	memset(s, 0, sizeof(*s));
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
-		u64 value = vmcs_read_any(fields[i].field);
+		u64 value;
 
+		if (!has_field(i))
+			continue;
+		value = __vmcs_read(fields[i].field);
 		/* little endian: the low bytes come first */
 		memcpy((void *)s + fields[i].at, &value, fields[i].size);
 	}

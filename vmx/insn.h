@@ -31,18 +31,18 @@ static __always_inline unsigned long __vmcs_read(unsigned long field)
 	return value;
 }
 
-/* Any field, also one that this CPU has not: it reads as 0 (and the VM-instruction error becomes 12). */
-static inline unsigned long vmcs_read_any(unsigned long field)
+/* Has this CPU the field? (If not, the VM-instruction error becomes 12.) */
+static inline bool vmcs_has(unsigned long field)
 {
-	unsigned long value = 0;
-	bool failed = true;
+	unsigned long value;
+	bool missing = true;
 
 	asm volatile("1: vmread %2, %0\n\t"
 		     "setna %1\n\t"
 		     "2:\n\t"
-		     _ASM_EXTABLE(1b, 2b)
-		     : "+r" (value), "+q" (failed) : "r" (field) : "cc");
-	return failed ? 0 : value;
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %0)
+		     : "=r" (value), "+q" (missing) : "r" (field) : "cc");
+	return !missing;
 }
 
 static __always_inline void __vmcs_write(unsigned long field, unsigned long value)

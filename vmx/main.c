@@ -78,6 +78,7 @@ const struct vendor_ops keel_vmx_ops = {
 	.inject			= vmx_inject,
 	.windows		= vmx_windows,
 	.apic_sync		= vmx_apic_sync,
+	.dirty_flush		= vmx_dirty_flush,
 	.nmi_masked_changed	= vmx_nmi_masked_changed,
 	.intercepts_changed	= vmx_intercepts_changed,
 	.tlb_flush		= vmx_tlb_flush,

@@ -9,6 +9,7 @@
  * areas of MSRs, get values that must be refused; controls that acknowledge interrupts, let NMIs in or load host state stay as they
  * are. Whatever a control may point at is one page of this file's own. Afterwards the VMCS is as it was.
  */
+#include <linux/dmi.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -141,29 +142,42 @@ static const u32 pointers[] = {
 #define SAVED	(ARRAY_SIZE(mutations) * 8 + ARRAY_SIZE(changed))
 
 static DEFINE_RAW_SPINLOCK(trial_lock);		/* outside core's, interrupts off; guards what follows */
-static u64 saved[SAVED];
+static struct saved { u32 field; u64 value; } saved[SAVED];
+static unsigned int nr_saved;
 static u8 scratch[PAGE_SIZE] __aligned(PAGE_SIZE);
 
-/* Save, or put back, every field that a trial may change. Fields that the CPU has not read as 0 and cannot be written. */
-static void keep(void (*each)(u32 field, u64 *value))
+static void save(u32 field)
 {
-	unsigned int i, j, n = 0;
+	if (!WARN_ON_ONCE(nr_saved == SAVED) && vmcs_has(field))
+		saved[nr_saved++] = (struct saved){ field, __vmcs_read(field) };
+}
 
+/* Every field of this CPU that a trial may change. */
+static void save_all(void)
+{
+	unsigned int i, j;
+
+	nr_saved = 0;
 	for (i = 0; i < ARRAY_SIZE(mutations); i++)
 		for (j = 0; j < max_t(u8, mutations[i].spread, 1); j++)
-			each(mutations[i].at + 2 * j, &saved[n++]);
+			save(mutations[i].at + 2 * j);
 	for (i = 0; i < ARRAY_SIZE(changed); i++)
-		each(changed[i], &saved[n++]);
+		save(changed[i]);
 }
 
-static void save(u32 field, u64 *value)
+static void restore_all(void)
 {
-	*value = vmcs_read_any(field);
+	unsigned int i;
+
+	for (i = 0; i < nr_saved; i++)
+		__vmcs_write(saved[i].field, saved[i].value);
 }
 
-static void restore(u32 field, u64 *value)
+/* Fields that the CPU has not are left alone. */
+static void put(u32 field, u64 value)
 {
-	__vmcs_write(field, *value);
+	if (vmcs_has(field))
+		__vmcs_write(field, value);
 }
 
 /* One MSR to load that cannot be: the area for entry_msrs. */
@@ -184,14 +198,14 @@ static void prepare_vmcs(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(pointers); i++)
-		__vmcs_write(pointers[i], page);
+		put(pointers[i], page);
 	vmcs_write64(EPT_POINTER, page_to_phys(ZERO_PAGE(0)) | (vmcs_read64(EPT_POINTER) & PAGE_BITS));
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vmcs_write32(VM_ENTRY_EXCEPTION_ERROR_CODE, 0);
 	vmcs_write32(VM_ENTRY_INSTRUCTION_LEN, 1);
-	__vmcs_write(TSC_MULTIPLIER, BIT_ULL(48));
-	__vmcs_write(VM_FUNCTION_CONTROL, 0);
-	__vmcs_write(TPR_THRESHOLD, 0);
+	put(TSC_MULTIPLIER, BIT_ULL(48));
+	put(VM_FUNCTION_CONTROL, 0);
+	put(TPR_THRESHOLD, 0);
 }
 
 static const struct vmx_check_range *range_of(const struct vmx_check_env *env, u32 field)
@@ -223,9 +237,11 @@ static bool change(const struct mutation *m, const struct vmx_check_env *env, u6
 	u32 field = m->at + 2 * (m->spread ? keel_mutate_random(m->spread) : 0);
 	u64 old;
 
+	if (!vmcs_has(field))
+		return false;
 	if (m->prepare)
 		__vmcs_write(m->prepare, m->prepared);
-	old = vmcs_read_any(field);
+	old = __vmcs_read(field);
 	*value = keel_mutate_value(m, old, env->maxphyaddr);
 	if (is_harmful(m, env, field, old, *value))
 		return false;
@@ -265,6 +281,14 @@ static u8 enter(struct vmx_vcpu *vmx)
 	return ENTERED;
 }
 
+/* Bochs takes an IA-32e mode guest without CR0.PG, and ends itself when PE is clear as well. */
+static bool kills_emulator(const struct vmx_snapshot *s)
+{
+	const char *vendor = dmi_get_system_info(DMI_BIOS_VENDOR);
+
+	return vendor && strstr(vendor, "Bochs") && (s->entry & VM_ENTRY_IA32E_MODE) && !(s->cr0 & X86_CR0_PE);
+}
+
 static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)
 {
 	unsigned int row = keel_mutate_random(ARRAY_SIZE(mutations));
@@ -290,7 +314,10 @@ static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)
 		result.value = v.value;
 		result.foretold = v.kind;
 	}
-	if (m->only_refused && !result.foretold)
+	/* halted, it would wait for an interrupt of the host */
+	if (!result.foretold && (m->only_refused || s.activity))
+		return;
+	if (kills_emulator(&s))
 		return;
 	result.answered = enter(vmx);
 	keel_mutate_count(&table, row, &result);
@@ -311,10 +338,10 @@ void vmx_mutate(struct vmx_vcpu *vmx)
 	vmx_check_this_cpu(&env);
 	env.vmcs = vmx->vmcs_pa;
 	raw_spin_lock(&trial_lock);
-	keep(save);
+	save_all();
 	while (n--) {
 		trial(vmx, &env);
-		keep(restore);
+		restore_all();
 	}
 	raw_spin_unlock(&trial_lock);
 }

@@ -52,6 +52,8 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx->serial = atomic64_inc_return(&serials);
 	vmx->vpid = vmx_vpid_get();
 	vmx_apic_create(vmx);
+	if (vmx_pml_create(vmx))
+		return -ENOMEM;
 	/* the launch state of memory that never was a VMCS is undefined */
 	preempt_disable();
 	vmx_vmclear(vmx->vmcs_pa);
@@ -67,6 +69,7 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 		return;
 	vmx_vmcs_release(vmx);
 	vmx_apic_destroy(vmx);
+	vmx_pml_destroy(vmx);
 	free_page((unsigned long)vmx->vmcs);
 	vmx->vmcs = NULL;
 	vmx_vpid_put(vmx->vpid);
@@ -93,12 +96,15 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	vmx_intercepts_changed(vcpu);
 }
 
-/* SPEC_CTRL is switched around the guest when the two values differ. */
+/*
+ * SPEC_CTRL is switched around the guest when the two values differ. Where the host protects itself by IBRS it must be written after
+ * every exit, changed or not: only the write keeps predictions made in less privileged modes out.
+ */
 static void spec_ctrl_prepare(struct vmx_vcpu *vmx)
 {
 	u64 guest = vmx->vcpu.msrs.spec_ctrl;
 
-	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && guest != keel_host_spec_ctrl())
+	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && (guest != keel_host_spec_ctrl() || boot_cpu_has(X86_FEATURE_KERNEL_IBRS)))
 		vmx->spec = keel_host_spec_ctrl() | SPEC_SWITCH;
 	else
 		vmx->spec = 0;

@@ -77,7 +77,6 @@ u64 keel_host_run_delay(void);
 
 enum host_uret_slot { URET_TSC_AUX, URET_STAR, URET_LSTAR, URET_SYSCALL_MASK, NR_URET_SLOTS };
 int keel_host_uret_init(void);
-void keel_host_uret_exit(void);
 void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupts or preemption off */
 
 /* ---- mitigations around guest entry (host/mitigations.c) ------------------------------------------------------------------ */

@@ -58,6 +58,7 @@ struct memory_notifier;
  * @invalidate_start: lowest launcher address of these
  * @invalidate_end: and the end of the highest
  * @apic_blocked: vCPUs that must not find the page of accelerated APIC accesses mapped; changed under @lock
+ * @logging: some slot is or was logged: vCPUs empty the CPU's log of writes (vendor_ops.dirty_flush). Set once, read locklessly
  * @manual_protect: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags
  */
 struct memory {
@@ -72,6 +73,7 @@ struct memory {
 	unsigned long invalidate_active;
 	hva_t invalidate_start, invalidate_end;
 	unsigned int apic_blocked;
+	bool logging;
 	u32 manual_protect;
 };
 

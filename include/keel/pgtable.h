@@ -25,6 +25,7 @@ enum pte_memtype { PTE_MEM_WB, PTE_MEM_UC };
  * @large: marks a leaf above level 1
  * @write: permits writing, in leaves and tables
  * @accessed: set by the CPU at use; 0 if it does not
+ * @dirty: set by the CPU at the first write through a 4K leaf, which it logs (vendor_ops.dirty_flush); 0 if it does not log
  * @address: the physical address in an entry
  * @table: all attributes of an entry that points to a table
  * @setup: complete the masks by what this machine has; once, from keel_pgtable_init()
@@ -41,6 +42,7 @@ struct pte_format {
 	u64 large;
 	u64 write;
 	u64 accessed;
+	u64 dirty;
 	u64 address;
 	u64 table;
 	void (*setup)(struct pte_format *format);

@@ -35,6 +35,7 @@ enum tlb_scope {
  * @apic_accel: the CPU may work on the local APIC's register page by itself (irqchip/lapic_accel.c)
  * @deadline_timer: while the guest runs the backend itself watches tsc.host_deadline (RG_DEADLINE), and calls
  *	keel_lapic_deadline_reached() not long after
+ * @dirty_log: the CPU logs writes to pages whose dirty flag is clear (pte_format.dirty)
  * @vnmi: hardware masks NMIs by itself
  */
 struct vendor_caps {
@@ -45,6 +46,7 @@ struct vendor_caps {
 	bool tpr_shadow;
 	bool apic_accel;
 	bool deadline_timer;
+	bool dirty_log;
 	bool vnmi;
 	bool xsaves;
 };
@@ -87,6 +89,7 @@ extern struct vendor_caps keel_caps;
  * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
  *	REQ_EVENT; core then chooses again.
  * @apic_sync: while vcpu->apic_accelerated: what is requested and in service in the local APIC's page may have changed.
+ * @dirty_flush: with vendor_caps.dirty_log, when guest mode is left: keel_mark_dirty() what the CPU has logged.
  * @nmi_masked_changed: events.nmi_masked was set (an NMI goes in) or cleared (by KVM_SET_VCPU_EVENTS).
  *
  * Interrupts on, preemptible, loaded:
@@ -129,6 +132,7 @@ struct vendor_ops {
 	void (*inject)(struct vcpu *vcpu, const struct event *event);
 	void (*windows)(struct vcpu *vcpu, u32 windows);
 	void (*apic_sync)(struct vcpu *vcpu, const struct lapic_levels *levels);
+	void (*dirty_flush)(struct vcpu *vcpu);
 	void (*nmi_masked_changed)(struct vcpu *vcpu);
 
 	void (*intercepts_changed)(struct vcpu *vcpu);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "guest.h"
+#include "thread.h"
 
 #define GPA	0x40000000ULL
 #define PAGES	1024ULL
@@ -190,12 +191,64 @@ static void test_initially_set(void)
 	expect_log("written after the clear", 5, 2, 50);
 }
 
+/* Writes all over the pages until told to stop, each page again and again with another value. */
+static volatile u64 stop, turns;
+
+static void guest_scribble(void)
+{
+	u64 n;
+
+	/* the stride visits all pages, so that a log of any size runs full */
+	for (n = 0; !stop; n++) {
+		mmio_write64(GPA + (n * 413 % PAGES) * PAGE_SIZE + n % 64 * 8, n);
+		turns = n;
+	}
+}
+
+static void copy_logged(u8 *copy, const u8 *mem)
+{
+	u64 i;
+
+	for (i = 0; i < PAGES; i++)
+		if (bitmap[i / 64] >> (i % 64) & 1)
+			memcpy(copy + i * PAGE_SIZE, mem + i * PAGE_SIZE, PAGE_SIZE);
+}
+
+/* What a migration does: copy what each log names while the guest runs on; after it has stopped the copy is whole. */
+static void test_running(void)
+{
+	u8 *mem = host_pages(SIZE), *copy = host_pages(SIZE);
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_scribble);
+	unsigned int round;
+	pthread_t thread;
+	u64 before;
+
+	vm_set_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, mem);
+	thread = vcpu_thread(vcpu);
+	for (round = 0; round < 8; round++) {
+		before = *GUEST_VAR(vm, turns);
+		while (*GUEST_VAR(vm, turns) < before + 700)
+			host_sleep_ms(1);
+		get_log(vm);
+		copy_logged(copy, mem);
+	}
+	*GUEST_VAR(vm, stop) = 1;
+	host_join(thread);
+	get_log(vm);
+	copy_logged(copy, mem);
+	CHECK_EQ("the copy differs", 0, !!memcmp(copy, mem, SIZE));
+	get_log(vm);
+	expect_log("nothing more", 0, 1, 0);
+}
+
 static const struct test_case cases[] = {
 	{ "rounds", test_rounds },
 	{ "huge_pages", test_huge },
 	{ "live_slot", test_live },
 	{ "manual_protect", test_manual },
 	{ "initially_set", test_initially_set },
+	{ "running", test_running },
 };
 
 TEST_MAIN(cases)

@@ -14,10 +14,10 @@ top_dir=$(cd "$lab_dir/../.." && pwd)
 build_dir=${KEEL_BUILD:-$top_dir/build}
 cache_dir=${KEEL_CACHE:-$build_dir/cache}
 
-# The kernels under test: the series, oldest first; and the one of the Bochs
+# The kernels under test: the series, oldest first; and those of the Bochs
 # hosts, Debian's cloud flavour, which unpacks quickly.
 # shellcheck disable=SC2034
-lab_kernels='6.1 6.12' lab_bochs_kernel=6.1-cloud
+lab_kernels='6.1 6.12' lab_bochs_kernels='6.1-cloud 6.12-cloud' lab_bochs_kernel=6.1-cloud
 
 note() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 

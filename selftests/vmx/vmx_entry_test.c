@@ -60,11 +60,30 @@ static void bad_rip(struct vcpu *vcpu)
 	vcpu_set_regs(vcpu, &r);
 }
 
-static void bad_rip_by_run(struct vcpu *vcpu)
+static void make_32bit_code(struct vcpu *vcpu)
+{
+	struct kvm_sregs s = vcpu_sregs(vcpu);
+
+	s.cs.l = 0;
+	s.cs.db = 1;
+	vcpu_set_sregs(vcpu, &s);
+}
+
+static void high_rip(struct vcpu *vcpu)
+{
+	struct kvm_regs r = vcpu_regs(vcpu);
+
+	make_32bit_code(vcpu);
+	r.rip = BIT(32);
+	vcpu_set_regs(vcpu, &r);
+}
+
+static void high_rip_by_run(struct vcpu *vcpu)
 {
 	REQUIRE_CAP(KVM_CAP_SYNC_REGS);
+	make_32bit_code(vcpu);
 	vcpu->run->s.regs.regs = vcpu_regs(vcpu);
-	vcpu->run->s.regs.regs.rip = NOT_CANONICAL;
+	vcpu->run->s.regs.regs.rip = BIT(32);
 	vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 }
 
@@ -92,9 +111,10 @@ static const struct {
 	{ "GS base", bad_gs, "guest GS base = 0x1000000000000000", "KVM_SET_SREGS2", "canonical", "Checks on Guest Segment Registers" },
 	{ "GDTR base", bad_table, "guest GDTR base = 0x1000000000000000", "KVM_SET_SREGS", "canonical",
 	  "Checks on Guest Descriptor-Table Registers" },
-	{ "RIP", bad_rip, "guest RIP = 0x1000000000000000", "KVM_SET_REGS", "must be alike", "Checks on Guest RIP, RFLAGS, and SSP" },
-	{ "RIP through kvm_run", bad_rip_by_run, "guest RIP = 0x1000000000000000", "KVM_RUN (kvm_dirty_regs)", "must be alike",
+	{ "RIP above 4G", high_rip, "guest RIP = 0x100000000", "KVM_SET_REGS", "outside 64-bit mode", "Checks on Guest RIP, RFLAGS, and SSP" },
+	{ "RIP through kvm_run", high_rip_by_run, "guest RIP = 0x100000000", "KVM_RUN (kvm_dirty_regs)", "outside 64-bit mode",
 	  "Checks on Guest RIP, RFLAGS, and SSP" },
+	{ "RIP", bad_rip, "guest RIP = 0x1000000000000000", "KVM_SET_REGS", "must be alike", "Checks on Guest RIP, RFLAGS, and SSP" },
 	{ "interrupt while IF is clear", bad_interrupt, "guest RFLAGS = 0x2", "KVM_SET_VCPU_EVENTS", "IF must be set",
 	  "Checks on Guest RIP, RFLAGS, and SSP" },
 };
@@ -186,8 +206,12 @@ static void for_all(void (*spoil)(size_t i))
 	size_t i;
 
 	REQUIRE(cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x756e6547, "no Intel host");
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		spoil(i);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].spoil == bad_rip && host_is_bochs())
+			test_note("Bochs enters with any RIP, and faults at the fetch");
+		else
+			spoil(i);
+	}
 }
 
 static void test_first(void)

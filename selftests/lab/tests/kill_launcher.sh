@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module keel --cpus 2 --about 150
-# run: --host bochs --module keel --about 130
+# run: --host bochs --module keel --about 65
 # needs: keel launcher guest
 #
 # A launcher is killed 100 times (15 on a slow host) at random moments of its guest's boot, two

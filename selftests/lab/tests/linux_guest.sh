@@ -3,8 +3,8 @@
 # run: --kernel 6.1 --module keel --cpus 2 --about 16
 # run: --kernel 6.12 --module keel --cpus 2 --about 16
 # run: --kernel 6.1 --module kvm --cpus 2 --about 16
-# run: --host bochs --module keel --about 110
-# run: --host bochs --module kvm --about 110
+# run: --host bochs --module keel --about 40
+# run: --host bochs --module kvm --about 40
 # needs: launcher guest
 #
 # Debian's stock kernel (its cloud kernel on Bochs) boots with two CPUs and a disk, does

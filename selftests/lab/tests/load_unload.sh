@@ -2,7 +2,7 @@
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module none --cpus 2 --thread single --about 60
 # run: --kernel 6.12 --module none --cpus 2 --thread single --about 65
-# run: --host bochs --module none --about 80
+# run: --host bochs --module none --about 55
 # needs: keel selftests/core/hlt_test
 #
 # 50 times in and out, a VM made each time. Then the memory is back.

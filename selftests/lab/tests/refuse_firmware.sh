@@ -8,8 +8,10 @@
 
 . /lab/tap.sh
 
-# What the kernel itself says of every module of that kind is not ours.
-keel_lines() { dmesg | grep 'keel: ' | grep -vE 'out-of-tree module|module verification failed'; }
+# What the kernel itself says of every module of that kind is not ours. busybox's modprobe tries twice.
+keel_lines() {
+	dmesg | sed -n 's/^[^]]*] keel: //p' | grep -vE 'out-of-tree module|module verification failed' | sort -u
+}
 
 modprobe msr
 feat_ctl() { dd if=/dev/cpu/0/msr bs=8 iflag=skip_bytes skip=$((0x3a)) count=1 2>/dev/null | od -An -tu8 | tr -d " "; }

@@ -3,7 +3,8 @@
 # run: --kernel 6.1 --module keel --cpus 2 --about 80
 # run: --kernel 6.1 --module kvm --cpus 1 --about 80
 # run: --kernel 6.12 --module keel --cpus 2 --about 80
-# run: --host bochs --module keel --about 300
+# run: --host bochs --module keel --about 100
+# run: --host bochs --kernel 6.12-cloud --module keel --about 100
 # needs: selftests
 #
 # All of selftests/ROOM/*_test. The same programs on stock KVM are the reference.
