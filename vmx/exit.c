@@ -237,12 +237,13 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	/* without jump tables the switch is a tree of compares: devices and memory first */
+	/* without jump tables the switch is a tree of compares: devices, memory, timer and IPIs of x2APIC guests first */
 	if (vmx->exit_reason == EXIT_REASON_EPT_VIOLATION)
 		return fast_fault(vmx);
+	if (vmx->exit_reason == EXIT_REASON_MSR_WRITE)
+		return keel_fast_wrmsr(vcpu, insn_begin(vcpu));
 	switch (vmx->exit_reason) {
 	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_begin(vcpu));
-	case EXIT_REASON_MSR_WRITE:	return keel_fast_wrmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
 	case EXIT_REASON_HLT:		return fast_hlt(vmx);
