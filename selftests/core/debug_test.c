@@ -62,8 +62,15 @@ static void stay_on_this_cpu(void)
 	ASSERT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
+/* Its SVM knows no bits of DR6, and a single step of a guest ends the machine; stock KVM sees the same. */
+static void require_debug_exceptions(void)
+{
+	REQUIRE(!(host_is_bochs() && guest_is_amd()), "Bochs's SVM loses debug exceptions");
+}
+
 static void test_own(void)
 {
+	require_debug_exceptions();
 	stay_on_this_cpu();
 	run_guest(VM_GUEST, guest_own);
 }
@@ -95,6 +102,7 @@ static void test_step(void)
 	u64 rip = vcpu_regs(vcpu).rip, steps = 0;
 	struct ucall uc;
 
+	require_debug_exceptions();
 	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
 	for (vcpu_run(vcpu); vcpu->run->exit_reason == KVM_EXIT_DEBUG; vcpu_run(vcpu)) {
 		ASSERT_EQ(vcpu->run->debug.arch.exception, VEC_DB);
@@ -131,6 +139,7 @@ static void test_block_irq(void)
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_pending);
 	u64 pc = 0, before, steps;
 
+	require_debug_exceptions();
 	vcpu_run_sync(vcpu, 1);
 	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ, 0);
 	for (steps = 0; pc != (u64)block_start; steps++) {
@@ -179,6 +188,7 @@ static void test_address(void)
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_plain);
 
+	require_debug_exceptions();
 	REQUIRE(!host_is_tcg(), "TCG does not arm the breakpoints that VMRUN loads");
 	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, (u64)guest_plain);
 	RUN_TO(vcpu, KVM_EXIT_DEBUG);
