@@ -52,6 +52,10 @@ int keel_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data)
 {
 	if (keel_lapic_claims(vcpu, gpa))
 		return keel_lapic_mmio_read(vcpu, offset_in_page(gpa), len, data);
+	if (keel_lapic_hole(vcpu, gpa)) {
+		memset(data, 0xff, len);
+		return 0;
+	}
 	return keel_bus_read(vcpu, &vcpu->vm->mmio, gpa, len, data);
 }
 
@@ -59,6 +63,8 @@ int keel_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void
 {
 	if (keel_lapic_claims(vcpu, gpa))
 		return keel_lapic_mmio_write(vcpu, offset_in_page(gpa), len, data);
+	if (keel_lapic_hole(vcpu, gpa))
+		return 0;
 	return keel_bus_write(vcpu, &vcpu->vm->mmio, gpa, len, data);
 }
 
@@ -318,7 +324,7 @@ static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fa
 
 	if (fault->access & (FAULT_FETCH | FAULT_TABLE))
 		return EXIT_SLOW;
-	if (!is_apic && !keel_memory_is_hole(vcpu, fault->gpa))
+	if (!is_apic && (!keel_memory_is_hole(vcpu, fault->gpa) || keel_lapic_hole(vcpu, fault->gpa)))
 		return EXIT_SLOW;
 	/* while events wait the emulator's slow path sorts out what came first */
 	if (vcpu->events.injected.valid)

@@ -244,6 +244,13 @@ bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa)
 	       (vcpu->apic_base & APIC_BASE_MODE) == MSR_IA32_APICBASE_ENABLE;
 }
 
+bool keel_lapic_hole(const struct vcpu *vcpu, gpa_t gpa)
+{
+	return ((gpa ^ vcpu->apic_base) & PAGE_MASK) == 0 && vcpu->lapic &&
+	       (vcpu->apic_base & APIC_BASE_MODE) != MSR_IA32_APICBASE_ENABLE &&
+	       !(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
+}
+
 /* ---- life, modes ---- */
 
 static void set_id(struct lapic *apic)

@@ -59,6 +59,8 @@ int keel_lapic_mmio_read(struct vcpu *vcpu, u32 offset, unsigned int len, void *
 int keel_lapic_mmio_write(struct vcpu *vcpu, u32 offset, unsigned int len, const void *data);
 /* Is @gpa in the enabled xAPIC page of this vCPU? */
 bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa);
+/* Is @gpa in the page of a local APIC that is off or in x2APIC mode, and reads as ones there (KVM_X86_QUIRK_LAPIC_MMIO_HOLE)? */
+bool keel_lapic_hole(const struct vcpu *vcpu, gpa_t gpa);
 
 /* Highest interrupt that can be delivered now by priority (local APIC, then 8259 ExtINT), -1 for none. */
 int keel_irq_pending(struct vcpu *vcpu);

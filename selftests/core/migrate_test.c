@@ -202,6 +202,8 @@ static void run_vcpus(unsigned int n)
 	pthread_t t[2];
 
 	REQUIRE(sysconf(_SC_NPROCESSORS_ONLN) >= 2, "one CPU");
+	/* once in some 10,000 moves an exit there leaves the host's RIP in the VMCB; the cause is not known */
+	REQUIRE(longer || !host_is_tcg(), "on TCG only with MIGRATE_SECONDS");
 	atomic_store(&stop, 0);
 	vm = vm_create(VM_GUEST | VM_IRQCHIP);
 	for (i = 0; i < n; i++) {

@@ -4,6 +4,9 @@
  * holds back comes right after the instruction that lowers it, whatever way; the
  * launcher sees and sets it.
  */
+#include <linux/ioctl.h>
+#include <uapi/linux/keel.h>
+
 #include "apic.h"
 #include "thread.h"
 
@@ -38,6 +41,12 @@ static void guest_mirror(u64 mode)
 	GUEST_ROW("CR8 of TPR 73", 7, read_cr8());
 	write_cr8(7);
 	GUEST_ROW("a write of CR8 clears the subclass", 0x70, apic_read(APIC_TPR));
+}
+
+static void guest_reserved(void)
+{
+	apic_enable(APIC_X1);
+	write_cr8(7);
 	GUEST_ROW("CR8 = 16", VEC_GP, GUEST_TRY("mov %0, %%cr8", "r" (16ull)));
 	GUEST_ROW("CR8 beyond 32 bits", VEC_GP, GUEST_TRY("mov %0, %%cr8", "r" (1ull << 32)));
 	GUEST_ROW("unchanged", 7, read_cr8());
@@ -188,9 +197,16 @@ BOTH(nested)
 static void test_user_x1(void) { test_user(APIC_X1); }
 static void test_user_x2(void) { test_user(APIC_X2); }
 
+static void test_reserved(void)
+{
+	REQUIRE(!host_is_tcg() || has_cap(KEEL_CAP_LAST_ERROR) > 0, "TCG takes what guests write to CR8 without an exit");
+	vcpu_run_done(start(guest_reserved, APIC_X1));
+}
+
 static const struct test_case cases[] = {
 	{ "mirror_xapic", test_mirror_x1 },
 	{ "mirror_x2apic", test_mirror_x2 },
+	{ "reserved", test_reserved },
 	{ "held_xapic", test_held_x1 },
 	{ "held_x2apic", test_held_x2 },
 	{ "nested_xapic", test_nested_x1 },

@@ -5,6 +5,7 @@
 # run: --kernel 6.12 --module keel --cpus 2 --about 80
 # run: --host bochs --module keel --about 100
 # run: --host bochs --kernel 6.12-cloud --module keel --about 100
+# run: --host bochs --module keel --cpus 2 --env KEEL_TESTS=core/migrate_test,host/hotplug_test,ept/reclaim_test --about 60
 # needs: selftests
 #
 # All of selftests/ROOM/*_test. The same programs on stock KVM are the reference.
