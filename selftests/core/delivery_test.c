@@ -104,7 +104,7 @@ static void run_both(void *fn, int unmap_too)
 		printf("# %s\n", unmap ? "unmapped before each event" : "all mapped");
 		vm = vm_create(VM_GUEST);
 		vcpu = vcpu_create_guest(vm, 0, fn);
-		vcpu_args(vcpu, unmap, host_is_tcg(), 0);
+		vcpu_args(vcpu, unmap, host_is_tcg() || (host_is_bochs() && guest_is_amd()), 0);
 		run_unmapping(vcpu);
 		vm_destroy(vm);
 	}
@@ -127,7 +127,7 @@ static void gate_present(u8 vector, int present)
 }
 
 /* The gate of the first exception is not present: #NP comes on top of it. */
-static void guest_nested(u64 unmap, u64 tcg)
+static void guest_nested(u64 unmap, u64 loose)
 {
 	unsigned int i;
 	u64 at, error;
@@ -142,8 +142,8 @@ static void guest_nested(u64 unmap, u64 tcg)
 	EVENT(at, "ud2", "r" (0));
 	/* IDT; and EXT, which to Intel an earlier exception is as much as an interrupt ("Error Code") */
 	error = VEC_UD * 8 + (guest_is_amd() ? 2 : 3);
-	/* TCG counts in gates of 16 bytes */
-	if (tcg)
+	/* TCG counts in gates of 16 bytes; Bochs has Intel's EXT on AMD's CPUs too */
+	if (loose)
 		error_of[VEC_NP] = error;
 	expect("#UD, then #NP: #NP", VEC_NP, error, at);
 	GUEST_SYNC(unmap);
@@ -176,6 +176,7 @@ static void test_triple(void)
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_triple);
 
+	REQUIRE_SHUTDOWN();
 	vcpu_run_sync(vcpu, 1);
 	RUN_TO(vcpu, KVM_EXIT_SHUTDOWN);
 }

@@ -105,6 +105,7 @@ static void test_triple(void)
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_triple);
 
+	REQUIRE_SHUTDOWN();
 	RUN_TO(vcpu, KVM_EXIT_SHUTDOWN);
 }
 

@@ -197,6 +197,7 @@ static void test_v86(void)
 {
 	struct vcpu *vcpu = START(v86);
 
+	REQUIRE_SHUTDOWN();
 	vcpu_start_prot32(vcpu, CODE);
 	RUN_TO(vcpu, KVM_EXIT_SHUTDOWN);
 	CHECK_EQ("1000:0020", 0x8686, word(vcpu, 0x10020) & 0xffff);

@@ -66,6 +66,11 @@ int host_is_bochs(void)
 	return !memcmp(table + 10, "BOCHS", 5);
 }
 
+int host_survives_shutdown(void)
+{
+	return !(host_is_bochs() && guest_is_amd());
+}
+
 int __fd_ioctl(int fd, unsigned long nr, void *arg)
 {
 	int ret = ioctl(fd, nr, arg);

@@ -73,6 +73,7 @@ static void test_triple(void)
 	u64 last = 0;
 	int i;
 
+	REQUIRE_SHUTDOWN();
 	start_healthy();
 	for (i = 0; i < 20; i++) {
 		struct vm *vm = vm_create(VM_GUEST | (i & 1 ? VM_IRQCHIP : 0));
@@ -183,6 +184,7 @@ static void test_many(void)
 	u64 before = 0, after;
 	int i, round;
 
+	REQUIRE_SHUTDOWN();
 	for (round = 0; round < 2; round++) {
 		before = host_free_memory();
 		for (i = 0; i < 100; i++) {
