@@ -836,7 +836,7 @@ void keel_msr_reset(struct vcpu *vcpu, bool init)
 			 MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
 	m->platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
 	m->arch_capabilities = arch_capabilities();
-	m->ucode_rev = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ? 0x100000000ull : 0x01000065;
+	m->ucode_rev = keel_caps.ucode_rev;
 	m->de_cfg = de_cfg_bits();
 }
 

@@ -36,6 +36,7 @@ enum tlb_scope {
  * @deadline_timer: while the guest runs the backend itself watches tsc.host_deadline (RG_DEADLINE), and calls
  *	keel_lapic_deadline_reached() not long after
  * @dirty_log: the CPU logs writes to pages whose dirty flag is clear (pte_format.dirty)
+ * @ucode_rev: microcode revision that guests see until the launcher sets another
  * @vnmi: hardware masks NMIs by itself
  */
 struct vendor_caps {
@@ -43,6 +44,7 @@ struct vendor_caps {
 	bool tsc_scaling;
 	u8 tsc_ratio_frac_bits;
 	u32 max_tsc_khz;
+	u64 ucode_rev;
 	bool tpr_shadow;
 	bool apic_accel;
 	bool deadline_timer;
