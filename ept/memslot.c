@@ -183,12 +183,20 @@ static bool slots_append(struct memory *mem, struct memslots *slots, struct mems
 	return true;
 }
 
-/* Put array @new in the place of @old; it lacks @drop (or NULL) and has @add (or NULL). */
+static bool slot_leaves(const struct memslot *old, const struct memslot *new)
+{
+	return old && (!new || new->base != old->base);
+}
+
+/*
+ * Put array @new in the place of @old; it lacks @drop (or NULL) and has @add (or NULL). What leaves its frames stays where the MMU
+ * notifier finds it until it is unmapped there: slot_unmap().
+ */
 static void slots_publish(struct memory *mem, struct memslots *old, struct memslots *new, struct memslot *drop,
 			  struct memslot *add)
 {
 	spin_lock(&mem->lock);
-	if (drop)
+	if (drop && !slot_leaves(drop, add))
 		interval_tree_remove(&drop->by_hva, &mem->by_hva);
 	if (add)
 		interval_tree_insert(&add->by_hva, &mem->by_hva);
@@ -245,6 +253,18 @@ static int slots_update(struct memory *mem, struct memslot *old, struct memslot 
 	return 0;
 }
 
+/* Remove what a slot mapped that is not published any more, then let the MMU notifier forget it, and wait for its users. */
+static void slot_unmap(struct vm *vm, struct memslot *slot)
+{
+	struct memory *mem = &vm->mem;
+
+	memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_unmap);
+	spin_lock(&mem->lock);
+	interval_tree_remove(&slot->by_hva, &mem->by_hva);
+	spin_unlock(&mem->lock);
+	slots_wait_users(mem);
+}
+
 /* Replace @old by @new and bring the tables in line. */
 static int slot_replace(struct vm *vm, struct memslot *old, struct memslot *new)
 {
@@ -265,10 +285,8 @@ static int slot_replace(struct vm *vm, struct memslot *old, struct memslot *new)
 	}
 	if (!new)
 		xa_erase(&mem->ids, old->id);
-	if (old && (!new || new->base != old->base)) {
-		memory_visit(vm, old->base, old->base + old->npages, pgtable_unmap);
-		slots_wait_users(mem);
-	}
+	if (slot_leaves(old, new))
+		slot_unmap(vm, old);
 	if (new && new->dirty && old && !old->dirty)
 		slots_wait_users(mem);
 	if (new && new->dirty && (!old || !old->dirty))
