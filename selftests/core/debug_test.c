@@ -9,6 +9,7 @@
 
 #include "apic.h"
 #include "guest.h"
+#include "thread.h"
 
 static volatile u64 db_count, db_dr6, db_rip, watched;
 
@@ -55,11 +56,7 @@ static void guest_own(void)
 /* QEMU's TCG leaves a breakpoint armed on a CPU that the guest moves away from: it would go off in the host's programs. */
 static void stay_on_this_cpu(void)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	ASSERT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+	ASSERT_EQ(host_pin(0, sched_getcpu()), 0);
 }
 
 /* Its SVM knows no bits of DR6, and a single step of a guest ends the machine; stock KVM sees the same. */

@@ -4,26 +4,28 @@
  * such a CPU goes on elsewhere with all its state, and the CPU serves again.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "thread.h"
 
 #define ROUNDS	4
-#define CPU	1
+
+/* The one that goes, and its file. */
+static int hot_cpu;
+static char online[64];
 
 static void try_switch(const char *value)
 {
-	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY | O_CLOEXEC);
+	int fd = open(online, O_WRONLY | O_CLOEXEC);
 	ssize_t ret = fd < 0 ? -1 : write(fd, value, 1);
 
 	close(fd);
-	ASSERT(ret == 1 || errno == EINVAL, "CPU %d: online = %s: %s", CPU, value, strerror(errno));
+	ASSERT(ret == 1 || errno == EINVAL, "CPU %d: online = %s: %s", hot_cpu, value, strerror(errno));
 }
 
 static int is_online(void)
 {
-	int fd = open("/sys/devices/system/cpu/cpu1/online", O_RDONLY | O_CLOEXEC);
+	int fd = open(online, O_RDONLY | O_CLOEXEC);
 	char c = '?';
 
 	ASSERT_EQ(read(fd, &c, 1), 1);
@@ -40,18 +42,23 @@ static void switch_cpu(int on)
 /* Skips unless the CPU can go and come; it is online afterwards. */
 static void require_hotplug(void)
 {
-	REQUIRE(!access("/sys/devices/system/cpu/cpu1/online", W_OK), "no second CPU, or it cannot go offline");
+	hot_cpu = host_cpu(1);
+	snprintf(online, sizeof(online), "/sys/devices/system/cpu/cpu%d/online", hot_cpu);
+	REQUIRE(hot_cpu >= 0 && !access(online, W_OK), "no second CPU, or it cannot go offline");
 	if (!is_online())
 		switch_cpu(1);
 }
 
-static int pin(int cpu)
+static void pin(pid_t tid, int cpu)
 {
-	cpu_set_t set;
+	ASSERT_EQ(host_pin(tid, cpu), 0);
+}
 
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+/* The kernel has moved what was pinned to that CPU, to any other: be content with those that the test was given. */
+static void switch_off_below(void)
+{
+	switch_cpu(0);
+	pin(0, -1);
 }
 
 static volatile u64 count, stop_guest;
@@ -65,9 +72,12 @@ static void guest_count(void)
 	}
 }
 
-static void *run_pinned(void *arg)
+static volatile pid_t runner;
+
+static void *run_there(void *arg)
 {
-	ASSERT_EQ(pin(CPU), 0);
+	pin(0, hot_cpu);
+	runner = gettid();
 	vcpu_run_done(arg);
 	return NULL;
 }
@@ -94,10 +104,15 @@ static void test_running(void)
 		vcpu[i] = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_count);
 		vcpu_let_host_in(vcpu[i]);
 	}
-	t[0] = host_thread(run_pinned, vcpu[0]);
+	t[0] = host_thread(run_there, vcpu[0]);
 	t[1] = vcpu_thread(vcpu[1]);
+	while (!runner)
+		host_sleep_ms(1);
 	for (i = 0; i < ROUNDS; i++) {
+		pin(runner, hot_cpu);
 		expect_progress("on the CPU", vcpu[0]->vm);
+		/* it has no reason to leave, and may when it must */
+		pin(runner, -1);
 		switch_cpu(0);
 		expect_progress("the CPU is gone", vcpu[0]->vm);
 		expect_progress("the neighbour", vcpu[1]->vm);
@@ -145,9 +160,9 @@ static void test_waiting(void)
 	vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_steps);
 	vcpu_args(vcpu, sum, 0, 0);
 	for (n = 0; n < 2 * ROUNDS; n += 2) {
-		ASSERT_EQ(pin(CPU), 0);
+		pin(0, hot_cpu);
 		sum = expect_step(vcpu, n + 1, sum);
-		switch_cpu(0);
+		switch_off_below();
 		/* the first time elsewhere while it is gone, then only when it is back */
 		if (n)
 			switch_cpu(1);
@@ -168,15 +183,15 @@ static void test_made_meanwhile(void)
 	for (i = 0; i < ROUNDS; i++) {
 		vm = vm_create(VM_GUEST);
 		before = vcpu_create_guest(vm, 0, guest_steps);
-		ASSERT_EQ(pin(CPU), 0);
+		pin(0, hot_cpu);
 		expect_step(before, 1, 0);
-		switch_cpu(0);
+		switch_off_below();
 		vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_steps);
 		expect_step(vcpu, 1, 0);
 		vcpu_destroy(before);
 		vm_destroy(vm);
 		switch_cpu(1);
-		ASSERT_EQ(pin(CPU), 0);
+		pin(0, hot_cpu);
 		expect_step(vcpu, 2, 1);
 		vm = vcpu->vm;
 		vcpu_destroy(vcpu);
@@ -194,7 +209,7 @@ static void test_first_meanwhile(void)
 	vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_steps);
 	expect_step(vcpu, 1, 0);
 	switch_cpu(1);
-	ASSERT_EQ(pin(CPU), 0);
+	pin(0, hot_cpu);
 	expect_step(vcpu, 2, 1);
 }
 

@@ -3,6 +3,7 @@
  * Threads for vCPUs. A failed assertion on any of them ends the whole case
  * (test_fail() leaves the process), so joining needs no verdict.
  */
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -58,6 +59,39 @@ void host_sleep_ms(unsigned int ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
+}
+
+/* Read once, before anything is pinned. */
+static const cpu_set_t *host_cpus(void)
+{
+	static cpu_set_t cpus;
+
+	if (!CPU_COUNT(&cpus))
+		ASSERT_EQ(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	return &cpus;
+}
+
+int host_cpu(unsigned int n)
+{
+	const cpu_set_t *cpus = host_cpus();
+	int cpu;
+
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, cpus) && !n--)
+			return cpu;
+	}
+	return -1;
+}
+
+int host_pin(pid_t tid, int cpu)
+{
+	cpu_set_t set = *host_cpus();
+
+	if (cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+	}
+	return sched_setaffinity(tid, sizeof(set), &set) ? -errno : 0;
 }
 
 int child_signal(pid_t pid)

@@ -17,6 +17,11 @@ void ignore_kick(void);
 void host_kick(pthread_t thread);
 void host_sleep_ms(unsigned int ms);
 
+/* The CPUs that this program was started on, in their order; -1 if there are not so many. Not always from 0: selftests/lab/run. */
+int host_cpu(unsigned int n);
+/* Keep a thread (0: the caller) on one of them; -1: on none in particular. 0 or -errno. */
+int host_pin(pid_t tid, int cpu);
+
 /* Wait for a child: the signal that ended it, or 0. */
 int child_signal(pid_t pid);
 

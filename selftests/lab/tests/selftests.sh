@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 1 --about 110
+# run: --kernel 6.1 --module keel --cpus 2 --about 80
 # run: --kernel 6.1 --module kvm --cpus 1 --about 80
-# run: --kernel 6.12 --module keel --cpus 1 --about 110
+# run: --kernel 6.12 --module keel --cpus 2 --about 80
 # run: --host bochs --module keel --about 100
 # run: --host bochs --kernel 6.12-cloud --module keel --about 100
 # run: --host bochs --module keel --cpus 2 --env KEEL_TESTS=core/migrate_test,host/hotplug_test,ept/reclaim_test --about 60
 # needs: selftests
-#
-# On QEMU with one CPU: with two, a guest of neighbour_test or migrate_test is now and then not itself any more after an exit
-# (Documentation/differences.rst tells what was seen). By hand: --boot 'selftests --kernel 6.12 --module keel --cpus 2'.
 #
 # All of selftests/ROOM/*_test. The same programs on stock KVM are the reference.
 # Where KVM is known to differ, known.kvm names the test and says why. KEEL_TESTS: only these, with commas between.
