@@ -16,7 +16,7 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "msr_filter.h"
+#include "msr.h"
 
 struct filter_range {
 	u32 flags;

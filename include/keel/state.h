@@ -54,7 +54,7 @@ struct kvm_cpuid_entry2 *keel_cpuid_find(struct vcpu *vcpu, u32 function, u32 in
 /* Bits that follow CR4, XCR0, APIC base, MISC_ENABLE (OSXSAVE, APIC, XSAVE sizes, MWAIT): refresh after such a change. */
 void keel_cpuid_update_runtime(struct vcpu *vcpu);
 
-/* ---- core/msr.c --------------------------------------------------------------------------------------------------------------- */
+/* ---- core/msr*.c -------------------------------------------------------------------------------------------------------------- */
 enum msr_from { MSR_FROM_GUEST, MSR_FROM_HOST };
 /*
  * Return: 0, negative errno, or one of these. For the guest each of the first three ends in #GP or, with

@@ -290,7 +290,7 @@ struct vcpu_tsc {
 	u64 generation;
 };
 
-/* MSRs that are plain storage for the guest or belong to a policy in core/msr.c. */
+/* MSRs that are plain storage for the guest or belong to a policy in core/msr_*.c. */
 struct vcpu_msrs {
 	u64 tsc_aux;
 	u64 misc_enable;
