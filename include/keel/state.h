@@ -40,7 +40,7 @@ int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq);	/* 
 void keel_sync_regs_out(struct vcpu *vcpu);	/* KVM_CAP_SYNC_REGS, at exit to user space */
 int keel_sync_regs_in(struct vcpu *vcpu);	/* at entry; -EINVAL */
 
-/* ---- core/cpuid.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- core/cpuid*.c ----------------------------------------------------------------------------------------------------------- */
 int keel_cpuid_module_init(void);		/* compute what is supported: host CPUID & allow-list, after vendor setup */
 /* KVM_GET_SUPPORTED_CPUID / GET_EMULATED_CPUID: fill at most *nent entries; -E2BIG with *nent untouched. No vCPU. */
 int keel_cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nent);

@@ -327,7 +327,7 @@ struct vcpu_pv {
 	u32 clock_epoch;	/* host clock source changes seen (core/clock.c) */
 };
 
-/* CPUID given by the launcher, and what policy needs of it, precomputed (core/cpuid.c) */
+/* CPUID given by the launcher, and what policy needs of it, precomputed (core/cpuid_set.c) */
 struct vcpu_cpuid {
 	struct kvm_cpuid_entry2 *entries;
 	int nent;
@@ -368,7 +368,7 @@ struct vcpu_origin {
 	u64 refused;
 };
 
-/* Features of this guest that hot code asks for; set by keel_cpuid_update(). */
+/* Features of this guest that hot code asks for; set with its leaves (core/cpuid_set.c). */
 #define GUEST_HAS_X2APIC	BIT(0)
 #define GUEST_HAS_TSC_DEADLINE	BIT(1)
 #define GUEST_HAS_LONG_MODE	BIT(2)
