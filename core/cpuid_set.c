@@ -138,6 +138,7 @@ static u32 guest_flags(struct vcpu *vcpu, const struct features *f)
 		{ GUEST_HAS_XSAVE,	f->f1c & F(XSAVE) },
 		{ GUEST_HAS_MTRR,	f->f1d & F(MTRR) },
 		{ GUEST_HAS_TSC_ADJUST,	f->f7b & F(TSC_ADJUST) },
+		{ GUEST_HAS_INVPCID,	f->f7b & F(INVPCID) },
 		{ GUEST_HAS_FSRM,	f->f7d & F(FSRM) },
 		{ GUEST_HAS_ARCH_CAPS,	f->f7d & F(ARCH_CAPABILITIES) },
 		{ GUEST_HAS_SPEC_CTRL,	(f->f7d & (F(SPEC_CTRL) | F(INTEL_STIBP) | F(SPEC_CTRL_SSBD))) ||

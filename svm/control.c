@@ -15,7 +15,6 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
-#include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "control.h"
@@ -149,13 +148,6 @@ static void want_if(struct intercepts *in, unsigned int bit, bool condition)
 		want(in, bit);
 }
 
-static bool cpuid_has_invpcid(struct vcpu *vcpu)
-{
-	struct kvm_cpuid_entry2 *leaf = keel_cpuid_find(vcpu, 7, 0);
-
-	return leaf && (leaf->ebx & BIT(10));
-}
-
 static void want_optional(struct svm_vcpu *svm, struct intercepts *in)
 {
 	struct vcpu *vcpu = &svm->vcpu;
@@ -165,7 +157,7 @@ static void want_optional(struct svm_vcpu *svm, struct intercepts *in)
 	want_if(in, INTERCEPT_SMI, svm_caps.smi);
 	want_if(in, INTERCEPT_XSETBV, svm_caps.xsave);
 	want_if(in, INTERCEPT_RDPRU, svm_caps.rdpru);
-	want_if(in, INTERCEPT_INVPCID, svm_caps.invpcid && !cpuid_has_invpcid(vcpu));
+	want_if(in, INTERCEPT_INVPCID, svm_caps.invpcid && !(vcpu->cpuid.flags & GUEST_HAS_INVPCID));
 	want_if(in, INTERCEPT_RDTSCP, !(vcpu->cpuid.flags & GUEST_HAS_RDTSCP));
 	want_if(in, INTERCEPT_HLT, !(off & KVM_X86_DISABLE_EXITS_HLT));
 	want_if(in, INTERCEPT_MONITOR, !(off & KVM_X86_DISABLE_EXITS_MWAIT));

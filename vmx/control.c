@@ -19,7 +19,6 @@
 #include <asm/segment.h>
 #include <asm/trapnr.h>
 #include <keel/irq.h>
-#include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
@@ -126,13 +125,6 @@ void vmx_maps_destroy(void)
 	}
 }
 
-static bool cpuid_has_invpcid(struct vcpu *vcpu)
-{
-	struct kvm_cpuid_entry2 *leaf = keel_cpuid_find(vcpu, 7, 0);
-
-	return leaf && (leaf->ebx & BIT(10));
-}
-
 static void want(u32 *control, u32 bits, bool condition)
 {
 	if (condition)
@@ -159,7 +151,7 @@ static void want_instructions(struct vmx_controls *c, struct vcpu *vcpu)
 	u32 flags = vcpu->cpuid.flags;
 
 	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP, flags & GUEST_HAS_RDTSCP);
-	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_INVPCID, cpuid_has_invpcid(vcpu));
+	want(&c->cpu2, vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_INVPCID, flags & GUEST_HAS_INVPCID);
 	want(&c->cpu2, vmx_caps.cpu2 & VMX_CPU2_XSAVES, flags & GUEST_HAS_XSAVES);
 }
 

@@ -368,7 +368,7 @@ struct vcpu_origin {
 	u64 refused;
 };
 
-/* Features of this guest that hot code asks for; set with its leaves (core/cpuid_set.c). */
+/* Features of this guest that other rooms and hot code ask for; set with its leaves (core/cpuid_set.c). */
 #define GUEST_HAS_X2APIC	BIT(0)
 #define GUEST_HAS_TSC_DEADLINE	BIT(1)
 #define GUEST_HAS_LONG_MODE	BIT(2)
@@ -385,6 +385,7 @@ struct vcpu_origin {
 #define GUEST_HAS_SYSCALL	BIT(13)
 #define GUEST_HAS_MTRR		BIT(14)
 #define GUEST_HAS_TSC_ADJUST	BIT(15)
+#define GUEST_HAS_INVPCID	BIT(16)
 
 /**
  * struct vcpu - one virtual CPU
