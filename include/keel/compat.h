@@ -9,27 +9,11 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/hrtimer.h>
-#include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <uapi/linux/kvm.h>
 #include "keel_have.h"
-
-/* What the young hooks of struct mmu_notifier_ops return. */
-#ifdef KEEL_HAVE_MN_YOUNG_BOOL
-typedef bool keel_mn_young_t;
-#else
-typedef int keel_mn_young_t;
-#endif
-
-/* Wait for the host's page in a way that a signal can end, where the kernel knows how. */
-#ifdef KEEL_HAVE_FOLL_INTERRUPTIBLE
-#define KEEL_FOLL_INTERRUPTIBLE	FOLL_INTERRUPTIBLE
-#else
-#define KEEL_FOLL_INTERRUPTIBLE	0
-#endif
 
 /* In the kernel's eyes this member of struct kvm_run bears a warning: user space writes it at any time. */
 #ifdef KEEL_HAVE_IMMEDIATE_EXIT_UNSAFE
@@ -44,15 +28,6 @@ typedef int keel_mn_young_t;
 #else
 #define keel_longmode	longmode
 #endif
-
-static inline void keel_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
-{
-#ifdef KEEL_HAVE_VM_FLAGS_SET
-	vm_flags_set(vma, flags);
-#else
-	vma->vm_flags |= flags;
-#endif
-}
 
 /* vmemdup_user() for what stays: charged to the launcher's memory cgroup, which no kernel's own does. kvfree() it. */
 static inline void *keel_vmemdup_user_account(const void __user *src, size_t n, size_t size)
@@ -85,15 +60,6 @@ static inline void keel_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restar
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = fn;
-#endif
-}
-
-static inline int keel_timer_delete_sync(struct timer_list *timer)
-{
-#ifdef KEEL_HAVE_TIMER_DELETE
-	return timer_delete_sync(timer);
-#else
-	return del_timer_sync(timer);
 #endif
 }
 
