@@ -7,13 +7,13 @@
 #define KEEL_VM_H
 
 #include "shim/shim.h"
+#include <keel/code.h>
 #include <keel/types.h>
 #include <keel/memory.h>
 #include <asm/processor-flags.h>
 
 #define EFER_LMA	BIT(10)
 #define EFER_NX		BIT(11)
-#define EMU_MAX_INSN	15
 
 #define RG_RIP		0u
 #define RG_RFLAGS	0u
@@ -41,18 +41,6 @@ struct vcpu_regs {
 	u32 valid;
 };
 
-#define CODE_PAGES	4
-#define CODE_LEVELS	4
-
-struct code_page {
-	u64 page;
-	u64 cr3, cr4, efer;
-	u64 generation;
-	unsigned long code;
-	unsigned long entry[CODE_LEVELS];
-	u64 value[CODE_LEVELS];
-};
-
 struct vm {
 	struct mm_struct *mm;
 	struct memory mem;
@@ -68,10 +56,7 @@ struct vcpu {
 	u32 pkru;
 	struct memslot *last_slot_hint;
 	u64 last_slot_generation;
-	struct {
-		u64 low, high;
-		struct code_page page[CODE_PAGES];
-	} code;
+	struct vcpu_code code;
 };
 
 static inline void vcpu_need(struct vcpu *vcpu, u32 groups)

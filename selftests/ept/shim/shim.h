@@ -31,6 +31,8 @@ typedef int64_t s64;
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define noinline		__attribute__((noinline))
+#undef __aligned
+#define __aligned(n)		__attribute__((aligned(n)))
 #undef __always_inline
 #define __always_inline		inline __attribute__((always_inline))
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
