@@ -195,26 +195,6 @@ void keel_bus_destroy(struct bus *bus)
 	     (e)-- > (ranges)->entry && (e)->max_last >= (addr);) \
 		if ((e)->last < (addr)) { } else
 
-bool keel_bus_claims(struct bus *bus, gpa_t addr)
-{
-	const struct bus_range *ranges;
-	const struct bus_entry *e;
-	bool found = false;
-
-	preempt_disable_notrace();
-	ranges = rcu_dereference_sched(bus->ranges);
-	if (ranges) {
-		bus_for_each_match(ranges, e, addr) {
-			if (READ_ONCE(e->dev)) {
-				found = true;
-				break;
-			}
-		}
-	}
-	preempt_enable_notrace();
-	return found;
-}
-
 struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generation)
 {
 	const struct bus_range *ranges;

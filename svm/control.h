@@ -37,9 +37,6 @@
 /* EXITINFO1 of a MOV to or from CR with decode assists */
 #define CR_VALID		BIT_ULL(63)
 
-#define SVM_DR6_FIXED		0xffff0ff0ull
-#define SVM_DR7_FIXED		0x400ull
-
 /**
  * enum svm_rare - why an entry or exit leaves the straight path
  * @RARE_INJECTED: an event was handed over for this entry
@@ -115,11 +112,6 @@ static inline void vmcb_changed(struct vmcb *vmcb, u32 parts)
 	vmcb->control.clean &= ~parts;
 }
 
-static inline bool vmcb_intercepts(const struct vmcb *vmcb, unsigned int bit)
-{
-	return vmcb->control.intercepts[bit / 32] & BIT(bit % 32);
-}
-
 static inline void vmcb_intercept(struct vmcb *vmcb, unsigned int bit)
 {
 	vmcb->control.intercepts[bit / 32] |= BIT(bit % 32);
@@ -188,7 +180,6 @@ void svm_intercepts_changed(struct vcpu *vcpu);
 void svm_cr_intercepts(struct svm_vcpu *svm);
 
 /* cpu.c: per-CPU state */
-struct svm_cpu;
 int svm_cpus_create(void);
 void svm_cpus_destroy(void);
 bool svm_cpu_busy(void);

@@ -130,7 +130,6 @@ struct vmx_violation {
  */
 _Bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct vmx_violation *v);
 
-struct vmx_vcpu;
 /* explain.c: what vmx_check() has to know of the current VMCS and of this CPU. Preemption off. */
 void vmx_snapshot_take(struct vmx_snapshot *s);
 void vmx_check_this_cpu(struct vmx_check_env *env);

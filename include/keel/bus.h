@@ -54,8 +54,6 @@ void keel_bus_unregister(struct bus *bus, struct bus_device *dev);
 /* Does not wait: the caller keeps @dev for an RCU grace period. May sleep. */
 void keel_bus_remove(struct bus *bus, struct bus_device *dev);
 void keel_bus_destroy(struct bus *bus);
-/* Does a device claim the address at all? Lockless; interrupts may be off. */
-bool keel_bus_claims(struct bus *bus, gpa_t addr);
 /*
  * The device that is asked first about a write to @addr, if its any_data is set and it begins there, else NULL. The answer holds as
  * long as bus.generation is what was put into @generation. Preemption off.

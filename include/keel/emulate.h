@@ -391,12 +391,6 @@ int emu_linear(struct emu *e, unsigned int seg, u64 ea, unsigned int size, unsig
 /* emu_address() - effective address of the decoded memory operand (before the segment) */
 u64 emu_address(const struct emu *e);
 
-/* emu_insn_length() - bytes of the decoded instruction, to skip an intercepted one */
-static inline unsigned int emu_insn_length(const struct emu *e)
-{
-	return e->insn.length;
-}
-
 /* emu_forget() - drop a half-done instruction (registers were set from outside, reset, ...) */
 static inline void emu_forget(struct emu *e)
 {

@@ -49,7 +49,6 @@ struct io_exit {
 #define FAULT_READ	BIT(0)
 #define FAULT_WRITE	BIT(1)
 #define FAULT_FETCH	BIT(2)
-#define FAULT_USER	BIT(3)	/* shadow paging: CPL 3 access */
 #define FAULT_PRESENT	BIT(4)	/* an entry was there but forbade the access */
 #define FAULT_TABLE	BIT(5)	/* while the CPU walked the guest's own page tables */
 #define FAULT_RESERVED	BIT(6)	/* reserved bits set in a second-level entry */

@@ -10,8 +10,6 @@
 
 struct vendor_ops;
 struct eventfd_ctx;
-struct hrtimer;
-struct kvm_xsave;
 struct kvm_fpu;
 
 /* ---- virtualization on this machine (host/enable.c) -------------------------------------------------------------- */
@@ -92,7 +90,7 @@ void keel_host_note_guest_ran(void);		/* after exit: VMSCAPE and L1D hints to th
 /* A machine check ended the guest: let the kernel's handler see it, as one of user mode. Interrupts off. */
 void keel_host_machine_check(void);
 
-/* ---- shims for what changed between kernels (host/compat.h does the rest) ------------------------------------------------- */
+/* ---- shims for what changed between kernels (keel/compat.h does the rest) ------------------------------------------------- */
 
 void keel_host_eventfd_signal(struct eventfd_ctx *ctx);
 bool keel_host_pfn_is_ram(u64 pfn);

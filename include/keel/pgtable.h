@@ -12,7 +12,6 @@
 #define PTE_READ	BIT(0)
 #define PTE_WRITE	BIT(1)
 #define PTE_EXEC	BIT(2)
-#define PTE_USER	BIT(3)
 
 enum pte_memtype { PTE_MEM_WB, PTE_MEM_UC };
 

@@ -22,7 +22,6 @@ struct irqchip;
 struct memslot;
 struct bus;
 
-#define KEEL_INVALID_HPA	(~(hpa_t)0)
 #define KEEL_INVALID_GPA	(~(gpa_t)0)
 
 /* What KVM_CHECK_EXTENSION announces for NR_VCPUS / MAX_VCPUS / MAX_VCPU_ID / NR_MEMSLOTS. */

@@ -250,7 +250,6 @@ struct vcpu_msrs {
 	u64 tsc_aux;
 	u64 misc_enable;
 	u64 spec_ctrl;
-	u64 virt_spec_ctrl;
 	u64 arch_capabilities;
 	u64 platform_info;
 	u64 misc_features;
@@ -262,11 +261,8 @@ struct vcpu_msrs {
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[11];
 	u64 mtrr_var[16];
-	u64 feat_ctl;
-	u64 smbase;
 	u64 hwcr;
 	u64 de_cfg;
-	u64 poll_control;
 };
 
 /* kvmclock, steal time and other shared pages of one vCPU (core/clock.c, core/pv.c) */

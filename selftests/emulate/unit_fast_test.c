@@ -204,7 +204,7 @@ static void test_skip_length(void)
 		machine_init(&m, r->mode);
 		ASSERT_EQ(machine_decode(&m, r->bytes, 15), EMU_CONTINUE);
 		CHECK_EQ(name, r->op, m.emu.insn.row.op);
-		CHECK_EQ(name, r->want, emu_insn_length(&m.emu));
+		CHECK_EQ(name, r->want, m.emu.insn.length);
 	}
 }
 
