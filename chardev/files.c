@@ -32,12 +32,10 @@
 #define PIO_PAGE	KVM_PIO_PAGE_OFFSET
 #define COALESCED_PAGE	2
 
-/* A dead VM answers nothing but why it died. */
-static int check_owner(const struct vm *vm, unsigned int cmd)
+/* A VM serves the process image that made it. */
+static int check_owner(const struct vm *vm)
 {
-	if (unlikely(vm->mm != current->mm))
-		return -EIO;
-	return unlikely(READ_ONCE(vm->dead)) && cmd != KEEL_GET_LAST_ERROR ? -EIO : 0;
+	return unlikely(vm->mm != current->mm) ? -EIO : 0;
 }
 
 /* ---- vCPU ---- */
@@ -46,7 +44,7 @@ static noinline long vcpu_other_ioctl(struct vcpu *vcpu, unsigned int cmd, unsig
 {
 	long ret;
 
-	if (check_owner(vcpu->vm, cmd))
+	if (check_owner(vcpu->vm))
 		return -EIO;
 	if (_IOC_TYPE(cmd) != KVMIO && _IOC_TYPE(cmd) != KEELIO)
 		return -EINVAL;
@@ -57,7 +55,7 @@ static noinline long vcpu_other_ioctl(struct vcpu *vcpu, unsigned int cmd, unsig
 	return ret;
 }
 
-/* KVM_RUN first and by itself; keel_vcpu_run() looks whether the VM is dead. */
+/* KVM_RUN first and by itself. */
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vcpu *vcpu = file->private_data;
@@ -101,7 +99,7 @@ static long vcpu_compat_ioctl(struct file *file, unsigned int cmd, unsigned long
 	struct vcpu *vcpu = file->private_data;
 
 	if (cmd == KVM_SET_SIGNAL_MASK && arg)
-		return check_owner(vcpu->vm, cmd) ?: vcpu_compat_signal_mask(vcpu, arg);
+		return check_owner(vcpu->vm) ?: vcpu_compat_signal_mask(vcpu, arg);
 	return vcpu_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
 }
 #endif
@@ -194,7 +192,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vm *vm = file->private_data;
 
-	if (unlikely(check_owner(vm, cmd)))
+	if (unlikely(check_owner(vm)))
 		return -EIO;
 	return vm_dispatch(vm, cmd, arg);
 }
@@ -277,7 +275,7 @@ static long vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long a
 {
 	struct vm *vm = file->private_data;
 
-	if (check_owner(vm, cmd))
+	if (check_owner(vm))
 		return -EIO;
 	switch (cmd) {
 	case KVM_GET_DIRTY_LOG:

@@ -79,8 +79,6 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 /* Serve all requests but REQ_EVENT. Return rule of exit.h. */
 static int drain_requests(struct vcpu *vcpu)
 {
-	if (vcpu_test_request(vcpu, REQ_DEAD))
-		return -EIO;
 	if (take_request(vcpu, REQ_TRIPLE_FAULT))
 		return exit_shutdown(vcpu);
 	drain_quiet_requests(vcpu);
@@ -348,8 +346,6 @@ static int check_run(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 	int ret;
 
-	if (READ_ONCE(vcpu->vm->dead))
-		return -EIO;
 	if (unlikely(READ_ONCE(run->kvm_valid_regs) & ~KVM_SYNC_X86_VALID_FIELDS))
 		return -EINVAL;
 	if (unlikely(READ_ONCE(run->kvm_dirty_regs))) {

@@ -131,14 +131,6 @@ void keel_vm_put(struct vm *vm)
 		vm_destroy(vm);
 }
 
-void keel_vm_kill(struct vm *vm, const char *why)
-{
-	if (!READ_ONCE(vm->dead))
-		keel_explain(vm, -1, "ended: %s", why);
-	WRITE_ONCE(vm->dead, true);
-	keel_vm_request(vm, REQ_DEAD, 0);
-}
-
 struct vcpu *keel_vm_vcpu(struct vm *vm, unsigned int index)
 {
 	/* pairs with the release in keel_vcpu_create() */

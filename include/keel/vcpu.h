@@ -152,7 +152,6 @@ enum vcpu_request {
 	REQ_CLOCK,		/* write the pvclock page */
 	REQ_STEAL,		/* write the steal time record */
 	REQ_TRIPLE_FAULT,	/* KVM_EXIT_SHUTDOWN */
-	REQ_DEAD,		/* VM ended: -EIO */
 	REQ_SCAN_IOAPIC,	/* EOI-exit set changed (irqchip) */
 	REQ_INTERCEPTS,		/* debug or disable-exits settings changed */
 	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->eoi_vector */

@@ -59,7 +59,6 @@ struct vm_clock {
 struct vm {
 	refcount_t refs;
 	struct mm_struct *mm;		/* the creator's; ioctls from another mm get -EIO */
-	bool dead;			/* an internal check failed: every ioctl gets -EIO. Set once, read locklessly. */
 
 	struct mutex lock;		/* creation of vCPUs and irqchip, one-time settings below */
 	struct xarray vcpus;		/* index (0..nr_vcpus-1) -> struct vcpu; insert-only until destruction */
@@ -134,9 +133,6 @@ static inline enum irqchip_mode vm_irq_mode(const struct vm *vm)
 __printf(3, 4) void keel_explain(struct vm *vm, int vcpu_id, const char *fmt, ...);
 struct keel_last_error;
 void keel_last_error(struct vm *vm, struct keel_last_error *out);
-
-/* End this VM: kick every vCPU out with -EIO. For failed internal checks. Any context. */
-void keel_vm_kill(struct vm *vm, const char *why);
 
 /* vCPU by index or by vcpu_id (the APIC id at reset), NULL if absent. Lockless. */
 struct vcpu *keel_vm_vcpu(struct vm *vm, unsigned int index);

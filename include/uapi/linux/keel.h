@@ -27,7 +27,7 @@ struct keel_last_error {
 	char text[KEEL_ERROR_TEXT];
 };
 
-/* On a VM or vCPU descriptor, also of a VM that is dead (all other ioctls fail with EIO). */
+/* On a VM or vCPU descriptor. */
 #define KEEL_GET_LAST_ERROR	_IOR(KEELIO, 0x00, struct keel_last_error)
 
 #endif
