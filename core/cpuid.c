@@ -2,8 +2,8 @@
 /*
  * CPUID: what a running guest is answered.
  *
- * The launcher's leaves are kept in its order. A few bits follow the machine's state (OSXSAVE, OSPKE, APIC, XSAVE sizes); they are written
- * to the leaves when that state changes, so that the guest's CPUID is a look-up.
+ * The launcher's leaves are kept in its order. A few bits follow the machine's state (OSXSAVE, OSPKE, APIC, XSAVE sizes); they
+ * are written to the leaves when that state changes, so that the guest's CPUID is a look-up.
  */
 #include <linux/bits.h>
 #include <linux/kernel.h>

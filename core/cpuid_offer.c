@@ -2,8 +2,9 @@
 /*
  * CPUID: what guests may be offered.
  *
- * Policy is an allow-list: a feature reaches a guest only if its bit stands in a row below, the CPU has it, the host kernel uses it
- * (or it needs no kernel), and the backend does not object. It is computed once at load, with what else of the host's CPUID does not change.
+ * Policy is an allow-list: a feature reaches a guest only if its bit stands in a row below, the CPU has it, the host kernel
+ * uses it (or it needs no kernel), and the backend does not object. It is computed once at load, with what else of the host's
+ * CPUID does not change.
  */
 #include <linux/align.h>
 #include <linux/bits.h>

@@ -2,8 +2,8 @@
 /*
  * CPUID: KVM_SET_CPUID, and what follows from a guest's leaves.
  *
- * The launcher chooses among what is offered, or beyond it at its own risk: isolation never depends on CPUID, since what a guest may
- * set in control registers and MSRs is masked by what the host offers as well.
+ * The launcher chooses among what is offered, or beyond it at its own risk: isolation never depends on CPUID, since what a
+ * guest may set in control registers and MSRs is masked by what the host offers as well.
  */
 #include <linux/bits.h>
 #include <linux/errno.h>

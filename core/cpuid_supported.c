@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPUID: KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID, what guests may be offered (cpuid_offer.c) as a list of leaves. What describes
- * the CPU without being a feature, as names and caches, is the host's.
+ * CPUID: KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID, what guests may be offered (cpuid_offer.c) as a list of leaves.
+ * What describes the CPU without being a feature, as names and caches, is the host's.
  */
 #include <linux/bits.h>
 #include <linux/errno.h>

@@ -2,8 +2,8 @@
 /*
  * Reading and writing the MSRs of a guest.
  *
- * What the launcher's filter lets through is looked up in the table (msr_table.c). An MSR without a row is the backend's or unknown; an
- * unknown one is #GP to the guest and "not settable" to the launcher.
+ * What the launcher's filter lets through is looked up in the table (msr_table.c). An MSR without a row is the backend's or
+ * unknown; an unknown one is #GP to the guest and "not settable" to the launcher.
  *
  * keel_msr_get_fast() and keel_msr_set_fast() serve the few that guests use all the time from the inner loop.
  */

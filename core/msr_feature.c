@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The MSRs that say what a CPU is and that turn its features on: identity, speculation, and what a launcher may ask of the host before
- * it makes a vCPU (system-wide KVM_GET_MSRS).
+ * The MSRs that say what a CPU is and that turn its features on: identity, speculation, and what a launcher may ask of the
+ * host before it makes a vCPU (system-wide KVM_GET_MSRS).
  */
 #include <linux/bits.h>
-#include <linux/errno.h>
-#include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <keel/host.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
-#include <keel/vendor.h>
 #include "msr.h"
 
 /* ---- speculation ---- */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The MSRs of machine check: banks of plain storage, as many as the launcher asks for (KVM_X86_SETUP_MCE), allocated at the first write.
+ * The MSRs of machine check: banks of plain storage, as many as the launcher asks for (KVM_X86_SETUP_MCE), allocated at the
+ * first write.
  */
 #include <linux/bits.h>
+#include <linux/errno.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <asm/mce.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The MSRs that give memory its type: PAT and MTRRs. Values are checked as a CPU checks them. The MTRRs of a guest type no memory.
+ * The MSRs that give memory its type: PAT and MTRRs. Values are checked as a CPU checks them. The MTRRs of a guest type no
+ * memory.
  */
 #include <linux/bits.h>
 #include <linux/kernel.h>

@@ -2,9 +2,9 @@
 /*
  * Which MSRs a guest has: one table of rows, each with the CPUID feature that brings it and what reads and writes it.
  *
- * Most rows are plain storage with a mask of the bits that may be set; those are served here, and those whose work is another file's
- * of core/ or irqchip/. msr_memtype.c, msr_mce.c and msr_feature.c have the rest. No MSR here reaches the host's, but for the barriers
- * that a guest may issue.
+ * Most rows are plain storage with a mask of the bits that may be set; those are served here, and those whose work is another
+ * file's of core/ or irqchip/. msr_memtype.c, msr_mce.c and msr_feature.c have the rest. No MSR here reaches the host's, but
+ * for the barriers that a guest may issue.
  */
 #include <linux/bits.h>
 #include <linux/errno.h>
@@ -244,7 +244,8 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_EBL_CR_POWERON), READ_ZERO },
 	{ ONE(MSR_IA32_TSC_ADJUST), .flags = ROW_LIST, .needs = GUEST_HAS_TSC_ADJUST, .get = get_stored, .set = set_tsc_adjust,
 	  AT(tsc.adjust) },
-	{ ONE(MSR_IA32_SPEC_CTRL), .flags = ROW_LIST, .needs = GUEST_HAS_SPEC_CTRL, .get = msr_get_spec_ctrl, .set = msr_set_spec_ctrl },
+	{ ONE(MSR_IA32_SPEC_CTRL), .flags = ROW_LIST, .needs = GUEST_HAS_SPEC_CTRL,
+	  .get = msr_get_spec_ctrl, .set = msr_set_spec_ctrl },
 	{ ONE(MSR_IA32_PRED_CMD), .flags = ROW_WRITE_ONLY, .needs = GUEST_HAS_IBPB, .get = get_zero, .set = msr_set_pred_cmd },
 	{ ONE(MSR_IA32_UCODE_WRITE), .get = get_zero, .set = set_ignored },
 	{ ONE(MSR_IA32_UCODE_REV), .flags = ROW_LIST | ROW_GUEST_DROP, STORED(msrs.ucode_rev), .mask = ANY },
@@ -254,7 +255,8 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_MTRRcap), .get = get_constant, .mask = MTRR_CAP },
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), .flags = ROW_LIST | ROW_HOST_SET, .needs = GUEST_HAS_ARCH_CAPS,
 	  STORED(msrs.arch_capabilities), .mask = ANY },
-	{ ONE(MSR_MISC_FEATURES_ENABLES), .flags = ROW_LIST, .get = get_stored, .set = msr_set_misc_features, AT(msrs.misc_features) },
+	{ ONE(MSR_MISC_FEATURES_ENABLES), .flags = ROW_LIST, .get = get_stored,
+	  .set = msr_set_misc_features, AT(msrs.misc_features) },
 	{ ONE(MSR_IA32_SYSENTER_CS), .flags = ROW_LIST, GROUP(RG_SYSCALL, regs.sysenter_cs), .mask = ANY },
 	{ ONE(MSR_IA32_SYSENTER_ESP), .flags = ROW_LIST, .get = get_group, .set = set_address, .group = RG_SYSCALL,
 	  AT(regs.sysenter_esp), .mask = ANY },
@@ -274,7 +276,8 @@ static const struct msr_row rows[] = {
 	  .set = msr_set_mtrr_var, AT(msrs.mtrr_var), .mask = ANY },
 	{ RANGE(MSR_MTRRfix64K_00000, MSR_MTRRfix4K_F8000), .needs = GUEST_HAS_MTRR, .get = msr_get_mtrr_fixed,
 	  .set = msr_set_mtrr_fixed },
-	{ ONE(MSR_IA32_CR_PAT), .flags = ROW_LIST, .get = get_group, .set = msr_set_pat, .group = RG_PAT, AT(regs.pat), .mask = ANY },
+	{ ONE(MSR_IA32_CR_PAT), .flags = ROW_LIST, .get = get_group, .set = msr_set_pat,
+	  .group = RG_PAT, AT(regs.pat), .mask = ANY },
 	{ ONE(MSR_MTRRdefType), .needs = GUEST_HAS_MTRR, .get = get_stored, .set = msr_set_mtrr_type, AT(msrs.mtrr_def_type) },
 	{ RANGE(MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 4 * MCE_BANKS_MAX - 1), .get = msr_get_mce_bank, .set = msr_set_mce_bank },
 	/* energy: some guests read these without asking CPUID */
