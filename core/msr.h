@@ -13,7 +13,7 @@
 
 struct msr_row;
 
-/* Readers and writers. Loaded, may sleep. Return: 0, MSR_INVALID, MSR_UNKNOWN or negative errno; nothing has changed unless 0. */
+/* Readers and writers. Loaded, may sleep. Return: 0, MSR_INVALID, MSR_UNKNOWN or negative errno. */
 typedef int (msr_get_fn)(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val);
 typedef int (msr_set_fn)(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from);
 
