@@ -37,7 +37,7 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	/* the guest's own values, before the launcher's take their place in hardware */
 	vcpu_need(vcpu, RG_DR | RG_RFLAGS | RG_RIP | RG_SEG);
 	vcpu->guest_debug = control & KVM_GUESTDBG_ENABLE ? control : 0;
-	if (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP) {
+	if (vcpu_launcher_breakpoints(vcpu)) {
 		for (i = 0; i < ARRAY_SIZE(vcpu->debug_dr); i++)
 			vcpu->debug_dr[i] = dbg->arch.debugreg[i];
 		/* the upper half must be zero, and access to debug registers stays the guest's */
@@ -52,4 +52,15 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	vcpu_request(vcpu, REQ_EVENT);
 	keel_vendor->intercepts_changed(vcpu);
 	return 0;
+}
+
+void keel_dr_load(const struct vcpu *vcpu)
+{
+	const u64 *dr = vcpu_launcher_breakpoints(vcpu) ? vcpu->debug_dr : vcpu->regs.dr;
+
+	set_debugreg(0, 7);
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
 }

@@ -14,20 +14,8 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include "insn.h"
 #include "io.h"
-
-/* A leaf that is not in the guest's table. */
-static noinline void cpuid_unlisted(struct vcpu *vcpu)
-{
-	u64 *gpr = vcpu->regs.gpr;
-	u32 a, b, c, d;
-
-	keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX], &a, &b, &c, &d);
-	gpr[GPR_RAX] = a;
-	gpr[GPR_RBX] = b;
-	gpr[GPR_RCX] = c;
-	gpr[GPR_RDX] = d;
-}
 
 enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len)
 {
@@ -46,7 +34,7 @@ enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len)
 		gpr[GPR_RCX] = e->ecx;
 		gpr[GPR_RDX] = e->edx;
 	} else {
-		cpuid_unlisted(vcpu);
+		keel_insn_cpuid(vcpu);
 	}
 	vcpu_advance(vcpu, len);
 	return EXIT_AGAIN;

@@ -482,7 +482,7 @@ static int insn_rdtsc(struct vcpu *vcpu, bool with_aux)
 	return EMU_CONTINUE;
 }
 
-static int insn_cpuid(struct vcpu *vcpu)
+void keel_insn_cpuid(struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
 	u32 a, b, c, d;
@@ -492,7 +492,6 @@ static int insn_cpuid(struct vcpu *vcpu)
 	gpr[GPR_RBX] = b;
 	gpr[GPR_RCX] = c;
 	gpr[GPR_RDX] = d;
-	return EMU_CONTINUE;
 }
 
 static int insn_system(struct emu *e, enum emu_op op)
@@ -502,7 +501,8 @@ static int insn_system(struct emu *e, enum emu_op op)
 
 	switch (op) {
 	case EMU_OP_CPUID:
-		return insn_cpuid(vcpu);
+		keel_insn_cpuid(vcpu);
+		return EMU_CONTINUE;
 	case EMU_OP_HLT:
 		vcpu->mp_state = vcpu->lapic ? KVM_MP_STATE_HALTED : vcpu->mp_state;
 		return vcpu->lapic ? EMU_CONTINUE : EMU_FAILED;

@@ -12,5 +12,7 @@ void keel_insn_init(struct vcpu *vcpu);
 enum emu_mode keel_insn_mode(struct vcpu *vcpu);
 /* Emulate (again) the instruction in vcpu->emu; @decoded if emu.insn is still valid. Return rule of exit.h. */
 int keel_insn_run(struct vcpu *vcpu);
+/* CPUID, for any leaf. */
+void keel_insn_cpuid(struct vcpu *vcpu);
 
 #endif

@@ -133,38 +133,33 @@ int keel_irqchip_split(struct vm *vm, u32 nr_pins)
 	return 0;
 }
 
-int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip)
+static int chip_missing(const struct vm *vm, u32 id)
 {
 	if (vm_irq_mode(vm) != IRQCHIP_KERNEL)
 		return -ENXIO;
-	switch (chip->chip_id) {
-	case KVM_IRQCHIP_PIC_MASTER:
-	case KVM_IRQCHIP_PIC_SLAVE:
-		pic_get(vm->irq, chip->chip_id, &chip->chip.pic);
-		return 0;
-	case KVM_IRQCHIP_IOAPIC:
+	return id <= KVM_IRQCHIP_IOAPIC ? 0 : -EINVAL;
+}
+
+int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip)
+{
+	int ret = chip_missing(vm, chip->chip_id);
+
+	if (!ret && chip->chip_id == KVM_IRQCHIP_IOAPIC)
 		ioapic_get(vm->irq, &chip->chip.ioapic);
-		return 0;
-	default:
-		return -EINVAL;
-	}
+	else if (!ret)
+		pic_get(vm->irq, chip->chip_id, &chip->chip.pic);
+	return ret;
 }
 
 int keel_irqchip_set(struct vm *vm, const struct kvm_irqchip *chip)
 {
-	if (vm_irq_mode(vm) != IRQCHIP_KERNEL)
-		return -ENXIO;
-	switch (chip->chip_id) {
-	case KVM_IRQCHIP_PIC_MASTER:
-	case KVM_IRQCHIP_PIC_SLAVE:
-		pic_set(vm->irq, chip->chip_id, &chip->chip.pic);
-		return 0;
-	case KVM_IRQCHIP_IOAPIC:
+	int ret = chip_missing(vm, chip->chip_id);
+
+	if (!ret && chip->chip_id == KVM_IRQCHIP_IOAPIC)
 		ioapic_set(vm->irq, &chip->chip.ioapic);
-		return 0;
-	default:
-		return -EINVAL;
-	}
+	else if (!ret)
+		pic_set(vm->irq, chip->chip_id, &chip->chip.pic);
+	return ret;
 }
 
 int keel_irq_module_init(void)

@@ -198,12 +198,7 @@ void lapic_write_reg(struct lapic *apic, u32 offset, u32 val)
 	case APIC_TASKPRI:
 		vcpu_dirty(apic->vcpu, RG_TPR);
 		return lapic_set_tpr(apic, val);
-	case APIC_LVTT:
-	case APIC_LVTTHMR:
-	case APIC_LVTPC:
-	case APIC_LVT0:
-	case APIC_LVT1:
-	case APIC_LVTERR:
+	case APIC_LVTT ... APIC_LVTERR:
 		return write_lvt(apic, offset, val);
 	case APIC_SPIV:
 		return write_spiv(apic, val);
@@ -465,12 +460,7 @@ static u32 saved_mask(u32 offset)
 		return ~(u32)APIC_ICR_BUSY;
 	case APIC_TDCR:
 		return 0xb;
-	case APIC_LVTT:
-	case APIC_LVTTHMR:
-	case APIC_LVTPC:
-	case APIC_LVT0:
-	case APIC_LVT1:
-	case APIC_LVTERR:
+	case APIC_LVTT ... APIC_LVTERR:
 		return lvt_mask(offset);
 	default:
 		return readable & REG_BIT(offset) ? ~0u : 0;

@@ -12,54 +12,26 @@
 
 #define X2APIC_MSR(offset) (APIC_BASE_MSR + ((offset) >> 4))
 
-/* Bits of each writable register that must be zero (SDM "x2APIC Register Address Space"). */
-static u64 reserved_bits(u32 offset)
+/* Registers that are there to be written, and the bits that they take (SDM "x2APIC Register Address Space"). */
+static __always_inline bool may_write(u32 offset, u64 val)
 {
 	switch (offset) {
 	case APIC_TASKPRI:
 	case APIC_SELF_IPI:
-		return ~0xffull;
+		return !(val & ~0xffull);
 	case APIC_EOI:
 	case APIC_ESR:
-		return ~0ull;
+		return !val;
 	case APIC_SPIV:
-		return ~0x3ffull;
+		return !(val & ~0x3ffull);
 	case APIC_ICR:
-		return 0xfff33000ull & ~(u64)APIC_ICR_BUSY;
+		return !(val & 0xfff33000ull & ~(u64)APIC_ICR_BUSY);
 	case APIC_TDCR:
-		return ~0xbull;
-	case APIC_LVTT:
-	case APIC_LVTTHMR:
-	case APIC_LVTPC:
-	case APIC_LVT0:
-	case APIC_LVT1:
-	case APIC_LVTERR:
-		return ~0x7ffffull;
+		return !(val & ~0xbull);
+	case APIC_LVTT ... APIC_LVTERR:
+		return !(val & ~0x7ffffull);
 	case APIC_TMICT:
-		return ~0xffffffffull;
-	default:
-		return 0;
-	}
-}
-
-static bool is_writable(u32 offset)
-{
-	switch (offset) {
-	case APIC_TASKPRI:
-	case APIC_EOI:
-	case APIC_SPIV:
-	case APIC_ESR:
-	case APIC_ICR:
-	case APIC_LVTT:
-	case APIC_LVTTHMR:
-	case APIC_LVTPC:
-	case APIC_LVT0:
-	case APIC_LVT1:
-	case APIC_LVTERR:
-	case APIC_TMICT:
-	case APIC_TDCR:
-	case APIC_SELF_IPI:
-		return true;
+		return !(val & ~0xffffffffull);
 	default:
 		return false;
 	}
@@ -80,7 +52,7 @@ static bool is_readable(u32 offset)
 	case APIC_SELF_IPI:
 		return false;
 	default:
-		return is_writable(offset);
+		return may_write(offset, 0);
 	}
 }
 
@@ -108,12 +80,12 @@ int keel_lapic_msr_set(struct vcpu *vcpu, u32 msr, u64 val)
 		lapic_write_reg(apic, APIC_EOI, 0);
 		return 0;
 	}
-	if (msr == X2APIC_MSR(APIC_ICR) && !(val & reserved_bits(APIC_ICR))) {
+	if (msr == X2APIC_MSR(APIC_ICR) && may_write(APIC_ICR, val)) {
 		lapic_set_reg(apic, APIC_ICR2, val >> 32);
 		lapic_write_reg(apic, APIC_ICR, val);
 		return 0;
 	}
-	if (!is_writable(offset) || (val & reserved_bits(offset)))
+	if (!may_write(offset, val))
 		return 1;
 	if (offset == APIC_SELF_IPI)
 		ipi_send(apic, APIC_DEST_SELF | (u32)val, 0);

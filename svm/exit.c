@@ -194,7 +194,7 @@ static enum exit_verdict fast_dr(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = &svm->vcpu;
 
-	if (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP)
+	if (vcpu_launcher_breakpoints(vcpu))
 		return EXIT_SLOW;
 	svm->dr_open = true;
 	vcpu_need(vcpu, RG_DR);

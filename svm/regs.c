@@ -176,11 +176,6 @@ static void write_tsc(struct svm_vcpu *svm)
 
 /* ---- debug registers ---- */
 
-static bool launcher_breakpoints(const struct svm_vcpu *svm)
-{
-	return svm->vcpu.guest_debug & KVM_GUESTDBG_USE_HW_BP;
-}
-
 /*
  * svm_dr_changed() - debug registers, or who owns them, changed: bring VMCB and intercepts in line
  *
@@ -191,7 +186,7 @@ void svm_dr_changed(struct svm_vcpu *svm)
 {
 	const struct vcpu_regs *r = &svm->vcpu.regs;
 	struct vmcb *vmcb = svm->vmcb;
-	bool launcher = launcher_breakpoints(svm);
+	bool launcher = vcpu_launcher_breakpoints(&svm->vcpu);
 	u64 dr7 = launcher ? svm->vcpu.debug_dr7 : r->dr7;
 	bool open = svm->dr_open && !launcher;
 
@@ -207,24 +202,12 @@ void svm_dr_changed(struct svm_vcpu *svm)
 		svm->rare &= ~RARE_DR;
 }
 
-/* Guest values, or the launcher's, to DR0-3. Interrupts off, right before the entry. */
-void svm_dr_load(struct svm_vcpu *svm)
-{
-	const u64 *dr = launcher_breakpoints(svm) ? svm->vcpu.debug_dr : svm->vcpu.regs.dr;
-
-	set_debugreg(0, 7);
-	set_debugreg(dr[0], 0);
-	set_debugreg(dr[1], 1);
-	set_debugreg(dr[2], 2);
-	set_debugreg(dr[3], 3);
-}
-
 /* Keep the guest's, right after the exit. The host's own come back in core/run.c; no breakpoint is enabled until then. */
 void svm_dr_save(struct svm_vcpu *svm)
 {
 	u64 *dr = svm->vcpu.regs.dr;
 
-	if (launcher_breakpoints(svm))
+	if (vcpu_launcher_breakpoints(&svm->vcpu))
 		return;
 	get_debugreg(dr[0], 0);
 	get_debugreg(dr[1], 1);
@@ -237,7 +220,7 @@ static void fetch_debug(struct svm_vcpu *svm)
 	struct vcpu_regs *r = &svm->vcpu.regs;
 
 	r->dr6 = svm->vmcb->save.dr6;
-	if (!launcher_breakpoints(svm))
+	if (!vcpu_launcher_breakpoints(&svm->vcpu))
 		r->dr7 = svm->vmcb->save.dr7;
 }
 

@@ -116,7 +116,7 @@ void svm_vcpu_put(struct vcpu *vcpu)
 static void enter_rare(struct svm_vcpu *svm)
 {
 	if (svm->rare & RARE_DR)
-		svm_dr_load(svm);
+		keel_dr_load(&svm->vcpu);
 	if (svm->rare & (RARE_INJECTED | RARE_TF))
 		svm_intr_before(svm);
 }

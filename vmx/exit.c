@@ -215,7 +215,7 @@ static enum exit_verdict fast_dr(struct vmx_vcpu *vmx)
 	struct vcpu *vcpu = &vmx->vcpu;
 
 	/* the exit comes before the check of DR7.GD */
-	if ((vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP) || (vmcs_readl(GUEST_DR7) & DR7_GD))
+	if (vcpu_launcher_breakpoints(vcpu) || (vmcs_readl(GUEST_DR7) & DR7_GD))
 		return EXIT_SLOW;
 	vcpu_need(vcpu, RG_DR);
 	vmx->dr_open = true;

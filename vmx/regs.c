@@ -241,11 +241,6 @@ static void write_tsc(const struct vmx_vcpu *vmx)
 
 /* ---- debug registers ---- */
 
-static bool launcher_breakpoints(const struct vmx_vcpu *vmx)
-{
-	return vmx->vcpu.guest_debug & KVM_GUESTDBG_USE_HW_BP;
-}
-
 /*
  * Debug registers, or who owns them, changed. Until the guest uses its debug registers, every access exits and DR0-3 and DR6 stay
  * the host's. From its first access to the next load they are switched at each entry; DR0-3 also while a breakpoint is enabled.
@@ -253,7 +248,7 @@ static bool launcher_breakpoints(const struct vmx_vcpu *vmx)
 static void write_debug(struct vmx_vcpu *vmx)
 {
 	const struct vcpu_regs *r = &vmx->vcpu.regs;
-	bool launcher = launcher_breakpoints(vmx);
+	bool launcher = vcpu_launcher_breakpoints(&vmx->vcpu);
 	u64 dr7 = launcher ? vmx->vcpu.debug_dr7 : r->dr7;
 	bool open = vmx->dr_open && !launcher;
 
@@ -268,25 +263,12 @@ static void write_debug(struct vmx_vcpu *vmx)
 		vmx->rare &= ~RARE_DR;
 }
 
-/* Guest values, or the launcher's, to DR0-3; the guest's DR6. Interrupts off, right before the entry. */
-void vmx_dr_load(struct vmx_vcpu *vmx)
-{
-	const u64 *dr = launcher_breakpoints(vmx) ? vmx->vcpu.debug_dr : vmx->vcpu.regs.dr;
-
-	set_debugreg(0, 7);
-	set_debugreg(dr[0], 0);
-	set_debugreg(dr[1], 1);
-	set_debugreg(dr[2], 2);
-	set_debugreg(dr[3], 3);
-	set_debugreg(vmx->vcpu.regs.dr6, 6);
-}
-
 /* Right after the exit; vcpu.c brings the host's own back. */
 void vmx_dr_save(struct vmx_vcpu *vmx)
 {
 	struct vcpu_regs *r = &vmx->vcpu.regs;
 
-	if (vmx->dr_open && !launcher_breakpoints(vmx)) {
+	if (vmx->dr_open && !vcpu_launcher_breakpoints(&vmx->vcpu)) {
 		get_debugreg(r->dr[0], 0);
 		get_debugreg(r->dr[1], 1);
 		get_debugreg(r->dr[2], 2);
@@ -299,7 +281,7 @@ void vmx_dr_save(struct vmx_vcpu *vmx)
 /* DR0-3 and DR6 are in vcpu_regs since the exit. */
 static void fetch_debug(struct vmx_vcpu *vmx)
 {
-	if (!launcher_breakpoints(vmx))
+	if (!vcpu_launcher_breakpoints(&vmx->vcpu))
 		vmx->vcpu.regs.dr7 = vmcs_readl(GUEST_DR7);
 }
 

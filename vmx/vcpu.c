@@ -337,8 +337,10 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 		vmx_controls_write(vmx);
 	if (vmx->rare & (RARE_FLUSH_EPT | RARE_FLUSH_VPID))
 		vmx_flush_now(vmx);
-	if (vmx->rare & RARE_DR)
-		vmx_dr_load(vmx);
+	if (vmx->rare & RARE_DR) {
+		keel_dr_load(&vmx->vcpu);
+		set_debugreg(vmx->vcpu.regs.dr6, 6);
+	}
 	if (vmx->rare & RARE_STEP)
 		vmx_step_begin(vmx);
 	if (vmx->rare & RARE_TIMER)

@@ -605,6 +605,14 @@ int keel_set_xcr(struct vcpu *vcpu, u32 index, u64 val);
 int keel_set_dr(struct vcpu *vcpu, unsigned int n, u64 val);
 u64 keel_get_dr(struct vcpu *vcpu, unsigned int n);
 
+static inline bool vcpu_launcher_breakpoints(const struct vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP;
+}
+
+/* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled (core/debug.c). Interrupts off, right before the entry. */
+void keel_dr_load(const struct vcpu *vcpu);
+
 /* ---- who wrote it (core/explain.c): an ioctl has written @groups; its name, NULL if the guest has run since or none did. ---- */
 void keel_origin_note(struct vcpu *vcpu, enum vcpu_ioctl by, u32 groups);
 void keel_origin_note_msr(struct vcpu *vcpu, u32 msr);

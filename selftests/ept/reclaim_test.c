@@ -80,6 +80,9 @@ static void run(u8 *mem, u64 stride, u64 pause, void (*disturb)(u8 *mem, unsigne
 		vcpu_let_host_in(vcpu[i]);
 		t[i] = vcpu_thread(vcpu[i]);
 	}
+	/* not before both have begun: on a loaded machine all would be over by then */
+	for (i = 0; i < 10000 && (!(*GUEST_VAR(vm, rounds))[0] || !(*GUEST_VAR(vm, rounds))[1]); i++)
+		host_sleep_ms(1);
 	for (i = 0; i < times; i++)
 		disturb(mem, i);
 	*GUEST_VAR(vm, stop_guest) = 1;

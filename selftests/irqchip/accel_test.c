@@ -75,7 +75,7 @@ static void save(enum apic_mode mode)
 	CHECK_EQ("in service", 1, state_bit(&s, APIC_ISR, V));
 	CHECK_EQ("waits", 1, state_bit(&s, APIC_IRR, V));
 	CHECK_EQ("waits too", 1, state_bit(&s, APIC_IRR, W));
-	CHECK_EQ("PPR", V & 0xf0, *(u32 *)(s.regs + APIC_PPR));
+	CHECK_EQ("PPR", V & 0xf0, *(u32 *)(s.regs + APIC_PROCPRI));
 	state_set(&s, APIC_IRR, W, 0);
 	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &s);
 	vcpu_run_sync(vcpu, 2);
@@ -104,12 +104,12 @@ static void guest_modes(void)
 	apic_enable(APIC_X1);
 	guest_handlers[V] = irq_count_only;
 	guest_handlers[W] = irq_count_handler;
-	apic_write(APIC_TPR, 0x20);
+	apic_write(APIC_TASKPRI, 0x20);
 	apic_icr(0, ICR_SELF | V);
 	irq_window();
 	apic_icr(0, ICR_SELF | V);
 	apic_enable(APIC_X2);
-	GUEST_ROW("TPR", 0x20, apic_read(APIC_TPR));
+	GUEST_ROW("TPR", 0x20, apic_read(APIC_TASKPRI));
 	GUEST_ROW("in service", 1, apic_bit(APIC_ISR, V));
 	GUEST_ROW("waits", 1, apic_bit(APIC_IRR, V));
 	irq_window();
@@ -338,12 +338,12 @@ static void guest_writes(u64 mode, u64 strict)
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ull << 40));
 	apic_write(APIC_LVTT, V | LVT_PERIODIC);
 	GUEST_ROW("the deadline goes with its mode", 0, rdmsr(MSR_TSC_DEADLINE));
-	apic_write(APIC_SVR, 0xff);
+	apic_write(APIC_SPIV, 0xff);
 	GUEST_ROW("software-disabled: LVTs are masked", LVT_MASKED, apic_read(APIC_LVTT) & LVT_MASKED);
 	apic_write(APIC_LVTT, V);
 	GUEST_ROW("and stay so", LVT_MASKED | V, apic_read(APIC_LVTT));
 	apic_icr(0, ICR_FIXED | V);
-	apic_write(APIC_SVR, 0x1ff);
+	apic_write(APIC_SPIV, 0x1ff);
 	irq_window();
 	GUEST_ROW("nothing was taken while off", 0, irq_count[V]);
 	apic_write(APIC_ESR, 0);
@@ -356,7 +356,7 @@ static void guest_writes(u64 mode, u64 strict)
 		GUEST_ROW("self-IPI beyond 8 bits", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_SELF_IPI), 0x161));
 		if (strict) {
 			GUEST_ROW("EOI other than 0", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_EOI), 1));
-			GUEST_ROW("TPR beyond 8 bits", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_TPR), 0x100));
+			GUEST_ROW("TPR beyond 8 bits", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_TASKPRI), 0x100));
 		}
 		wrmsr(MSR_X2APIC(APIC_ICR), 0x1200000061ull);
 		GUEST_ROW("64-bit ICR", 0x1200000061ull, rdmsr(MSR_X2APIC(APIC_ICR)));

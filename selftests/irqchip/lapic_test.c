@@ -14,8 +14,8 @@ static void guest_reset_values(void)
 	GUEST_ROW("APIC_BASE of the BSP", APIC_MMIO | BIT(11) | BIT(8), rdmsr(MSR_APIC_BASE));
 	GUEST_ROW("ID", 0, apic_read(APIC_ID));
 	GUEST_ROW("version, low byte", 0x14, apic_read(APIC_LVR) & 0xff);
-	GUEST_ROW("TPR", 0, apic_read(APIC_TPR));
-	GUEST_ROW("SVR", 0xff, apic_read(APIC_SVR));
+	GUEST_ROW("TPR", 0, apic_read(APIC_TASKPRI));
+	GUEST_ROW("SVR", 0xff, apic_read(APIC_SPIV));
 	GUEST_ROW("DFR", 0xffffffff, apic_read(APIC_DFR));
 	GUEST_ROW("LDR", 0, apic_read(APIC_LDR));
 	GUEST_ROW("LVT timer", LVT_MASKED, apic_read(APIC_LVTT));
@@ -34,10 +34,10 @@ static void test_reset(void)
 static void guest_bits(enum apic_mode mode)
 {
 	apic_enable(mode);
-	apic_write(APIC_TPR, 0x30);
-	GUEST_ROW("TPR", 0x30, apic_read(APIC_TPR));
-	GUEST_ROW("PPR follows", 0x30, apic_read(APIC_PPR));
-	apic_write(APIC_TPR, 0);
+	apic_write(APIC_TASKPRI, 0x30);
+	GUEST_ROW("TPR", 0x30, apic_read(APIC_TASKPRI));
+	GUEST_ROW("PPR follows", 0x30, apic_read(APIC_PROCPRI));
+	apic_write(APIC_TASKPRI, 0);
 	apic_write(APIC_LVTERR, 0x100fe);
 	GUEST_ROW("LVT error", 0x100fe, apic_read(APIC_LVTERR));
 	apic_write(APIC_TDCR, 0xb);
@@ -85,7 +85,7 @@ static void guest_self_ipi(u64 mode)
 	GUEST_ROW("taken", 1, irq_count[V]);
 	GUEST_ROW("IRR after", 0, apic_bit(APIC_IRR, V));
 	GUEST_ROW("ISR after", 1, apic_bit(APIC_ISR, V));
-	GUEST_ROW("PPR in service", V & 0xf0, apic_read(APIC_PPR));
+	GUEST_ROW("PPR in service", V & 0xf0, apic_read(APIC_PROCPRI));
 	apic_icr(0, ICR_FIXED | ICR_SELF | V);
 	irq_window();
 	GUEST_ROW("same vector waits for EOI", 1, irq_count[V]);
@@ -130,13 +130,13 @@ static void guest_priority(u64 mode)
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_only;
 	guest_handlers[W] = irq_count_only;
-	apic_write(APIC_TPR, 0x70);
+	apic_write(APIC_TASKPRI, 0x70);
 	apic_icr(0, ICR_SELF | V);
 	apic_icr(0, ICR_SELF | W);
 	irq_window();
 	GUEST_ROW("above TPR: taken", 1, irq_count[W]);
 	GUEST_ROW("below TPR: held", 0, irq_count[V]);
-	apic_write(APIC_TPR, 0);
+	apic_write(APIC_TASKPRI, 0);
 	irq_window();
 	GUEST_ROW("lower class than in service: held", 0, irq_count[V]);
 	apic_eoi();
@@ -150,7 +150,7 @@ static void guest_priority(u64 mode)
 	GUEST_ROW("EOI ends the highest", 0, apic_bit(APIC_ISR, W));
 	GUEST_ROW("the lower stays", 1, apic_bit(APIC_ISR, V));
 	apic_eoi();
-	GUEST_ROW("PPR at the end", 0, apic_read(APIC_PPR));
+	GUEST_ROW("PPR at the end", 0, apic_read(APIC_PROCPRI));
 }
 
 static void test_priority_x1(void)
@@ -167,16 +167,16 @@ static void guest_x2_faults(void)
 {
 	u64 v;
 
-	GUEST_ROW("x2APIC MSR in xAPIC mode", VEC_GP, rdmsr_safe(MSR_X2APIC(APIC_TPR), &v));
+	GUEST_ROW("x2APIC MSR in xAPIC mode", VEC_GP, rdmsr_safe(MSR_X2APIC(APIC_TASKPRI), &v));
 	apic_enable(APIC_X2);
-	GUEST_ROW("TPR", NO_FAULT, rdmsr_safe(MSR_X2APIC(APIC_TPR), &v));
+	GUEST_ROW("TPR", NO_FAULT, rdmsr_safe(MSR_X2APIC(APIC_TASKPRI), &v));
 	GUEST_ROW("DFR does not exist", VEC_GP, rdmsr_safe(MSR_X2APIC(APIC_DFR), &v));
 	GUEST_ROW("ICR2 does not exist", VEC_GP, rdmsr_safe(MSR_X2APIC(APIC_ICR2), &v));
 	GUEST_ROW("write of ID", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_ID), 0));
 	GUEST_ROW("write of LDR", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_LDR), 0));
 	GUEST_ROW("read of EOI", VEC_GP, rdmsr_safe(MSR_X2APIC(APIC_EOI), &v));
 	GUEST_ROW("read of SELF IPI", VEC_GP, rdmsr_safe(MSR_X2APIC(APIC_SELF_IPI), &v));
-	GUEST_ROW("TPR beyond 32 bits", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_TPR), BIT(32)));
+	GUEST_ROW("TPR beyond 32 bits", VEC_GP, wrmsr_safe(MSR_X2APIC(APIC_TASKPRI), BIT(32)));
 	GUEST_ROW("back to xAPIC directly", VEC_GP,
 		  wrmsr_safe(MSR_APIC_BASE, APIC_MMIO | BIT(11) | BIT(8)));
 	GUEST_ROW("off", NO_FAULT, wrmsr_safe(MSR_APIC_BASE, APIC_MMIO | BIT(8)));
@@ -213,7 +213,7 @@ static void test_state(void)
 	vcpu_complete(vcpu);
 	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &a);
 	CHECK_EQ("IRR in the state", 1, (u8)a.regs[APIC_IRR + V / 32 * 16 + V % 32 / 8] >> V % 8 & 1);
-	CHECK_EQ("SVR in the state", 0x1ff, *(u32 *)(a.regs + APIC_SVR));
+	CHECK_EQ("SVR in the state", 0x1ff, *(u32 *)(a.regs + APIC_SPIV));
 	vm2 = vm_create(VM_GUEST | VM_IRQCHIP);
 	vcpu2 = vcpu_create_guest(vm2, 0, guest_pending);
 	memcpy(vm2->mem, vm->mem, VM_MEM_SIZE);

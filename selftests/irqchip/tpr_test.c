@@ -34,13 +34,13 @@ static void guest_mirror(u64 mode)
 	for (i = 0; i < 16; i++) {
 		write_cr8(i);
 		GUEST_EQ(read_cr8(), i);
-		GUEST_EQ(apic_read(APIC_TPR), i << 4);
-		GUEST_EQ(apic_read(APIC_PPR), i << 4);
+		GUEST_EQ(apic_read(APIC_TASKPRI), i << 4);
+		GUEST_EQ(apic_read(APIC_PROCPRI), i << 4);
 	}
-	apic_write(APIC_TPR, 0x73);
+	apic_write(APIC_TASKPRI, 0x73);
 	GUEST_ROW("CR8 of TPR 73", 7, read_cr8());
 	write_cr8(7);
-	GUEST_ROW("a write of CR8 clears the subclass", 0x70, apic_read(APIC_TPR));
+	GUEST_ROW("a write of CR8 clears the subclass", 0x70, apic_read(APIC_TASKPRI));
 }
 
 static void guest_reserved(void)
@@ -73,9 +73,9 @@ static void guest_held(u64 mode)
 	GUEST_ROW("at 5 it does", 1, irq_count[V]);
 	write_cr8(15);
 	apic_icr(0, ICR_SELF | W);
-	apic_write(APIC_TPR, 0x80);
+	apic_write(APIC_TASKPRI, 0x80);
 	GUEST_ROW("TPR 80 by the register: held", 1, irq_count[W]);
-	apic_write(APIC_TPR, 0x7f);
+	apic_write(APIC_TASKPRI, 0x7f);
 	pause_insn();
 	GUEST_ROW("7f: taken", 2, irq_count[W]);
 	write_cr8(15);
@@ -130,7 +130,7 @@ static void guest_user(u64 mode)
 	GUEST_SYNC2(1, irq_count[V]);
 	GUEST_ROW("lowered by the launcher: taken", 1, irq_count[V]);
 	GUEST_ROW("CR8 of the launcher", 3, read_cr8());
-	GUEST_ROW("TPR of the launcher", 0x30, apic_read(APIC_TPR));
+	GUEST_ROW("TPR of the launcher", 0x30, apic_read(APIC_TASKPRI));
 	apic_icr(0, ICR_SELF | V);
 	pause_insn();
 	GUEST_ROW("nothing holds it", 2, irq_count[V]);
@@ -158,8 +158,8 @@ static void test_user(enum apic_mode mode)
 	CHECK_EQ("kvm_run.cr8", 9, vcpu->run->cr8);
 	vcpu_complete(vcpu);
 	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
-	CHECK_EQ("TPR in the state", 0x90, *(u32 *)(lapic.regs + APIC_TPR));
-	CHECK_EQ("PPR in the state", 0x90, *(u32 *)(lapic.regs + APIC_PPR));
+	CHECK_EQ("TPR in the state", 0x90, *(u32 *)(lapic.regs + APIC_TASKPRI));
+	CHECK_EQ("PPR in the state", 0x90, *(u32 *)(lapic.regs + APIC_PROCPRI));
 	vcpu_ioctl(vcpu, KVM_GET_SREGS, &sregs);
 	CHECK_EQ("sregs.cr8", 9, sregs.cr8);
 	sregs.cr8 = 3;

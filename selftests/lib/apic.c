@@ -42,7 +42,7 @@ void apic_enable(enum apic_mode mode)
 	if (mode == APIC_X2)
 		wrmsr(MSR_APIC_BASE, base | BIT(10) | BIT(11));
 	apic_mode = mode;
-	apic_write(APIC_SVR, 0x1ff);
+	apic_write(APIC_SPIV, 0x1ff);
 }
 
 void apic_icr(u32 dest, u32 low)

@@ -14,6 +14,8 @@
 /* In any mode: out %al, $0x80; jmp back */
 static const u8 code[] = { 0xe6, 0x80, 0xeb, 0xfc };
 
+static const struct mutate_host *host;
+
 static void write_parameter(unsigned int n)
 {
 	FILE *f = fopen(PARAMETER, "w");
@@ -114,9 +116,9 @@ static unsigned int show_deviation(char *column[COLUMNS], unsigned int n, void *
 	return strtoul(column[2], NULL, 0);
 }
 
-static void report(const struct mutate_known *known, size_t n)
+static void report(void)
 {
-	struct list list = { known, n };
+	struct list list = { host->known, host->is_emulated() ? host->n : 0 };
 	unsigned int entries = 0, agreed = 0, deviations = 0;
 
 	for_lines(PARAMETER, show_entries, &agreed, &entries);
@@ -126,12 +128,13 @@ static void report(const struct mutate_known *known, size_t n)
 	ASSERT_GE(entries, ENTRIES);
 }
 
-void mutate_run(void (*start)(struct vcpu *vcpu, u64 gpa), const struct mutate_known *known, size_t n)
+static void run_mode(void (*start)(struct vcpu *vcpu, u64 gpa))
 {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	int i;
 
+	REQUIRE(cpuid_row(supported_cpuid(), 0, 0)->ebx == host->cpuid_ebx, "no %s host", host->vendor);
 	REQUIRE(!strcmp(dev_path(), "/dev/keel"), "not Keel");
 	vm = vm_create(VM_GUEST);
 	vcpu = vcpu_create(vm, 0);
@@ -142,15 +145,39 @@ void mutate_run(void (*start)(struct vcpu *vcpu, u64 gpa), const struct mutate_k
 	for (i = 0; i < MAX_RUNS && (i % 16 || entries_so_far() < ENTRIES); i++)
 		RUN_TO(vcpu, KVM_EXIT_IO);
 	write_parameter(0);
-	report(known, n);
+	report();
 }
 
-void mutate_start_long(struct vcpu *vcpu, u64 gpa)
+static void start_long(struct vcpu *vcpu, u64 gpa)
 {
 	vcpu_start64(vcpu, (void *)gpa);
 }
 
-void mutate_start_real(struct vcpu *vcpu, u64 gpa)
+static void start_real(struct vcpu *vcpu, u64 gpa)
 {
 	vcpu_start_real(vcpu, gpa >> 4, 0);
+}
+
+#define MODE(name, start)		\
+	static void test_##name(void)	\
+	{				\
+		run_mode(start);	\
+	}
+
+MODE(long_mode, start_long)
+MODE(pae, vcpu_start_pae)
+MODE(protected, vcpu_start_prot32)
+MODE(real, start_real)
+
+static const struct test_case cases[] = {
+	{ "long_mode", test_long_mode },
+	{ "pae", test_pae },
+	{ "protected", test_protected },
+	{ "real", test_real },
+};
+
+int mutate_main(int argc, char **argv, const struct mutate_host *this)
+{
+	host = this;
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
 }

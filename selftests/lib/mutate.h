@@ -20,9 +20,22 @@ struct mutate_known {
 	const char *why;
 };
 
-/* At least 10,000 broken entries in the mode that @start starts the vCPU in, at a gpa; then the report. Skips on another module. */
-void mutate_run(void (*start)(struct vcpu *vcpu, u64 gpa), const struct mutate_known *known, size_t n);
-void mutate_start_long(struct vcpu *vcpu, u64 gpa);
-void mutate_start_real(struct vcpu *vcpu, u64 gpa);
+/**
+ * struct mutate_host - where a vendor's test runs
+ * @vendor: for the report
+ * @cpuid_ebx: CPUID leaf 0, EBX
+ * @is_emulated: is this the emulator that @known is about?
+ * @known, @n: its deviations
+ */
+struct mutate_host {
+	const char *vendor;
+	u32 cpuid_ebx;
+	int (*is_emulated)(void);
+	const struct mutate_known *known;
+	size_t n;
+};
+
+/* main() of a test: in each of four modes at least 10,000 broken entries, then the report. Skips on another vendor or module. */
+int mutate_main(int argc, char **argv, const struct mutate_host *this);
 
 #endif

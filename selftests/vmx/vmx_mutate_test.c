@@ -17,37 +17,9 @@ static const struct mutate_known known[] = {
 	{ "selector", "no rule", "exit 33", 0, "the same: the RPL of CS is not its DPL, which the SDM lets pass" },
 };
 
-static void run_mode(void (*start)(struct vcpu *vcpu, u64 gpa))
+static const struct mutate_host host = { "Intel", 0x756e6547, host_is_bochs, known, ARRAY_SIZE(known) };
+
+int main(int argc, char **argv)
 {
-	REQUIRE(cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x756e6547, "no Intel host");
-	mutate_run(start, known, host_is_bochs() ? ARRAY_SIZE(known) : 0);
+	return mutate_main(argc, argv, &host);
 }
-
-static void test_long(void)
-{
-	run_mode(mutate_start_long);
-}
-
-static void test_pae(void)
-{
-	run_mode(vcpu_start_pae);
-}
-
-static void test_protected(void)
-{
-	run_mode(vcpu_start_prot32);
-}
-
-static void test_real(void)
-{
-	run_mode(mutate_start_real);
-}
-
-static const struct test_case cases[] = {
-	{ "long_mode", test_long },
-	{ "pae", test_pae },
-	{ "protected", test_protected },
-	{ "real", test_real },
-};
-
-TEST_MAIN(cases)
