@@ -16,6 +16,7 @@
 #include <linux/math64.h>
 #include <linux/pvclock_gtod.h>
 #include <linux/seqlock.h>
+#include <linux/syscore_ops.h>
 #include <linux/timekeeper_internal.h>
 #include <linux/timekeeping.h>
 #include <asm/msr.h>
@@ -41,6 +42,9 @@ struct ns_scale {
 };
 
 static struct ns_scale host_scale;
+
+static LIST_HEAD(clocks);	/* vm->clock of all VMs */
+static DEFINE_RAW_SPINLOCK(clocks_lock);
 
 /* ---- scaling ------------------------------------------------------------------------------------------------------ */
 
@@ -154,27 +158,28 @@ static struct notifier_block timekeeper_notifier = {
 	.notifier_call = timekeeper_changed,
 };
 
-int keel_clock_module_init(void)
-{
-	host_scale = ns_scale(tsc_khz);
-	/* registration calls back at once with the present state */
-	return pvclock_gtod_register_notifier(&timekeeper_notifier);
-}
-
-void keel_clock_module_exit(void)
-{
-	pvclock_gtod_unregister_notifier(&timekeeper_notifier);
-}
-
 /* ---- kvmclock ----------------------------------------------------------------------------------------------------------- */
 
 void keel_clock_vm_init(struct vm *vm)
 {
 	struct vm_clock *c = &vm->clock;
+	unsigned long flags;
 
 	raw_spin_lock_init(&c->lock);
 	seqcount_init(&c->seq);
 	c->kvmclock_offset = -host_clock_ns();
+	raw_spin_lock_irqsave(&clocks_lock, flags);
+	list_add(&c->link, &clocks);
+	raw_spin_unlock_irqrestore(&clocks_lock, flags);
+}
+
+void keel_clock_vm_destroy(struct vm *vm)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&clocks_lock, flags);
+	list_del(&vm->clock.link);
+	raw_spin_unlock_irqrestore(&clocks_lock, flags);
 }
 
 /* The kvmclock at host TSC @tsc; c->master. */
@@ -570,4 +575,89 @@ void keel_clock_vcpu_put(struct vcpu *vcpu)
 		return;
 	vcpu->tsc.last_host = rdtsc();
 	vcpu->tsc.last_guest = keel_tsc_scale(vcpu, vcpu->tsc.last_host) + vcpu->tsc.offset;
+}
+
+/* ---- the machine sleeps ----------------------------------------------------------------------------------------------- */
+
+/* Host TSC and host clock when it went to sleep. */
+static struct {
+	u64 tsc;
+	u64 ns;
+} asleep;
+
+/*
+ * The host's TSC, now @tsc, began anew while the machine slept: the guest's goes on where it was, as if no time had passed, and
+ * the kvmclock with the time asleep added. All vCPU threads are frozen outside the guest, and will be put on a CPU again.
+ */
+static void clock_rebase(struct vm *vm, u64 tsc)
+{
+	struct vm_clock *c = &vm->clock;
+	u64 host_ns = host_clock_ns(), in_step = 0;
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	raw_spin_lock(&c->lock);
+	vm_for_each_vcpu(vm, i, vcpu) {
+		u64 shift = keel_tsc_scale(vcpu, asleep.tsc) - keel_tsc_scale(vcpu, tsc);
+
+		vcpu->tsc.offset += shift;
+		vcpu_dirty(vcpu, RG_TSC);
+		if (vcpu->tsc.generation == c->tsc_generation)
+			in_step = shift;
+		if (vcpu->tsc.host_deadline) {
+			vcpu->tsc.host_deadline -= asleep.tsc - tsc;
+			vcpu_dirty(vcpu, RG_DEADLINE);
+		}
+		vcpu_request(vcpu, REQ_CLOCK);
+	}
+	c->tsc_offset += in_step;
+	c->last_tsc_ns += host_ns - asleep.ns;
+	if (c->master)
+		clock_set_locked(c, true, max(master_ns_at(c, asleep.tsc), host_ns + c->kvmclock_offset), host_ns, tsc);
+	raw_spin_unlock(&c->lock);
+}
+
+/* One CPU left, interrupts off, the timekeeper goes to sleep later. */
+static int clock_suspend(void)
+{
+	asleep.tsc = rdtsc();
+	asleep.ns = host_clock_ns();
+	return 0;
+}
+
+/* The timekeeper is awake. A TSC that went on counting took the guests' along. */
+static void clock_resume(void)
+{
+	u64 tsc = rdtsc();
+	struct vm *vm;
+
+	if ((s64)(tsc - asleep.tsc) >= 0)
+		return;
+	raw_spin_lock(&clocks_lock);
+	list_for_each_entry(vm, &clocks, clock.link)
+		clock_rebase(vm, tsc);
+	raw_spin_unlock(&clocks_lock);
+}
+
+static struct syscore_ops clock_syscore = {
+	.suspend	= clock_suspend,
+	.resume		= clock_resume,
+};
+
+int keel_clock_module_init(void)
+{
+	int ret;
+
+	host_scale = ns_scale(tsc_khz);
+	/* registration calls back at once with the present state */
+	ret = pvclock_gtod_register_notifier(&timekeeper_notifier);
+	if (!ret)
+		register_syscore_ops(&clock_syscore);
+	return ret;
+}
+
+void keel_clock_module_exit(void)
+{
+	unregister_syscore_ops(&clock_syscore);
+	pvclock_gtod_unregister_notifier(&timekeeper_notifier);
 }

@@ -61,6 +61,7 @@ static void vm_destroy(struct vm *vm)
 	keel_irqfd_shutdown(vm);
 	/* the launcher's address space may live on: its MMU notifier must find vCPUs to flush for as long as it finds the VM */
 	keel_memory_destroy(vm);
+	keel_clock_vm_destroy(vm);
 	vm_for_each_vcpu(vm, i, vcpu)
 		keel_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
@@ -120,6 +121,7 @@ err_vendor:
 err_disable:
 	keel_host_enable_put();
 err_drop_mm:
+	keel_clock_vm_destroy(vm);
 	mmdrop(vm->mm);
 	kfree(vm);
 	return ERR_PTR(ret);

@@ -80,6 +80,7 @@ void keel_msr_vm_destroy(struct vm *vm);
 
 /* ---- core/clock.c -------------------------------------------------------------------------------------------------------------- */
 void keel_clock_vm_init(struct vm *vm);
+void keel_clock_vm_destroy(struct vm *vm);
 int keel_clock_get(struct vm *vm, struct kvm_clock_data *data);
 int keel_clock_set(struct vm *vm, const struct kvm_clock_data *data);
 void keel_clock_vcpu_init(struct vcpu *vcpu);

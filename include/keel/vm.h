@@ -39,6 +39,7 @@ enum irqchip_mode {
  * @last_tsc_khz: guest frequency of that generation
  * @tsc_generation: vCPUs with equal vcpu->tsc.generation are in step
  * @nr_in_step: vCPUs of the current generation
+ * @link: among all VMs' clocks, for the time after the machine slept
  */
 struct vm_clock {
 	raw_spinlock_t lock;
@@ -54,6 +55,7 @@ struct vm_clock {
 	u32 last_tsc_khz;
 	u64 tsc_generation;
 	unsigned int nr_in_step;
+	struct list_head link;
 };
 
 struct vm {

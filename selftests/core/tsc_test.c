@@ -2,8 +2,10 @@
 /*
  * Time-stamp counter: grows, is the same for guest, KVM_GET_MSRS and host up to
  * the offset, can be set from both sides, TSC_ADJUST and the MSR move together,
- * TSC_AUX reaches RDTSCP, the frequency is told, and two vCPUs agree.
+ * TSC_AUX reaches RDTSCP, the frequency is told, and two vCPUs agree. Where the CPU
+ * can scale it, the guest's runs at the frequency that was set, its deadline timer too.
  */
+#include "apic.h"
 #include "thread.h"
 
 #define MSR_TSC		0x10
@@ -161,12 +163,149 @@ static void test_written_together(void)
 	ASSERT_GE(vcpu_msr(a, MSR_TSC), 1ULL << 52);
 }
 
+/* --- another frequency than the host's --- */
+
+#define SCALED_MS	100	/* what is measured takes so long */
+#define VEC_TIMER	0x71
+
+static const struct {
+	const char *name;
+	unsigned int num, den;
+} ratios[] = {
+	{ "half", 1, 2 },
+	{ "the host's", 1, 1 },
+	{ "one and a half", 3, 2 },
+	{ "a third", 1, 3 },
+	{ "triple", 3, 1 },
+};
+
+static struct vcpu *scaled_vcpu(unsigned int flags, void *fn, size_t i, int host_khz)
+{
+	struct vcpu *vcpu = vcpu_create_guest(vm_create(flags), 0, fn);
+	long khz = (long)host_khz * ratios[i].num / ratios[i].den;
+
+	vcpu_ioctl(vcpu, KVM_SET_TSC_KHZ, (void *)khz);
+	CHECK_EQ(ratios[i].name, khz, vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL));
+	return vcpu;
+}
+
+static int host_tsc_khz(void)
+{
+	REQUIRE_CAP(KVM_CAP_TSC_CONTROL);
+	return vcpu_ioctl(vcpu_create(vm_create(VM_BARE), 0), KVM_GET_TSC_KHZ, NULL);
+}
+
+/* One reading of the guest's, and the host's before and after. */
+struct stamp {
+	u64 before, guest, after;
+};
+
+static struct stamp stamp(struct vcpu *vcpu)
+{
+	struct stamp s = { .before = rdtsc() };
+
+	s.guest = guest_tsc(vcpu);
+	s.after = rdtsc();
+	return s;
+}
+
+/* @got lies between what the host counted at least and at most, give or take a thousandth. */
+static void check_scaled(const char *name, u64 got, u64 least, u64 most, size_t i)
+{
+	least = least * ratios[i].num / ratios[i].den;
+	most = most * ratios[i].num / ratios[i].den;
+	test_note("%s, %s: %llu, wanted %llu to %llu", ratios[i].name, name, (unsigned long long)got,
+		  (unsigned long long)least, (unsigned long long)most);
+	CHECK_EQ("not too slow", 1, got >= least - least / 1000);
+	CHECK_EQ("not too fast", 1, got <= most + most / 1000);
+}
+
+static void check_rate(size_t i, int host_khz)
+{
+	struct vcpu *vcpu = scaled_vcpu(VM_GUEST, guest_report, i, host_khz);
+	struct stamp a, b;
+	u64 msr;
+
+	guest_tsc(vcpu);
+	a = stamp(vcpu);
+	while (rdtsc() - a.after < (u64)SCALED_MS * host_khz)
+		;
+	b = stamp(vcpu);
+	check_scaled("RDTSC", b.guest - a.guest, b.before - a.after, b.after - a.before, i);
+	msr = vcpu_msr(vcpu, MSR_TSC);
+	a = stamp(vcpu);
+	CHECK_EQ("the MSR lies between two of the guest's", 1, b.guest <= msr && msr <= a.guest);
+	vcpu_set_msr(vcpu, MSR_TSC, 1ULL << 52);
+	b = stamp(vcpu);
+	CHECK_EQ("set, it goes on from there", 1, b.guest >= 1ULL << 52 && b.guest - (1ULL << 52) < (u64)SCALED_MS * host_khz);
+}
+
+static void test_scaled(void)
+{
+	int host_khz = host_tsc_khz();
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ratios); i++)
+		check_rate(i, host_khz);
+}
+
+static void guest_wait_deadline(u64 ticks, u64 halt)
+{
+	u64 start, deadline;
+
+	apic_enable(APIC_X2);
+	guest_handlers[VEC_TIMER] = irq_count_handler;
+	apic_write(APIC_LVTT, VEC_TIMER | LVT_DEADLINE);
+	GUEST_SYNC(1);
+	start = rdtsc();
+	deadline = start + ticks;
+	wrmsr(MSR_TSC_DEADLINE, deadline);
+	while (!irq_count[VEC_TIMER]) {
+		if (halt)
+			sti_hlt();
+		else
+			sti_nop();
+		cli();
+	}
+	GUEST_SYNC2(2, rdtsc() - deadline);
+}
+
+/* In the guest's time, which is measured against the host's above: a conversion by the wrong ratio is late, or early, by half. */
+static void check_deadline(size_t i, int host_khz, int halt)
+{
+	struct vcpu *vcpu = scaled_vcpu(VM_GUEST | VM_IRQCHIP, guest_wait_deadline, i, host_khz);
+	u64 ticks = (u64)SCALED_MS * host_khz * ratios[i].num / ratios[i].den;
+	struct ucall uc;
+
+	vcpu_args(vcpu, ticks, halt, 0);
+	vcpu_run_sync(vcpu, 1);
+	ASSERT_EQ(vcpu_run_ucall(vcpu, &uc), UCALL_SYNC);
+	test_note("%s, %s: of %llu ticks late by %lld", ratios[i].name, halt ? "halted" : "running", (unsigned long long)ticks,
+		  (long long)uc.args[1]);
+	CHECK_EQ("not early", 1, (s64)uc.args[1] >= 0);
+	CHECK_EQ("not late", 1, (s64)uc.args[1] < (s64)ticks / 4);
+}
+
+static void test_scaled_deadline(void)
+{
+	int host_khz = host_tsc_khz();
+	size_t i;
+
+	REQUIRE_CAP(KVM_CAP_TSC_DEADLINE_TIMER);
+	for (i = 0; i < ARRAY_SIZE(ratios); i++) {
+		check_deadline(i, host_khz, 0);
+		check_deadline(i, host_khz, 1);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "grows", test_grows },
 	{ "msr", test_msr },
 	{ "aux", test_aux },
 	{ "two_vcpus_agree", test_agree },
 	{ "written_together", test_written_together },
+	{ "scaled", test_scaled },
+	{ "scaled_deadline", test_scaled_deadline },
 };
 
 TEST_MAIN(cases)

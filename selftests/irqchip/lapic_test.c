@@ -196,6 +196,8 @@ static void guest_pending(void)
 	guest_handlers[V] = irq_count_handler;
 	apic_icr(0, ICR_SELF | V);
 	GUEST_SYNC(1);
+	/* the other VM has run nothing yet */
+	apic_touch_tables();
 	irq_window();
 	GUEST_ROW("taken from the state that was set", 1, irq_count[V]);
 }

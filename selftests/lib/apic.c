@@ -27,11 +27,7 @@ static void handler_none(struct guest_regs *regs)
 {
 }
 
-/*
- * Have all that the delivery of an interrupt needs mapped before the first one. Where it ends in an EPT violation, Bochs reports an
- * event of long ago in place of a virtual interrupt, and that is what goes in again.
- */
-static void touch_tables(void)
+void apic_touch_tables(void)
 {
 	/* for good: a neighbour may be about to come here */
 	guest_handlers[0xee] = handler_none;
@@ -42,7 +38,7 @@ void apic_enable(enum apic_mode mode)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
 
-	touch_tables();
+	apic_touch_tables();
 	if (mode == APIC_X2)
 		wrmsr(MSR_APIC_BASE, base | BIT(10) | BIT(11));
 	apic_mode = mode;

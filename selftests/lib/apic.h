@@ -32,7 +32,12 @@
 
 enum apic_mode { APIC_X1, APIC_X2 };
 
-/* Software-enable the APIC of this vCPU in that mode (spurious vector 0xff). */
+/*
+ * Have all that the delivery of an interrupt needs mapped before the first one. Where it ends in an EPT violation, Bochs reports an
+ * event of long ago in place of a virtual interrupt, and that is what goes in again.
+ */
+void apic_touch_tables(void);
+/* Software-enable the APIC of this vCPU in that mode (spurious vector 0xff); does the former too. */
 void apic_enable(enum apic_mode mode);
 u32 apic_read(u32 reg);
 void apic_write(u32 reg, u32 v);
