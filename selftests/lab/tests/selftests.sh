@@ -7,7 +7,7 @@
 # run: --host bochs --kernel 6.12-cloud --module keel --about 100
 # run: --host bochs --module keel --cpus 2 --env KEEL_TESTS=core/migrate_test,host/hotplug_test,ept/reclaim_test --about 60
 # run: --host bochs --module keel --params apicv=1 --env KEEL_TESTS=irqchip --about 25
-# run: --host bochs --cpu corei3_cnl --module keel --append clearcpuid=avx512f,pku,mpx --env KEEL_TESTS=core/insn_enable_test,core/fpu_test --about 20
+# run: --host bochs --cpu corei3_cnl --module keel --append clearcpuid=avx512f,pku,mpx --env KEEL_TESTS=core/insn_enable_test --about 20
 # needs: selftests
 #
 # All of selftests/ROOM/*_test. The same programs on stock KVM are the reference.
