@@ -25,6 +25,8 @@ static void settle(void)
 	glob_t g;
 	size_t i;
 
+	/* it belongs to whoever reads untouched memory, until that process ends: 2 MB that nobody has lost */
+	put_word("/sys/kernel/mm/transparent_hugepage/use_zero_page", "0");
 	usleep(300000);
 	put_word("/proc/sys/vm/drop_caches", "2");
 	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &g))
