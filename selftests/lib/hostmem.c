@@ -4,6 +4,7 @@
  * shrunk and grace periods waited for first, counters folded.
  */
 #include <glob.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "hostmem.h"
@@ -25,8 +26,8 @@ static void settle(void)
 	glob_t g;
 	size_t i;
 
-	/* it belongs to whoever reads untouched memory, until that process ends: 2 MB that nobody has lost */
-	put_word("/sys/kernel/mm/transparent_hugepage/use_zero_page", "0");
+	/* khugepaged would make the small pages of this process and its VMs huge, one after the other: 2 MB that nobody has lost */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	usleep(300000);
 	put_word("/proc/sys/vm/drop_caches", "2");
 	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &g))

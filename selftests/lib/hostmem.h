@@ -4,7 +4,10 @@
 
 #include "test.h"
 
-/* Bytes of free memory of the machine, settled. Takes about half a second. */
+/*
+ * Bytes of free memory of the machine, settled. Takes about half a second. From then on this process, and what it forks, gets no
+ * huge pages unless it asks again (PR_SET_THP_DISABLE).
+ */
 u64 host_free_memory(void);
 
 #endif

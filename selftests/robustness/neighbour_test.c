@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -148,6 +149,8 @@ static void kill_one(unsigned int ms)
 	ASSERT_GE(pid, 0);
 	if (!pid) {
 		alarm(TEST_TIMEOUT);
+		/* huge pages for this one, whatever host_free_memory() has said */
+		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 		victim();
 		_exit(0);
 	}
