@@ -16,9 +16,19 @@ guest_alone() {
 	echo "$?" >/tmp/guest.status
 }
 
+# Its vCPU has a thread: from there on it needs no second CPU to be there.
+begun() {
+	for pid in $(pidof migrate_test); do
+		set -- "/proc/$pid/task/"*
+		[ $# -lt 2 ] || return 0
+	done
+	return 1
+}
+
 start() {
 	rm -f /tmp/guest.status
 	MIGRATE_SECONDS=$1 guest_alone &
+	within 60 begun
 }
 
 guest_passed() {
