@@ -380,6 +380,8 @@ static void reset_registers(struct lapic *apic)
 		lapic_set_reg(apic, lvt, APIC_LVT_MASKED);
 	WRITE_ONCE(apic->isr_top, -1);
 	apic->pv_eoi_set = false;
+	/* who is started by INIT need not know that byte */
+	apic->vcpu->pv.eoi = 0;
 	apic->esr_pending = 0;
 	apic->timer.period = 0;
 	apic->timer.lvtt = APIC_LVT_MASKED;
