@@ -290,6 +290,18 @@ static int interrupt_in_flight(const struct vcpu_events *ev)
 	return ev->user_irq;
 }
 
+/*
+ * What interrupt_in_flight() has told comes back: it takes that one's place, beside an exception or NMI on the way. It goes in as soon as
+ * the guest takes interrupts: at once, if it was on its way itself.
+ */
+static void interrupt_in(struct vcpu_events *ev, u8 vector)
+{
+	if (ev->injected.type == EVENT_INTR)
+		ev->injected.valid = false;
+	ev->user_irq = -1;
+	ev->held = (struct event){ .valid = true, .type = EVENT_INTR, .vector = vector };
+}
+
 int keel_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	int vector = interrupt_in_flight(&vcpu->events);
@@ -319,10 +331,7 @@ int keel_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 
 		if (!bits)
 			continue;
-		vcpu->events.held.valid = false;
-		vcpu->events.injected = (struct event){
-			.valid = true, .type = EVENT_INTR, .vector = i * 64 + __ffs64(bits),
-		};
+		interrupt_in(&vcpu->events, i * 64 + __ffs64(bits));
 		keel_origin_note(vcpu, BY_SET_SREGS, RG_EVENT);
 		break;
 	}
@@ -500,7 +509,10 @@ static bool events_valid(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	return !(in->flags & KVM_VCPUEVENT_VALID_SMM) || (!in->smi.smm && !in->smi.pending);
 }
 
-/* One event was on its way into the guest; which one it is follows the order in which hardware reports it. */
+/*
+ * One event was on its way into the guest; which one it is follows the order in which hardware reports it. An interrupt may wait behind
+ * it.
+ */
 static void injected_in(struct vcpu_events *ev, const struct kvm_vcpu_events *in, const struct event *exception)
 {
 	ev->injected.valid = false;
@@ -509,12 +521,10 @@ static void injected_in(struct vcpu_events *ev, const struct kvm_vcpu_events *in
 		ev->injected = *exception;
 	else if (in->nmi.injected)
 		ev->injected = (struct event){ .valid = true, .type = EVENT_NMI, .vector = X86_TRAP_NMI };
-	else if (in->interrupt.injected)
-		ev->injected = (struct event){
-			.valid = true,
-			.type = in->interrupt.soft ? EVENT_SOFT_INTR : EVENT_INTR,
-			.vector = in->interrupt.nr,
-		};
+	else if (in->interrupt.injected && in->interrupt.soft)
+		ev->injected = (struct event){ .valid = true, .type = EVENT_SOFT_INTR, .vector = in->interrupt.nr };
+	if (in->interrupt.injected && !in->interrupt.soft)
+		interrupt_in(ev, in->interrupt.nr);
 }
 
 int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)

@@ -208,7 +208,7 @@ static void overtake(const char *name, struct kvm_vcpu_events *e, u8 vector)
 	vcpu_run_sync(vcpu, 1);
 	vcpu_complete(vcpu);
 	e->flags = KVM_VCPUEVENT_VALID_PAYLOAD;
-	e->exception.pending = 1;
+	e->exception.pending = !e->exception.injected;
 	e->exception.nr = VEC_GP;
 	e->exception.has_error_code = 1;
 	e->exception.error_code = 0x1234;
@@ -232,9 +232,12 @@ static void test_overtaken(void)
 {
 	struct kvm_vcpu_events irq = { .interrupt.injected = 1, .interrupt.nr = V };
 	struct kvm_vcpu_events nmi = { .nmi.injected = 1 };
+	/* as saved after the exception went in first and was cut short */
+	struct kvm_vcpu_events saved = { .exception.injected = 1, .interrupt.injected = 1, .interrupt.nr = V };
 
 	REQUIRE_CAP(KVM_CAP_EXCEPTION_PAYLOAD);
 	overtake("interrupt", &irq, V);
+	overtake("interrupt, in a state that was saved", &saved, V);
 	overtake("NMI", &nmi, VEC_NMI);
 }
 

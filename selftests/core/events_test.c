@@ -140,10 +140,101 @@ static void test_state(void)
 	vcpu_run_done(vcpu);
 }
 
+static void on_nmi_alone(struct guest_regs *regs)
+{
+	u64 before = irqs;
+
+	GUEST_SYNC(2);
+	GUEST_EQ(irqs, before);
+	nmis++;
+}
+
+static void guest_both(void)
+{
+	guest_handlers[V] = on_irq;
+	guest_handlers[VEC_NMI] = on_nmi_alone;
+	sti();
+	GUEST_SYNC(1);
+	GUEST_ROW("interrupts", 1, irqs);
+	GUEST_ROW("NMIs", 1, nmis);
+}
+
+/* Events as they are put back while an interrupt waits for an NMI's handler to end: it still waits. */
+static void test_wait_for_nmi(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_both);
+	struct kvm_interrupt irq = { .irq = V };
+	struct kvm_vcpu_events e;
+
+	vcpu_run_sync(vcpu, 1);
+	vcpu_complete(vcpu);
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	vcpu_ioctl(vcpu, KVM_NMI, NULL);
+	vcpu_run_sync(vcpu, 2);
+	vcpu_complete(vcpu);
+	get(vcpu, &e);
+	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &e);
+	vcpu_run_done(vcpu);
+}
+
+static void guest_once(void)
+{
+	guest_handlers[V] = on_irq;
+	sti();
+	GUEST_SYNC(1);
+	GUEST_ROW("interrupts", 1, irqs);
+}
+
+/* The bitmap of KVM_GET_SREGS put back: the same interrupt, not one more. */
+static void test_bitmap(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_once);
+	struct kvm_interrupt irq = { .irq = V };
+	struct kvm_sregs sregs;
+
+	vcpu_run_sync(vcpu, 1);
+	vcpu_complete(vcpu);
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	sregs = vcpu_sregs(vcpu);
+	CHECK_EQ("interrupt in the bitmap", BIT(V % 64), sregs.interrupt_bitmap[V / 64]);
+	vcpu_set_sregs(vcpu, &sregs);
+	vcpu_run_done(vcpu);
+}
+
+static void guest_nmi(void)
+{
+	guest_handlers[VEC_NMI] = on_nmi;
+	sti();
+	GUEST_SYNC(1);
+	GUEST_ROW("NMIs", 1, nmis);
+}
+
+/* An NMI waits behind the shadow of an STI, and not longer. */
+static void test_nmi_in_shadow(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_nmi);
+	struct kvm_vcpu_events e;
+
+	vcpu_run_sync(vcpu, 1);
+	vcpu_complete(vcpu);
+	get(vcpu, &e);
+	e.flags = KVM_VCPUEVENT_VALID_SHADOW;
+	e.interrupt.shadow = KVM_X86_SHADOW_INT_STI;
+	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &e);
+	vcpu_ioctl(vcpu, KVM_NMI, NULL);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "inject", test_inject },
 	{ "shadow", test_shadow },
 	{ "window", test_state },
+	{ "wait_for_nmi", test_wait_for_nmi },
+	{ "bitmap", test_bitmap },
+	{ "nmi_in_shadow", test_nmi_in_shadow },
 };
 
 TEST_MAIN(cases)

@@ -87,17 +87,6 @@ static void high_rip_by_run(struct vcpu *vcpu)
 	vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 }
 
-static void bad_interrupt(struct vcpu *vcpu)
-{
-	struct kvm_vcpu_events e;
-
-	ASSERT(!(vcpu_regs(vcpu).rflags & BIT(9)), "interrupts are on in the guest");
-	vcpu_ioctl(vcpu, KVM_GET_VCPU_EVENTS, &e);
-	e.interrupt.injected = 1;
-	e.interrupt.nr = 0x30;
-	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &e);
-}
-
 static const struct {
 	const char *name;
 	void (*spoil)(struct vcpu *vcpu);
@@ -115,8 +104,6 @@ static const struct {
 	{ "RIP through kvm_run", high_rip_by_run, "guest RIP = 0x100000000", "KVM_RUN (kvm_dirty_regs)", "outside 64-bit mode",
 	  "Checks on Guest RIP, RFLAGS, and SSP" },
 	{ "RIP", bad_rip, "guest RIP = 0x1000000000000000", "KVM_SET_REGS", "must be alike", "Checks on Guest RIP, RFLAGS, and SSP" },
-	{ "interrupt while IF is clear", bad_interrupt, "guest RFLAGS = ", "KVM_SET_VCPU_EVENTS", "IF must be set",
-	  "Checks on Guest RIP, RFLAGS, and SSP" },
 };
 
 static void check_words(struct vcpu *vcpu, size_t i, unsigned int count)
