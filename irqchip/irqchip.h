@@ -92,12 +92,14 @@ struct irq_msg {
  * struct lapic_timer - the timer of a local APIC
  * @hrtimer: expiry; its callback delivers LVTT by itself
  * @period: of one-shot and periodic mode, ns
+ * @divisor: of the count that runs: TDCR may have been written by the CPU already
  * @lvtt: LVTT whose mode is in force: the register may have been written by the CPU already
  * @cpu: where @hrtimer was started
  */
 struct lapic_timer {
 	struct hrtimer hrtimer;
 	u64 period;
+	u32 divisor;
 	u32 lvtt;
 	int cpu;
 };
@@ -182,6 +184,7 @@ int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state);
 void lapic_timer_init(struct lapic *apic);
 void lapic_timer_stop(struct lapic *apic);
 void lapic_timer_set_count(struct lapic *apic, u32 count);
+void lapic_timer_set_divide(struct lapic *apic, u32 tdcr);
 u32 lapic_timer_current(struct lapic *apic);
 void lapic_timer_restore(struct lapic *apic, u32 count);
 void lapic_timer_mode_changed(struct lapic *apic);

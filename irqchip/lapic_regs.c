@@ -206,8 +206,7 @@ void lapic_write_reg(struct lapic *apic, u32 offset, u32 val)
 		lapic_set_reg(apic, APIC_ESR, xchg(&apic->esr_pending, 0));
 		return;
 	case APIC_TDCR:
-		lapic_set_reg(apic, APIC_TDCR, val & 0xb);
-		return;
+		return lapic_timer_set_divide(apic, val & 0xb);
 	case APIC_ID:
 	case APIC_LDR:
 	case APIC_DFR:

@@ -12,6 +12,7 @@
  * setting has expired. Counts run at 1 GHz divided by TDCR. Periods are clamped from below, so
  * that a guest cannot keep the host in its timer interrupt.
  */
+#include <linux/bitops.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/moduleparam.h>
@@ -94,6 +95,7 @@ static bool lapic_timer_load_period(struct lapic *apic)
 	if (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC)
 		ns = ns ? max_t(u64, ns, (u64)READ_ONCE(lapic_min_period_us) * NSEC_PER_USEC) : 0;
 	apic->timer.period = ns;
+	apic->timer.divisor = lapic_timer_divisor(apic);
 	return ns;
 }
 
@@ -248,6 +250,32 @@ void lapic_timer_mode_changed(struct lapic *apic)
 	} else if (changed & APIC_LVT_TIMER_PERIODIC) {
 		lapic_timer_load_period(apic);
 	}
+}
+
+/**
+ * lapic_timer_set_divide() - the guest wrote the divide configuration
+ * @apic: on its own thread
+ * @tdcr: value
+ *
+ * A count that runs goes on from where it is at the new rate; one that is due stays due.
+ */
+void lapic_timer_set_divide(struct lapic *apic, u32 tdcr)
+{
+	struct hrtimer *hrtimer = &apic->timer.hrtimer;
+	unsigned int old = apic->timer.divisor, new;
+	bool runs = !lapic_in_deadline_mode(apic) && hrtimer_cancel(hrtimer);
+	s64 left;
+
+	lapic_set_reg(apic, APIC_TDCR, tdcr);
+	if (lapic_in_deadline_mode(apic))
+		return;
+	new = lapic_timer_divisor(apic);
+	lapic_timer_load_period(apic);
+	if (!runs)
+		return;
+	left = max_t(s64, ktime_to_ns(hrtimer_get_remaining(hrtimer)), 0);
+	/* both are powers of two */
+	lapic_timer_start(apic, ((u64)left << __ffs(new)) >> __ffs(old));
 }
 
 /**

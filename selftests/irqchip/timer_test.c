@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Local APIC timer: one shot fires once and not early, periodic again and
- * again, a TSC deadline at its time and once, masking and stopping, and a
- * halted vCPU is woken by it.
+ * again, a TSC deadline at its time and once, masking and stopping, a change of
+ * the rate counts at once, and a halted vCPU is woken by it.
  */
 #include "apic.h"
+#include <uapi/linux/keel.h>
 
 #define V	0x71
 
@@ -71,6 +72,36 @@ static void guest_deadline(u64 mode)
 	GUEST_ROW("initial count is ignored", 0, (apic_write(APIC_TMICT, 1000), apic_read(APIC_TMICT)));
 }
 
+/* The count runs on from where it is, at the new rate. */
+static void guest_divide(u64 mode, u64 khz, u64 strict)
+{
+	u32 left;
+	u64 end;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_LVTT, V);
+	apic_write(APIC_TMICT, 0xffffffff);
+	apic_write(APIC_TDCR, 0xa);	/* by 128 */
+	left = apic_read(APIC_TMCCT);
+	GUEST_ASSERT(left > 0x40000000);
+	apic_write(APIC_TMICT, 20000000);	/* 2.56 s, then 20 ms */
+	apic_write(APIC_TDCR, 0xb);
+	GUEST_ASSERT(apic_read(APIC_TMCCT) <= 20000000);
+	end = rdtsc() + 1000 * khz;
+	sti();
+	while (rdtsc() < end && !irq_count[V])
+		pause_insn();
+	cli();
+	GUEST_ROW("fires by the new rate", 1, irq_count[V]);
+	apic_write(APIC_TDCR, 0xa);
+	irq_window();
+	/* KVM starts it again */
+	if (strict)
+		GUEST_ROW("once", 1, irq_count[V]);
+}
+
 static void guest_wake(u64 mode)
 {
 	u64 t;
@@ -96,12 +127,13 @@ static void run_mode(void *fn, enum apic_mode mode)
 	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, fn);
 
-	vcpu_args(vcpu, mode, 0, 0);
+	vcpu_args(vcpu, mode, vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL), has_cap(KEEL_CAP_LAST_ERROR) > 0);
 	vcpu_run_done(vcpu);
 }
 
 static void test_oneshot(void)  { run_mode(guest_oneshot, APIC_X1); run_mode(guest_oneshot, APIC_X2); }
 static void test_periodic(void) { run_mode(guest_periodic, APIC_X1); run_mode(guest_periodic, APIC_X2); }
+static void test_divide(void)   { run_mode(guest_divide, APIC_X1); run_mode(guest_divide, APIC_X2); }
 static void test_deadline(void)
 {
 	REQUIRE_CAP(KVM_CAP_TSC_DEADLINE_TIMER);
@@ -113,6 +145,7 @@ static void test_wake(void) { run_mode(guest_wake, APIC_X1); run_mode(guest_wake
 static const struct test_case cases[] = {
 	{ "one_shot", test_oneshot },
 	{ "periodic", test_periodic },
+	{ "divide", test_divide },
 	{ "tsc_deadline", test_deadline },
 	{ "wake", test_wake },
 };

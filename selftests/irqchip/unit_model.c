@@ -26,6 +26,7 @@ void keel_bus_unregister(struct bus *bus, struct bus_device *dev) { }
 void lapic_timer_init(struct lapic *apic) { }
 void lapic_timer_stop(struct lapic *apic) { }
 void lapic_timer_set_count(struct lapic *apic, u32 count) { }
+void lapic_timer_set_divide(struct lapic *apic, u32 tdcr) { lapic_set_reg(apic, APIC_TDCR, tdcr); }
 u32 lapic_timer_current(struct lapic *apic) { return 0; }
 void lapic_timer_restore(struct lapic *apic, u32 current_count) { }
 void lapic_timer_mode_changed(struct lapic *apic) { }
