@@ -379,10 +379,11 @@ void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
 		if (!(state->irr & BIT(pin)))
 			continue;
-		/* the line was high, or an edge had not been sent */
+		/*
+		 * The line was high, or an edge had not been sent. Who held it high is not told: it stays so until the next of
+		 * its sources speaks.
+		 */
 		ioapic->irr |= BIT(pin);
-		if (ioapic->rte[pin] & RTE_LEVEL)
-			ioapic->lines[pin] |= BIT(IRQ_SOURCE_USER);
 		ioapic_service(ioapic, pin);
 	}
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);

@@ -120,6 +120,36 @@ static void test_resample(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_restored(void)
+{
+	pic_mask(0xffff);
+	apic_enable(APIC_X1);
+	guest_handlers[V] = irq_count_handler;
+	GUEST_SYNC(1);
+	irq_window();
+	irq_window();
+	GUEST_EQ(irq_count[V], 1);
+}
+
+/* A level that was high when the state was saved goes down with the acknowledgement, as one that was raised here. */
+static void test_resample_restored(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_restored);
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	int fd = new_eventfd(), back = new_eventfd();
+
+	REQUIRE_CAP(KVM_CAP_IRQFD_RESAMPLE);
+	irqfd(vm, fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, back);
+	vcpu_run_sync(vcpu, 1);
+	vm_ioctl(vm, KVM_GET_IRQCHIP, &chip);
+	chip.chip.ioapic.redirtbl[PIN].bits = V | IOAPIC_LEVEL;
+	chip.chip.ioapic.irr |= BIT(PIN);
+	vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
+	vcpu_run_done(vcpu);
+	CHECK_EQ("resampled", 1, take_count(back));
+}
+
 static int __ioeventfd(struct vm *vm, int fd, u64 addr, u32 len, u32 flags, u64 match)
 {
 	struct kvm_ioeventfd i = { .fd = fd, .addr = addr, .len = len, .flags = flags,
@@ -211,6 +241,7 @@ static void test_mmio(void)
 static const struct test_case cases[] = {
 	{ "irqfd", test_irqfd },
 	{ "irqfd_resample", test_resample },
+	{ "irqfd_resample_restored", test_resample_restored },
 	{ "ioeventfd_port", test_pio },
 	{ "ioeventfd_mmio", test_mmio },
 };
