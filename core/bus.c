@@ -215,6 +215,25 @@ struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generatio
 	return NULL;
 }
 
+bool keel_bus_has(struct bus *bus, gpa_t addr)
+{
+	const struct bus_range *ranges;
+	const struct bus_entry *e;
+	bool found = false;
+
+	preempt_disable_notrace();
+	ranges = rcu_dereference_sched(bus->ranges);
+	if (ranges) {
+		bus_for_each_match(ranges, e, addr) {
+			found = READ_ONCE(e->dev);
+			if (found)
+				break;
+		}
+	}
+	preempt_enable_notrace();
+	return found;
+}
+
 /* An access must lie inside the device's range; a device without length decides by its base. */
 static bool bus_covers(const struct bus_entry *e, const struct bus_device *dev, gpa_t addr, unsigned int len)
 {

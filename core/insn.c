@@ -293,8 +293,15 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	for (i = 0; i < count; i++)
 		if (keel_bus_write(vcpu, &vcpu->vm->pio, port, size, data + i * size))
 			break;
-	if (i == count)
+	/* an eventfd or a coalesced zone decides on each unit: what it has taken is done, and what it leaves goes out alone */
+	if (i && i < count)
+		e->batch = i;
+	if (i)
 		return EMU_CONTINUE;
+	if (count > 1 && keel_bus_has(&vcpu->vm->pio, port)) {
+		e->batch = 1;
+		count = 1;
+	}
 	if (data != vcpu->pio_data)
 		memcpy(vcpu->pio_data, data, size * count);
 	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_OUT);

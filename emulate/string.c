@@ -202,9 +202,9 @@ static int string_outs(struct emu *e, unsigned int *done)
 	} else {
 		if (!e->batch)
 			ret = gather_batch(e, ea, size, units);
-		units = e->batch;
 		if (!ret)
-			ret = e->ops->port_out(e, port, e->io_buf, size, units);
+			ret = e->ops->port_out(e, port, e->io_buf, size, e->batch);
+		units = e->batch;
 	}
 	if (ret)
 		return ret;

@@ -60,6 +60,8 @@ void keel_bus_destroy(struct bus *bus);
  */
 struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generation);
 
+/* Is any device at @addr, whatever it takes? Any context. */
+bool keel_bus_has(struct bus *bus, gpa_t addr);
 int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, void *data);
 int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *data);
 

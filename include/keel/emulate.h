@@ -221,7 +221,8 @@ struct emu_insn {
  * @probe: would this access fault?  No side effect but the fault
  * @port_in: @count units of @size bytes (1, 2, 4) from @port; IOPL and the I/O
  *	permission bitmap have been checked
- * @port_out: the same, outwards.  @count is 1 unless emu.io_buf is set
+ * @port_out: the same, outwards.  @count is 1 unless emu.io_buf is set; of more than one it may take only the first few,
+ *	and say how many in emu.batch
  * @get_segment: any of enum emu_seg_nr
  * @set_segment: load register and hidden part; checks are done already
  * @get_table: GDTR or IDTR
@@ -328,7 +329,7 @@ struct emu {
 	struct emu_insn insn;
 	struct emu_fault fault;
 	struct emu_log log;
-	u16 batch;		/* units in io_buf still to be moved (private) */
+	u16 batch;		/* units in io_buf still to be moved (private but for ops->port_out) */
 	u16 batch_size;		/* units that the batch began with (private) */
 };
 

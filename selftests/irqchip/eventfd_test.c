@@ -199,6 +199,41 @@ static void test_pio(void)
 	vcpu_run_done(vcpu);
 }
 
+static const u8 string[] = { 7, 8, 7, 9 };
+
+static void guest_string(void)
+{
+	const u8 *p = string;
+	u64 n = sizeof(string);
+
+	asm volatile("rep outsb" : "+S" (p), "+c" (n) : "d" (PORT + 2) : "memory");
+	GUEST_EQ(n, 0);
+}
+
+/* Of a REP OUTS the eventfd takes what it matches, and user space gets the rest. */
+static void test_string(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_string);
+	u32 match = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH;
+	struct kvm_run *run = vcpu->run;
+	int fd = new_eventfd();
+	u32 given = 0, sevens = 0, i;
+
+	ASSERT_EQ(__ioeventfd(vm, fd, PORT + 2, 1, match, 7), 0);
+	for (;;) {
+		RUN_TO(vcpu, KVM_EXIT_IO);
+		if (run->io.port != PORT + 2)
+			break;
+		for (i = 0; i < run->io.count; i++, given++)
+			sevens += ((u8 *)run + run->io.data_offset)[i] == 7;
+	}
+	ASSERT_EQ(vcpu_finish(vcpu), UCALL_DONE);
+	CHECK_EQ("taken", 2, take_count(fd));
+	CHECK_EQ("given", 2, given);
+	CHECK_EQ("  with the value", 0, sevens);
+}
+
 static void guest_mmio(void)
 {
 	mmio_write32(VM_MMIO, 5);
@@ -243,6 +278,7 @@ static const struct test_case cases[] = {
 	{ "irqfd_resample", test_resample },
 	{ "irqfd_resample_restored", test_resample_restored },
 	{ "ioeventfd_port", test_pio },
+	{ "ioeventfd_string", test_string },
 	{ "ioeventfd_mmio", test_mmio },
 };
 
