@@ -10,7 +10,10 @@
  */
 #include "internal.h"
 
-/* Iterations of one emu_execute(); the guest is resumed in between and takes interrupts. */
+/*
+ * Iterations before the guest is resumed and takes interrupts. Those that user space answered count as the others do: else a
+ * string of loads from its devices would never be interrupted.
+ */
 #define STRING_ITERATIONS	1024
 
 #define TSS_IO_BASE	102	/* offset of the I/O permission bitmap's offset */
@@ -294,15 +297,15 @@ static bool is_found(const struct emu *e)
 int emu_exec_string(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
-	unsigned int i, done;
+	unsigned int done;
 	u64 count;
 	int ret;
 
 	if (!(in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)))
 		return string_one(e, &done);
 	count = e->gpr[EMU_RCX] & emu_mask(in->addr_size);
-	for (i = 0; count; i++) {
-		if (i && !e->batch && (e->stop || i >= STRING_ITERATIONS)) {
+	for (; count; e->rounds++) {
+		if (e->rounds && !e->batch && (e->stop || e->rounds >= STRING_ITERATIONS)) {
 			e->repeat = true;
 			return EMU_CONTINUE;
 		}

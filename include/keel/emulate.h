@@ -331,6 +331,7 @@ struct emu {
 	struct emu_log log;
 	u16 batch;		/* units in io_buf still to be moved (private but for ops->port_out) */
 	u16 batch_size;		/* units that the batch began with (private) */
+	u16 rounds;		/* iterations of REP since the guest ran, also in earlier runs (private) */
 };
 
 /**
@@ -398,6 +399,7 @@ static inline void emu_forget(struct emu *e)
 	e->log.nr = 0;
 	e->log.pending = 0;
 	e->batch = 0;
+	e->rounds = 0;
 }
 
 /**

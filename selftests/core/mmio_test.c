@@ -3,7 +3,8 @@
  * Accesses to guest-physical addresses without memory leave as KVM_EXIT_MMIO
  * with address, length, direction and data, for every operand size and the
  * instruction forms compilers use for device registers; loads complete on the
- * next KVM_RUN with the right width, and an access across a page is split.
+ * next KVM_RUN with the right width, an access across a page is split, and a long
+ * string of loads can be stopped.
  */
 #include "guest.h"
 
@@ -157,11 +158,60 @@ static void test_cross(void)
 	CHECK_EQ("memory part", 0x44332211, *(u32 *)vm_hva(vm, VM_MEM_SIZE - 4));
 }
 
+#define LONG_COUNT	5000
+
+static void guest_long(void)
+{
+	u64 src = A, dst = VM_SCRATCH, n = LONG_COUNT;
+
+	asm volatile("rep movsb" : "+S" (src), "+D" (dst), "+c" (n) : : "memory");
+	GUEST_EQ(n, 0);
+	GUEST_EQ(src, A + LONG_COUNT);
+}
+
+static void answer(struct vcpu *vcpu, u32 *done)
+{
+	ASSERT_EXIT(vcpu, KVM_EXIT_MMIO);
+	ASSERT_EQ(vcpu->run->mmio.phys_addr, A + *done);
+	ASSERT_EQ(vcpu->run->mmio.len, 1);
+	vcpu->run->mmio.data[0] = (*done)++ * 7;
+}
+
+/* A string of loads, however long, can be stopped on its way, and goes on where it was. */
+static void test_long(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_long);
+	u8 *dst = vm_hva(vm, VM_SCRATCH);
+	u32 done = 0, i, wrong = 0;
+	int ret;
+
+	vcpu_run(vcpu);
+	vcpu->run->immediate_exit = 1;
+	do {
+		ASSERT_LE(done, 2048);
+		answer(vcpu, &done);
+		ret = __vcpu_run(vcpu);
+	} while (!ret);
+	ASSERT_EQ(ret, -EINTR);
+	test_note("stopped after %u loads", done);
+	CHECK_EQ("left to do", LONG_COUNT - done, vcpu_regs(vcpu).rcx);
+	vcpu->run->immediate_exit = 0;
+	while (vcpu_run(vcpu) == KVM_EXIT_MMIO)
+		answer(vcpu, &done);
+	ASSERT_EQ(vcpu_finish(vcpu), UCALL_DONE);
+	CHECK_EQ("loads in all", LONG_COUNT, done);
+	for (i = 0; i < LONG_COUNT; i++)
+		wrong += dst[i] != (u8)(i * 7);
+	CHECK_EQ("wrong bytes", 0, wrong);
+}
+
 static const struct test_case cases[] = {
 	{ "store", test_store },
 	{ "load", test_load },
 	{ "read_modify_write", test_modify },
 	{ "across_the_end", test_cross },
+	{ "long_string", test_long },
 };
 
 TEST_MAIN(cases)
