@@ -37,6 +37,9 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	/* the guest's own values, before the launcher's take their place in hardware */
 	vcpu_need(vcpu, RG_DR | RG_RFLAGS | RG_RIP | RG_SEG);
 	vcpu->guest_debug = control & KVM_GUESTDBG_ENABLE ? control : 0;
+	/* the stop behind an instruction that has just been completed is not wanted any more */
+	if (!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		clear_bit(REQ_DEBUG_EXIT, &vcpu->requests);
 	if (vcpu_launcher_breakpoints(vcpu)) {
 		for (i = 0; i < ARRAY_SIZE(vcpu->debug_dr); i++)
 			vcpu->debug_dr[i] = dbg->arch.debugreg[i];

@@ -115,6 +115,28 @@ static void test_step(void)
 	ASSERT_GE(steps, 30);
 }
 
+static void guest_store(void)
+{
+	mmio_write32(VM_MMIO, 1);
+	asm volatile("cpuid" : : "a" (0) : "ebx", "ecx", "edx");
+}
+
+/* A launcher that has stopped to step gets no more stops, in the middle of an instruction's exit as elsewhere. */
+static void test_step_ends(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_store);
+
+	require_debug_exceptions();
+	REQUIRE(!host_is_bochs(), "Bochs has a single step pending after an exit within an instruction");
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
+	while (vcpu_run(vcpu) == KVM_EXIT_DEBUG)
+		;
+	ASSERT_EXIT(vcpu, KVM_EXIT_MMIO);
+	debug(vcpu, 0, 0);
+	vcpu_run_done(vcpu);
+}
+
 extern const char block_start[], block_end[];
 
 static void guest_pending(void)
@@ -229,6 +251,7 @@ static void test_registers(void)
 static const struct test_case cases[] = {
 	{ "guest", test_own },
 	{ "single_step", test_step },
+	{ "step_ends", test_step_ends },
 	{ "block_irq", test_block_irq },
 	{ "int3", test_int3 },
 	{ "address", test_address },
