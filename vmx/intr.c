@@ -91,17 +91,31 @@ static void window(struct vmx_vcpu *vmx, u32 bit, bool wanted)
 		vmx_control_clear(vmx, &vmx->wanted.cpu, bit);
 }
 
+/* Does the coming entry begin in the shadow of an STI? One that delivers an event does not. */
+static bool enters_sti_shadow(const struct vcpu *vcpu)
+{
+	return (vcpu->events.shadow & SHADOW_STI) && !(vmcs_read32(VM_ENTRY_INTR_INFO_FIELD) & INTR_INFO_VALID_MASK);
+}
+
 /*
  * vmx_windows() - which windows are wanted from the next entry on
+ *
+ * The NMI window may be open in the shadow of an STI, where no NMI goes in (SDM, "Other Causes of VM Exits"): its exit would come at
+ * once, again and again, before any interrupt of the host. An STI sets RFLAGS.IF, so the interrupt window opens where the shadow ends.
  *
  * Context: interrupts off.
  */
 void vmx_windows(struct vcpu *vcpu, u32 windows)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	bool nmi = windows & WINDOW_NMI, irq = windows & WINDOW_IRQ;
 
-	window(vmx, CPU_BASED_INTR_WINDOW_EXITING, windows & WINDOW_IRQ);
-	window(vmx, CPU_BASED_NMI_WINDOW_EXITING, windows & WINDOW_NMI);
+	if (unlikely(nmi && enters_sti_shadow(vcpu))) {
+		nmi = false;
+		irq = true;
+	}
+	window(vmx, CPU_BASED_INTR_WINDOW_EXITING, irq);
+	window(vmx, CPU_BASED_NMI_WINDOW_EXITING, nmi);
 	vmx_tpr_threshold(vmx, windows >> WINDOW_TPR_SHIFT);
 }
 
@@ -110,6 +124,9 @@ void vmx_exit_irq_window(struct vmx_vcpu *vmx)
 {
 	vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_INTR_WINDOW_EXITING);
 	vmx->vcpu.windows &= ~WINDOW_IRQ;
+	/* it may have stood for the other */
+	if (!(vmx->wanted.cpu & CPU_BASED_NMI_WINDOW_EXITING))
+		vmx->vcpu.windows &= ~WINDOW_NMI;
 	vmx->vcpu.stats.irq_window_exits++;
 	vcpu_request(&vmx->vcpu, REQ_EVENT);
 }
