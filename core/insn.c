@@ -72,6 +72,7 @@ static unsigned int piece(u64 la, unsigned int left)
 static int ask_user(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, unsigned int len, const void *data)
 {
 	vcpu->io.pos = pos;
+	vcpu->io.rip = vcpu_rip(vcpu);
 	keel_user_mmio(vcpu, gpa, len, data);
 	vcpu->complete = COMPLETE_MMIO;
 	return EMU_IO;
@@ -281,6 +282,7 @@ static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, 
 		return EMU_CONTINUE;
 	/* a device answers all of its port or none */
 	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_IN);
+	vcpu->io.rip = vcpu_rip(vcpu);
 	vcpu->complete = COMPLETE_STRING_IO;
 	return EMU_IO;
 }

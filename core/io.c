@@ -475,8 +475,10 @@ int keel_complete_user_io(struct vcpu *vcpu)
 			complete_mmio_load(vcpu);
 		return RUN_RESUME;
 	case COMPLETE_MMIO:
-		return complete_emulated_mmio(vcpu);
+		return vcpu_rip(vcpu) == vcpu->io.rip ? complete_emulated_mmio(vcpu) : RUN_RESUME;
 	case COMPLETE_STRING_IO:
+		if (vcpu_rip(vcpu) != vcpu->io.rip)
+			return RUN_RESUME;
 		vcpu->io.answered = true;
 		return keel_insn_run(vcpu);
 	case COMPLETE_HYPERCALL:

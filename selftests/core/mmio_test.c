@@ -158,6 +158,45 @@ static void test_cross(void)
 	CHECK_EQ("memory part", 0x44332211, *(u32 *)vm_hva(vm, VM_MEM_SIZE - 4));
 }
 
+/* A load that the launcher answers and a store, then a jump over what R15 points at. */
+static void guest_moved(void)
+{
+	u64 elsewhere = 0;
+
+	asm volatile("lea 1f(%%rip), %%r15\n\t"
+		     "orl $0x10, (%1)\n\t"
+		     "jmp 2f\n\t"
+		     "1: nop; nop; nop; nop; nop; nop; nop; nop; inc %0\n\t"
+		     "2:" : "+r" (elsewhere) : "r" (A) : "r15", "memory", "cc");
+	GUEST_SYNC2(1, elsewhere);
+}
+
+/*
+ * The launcher answers the load and sends the vCPU elsewhere: the rest of the instruction is not done at the new address. KVM does it
+ * where it was and loses the new address.
+ */
+static void test_moved(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_moved);
+	struct kvm_regs regs;
+	struct ucall uc;
+	u32 stored = 0;
+
+	expect_read(vcpu, "or: load", A, 4, 0x01);
+	regs = vcpu_regs(vcpu);
+	regs.rip = regs.r15;
+	vcpu_set_regs(vcpu, &regs);
+	if (vcpu_run(vcpu) == KVM_EXIT_MMIO) {
+		stored = 1;
+		vcpu_run(vcpu);
+	}
+	ASSERT_EXIT(vcpu, KVM_EXIT_IO);
+	ASSERT_EQ(vcpu_get_ucall(vcpu, &uc), UCALL_SYNC);
+	test_note("%s", stored ? "stored" : "not stored");
+	CHECK_EQ("went on elsewhere", !stored, uc.args[1]);
+}
+
 #define LONG_COUNT	5000
 
 static void guest_long(void)
@@ -211,6 +250,7 @@ static const struct test_case cases[] = {
 	{ "load", test_load },
 	{ "read_modify_write", test_modify },
 	{ "across_the_end", test_cross },
+	{ "moved", test_moved },
 	{ "long_string", test_long },
 };
 
