@@ -597,6 +597,7 @@ static void load_context(struct vcpu *vcpu)
 	e->intel = !(vcpu->cpuid.flags & GUEST_IS_AMD);
 	e->io_buf = vcpu->pio_data;
 	e->io_buf_size = PAGE_SIZE;
+	e->step = (e->rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP);
 	e->stop = false;
 	e->repeat = false;
 	e->shadow = 0;
@@ -677,7 +678,8 @@ static int deliver_fault(struct vcpu *vcpu)
 static int completed(struct vcpu *vcpu, u64 rflags_before)
 {
 	store_context(vcpu);
-	if (!vcpu->emu.repeat && unlikely((rflags_before & X86_EFLAGS_TF) || vcpu->guest_debug))
+	/* an iteration of REP is stepped over as an instruction is, a locked update that lost its race is not */
+	if ((!vcpu->emu.repeat || vcpu->emu.stop) && unlikely((rflags_before & X86_EFLAGS_TF) || vcpu->guest_debug))
 		keel_instruction_done(vcpu, rflags_before);
 	if (vcpu->io.answered) {
 		/* the last store or OUT went to user space */

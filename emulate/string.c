@@ -109,7 +109,7 @@ static unsigned int batch_units(const struct emu *e, u64 la, unsigned int size)
 	unsigned int room = (4096 - (unsigned int)(la & 4095)) / size;
 
 	if (!e->io_buf || !(e->insn.prefix & (EMU_PFX_REP | EMU_PFX_REPNE)) ||
-	    (e->rflags & FL_DF))
+	    (e->rflags & FL_DF) || e->step)
 		return 1;
 	if (room > e->io_buf_size / size)
 		room = e->io_buf_size / size;
@@ -305,8 +305,11 @@ int emu_exec_string(struct emu *e)
 		return string_one(e, &done);
 	count = e->gpr[EMU_RCX] & emu_mask(in->addr_size);
 	for (; count; e->rounds++) {
-		if (e->rounds && !e->batch && (e->stop || e->rounds >= STRING_ITERATIONS)) {
+		if (e->rounds && !e->batch && (e->stop || e->step || e->rounds >= STRING_ITERATIONS)) {
+			e->stop |= e->step;
 			e->repeat = true;
+			/* for events between two iterations (SDM, "Instruction-Breakpoint Exception Condition") */
+			e->rflags |= FL_RF;
 			return EMU_CONTINUE;
 		}
 		e->log.next = 0;

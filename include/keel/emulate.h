@@ -301,6 +301,7 @@ struct emu_log {
  * @next_rip: out: address after the instruction
  * @fault: out, valid after EMU_FAULT
  * @shadow: out: EMU_SHADOW_* the instruction begins; the former one is over
+ * @step: in: an instruction is stepped through; each iteration of REP ends with @stop and @repeat
  * @stop: set by a callback to end a REP loop after this iteration
  * @repeat: out: RIP still points at the instruction (REP goes on, or a locked
  *	update lost its race); resume the guest or execute again, interrupts are
@@ -318,6 +319,7 @@ struct emu {
 	u8 va_bits;
 	u8 mode;
 	u8 cpl;
+	bool step;
 	bool stop;
 	bool repeat;
 	u8 shadow;

@@ -10,6 +10,7 @@
 #include "apic.h"
 #include "guest.h"
 #include "thread.h"
+#include <uapi/linux/keel.h>
 
 static volatile u64 db_count, db_dr6, db_rip, watched;
 
@@ -137,6 +138,84 @@ static void test_step_ends(void)
 	vcpu_run_done(vcpu);
 }
 
+static volatile u64 string_traps, string_rf;
+extern const char string_at[], launcher_string_at[];
+
+static void on_string_db(struct guest_regs *regs)
+{
+	if (regs->rip == (u64)string_at) {
+		string_traps++;
+		string_rf += !!(regs->rflags & BIT(16));
+	}
+}
+
+static __attribute__((noinline)) void step_string(u64 at)
+{
+	u64 n = 4;
+
+	string_traps = string_rf = 0;
+	asm volatile("pushf; orl $0x100, (%%rsp); popf\n"
+		     ".globl string_at\nstring_at: rep stosb\n\t"
+		     "pushf; andl $~0x100, (%%rsp); popf" : "+D" (at), "+c" (n) : "a" (0x5a) : "memory", "cc");
+	GUEST_EQ(n, 0);
+}
+
+static void guest_step_string(u64 strict)
+{
+	u64 in_memory;
+
+	guest_handlers[VEC_DB] = on_string_db;
+	step_string(VM_SCRATCH);
+	in_memory = string_traps;
+	/* Bochs has one more, before the first */
+	GUEST_ASSERT(in_memory >= 3);
+	step_string(VM_MMIO);
+	if (strict) {
+		GUEST_ROW("to a device: traps at the instruction", in_memory, string_traps);
+		GUEST_ROW("  with RF", 3, string_rf);
+	}
+}
+
+static void guest_launcher_string(void)
+{
+	u64 n = 4, at = VM_MMIO;
+
+	asm volatile(".globl launcher_string_at\nlauncher_string_at: rep stosb" : "+D" (at), "+c" (n) : "a" (0x5a) : "memory");
+	GUEST_EQ(n, 0);
+}
+
+/* A single step of a repeated string instruction is one iteration, also where it is emulated. */
+static void test_step_string(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_step_string);
+	u32 stores = 0, steps = 0;
+
+	require_debug_exceptions();
+	/* KVM steps over the whole */
+	vcpu_args(vcpu, has_cap(KEEL_CAP_LAST_ERROR) > 0, 0, 0);
+	do {
+		while (vcpu_run(vcpu) == KVM_EXIT_MMIO)
+			stores++;
+		ASSERT_EXIT(vcpu, KVM_EXIT_IO);
+	} while (vcpu_finish(vcpu) != UCALL_DONE);
+	CHECK_EQ("stores", 4, stores);
+
+	/* and for the launcher; Bochs has a single step pending after an exit within an instruction */
+	if (host_is_bochs())
+		return;
+	vcpu = vcpu_create_guest(vm, 1, guest_launcher_string);
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
+	for (stores = 0; stores < 4;) {
+		u32 reason = vcpu_run(vcpu);
+
+		stores += reason == KVM_EXIT_MMIO;
+		steps += reason == KVM_EXIT_DEBUG && stores && vcpu_regs(vcpu).rip == (u64)launcher_string_at;
+	}
+	if (has_cap(KEEL_CAP_LAST_ERROR) > 0)
+		CHECK_EQ("steps between iterations", 3, steps);
+}
+
 extern const char block_start[], block_end[];
 
 static void guest_pending(void)
@@ -252,6 +331,7 @@ static const struct test_case cases[] = {
 	{ "guest", test_own },
 	{ "single_step", test_step },
 	{ "step_ends", test_step_ends },
+	{ "step_string", test_step_string },
 	{ "block_irq", test_block_irq },
 	{ "int3", test_int3 },
 	{ "address", test_address },
