@@ -58,6 +58,9 @@ static void steal_resume(struct vcpu *vcpu, gpa_t gpa)
 		ret = keel_cmpxchg_guest(vcpu->vm, gpa, 1, &flags, 0);
 		cond_resched();
 	} while (ret == 1 && !signal_pending(current));
+	/* or the guest runs while others think that its flushes can wait */
+	if (ret == 1)
+		vcpu_request(vcpu, REQ_STEAL);
 	if (!ret && flags & KVM_VCPU_FLUSH_TLB && guest_has(vcpu, KVM_FEATURE_PV_TLB_FLUSH))
 		vcpu_request(vcpu, REQ_TLB_FLUSH_GUEST);
 }
@@ -97,14 +100,17 @@ void keel_pv_update_steal(struct vcpu *vcpu)
 	keel_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version));
 }
 
+/*
+ * Only where nothing is said yet: the vCPU may be preempted again before REQ_STEAL is served, and the flush that others have
+ * asked for by then must not be lost. A page that is not present is left alone: the guest then merely sees a vCPU that runs.
+ */
 void keel_pv_preempted(struct vcpu *vcpu)
 {
-	u8 preempted = KVM_VCPU_PREEMPTED;
+	u64 runs = 0;
 
-	/* a page that is not present is left alone: the guest then merely sees a vCPU that runs */
 	if (vcpu->pv.steal_time)
-		keel_write_guest_atomic(vcpu->vm, steal_gpa(vcpu) + offsetof(struct kvm_steal_time, preempted),
-					&preempted, sizeof(preempted));
+		keel_cmpxchg_guest_atomic(vcpu->vm, steal_gpa(vcpu) + offsetof(struct kvm_steal_time, preempted), 1, &runs,
+					  KVM_VCPU_PREEMPTED);
 }
 
 /* ---- hypercalls --------------------------------------------------------------------------------------------------- */

@@ -2,10 +2,11 @@
 /*
  * Paravirtual clocks: the system clock page is consistent, grows with the TSC
  * and agrees with KVM_GET_CLOCK; KVM_SET_CLOCK moves it; the wall clock is
- * today; KVMCLOCK_CTRL sets its flag; steal time counts; bad addresses are
- * refused.
+ * today; KVMCLOCK_CTRL sets its flag; steal time counts; a TLB flush asked of a
+ * preempted vCPU is not forgotten; bad addresses are refused.
  */
 #include <linux/kvm_para.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "thread.h"
@@ -166,9 +167,86 @@ static void test_steal(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_preempted(void)
+{
+	volatile struct steal *s = (void *)STEAL;
+
+	wrmsr(MSR_KVM_STEAL_TIME, STEAL | 1);
+	GUEST_SYNC(1);
+	GUEST_ROW("while it runs", 0, s->preempted);
+	GUEST_SYNC(2);
+}
+
+static void *burn_here(void *stop)
+{
+	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
+	return burn(stop);
+}
+
+/*
+ * Calls that have the vCPU on a CPU for long, and are preempted there: many MSRs are read, and the page for them has to be
+ * fetched afterwards. MSR 0 is one that reads as 0, so a page of zeros asks for it.
+ */
+static void read_msrs(struct vcpu *vcpu, u8 *pages)
+{
+	struct kvm_msrs *msrs = (void *)(pages + PAGE_SIZE - sizeof(*msrs));
+
+	msrs->nmsrs = 250;
+	ASSERT_EQ(madvise(pages + PAGE_SIZE, PAGE_SIZE, MADV_DONTNEED), 0);
+	ASSERT_EQ(vcpu_ioctl(vcpu, KVM_GET_MSRS, msrs), 250);
+}
+
+static u64 ms_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+/* Until *@byte is no longer @now, or so long. */
+static u8 read_msrs_while(struct vcpu *vcpu, u8 *pages, u8 *byte, u8 now, u64 ms)
+{
+	u64 until = ms_now() + ms;
+
+	while (__atomic_load_n(byte, __ATOMIC_SEQ_CST) == now && ms_now() < until)
+		read_msrs(vcpu, pages);
+	return *byte;
+}
+
+/*
+ * A guest that finds another vCPU preempted asks for its TLB flush by a flag beside "preempted", and sends no IPI. The vCPU may be
+ * preempted again before it comes to look: the flag must survive that.
+ */
+static void test_preempted(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_preempted);
+	struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 0x40000001, 0);
+	u8 *byte = &((struct steal *)vm_hva(vm, STEAL))->preempted, *pages = host_pages(2 * PAGE_SIZE);
+	u8 preempted = KVM_VCPU_PREEMPTED;
+	int stop = 0;
+	pthread_t t;
+
+	REQUIRE(f && f->eax & BIT(KVM_FEATURE_STEAL_TIME), "no steal time");
+	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
+	t = host_thread(burn_here, &stop);
+	vcpu_run_sync(vcpu, 1);
+	REQUIRE(read_msrs_while(vcpu, pages, byte, 0, 10000) == KVM_VCPU_PREEMPTED, "the vCPU was not preempted");
+	ASSERT(__atomic_compare_exchange_n(byte, &preempted, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, 0, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST), "preempted: %d", preempted);
+	CHECK_EQ("preempted, with a flush to do", KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB,
+		 read_msrs_while(vcpu, pages, byte, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, 3000));
+	stop = 1;
+	host_join(t);
+	vcpu_run_sync(vcpu, 2);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "system_time", test_system_time },
 	{ "steal_time", test_steal },
+	{ "preempted", test_preempted },
 };
 
 TEST_MAIN(cases)
