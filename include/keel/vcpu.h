@@ -274,6 +274,7 @@ struct vcpu_pv {
 	u32 features;		/* KVM_CPUID_FEATURES.eax offered to this guest */
 	bool clock_stopped;	/* KVM_KVMCLOCK_CTRL: tell the guest it was paused */
 	bool unhalt;		/* KVM_HC_KICK_CPU arrived */
+	bool between_insns;	/* no translation of the guest's is in use: preempted now, the vCPU may be reported so */
 	u32 clock_epoch;	/* host clock source changes seen (core/clock.c) */
 };
 

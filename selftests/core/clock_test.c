@@ -2,8 +2,9 @@
 /*
  * Paravirtual clocks: the system clock page is consistent, grows with the TSC
  * and agrees with KVM_GET_CLOCK; KVM_SET_CLOCK moves it; the wall clock is
- * today; KVMCLOCK_CTRL sets its flag; steal time counts; a TLB flush asked of a
- * preempted vCPU is not forgotten; bad addresses are refused.
+ * today; KVMCLOCK_CTRL sets its flag; steal time counts; a vCPU is reported
+ * preempted between instructions only, and a TLB flush asked of it then is not
+ * forgotten; bad addresses are refused.
  */
 #include <linux/kvm_para.h>
 #include <sys/mman.h>
@@ -167,6 +168,8 @@ static void test_steal(void)
 	vcpu_run_done(vcpu);
 }
 
+static volatile u8 go;
+
 static void guest_preempted(void)
 {
 	volatile struct steal *s = (void *)STEAL;
@@ -174,13 +177,27 @@ static void guest_preempted(void)
 	wrmsr(MSR_KVM_STEAL_TIME, STEAL | 1);
 	GUEST_SYNC(1);
 	GUEST_ROW("while it runs", 0, s->preempted);
+	while (!go)
+		;
 	GUEST_SYNC(2);
 }
 
-static void *burn_here(void *stop)
+/* The rival of a vCPU for its CPU. Once it may speak it lets the guest go on, when it finds that reported preempted. */
+struct rival {
+	u8 *preempted;
+	volatile u8 *go;
+	volatile int may_speak, stop;
+};
+
+static void *rival(void *arg)
 {
+	struct rival *r = arg;
+
 	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
-	return burn(stop);
+	while (!r->stop)
+		if (r->may_speak && *(volatile u8 *)r->preempted == KVM_VCPU_PREEMPTED)
+			*r->go = 1;
+	return NULL;
 }
 
 /*
@@ -204,42 +221,43 @@ static u64 ms_now(void)
 	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
 }
 
-/* Until *@byte is no longer @now, or so long. */
-static u8 read_msrs_while(struct vcpu *vcpu, u8 *pages, u8 *byte, u8 now, u64 ms)
+/* For so long. Return: what the guest's memory then says. */
+static u8 read_msrs_for(struct vcpu *vcpu, const u8 *preempted, u64 ms)
 {
 	u64 until = ms_now() + ms;
+	u8 *pages = host_pages(2 * PAGE_SIZE);
 
-	while (__atomic_load_n(byte, __ATOMIC_SEQ_CST) == now && ms_now() < until)
+	while (ms_now() < until)
 		read_msrs(vcpu, pages);
-	return *byte;
+	return *(volatile u8 *)preempted;
 }
 
 /*
- * A guest that finds another vCPU preempted asks for its TLB flush by a flag beside "preempted", and sends no IPI. The vCPU may be
- * preempted again before it comes to look: the flag must survive that.
+ * A guest that finds another vCPU preempted asks for its TLB flush by a flag beside "preempted", and takes that for done. So the
+ * vCPU must not be in the midst of anything; and it may be preempted again before it comes to look at the flag.
  */
 static void test_preempted(void)
 {
 	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_preempted);
 	struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 0x40000001, 0);
-	u8 *byte = &((struct steal *)vm_hva(vm, STEAL))->preempted, *pages = host_pages(2 * PAGE_SIZE);
-	u8 preempted = KVM_VCPU_PREEMPTED;
-	int stop = 0;
+	u8 *preempted = &((struct steal *)vm_hva(vm, STEAL))->preempted;
+	struct rival r = { .preempted = preempted, .go = GUEST_VAR(vm, go) };
 	pthread_t t;
 
 	REQUIRE(f && f->eax & BIT(KVM_FEATURE_STEAL_TIME), "no steal time");
+	vcpu_let_host_in(vcpu);
 	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
-	t = host_thread(burn_here, &stop);
+	t = host_thread(rival, &r);
 	vcpu_run_sync(vcpu, 1);
-	REQUIRE(read_msrs_while(vcpu, pages, byte, 0, 10000) == KVM_VCPU_PREEMPTED, "the vCPU was not preempted");
-	ASSERT(__atomic_compare_exchange_n(byte, &preempted, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, 0, __ATOMIC_SEQ_CST,
-					   __ATOMIC_SEQ_CST), "preempted: %d", preempted);
-	CHECK_EQ("preempted, with a flush to do", KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB,
-		 read_msrs_while(vcpu, pages, byte, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, 3000));
-	stop = 1;
-	host_join(t);
+	CHECK_EQ("preempted in calls", 0, read_msrs_for(vcpu, preempted, 3000));
+	*preempted = KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB;
+	CHECK_EQ("preempted in calls, with a flush to do", KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB,
+		 read_msrs_for(vcpu, preempted, 3000));
+	r.may_speak = 1;
 	vcpu_run_sync(vcpu, 2);
+	r.stop = 1;
+	host_join(t);
 	vcpu_run_done(vcpu);
 }
 
