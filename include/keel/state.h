@@ -92,6 +92,7 @@ u64 keel_tsc_read(struct vcpu *vcpu);				/* guest TSC now */
 u64 keel_tsc_scale(struct vcpu *vcpu, u64 host_tsc);		/* without the offset */
 u64 keel_tsc_unscale(struct vcpu *vcpu, u64 delta);		/* host cycles in @delta guest cycles, up to 2^40 */
 void keel_tsc_write(struct vcpu *vcpu, u64 val);		/* the host writes IA32_TSC: matching heuristics inside */
+void keel_tsc_set_offset(struct vcpu *vcpu, u64 offset);		/* the host sets KVM_VCPU_TSC_OFFSET */
 void keel_tsc_write_guest(struct vcpu *vcpu, u64 val);		/* the guest does; moves tsc.adjust along */
 void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* the guest adds to its TSC; tsc.adjust is the caller's */
 void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
