@@ -35,9 +35,16 @@ int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val)
 	vcpu->pv.steal_time = val & STEAL_ENABLED ? val : 0;
 	if (!vcpu->pv.steal_time)
 		return 0;
-	vcpu->pv.steal_last = keel_host_run_delay();
+	/* a launcher may set it from any thread, whose delays are not the vCPU's: keel_pv_thread_changed() */
+	if (rcu_access_pointer(vcpu->pid) == task_pid(current))
+		vcpu->pv.steal_last = keel_host_run_delay();
 	vcpu_request(vcpu, REQ_STEAL);
 	return 0;
+}
+
+void keel_pv_thread_changed(struct vcpu *vcpu)
+{
+	vcpu->pv.steal_last = keel_host_run_delay();
 }
 
 static gpa_t steal_gpa(const struct vcpu *vcpu)

@@ -343,6 +343,7 @@ static void remember_thread(struct vcpu *vcpu)
 	if (likely(old == now))
 		return;
 	rcu_assign_pointer(vcpu->pid, get_pid(now));
+	keel_pv_thread_changed(vcpu);
 	if (old) {
 		synchronize_rcu();
 		put_pid(old);

@@ -105,6 +105,7 @@ void keel_clock_module_exit(void);
 /* ---- core/pv.c: steal time, async features, hypercall numbers ------------------------------------------------------------------ */
 int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val);		/* MSR_KVM_STEAL_TIME; 0, 1 */
 void keel_pv_update_steal(struct vcpu *vcpu);			/* REQ_STEAL; may sleep */
+void keel_pv_thread_changed(struct vcpu *vcpu);			/* another thread runs it now: what that waited before was not stolen */
 void keel_pv_preempted(struct vcpu *vcpu);			/* sched_out, if pv.between_insns: set KVM_VCPU_PREEMPTED; preemption off */
 /* Serve a hypercall. 1 done (*ret), 0 go to user space (run->hypercall filled), MSR_SLOW needs to sleep (@atomic). */
 int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool atomic);

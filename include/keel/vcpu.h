@@ -268,7 +268,7 @@ struct vcpu_msrs {
 struct vcpu_pv {
 	u64 system_time;	/* MSR value, bit 0 enable */
 	u64 steal_time;
-	u64 steal_last;		/* host run-delay already accounted, ns */
+	u64 steal_last;		/* run delay of the vCPU's thread that is already accounted, ns */
 	u64 wall_clock;
 	u64 eoi;		/* MSR_KVM_PV_EOI_EN */
 	u32 features;		/* KVM_CPUID_FEATURES.eax offered to this guest */

@@ -168,6 +168,52 @@ static void test_steal(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_steal_value(void)
+{
+	GUEST_SYNC2(1, ((volatile struct steal *)STEAL)->steal);
+}
+
+/* How long this thread has waited for a CPU, in ns. */
+static u64 run_delay(void)
+{
+	unsigned long long ran, waited;
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+
+	REQUIRE(f && fscanf(f, "%llu %llu", &ran, &waited) == 2, "no schedstat");
+	fclose(f);
+	return waited;
+}
+
+static void *steal_on_thread(void *vcpu)
+{
+	u64 stolen = sync_value(vcpu, 1);
+
+	test_note("stolen: %lld ns", (long long)stolen);
+	CHECK_EQ("not from before time", 1, stolen < 1ull << 62);
+	return NULL;
+}
+
+/* A launcher restores the MSR from a thread that has waited longer than the vCPU's own: the difference is no time stolen. */
+static void test_steal_restored(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_steal_value);
+	struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 0x40000001, 0);
+	u64 before = run_delay();
+	int stop = 0;
+	pthread_t t;
+
+	REQUIRE(f && f->eax & BIT(KVM_FEATURE_STEAL_TIME), "no steal time");
+	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
+	t = host_thread(burn, &stop);
+	while (run_delay() - before < 200000000)
+		;
+	vcpu_set_msr(vcpu, MSR_KVM_STEAL_TIME, STEAL | 1);
+	stop = 1;
+	host_join(t);
+	host_join(host_thread(steal_on_thread, vcpu));
+}
+
 static volatile u8 go;
 
 static void guest_preempted(void)
@@ -264,6 +310,7 @@ static void test_preempted(void)
 static const struct test_case cases[] = {
 	{ "system_time", test_system_time },
 	{ "steal_time", test_steal },
+	{ "steal_restored", test_steal_restored },
 	{ "preempted", test_preempted },
 };
 
