@@ -312,14 +312,6 @@ static int run_loop(struct vcpu *vcpu)
 	}
 }
 
-bool keel_irq_ready(struct vcpu *vcpu)
-{
-	struct vcpu_events *ev = &vcpu->events;
-
-	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
-	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
-}
-
 /* What user space finds in kvm_run after every exit. */
 static void fill_run(struct vcpu *vcpu)
 {
