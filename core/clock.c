@@ -524,7 +524,7 @@ void keel_tsc_write(struct vcpu *vcpu, u64 val)
 	if (matches && !check_tsc_unstable())
 		offset = c->tsc_offset;
 	else if (matches)
-		offset += (val ? 0 : c->last_tsc_write) + khz_cycles(vcpu->tsc.khz, elapsed);
+		offset += c->last_tsc_write + khz_cycles(vcpu->tsc.khz, elapsed) - val;
 	tsc_join(vcpu, matches, val, ns, offset);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	tsc_take_offset(vcpu, offset);

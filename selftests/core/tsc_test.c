@@ -200,6 +200,18 @@ static void check_in_step(const char *name, struct vcpu *a, struct vcpu *b)
 		CHECK_EQ("offset", tsc_offset(a), tsc_offset(b));
 }
 
+/* Written to what the first has now, long after that was set: still in step. */
+static void test_written_late(void)
+{
+	struct vm *vm = vm_create(VM_BARE);
+	struct vcpu *a = vcpu_create(vm, 0), *b = vcpu_create(vm, 1);
+
+	vcpu_set_msr(a, MSR_TSC, BIT(50));
+	host_sleep_ms(4000);
+	vcpu_set_msr(b, MSR_TSC, vcpu_msr(a, MSR_TSC));
+	check_in_step("written late", a, b);
+}
+
 /* Who sets the offset of one vCPU means those to be in step with it that come later, or whose TSC is written to the same. */
 static void test_offset(void)
 {
@@ -363,6 +375,7 @@ static const struct test_case cases[] = {
 	{ "aux", test_aux },
 	{ "two_vcpus_agree", test_agree },
 	{ "written_together", test_written_together },
+	{ "written_late", test_written_late },
 	{ "offset", test_offset },
 	{ "scaled", test_scaled },
 	{ "scaled_deadline", test_scaled_deadline },
