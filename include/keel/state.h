@@ -74,6 +74,7 @@ void keel_msr_vcpu_destroy(struct vcpu *vcpu);
 int keel_msr_list(u32 *indices, u32 *n);		/* KVM_GET_MSR_INDEX_LIST: *n in = room, out = count; -E2BIG */
 int keel_msr_feature_list(u32 *indices, u32 *n);
 int keel_msr_feature_get(u32 msr, u64 *val);		/* system-wide KVM_GET_MSRS; 0 or 1 */
+int keel_report_mce(struct vcpu *vcpu, const struct kvm_x86_mce *mce);	/* KVM_X86_SET_MCE: core/msr_mce.c */
 /* KVM_X86_SET_MSR_FILTER */
 int keel_msr_filter_set(struct vm *vm, const struct kvm_msr_filter *filter);
 void keel_msr_vm_destroy(struct vm *vm);
