@@ -265,9 +265,18 @@ static bool window_open(struct vcpu *vcpu)
 	       keel_irq_ready(vcpu);
 }
 
+/*
+ * The place where a guest's thread gives way. Elsewhere it may be in the midst of an instruction, with an address translated and not
+ * yet used. Were it reported preempted there, another vCPU would take a flush that is only asked for to be as good as done.
+ */
 static int handle_work(struct vcpu *vcpu)
 {
-	if (keel_host_do_work() == 0)
+	int ret;
+
+	vcpu->pv.between_insns = true;
+	ret = keel_host_do_work();
+	vcpu->pv.between_insns = false;
+	if (!ret)
 		return RUN_RESUME;
 	vcpu->stats.signal_exits++;
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
@@ -303,14 +312,6 @@ static int run_loop(struct vcpu *vcpu)
 	}
 }
 
-bool keel_irq_ready(struct vcpu *vcpu)
-{
-	struct vcpu_events *ev = &vcpu->events;
-
-	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
-	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
-}
-
 /* What user space finds in kvm_run after every exit. */
 static void fill_run(struct vcpu *vcpu)
 {
@@ -334,6 +335,7 @@ static void remember_thread(struct vcpu *vcpu)
 	if (likely(old == now))
 		return;
 	rcu_assign_pointer(vcpu->pid, get_pid(now));
+	keel_pv_thread_changed(vcpu);
 	if (old) {
 		synchronize_rcu();
 		put_pid(old);

@@ -139,6 +139,8 @@ int keel_write_guest_atomic(struct vm *vm, gpa_t gpa, const void *data, unsigned
  * Return: 0 exchanged, 1 compare failed, -EFAULT. May sleep.
  */
 int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
+/* As above without sleeping; -EFAULT also when the host page is not present. Interrupts may be off. */
+int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
 /* Launcher address of a guest frame, or 0. @writable: also require a writable slot. Under RCU or slots_lock. */
 enum hva_access { HVA_READ, HVA_WRITE };
 hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access);
