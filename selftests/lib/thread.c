@@ -61,7 +61,17 @@ void host_sleep_ms(unsigned int ms)
 		;
 }
 
-/* Read once, before anything is pinned. */
+void expect_progress(const char *name, volatile u64 *count, u64 n)
+{
+	u64 start = *count;
+	int i;
+
+	for (i = 0; i < 1000 && *count < start + n; i++)
+		host_sleep_ms(5);
+	CHECK_EQ(name, 1, *count >= start + n);
+}
+
+/* Read once, before anything is pinned: without the CPUs that are offline then. */
 static const cpu_set_t *host_cpus(void)
 {
 	static cpu_set_t cpus;
