@@ -46,7 +46,7 @@ void keel_pgtable_exit(void)
 	format = NULL;
 }
 
-int keel_memory_init(struct vm *vm)
+void keel_memory_init(struct vm *vm)
 {
 	struct memory *mem = &vm->mem;
 
@@ -55,7 +55,6 @@ int keel_memory_init(struct vm *vm)
 	xa_init_flags(&mem->ids, XA_FLAGS_ACCOUNT);
 	init_rwsem(&mem->users);
 	spin_lock_init(&mem->lock);
-	return 0;
 }
 
 static void slot_free(struct memslot *slot)

@@ -40,11 +40,6 @@ struct irqchip *irqchip_get(struct vm *vm)
 	return irq;
 }
 
-int keel_irq_vm_init(struct vm *vm)
-{
-	return 0;
-}
-
 void keel_irq_vm_destroy(struct vm *vm)
 {
 	struct irqchip *irq = vm->irq;

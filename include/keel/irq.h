@@ -12,7 +12,6 @@
 
 /* ---- VM-wide: may sleep, vm->lock held where a set-up changes --------------------------------------------------------- */
 
-int keel_irq_vm_init(struct vm *vm);			/* at VM creation; cheap: most is allocated at first use */
 void keel_irq_vm_destroy(struct vm *vm);		/* after all vCPUs; shuts irqfds down */
 int keel_irqchip_create(struct vm *vm);			/* KVM_CREATE_IRQCHIP: -EEXIST, -EINVAL when vCPUs exist; default routes */
 int keel_irqchip_split(struct vm *vm, u32 nr_pins);	/* KVM_CAP_SPLIT_IRQCHIP */

@@ -77,7 +77,7 @@ struct memory {
 	u32 manual_protect;
 };
 
-int keel_memory_init(struct vm *vm);		/* cheap: the rest is made with the first slot */
+void keel_memory_init(struct vm *vm);		/* cheap: the rest is made with the first slot */
 void keel_memory_destroy(struct vm *vm);	/* no vCPU runs any more; accepts a half-built one */
 
 /* ioctls. -EINVAL, -EEXIST, -ENOMEM, -ENOENT, -EFAULT as Documentation/virt/kvm/api.rst says. May sleep. */

@@ -71,8 +71,8 @@ extern struct vendor_caps keel_caps;
  * @cpu_enable: turn it on. 0 or -errno.
  * @cpu_disable: turn it off. Also from NMI context at a crash: no locks.
  *
- * VM and vCPU life, may sleep:
- * @vm_create, @vm_destroy, @vcpu_create, @vcpu_destroy: the backend's own parts. Destroy accepts half-built objects.
+ * vCPU life, may sleep. A VM has nothing of the backend's own: maps are shared, second-level tables are the engine's.
+ * @vcpu_create, @vcpu_destroy: the backend's own parts. Destroy accepts half-built objects.
  * @vcpu_reset: after core has written the reset state to vcpu->regs and marked all groups dirty.
  *
  * Scheduling, preemption off:
@@ -118,8 +118,6 @@ struct vendor_ops {
 	int (*cpu_enable)(void);
 	void (*cpu_disable)(void);
 
-	int (*vm_create)(struct vm *vm);
-	void (*vm_destroy)(struct vm *vm);
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 	void (*vcpu_reset)(struct vcpu *vcpu);

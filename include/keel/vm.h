@@ -98,7 +98,6 @@ struct vm {
 	struct vm_stats stats;
 	char stats_id[48];		/* "kvm-<pid>-<n>", name of the binary stats: clients look for "kvm" */
 	struct vm_error *error;		/* core/explain.c: latest failure in words, NULL before the first */
-	void *vendor;			/* the backend's per-VM data, NULL if it needs none */
 };
 
 /**
