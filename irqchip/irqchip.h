@@ -310,9 +310,6 @@ bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin);
 
 void irqfd_acked(struct irqchip *irq, u32 gsi);
 bool irqfd_wants_ack(struct irqchip *irq, u32 gsi);
-void irqfd_destroy(struct irqchip *irq);
-int irqfd_module_init(void);
-void irqfd_module_exit(void);
 void ioeventfd_destroy(struct irqchip *irq);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* ---- VM-wide: may sleep, vm->lock held where a set-up changes --------------------------------------------------------- */
 
-void keel_irq_vm_destroy(struct vm *vm);		/* after all vCPUs; shuts irqfds down */
+void keel_irq_vm_destroy(struct vm *vm);		/* after keel_irqfd_shutdown() and all vCPUs */
 int keel_irqchip_create(struct vm *vm);			/* KVM_CREATE_IRQCHIP: -EEXIST, -EINVAL when vCPUs exist; default routes */
 int keel_irqchip_split(struct vm *vm, u32 nr_pins);	/* KVM_CAP_SPLIT_IRQCHIP */
 int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip);

@@ -38,9 +38,6 @@ bool pit_wants_ack(const struct pit *pit) { return model_pit_listens; }
 
 void irqfd_acked(struct irqchip *irq, u32 gsi) { model_gsi_acks[gsi % 64]++; }
 bool irqfd_wants_ack(struct irqchip *irq, u32 gsi) { return gsi == 11; }
-void irqfd_destroy(struct irqchip *irq) { }
-int irqfd_module_init(void) { return 0; }
-void irqfd_module_exit(void) { }
 void ioeventfd_destroy(struct irqchip *irq) { }
 
 void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)

@@ -126,7 +126,6 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define rcu_assign_pointer(p, v)		((p) = (v))
 #define RCU_INIT_POINTER(p, v)			((p) = (v))
 #define rcu_replace_pointer(p, v, c)		({ __typeof__(p) o_ = (p); (void)(c); (p) = (v); o_; })
-#define rcu_barrier()				do { } while (0)
 #define kvfree_rcu(p, m)			free(p)
 
 #define GFP_KERNEL		0
