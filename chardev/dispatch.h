@@ -61,7 +61,6 @@ struct ioctl_table {
 };
 
 void ioctl_table_init(struct ioctl_table *table);
-const struct ioctl_row *ioctl_table_find(const struct ioctl_table *table, unsigned int cmd);
 
 extern struct ioctl_table dev_ioctls, vm_ioctls, vcpu_ioctls;
 

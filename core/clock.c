@@ -191,7 +191,8 @@ static u64 master_ns_at(const struct vm_clock *c, u64 tsc)
 	return c->master_ns + pvclock_scale_delta(tsc - c->master_tsc, host_scale.mul, host_scale.shift);
 }
 
-u64 keel_clock_guest_ns(struct vm *vm)
+/* The kvmclock now. */
+static u64 guest_ns(struct vm *vm)
 {
 	struct vm_clock *c = &vm->clock;
 	unsigned int seq;
@@ -378,7 +379,7 @@ static void write_wall_clock(struct vm *vm, gpa_t gpa)
 	if (!gpa || keel_read_guest(vm, gpa, &version, sizeof(version)))
 		return;
 	/* real time at which the kvmclock was 0 */
-	boot = ns_to_timespec64(ktime_get_real_ns() - keel_clock_guest_ns(vm));
+	boot = ns_to_timespec64(ktime_get_real_ns() - guest_ns(vm));
 	wall.version = (version | 1) + (version & 1 ? 2 : 0);
 	wall.sec = boot.tv_sec;
 	wall.nsec = boot.tv_nsec;

@@ -24,7 +24,4 @@ int keel_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void
 /* KVM_EXIT_DEBUG for a step over an instruction completed in software. */
 int keel_debug_step_exit(struct vcpu *vcpu);
 
-/* May the launcher inject by KVM_INTERRUPT now? */
-bool keel_irq_ready(struct vcpu *vcpu);
-
 #endif

@@ -54,8 +54,6 @@ static int exit_ioapic_eoi(struct vcpu *vcpu)
 static void drain_quiet_requests(struct vcpu *vcpu)
 {
 	take_request(vcpu, REQ_KICK);
-	if (take_request(vcpu, REQ_APIC_TIMER))
-		keel_lapic_timer_fired(vcpu);
 	if (take_request(vcpu, REQ_PV_EOI))
 		keel_lapic_sync_pv_eoi(vcpu);
 	if (take_request(vcpu, REQ_ROOT))
@@ -258,11 +256,20 @@ static int block(struct vcpu *vcpu)
 	return RUN_RESUME;
 }
 
+/* May the launcher inject by KVM_INTERRUPT now? */
+static bool irq_ready(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
+	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
+}
+
 /* Without an in-kernel 8259 the launcher asks to be told when it may inject. */
 static bool window_open(struct vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL &&
-	       keel_irq_ready(vcpu);
+	       irq_ready(vcpu);
 }
 
 static int handle_work(struct vcpu *vcpu)
@@ -303,14 +310,6 @@ static int run_loop(struct vcpu *vcpu)
 	}
 }
 
-bool keel_irq_ready(struct vcpu *vcpu)
-{
-	struct vcpu_events *ev = &vcpu->events;
-
-	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
-	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
-}
-
 /* What user space finds in kvm_run after every exit. */
 static void fill_run(struct vcpu *vcpu)
 {
@@ -319,7 +318,7 @@ static void fill_run(struct vcpu *vcpu)
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->cr8 = keel_get_cr8(vcpu);
 	run->apic_base = vcpu->apic_base;
-	run->ready_for_interrupt_injection = vcpu->vm->irq_mode == IRQCHIP_KERNEL || keel_irq_ready(vcpu);
+	run->ready_for_interrupt_injection = vcpu->vm->irq_mode == IRQCHIP_KERNEL || irq_ready(vcpu);
 	run->flags = 0;
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
 		keel_sync_regs_out(vcpu);

@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /* Go to @target, an offset in the code segment already truncated to the operand size. */
-int emu_branch(struct emu *e, u64 target)
+static int go_to(struct emu *e, u64 target)
 {
 	struct emu_segment cs;
 	int ret;
@@ -27,7 +27,7 @@ int emu_branch(struct emu *e, u64 target)
 
 static int branch_relative(struct emu *e)
 {
-	return emu_branch(e, (e->next_rip + e->insn.imm) & emu_mask(e->insn.op_size));
+	return go_to(e, (e->next_rip + e->insn.imm) & emu_mask(e->insn.op_size));
 }
 
 /* Target of JMP and CALL: relative, or from a register or memory. */
@@ -51,7 +51,7 @@ static int exec_call(struct emu *e)
 	if (!ret)
 		ret = emu_stack_begin(e, &s);
 	if (!ret)
-		ret = emu_branch(e, target);
+		ret = go_to(e, target);
 	if (!ret)
 		ret = emu_push(e, &s, back, e->insn.op_size);
 	if (!ret)
@@ -69,7 +69,7 @@ static int exec_ret(struct emu *e)
 	if (!ret)
 		ret = emu_pop(e, &s, &target, e->insn.op_size);
 	if (!ret)
-		ret = emu_branch(e, target);
+		ret = go_to(e, target);
 	if (ret)
 		return ret;
 	s.sp = (s.sp + (u16)e->insn.imm) & s.mask;
@@ -139,7 +139,7 @@ int emu_exec_branch(struct emu *e)
 		return emu_condition(e->rflags, in->opcode) ? branch_relative(e) : EMU_CONTINUE;
 	case EMU_OP_JMP:
 		ret = branch_target(e, &target);
-		return ret ? ret : emu_branch(e, target);
+		return ret ? ret : go_to(e, target);
 	case EMU_OP_JCXZ:
 		if (e->gpr[EMU_RCX] & emu_mask(in->addr_size))
 			return EMU_CONTINUE;

@@ -82,7 +82,7 @@ static int exec_mov_other(struct emu *e)
 	}
 }
 
-int emu_exec_mov(struct emu *e)
+static int exec_mov(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int size;
@@ -163,7 +163,7 @@ static int rmw_memory(struct emu *e, u64 src, u64 third)
 }
 
 /* Binary, unary, shifts and bit operations. */
-int emu_exec_rmw(struct emu *e)
+static int exec_rmw(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	u64 src, dst, third = 0;
@@ -185,7 +185,7 @@ int emu_exec_rmw(struct emu *e)
 }
 
 /* BSF, BSR, TZCNT, LZCNT, POPCNT: a register from a register or memory. */
-int emu_exec_scan(struct emu *e)
+static int exec_scan(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int bits = 8 * in->op_size;
@@ -269,13 +269,13 @@ static int dispatch(struct emu *e)
 {
 	switch (e->insn.row.class) {
 	case CLASS_MOV:
-		return emu_exec_mov(e);
+		return exec_mov(e);
 	case CLASS_BINARY:
 	case CLASS_UNARY:
 	case CLASS_SHIFT:
 	case CLASS_DSHIFT:
 	case CLASS_BIT:
-		return emu_exec_rmw(e);
+		return exec_rmw(e);
 	case CLASS_STRING:
 		return emu_exec_string(e);
 	case CLASS_PORT:
@@ -287,7 +287,7 @@ static int dispatch(struct emu *e)
 	case CLASS_BRANCH:
 		return emu_exec_branch(e);
 	case CLASS_SCAN:
-		return emu_exec_scan(e);
+		return exec_scan(e);
 	case CLASS_MULDIV:
 		return emu_exec_muldiv(e);
 	case CLASS_FLAG:

@@ -276,12 +276,8 @@ void emu_stack_commit(struct emu *e, const struct emu_stack *s);
 int emu_push(struct emu *e, struct emu_stack *s, u64 val, unsigned int size);
 int emu_pop(struct emu *e, struct emu_stack *s, u64 *val, unsigned int size);
 void emu_set_flags(struct emu *e, u64 val, unsigned int size);
-int emu_branch(struct emu *e, u64 target);
 
 /* Executors, one or two classes each. */
-int emu_exec_mov(struct emu *e);
-int emu_exec_rmw(struct emu *e);
-int emu_exec_scan(struct emu *e);
 int emu_exec_muldiv(struct emu *e);
 int emu_exec_bcd(struct emu *e);
 int emu_exec_xchg(struct emu *e);
@@ -294,6 +290,5 @@ int emu_exec_segment(struct emu *e);
 int emu_exec_far(struct emu *e);
 int emu_exec_system(struct emu *e);
 int emu_exec_vector(struct emu *e);
-int emu_check_port(struct emu *e, u16 port, unsigned int size);
 
 #endif /* EMULATE_INTERNAL_H */

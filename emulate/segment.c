@@ -90,7 +90,7 @@ void emu_unpack_descriptor(const struct descriptor *d, struct emu_segment *s)
 }
 
 /* Real mode keeps the hidden limit and rights; virtual-8086 mode has fixed ones. */
-int emu_load_real(struct emu *e, unsigned int seg, u16 selector)
+static int load_real(struct emu *e, unsigned int seg, u16 selector)
 {
 	struct emu_segment s;
 	int ret;
@@ -142,14 +142,14 @@ static int check_data_descriptor(struct emu *e, unsigned int seg, const struct d
 }
 
 /* Load ES, SS, DS, FS or GS. */
-int emu_load_segment(struct emu *e, unsigned int seg, u16 selector)
+static int load_segment(struct emu *e, unsigned int seg, u16 selector)
 {
 	struct emu_segment s;
 	struct descriptor d;
 	int ret;
 
 	if (emu_is_real(e))
-		return emu_load_real(e, seg, selector);
+		return load_real(e, seg, selector);
 	if (!(selector & ~3u))
 		return load_null(e, seg, selector);
 	ret = emu_read_descriptor(e, selector, VEC_GP, &d);
@@ -209,7 +209,7 @@ static int exec_mov_sreg(struct emu *e)
 	}
 	ret = emu_read_operand(e, OPR_RM16, &sel);
 	if (!ret)
-		ret = emu_load_segment(e, in->reg & 7, (u16)sel);
+		ret = load_segment(e, in->reg & 7, (u16)sel);
 	if (!ret && (in->reg & 7) == EMU_SS)
 		e->shadow = EMU_SHADOW_MOVSS;
 	return ret;
@@ -226,7 +226,7 @@ static int exec_pop_sreg(struct emu *e)
 	if (!ret)
 		ret = emu_pop(e, &s, &sel, e->insn.op_size);
 	if (!ret)
-		ret = emu_load_segment(e, seg, (u16)sel);
+		ret = load_segment(e, seg, (u16)sel);
 	if (ret)
 		return ret;
 	emu_stack_commit(e, &s);
@@ -248,7 +248,7 @@ static int exec_load_far(struct emu *e)
 		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size),
 				   &sel, 2);
 	if (!ret)
-		ret = emu_load_segment(e, seg, (u16)sel);
+		ret = load_segment(e, seg, (u16)sel);
 	if (!ret)
 		emu_reg_write(e, in->reg, in->op_size, offset);
 	return ret;

@@ -42,7 +42,7 @@ static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 }
 
 /* May the guest use @size ports from @port? */
-int emu_check_port(struct emu *e, u16 port, unsigned int size)
+static int check_port(struct emu *e, u16 port, unsigned int size)
 {
 	unsigned int iopl = (e->rflags & FL_IOPL) >> FL_IOPL_SHIFT;
 
@@ -71,7 +71,7 @@ int emu_exec_port(struct emu *e)
 	u64 data = 0;
 	int ret;
 
-	ret = emu_check_port(e, port, size);
+	ret = check_port(e, port, size);
 	if (ret)
 		return ret;
 	if (!is_in) {
@@ -122,7 +122,7 @@ static int fill_batch(struct emu *e, u64 la, unsigned int size)
 	u16 port = (u16)e->gpr[EMU_RDX];
 	int ret;
 
-	ret = emu_check_port(e, port, size);
+	ret = check_port(e, port, size);
 	if (!ret)
 		ret = e->ops->probe(e, la, size * units, EMU_ACC_WRITE);
 	if (ret || units == 1)
@@ -189,7 +189,7 @@ static int string_outs(struct emu *e, unsigned int *done)
 	u64 la, ea = index_address(e, EMU_RSI), data = 0;
 	int ret;
 
-	ret = emu_check_port(e, port, size);
+	ret = check_port(e, port, size);
 	if (!ret)
 		ret = emu_linear(e, e->insn.seg, ea, size, EMU_ACC_READ, &la);
 	if (ret)

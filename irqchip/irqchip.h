@@ -172,7 +172,6 @@ int lapic_accept(struct lapic *apic, u8 vector, bool level);
 int lapic_deliver(struct lapic *apic, const struct irq_msg *msg);
 int lapic_deliver_local(struct lapic *apic, u32 lvt);
 void lapic_lint0(struct lapic *apic);
-void lapic_eoi(struct lapic *apic);
 void lapic_error(struct lapic *apic, u32 bits);
 void lapic_write_reg(struct lapic *apic, u32 offset, u32 val);
 u32 lapic_read_reg(struct lapic *apic, u32 offset);

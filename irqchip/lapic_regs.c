@@ -412,11 +412,6 @@ void keel_lapic_reset(struct vcpu *vcpu, bool init)
 
 /* ---- INIT and start-up ---- */
 
-bool keel_lapic_has_init_sipi(const struct vcpu *vcpu)
-{
-	return vcpu->lapic && READ_ONCE(vcpu->lapic->events);
-}
-
 static void start_at(struct vcpu *vcpu, u8 page)
 {
 	struct segment *cs = vcpu_seg(vcpu, SEG_CS);

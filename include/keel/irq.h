@@ -71,9 +71,6 @@ bool keel_lapic_takes_extint(const struct vcpu *vcpu);
 int keel_irq_blocked_by_tpr(struct vcpu *vcpu);
 /* INIT and SIPI waiting: apply them (may change mp_state and reset the vCPU). On the vCPU's own thread, loaded. */
 int keel_lapic_accept_init_sipi(struct vcpu *vcpu);	/* <0 errno, 0 */
-bool keel_lapic_has_init_sipi(const struct vcpu *vcpu);
-/* REQ_APIC_TIMER: deliver. On the vCPU's own thread; also migrates the timer to this CPU. */
-void keel_lapic_timer_fired(struct vcpu *vcpu);
 void keel_lapic_vcpu_load(struct vcpu *vcpu);		/* timer follows the CPU if needed; preemption off */
 /* The TSC offset or ratio changed: recompute a deadline timer. */
 void keel_lapic_tsc_changed(struct vcpu *vcpu);
@@ -123,8 +120,5 @@ void keel_lapic_written(struct vcpu *vcpu, u32 offset);
 void keel_lapic_ended(struct vcpu *vcpu, u8 vector);
 /* Vectors whose end must exit; REQ_SCAN_IOAPIC tells of changes. */
 void keel_lapic_eoi_vectors(const struct vcpu *vcpu, u64 vectors[4]);
-
-/* Split irqchip: vectors whose EOI goes to user space, from the routing table. */
-bool keel_irq_eoi_exits(struct vcpu *vcpu, u8 vector);
 
 #endif

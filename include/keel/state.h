@@ -97,7 +97,6 @@ void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* the guest adds to its TS
 void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
 void keel_clock_vcpu_put(struct vcpu *vcpu);
 bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_tsc);	/* real time and guest TSC at once */
-u64 keel_clock_guest_ns(struct vm *vm);				/* kvmclock now */
 int keel_clock_module_init(void);
 void keel_clock_module_exit(void);
 

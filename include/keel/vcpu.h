@@ -155,7 +155,6 @@ enum vcpu_request {
 	REQ_SCAN_IOAPIC,	/* EOI-exit set changed (irqchip) */
 	REQ_INTERCEPTS,		/* debug or disable-exits settings changed */
 	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->eoi_vector */
-	REQ_APIC_TIMER,		/* local APIC timer fired: irqchip turns it into an interrupt */
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
 	REQ_PV_EOI,		/* the guest's PV EOI flag must be read where sleeping is allowed: keel_lapic_sync_pv_eoi() */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
