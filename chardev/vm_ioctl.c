@@ -46,25 +46,17 @@ static long vm_set_region2(void *object, void *arg, unsigned long raw)
 }
 #endif
 
+/* Addresses for tables that real mode in hardware does without. */
 static long vm_set_tss_addr(void *object, void *arg, unsigned long raw)
 {
-	struct vm *vm = object;
-
-	if (raw > TSS_ADDR_MAX)
-		return -EINVAL;
-	vm->tss_addr = raw;
-	return 0;
+	return raw > TSS_ADDR_MAX ? -EINVAL : 0;
 }
 
 static long vm_set_identity_map_addr(void *object, void *arg, unsigned long raw)
 {
 	struct vm *vm = object;
-	const u64 *addr = arg;
 
-	if (vm->nr_vcpus)
-		return -EINVAL;
-	vm->identity_map_addr = *addr;
-	return 0;
+	return vm->nr_vcpus ? -EINVAL : 0;
 }
 
 static long vm_set_nr_mmu_pages(void *object, void *arg, unsigned long raw)

@@ -36,7 +36,7 @@ static u32 guest_reg(struct vcpu *vcpu, u32 function, u32 index, enum reg reg)
 
 /* Registers that the rules below look at, of the guest or of all that is offered. */
 struct features {
-	u32 f1c, f1d, f7b, f7c, f7d, fd1, x1c, x1d, x8b, x21;
+	u32 f1c, f1d, f7b, f7c, f7d, fd1, x1d, x8b, x21;
 };
 
 static void guest_features(struct vcpu *vcpu, struct features *f)
@@ -48,7 +48,6 @@ static void guest_features(struct vcpu *vcpu, struct features *f)
 		.f7c = guest_reg(vcpu, 7, 0, ECX),
 		.f7d = guest_reg(vcpu, 7, 0, EDX),
 		.fd1 = guest_reg(vcpu, 0xd, 1, EAX),
-		.x1c = guest_reg(vcpu, 0x80000001, 0, ECX),
 		.x1d = guest_reg(vcpu, 0x80000001, 0, EDX),
 		.x8b = guest_reg(vcpu, 0x80000008, 0, EBX),
 		.x21 = guest_reg(vcpu, 0x80000021, 0, EAX),
@@ -64,7 +63,6 @@ static void offered_features(struct features *f)
 		.f7c = cpuid_offer(7, 0, ECX),
 		.f7d = cpuid_offer(7, 0, EDX),
 		.fd1 = cpuid_offer(0xd, 1, EAX),
-		.x1c = cpuid_offer(0x80000001, 0, ECX),
 		.x1d = cpuid_offer(0x80000001, 0, EDX),
 		.x8b = cpuid_offer(0x80000008, 0, EBX),
 		.x21 = cpuid_offer(0x80000021, 0, EAX),

@@ -135,23 +135,13 @@ static int insn_read(struct emu *e, u64 la, void *data, unsigned int size, unsig
 	return EMU_CONTINUE;
 }
 
-static bool writable_memory(struct vcpu *vcpu, gpa_t gpa)
-{
-	hva_t hva;
-
-	rcu_read_lock();
-	hva = keel_gfn_to_hva(vcpu->vm, gpa_to_gfn(gpa), HVA_WRITE);
-	rcu_read_unlock();
-	return hva;
-}
-
 /* As read_memory(); -ENXIO also if the slot is read-only. */
 static int write_memory(struct vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOT_TRIES; i++) {
-		if (keel_lapic_claims(vcpu, gpa) || !writable_memory(vcpu, gpa))
+		if (keel_lapic_claims(vcpu, gpa) || !keel_memory_is_writable(vcpu, gpa))
 			return -ENXIO;
 		if (!keel_write_guest(vcpu->vm, gpa, data, len))
 			return 0;
@@ -236,7 +226,7 @@ static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsig
 	if (ret != EMU_CONTINUE)
 		return ret;
 	for (i = 0; i < SLOT_TRIES; i++) {
-		if (size > 8 || (la & (size - 1)) || !writable_memory(vcpu, gpa))
+		if (size > 8 || (la & (size - 1)) || !keel_memory_is_writable(vcpu, gpa))
 			return insn_write(e, la, new, size, EMU_ACC_WRITE);
 		memcpy(&expected, old, size);
 		memcpy(&wanted, new, size);

@@ -311,7 +311,6 @@ static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, 
 			  (level == 3 && !(vcpu->cpuid.flags & GUEST_HAS_GBPAGES))))
 		return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
 	walk->gpa = (pte & GPTE_ADDRESS & ~offset) | (gva & offset);
-	walk->page_size = offset + 1;
 	if (t)
 		t->leaf = level;
 	return walk_finish(vcpu, view->slots, access, walk, sleep, t, and, or & nx, pte);
@@ -333,7 +332,6 @@ static __always_inline int walk_narrow(struct vcpu *vcpu, struct slot_view *view
 		return walk_fault(walk, access_error(r, access));
 	if (pde & GPTE_PS && r->cr4 & X86_CR4_PSE) {
 		walk->gpa = (pde & 0xffc00000) | (pde >> 13 & 0xff) << 32 | (gva & 0x3fffff);
-		walk->page_size = 1 << 22;
 		if (pde & BIT(21) || walk->gpa & vcpu->cpuid.reserved_gpa)
 			return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
 		return walk_finish(vcpu, view->slots, access, walk, sleep, t, pde, false, pde);
@@ -349,7 +347,6 @@ static __always_inline int walk_narrow(struct vcpu *vcpu, struct slot_view *view
 	if (!(pte & GPTE_P))
 		return walk_fault(walk, access_error(r, access));
 	walk->gpa = (pte & 0xfffff000) | (gva & 0xfff);
-	walk->page_size = PAGE_SIZE;
 	return walk_finish(vcpu, view->slots, access, walk, sleep, t, pde & pte, false, pte);
 }
 
@@ -361,7 +358,6 @@ static __always_inline int walk_tables(struct vcpu *vcpu, struct slot_view *view
 
 	if (!(r->cr0 & X86_CR0_PG)) {
 		walk->gpa = gva;
-		walk->page_size = PAGE_SIZE;
 		return 0;
 	}
 	if (likely(r->cr4 & X86_CR4_PAE))

@@ -21,7 +21,6 @@
 #define OCW3_MASK_SET		BIT(6)
 #define ICW1_INIT		BIT(4)
 #define ICW1_NEED_ICW4		BIT(0)
-#define ICW1_SINGLE		BIT(1)
 #define ICW4_AUTO_EOI		BIT(1)
 #define ICW4_SFNM		BIT(4)
 

@@ -280,7 +280,6 @@ int vmx_caps_setup(void)
 	keel_caps.tpr_shadow = vmx_caps.cpu & CPU_BASED_TPR_SHADOW;
 	keel_caps.apic_accel = vmx_caps.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
 	keel_caps.deadline_timer = vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
-	keel_caps.vnmi = true;
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES) && (vmx_caps.cpu2 & VMX_CPU2_XSAVES);
 	keel_caps.tsc_scaling = vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
 	keel_caps.tsc_ratio_frac_bits = 48;

@@ -22,7 +22,6 @@
 #define VMX_CPU2_XSAVES		BIT(20)		/* enable XSAVES/XRSTORS */
 
 /* EPT violation, exit qualification ("Exit Qualification for EPT Violations") */
-#define EPTQ_READ		BIT(0)
 #define EPTQ_WRITE		BIT(1)
 #define EPTQ_FETCH		BIT(2)
 #define EPTQ_ENTRY_RWX		GENMASK(5, 3)

@@ -83,12 +83,8 @@ enum emu_gpr_nr {
 };
 
 /* struct emu_segment.attr: bits 8..23 of a descriptor's second dword, and one more. */
-#define EMU_ATTR_TYPE		0x000f
 #define EMU_ATTR_S		0x0010
 #define EMU_ATTR_DPL_SHIFT	5
-#define EMU_ATTR_DPL		0x0060
-#define EMU_ATTR_P		0x0080
-#define EMU_ATTR_AVL		0x1000
 #define EMU_ATTR_L		0x2000
 #define EMU_ATTR_DB		0x4000
 #define EMU_ATTR_G		0x8000

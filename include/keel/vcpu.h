@@ -158,7 +158,6 @@ enum vcpu_request {
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
 	REQ_PV_EOI,		/* the guest's PV EOI flag must be read where sleeping is allowed: keel_lapic_sync_pv_eoi() */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
-	NR_REQUESTS,
 };
 
 enum vcpu_mode {
@@ -381,11 +380,9 @@ struct vcpu {
 	struct vcpu_user_io io;
 	u8 complete;			/* enum vcpu_completion */
 	u8 complete_len;		/* instruction length to advance by */
-	u32 complete_msr;
 
 	u32 guest_debug;		/* KVM_GUESTDBG_* */
 	u64 debug_dr[4], debug_dr7;	/* launcher's breakpoints while KVM_GUESTDBG_USE_HW_BP */
-	u64 singlestep_rip;
 
 	sigset_t sigset;		/* KVM_SET_SIGNAL_MASK */
 	bool sigset_active;

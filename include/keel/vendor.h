@@ -37,7 +37,6 @@ enum tlb_scope {
  *	keel_lapic_deadline_reached() not long after
  * @dirty_log: the CPU logs writes to pages whose dirty flag is clear (pte_format.dirty)
  * @ucode_rev: microcode revision that guests see until the launcher sets another
- * @vnmi: hardware masks NMIs by itself
  */
 struct vendor_caps {
 	bool nested;
@@ -49,7 +48,6 @@ struct vendor_caps {
 	bool apic_accel;
 	bool deadline_timer;
 	bool dirty_log;
-	bool vnmi;
 	bool xsaves;
 };
 
