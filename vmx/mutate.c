@@ -302,7 +302,7 @@ static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)
 	const struct mutation *m = &mutations[row], *also = NULL;
 	struct mutate_result result = { .field = m->name };
 	struct vmx_snapshot s;
-	struct vmx_violation v;
+	struct violation v;
 	u64 other;
 
 	/* host state alone: the manual leaves it open whether that or the controls are checked first */

@@ -77,6 +77,8 @@ struct desc_table {
 	u16 limit;
 };
 
+struct violation;
+
 struct vcpu_regs {
 	u64 gpr[NR_GPRS];		/* first: the entry code addresses them by index */
 	u64 rip;
@@ -560,11 +562,12 @@ static inline bool vcpu_launcher_breakpoints(const struct vcpu *vcpu)
 /* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled (core/debug.c). Interrupts off, right before the entry. */
 void keel_dr_load(const struct vcpu *vcpu);
 
-/* ---- who wrote it (core/explain.c): an ioctl has written @groups; its name, NULL if the guest has run since or none did. ---- */
+/* ---- who wrote it (core/explain.c): an ioctl has written @groups ---- */
 void keel_origin_note(struct vcpu *vcpu, enum vcpu_ioctl by, u32 groups);
 void keel_origin_note_msr(struct vcpu *vcpu, u32 msr);
 void keel_origin_forget(struct vcpu *vcpu);
-const char *keel_origin_name(const struct vcpu *vcpu, u32 groups);
+/* The entry (@what) was refused for this; names the ioctl that wrote it, unless the guest has run since. */
+void keel_explain_rule(struct vcpu *vcpu, const char *what, const struct violation *v);
 
 /* ---- events (core/inject.c) ---------------------------------------------------------------------------------- */
 
