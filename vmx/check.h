@@ -112,7 +112,7 @@ enum vmx_broken { VMX_BROKEN_NOTHING, VMX_BROKEN_CONTROL, VMX_BROKEN_HOST, VMX_B
  */
 _Bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct violation *v);
 
-/* explain.c: what vmx_check() has to know of the current VMCS and of this CPU. Preemption off. */
+/* explain.c: what vmx_check() has to know of the current VMCS (preemption off) and of this CPU. */
 void vmx_snapshot_take(struct vmx_snapshot *s);
 void vmx_check_this_cpu(struct vmx_check_env *env);
 

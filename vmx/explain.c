@@ -227,6 +227,7 @@ static struct vmx_check_range range(u32 msr)
 
 static void take_controls(struct vmx_check_env *env)
 {
+	/* newer CPUs have a second set of MSRs that tells the truth about controls once documented as fixed */
 	bool precise = capability(MSR_IA32_VMX_BASIC) & BIT_ULL(55);
 
 	env->pin = range(precise ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
