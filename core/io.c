@@ -439,10 +439,8 @@ static int complete_hypercall(struct vcpu *vcpu)
 
 static int complete_msr(struct vcpu *vcpu, bool is_read)
 {
-	if (READ_ONCE(vcpu->run->msr.error)) {
-		keel_queue_exception_error(vcpu, 13, 0);
-		return RUN_RESUME;
-	}
+	if (READ_ONCE(vcpu->run->msr.error))
+		return keel_do_gp(vcpu);
 	if (is_read) {
 		u64 val = READ_ONCE(vcpu->run->msr.data);
 

@@ -38,12 +38,6 @@ static bool take_request(struct vcpu *vcpu, unsigned int req)
 	return true;
 }
 
-static int exit_shutdown(struct vcpu *vcpu)
-{
-	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
-	return RUN_USER;
-}
-
 static int exit_ioapic_eoi(struct vcpu *vcpu)
 {
 	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
@@ -78,7 +72,7 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 static int drain_requests(struct vcpu *vcpu)
 {
 	if (take_request(vcpu, REQ_TRIPLE_FAULT))
-		return exit_shutdown(vcpu);
+		return keel_do_triple_fault(vcpu);
 	drain_quiet_requests(vcpu);
 	if (take_request(vcpu, REQ_INIT)) {
 		int ret = keel_lapic_accept_init_sipi(vcpu);

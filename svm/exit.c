@@ -289,12 +289,6 @@ static int slow_fault(struct svm_vcpu *svm)
 	return keel_do_fault(&svm->vcpu, &fault);
 }
 
-static int fault_gp(struct vcpu *vcpu)
-{
-	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-	return RUN_RESUME;
-}
-
 /* MOV to CR with the operand named by the CPU; all else (CLTS, LMSW, reads, older CPUs) is emulated. */
 static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 {
@@ -315,7 +309,7 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 	else
 		ret = cr == 4 ? keel_set_cr4(vcpu, val) : keel_set_cr0(vcpu, val);
 	if (ret)
-		return fault_gp(vcpu);
+		return keel_do_gp(vcpu);
 	vcpu_advance(vcpu, len);
 	return RUN_RESUME;
 }
@@ -402,7 +396,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, keel_do_mwait);
 	case SVM_EXIT_MWAIT:
 	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, keel_do_mwait);
-	case SVM_EXIT_RDPMC:		return fault_gp(vcpu);
+	case SVM_EXIT_RDPMC:		return keel_do_gp(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);

@@ -291,17 +291,11 @@ static int slow_apic_access(struct vmx_vcpu *vmx)
 	return keel_do_fault(&vmx->vcpu, &fault);
 }
 
-static int fault_gp(struct vcpu *vcpu)
-{
-	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-	return RUN_RESUME;
-}
-
 /* What the accesses to control registers have in common: #GP, or the instruction is complete. */
 static int cr_done(struct vcpu *vcpu, int ret)
 {
 	if (ret)
-		return fault_gp(vcpu);
+		return keel_do_gp(vcpu);
 	vcpu_advance(vcpu, insn_length());
 	return RUN_RESUME;
 }
@@ -478,7 +472,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_INVD:		return keel_do_invd(vcpu, insn_length());
 	case EXIT_REASON_MONITOR_INSTRUCTION:
 	case EXIT_REASON_MWAIT_INSTRUCTION: return keel_do_mwait(vcpu, insn_length());
-	case EXIT_REASON_RDPMC:		return fault_gp(vcpu);
+	case EXIT_REASON_RDPMC:		return keel_do_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
 	case EXIT_REASON_APIC_ACCESS:	return slow_apic_access(vmx);

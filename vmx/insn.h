@@ -115,13 +115,4 @@ static __always_inline void name(unsigned long type, u64 what)			\
 VMX_INVALIDATION(vmx_invept, "invept", eptp)
 VMX_INVALIDATION(vmx_invvpid, "invvpid", vpid)
 
-/* Selector of the local descriptor table, 0 for none. */
-static inline u16 vmx_sldt(void)
-{
-	u16 selector;
-
-	asm volatile("sldt %0" : "=rm" (selector));
-	return selector;
-}
-
 #endif

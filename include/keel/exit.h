@@ -93,6 +93,7 @@ int keel_do_pause(struct vcpu *vcpu);				/* pause filter or pause-loop exit: yie
 int keel_do_triple_fault(struct vcpu *vcpu);			/* KVM_EXIT_SHUTDOWN */
 int keel_do_mwait(struct vcpu *vcpu, unsigned int len);		/* MONITOR, MWAIT: no-ops, or #UD */
 int keel_do_undefined(struct vcpu *vcpu);			/* intercepted and not offered: #UD */
+int keel_do_gp(struct vcpu *vcpu);				/* #GP(0) */
 int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_EXIT_DEBUG */
 /* Decode and emulate the instruction at RIP; @insn as in struct fault_exit, NULL to fetch. */
 int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
