@@ -97,6 +97,11 @@ void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* the guest adds to its TS
 void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
 void keel_clock_vcpu_put(struct vcpu *vcpu);
 bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_tsc);	/* real time and guest TSC at once */
+/*
+ * Write a record that guests read without a lock: while its version, a u32 at @version_at, is odd they read again. @record has the
+ * version that the guest has now. May sleep.
+ */
+void keel_write_versioned(struct vm *vm, gpa_t gpa, void *record, unsigned int len, unsigned int version_at);
 int keel_clock_module_init(void);
 void keel_clock_module_exit(void);
 
