@@ -189,42 +189,33 @@ static int exec_scan(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int bits = 8 * in->op_size;
-	u64 src, res, flags = e->rflags;
+	u64 src, res;
 	int ret;
 
 	ret = emu_read_operand(e, OPR_RM, &src);
 	if (ret)
 		return ret;
-	flags &= ~(u64)(FL_ZF | FL_CF);
 	switch (in->row.op) {
 	case EMU_OP_BSF:
-		res = src ? __builtin_ctzll(src) : 0;
-		break;
 	case EMU_OP_BSR:
-		res = src ? 63 - __builtin_clzll(src) : 0;
+		e->rflags = (e->rflags & ~(u64)FL_ZF) | (src ? 0 : FL_ZF);
+		if (!src)
+			return EMU_CONTINUE;
+		res = in->row.op == EMU_OP_BSF ? __builtin_ctzll(src) : 63 - __builtin_clzll(src);
 		break;
 	case EMU_OP_TZCNT:
-		res = src ? (u64)__builtin_ctzll(src) : bits;
-		break;
 	case EMU_OP_LZCNT:
-		res = src ? bits - 64 + __builtin_clzll(src) : bits;
+		res = bits;
+		if (src)
+			res = in->row.op == EMU_OP_TZCNT ? (unsigned int)__builtin_ctzll(src) : bits - 64 + __builtin_clzll(src);
+		e->rflags = (e->rflags & ~(u64)(FL_ZF | FL_CF)) | (src ? 0 : FL_CF) | (res ? 0 : FL_ZF);
 		break;
 	default:	/* POPCNT */
 		for (res = 0; src; res++)
 			src &= src - 1;
-		e->rflags = (flags & ~(u64)FL_ARITH) | (res ? 0 : FL_ZF);
-		emu_reg_write(e, in->reg, in->op_size, res);
-		return EMU_CONTINUE;
+		e->rflags = (e->rflags & ~(u64)FL_ARITH) | (res ? 0 : FL_ZF);
+		break;
 	}
-	if (in->row.op == EMU_OP_BSF || in->row.op == EMU_OP_BSR) {
-		e->rflags = (e->rflags & ~(u64)FL_ZF) | (src ? 0 : FL_ZF);
-		if (src)
-			emu_reg_write(e, in->reg, in->op_size, res);
-		return EMU_CONTINUE;
-	} else {
-		flags |= (src ? 0 : FL_CF) | (res ? 0 : FL_ZF);
-	}
-	e->rflags = flags;
 	emu_reg_write(e, in->reg, in->op_size, res);
 	return EMU_CONTINUE;
 }

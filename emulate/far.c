@@ -84,11 +84,10 @@ static int go(struct emu *e, const struct far_target *t)
 	return ret;
 }
 
-/* The far pointer of JMP and CALL: immediate, or in memory. */
-static int far_pointer(struct emu *e, u16 *selector, u64 *offset)
+int emu_far_pointer(struct emu *e, u16 *selector, u64 *offset)
 {
 	const struct emu_insn *in = &e->insn;
-	u64 ea, sel;
+	u64 ea = emu_address(e), sel;
 	int ret;
 
 	if (in->row.dst == OPR_IMM) {
@@ -96,11 +95,9 @@ static int far_pointer(struct emu *e, u16 *selector, u64 *offset)
 		*offset = in->imm;
 		return EMU_CONTINUE;
 	}
-	ea = emu_address(e);
 	ret = emu_read_seg(e, in->seg, ea, offset, in->op_size);
 	if (!ret)
-		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size),
-				   &sel, 2);
+		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size), &sel, 2);
 	if (!ret)
 		*selector = (u16)sel;
 	return ret;
@@ -115,7 +112,7 @@ static int exec_jump(struct emu *e)
 	u64 offset;
 	int ret;
 
-	ret = far_pointer(e, &selector, &offset);
+	ret = emu_far_pointer(e, &selector, &offset);
 	if (!ret)
 		ret = find_target(e, selector, offset, false, &t);
 	if (ret || e->insn.row.op == EMU_OP_JMPF)

@@ -240,15 +240,13 @@ static int exec_load_far(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int seg = in->map ? in->opcode & 7 : in->opcode == 0xc4 ? EMU_ES : EMU_DS;
-	u64 ea = emu_address(e), offset, sel;
+	u16 selector;
+	u64 offset;
 	int ret;
 
-	ret = emu_read_seg(e, in->seg, ea, &offset, in->op_size);
+	ret = emu_far_pointer(e, &selector, &offset);
 	if (!ret)
-		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size),
-				   &sel, 2);
-	if (!ret)
-		ret = load_segment(e, seg, (u16)sel);
+		ret = load_segment(e, seg, selector);
 	if (!ret)
 		emu_reg_write(e, in->reg, in->op_size, offset);
 	return ret;
