@@ -74,12 +74,8 @@ static int drain_requests(struct vcpu *vcpu)
 	if (take_request(vcpu, REQ_TRIPLE_FAULT))
 		return keel_do_triple_fault(vcpu);
 	drain_quiet_requests(vcpu);
-	if (take_request(vcpu, REQ_INIT)) {
-		int ret = keel_lapic_accept_init_sipi(vcpu);
-
-		if (ret < 0)
-			return ret;
-	}
+	if (take_request(vcpu, REQ_INIT))
+		keel_lapic_accept_init_sipi(vcpu);
 	if (take_request(vcpu, REQ_IOAPIC_EOI_EXIT))
 		return exit_ioapic_eoi(vcpu);
 	if (take_request(vcpu, REQ_DEBUG_EXIT))

@@ -176,7 +176,7 @@ void lapic_error(struct lapic *apic, u32 bits);
 void lapic_write_reg(struct lapic *apic, u32 offset, u32 val);
 u32 lapic_read_reg(struct lapic *apic, u32 offset);
 bool lapic_sync_pv_eoi(struct lapic *apic);
-int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state);
+void lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state);
 
 void lapic_timer_init(struct lapic *apic);
 void lapic_timer_stop(struct lapic *apic);

@@ -83,7 +83,7 @@ static inline u16 host_ldt(void)
 /* ---- MSRs switched lazily: guest value stays until return to user mode or the next vCPU (host/uret.c) --------------------- */
 
 enum host_uret_slot { URET_TSC_AUX, URET_STAR, URET_LSTAR, URET_SYSCALL_MASK, NR_URET_SLOTS };
-int keel_host_uret_init(void);
+void keel_host_uret_init(void);
 void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupts or preemption off */
 
 /* ---- mitigations around guest entry (host/mitigations.c) ------------------------------------------------------------------ */

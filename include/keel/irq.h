@@ -70,7 +70,7 @@ bool keel_lapic_takes_extint(const struct vcpu *vcpu);
 /* Highest pending vector that the task priority holds back, -1 for none: the backend opens a TPR window for it. */
 int keel_irq_blocked_by_tpr(struct vcpu *vcpu);
 /* INIT and SIPI waiting: apply them (may change mp_state and reset the vCPU). On the vCPU's own thread, loaded. */
-int keel_lapic_accept_init_sipi(struct vcpu *vcpu);	/* <0 errno, 0 */
+void keel_lapic_accept_init_sipi(struct vcpu *vcpu);
 void keel_lapic_vcpu_load(struct vcpu *vcpu);		/* timer follows the CPU if needed; preemption off */
 /* The TSC offset or ratio changed: recompute a deadline timer. */
 void keel_lapic_tsc_changed(struct vcpu *vcpu);

@@ -41,7 +41,7 @@ void keel_sync_regs_out(struct vcpu *vcpu);	/* KVM_CAP_SYNC_REGS, at exit to use
 int keel_sync_regs_in(struct vcpu *vcpu);	/* at entry; -EINVAL */
 
 /* ---- core/cpuid*.c ----------------------------------------------------------------------------------------------------------- */
-int keel_cpuid_module_init(void);		/* compute what is supported: host CPUID & allow-list, after vendor setup */
+void keel_cpuid_module_init(void);		/* compute what is supported: host CPUID & allow-list, after vendor setup */
 /* KVM_GET_SUPPORTED_CPUID / GET_EMULATED_CPUID: fill at most *nent entries; -E2BIG with *nent untouched. No vCPU. */
 int keel_cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nent);
 int keel_cpuid_emulated(struct kvm_cpuid_entry2 *entries, u32 *nent);
