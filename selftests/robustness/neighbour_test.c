@@ -88,7 +88,7 @@ static void guest_busy(u64 me)
 	for (i = 0; ; i++) {
 		mmio_write64(GPA + (i * 4096 + me * 8) % SIZE, i);
 		if (i % 16 == 0)
-			apic_icr(!me, ICR_FIXED | 0x61);
+			apic_icr(!me, APIC_DM_FIXED | 0x61);
 		if (i % 64 == 0)
 			mmio_write32(VM_MMIO, i);
 		if (i % 100 == 0)
