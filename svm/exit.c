@@ -435,19 +435,18 @@ const char *svm_describe_exit(u64 reason)
 	return "unknown";
 }
 
-static void dump_segment(const char *name, const struct vmcb_seg *s)
-{
-	pr_warn("  %-4s sel %04x attrib %03x limit %08x base %016llx\n", name, s->selector, s->attrib, s->limit, s->base);
-}
-
 /*
  * svm_dump() - the VMCB to the log; the caller limits the rate
  */
 void svm_dump(struct vcpu *vcpu)
 {
+	/* what the save area begins with */
+	static const char * const names[] = { "es", "cs", "ss", "ds", "fs", "gs", "gdtr", "ldtr", "idtr", "tr" };
 	const struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	const struct vmcb_control_area *c = &vmcb->control;
 	const struct vmcb_save_area *s = &vmcb->save;
+	const struct vmcb_seg *seg = (const struct vmcb_seg *)s;
+	unsigned int n;
 
 	pr_warn("vCPU %u, VMCB:\n", vcpu->id);
 	pr_warn("  exit %#x (%s) info1 %#llx info2 %#llx intinfo %#x err %#x\n", c->exit_code,
@@ -458,14 +457,6 @@ void svm_dump(struct vcpu *vcpu)
 	pr_warn("  rip %016llx rsp %016llx rflags %08llx rax %016llx cpl %u\n", s->rip, s->rsp, s->rflags, s->rax, s->cpl);
 	pr_warn("  cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %#llx\n", s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
 	pr_warn("  dr6 %08llx dr7 %08llx pat %016llx\n", s->dr6, s->dr7, s->g_pat);
-	dump_segment("es", &s->es);
-	dump_segment("cs", &s->cs);
-	dump_segment("ss", &s->ss);
-	dump_segment("ds", &s->ds);
-	dump_segment("fs", &s->fs);
-	dump_segment("gs", &s->gs);
-	dump_segment("ldtr", &s->ldtr);
-	dump_segment("tr", &s->tr);
-	dump_segment("gdtr", &s->gdtr);
-	dump_segment("idtr", &s->idtr);
+	for (n = 0; n < ARRAY_SIZE(names); n++, seg++)
+		pr_warn("  %-4s sel %04x attrib %03x limit %08x base %016llx\n", names[n], seg->selector, seg->attrib, seg->limit, seg->base);
 }
