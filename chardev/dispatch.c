@@ -6,7 +6,6 @@
  * user space. User memory is read once and written once.
  */
 #include <linux/mutex.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <keel/vcpu.h>

@@ -9,7 +9,6 @@
 #include <linux/sched.h>
 #include <asm/trapnr.h>
 #include <keel/exit.h>
-#include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>

@@ -13,7 +13,6 @@
 #include <keel/bus.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
-#include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include "insn.h"

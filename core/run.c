@@ -13,7 +13,6 @@
 #include <linux/kernel.h>
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/stat.h>
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
 #include <keel/compat.h>

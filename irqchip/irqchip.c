@@ -7,7 +7,6 @@
  * What has been published stays until the VM ends.
  */
 #include <linux/slab.h>
-#include <linux/string.h>
 #include "irqchip.h"
 
 /**

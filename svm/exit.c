@@ -8,7 +8,6 @@
  */
 #define pr_fmt(fmt) "keel: " fmt
 
-#include <linux/bits.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>

@@ -7,10 +7,6 @@
  * and taken back here, and the guest's accesses are intercepted while there is one.
  */
 #include <linux/mem_encrypt.h>
-#include <linux/percpu.h>
-#include <asm/cpufeature.h>
-#include <asm/debugreg.h>
-#include <asm/tlbflush.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "control.h"

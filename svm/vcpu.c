@@ -16,7 +16,6 @@
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <keel/host.h>
-#include <keel/irq.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"

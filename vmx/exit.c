@@ -6,7 +6,6 @@
  */
 #define pr_fmt(fmt) "keel: " fmt
 
-#include <linux/bits.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
 #include <linux/string.h>
