@@ -247,26 +247,6 @@ static void test_neighbours(void)
 	neighbours(vm, 0x12345678, 2);
 }
 
-static void route(struct vm *vm, u32 data)
-{
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} r = {
-		.head.nr = 1,
-		.entry = { .gsi = PIN, .type = KVM_IRQ_ROUTING_MSI, .u.msi = { .address_lo = APIC_MMIO, .data = data } },
-	};
-
-	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &r);
-}
-
-static void signal_msi(struct vm *vm, u32 data)
-{
-	struct kvm_msi msi = { .address_lo = APIC_MMIO, .data = data };
-
-	ASSERT_EQ(vm_ioctl(vm, KVM_SIGNAL_MSI, &msi), 1);
-}
-
 #define LEVEL	(BIT(14) | BIT(15))
 
 static void guest_routes(u64 mode)
@@ -306,8 +286,8 @@ static void routes(enum apic_mode mode)
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		u32 reason;
 
-		route(vm, rows[i].route);
-		signal_msi(vm, rows[i].msi);
+		vm_route_msi(vm, PIN, APIC_MMIO, rows[i].route);
+		ASSERT_EQ(vm_signal_msi(vm, APIC_MMIO, rows[i].msi), 1);
 		reason = vcpu_run(vcpu);
 		CHECK_EQ(rows[i].name, rows[i].exits ? KVM_EXIT_IOAPIC_EOI : KVM_EXIT_IO, reason);
 		if (reason == KVM_EXIT_IOAPIC_EOI) {

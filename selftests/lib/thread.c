@@ -119,3 +119,24 @@ void vm_irq_line(struct vm *vm, u32 gsi, int level)
 
 	vm_ioctl(vm, KVM_IRQ_LINE, &l);
 }
+
+int vm_signal_msi(struct vm *vm, u64 address, u32 data)
+{
+	struct kvm_msi msi = { .address_lo = address, .address_hi = address >> 32, .data = data };
+
+	return __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+}
+
+void vm_route_msi(struct vm *vm, u32 gsi, u64 address, u32 data)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} r = {
+		.head.nr = 1,
+		.entry = { .gsi = gsi, .type = KVM_IRQ_ROUTING_MSI,
+			   .u.msi = { .address_lo = address, .address_hi = address >> 32, .data = data } },
+	};
+
+	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &r);
+}

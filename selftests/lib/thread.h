@@ -32,5 +32,8 @@ int child_signal(pid_t pid);
 
 /* Raise and lower a line with KVM_IRQ_LINE. */
 void vm_irq_line(struct vm *vm, u32 gsi, int level);
+/* KVM_SIGNAL_MSI: what it returns, or -errno. KVM_SET_GSI_ROUTING: @gsi sends this message, and no other is routed. */
+int vm_signal_msi(struct vm *vm, u64 address, u32 data);
+void vm_route_msi(struct vm *vm, u32 gsi, u64 address, u32 data);
 
 #endif
