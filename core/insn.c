@@ -475,13 +475,12 @@ static int insn_rdtsc(struct vcpu *vcpu, bool with_aux)
 void keel_insn_cpuid(struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
-	u32 a, b, c, d;
+	struct kvm_cpuid_entry2 e = keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
 
-	keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX], &a, &b, &c, &d);
-	gpr[GPR_RAX] = a;
-	gpr[GPR_RBX] = b;
-	gpr[GPR_RCX] = c;
-	gpr[GPR_RDX] = d;
+	gpr[GPR_RAX] = e.eax;
+	gpr[GPR_RBX] = e.ebx;
+	gpr[GPR_RCX] = e.ecx;
+	gpr[GPR_RDX] = e.edx;
 }
 
 static int insn_system(struct emu *e, enum emu_op op)

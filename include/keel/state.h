@@ -49,7 +49,7 @@ int keel_cpuid_emulated(struct kvm_cpuid_entry2 *entries, u32 *nent);
 int keel_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
 void keel_cpuid_destroy(struct vcpu *vcpu);
 /* Answer CPUID for the guest as the CPU would. Interrupts may be off. */
-void keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 index, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+struct kvm_cpuid_entry2 keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 index);
 struct kvm_cpuid_entry2 *keel_cpuid_find(struct vcpu *vcpu, u32 function, u32 index);
 /* Bits that follow CR4, XCR0, APIC base, MISC_ENABLE (OSXSAVE, APIC, XSAVE sizes, MWAIT): refresh after such a change. */
 void keel_cpuid_update_runtime(struct vcpu *vcpu);
