@@ -621,9 +621,6 @@ unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, 
 unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
 {
 	u32 access = vcpu_cpl(vcpu) == 3 ? WALK_USER : 0;
-	gva_t gva = vcpu_rip(vcpu);
 
-	if (unlikely(!vcpu_is_64bit_code(vcpu)))
-		gva = (u32)(gva + vcpu_cs(vcpu)->base);
-	return keel_fetch_linear_atomic(vcpu, gva, access, buf, max);
+	return keel_fetch_linear_atomic(vcpu, vcpu_linear_rip(vcpu), access, buf, max);
 }

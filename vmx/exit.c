@@ -372,13 +372,6 @@ static int slow_bp(struct vmx_vcpu *vmx)
 	return RUN_RESUME;
 }
 
-static gva_t linear_rip(struct vcpu *vcpu)
-{
-	u64 rip = vcpu_rip(vcpu);
-
-	return vcpu_is_64bit_code(vcpu) ? rip : (u32)(vcpu_cs(vcpu)->base + rip);
-}
-
 /* The other vendor's hypercall instruction is served as ours, unless the launcher turned that quirk off. */
 static int slow_ud(struct vcpu *vcpu)
 {
@@ -389,7 +382,7 @@ static int slow_ud(struct vcpu *vcpu)
 	gva_t where;
 
 	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
-	    !keel_read_virt(vcpu, linear_rip(vcpu), bytes, sizeof(bytes), access, &walk, &where) &&
+	    !keel_read_virt(vcpu, vcpu_linear_rip(vcpu), bytes, sizeof(bytes), access, &walk, &where) &&
 	    !memcmp(bytes, vmmcall, sizeof(bytes)))
 		return keel_do_hypercall(vcpu, sizeof(bytes));
 	return keel_do_undefined(vcpu);

@@ -522,6 +522,14 @@ static inline bool vcpu_is_64bit_code(struct vcpu *vcpu)
 	return vcpu_is_long_mode(vcpu) && (vcpu_cs(vcpu)->ar & SEG_L);
 }
 
+/* Linear address of the instruction. */
+static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
+{
+	gva_t rip = vcpu_rip(vcpu);
+
+	return likely(vcpu_is_64bit_code(vcpu)) ? rip : (u32)(rip + vcpu_cs(vcpu)->base);
+}
+
 /* core/inject.c: an instruction of @len bytes is complete. RIP, interrupt shadow, single step (TF and launcher). */
 void keel_advance_slow(struct vcpu *vcpu, unsigned int len);
 
