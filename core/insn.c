@@ -293,15 +293,14 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	return EMU_CONTINUE;
 }
 
-static int insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
+static void insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
 {
 	const struct segment *seg = vcpu_seg(to_vcpu(e), nr);
 
 	*s = (struct emu_segment){ .base = seg->base, .limit = seg->limit, .attr = seg->ar, .selector = seg->selector };
-	return EMU_CONTINUE;
 }
 
-static int insn_set_segment(struct emu *e, unsigned int nr, const struct emu_segment *s)
+static void insn_set_segment(struct emu *e, unsigned int nr, const struct emu_segment *s)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 
@@ -309,10 +308,9 @@ static int insn_set_segment(struct emu *e, unsigned int nr, const struct emu_seg
 		.base = s->base, .limit = s->limit, .ar = s->attr, .selector = s->selector,
 	};
 	vcpu_dirty(vcpu, RG_SEG);
-	return EMU_CONTINUE;
 }
 
-static int insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
+static void insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 	const struct desc_table *dt;
@@ -320,10 +318,9 @@ static int insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_tab
 	vcpu_need(vcpu, RG_DT);
 	dt = which == EMU_GDTR ? &vcpu->regs.gdt : &vcpu->regs.idt;
 	*t = (struct emu_table){ .base = dt->base, .limit = dt->limit };
-	return EMU_CONTINUE;
 }
 
-static int insn_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
+static void insn_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 	struct desc_table dt = { .base = t->base, .limit = t->limit };
@@ -334,32 +331,24 @@ static int insn_set_table(struct emu *e, enum emu_table_nr which, const struct e
 	else
 		vcpu->regs.idt = dt;
 	vcpu_dirty(vcpu, RG_DT);
-	return EMU_CONTINUE;
 }
 
-static int insn_get_cr(struct emu *e, unsigned int nr, u64 *val)
+static u64 insn_get_cr(struct emu *e, unsigned int nr)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 
 	switch (nr) {
 	case 0:
-		*val = vcpu_cr0(vcpu);
-		return EMU_CONTINUE;
+		return vcpu_cr0(vcpu);
 	case 2:
 		vcpu_need(vcpu, RG_CR2);
-		*val = vcpu->regs.cr2;
-		return EMU_CONTINUE;
+		return vcpu->regs.cr2;
 	case 3:
-		*val = vcpu_cr3(vcpu);
-		return EMU_CONTINUE;
+		return vcpu_cr3(vcpu);
 	case 4:
-		*val = vcpu_cr4(vcpu);
-		return EMU_CONTINUE;
-	case 8:
-		*val = keel_get_cr8(vcpu);
-		return EMU_CONTINUE;
+		return vcpu_cr4(vcpu);
 	default:
-		return emu_raise(e, X86_TRAP_UD);
+		return keel_get_cr8(vcpu);
 	}
 }
 
@@ -383,8 +372,6 @@ static int set_cr(struct vcpu *vcpu, unsigned int nr, u64 val)
 
 static int insn_set_cr(struct emu *e, unsigned int nr, u64 val)
 {
-	if (nr != 0 && nr != 2 && nr != 3 && nr != 4 && nr != 8)
-		return emu_raise(e, X86_TRAP_UD);
 	return set_cr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
 }
 
@@ -429,22 +416,19 @@ static int insn_set_msr(struct emu *e, u32 msr, u64 val)
 	return keel_msr_set(to_vcpu(e), msr, val, MSR_FROM_GUEST) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
 }
 
-static int insn_read_xmm(struct emu *e, unsigned int nr, void *data)
+static void insn_read_xmm(struct emu *e, unsigned int nr, void *data)
 {
 	keel_host_xmm_read(nr, data);
-	return EMU_CONTINUE;
 }
 
-static int insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
+static void insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
 {
 	keel_host_xmm_write(nr, data);
-	return EMU_CONTINUE;
 }
 
-static int insn_invlpg(struct emu *e, u64 la)
+static void insn_invlpg(struct emu *e, u64 la)
 {
 	keel_vendor->tlb_flush(to_vcpu(e), TLB_GUEST);
-	return EMU_CONTINUE;
 }
 
 static int insn_hypercall(struct vcpu *vcpu)

@@ -9,15 +9,12 @@
 static int go_to(struct emu *e, u64 target)
 {
 	struct emu_segment cs;
-	int ret;
 
 	if (emu_is_long(e)) {
 		if (!emu_is_canonical(e, target))
 			return emu_raise_error(e, VEC_GP, 0);
 	} else {
-		ret = e->ops->get_segment(e, EMU_CS, &cs);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, EMU_CS, &cs);
 		if (target > cs.limit)
 			return emu_raise_error(e, VEC_GP, 0);
 	}
@@ -49,11 +46,11 @@ static int exec_call(struct emu *e)
 
 	ret = branch_target(e, &target);
 	if (!ret)
-		ret = emu_stack_begin(e, &s);
-	if (!ret)
 		ret = go_to(e, target);
-	if (!ret)
-		ret = emu_push(e, &s, back, e->insn.op_size);
+	if (ret)
+		return ret;
+	emu_stack_begin(e, &s);
+	ret = emu_push(e, &s, back, e->insn.op_size);
 	if (!ret)
 		emu_stack_commit(e, &s);
 	return ret;
@@ -65,9 +62,8 @@ static int exec_ret(struct emu *e)
 	u64 target;
 	int ret;
 
-	ret = emu_stack_begin(e, &s);
-	if (!ret)
-		ret = emu_pop(e, &s, &target, e->insn.op_size);
+	emu_stack_begin(e, &s);
+	ret = emu_pop(e, &s, &target, e->insn.op_size);
 	if (!ret)
 		ret = go_to(e, target);
 	if (ret)

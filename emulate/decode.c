@@ -482,7 +482,6 @@ static int fetch_linear(struct emu *e, unsigned int offset, u64 *la, unsigned in
 	unsigned int left = EMU_MAX_INSN - offset;
 	struct emu_segment cs;
 	u64 ip = e->rip + offset;
-	int ret;
 
 	*room = 0;
 	*la = ip;
@@ -490,9 +489,7 @@ static int fetch_linear(struct emu *e, unsigned int offset, u64 *la, unsigned in
 		if (!emu_is_canonical(e, ip))
 			return emu_raise_error(e, VEC_GP, 0);
 	} else {
-		ret = e->ops->get_segment(e, EMU_CS, &cs);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, EMU_CS, &cs);
 		ip = (u32)ip;
 		if (ip > cs.limit)
 			return emu_raise_error(e, VEC_GP, 0);

@@ -157,12 +157,9 @@ static int exec_interrupt_flag(struct emu *e)
 	bool is_sti = e->insn.row.op == EMU_OP_STI, is_vm86 = e->mode == EMU_MODE_VM86;
 	unsigned int iopl = (e->rflags & FL_IOPL) >> FL_IOPL_SHIFT;
 	u64 cr4, flag = FL_IF;
-	int ret;
 
 	if (e->mode != EMU_MODE_REAL && (is_vm86 ? 3 : e->cpl) > iopl) {
-		ret = e->ops->get_cr(e, 4, &cr4);
-		if (ret)
-			return ret;
+		cr4 = e->ops->get_cr(e, 4);
 		if (!(cr4 & (is_vm86 ? CR4_VME : CR4_PVI)) || (!is_vm86 && e->cpl != 3) ||
 		    (is_sti && (e->rflags & FL_VIP)))
 			return emu_raise_error(e, VEC_GP, 0);

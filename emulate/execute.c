@@ -223,33 +223,20 @@ static int exec_scan(struct emu *e)
 /* PAUSE and the like are ops->system(); what remains to be done here is nothing. */
 static int check_nop(struct emu *e)
 {
-	u64 cr0;
-	int ret;
-
-	if (e->insn.row.op != EMU_OP_FWAIT)
-		return EMU_CONTINUE;
-	ret = e->ops->get_cr(e, 0, &cr0);
-	if (!ret && (cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))
-		ret = emu_raise(e, VEC_NM);
-	return ret;
+	if (e->insn.row.op == EMU_OP_FWAIT && !(~e->ops->get_cr(e, 0) & (CR0_MP | CR0_TS)))
+		return emu_raise(e, VEC_NM);
+	return EMU_CONTINUE;
 }
 
 /* Checks that only marked rows need. */
 static int check_privilege(struct emu *e)
 {
 	u32 flags = e->insn.row.flags;
-	u64 cr4;
-	int ret;
 
 	if ((flags & F_PRIV) && e->cpl)
 		return emu_raise_error(e, VEC_GP, 0);
-	if ((flags & F_UMIP) && e->cpl) {
-		ret = e->ops->get_cr(e, 4, &cr4);
-		if (ret)
-			return ret;
-		if (cr4 & CR4_UMIP)
-			return emu_raise_error(e, VEC_GP, 0);
-	}
+	if ((flags & F_UMIP) && e->cpl && (e->ops->get_cr(e, 4) & CR4_UMIP))
+		return emu_raise_error(e, VEC_GP, 0);
 	if ((flags & F_TRAP) && e->ops->intercept)
 		return e->ops->intercept(e);
 	return EMU_CONTINUE;

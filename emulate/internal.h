@@ -271,7 +271,7 @@ struct emu_stack {
 	u64 sp;
 	u64 mask;
 };
-int emu_stack_begin(struct emu *e, struct emu_stack *s);
+void emu_stack_begin(struct emu *e, struct emu_stack *s);
 void emu_stack_commit(struct emu *e, const struct emu_stack *s);
 int emu_push(struct emu *e, struct emu_stack *s, u64 val, unsigned int size);
 int emu_pop(struct emu *e, struct emu_stack *s, u64 *val, unsigned int size);

@@ -95,15 +95,9 @@ static bool is_permitted(const struct emu_segment *s, unsigned int acc)
 /* Alignment checking: CPL 3, EFLAGS.AC and CR0.AM. */
 static int check_alignment(struct emu *e, u64 la, unsigned int size)
 {
-	u64 cr0;
-	int ret;
-
 	if (likely(!(e->rflags & FL_AC) || e->cpl != 3 || !(la & (size - 1)) || size > 8))
 		return EMU_CONTINUE;
-	ret = e->ops->get_cr(e, 0, &cr0);
-	if (ret || !(cr0 & CR0_AM))
-		return ret;
-	return emu_raise_error(e, VEC_AC, 0);
+	return e->ops->get_cr(e, 0) & CR0_AM ? emu_raise_error(e, VEC_AC, 0) : EMU_CONTINUE;
 }
 
 static int linear_long(struct emu *e, unsigned int seg, u64 ea, unsigned int size, u64 *la)
@@ -111,10 +105,7 @@ static int linear_long(struct emu *e, unsigned int seg, u64 ea, unsigned int siz
 	struct emu_segment s;
 
 	if (seg == EMU_FS || seg == EMU_GS) {
-		int ret = e->ops->get_segment(e, seg, &s);
-
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, seg, &s);
 		ea += s.base;
 	}
 	if (unlikely(!emu_is_canonical(e, ea) || !emu_is_canonical(e, ea + size - 1)))
@@ -127,13 +118,10 @@ int emu_linear(struct emu *e, unsigned int seg, u64 ea, unsigned int size, unsig
 	       u64 *la)
 {
 	struct emu_segment s;
-	int ret;
 
 	if (likely(emu_is_long(e)))
 		return linear_long(e, seg, ea, size, la);
-	ret = e->ops->get_segment(e, seg, &s);
-	if (ret)
-		return ret;
+	e->ops->get_segment(e, seg, &s);
 	ea = (u32)ea;
 	if ((!emu_is_real(e) && !is_permitted(&s, acc)) ||
 	    !is_within_limit(&s, ea, size, emu_is_real(e)))

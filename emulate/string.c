@@ -24,9 +24,7 @@ static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 	u64 last;
 	int ret;
 
-	ret = e->ops->get_segment(e, EMU_TR, &tr);
-	if (ret)
-		return ret;
+	e->ops->get_segment(e, EMU_TR, &tr);
 	if ((tr.attr & EMU_ATTR_UNUSABLE) || !(tr.attr & 0x08) || tr.limit < TSS_IO_BASE + 1)
 		return emu_raise_error(e, VEC_GP, 0);
 	ret = emu_read_linear(e, tr.base + TSS_IO_BASE, &base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
