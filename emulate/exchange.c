@@ -17,9 +17,9 @@ static u64 exchange(const struct emu *e, u64 old, u64 *flags)
 
 	switch (in->row.op) {
 	case EMU_OP_XADD:
-		return emu_add(old, src, in->op_size, flags);
+		return emu_add(old, src, 0, in->op_size, flags);
 	case EMU_OP_CMPXCHG:
-		emu_sub(acc, old, in->op_size, flags);
+		emu_sub(acc, old, 0, in->op_size, flags);
 		return acc == old ? src : old;
 	default:
 		return src;

@@ -262,8 +262,8 @@ int emu_write_operand(struct emu *e, unsigned int kind, u64 val);
 /* arith.c: pure computing, no access to memory */
 u64 emu_compute(const struct emu_insn *in, u64 dst, u64 src, u64 third, u64 *flags);
 bool emu_condition(u64 flags, unsigned int cc);
-u64 emu_add(u64 dst, u64 src, unsigned int size, u64 *flags);
-u64 emu_sub(u64 dst, u64 src, unsigned int size, u64 *flags);
+u64 emu_add(u64 dst, u64 src, u64 carry, unsigned int size, u64 *flags);
+u64 emu_sub(u64 dst, u64 src, u64 borrow, unsigned int size, u64 *flags);
 void emu_flags_result(u64 res, unsigned int size, u64 *flags);
 
 /* stack.c: sp is a working copy, written back by emu_stack_commit() */

@@ -242,7 +242,7 @@ static int string_compare(struct emu *e)
 		ret = emu_read_seg(e, EMU_ES, index_address(e, EMU_RDI), &right, in->op_size);
 	if (ret)
 		return ret;
-	emu_sub(left, right, in->op_size, &e->rflags);
+	emu_sub(left, right, 0, in->op_size, &e->rflags);
 	if (is_cmps)
 		advance(e, EMU_RSI, in->op_size, 1);
 	advance(e, EMU_RDI, in->op_size, 1);
