@@ -112,18 +112,6 @@ enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
 	return EXIT_AGAIN;
 }
 
-int keel_do_io(struct vcpu *vcpu, const struct io_exit *io)
-{
-	switch (io->is_string || !io->length ? EXIT_SLOW : keel_fast_io(vcpu, io)) {
-	case EXIT_AGAIN:
-		return RUN_RESUME;
-	case EXIT_USER:
-		return RUN_USER;
-	default:
-		return keel_do_emulate(vcpu, NULL, 0);
-	}
-}
-
 /*
  * Does the operand of the instruction begin at the faulting address? An operand that crosses into a device page from the
  * page before faults at the page's first byte, so only there can it differ.

@@ -272,14 +272,6 @@ static int slow_msr(struct svm_vcpu *svm)
 	return slow_insn(svm, EMU_OP_RDMSR, keel_do_rdmsr);
 }
 
-static int slow_io(struct svm_vcpu *svm)
-{
-	struct io_exit io;
-
-	decode_io(svm, &io);
-	return keel_do_io(&svm->vcpu, &io);
-}
-
 static int slow_fault(struct svm_vcpu *svm)
 {
 	struct fault_exit fault;
@@ -373,7 +365,6 @@ int svm_exit_slow(struct vcpu *vcpu)
 	switch (code) {
 	case SVM_EXIT_INTR:		return RUN_RESUME;
 	case SVM_EXIT_NPF:		return slow_fault(svm);
-	case SVM_EXIT_IOIO:		return slow_io(svm);
 	case SVM_EXIT_MSR:		return slow_msr(svm);
 	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT, keel_do_hlt);
 	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID, keel_do_cpuid);
@@ -382,6 +373,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_CR0_SEL_WRITE:	return slow_cr_write(svm, 0);
 	case SVM_EXIT_WRITE_CR4:	return slow_cr_write(svm, 4);
 	case SVM_EXIT_WRITE_CR8:	return slow_cr_write(svm, 8);
+	case SVM_EXIT_IOIO:		/* INS and OUTS */
 	case SVM_EXIT_READ_CR0:
 	case SVM_EXIT_READ_CR4:
 	case SVM_EXIT_READ_CR8:

@@ -130,7 +130,7 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
- * @fault, @io: the exit in the inner loop, decoded; here and not on the stack, where each exit would pay for its guard.
+ * @fault, @io: the last exit of that kind, decoded; here and not on the stack, where each exit would pay for its guard.
  *	@fault.insn stays NULL
  */
 struct vmx_vcpu {

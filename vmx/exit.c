@@ -264,30 +264,11 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 
 /* ---- slow ---- */
 
-static int slow_io(struct vmx_vcpu *vmx)
-{
-	struct io_exit io;
-
-	decode_io(&io);
-	return keel_do_io(&vmx->vcpu, &io);
-}
-
 static int slow_fault(struct vmx_vcpu *vmx)
 {
-	struct fault_exit fault = { };
-
-	decode_fault(&fault, vmcs_readl(EXIT_QUALIFICATION));
-	if (vmx_apic_page_wanted(vmx, fault.gpa) && vmx_apic_page_map(vmx))
+	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa) && vmx_apic_page_map(vmx))
 		return RUN_RESUME;
-	return keel_do_fault(&vmx->vcpu, &fault);
-}
-
-static int slow_apic_access(struct vmx_vcpu *vmx)
-{
-	struct fault_exit fault;
-
-	vmx_decode_apic_access(&fault);
-	return keel_do_fault(&vmx->vcpu, &fault);
+	return keel_do_fault(&vmx->vcpu, &vmx->fault);
 }
 
 /* What the accesses to control registers have in common: #GP, or the instruction is complete. */
@@ -450,13 +431,13 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_INIT_SIGNAL:
 	case EXIT_REASON_SIPI_SIGNAL:	return RUN_RESUME;
 	case EXIT_REASON_EPT_VIOLATION:	return slow_fault(vmx);
-	case EXIT_REASON_IO_INSTRUCTION: return slow_io(vmx);
 	case EXIT_REASON_MSR_READ:	return keel_do_rdmsr(vcpu, insn_length());
 	case EXIT_REASON_MSR_WRITE:	return keel_do_wrmsr(vcpu, insn_length());
 	case EXIT_REASON_HLT:		return keel_do_hlt(vcpu, insn_length());
 	case EXIT_REASON_CPUID:		return keel_do_cpuid(vcpu, insn_length());
 	case EXIT_REASON_VMCALL:	return keel_do_hypercall(vcpu, insn_length());
 	case EXIT_REASON_CR_ACCESS:	return slow_cr(vcpu);
+	case EXIT_REASON_IO_INSTRUCTION: /* INS and OUTS */
 	case EXIT_REASON_DR_ACCESS:	return keel_do_emulate(vcpu, NULL, 0);
 	case EXIT_REASON_PAUSE_INSTRUCTION: return slow_pause(vcpu);
 	case EXIT_REASON_XSETBV:	return keel_do_xsetbv(vcpu, insn_length());
@@ -467,7 +448,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_RDPMC:		return keel_do_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
-	case EXIT_REASON_APIC_ACCESS:	return slow_apic_access(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return keel_do_fault(vcpu, &vmx->fault);
 	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
 	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
 	case EXIT_VMFAIL:		return slow_vmfail(vmx);
