@@ -91,11 +91,15 @@ static int set_ignored(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u6
 	return 0;
 }
 
-/* Reads as zero and can be written with zero. */
-static int set_zero(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return val ? MSR_INVALID : 0;
+/* A setter of one call or test, which says whether it failed. */
+#define SETTER(name, failed)													\
+static int set_##name(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)			\
+{																\
+	return (failed) ? MSR_INVALID : 0;											\
 }
+
+/* Reads as zero and can be written with zero. */
+SETTER(zero, val)
 
 /* ---- time ---- */
 
@@ -154,20 +158,14 @@ static int set_tsc_aux(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u6
 
 /* ---- local APIC ---- */
 
-static int set_apic_base(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_apic_base_set(vcpu, val, from == MSR_FROM_HOST) ? MSR_INVALID : 0;
-}
+SETTER(apic_base, keel_apic_base_set(vcpu, val, from == MSR_FROM_HOST))
 
 static int get_x2apic(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
 {
 	return keel_lapic_msr_get(vcpu, msr, val) ? MSR_INVALID : 0;
 }
 
-static int set_x2apic(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_lapic_msr_set(vcpu, msr, val) ? MSR_INVALID : 0;
-}
+SETTER(x2apic, keel_lapic_msr_set(vcpu, msr, val))
 
 /* ---- long mode ---- */
 
@@ -203,20 +201,9 @@ static int set_segment_base(struct vcpu *vcpu, const struct msr_row *row, u32 ms
 
 /* ---- paravirtual ---- */
 
-static int set_clock(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_clock_msr_set(vcpu, msr, val) ? MSR_INVALID : 0;
-}
-
-static int set_steal_time(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_pv_set_steal_time(vcpu, val) ? MSR_INVALID : 0;
-}
-
-static int set_pv_eoi(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_lapic_set_pv_eoi(vcpu, val) ? MSR_INVALID : 0;
-}
+SETTER(clock, keel_clock_msr_set(vcpu, msr, val))
+SETTER(steal_time, keel_pv_set_steal_time(vcpu, val))
+SETTER(pv_eoi, keel_lapic_set_pv_eoi(vcpu, val))
 
 /* ---- the table, by number ---- */
 

@@ -148,5 +148,4 @@ void keel_core_exit(void);
 void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags);
 #define REQUEST_WAIT	BIT(0)
 
-
 #endif
