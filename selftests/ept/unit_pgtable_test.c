@@ -86,9 +86,7 @@ static u64 random64(void)
 {
 	static u64 x = 88172645463325252ull;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	return x ^= x << 17;
+	return xorshift(&x);
 }
 
 /* ---- model ---- */

@@ -149,13 +149,9 @@ void ioapic_out(struct model *m, u8 reg, u32 val)
 	ASSERT_EQ(dev->ops->write(NULL, dev, 0xfec00010, 4, &val), 0);
 }
 
-/* xorshift; the same in every run */
 u64 model_random(void)
 {
 	static u64 x = 0x9e3779b97f4a7c15ull;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x;
+	return xorshift(&x);
 }
