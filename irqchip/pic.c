@@ -137,22 +137,15 @@ static int chip_set_pin(struct kvm_pic_state *s, unsigned int pin, bool level)
 	u8 mask = BIT(pin);
 	int ret = 1;
 
-	if (s->elcr & mask) {
-		if (level) {
-			ret = !(s->irr & mask);
-			s->irr |= mask;
-			s->last_irr |= mask;
-		} else {
-			s->irr &= ~mask;
-			s->last_irr &= ~mask;
-		}
-	} else if (level) {
-		if (!(s->last_irr & mask)) {
+	if (level) {
+		/* a level, or an edge */
+		if (!(s->last_irr & ~s->elcr & mask)) {
 			ret = !(s->irr & mask);
 			s->irr |= mask;
 		}
 		s->last_irr |= mask;
 	} else {
+		s->irr &= ~(s->elcr & mask);
 		s->last_irr &= ~mask;
 	}
 	return s->imr & mask ? 0 : ret;
