@@ -335,44 +335,12 @@ static void insn_set_table(struct emu *e, enum emu_table_nr which, const struct 
 
 static u64 insn_get_cr(struct emu *e, unsigned int nr)
 {
-	struct vcpu *vcpu = to_vcpu(e);
-
-	switch (nr) {
-	case 0:
-		return vcpu_cr0(vcpu);
-	case 2:
-		vcpu_need(vcpu, RG_CR2);
-		return vcpu->regs.cr2;
-	case 3:
-		return vcpu_cr3(vcpu);
-	case 4:
-		return vcpu_cr4(vcpu);
-	default:
-		return keel_get_cr8(vcpu);
-	}
-}
-
-static int set_cr(struct vcpu *vcpu, unsigned int nr, u64 val)
-{
-	switch (nr) {
-	case 0:
-		return keel_set_cr0(vcpu, val);
-	case 2:
-		vcpu->regs.cr2 = val;
-		vcpu_dirty(vcpu, RG_CR2);
-		return 0;
-	case 3:
-		return keel_set_cr3(vcpu, val);
-	case 4:
-		return keel_set_cr4(vcpu, val);
-	default:
-		return keel_set_cr8(vcpu, val);
-	}
+	return keel_get_cr(to_vcpu(e), nr);
 }
 
 static int insn_set_cr(struct emu *e, unsigned int nr, u64 val)
 {
-	return set_cr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
+	return keel_set_cr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
 }
 
 /* SDM, "Debug Registers": DR7.GD traps every access with #DB before it happens. */

@@ -287,7 +287,6 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 	struct vcpu *vcpu = &svm->vcpu;
 	unsigned int len;
 	u64 val;
-	int ret;
 
 	if (!svm_caps.decode || !svm_caps.nrip || !(control->exit_info_1 & CR_VALID))
 		return keel_do_emulate(vcpu, NULL, 0);
@@ -295,11 +294,7 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 	val = vcpu_gpr(vcpu, control->exit_info_1 & SVM_EXITINFO_REG_MASK);
 	if (!vcpu_is_64bit_code(vcpu))
 		val = (u32)val;
-	if (cr == 8)
-		ret = keel_set_cr8(vcpu, val);
-	else
-		ret = cr == 4 ? keel_set_cr4(vcpu, val) : keel_set_cr0(vcpu, val);
-	if (ret)
+	if (keel_set_cr(vcpu, cr, val))
 		return keel_do_gp(vcpu);
 	vcpu_advance(vcpu, len);
 	return RUN_RESUME;

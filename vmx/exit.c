@@ -280,59 +280,25 @@ static int cr_done(struct vcpu *vcpu, int ret)
 	return RUN_RESUME;
 }
 
-static int mov_to_cr(struct vcpu *vcpu, u32 qual)
-{
-	u64 val = vcpu_gpr(vcpu, (qual & CONTROL_REG_ACCESS_REG) >> 8);
-
-	if (!vcpu_is_64bit_code(vcpu))
-		val = (u32)val;
-	switch (qual & 0xf) {
-	case 0:
-		return cr_done(vcpu, keel_set_cr0(vcpu, val));
-	case 3:
-		return cr_done(vcpu, keel_set_cr3(vcpu, val));
-	case 4:
-		return cr_done(vcpu, keel_set_cr4(vcpu, val));
-	case 8:
-		return cr_done(vcpu, keel_set_cr8(vcpu, val));
-	default:
-		return keel_do_unknown_exit(vcpu, EXIT_REASON_CR_ACCESS);
-	}
-}
-
-static int mov_from_cr(struct vcpu *vcpu, u32 qual)
-{
-	unsigned int reg = (qual & CONTROL_REG_ACCESS_REG) >> 8;
-
-	switch (qual & 0xf) {
-	case 3:
-		vcpu_set_gpr(vcpu, reg, vcpu_cr3(vcpu));
-		break;
-	case 8:
-		vcpu_set_gpr(vcpu, reg, keel_get_cr8(vcpu));
-		break;
-	default:
-		return keel_do_unknown_exit(vcpu, EXIT_REASON_CR_ACCESS);
-	}
-	return cr_done(vcpu, 0);
-}
-
 /* SDM, "Exit Qualification for Control-Register Accesses" */
 static int slow_cr(struct vcpu *vcpu)
 {
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
-	u64 cr0;
+	unsigned int n = qual & 0xf, reg = (qual & CONTROL_REG_ACCESS_REG) >> 8;
+	u64 val, cr0;
 
 	switch ((qual & CONTROL_REG_ACCESS_TYPE) >> 4) {
 	case 0:
-		return mov_to_cr(vcpu, qual);
+		val = vcpu_gpr(vcpu, reg);
+		return cr_done(vcpu, keel_set_cr(vcpu, n, vcpu_is_64bit_code(vcpu) ? val : (u32)val));
 	case 1:
-		return mov_from_cr(vcpu, qual);
+		vcpu_set_gpr(vcpu, reg, keel_get_cr(vcpu, n));
+		return cr_done(vcpu, 0);
 	case 2:	/* CLTS */
-		return cr_done(vcpu, keel_set_cr0(vcpu, vcpu_cr0(vcpu) & ~(u64)X86_CR0_TS));
+		return cr_done(vcpu, keel_set_cr(vcpu, 0, vcpu_cr0(vcpu) & ~(u64)X86_CR0_TS));
 	default: /* LMSW: PE can be set but not cleared */
 		cr0 = vcpu_cr0(vcpu) & ~(u64)(X86_CR0_MP | X86_CR0_EM | X86_CR0_TS);
-		return cr_done(vcpu, keel_set_cr0(vcpu, cr0 | ((qual >> LMSW_SOURCE_DATA_SHIFT) & 0xf)));
+		return cr_done(vcpu, keel_set_cr(vcpu, 0, cr0 | ((qual >> LMSW_SOURCE_DATA_SHIFT) & 0xf)));
 	}
 }
 

@@ -552,9 +552,8 @@ static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
 }
 
 /* Control registers and EFER with all architectural checks (core/cr.c). Return: 0, or 1 for #GP. */
-int keel_set_cr0(struct vcpu *vcpu, u64 val);
-int keel_set_cr3(struct vcpu *vcpu, u64 val);
-int keel_set_cr4(struct vcpu *vcpu, u64 val);
+int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val);	/* 0, 2, 3, 4, 8 */
+u64 keel_get_cr(struct vcpu *vcpu, unsigned int n);
 int keel_set_cr8(struct vcpu *vcpu, u64 val);
 u64 keel_get_cr8(struct vcpu *vcpu);
 int keel_set_efer(struct vcpu *vcpu, u64 val);		/* as WRMSR by the guest */
