@@ -8,7 +8,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/kvm.h>
 #include <keel/host.h>
-#include <keel/irq.h>
+#include <keel/state.h>
 #include <keel/vcpu.h>
 #include "chardev.h"
 
@@ -41,11 +41,7 @@ static int set_tsc_offset(struct vcpu *vcpu, const struct kvm_device_attr *attr)
 
 	if ((u64)(unsigned long)user != attr->addr || get_user(offset, user))
 		return -EFAULT;
-	vcpu->tsc.offset = offset;
-	vcpu_dirty(vcpu, RG_TSC);
-	if (vcpu->lapic)
-		keel_lapic_tsc_changed(vcpu);
-	vcpu_request(vcpu, REQ_CLOCK);
+	keel_tsc_set_offset(vcpu, offset);
 	return 0;
 }
 

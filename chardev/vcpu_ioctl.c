@@ -41,6 +41,7 @@ DIRECT(vcpu, keel_translate, struct kvm_translation)
 DIRECT(vcpu, keel_user_interrupt, struct kvm_interrupt)
 DIRECT(vcpu, keel_lapic_get_state, struct kvm_lapic_state)
 DIRECT(vcpu, keel_lapic_set_state, struct kvm_lapic_state)
+DIRECT(vcpu, keel_report_mce, struct kvm_x86_mce)
 
 static long vcpu_nmi(void *object, void *arg, unsigned long raw)
 {
@@ -298,6 +299,7 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_NMI,			ROW_VALUE | ROW_LOADED,	vcpu_nmi },
 	{ KVM_SET_GUEST_DEBUG,		SET,			do_keel_set_guest_debug },
 	{ KVM_X86_SETUP_MCE,		ROW_IN,			vcpu_setup_mce },
+	{ KVM_X86_SET_MCE,		SET,			do_keel_report_mce },
 	{ KVM_GET_VCPU_EVENTS,		GET,			do_keel_get_events },
 	{ KVM_SET_VCPU_EVENTS,		SET,			do_keel_set_events },
 	{ KVM_GET_DEBUGREGS,		GET,			do_keel_get_debugregs },

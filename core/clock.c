@@ -474,6 +474,32 @@ static bool tsc_write_matches(const struct vm_clock *c, u32 khz, u64 val, u64 el
 	return !val || (val < expected + second && val + second > expected);
 }
 
+/* @vcpu's TSC, @val at the host's @ns, goes on with the present generation or begins another one. Lock held. */
+static void tsc_join(struct vcpu *vcpu, bool matches, u64 val, u64 ns, u64 offset)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+
+	if (!matches) {
+		c->tsc_generation++;
+		c->nr_in_step = 0;
+		c->tsc_offset = offset;
+		c->last_tsc_write = val;
+		c->last_tsc_ns = ns;
+		c->last_tsc_khz = vcpu->tsc.khz;
+	}
+	if (vcpu->tsc.generation != c->tsc_generation) {
+		vcpu->tsc.generation = c->tsc_generation;
+		c->nr_in_step++;
+	}
+}
+
+static void tsc_take_offset(struct vcpu *vcpu, u64 offset)
+{
+	vcpu->tsc.offset = offset;
+	vcpu->tsc.moved = 0;
+	tsc_changed(vcpu);
+}
+
 /**
  * keel_tsc_write() - the launcher (or creation) sets the guest TSC
  * @vcpu: vCPU, its mutex held
@@ -487,32 +513,39 @@ void keel_tsc_write(struct vcpu *vcpu, u64 val)
 	struct vm_clock *c = &vcpu->vm->clock;
 	u64 ns, elapsed, offset;
 	unsigned long flags;
+	bool matches;
 
 	raw_spin_lock_irqsave(&c->lock, flags);
 	ns = host_clock_ns();
 	elapsed = ns - c->last_tsc_ns;
 	offset = val - keel_tsc_scale(vcpu, rdtsc());
-	if (tsc_write_matches(c, vcpu->tsc.khz, val, elapsed)) {
-		if (!check_tsc_unstable())
-			offset = c->tsc_offset;
-		else
-			offset += khz_cycles(vcpu->tsc.khz, elapsed);
-	} else {
-		c->tsc_generation++;
-		c->nr_in_step = 0;
-		c->tsc_offset = offset;
-		c->last_tsc_write = val;
-		c->last_tsc_ns = ns;
-		c->last_tsc_khz = vcpu->tsc.khz;
-	}
-	if (vcpu->tsc.generation != c->tsc_generation) {
-		vcpu->tsc.generation = c->tsc_generation;
-		c->nr_in_step++;
-	}
+	matches = tsc_write_matches(c, vcpu->tsc.khz, val, elapsed);
+	if (matches && !check_tsc_unstable())
+		offset = c->tsc_offset;
+	else if (matches)
+		offset += c->last_tsc_write + khz_cycles(vcpu->tsc.khz, elapsed) - val;
+	tsc_join(vcpu, matches, val, ns, offset);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	vcpu->tsc.offset = offset;
-	vcpu->tsc.moved = 0;
-	tsc_changed(vcpu);
+	tsc_take_offset(vcpu, offset);
+}
+
+/**
+ * keel_tsc_set_offset() - the launcher sets what is between the guest's TSC and the host's (KVM_VCPU_TSC_OFFSET)
+ * @vcpu: vCPU, its mutex held
+ * @offset: guest TSC less host TSC, scaled
+ *
+ * vCPUs with the same offset are in step; those to come, and TSCs that are written, join them.
+ */
+void keel_tsc_set_offset(struct vcpu *vcpu, u64 offset)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	tsc_join(vcpu, c->tsc_generation && vcpu->tsc.khz == c->last_tsc_khz && offset == c->tsc_offset,
+		 keel_tsc_scale(vcpu, rdtsc()) + offset, host_clock_ns(), offset);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	tsc_take_offset(vcpu, offset);
 }
 
 /**

@@ -212,13 +212,18 @@ static void inject_nmi(struct vcpu *vcpu)
 	keel_vendor->inject(vcpu, &nmi);
 }
 
+/* Does an interrupt of the launcher's 8259 reach the CPU? With a local APIC here it comes in at LINT0. */
+static bool takes_user_irq(struct vcpu *vcpu)
+{
+	return !vcpu->lapic || keel_lapic_takes_extint(vcpu);
+}
+
 /* The vector to deliver, -1 for none; but for those that the CPU delivers by itself. */
 static int irq_waiting(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->events.held.valid))
 		return vcpu->events.held.vector;
-	/* with a local APIC here it is the launcher's 8259 at LINT0 */
-	if (unlikely(vcpu->events.user_irq >= 0) && (!vcpu->lapic || keel_lapic_takes_extint(vcpu)))
+	if (unlikely(vcpu->events.user_irq >= 0) && takes_user_irq(vcpu))
 		return vcpu->events.user_irq;
 	return vcpu->lapic ? keel_irq_pending(vcpu) : -1;
 }
@@ -231,7 +236,7 @@ static int irq_take(struct vcpu *vcpu)
 		vcpu->events.held.valid = false;
 		return vcpu->events.held.vector;
 	}
-	if (unlikely(vector >= 0) && (!vcpu->lapic || keel_lapic_takes_extint(vcpu))) {
+	if (unlikely(vector >= 0) && takes_user_irq(vcpu)) {
 		vcpu->events.user_irq = -1;
 		return vector;
 	}
@@ -247,6 +252,14 @@ static void inject_irq(struct vcpu *vcpu)
 		return;
 	vcpu->stats.irq_injections++;
 	keel_vendor->inject(vcpu, &irq);
+}
+
+bool keel_irq_ready(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
+	       takes_user_irq(vcpu);
 }
 
 /* An IPI to this CPU, taken by the guest before its first instruction; what was injected is delivered. Interrupts off. */
@@ -336,7 +349,8 @@ void keel_events_prepare(struct vcpu *vcpu)
 		if (irq_waiting(vcpu) >= 0)
 			windows |= WINDOW_IRQ;
 	}
-	if (READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL)
+	/* a window of which nobody is told would open again at once, for good: none while LINT0 is masked */
+	if (READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL && takes_user_irq(vcpu))
 		windows |= WINDOW_IRQ;
 
 	set_windows(vcpu, windows | tpr_window(vcpu));

@@ -35,9 +35,16 @@ int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val)
 	vcpu->pv.steal_time = val & STEAL_ENABLED ? val : 0;
 	if (!vcpu->pv.steal_time)
 		return 0;
-	vcpu->pv.steal_last = keel_host_run_delay();
+	/* a launcher may set it from any thread, whose delays are not the vCPU's: keel_pv_thread_changed() */
+	if (rcu_access_pointer(vcpu->pid) == task_pid(current))
+		vcpu->pv.steal_last = keel_host_run_delay();
 	vcpu_request(vcpu, REQ_STEAL);
 	return 0;
+}
+
+void keel_pv_thread_changed(struct vcpu *vcpu)
+{
+	vcpu->pv.steal_last = keel_host_run_delay();
 }
 
 static gpa_t steal_gpa(const struct vcpu *vcpu)
@@ -58,6 +65,9 @@ static void steal_resume(struct vcpu *vcpu, gpa_t gpa)
 		ret = keel_cmpxchg_guest(vcpu->vm, gpa, 1, &flags, 0);
 		cond_resched();
 	} while (ret == 1 && !signal_pending(current));
+	/* or the guest runs while others think that its flushes can wait */
+	if (ret == 1)
+		vcpu_request(vcpu, REQ_STEAL);
 	if (!ret && flags & KVM_VCPU_FLUSH_TLB && guest_has(vcpu, KVM_FEATURE_PV_TLB_FLUSH))
 		vcpu_request(vcpu, REQ_TLB_FLUSH_GUEST);
 }
@@ -89,14 +99,17 @@ void keel_pv_update_steal(struct vcpu *vcpu)
 	keel_write_versioned(vcpu->vm, gpa, &st, offsetofend(typeof(st), version), offsetof(typeof(st), version));
 }
 
+/*
+ * Only where nothing is said yet: the vCPU may be preempted again before REQ_STEAL is served, and the flush that others have
+ * asked for by then must not be lost. A page that is not present is left alone: the guest then merely sees a vCPU that runs.
+ */
 void keel_pv_preempted(struct vcpu *vcpu)
 {
-	u8 preempted = KVM_VCPU_PREEMPTED;
+	u64 runs = 0;
 
-	/* a page that is not present is left alone: the guest then merely sees a vCPU that runs */
 	if (vcpu->pv.steal_time)
-		keel_write_guest_atomic(vcpu->vm, steal_gpa(vcpu) + offsetof(struct kvm_steal_time, preempted),
-					&preempted, sizeof(preempted));
+		keel_cmpxchg_guest_atomic(vcpu->vm, steal_gpa(vcpu) + offsetof(struct kvm_steal_time, preempted), 1, &runs,
+					  KVM_VCPU_PREEMPTED);
 }
 
 /* ---- hypercalls --------------------------------------------------------------------------------------------------- */

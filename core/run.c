@@ -261,9 +261,18 @@ static bool window_open(struct vcpu *vcpu)
 	       irq_ready(vcpu);
 }
 
+/*
+ * The place where a guest's thread gives way. Elsewhere it may be in the midst of an instruction, with an address translated and not
+ * yet used. Were it reported preempted there, another vCPU would take a flush that is only asked for to be as good as done.
+ */
 static int handle_work(struct vcpu *vcpu)
 {
-	if (keel_host_do_work() == 0)
+	int ret;
+
+	vcpu->pv.between_insns = true;
+	ret = keel_host_do_work();
+	vcpu->pv.between_insns = false;
+	if (!ret)
 		return RUN_RESUME;
 	vcpu->stats.signal_exits++;
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
@@ -322,6 +331,7 @@ static void remember_thread(struct vcpu *vcpu)
 	if (likely(old == now))
 		return;
 	rcu_assign_pointer(vcpu->pid, get_pid(now));
+	keel_pv_thread_changed(vcpu);
 	if (old) {
 		synchronize_rcu();
 		put_pid(old);

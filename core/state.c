@@ -557,8 +557,13 @@ int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq)
 
 /* ---- run state, translation ---- */
 
+/*
+ * An INIT or SIPI that the vCPU has not seen yet, because it does not run, is in no saved state but this one: it takes effect now.
+ * Launchers know that and read the registers afterwards.
+ */
 int keel_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *mp)
 {
+	keel_lapic_accept_init_sipi(vcpu);
 	mp->mp_state = vcpu->mp_state;
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED && vcpu->pv.unhalt)
 		mp->mp_state = KVM_MP_STATE_RUNNABLE;

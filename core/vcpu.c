@@ -67,7 +67,7 @@ static void sched_out(struct preempt_notifier *notifier, struct task_struct *nex
 
 	if (task_is_running(current)) {
 		vcpu->stats.preempted++;
-		if (vcpu->pv.steal_time)
+		if (vcpu->pv.between_insns)
 			keel_pv_preempted(vcpu);
 	}
 	take_off_cpu(vcpu);

@@ -165,13 +165,18 @@ fault:
 	return -EFAULT;
 }
 
+static bool may_cmpxchg(struct vm *vm, gpa_t gpa, unsigned int size)
+{
+	return current->mm == vm->mm && size && size <= 8 && is_power_of_2(size) && !(gpa & (size - 1));
+}
+
 int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new)
 {
 	void __user *user;
 	int ret = -EFAULT;
 	unsigned long n;
 
-	if (current->mm != vm->mm || !size || size > 8 || !is_power_of_2(size) || gpa & (size - 1))
+	if (!may_cmpxchg(vm, gpa, size))
 		return -EFAULT;
 	down_read(&vm->mem.users);
 	rcu_read_lock();
@@ -182,5 +187,25 @@ int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u6
 	if (!ret)
 		keel_mark_dirty(vm, gpa_to_gfn(gpa));
 	up_read(&vm->mem.users);
+	return ret;
+}
+
+int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new)
+{
+	struct memslot *slot;
+	void __user *user;
+	int ret = -EFAULT;
+
+	if (!may_cmpxchg(vm, gpa, size))
+		return -EFAULT;
+	pagefault_disable();
+	rcu_read_lock();
+	slot = slots_find(mem_slots_rcu(&vm->mem), gpa_to_gfn(gpa));
+	if (slot_part(slot, gpa, size, COPY_WRITE, &user))
+		ret = cmpxchg_user(user, size, old, new);
+	if (!ret)
+		slot_mark_dirty(slot, gpa_to_gfn(gpa));
+	rcu_read_unlock();
+	pagefault_enable();
 	return ret;
 }

@@ -308,7 +308,11 @@ static int region_check(const struct kvm_userspace_memory_region *r)
 		return -EINVAL;
 	if (!PAGE_ALIGNED(size) || !PAGE_ALIGNED(gpa) || !PAGE_ALIGNED(r->userspace_addr))
 		return -EINVAL;
-	if (!access_ok((void __user *)r->userspace_addr, size))
+	/*
+	 * Where the CPU ignores upper bits of addresses, access_ok() lets them pass, and so would a walk of the launcher's tables; but
+	 * the MMU notifier names addresses without them, and would not find the slot.
+	 */
+	if (!access_ok((void __user *)r->userspace_addr, size) || r->userspace_addr > TASK_SIZE_MAX - size)
 		return -EINVAL;
 	if (gpa + size < gpa || size >> PAGE_SHIFT > SLOT_MAX_PAGES)
 		return -EINVAL;

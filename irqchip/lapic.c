@@ -232,7 +232,7 @@ int keel_lapic_set_pv_eoi(struct vcpu *vcpu, u64 val)
 
 /* ---- delivery to the CPU ---- */
 
-bool lapic_extint_pending(const struct lapic *apic)
+static bool extint_pending(const struct lapic *apic)
 {
 	return unlikely(READ_ONCE(apic->irq->extint)) && takes_extint(apic);
 }
@@ -251,7 +251,7 @@ int keel_irq_pending(struct vcpu *vcpu)
 		if ((vector >> 4) > (lapic_ppr(apic) >> 4))
 			return vector;
 	}
-	return lapic_extint_pending(apic) ? pic_peek(apic->irq) : -1;
+	return extint_pending(apic) ? pic_peek(apic->irq) : -1;
 }
 
 int keel_irq_ack(struct vcpu *vcpu)
@@ -264,7 +264,7 @@ int keel_irq_ack(struct vcpu *vcpu)
 		return -1;
 	vector = apic->enabled && likely(!apic->accelerated) ? highest_vector(apic->irr) : -1;
 	if (vector < 0 || (vector >> 4) <= (lapic_ppr(apic) >> 4))
-		return lapic_extint_pending(apic) ? pic_ack(apic->irq) : -1;
+		return extint_pending(apic) ? pic_ack(apic->irq) : -1;
 
 	nested = apic->isr_top >= 0;
 	clear_bit(vector, apic->irr);

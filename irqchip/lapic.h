@@ -10,7 +10,6 @@ void lapic_end_irq(struct lapic *apic);
 void lapic_ended(struct lapic *apic, u8 vector);
 u32 lapic_irr_word(const struct lapic *apic, unsigned int n);
 void lapic_set_tpr(struct lapic *apic, u8 tpr);
-bool lapic_extint_pending(const struct lapic *apic);
 
 /* Highest vector of a 256-bit set, -1 for none. */
 static inline int highest_vector(const unsigned long *bits)

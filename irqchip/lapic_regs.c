@@ -146,8 +146,8 @@ static void write_lvt(struct lapic *apic, u32 offset, u32 val)
 	lapic_set_reg(apic, offset, val);
 	if (offset == APIC_LVTT)
 		lapic_timer_mode_changed(apic);
-	/* an ExtINT that waited behind the mask */
-	if (offset == APIC_LVT0 && lapic_extint_pending(apic))
+	/* an ExtINT, or a launcher's wish to inject one, may have waited behind the mask */
+	if (offset == APIC_LVT0)
 		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 

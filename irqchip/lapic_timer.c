@@ -254,6 +254,9 @@ void lapic_timer_mode_changed(struct lapic *apic)
  * lapic_timer_restore() - start the timer from saved registers
  * @apic: stopped, registers loaded
  * @current_count: current count register as saved
+ *
+ * QEMU does not save the current count. With none, a period begins anew and one shot is over at once: one interrupt too many
+ * if it had been taken before, where the other way round a guest that sleeps until it would sleep for good.
  */
 void lapic_timer_restore(struct lapic *apic, u32 current_count)
 {
@@ -269,6 +272,8 @@ void lapic_timer_restore(struct lapic *apic, u32 current_count)
 		lapic_timer_start(apic, min(ns, apic->timer.period));
 	else if (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC)
 		lapic_timer_start(apic, apic->timer.period);
+	else
+		lapic_deliver_local(apic, APIC_LVTT);
 }
 
 void keel_lapic_vcpu_load(struct vcpu *vcpu)

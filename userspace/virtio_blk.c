@@ -6,7 +6,8 @@
  * which is the very last byte. Data goes between guest memory and the file by
  * preadv() and pwritev() with no copy of ours. A request that makes no sense
  * gets an error status where it has room for one; the host's errors become the
- * guest's I/O errors.
+ * guest's I/O errors. A driver that asks for flushes has a write-back cache, the
+ * host's; one that does not gets each write onto the disk before it is done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -115,6 +116,11 @@ static uint8_t read_data(struct virtio_blk *blk, struct virtq_chain *chain, uint
 			sector * SECTOR, false) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
+static uint8_t flush(const struct virtio_blk *blk)
+{
+	return fdatasync(blk->fd) ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+}
+
 static uint8_t write_data(struct virtio_blk *blk, struct virtq_chain *chain, uint64_t sector)
 {
 	struct iovec *parts = chain->segments;
@@ -123,8 +129,9 @@ static uint8_t write_data(struct virtio_blk *blk, struct virtq_chain *chain, uin
 	if (blk->is_readonly || !is_in_range(blk, sector, chain->read_bytes - HEADER_SIZE))
 		return VIRTIO_BLK_S_IOERR;
 	skip_front(&parts, &number, HEADER_SIZE);
-	return transfer(blk, parts, number, sector * SECTOR, true) ? VIRTIO_BLK_S_OK :
-								     VIRTIO_BLK_S_IOERR;
+	if (!transfer(blk, parts, number, sector * SECTOR, true))
+		return VIRTIO_BLK_S_IOERR;
+	return blk->device.accepted & 1ULL << VIRTIO_BLK_F_FLUSH ? VIRTIO_BLK_S_OK : flush(blk);
 }
 
 static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
@@ -149,7 +156,7 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 		result = write_data(blk, chain, header.sector);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
-		result = fdatasync(blk->fd) ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+		result = flush(blk);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
 		written = give_id(blk, chain);

@@ -140,6 +140,8 @@ int keel_write_guest_atomic(struct vm *vm, gpa_t gpa, const void *data, unsigned
  * Return: 0 exchanged, 1 compare failed, -EFAULT. May sleep.
  */
 int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
+/* As above without sleeping; -EFAULT also when the host page is not present. Interrupts may be off. */
+int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
 void keel_mark_dirty(struct vm *vm, gfn_t gfn);		/* any context */
 
 /* ---- guest page tables (ept/walk.c) ------------------------------------------------------------------------------ */

@@ -74,6 +74,7 @@ void keel_msr_vcpu_destroy(struct vcpu *vcpu);
 int keel_msr_list(u32 *indices, u32 *n);		/* KVM_GET_MSR_INDEX_LIST: *n in = room, out = count; -E2BIG */
 int keel_msr_feature_list(u32 *indices, u32 *n);
 int keel_msr_feature_get(u32 msr, u64 *val);		/* system-wide KVM_GET_MSRS; 0 or 1 */
+int keel_report_mce(struct vcpu *vcpu, const struct kvm_x86_mce *mce);	/* KVM_X86_SET_MCE: core/msr_mce.c */
 /* KVM_X86_SET_MSR_FILTER */
 int keel_msr_filter_set(struct vm *vm, const struct kvm_msr_filter *filter);
 void keel_msr_vm_destroy(struct vm *vm);
@@ -92,6 +93,7 @@ u64 keel_tsc_read(struct vcpu *vcpu);				/* guest TSC now */
 u64 keel_tsc_scale(struct vcpu *vcpu, u64 host_tsc);		/* without the offset */
 u64 keel_tsc_unscale(struct vcpu *vcpu, u64 delta);		/* host cycles in @delta guest cycles, up to 2^40 */
 void keel_tsc_write(struct vcpu *vcpu, u64 val);		/* the host writes IA32_TSC: matching heuristics inside */
+void keel_tsc_set_offset(struct vcpu *vcpu, u64 offset);		/* the host sets KVM_VCPU_TSC_OFFSET */
 void keel_tsc_write_guest(struct vcpu *vcpu, u64 val);		/* the guest does; moves tsc.adjust along */
 void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* the guest adds to its TSC; tsc.adjust is the caller's */
 void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
@@ -108,7 +110,8 @@ void keel_clock_module_exit(void);
 /* ---- core/pv.c: steal time, async features, hypercall numbers ------------------------------------------------------------------ */
 int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val);		/* MSR_KVM_STEAL_TIME; 0, 1 */
 void keel_pv_update_steal(struct vcpu *vcpu);			/* REQ_STEAL; may sleep */
-void keel_pv_preempted(struct vcpu *vcpu);			/* sched_out: set KVM_VCPU_PREEMPTED; preemption off */
+void keel_pv_thread_changed(struct vcpu *vcpu);			/* another thread runs it now: what that waited before was not stolen */
+void keel_pv_preempted(struct vcpu *vcpu);			/* sched_out, if pv.between_insns: set KVM_VCPU_PREEMPTED; preemption off */
 /* Serve a hypercall. 1 done (*ret), 0 go to user space (run->hypercall filled), MSR_SLOW needs to sleep (@atomic). */
 int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool atomic);
 

@@ -268,12 +268,13 @@ struct vcpu_msrs {
 struct vcpu_pv {
 	u64 system_time;	/* MSR value, bit 0 enable */
 	u64 steal_time;
-	u64 steal_last;		/* host run-delay already accounted, ns */
+	u64 steal_last;		/* run delay of the vCPU's thread that is already accounted, ns */
 	u64 wall_clock;
 	u64 eoi;		/* MSR_KVM_PV_EOI_EN */
 	u32 features;		/* KVM_CPUID_FEATURES.eax offered to this guest */
 	bool clock_stopped;	/* KVM_KVMCLOCK_CTRL: tell the guest it was paused */
 	bool unhalt;		/* KVM_HC_KICK_CPU arrived */
+	bool between_insns;	/* no translation of the guest's is in use: preempted now, the vCPU may be reported so */
 	u32 clock_epoch;	/* host clock source changes seen (core/clock.c) */
 };
 
@@ -592,6 +593,7 @@ void keel_events_prepare(struct vcpu *vcpu);
 /* Leave the guest again before its first instruction, whatever goes in. On its own CPU, interrupts off. */
 void keel_exit_at_once(struct vcpu *vcpu);
 bool keel_irq_allowed(struct vcpu *vcpu);		/* RFLAGS.IF and no shadow */
+bool keel_irq_ready(struct vcpu *vcpu);			/* may the launcher inject by KVM_INTERRUPT now? */
 bool keel_vcpu_has_events(struct vcpu *vcpu);		/* something would wake it from HLT */
 
 #endif

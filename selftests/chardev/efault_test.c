@@ -178,6 +178,7 @@ static void test_vcpu(void)
 		ROW(KVM_TPR_ACCESS_REPORTING, struct kvm_tpr_access_ctl, IN),
 		ROW(KVM_ENABLE_CAP, struct kvm_enable_cap, IN),
 		ROW(KVM_X86_SETUP_MCE, u64, IN),
+		ROW(KVM_X86_SET_MCE, struct kvm_x86_mce, IN),
 		ROW(KVM_HAS_DEVICE_ATTR, struct kvm_device_attr, IN),
 		ROW(KVM_SET_DEVICE_ATTR, struct kvm_device_attr, IN),
 		ROW(KVM_GET_DEVICE_ATTR, struct kvm_device_attr, IN),

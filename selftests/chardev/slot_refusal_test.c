@@ -37,6 +37,8 @@ static void test_shape(void)
 		{ "kernel address", 1, 0, GPA, SIZE, (u8 *)0xffff888000000000, -EINVAL },
 		{ "host range wraps", 1, 0, GPA, SIZE, (u8 *)-PAGE_SIZE, -EINVAL },
 		{ "host range leaves user space", 1, 0, GPA, SIZE, (u8 *)0x7ffffffff000 - PAGE_SIZE, -EINVAL },
+		{ "a tag in bit 62", 1, 0, GPA, SIZE, (u8 *)((u64)p | BIT(62)), -EINVAL },
+		{ "a tag in bit 57", 1, 0, GPA, SIZE, (u8 *)((u64)p | BIT(57)), -EINVAL },
 		{ "delete of nothing", 1, 0, GPA, 0, p, -EINVAL },
 		{ "a good one", 1, 0, GPA, SIZE, p, 0 },
 	};

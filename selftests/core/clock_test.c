@@ -2,9 +2,11 @@
 /*
  * Paravirtual clocks: the system clock page is consistent, grows with the TSC
  * and agrees with KVM_GET_CLOCK; KVM_SET_CLOCK moves it; the wall clock is
- * today; KVMCLOCK_CTRL sets its flag; steal time counts; bad addresses are
- * refused.
+ * today; KVMCLOCK_CTRL sets its flag; steal time counts; a vCPU is reported
+ * preempted between instructions only, and a TLB flush asked of it then is not
+ * forgotten; bad addresses are refused.
  */
+#include <sys/mman.h>
 #include <time.h>
 
 #include "pvclock.h"
@@ -134,9 +136,150 @@ static void test_steal(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_steal_value(void)
+{
+	GUEST_SYNC2(1, ((volatile struct steal *)STEAL)->steal);
+}
+
+/* How long this thread has waited for a CPU, in ns. */
+static u64 run_delay(void)
+{
+	unsigned long long ran, waited;
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+
+	REQUIRE(f && fscanf(f, "%llu %llu", &ran, &waited) == 2, "no schedstat");
+	fclose(f);
+	return waited;
+}
+
+static void *steal_on_thread(void *vcpu)
+{
+	u64 stolen = sync_value(vcpu, 1);
+
+	test_note("stolen: %lld ns", (long long)stolen);
+	CHECK_EQ("not from before time", 1, stolen < 1ull << 62);
+	return NULL;
+}
+
+/* A launcher restores the MSR from a thread that has waited longer than the vCPU's own: the difference is no time stolen. */
+static void test_steal_restored(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_steal_value);
+	struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 0x40000001, 0);
+	u64 before = run_delay();
+	int stop = 0;
+	pthread_t t;
+
+	REQUIRE(f && f->eax & BIT(KVM_FEATURE_STEAL_TIME), "no steal time");
+	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
+	t = host_thread(burn, &stop);
+	while (run_delay() - before < 200000000)
+		;
+	vcpu_set_msr(vcpu, MSR_KVM_STEAL_TIME, STEAL | 1);
+	stop = 1;
+	host_join(t);
+	host_join(host_thread(steal_on_thread, vcpu));
+}
+
+static volatile u8 go;
+
+static void guest_preempted(void)
+{
+	volatile struct steal *s = (void *)STEAL;
+
+	wrmsr(MSR_KVM_STEAL_TIME, STEAL | 1);
+	GUEST_SYNC(1);
+	GUEST_ROW("while it runs", 0, s->preempted);
+	while (!go)
+		;
+	GUEST_SYNC(2);
+}
+
+/* The rival of a vCPU for its CPU. Once it may speak it lets the guest go on, when it finds that reported preempted. */
+struct rival {
+	u8 *preempted;
+	volatile u8 *go;
+	volatile int may_speak, stop;
+};
+
+static void *rival(void *arg)
+{
+	struct rival *r = arg;
+
+	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
+	while (!r->stop)
+		if (r->may_speak && *(volatile u8 *)r->preempted == KVM_VCPU_PREEMPTED)
+			*r->go = 1;
+	return NULL;
+}
+
+/*
+ * Calls that have the vCPU on a CPU for long, and are preempted there: many MSRs are read, and the page for them has to be
+ * fetched afterwards. MSR 0 is one that reads as 0, so a page of zeros asks for it.
+ */
+static void read_msrs(struct vcpu *vcpu, u8 *pages)
+{
+	struct kvm_msrs *msrs = (void *)(pages + PAGE_SIZE - sizeof(*msrs));
+
+	msrs->nmsrs = 250;
+	ASSERT_EQ(madvise(pages + PAGE_SIZE, PAGE_SIZE, MADV_DONTNEED), 0);
+	ASSERT_EQ(vcpu_ioctl(vcpu, KVM_GET_MSRS, msrs), 250);
+}
+
+static u64 ms_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+/* For so long. Return: what the guest's memory then says. */
+static u8 read_msrs_for(struct vcpu *vcpu, const u8 *preempted, u64 ms)
+{
+	u64 until = ms_now() + ms;
+	u8 *pages = host_pages(2 * PAGE_SIZE);
+
+	while (ms_now() < until)
+		read_msrs(vcpu, pages);
+	return *(volatile u8 *)preempted;
+}
+
+/*
+ * A guest that finds another vCPU preempted asks for its TLB flush by a flag beside "preempted", and takes that for done. So the
+ * vCPU must not be in the midst of anything; and it may be preempted again before it comes to look at the flag.
+ */
+static void test_preempted(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_preempted);
+	struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 0x40000001, 0);
+	u8 *preempted = &((struct steal *)vm_hva(vm, STEAL))->preempted;
+	struct rival r = { .preempted = preempted, .go = GUEST_VAR(vm, go) };
+	pthread_t t;
+
+	REQUIRE(f && f->eax & BIT(KVM_FEATURE_STEAL_TIME), "no steal time");
+	vcpu_let_host_in(vcpu);
+	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
+	t = host_thread(rival, &r);
+	vcpu_run_sync(vcpu, 1);
+	CHECK_EQ("preempted in calls", 0, read_msrs_for(vcpu, preempted, 3000));
+	*preempted = KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB;
+	CHECK_EQ("preempted in calls, with a flush to do", KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB,
+		 read_msrs_for(vcpu, preempted, 3000));
+	r.may_speak = 1;
+	vcpu_run_sync(vcpu, 2);
+	r.stop = 1;
+	host_join(t);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "system_time", test_system_time },
 	{ "steal_time", test_steal },
+	{ "steal_restored", test_steal_restored },
+	{ "preempted", test_preempted },
 };
 
 TEST_MAIN(cases)

@@ -2,9 +2,11 @@
 /*
  * Time-stamp counter: grows, is the same for guest, KVM_GET_MSRS and host up to
  * the offset, can be set from both sides, TSC_ADJUST and the MSR move together,
- * TSC_AUX reaches RDTSCP, the frequency is told, and two vCPUs agree. Where the CPU
- * can scale it, the guest's runs at the frequency that was set, its deadline timer too.
+ * TSC_AUX reaches RDTSCP, the frequency is told, and two vCPUs agree, also those that
+ * come after an offset was set. Where the CPU can scale it, the guest's runs at the frequency that was set, its deadline timer too.
  */
+#include <uapi/linux/keel.h>
+
 #include "apic.h"
 #include "thread.h"
 
@@ -163,6 +165,75 @@ static void test_written_together(void)
 	ASSERT_GE(vcpu_msr(a, MSR_TSC), 1ULL << 52);
 }
 
+static u64 tsc_offset(struct vcpu *vcpu)
+{
+	u64 offset = 0;
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&offset };
+
+	vcpu_ioctl(vcpu, KVM_GET_DEVICE_ATTR, &attr);
+	return offset;
+}
+
+static void set_tsc_offset(struct vcpu *vcpu, u64 offset)
+{
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&offset };
+
+	vcpu_ioctl(vcpu, KVM_SET_DEVICE_ATTR, &attr);
+}
+
+/* Are both TSCs within two seconds? */
+static void check_near(const char *name, struct vcpu *a, struct vcpu *b)
+{
+	u64 second = vcpu_ioctl(a, KVM_GET_TSC_KHZ, NULL) * 1000ull;
+	s64 behind = vcpu_msr(a, MSR_TSC) - vcpu_msr(b, MSR_TSC);
+
+	test_note("%s: behind by %lld", name, (long long)behind);
+	CHECK_EQ(name, 1, behind < 2 * (s64)second && -behind < 2 * (s64)second);
+}
+
+/* And where the host's CPUs agree, are they the same? Where they do not, stock KVM does not look at what the first has. */
+static void check_in_step(const char *name, struct vcpu *a, struct vcpu *b)
+{
+	if (host_tsc_is_stable() || has_cap(KEEL_CAP_LAST_ERROR) > 0)
+		check_near(name, a, b);
+	if (host_tsc_is_stable())
+		CHECK_EQ("offset", tsc_offset(a), tsc_offset(b));
+}
+
+/* Written to what the first has now, long after that was set: still in step. */
+static void test_written_late(void)
+{
+	struct vm *vm = vm_create(VM_BARE);
+	struct vcpu *a = vcpu_create(vm, 0), *b = vcpu_create(vm, 1);
+
+	vcpu_set_msr(a, MSR_TSC, BIT(50));
+	host_sleep_ms(4000);
+	vcpu_set_msr(b, MSR_TSC, vcpu_msr(a, MSR_TSC));
+	check_in_step("written late", a, b);
+}
+
+/* Who sets the offset of one vCPU means those to be in step with it that come later, or whose TSC is written to the same. */
+static void test_offset(void)
+{
+	struct vm *vm = vm_create(VM_BARE);
+	struct vcpu *a = vcpu_create(vm, 0), *b = vcpu_create(vm, 1), *c;
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET };
+
+	REQUIRE(!__vcpu_ioctl(a, KVM_HAS_DEVICE_ATTR, &attr), "no KVM_VCPU_TSC_OFFSET");
+	check_in_step("made together", a, b);
+	set_tsc_offset(a, tsc_offset(a) + BIT(50));
+	CHECK_EQ("ahead of the other", 1, vcpu_msr(a, MSR_TSC) - vcpu_msr(b, MSR_TSC) > BIT(49));
+	c = vcpu_create(vm, 2);
+	check_in_step("made later", a, c);
+	vcpu_set_msr(b, MSR_TSC, vcpu_msr(a, MSR_TSC));
+	check_near("written", a, b);	/* KVM takes the vCPU that came meanwhile for one that was written to 0 */
+	set_tsc_offset(a, tsc_offset(a) - BIT(49));
+	set_tsc_offset(b, tsc_offset(a));
+	check_in_step("set", a, b);
+	vcpu_set_msr(c, MSR_TSC, 0);
+	check_in_step("written with zero", a, c);
+}
+
 /* --- another frequency than the host's --- */
 
 #define SCALED_MS	100	/* what is measured takes so long */
@@ -304,6 +375,8 @@ static const struct test_case cases[] = {
 	{ "aux", test_aux },
 	{ "two_vcpus_agree", test_agree },
 	{ "written_together", test_written_together },
+	{ "written_late", test_written_late },
+	{ "offset", test_offset },
 	{ "scaled", test_scaled },
 	{ "scaled_deadline", test_scaled_deadline },
 };

@@ -2,7 +2,8 @@
 /*
  * INIT and start-up IPIs: a vCPU that waits for them starts in real mode at the
  * vector's page with its reset state, a second SIPI changes nothing, INIT of a
- * running vCPU stops it until the next SIPI, and KVM_GET_MP_STATE follows.
+ * running vCPU stops it until the next SIPI, and KVM_GET_MP_STATE follows, also
+ * while nobody runs the vCPU.
  */
 #include "apic.h"
 #include "thread.h"
@@ -130,9 +131,49 @@ static void run_mode(enum apic_mode mode)
 static void test_xapic(void)  { run_mode(APIC_X1); }
 static void test_x2apic(void) { run_mode(APIC_X2); }
 
+static void guest_start_other(u64 mode)
+{
+	apic_enable(mode);
+	apic_icr(1, APIC_DM_INIT | APIC_INT_ASSERT | APIC_INT_LEVELTRIG);
+	GUEST_SYNC(1);
+	apic_icr(1, APIC_DM_STARTUP | (AP_PAGE >> 12));
+	GUEST_SYNC(2);
+	wait_for(AP_COUNT, 1);
+}
+
+/* A launcher that saves a machine at such a moment finds in the vCPU's registers what it was told. */
+static void test_not_running(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *bsp = vcpu_create_guest(vm, 0, guest_start_other), *ap = vcpu_create(vm, 1);
+	struct kvm_sregs sregs;
+	pthread_t t;
+
+	ignore_kick();
+	vcpu_set_supported_cpuid(ap);
+	vm_put_code(vm, AP_PAGE, ap_code);
+	vcpu_args(bsp, APIC_X1, 0, 0);
+	vcpu_let_host_in(bsp);
+	vcpu_run_sync(bsp, 1);
+	CHECK_EQ("state after INIT", KVM_MP_STATE_INIT_RECEIVED, mp_state(ap));
+	vcpu_run_sync(bsp, 2);
+	CHECK_EQ("state after SIPI", KVM_MP_STATE_RUNNABLE, mp_state(ap));
+	sregs = vcpu_sregs(ap);
+	CHECK_EQ("selector of CS", AP_PAGE >> 4, sregs.cs.selector);
+	CHECK_EQ("base of CS", AP_PAGE, sregs.cs.base);
+	CHECK_EQ("RIP", 0, vcpu_regs(ap).rip);
+	t = host_thread(run_ap, ap);
+	vcpu_run_done(bsp);
+	stop = 1;
+	host_kick(t);
+	host_join(t);
+	CHECK_EQ("CS of the AP", AP_PAGE >> 4, *(volatile u32 *)vm_hva(vm, AP_CS));
+}
+
 static const struct test_case cases[] = {
 	{ "xapic", test_xapic },
 	{ "x2apic", test_x2apic },
+	{ "not_running", test_not_running },
 };
 
 TEST_MAIN(cases)

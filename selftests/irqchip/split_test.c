@@ -73,6 +73,46 @@ static void test_extint(void)
 	vcpu_run_done(vcpu);
 }
 
+/* LINT0 masked: nobody takes the PIC's interrupt, and the guest goes on. Unmasked: the window opens. */
+static void guest_masked(void)
+{
+	unsigned int i;
+
+	apic_enable(APIC_X1);
+	apic_write(APIC_LVT0, 0x10700);
+	guest_handlers[X] = irq_count_only;
+	sti_nop();
+	GUEST_SYNC(1);
+	for (i = 0; i < 1000; i++)
+		pause_insn();
+	GUEST_SYNC(2);
+	apic_write(APIC_LVT0, 0x700);
+	for (i = 0; i < 1000; i++)
+		pause_insn();
+	cli();
+	GUEST_EQ(irq_count[X], 1);
+}
+
+static void test_masked(void)
+{
+	struct kvm_interrupt irq = { .irq = X };
+	struct vm *vm;
+	struct vcpu *vcpu;
+
+	REQUIRE_CAP(KVM_CAP_SPLIT_IRQCHIP);
+	vm = vm_create(VM_GUEST | VM_SPLIT);
+	vcpu = vcpu_create_guest(vm, 0, guest_masked);
+	vcpu_run_sync(vcpu, 1);
+	vcpu->run->request_interrupt_window = 1;
+	vcpu_run_sync(vcpu, 2);
+	CHECK_EQ("ready", 0, vcpu->run->ready_for_interrupt_injection);
+	RUN_TO(vcpu, KVM_EXIT_IRQ_WINDOW_OPEN);
+	CHECK_EQ("ready", 1, vcpu->run->ready_for_interrupt_injection);
+	vcpu->run->request_interrupt_window = 0;
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	vcpu_run_done(vcpu);
+}
+
 static void test_no_chip(void)
 {
 	struct kvm_irq_level line = { .irq = PIN, .level = 1 };
@@ -90,6 +130,7 @@ static void test_no_chip(void)
 static const struct test_case cases[] = {
 	{ "ioapic_eoi", test_eoi },
 	{ "external_interrupt", test_extint },
+	{ "external_interrupt_masked", test_masked },
 	{ "no_chip", test_no_chip },
 };
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Local APIC timer: one shot fires once and not early, periodic again and
- * again, a TSC deadline at its time and once, masking and stopping, and a
- * halted vCPU is woken by it.
+ * again, a TSC deadline at its time and once, masking and stopping, a
+ * halted vCPU is woken by it, and it goes on from saved registers.
  */
+#include <stdbool.h>
+#include <string.h>
 #include "apic.h"
 
 #define V	0x71
@@ -110,11 +112,61 @@ static void test_deadline(void)
 }
 static void test_wake(void) { run_mode(guest_wake, APIC_X1); run_mode(guest_wake, APIC_X2); }
 
+/* The longest count there is, so that only what the launcher loads decides whether it expires. */
+static void guest_restored(u64 lvtt, u64 expired)
+{
+	apic_enable(APIC_X1);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_TDCR, 0xa);
+	apic_write(APIC_LVTT, lvtt);
+	apic_write(APIC_TMICT, 0xffffffff);
+	GUEST_SYNC(1);
+	if (expired)
+		irq_wait(V, 1);
+	else
+		irq_window();
+	GUEST_ROW("interrupts", expired, irq_count[V]);
+	GUEST_ROW("counting", !expired, !!apic_read(APIC_TMCCT));
+}
+
+/* QEMU saves no current count, and counts on what KVM makes of that: one shot is over, a period begins anew. */
+static void test_restored(void)
+{
+	static const struct {
+		const char *name;
+		u32 lvtt;
+		bool count_saved;
+		u64 expired;
+	} rows[] = {
+		{ "one shot",					V,			true,	0 },
+		{ "one shot without current count",		V,			false,	1 },
+		{ "periodic",					V | APIC_LVT_TIMER_PERIODIC,	true,	0 },
+		{ "periodic without current count",		V | APIC_LVT_TIMER_PERIODIC,	false,	0 },
+	};
+	struct kvm_lapic_state state;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+		struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_restored);
+
+		printf("# %s\n", rows[i].name);
+		vcpu_args(vcpu, rows[i].lvtt, rows[i].expired, 0);
+		vcpu_run_sync(vcpu, 1);
+		vcpu_ioctl(vcpu, KVM_GET_LAPIC, &state);
+		if (!rows[i].count_saved)
+			memset(state.regs + APIC_TMCCT, 0, 4);
+		vcpu_ioctl(vcpu, KVM_SET_LAPIC, &state);
+		vcpu_run_done(vcpu);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "one_shot", test_oneshot },
 	{ "periodic", test_periodic },
 	{ "tsc_deadline", test_deadline },
 	{ "wake", test_wake },
+	{ "restored", test_restored },
 };
 
 TEST_MAIN(cases)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fake_vm.h"
@@ -219,6 +220,60 @@ static void test_readonly(void)
 	tear_down();
 }
 
+static unsigned int syncs;
+static u8 status_at_sync;
+static int sync_error;
+
+/* The device's way to the disk, in place of the C library's. */
+int fdatasync(int fd)
+{
+	syncs++;
+	status_at_sync = status_byte;
+	errno = sync_error;
+	return sync_error ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+static const struct {
+	const char *name;
+	u64 accepted;
+	u32 type;
+	u64 sector;
+	int error;
+	unsigned int syncs;
+	u8 status;
+} durable[] = {
+	{ "write, flushes agreed on", 1ULL << VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_T_OUT, 1, 0, 0, VIRTIO_BLK_S_OK },
+	{ "flush, flushes agreed on", 1ULL << VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_T_FLUSH, 0, 0, 1, VIRTIO_BLK_S_OK },
+	{ "write, no flushes", 0, VIRTIO_BLK_T_OUT, 1, 0, 1, VIRTIO_BLK_S_OK },
+	{ "the disk fails", 0, VIRTIO_BLK_T_OUT, 1, EIO, 1, VIRTIO_BLK_S_IOERR },
+	{ "refused write, no flushes", 0, VIRTIO_BLK_T_OUT, SECTORS, 0, 0, VIRTIO_BLK_S_IOERR },
+	{ "read, no flushes", 0, VIRTIO_BLK_T_IN, 1, 0, 0, VIRTIO_BLK_S_OK },
+};
+
+/*
+ * VIRTIO 1.1, "Device Requirements: Device Operation" of the block device: a driver that does not accept
+ * VIRTIO_BLK_F_FLUSH cannot flush, so its writes are on the disk when they are reported as done.
+ */
+static void test_durable(void)
+{
+	set_up(false);
+	for (size_t i = 0; i < ARRAY_SIZE(durable); i++) {
+		blk.device.accepted = durable[i].accepted | 1ULL << 32;
+		syncs = 0;
+		sync_error = durable[i].error;
+		begin(durable[i].type, durable[i].sector);
+		if (durable[i].type != VIRTIO_BLK_T_FLUSH)
+			add(data, 512, durable[i].type == VIRTIO_BLK_T_IN);
+		end();
+		CHECK_EQ(durable[i].name, durable[i].syncs, syncs);
+		CHECK_EQ("status", durable[i].status, status_byte);
+		if (syncs)
+			CHECK_EQ("not reported before", 0xee, status_at_sync);
+	}
+	sync_error = 0;
+	tear_down();
+}
+
 /* The host took the file's end away: an I/O error, not a hang. */
 static void test_shrunk(void)
 {
@@ -280,6 +335,7 @@ static const struct test_case cases[] = {
 	{ "refusals", test_refusals },
 	{ "malformed", test_malformed },
 	{ "readonly", test_readonly },
+	{ "durable", test_durable },
 	{ "shrunk", test_shrunk },
 	{ "open", test_open },
 	{ "entropy", test_entropy },
