@@ -9,7 +9,6 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <uapi/linux/kvm_para.h>
-#include <keel/host.h>
 #include <keel/state.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>

@@ -13,25 +13,10 @@
 
 #define MMAP_PAGES	3	/* struct kvm_run, port data, coalesced ring */
 
-static long dev_get_api_version(void *object, void *arg, unsigned long raw)
-{
-	return raw ? -EINVAL : KVM_API_VERSION;
-}
-
-static long dev_create_vm(void *object, void *arg, unsigned long raw)
-{
-	return vm_file_create(raw);
-}
-
-static long dev_check_extension(void *object, void *arg, unsigned long raw)
-{
-	return cap_value(raw);
-}
-
-static long dev_get_mmap_size(void *object, void *arg, unsigned long raw)
-{
-	return raw ? -EINVAL : MMAP_PAGES * PAGE_SIZE;
-}
+HANDLER(dev_get_api_version, raw ? -EINVAL : KVM_API_VERSION)
+HANDLER(dev_create_vm, vm_file_create(raw))
+HANDLER(dev_check_extension, cap_value(raw))
+HANDLER(dev_get_mmap_size, raw ? -EINVAL : MMAP_PAGES * PAGE_SIZE)
 
 /* ---- MSR lists ---- */
 
@@ -60,15 +45,8 @@ static long msr_list(struct kvm_msr_list *head, unsigned long raw, msr_list_fn l
 	return ret;
 }
 
-static long dev_get_msr_index_list(void *object, void *arg, unsigned long raw)
-{
-	return msr_list(arg, raw, keel_msr_list);
-}
-
-static long dev_get_msr_feature_list(void *object, void *arg, unsigned long raw)
-{
-	return msr_list(arg, raw, keel_msr_feature_list);
-}
+HANDLER(dev_get_msr_index_list, msr_list(arg, raw, keel_msr_list))
+HANDLER(dev_get_msr_feature_list, msr_list(arg, raw, keel_msr_feature_list))
 
 /* ---- CPUID lists ---- */
 
@@ -95,15 +73,8 @@ static long cpuid_list(struct kvm_cpuid2 *head, unsigned long raw, cpuid_list_fn
 	return ret;
 }
 
-static long dev_get_supported_cpuid(void *object, void *arg, unsigned long raw)
-{
-	return cpuid_list(arg, raw, keel_cpuid_supported);
-}
-
-static long dev_get_emulated_cpuid(void *object, void *arg, unsigned long raw)
-{
-	return cpuid_list(arg, raw, keel_cpuid_emulated);
-}
+HANDLER(dev_get_supported_cpuid, cpuid_list(arg, raw, keel_cpuid_supported))
+HANDLER(dev_get_emulated_cpuid, cpuid_list(arg, raw, keel_cpuid_emulated))
 
 /* ---- MSR values ---- */
 
@@ -145,10 +116,7 @@ static int feature_msr(struct vcpu *vcpu, u32 msr, u64 *val)
 	return keel_msr_feature_get(msr, val);
 }
 
-static long dev_get_msrs(void *object, void *arg, unsigned long raw)
-{
-	return msrs_transfer(NULL, raw, feature_msr, MSRS_READ);
-}
+HANDLER(dev_get_msrs, msrs_transfer(NULL, raw, feature_msr, MSRS_READ))
 
 /* ---- machine check and attributes ---- */
 
@@ -160,15 +128,8 @@ static long dev_mce_cap(void *object, void *arg, unsigned long raw)
 	return 0;
 }
 
-static long dev_has_attr(void *object, void *arg, unsigned long raw)
-{
-	return system_attr(arg, ATTR_HAS);
-}
-
-static long dev_get_attr(void *object, void *arg, unsigned long raw)
-{
-	return system_attr(arg, ATTR_GET);
-}
+HANDLER(dev_has_attr, system_attr(arg, ATTR_HAS))
+HANDLER(dev_get_attr, system_attr(arg, ATTR_GET))
 
 static const struct ioctl_row dev_rows[] = {
 	{ KVM_GET_API_VERSION,			ROW_VALUE,		dev_get_api_version },

@@ -6,7 +6,6 @@
  * user space. User memory is read once and written once.
  */
 #include <linux/mutex.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <keel/vcpu.h>
@@ -26,7 +25,7 @@ void ioctl_table_init(struct ioctl_table *table)
 	}
 }
 
-const struct ioctl_row *ioctl_table_find(const struct ioctl_table *table, unsigned int cmd)
+static const struct ioctl_row *table_find(const struct ioctl_table *table, unsigned int cmd)
 {
 	unsigned int nr = _IOC_NR(cmd);
 	unsigned int i = table->first[nr];
@@ -121,7 +120,7 @@ static noinline long call_with_heap(const struct ioctl_row *row, call_fn call, v
 
 static long dispatch(const struct ioctl_table *table, call_fn call, void *object, unsigned int cmd, unsigned long raw)
 {
-	const struct ioctl_row *row = ioctl_table_find(table, cmd);
+	const struct ioctl_row *row = table_find(table, cmd);
 
 	if (!row)
 		return table->unknown;

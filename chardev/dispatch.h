@@ -61,7 +61,6 @@ struct ioctl_table {
 };
 
 void ioctl_table_init(struct ioctl_table *table);
-const struct ioctl_row *ioctl_table_find(const struct ioctl_table *table, unsigned int cmd);
 
 extern struct ioctl_table dev_ioctls, vm_ioctls, vcpu_ioctls;
 
@@ -73,7 +72,11 @@ long vm_dispatch(struct vm *vm, unsigned int cmd, unsigned long arg);
 /* vcpu->mutex held. */
 long vcpu_dispatch(struct vcpu *vcpu, unsigned int cmd, unsigned long arg);
 
-/* A handler that only hands its typed arguments on: DIRECT(vcpu, keel_get_regs, struct kvm_regs) makes do_keel_get_regs. */
+/* A handler that only hands its arguments on. */
+#define HANDLER(name, call) \
+	static long name(void *object, void *arg, unsigned long raw) { return call; }
+
+/* One with typed arguments: DIRECT(vcpu, keel_get_regs, struct kvm_regs) makes do_keel_get_regs. */
 #define DIRECT(kind, fn, type)							\
 static long do_##fn(void *object, void *arg, unsigned long raw)			\
 {										\

@@ -311,26 +311,16 @@ static const struct file_operations vm_fops = {
 int vm_file_create(unsigned long type)
 {
 	struct vm *vm;
-	struct file *file;
 	int fd;
 
 	if (type)
 		return -EINVAL;
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
 	vm = keel_vm_create();
-	if (IS_ERR(vm)) {
-		put_unused_fd(fd);
+	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	}
-	file = anon_inode_getfile("kvm-vm", &vm_fops, vm, O_RDWR);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
+	fd = anon_inode_getfd("kvm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
 		keel_vm_put(vm);
-		return PTR_ERR(file);
-	}
-	fd_install(fd, file);
 	return fd;
 }
 

@@ -85,22 +85,16 @@ static int __init rooms_init(void)
 
 	if (ret)
 		return ret;
-	ret = keel_cpuid_module_init();
-	if (ret)
-		goto err_core;
+	keel_cpuid_module_init();
 	ret = keel_clock_module_init();
 	if (ret)
 		goto err_core;
 	ret = keel_irq_module_init();
 	if (ret)
 		goto err_clock;
-	ret = keel_host_uret_init();
-	if (ret)
-		goto err_irq;
+	keel_host_uret_init();
 	return 0;
 
-err_irq:
-	keel_irq_module_exit();
 err_clock:
 	keel_clock_module_exit();
 err_core:

@@ -106,15 +106,8 @@ static int host_msr_set(struct vcpu *vcpu, u32 msr, u64 *val)
 	return ret;
 }
 
-static long vcpu_get_msrs(void *object, void *arg, unsigned long raw)
-{
-	return msrs_transfer(object, raw, host_msr_get, MSRS_READ);
-}
-
-static long vcpu_set_msrs(void *object, void *arg, unsigned long raw)
-{
-	return msrs_transfer(object, raw, host_msr_set, MSRS_WRITE);
-}
+HANDLER(vcpu_get_msrs, msrs_transfer(object, raw, host_msr_get, MSRS_READ))
+HANDLER(vcpu_set_msrs, msrs_transfer(object, raw, host_msr_set, MSRS_WRITE))
 
 /* ---- CPUID ---- */
 
@@ -182,10 +175,7 @@ static long vcpu_get_cpuid2(void *object, void *arg, unsigned long raw)
 
 /* ---- time ---- */
 
-static long vcpu_set_tsc_khz(void *object, void *arg, unsigned long raw)
-{
-	return keel_tsc_set_khz(object, raw);
-}
+HANDLER(vcpu_set_tsc_khz, keel_tsc_set_khz(object, raw))
 
 static long vcpu_get_tsc_khz(void *object, void *arg, unsigned long raw)
 {
@@ -194,10 +184,7 @@ static long vcpu_get_tsc_khz(void *object, void *arg, unsigned long raw)
 	return vcpu->tsc.khz;
 }
 
-static long vcpu_kvmclock_ctrl(void *object, void *arg, unsigned long raw)
-{
-	return keel_clock_kvmclock_ctrl(object);
-}
+HANDLER(vcpu_kvmclock_ctrl, keel_clock_kvmclock_ctrl(object))
 
 /* ---- signals ---- */
 
@@ -271,25 +258,10 @@ static long vcpu_enable_cap(void *object, void *arg, unsigned long raw)
 
 /* ---- attributes, statistics ---- */
 
-static long vcpu_set_attr(void *object, void *arg, unsigned long raw)
-{
-	return vcpu_attr(object, arg, ATTR_SET);
-}
-
-static long vcpu_get_attr(void *object, void *arg, unsigned long raw)
-{
-	return vcpu_attr(object, arg, ATTR_GET);
-}
-
-static long vcpu_has_attr(void *object, void *arg, unsigned long raw)
-{
-	return vcpu_attr(object, arg, ATTR_HAS);
-}
-
-static long vcpu_get_stats_fd(void *object, void *arg, unsigned long raw)
-{
-	return vcpu_stats_file_create(object);
-}
+HANDLER(vcpu_set_attr, vcpu_attr(object, arg, ATTR_SET))
+HANDLER(vcpu_get_attr, vcpu_attr(object, arg, ATTR_GET))
+HANDLER(vcpu_has_attr, vcpu_attr(object, arg, ATTR_HAS))
+HANDLER(vcpu_get_stats_fd, vcpu_stats_file_create(object))
 
 static long vcpu_get_last_error(void *object, void *arg, unsigned long raw)
 {

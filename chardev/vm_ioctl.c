@@ -46,25 +46,14 @@ static long vm_set_region2(void *object, void *arg, unsigned long raw)
 }
 #endif
 
-static long vm_set_tss_addr(void *object, void *arg, unsigned long raw)
-{
-	struct vm *vm = object;
-
-	if (raw > TSS_ADDR_MAX)
-		return -EINVAL;
-	vm->tss_addr = raw;
-	return 0;
-}
+/* Addresses for tables that real mode in hardware does without. */
+HANDLER(vm_set_tss_addr, raw > TSS_ADDR_MAX ? -EINVAL : 0)
 
 static long vm_set_identity_map_addr(void *object, void *arg, unsigned long raw)
 {
 	struct vm *vm = object;
-	const u64 *addr = arg;
 
-	if (vm->nr_vcpus)
-		return -EINVAL;
-	vm->identity_map_addr = *addr;
-	return 0;
+	return vm->nr_vcpus ? -EINVAL : 0;
 }
 
 static long vm_set_nr_mmu_pages(void *object, void *arg, unsigned long raw)
@@ -105,10 +94,7 @@ static long vm_set_boot_cpu_id(void *object, void *arg, unsigned long raw)
 
 /* ---- interrupt controllers ---- */
 
-static long vm_create_irqchip(void *object, void *arg, unsigned long raw)
-{
-	return keel_irqchip_create(object);
-}
+HANDLER(vm_create_irqchip, keel_irqchip_create(object))
 
 /* A line that leads nowhere is no error: its status says so. */
 static long vm_irq_line(void *object, void *arg, unsigned long raw)
@@ -224,10 +210,7 @@ static long vm_get_tsc_khz(void *object, void *arg, unsigned long raw)
 
 /* ---- capabilities ---- */
 
-static long vm_check_extension(void *object, void *arg, unsigned long raw)
-{
-	return cap_value(raw);
-}
+HANDLER(vm_check_extension, cap_value(raw))
 
 /* Only bits of @mask may be set. */
 static int only(u64 val, u64 mask)
@@ -349,10 +332,7 @@ DIRECT(vm, keel_msr_filter_set, struct kvm_msr_filter)
 
 DIRECT(vm, vm_device_create, struct kvm_create_device)
 
-static long vm_get_stats_fd(void *object, void *arg, unsigned long raw)
-{
-	return vm_stats_file_create(object);
-}
+HANDLER(vm_get_stats_fd, vm_stats_file_create(object))
 
 static long vm_get_last_error(void *object, void *arg, unsigned long raw)
 {

@@ -191,7 +191,8 @@ static u64 master_ns_at(const struct vm_clock *c, u64 tsc)
 	return c->master_ns + pvclock_scale_delta(tsc - c->master_tsc, host_scale.mul, host_scale.shift);
 }
 
-u64 keel_clock_guest_ns(struct vm *vm)
+/* The kvmclock now. */
+static u64 guest_ns(struct vm *vm)
 {
 	struct vm_clock *c = &vm->clock;
 	unsigned int seq;
@@ -318,27 +319,33 @@ static void tsc_catch_up(struct vcpu *vcpu)
 		tsc_add(vcpu, behind);
 }
 
-/* An odd version tells the guest to read again; the parts must become visible in this order. */
+void keel_write_versioned(struct vm *vm, gpa_t gpa, void *record, unsigned int len, unsigned int version_at)
+{
+	u32 *version = record + version_at, done;
+
+	*version = (*version | 1) + (*version & 1 ? 2 : 0);
+	done = *version + 1;
+	if (keel_write_guest(vm, gpa + version_at, version, sizeof(*version)))
+		return;
+	/* the parts must become visible in this order */
+	smp_wmb();
+	keel_write_guest(vm, gpa, record, len);
+	smp_wmb();
+	keel_write_guest(vm, gpa + version_at, &done, sizeof(done));
+}
+
 static void write_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
 {
 	gpa_t gpa = vcpu->pv.system_time & ~1ull;
 	struct vm *vm = vcpu->vm;
-	u32 version, done;
 	u8 flags;
 
-	if (keel_read_guest(vm, gpa, &version, sizeof(version)) ||
+	if (keel_read_guest(vm, gpa, &info->version, sizeof(info->version)) ||
 	    keel_read_guest(vm, gpa + offsetof(struct pvclock_vcpu_time_info, flags), &flags, 1))
 		return;
 	/* not yet seen by the guest */
 	info->flags |= flags & PVCLOCK_GUEST_STOPPED;
-	info->version = (version | 1) + (version & 1 ? 2 : 0);
-	done = info->version + 1;
-	if (keel_write_guest(vm, gpa, &info->version, sizeof(info->version)))
-		return;
-	smp_wmb();
-	keel_write_guest(vm, gpa, info, sizeof(*info));
-	smp_wmb();
-	keel_write_guest(vm, gpa, &done, sizeof(done));
+	keel_write_versioned(vm, gpa, info, sizeof(*info), offsetof(struct pvclock_vcpu_time_info, version));
 }
 
 /**
@@ -373,22 +380,14 @@ static void write_wall_clock(struct vm *vm, gpa_t gpa)
 {
 	struct pvclock_wall_clock wall;
 	struct timespec64 boot;
-	u32 version, done;
 
-	if (!gpa || keel_read_guest(vm, gpa, &version, sizeof(version)))
+	if (!gpa || keel_read_guest(vm, gpa, &wall.version, sizeof(wall.version)))
 		return;
 	/* real time at which the kvmclock was 0 */
-	boot = ns_to_timespec64(ktime_get_real_ns() - keel_clock_guest_ns(vm));
-	wall.version = (version | 1) + (version & 1 ? 2 : 0);
+	boot = ns_to_timespec64(ktime_get_real_ns() - guest_ns(vm));
 	wall.sec = boot.tv_sec;
 	wall.nsec = boot.tv_nsec;
-	done = wall.version + 1;
-	if (keel_write_guest(vm, gpa, &wall.version, sizeof(wall.version)))
-		return;
-	smp_wmb();
-	keel_write_guest(vm, gpa, &wall, sizeof(wall));
-	smp_wmb();
-	keel_write_guest(vm, gpa, &done, sizeof(done));
+	keel_write_versioned(vm, gpa, &wall, sizeof(wall), offsetof(struct pvclock_wall_clock, version));
 }
 
 /**

@@ -176,11 +176,6 @@ int keel_coalesced_unregister(struct vm *vm, struct kvm_coalesced_mmio_zone *zon
 	return 0;
 }
 
-int keel_coalesced_init(struct vm *vm)
-{
-	return 0;
-}
-
 /*
  * The VM ends: nothing looks at its buses any more. Mappings of the ring hold their own reference
  * to its page.

@@ -68,7 +68,7 @@ struct kvm_cpuid_entry2 *keel_cpuid_find(struct vcpu *vcpu, u32 function, u32 in
 /*
  * Beyond the highest leaf of its class AMD answers with zeros, Intel with its highest basic leaf ("CPUID - CPU Identification").
  */
-static struct kvm_cpuid_entry2 *beyond(struct vcpu *vcpu, u32 function, u32 *index)
+static const struct kvm_cpuid_entry2 *beyond(struct vcpu *vcpu, u32 function, u32 index)
 {
 	struct kvm_cpuid_entry2 *basic = keel_cpuid_find(vcpu, 0, 0);
 	struct kvm_cpuid_entry2 *class;
@@ -83,21 +83,17 @@ static struct kvm_cpuid_entry2 *beyond(struct vcpu *vcpu, u32 function, u32 *ind
 		class = keel_cpuid_find(vcpu, function & 0x80000000, 0);
 	if (class && function <= class->eax)
 		return NULL;
-	return keel_cpuid_find(vcpu, basic->eax, *index);
+	return keel_cpuid_find(vcpu, basic->eax, index);
 }
 
 /* Topology leaves past their last index still name the APIC id and echo the index. */
-static void beyond_topology(struct vcpu *vcpu, u32 function, u32 index, u32 *ecx, u32 *edx)
+static struct kvm_cpuid_entry2 beyond_topology(struct vcpu *vcpu, u32 function, u32 index)
 {
-	struct kvm_cpuid_entry2 *first;
+	const struct kvm_cpuid_entry2 *first = NULL;
 
-	if (function != 0xb && function != 0x1f)
-		return;
-	first = keel_cpuid_find(vcpu, function, 1);
-	if (!first)
-		return;
-	*ecx = index & 0xff;
-	*edx = first->edx;
+	if (function == 0xb || function == 0x1f)
+		first = keel_cpuid_find(vcpu, function, 1);
+	return first ? (struct kvm_cpuid_entry2){ .ecx = index & 0xff, .edx = first->edx } : (struct kvm_cpuid_entry2){ };
 }
 
 /**
@@ -105,28 +101,16 @@ static void beyond_topology(struct vcpu *vcpu, u32 function, u32 index, u32 *ecx
  * @vcpu: whose
  * @function: its EAX
  * @index: its ECX
- * @eax: out
- * @ebx: out
- * @ecx: out
- * @edx: out
  *
- * Interrupts may be off.
+ * Interrupts may be off. Return: the registers.
  */
-void keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 index, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+struct kvm_cpuid_entry2 keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 index)
 {
 	const struct kvm_cpuid_entry2 *e = keel_cpuid_find(vcpu, function, index);
 
 	if (unlikely(!e))
-		e = beyond(vcpu, function, &index);
-	if (unlikely(!e)) {
-		*eax = *ebx = *ecx = *edx = 0;
-		beyond_topology(vcpu, function, index, ecx, edx);
-		return;
-	}
-	*eax = e->eax;
-	*ebx = e->ebx;
-	*ecx = e->ecx;
-	*edx = e->edx;
+		e = beyond(vcpu, function, index);
+	return likely(e) ? *e : beyond_topology(vcpu, function, index);
 }
 
 /* ---- bits that follow the machine's state ---- */

@@ -218,9 +218,9 @@ u32 cpuid_xsave_size_compacted(u64 features)
 /**
  * keel_cpuid_module_init() - compute what guests may be offered
  *
- * Context: module load, after the backend's setup. Return: 0.
+ * Context: module load, after the backend's setup.
  */
-int keel_cpuid_module_init(void)
+void keel_cpuid_module_init(void)
 {
 	unsigned int i;
 
@@ -229,5 +229,4 @@ int keel_cpuid_module_init(void)
 		offered[i] = row_bits(&allow[i]);
 	drop_dependents();
 	read_xsave_parts();
-	return 0;
 }

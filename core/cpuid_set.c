@@ -34,40 +34,29 @@ static u32 guest_reg(struct vcpu *vcpu, u32 function, u32 index, enum reg reg)
 	return reg == EAX ? e->eax : reg == EBX ? e->ebx : reg == ECX ? e->ecx : e->edx;
 }
 
-/* Registers that the rules below look at, of the guest or of all that is offered. */
+/* Registers that the rules below look at. */
 struct features {
-	u32 f1c, f1d, f7b, f7c, f7d, fd1, x1c, x1d, x8b, x21;
+	u32 f1c, f1d, f7b, f7c, f7d, fd1, x1d, x8b, x21;
 };
 
-static void guest_features(struct vcpu *vcpu, struct features *f)
+/* Of a guest; NULL: of all that is offered. */
+static u32 feature_reg(struct vcpu *vcpu, u32 function, u32 index, enum reg reg)
 {
-	*f = (struct features){
-		.f1c = guest_reg(vcpu, 1, 0, ECX),
-		.f1d = guest_reg(vcpu, 1, 0, EDX),
-		.f7b = guest_reg(vcpu, 7, 0, EBX),
-		.f7c = guest_reg(vcpu, 7, 0, ECX),
-		.f7d = guest_reg(vcpu, 7, 0, EDX),
-		.fd1 = guest_reg(vcpu, 0xd, 1, EAX),
-		.x1c = guest_reg(vcpu, 0x80000001, 0, ECX),
-		.x1d = guest_reg(vcpu, 0x80000001, 0, EDX),
-		.x8b = guest_reg(vcpu, 0x80000008, 0, EBX),
-		.x21 = guest_reg(vcpu, 0x80000021, 0, EAX),
-	};
+	return vcpu ? guest_reg(vcpu, function, index, reg) : cpuid_offer(function, index, reg);
 }
 
-static void offered_features(struct features *f)
+static struct features features_of(struct vcpu *vcpu)
 {
-	*f = (struct features){
-		.f1c = cpuid_offer(1, 0, ECX),
-		.f1d = cpuid_offer(1, 0, EDX),
-		.f7b = cpuid_offer(7, 0, EBX),
-		.f7c = cpuid_offer(7, 0, ECX),
-		.f7d = cpuid_offer(7, 0, EDX),
-		.fd1 = cpuid_offer(0xd, 1, EAX),
-		.x1c = cpuid_offer(0x80000001, 0, ECX),
-		.x1d = cpuid_offer(0x80000001, 0, EDX),
-		.x8b = cpuid_offer(0x80000008, 0, EBX),
-		.x21 = cpuid_offer(0x80000021, 0, EAX),
+	return (struct features){
+		.f1c = feature_reg(vcpu, 1, 0, ECX),
+		.f1d = feature_reg(vcpu, 1, 0, EDX),
+		.f7b = feature_reg(vcpu, 7, 0, EBX),
+		.f7c = feature_reg(vcpu, 7, 0, ECX),
+		.f7d = feature_reg(vcpu, 7, 0, EDX),
+		.fd1 = feature_reg(vcpu, 0xd, 1, EAX),
+		.x1d = feature_reg(vcpu, 0x80000001, 0, EDX),
+		.x8b = feature_reg(vcpu, 0x80000008, 0, EBX),
+		.x21 = feature_reg(vcpu, 0x80000021, 0, EAX),
 	};
 }
 
@@ -172,9 +161,8 @@ static u8 guest_maxphyaddr(struct vcpu *vcpu)
 void cpuid_policy_update(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->cpuid;
-	struct features all, guest;
+	struct features all = features_of(NULL), guest;
 
-	offered_features(&all);
 	cpuid->maxphyaddr = guest_maxphyaddr(vcpu);
 	cpuid->reserved_gpa = GENMASK_ULL(63, cpuid->maxphyaddr);
 	cpuid->cr4_allowed = cr4_bits(&all);
@@ -186,7 +174,7 @@ void cpuid_policy_update(struct vcpu *vcpu)
 	if (!cpuid->nent)
 		return;
 
-	guest_features(vcpu, &guest);
+	guest = features_of(vcpu);
 	cpuid->cr4_allowed &= cr4_bits(&guest);
 	cpuid->efer_allowed &= efer_bits(&guest);
 	cpuid->flags = guest_flags(vcpu, &guest);

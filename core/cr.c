@@ -63,7 +63,7 @@ static int switch_long_mode(struct vcpu *vcpu, u64 val, u64 *efer)
 	return 0;
 }
 
-int keel_set_cr0(struct vcpu *vcpu, u64 val)
+static int set_cr0(struct vcpu *vcpu, u64 val)
 {
 	u64 old = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
 	int ret;
@@ -98,7 +98,7 @@ int keel_set_cr0(struct vcpu *vcpu, u64 val)
 	return 0;
 }
 
-int keel_set_cr3(struct vcpu *vcpu, u64 val)
+static int set_cr3(struct vcpu *vcpu, u64 val)
 {
 	bool no_flush = false;
 
@@ -121,7 +121,7 @@ int keel_set_cr3(struct vcpu *vcpu, u64 val)
 	return 0;
 }
 
-int keel_set_cr4(struct vcpu *vcpu, u64 val)
+static int set_cr4(struct vcpu *vcpu, u64 val)
 {
 	u64 old = vcpu_cr4(vcpu), cr0 = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
 	bool pdptes_changed;
@@ -168,6 +168,41 @@ int keel_set_cr8(struct vcpu *vcpu, u64 val)
 	vcpu_dirty(vcpu, RG_TPR);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
+}
+
+u64 keel_get_cr(struct vcpu *vcpu, unsigned int n)
+{
+	switch (n) {
+	case 0:
+		return vcpu_cr0(vcpu);
+	case 2:
+		vcpu_need(vcpu, RG_CR2);
+		return vcpu->regs.cr2;
+	case 3:
+		return vcpu_cr3(vcpu);
+	case 4:
+		return vcpu_cr4(vcpu);
+	default:
+		return keel_get_cr8(vcpu);
+	}
+}
+
+int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val)
+{
+	switch (n) {
+	case 0:
+		return set_cr0(vcpu, val);
+	case 2:
+		vcpu->regs.cr2 = val;
+		vcpu_dirty(vcpu, RG_CR2);
+		return 0;
+	case 3:
+		return set_cr3(vcpu, val);
+	case 4:
+		return set_cr4(vcpu, val);
+	default:
+		return keel_set_cr8(vcpu, val);
+	}
 }
 
 /* The guest's WRMSR: LMA is read-only and follows LME and paging. */

@@ -35,7 +35,7 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 			return ret;
 	}
 	/* the guest's own values, before the launcher's take their place in hardware */
-	vcpu_need(vcpu, RG_DR | RG_RFLAGS | RG_RIP | RG_SEG);
+	vcpu_need(vcpu, RG_DR | RG_RFLAGS);
 	vcpu->guest_debug = control & KVM_GUESTDBG_ENABLE ? control : 0;
 	/* the stop behind an instruction that has just been completed is not wanted any more */
 	if (!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
@@ -48,7 +48,6 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	} else {
 		vcpu->debug_dr7 = DR7_FIXED;
 	}
-	vcpu->singlestep_rip = vcpu_seg(vcpu, SEG_CS)->base + vcpu_rip(vcpu);
 	vcpu_dirty(vcpu, RG_DR | RG_RFLAGS);
 	keel_origin_note(vcpu, BY_SET_GUEST_DEBUG, RG_DR);
 	/* what KVM_GUESTDBG_BLOCKIRQ held back */

@@ -9,7 +9,6 @@
 #include <linux/sched.h>
 #include <asm/trapnr.h>
 #include <keel/exit.h>
-#include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
@@ -53,6 +52,7 @@ static void rdmsr_done(struct vcpu *vcpu, u64 val, unsigned int len)
 	vcpu_advance(vcpu, len);
 }
 
+/* EDX:EAX */
 static u64 wrmsr_value(struct vcpu *vcpu)
 {
 	return (u32)vcpu->regs.gpr[GPR_RAX] | vcpu->regs.gpr[GPR_RDX] << 32;
@@ -99,8 +99,7 @@ static int msr_failed(struct vcpu *vcpu, u32 reason, u32 msr, u64 val, int how, 
 
 	if (vcpu->vm->user_space_msr_mask & why)
 		return user_msr(vcpu, reason, msr, val, why, len);
-	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-	return RUN_RESUME;
+	return keel_do_gp(vcpu);
 }
 
 int keel_do_rdmsr(struct vcpu *vcpu, unsigned int len)
@@ -206,16 +205,10 @@ int keel_do_hlt(struct vcpu *vcpu, unsigned int len)
 
 int keel_do_xsetbv(struct vcpu *vcpu, unsigned int len)
 {
-	u64 val = (u32)vcpu->regs.gpr[GPR_RAX] | vcpu->regs.gpr[GPR_RDX] << 32;
-
-	if (!(vcpu_cr4(vcpu) & X86_CR4_OSXSAVE)) {
-		keel_queue_exception(vcpu, X86_TRAP_UD);
-		return RUN_RESUME;
-	}
-	if (vcpu_cpl(vcpu) || keel_set_xcr(vcpu, vcpu->regs.gpr[GPR_RCX], val)) {
-		keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-		return RUN_RESUME;
-	}
+	if (!(vcpu_cr4(vcpu) & X86_CR4_OSXSAVE))
+		return keel_do_undefined(vcpu);
+	if (vcpu_cpl(vcpu) || keel_set_xcr(vcpu, vcpu->regs.gpr[GPR_RCX], wrmsr_value(vcpu)))
+		return keel_do_gp(vcpu);
 	vcpu_advance(vcpu, len);
 	return RUN_RESUME;
 }
@@ -266,6 +259,12 @@ int keel_do_triple_fault(struct vcpu *vcpu)
 int keel_do_undefined(struct vcpu *vcpu)
 {
 	keel_queue_exception(vcpu, X86_TRAP_UD);
+	return RUN_RESUME;
+}
+
+int keel_do_gp(struct vcpu *vcpu)
+{
+	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
 	return RUN_RESUME;
 }
 

@@ -15,6 +15,7 @@
 #include <linux/string.h>
 #include <asm/msr-index.h>
 #include <uapi/linux/keel.h>
+#include <keel/rule.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 
@@ -137,8 +138,8 @@ void keel_origin_note_msr(struct vcpu *vcpu, u32 msr)
 		keel_origin_note(vcpu, BY_SET_MSRS, groups);
 }
 
-/* To be asked after an entry was refused and before it is counted as such, that is: stats.exits is one ahead. */
-const char *keel_origin_name(const struct vcpu *vcpu, u32 groups)
+/* After an entry was refused and before it is counted as such, that is: stats.exits is one ahead. */
+static const char *origin_name(const struct vcpu *vcpu, u32 groups)
 {
 	static const char * const names[NR_VCPU_IOCTLS] = {
 		[BY_SET_REGS]		= "KVM_SET_REGS",
@@ -161,4 +162,12 @@ const char *keel_origin_name(const struct vcpu *vcpu, u32 groups)
 		if (origin->groups[i] & groups)
 			return names[i];
 	return NULL;
+}
+
+void keel_explain_rule(struct vcpu *vcpu, const char *what, const struct violation *v)
+{
+	const char *by = origin_name(vcpu, v->groups);
+
+	keel_explain(vcpu->vm, vcpu->id, "%s refused: %s = %#llx%s%s: %s (%s)", what, v->field, v->value, by ? ", set by " : "", by ?: "",
+		     v->rule, v->section);
 }

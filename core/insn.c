@@ -136,23 +136,13 @@ static int insn_read(struct emu *e, u64 la, void *data, unsigned int size, unsig
 	return EMU_CONTINUE;
 }
 
-static bool writable_memory(struct vcpu *vcpu, gpa_t gpa)
-{
-	hva_t hva;
-
-	rcu_read_lock();
-	hva = keel_gfn_to_hva(vcpu->vm, gpa_to_gfn(gpa), HVA_WRITE);
-	rcu_read_unlock();
-	return hva;
-}
-
 /* As read_memory(); -ENXIO also if the slot is read-only. */
 static int write_memory(struct vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOT_TRIES; i++) {
-		if (keel_lapic_claims(vcpu, gpa) || !writable_memory(vcpu, gpa))
+		if (keel_lapic_claims(vcpu, gpa) || !keel_memory_is_writable(vcpu, gpa))
 			return -ENXIO;
 		if (!keel_write_guest(vcpu->vm, gpa, data, len))
 			return 0;
@@ -237,7 +227,7 @@ static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsig
 	if (ret != EMU_CONTINUE)
 		return ret;
 	for (i = 0; i < SLOT_TRIES; i++) {
-		if (size > 8 || (la & (size - 1)) || !writable_memory(vcpu, gpa))
+		if (size > 8 || (la & (size - 1)) || !keel_memory_is_writable(vcpu, gpa))
 			return insn_write(e, la, new, size, EMU_ACC_WRITE);
 		memcpy(&expected, old, size);
 		memcpy(&wanted, new, size);
@@ -312,15 +302,14 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	return EMU_CONTINUE;
 }
 
-static int insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
+static void insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
 {
 	const struct segment *seg = vcpu_seg(to_vcpu(e), nr);
 
 	*s = (struct emu_segment){ .base = seg->base, .limit = seg->limit, .attr = seg->ar, .selector = seg->selector };
-	return EMU_CONTINUE;
 }
 
-static int insn_set_segment(struct emu *e, unsigned int nr, const struct emu_segment *s)
+static void insn_set_segment(struct emu *e, unsigned int nr, const struct emu_segment *s)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 
@@ -328,10 +317,9 @@ static int insn_set_segment(struct emu *e, unsigned int nr, const struct emu_seg
 		.base = s->base, .limit = s->limit, .ar = s->attr, .selector = s->selector,
 	};
 	vcpu_dirty(vcpu, RG_SEG);
-	return EMU_CONTINUE;
 }
 
-static int insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
+static void insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 	const struct desc_table *dt;
@@ -339,10 +327,9 @@ static int insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_tab
 	vcpu_need(vcpu, RG_DT);
 	dt = which == EMU_GDTR ? &vcpu->regs.gdt : &vcpu->regs.idt;
 	*t = (struct emu_table){ .base = dt->base, .limit = dt->limit };
-	return EMU_CONTINUE;
 }
 
-static int insn_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
+static void insn_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 	struct desc_table dt = { .base = t->base, .limit = t->limit };
@@ -353,58 +340,16 @@ static int insn_set_table(struct emu *e, enum emu_table_nr which, const struct e
 	else
 		vcpu->regs.idt = dt;
 	vcpu_dirty(vcpu, RG_DT);
-	return EMU_CONTINUE;
 }
 
-static int insn_get_cr(struct emu *e, unsigned int nr, u64 *val)
+static u64 insn_get_cr(struct emu *e, unsigned int nr)
 {
-	struct vcpu *vcpu = to_vcpu(e);
-
-	switch (nr) {
-	case 0:
-		*val = vcpu_cr0(vcpu);
-		return EMU_CONTINUE;
-	case 2:
-		vcpu_need(vcpu, RG_CR2);
-		*val = vcpu->regs.cr2;
-		return EMU_CONTINUE;
-	case 3:
-		*val = vcpu_cr3(vcpu);
-		return EMU_CONTINUE;
-	case 4:
-		*val = vcpu_cr4(vcpu);
-		return EMU_CONTINUE;
-	case 8:
-		*val = keel_get_cr8(vcpu);
-		return EMU_CONTINUE;
-	default:
-		return emu_raise(e, X86_TRAP_UD);
-	}
-}
-
-static int set_cr(struct vcpu *vcpu, unsigned int nr, u64 val)
-{
-	switch (nr) {
-	case 0:
-		return keel_set_cr0(vcpu, val);
-	case 2:
-		vcpu->regs.cr2 = val;
-		vcpu_dirty(vcpu, RG_CR2);
-		return 0;
-	case 3:
-		return keel_set_cr3(vcpu, val);
-	case 4:
-		return keel_set_cr4(vcpu, val);
-	default:
-		return keel_set_cr8(vcpu, val);
-	}
+	return keel_get_cr(to_vcpu(e), nr);
 }
 
 static int insn_set_cr(struct emu *e, unsigned int nr, u64 val)
 {
-	if (nr != 0 && nr != 2 && nr != 3 && nr != 4 && nr != 8)
-		return emu_raise(e, X86_TRAP_UD);
-	return set_cr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
+	return keel_set_cr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
 }
 
 /* SDM, "Debug Registers": DR7.GD traps every access with #DB before it happens. */
@@ -448,22 +393,19 @@ static int insn_set_msr(struct emu *e, u32 msr, u64 val)
 	return keel_msr_set(to_vcpu(e), msr, val, MSR_FROM_GUEST) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
 }
 
-static int insn_read_xmm(struct emu *e, unsigned int nr, void *data)
+static void insn_read_xmm(struct emu *e, unsigned int nr, void *data)
 {
 	keel_host_xmm_read(nr, data);
-	return EMU_CONTINUE;
 }
 
-static int insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
+static void insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
 {
 	keel_host_xmm_write(nr, data);
-	return EMU_CONTINUE;
 }
 
-static int insn_invlpg(struct emu *e, u64 la)
+static void insn_invlpg(struct emu *e, u64 la)
 {
 	keel_vendor->tlb_flush(to_vcpu(e), TLB_GUEST);
-	return EMU_CONTINUE;
 }
 
 static int insn_hypercall(struct vcpu *vcpu)
@@ -494,13 +436,12 @@ static int insn_rdtsc(struct vcpu *vcpu, bool with_aux)
 void keel_insn_cpuid(struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
-	u32 a, b, c, d;
+	struct kvm_cpuid_entry2 e = keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
 
-	keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX], &a, &b, &c, &d);
-	gpr[GPR_RAX] = a;
-	gpr[GPR_RBX] = b;
-	gpr[GPR_RCX] = c;
-	gpr[GPR_RDX] = d;
+	gpr[GPR_RAX] = e.eax;
+	gpr[GPR_RBX] = e.ebx;
+	gpr[GPR_RCX] = e.ecx;
+	gpr[GPR_RDX] = e.edx;
 }
 
 static int insn_system(struct emu *e, enum emu_op op)

@@ -13,7 +13,6 @@
 #include <keel/bus.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
-#include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include "insn.h"
@@ -111,18 +110,6 @@ enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
 	}
 	vcpu_advance(vcpu, io->length);
 	return EXIT_AGAIN;
-}
-
-int keel_do_io(struct vcpu *vcpu, const struct io_exit *io)
-{
-	switch (io->is_string || !io->length ? EXIT_SLOW : keel_fast_io(vcpu, io)) {
-	case EXIT_AGAIN:
-		return RUN_RESUME;
-	case EXIT_USER:
-		return RUN_USER;
-	default:
-		return keel_do_emulate(vcpu, NULL, 0);
-	}
 }
 
 /*
@@ -439,10 +426,8 @@ static int complete_hypercall(struct vcpu *vcpu)
 
 static int complete_msr(struct vcpu *vcpu, bool is_read)
 {
-	if (READ_ONCE(vcpu->run->msr.error)) {
-		keel_queue_exception_error(vcpu, 13, 0);
-		return RUN_RESUME;
-	}
+	if (READ_ONCE(vcpu->run->msr.error))
+		return keel_do_gp(vcpu);
 	if (is_read) {
 		u64 val = READ_ONCE(vcpu->run->msr.data);
 

@@ -15,7 +15,6 @@
 #include <asm/apicdef.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
-#include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>

@@ -79,7 +79,7 @@ static int set_address(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u6
 	return msr_set_group(vcpu, row, msr, val, from);
 }
 
-/* Constant: row->mask. */
+/* Constant: row->mask, 0 where the row says none. */
 static int get_constant(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
 {
 	*val = row->mask;
@@ -91,17 +91,15 @@ static int set_ignored(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u6
 	return 0;
 }
 
-/* Reads as zero and can be written with zero. */
-static int set_zero(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return val ? MSR_INVALID : 0;
+/* A setter of one call or test, which says whether it failed. */
+#define SETTER(name, failed)													\
+static int set_##name(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)			\
+{																\
+	return (failed) ? MSR_INVALID : 0;											\
 }
 
-static int get_zero(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
-{
-	*val = 0;
-	return 0;
-}
+/* Reads as zero and can be written with zero. */
+SETTER(zero, val)
 
 /* ---- time ---- */
 
@@ -160,20 +158,14 @@ static int set_tsc_aux(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u6
 
 /* ---- local APIC ---- */
 
-static int set_apic_base(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_apic_base_set(vcpu, val, from == MSR_FROM_HOST) ? MSR_INVALID : 0;
-}
+SETTER(apic_base, keel_apic_base_set(vcpu, val, from == MSR_FROM_HOST))
 
 static int get_x2apic(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
 {
 	return keel_lapic_msr_get(vcpu, msr, val) ? MSR_INVALID : 0;
 }
 
-static int set_x2apic(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_lapic_msr_set(vcpu, msr, val) ? MSR_INVALID : 0;
-}
+SETTER(x2apic, keel_lapic_msr_set(vcpu, msr, val))
 
 /* ---- long mode ---- */
 
@@ -209,20 +201,9 @@ static int set_segment_base(struct vcpu *vcpu, const struct msr_row *row, u32 ms
 
 /* ---- paravirtual ---- */
 
-static int set_clock(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_clock_msr_set(vcpu, msr, val) ? MSR_INVALID : 0;
-}
-
-static int set_steal_time(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_pv_set_steal_time(vcpu, val) ? MSR_INVALID : 0;
-}
-
-static int set_pv_eoi(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	return keel_lapic_set_pv_eoi(vcpu, val) ? MSR_INVALID : 0;
-}
+SETTER(clock, keel_clock_msr_set(vcpu, msr, val))
+SETTER(steal_time, keel_pv_set_steal_time(vcpu, val))
+SETTER(pv_eoi, keel_lapic_set_pv_eoi(vcpu, val))
 
 /* ---- the table, by number ---- */
 
@@ -231,8 +212,8 @@ static int set_pv_eoi(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64
 #define RANGE(a, b)	.first = (a), .last = (b)
 #define STORED(m)	.get = get_stored, .set = msr_set_stored, AT(m)
 #define GROUP(g, m)	.get = get_group, .set = msr_set_group, .group = (g), AT(m)
-#define ZERO		.get = get_zero, .set = set_zero
-#define READ_ZERO	.get = get_zero
+#define ZERO		.get = get_constant, .set = set_zero
+#define READ_ZERO	.get = get_constant
 
 static const struct msr_row rows[] = {
 	{ RANGE(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE), READ_ZERO },
@@ -246,8 +227,8 @@ static const struct msr_row rows[] = {
 	  AT(tsc.adjust) },
 	{ ONE(MSR_IA32_SPEC_CTRL), .flags = ROW_LIST, .needs = GUEST_HAS_SPEC_CTRL,
 	  .get = msr_get_spec_ctrl, .set = msr_set_spec_ctrl },
-	{ ONE(MSR_IA32_PRED_CMD), .flags = ROW_WRITE_ONLY, .needs = GUEST_HAS_IBPB, .get = get_zero, .set = msr_set_pred_cmd },
-	{ ONE(MSR_IA32_UCODE_WRITE), .get = get_zero, .set = set_ignored },
+	{ ONE(MSR_IA32_PRED_CMD), .flags = ROW_WRITE_ONLY, .needs = GUEST_HAS_IBPB, .get = get_constant, .set = msr_set_pred_cmd },
+	{ ONE(MSR_IA32_UCODE_WRITE), .get = get_constant, .set = set_ignored },
 	{ ONE(MSR_IA32_UCODE_REV), .flags = ROW_LIST | ROW_GUEST_DROP, STORED(msrs.ucode_rev), .mask = ANY },
 	{ RANGE(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1), ZERO },
 	{ ONE(MSR_PLATFORM_INFO), .flags = ROW_LIST | ROW_HOST_SET | ROW_PLATFORM, .get = get_stored, .set = msr_set_platform_info,
@@ -315,17 +296,17 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_K7_CLK_CTL), .get = get_constant, .mask = 0x20000000 },
 	{ ONE(MSR_K8_TOP_MEM2), ZERO },
 	{ ONE(MSR_AMD64_NB_CFG), ZERO },
-	{ ONE(MSR_AMD64_PATCH_LOADER), .flags = ROW_WRITE_ONLY, .get = get_zero, .set = set_ignored },
+	{ ONE(MSR_AMD64_PATCH_LOADER), .flags = ROW_WRITE_ONLY, .get = get_constant, .set = set_ignored },
 	{ ONE(MSR_K8_INT_PENDING_MSG), READ_ZERO },
 	{ ONE(MSR_FAM10H_MMIO_CONF_BASE), ZERO },
 	{ RANGE(MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK), READ_ZERO },
 	/* of the errata that OSVW tells of, the first three do not show in a guest */
 	{ ONE(MSR_AMD64_OSVW_ID_LENGTH), .flags = ROW_GUEST_DROP, .get = get_constant, .set = set_ignored, .mask = 3 },
-	{ ONE(MSR_AMD64_OSVW_STATUS), .flags = ROW_GUEST_DROP, .get = get_zero, .set = set_ignored },
-	{ RANGE(MSR_AMD64_DC_CFG, MSR_AMD64_TW_CFG), .get = get_zero, .set = set_ignored },
+	{ ONE(MSR_AMD64_OSVW_STATUS), .flags = ROW_GUEST_DROP, .get = get_constant, .set = set_ignored },
+	{ RANGE(MSR_AMD64_DC_CFG, MSR_AMD64_TW_CFG), .get = get_constant, .set = set_ignored },
 	{ ONE(MSR_AMD64_DE_CFG), .flags = ROW_LIST, .get = get_stored, .set = msr_set_de_cfg, AT(msrs.de_cfg) },
-	{ ONE(MSR_AMD64_BU_CFG2), .get = get_zero, .set = set_ignored },
-	{ ONE(MSR_F15H_EX_CFG), .get = get_zero, .set = set_ignored },
+	{ ONE(MSR_AMD64_BU_CFG2), .get = get_constant, .set = set_ignored },
+	{ ONE(MSR_F15H_EX_CFG), .get = get_constant, .set = set_ignored },
 };
 
 /* Binary search: the rows are in ascending order and do not overlap. */

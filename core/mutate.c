@@ -5,7 +5,6 @@
  * Only in a module made with KEEL_DEBUG=1.
  */
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/spinlock.h>

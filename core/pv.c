@@ -81,30 +81,22 @@ static void steal_resume(struct vcpu *vcpu, gpa_t gpa)
 void keel_pv_update_steal(struct vcpu *vcpu)
 {
 	gpa_t gpa = steal_gpa(vcpu);
-	struct vm *vm = vcpu->vm;
 	struct {
 		u64 steal;
 		u32 version;
 	} st;
 	u64 delay;
 
+	static_assert(offsetof(struct kvm_steal_time, version) == offsetof(typeof(st), version));
 	if (!vcpu->pv.steal_time)
 		return;
 	steal_resume(vcpu, gpa);
-	if (keel_read_guest(vm, gpa, &st, offsetofend(typeof(st), version)))
+	if (keel_read_guest(vcpu->vm, gpa, &st, offsetofend(typeof(st), version)))
 		return;
-	/* an odd version tells the guest to read again */
-	st.version = (st.version | 1) + (st.version & 1 ? 2 : 0);
-	if (keel_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version)))
-		return;
-	smp_wmb();
 	delay = keel_host_run_delay();
 	st.steal += delay - vcpu->pv.steal_last;
 	vcpu->pv.steal_last = delay;
-	keel_write_guest(vm, gpa + offsetof(struct kvm_steal_time, steal), &st.steal, sizeof(st.steal));
-	smp_wmb();
-	st.version++;
-	keel_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version));
+	keel_write_versioned(vcpu->vm, gpa, &st, offsetofend(typeof(st), version), offsetof(typeof(st), version));
 }
 
 /*

@@ -13,7 +13,6 @@
 #include <linux/kernel.h>
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/stat.h>
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
 #include <keel/compat.h>
@@ -38,12 +37,6 @@ static bool take_request(struct vcpu *vcpu, unsigned int req)
 	return true;
 }
 
-static int exit_shutdown(struct vcpu *vcpu)
-{
-	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
-	return RUN_USER;
-}
-
 static int exit_ioapic_eoi(struct vcpu *vcpu)
 {
 	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
@@ -54,8 +47,6 @@ static int exit_ioapic_eoi(struct vcpu *vcpu)
 static void drain_quiet_requests(struct vcpu *vcpu)
 {
 	take_request(vcpu, REQ_KICK);
-	if (take_request(vcpu, REQ_APIC_TIMER))
-		keel_lapic_timer_fired(vcpu);
 	if (take_request(vcpu, REQ_PV_EOI))
 		keel_lapic_sync_pv_eoi(vcpu);
 	if (take_request(vcpu, REQ_ROOT))
@@ -80,14 +71,10 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 static int drain_requests(struct vcpu *vcpu)
 {
 	if (take_request(vcpu, REQ_TRIPLE_FAULT))
-		return exit_shutdown(vcpu);
+		return keel_do_triple_fault(vcpu);
 	drain_quiet_requests(vcpu);
-	if (take_request(vcpu, REQ_INIT)) {
-		int ret = keel_lapic_accept_init_sipi(vcpu);
-
-		if (ret < 0)
-			return ret;
-	}
+	if (take_request(vcpu, REQ_INIT))
+		keel_lapic_accept_init_sipi(vcpu);
 	if (take_request(vcpu, REQ_IOAPIC_EOI_EXIT))
 		return exit_ioapic_eoi(vcpu);
 	if (take_request(vcpu, REQ_DEBUG_EXIT))
@@ -258,11 +245,20 @@ static int block(struct vcpu *vcpu)
 	return RUN_RESUME;
 }
 
+/* May the launcher inject by KVM_INTERRUPT now? */
+static bool irq_ready(struct vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
+	       (!vcpu->lapic || keel_lapic_takes_extint(vcpu));
+}
+
 /* Without an in-kernel 8259 the launcher asks to be told when it may inject. */
 static bool window_open(struct vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->vm->irq_mode != IRQCHIP_KERNEL &&
-	       keel_irq_ready(vcpu);
+	       irq_ready(vcpu);
 }
 
 /*
@@ -320,7 +316,7 @@ static void fill_run(struct vcpu *vcpu)
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->cr8 = keel_get_cr8(vcpu);
 	run->apic_base = vcpu->apic_base;
-	run->ready_for_interrupt_injection = vcpu->vm->irq_mode == IRQCHIP_KERNEL || keel_irq_ready(vcpu);
+	run->ready_for_interrupt_injection = vcpu->vm->irq_mode == IRQCHIP_KERNEL || irq_ready(vcpu);
 	run->flags = 0;
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
 		keel_sync_regs_out(vcpu);

@@ -35,27 +35,21 @@
 
 /* ---- general registers ---- */
 
+/* General registers in the order of struct kvm_regs, which begins with them. */
+static const u8 user_gprs[NR_GPRS] = {
+	GPR_RAX, GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI, GPR_RDI, GPR_RSP, GPR_RBP,
+	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+};
+static_assert(offsetof(struct kvm_regs, rip) == NR_GPRS * sizeof(u64));
+
 int keel_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 {
-	const u64 *gpr = vcpu->regs.gpr;
+	__u64 *user = (__u64 *)regs;
+	unsigned int i;
 
-	vcpu_need(vcpu, RG_RSP | RG_RIP | RG_RFLAGS);
-	regs->rax = gpr[GPR_RAX];
-	regs->rbx = gpr[GPR_RBX];
-	regs->rcx = gpr[GPR_RCX];
-	regs->rdx = gpr[GPR_RDX];
-	regs->rsi = gpr[GPR_RSI];
-	regs->rdi = gpr[GPR_RDI];
-	regs->rsp = gpr[GPR_RSP];
-	regs->rbp = gpr[GPR_RBP];
-	regs->r8 = gpr[GPR_R8];
-	regs->r9 = gpr[GPR_R9];
-	regs->r10 = gpr[GPR_R10];
-	regs->r11 = gpr[GPR_R11];
-	regs->r12 = gpr[GPR_R12];
-	regs->r13 = gpr[GPR_R13];
-	regs->r14 = gpr[GPR_R14];
-	regs->r15 = gpr[GPR_R15];
+	vcpu_need(vcpu, REGS_GROUPS);
+	for (i = 0; i < NR_GPRS; i++)
+		user[i] = vcpu->regs.gpr[user_gprs[i]];
 	regs->rip = vcpu->regs.rip;
 	regs->rflags = vcpu->regs.rflags;
 	return 0;
@@ -63,27 +57,14 @@ int keel_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 
 int keel_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 {
-	u64 *gpr = vcpu->regs.gpr;
+	const __u64 *user = (const __u64 *)regs;
+	unsigned int i;
 
 	/* an instruction half done for user space is over only if the launcher went elsewhere */
 	if (vcpu_rip(vcpu) != regs->rip)
 		emu_forget(&vcpu->emu);
-	gpr[GPR_RAX] = regs->rax;
-	gpr[GPR_RBX] = regs->rbx;
-	gpr[GPR_RCX] = regs->rcx;
-	gpr[GPR_RDX] = regs->rdx;
-	gpr[GPR_RSI] = regs->rsi;
-	gpr[GPR_RDI] = regs->rdi;
-	gpr[GPR_RSP] = regs->rsp;
-	gpr[GPR_RBP] = regs->rbp;
-	gpr[GPR_R8] = regs->r8;
-	gpr[GPR_R9] = regs->r9;
-	gpr[GPR_R10] = regs->r10;
-	gpr[GPR_R11] = regs->r11;
-	gpr[GPR_R12] = regs->r12;
-	gpr[GPR_R13] = regs->r13;
-	gpr[GPR_R14] = regs->r14;
-	gpr[GPR_R15] = regs->r15;
+	for (i = 0; i < NR_GPRS; i++)
+		vcpu->regs.gpr[user_gprs[i]] = user[i];
 	vcpu->regs.rip = regs->rip;
 	vcpu->regs.rflags = (regs->rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
 	vcpu_dirty(vcpu, REGS_GROUPS);
@@ -129,6 +110,10 @@ static void segment_in(struct segment *seg, const struct kvm_segment *in)
 	seg->ar |= in->unusable & 1 ? SEG_UNUSABLE : 0;
 }
 
+/* Segments in the order of struct kvm_sregs, which begins with them. */
+static const u8 user_segs[NR_SEGS] = { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, SEG_LDTR };
+static_assert(offsetof(struct kvm_sregs2, gdt) == NR_SEGS * sizeof(struct kvm_segment));
+
 /* struct kvm_sregs2 begins like struct kvm_sregs, up to and including apic_base. */
 static_assert(offsetof(struct kvm_sregs, apic_base) == offsetof(struct kvm_sregs2, apic_base));
 static_assert(offsetof(struct kvm_sregs, interrupt_bitmap) == offsetof(struct kvm_sregs2, flags));
@@ -136,16 +121,12 @@ static_assert(offsetof(struct kvm_sregs, interrupt_bitmap) == offsetof(struct kv
 static void sregs_out(struct vcpu *vcpu, struct kvm_sregs2 *s)
 {
 	struct vcpu_regs *r = &vcpu->regs;
+	struct kvm_segment *user = (struct kvm_segment *)s;
+	unsigned int i;
 
-	vcpu_need(vcpu, RG_SEG | RG_DT | RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER);
-	segment_out(&s->cs, &r->seg[SEG_CS]);
-	segment_out(&s->ds, &r->seg[SEG_DS]);
-	segment_out(&s->es, &r->seg[SEG_ES]);
-	segment_out(&s->fs, &r->seg[SEG_FS]);
-	segment_out(&s->gs, &r->seg[SEG_GS]);
-	segment_out(&s->ss, &r->seg[SEG_SS]);
-	segment_out(&s->tr, &r->seg[SEG_TR]);
-	segment_out(&s->ldt, &r->seg[SEG_LDTR]);
+	vcpu_need(vcpu, SREGS_GROUPS);
+	for (i = 0; i < NR_SEGS; i++)
+		segment_out(&user[i], &r->seg[user_segs[i]]);
 	s->gdt = (struct kvm_dtable){ .base = r->gdt.base, .limit = r->gdt.limit };
 	s->idt = (struct kvm_dtable){ .base = r->idt.base, .limit = r->idt.limit };
 	s->cr0 = r->cr0;
@@ -234,16 +215,11 @@ static int check_sregs(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 
 static void segments_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 {
-	struct segment *seg = vcpu->regs.seg;
+	const struct kvm_segment *user = (const struct kvm_segment *)s;
+	unsigned int i;
 
-	segment_in(&seg[SEG_CS], &s->cs);
-	segment_in(&seg[SEG_DS], &s->ds);
-	segment_in(&seg[SEG_ES], &s->es);
-	segment_in(&seg[SEG_FS], &s->fs);
-	segment_in(&seg[SEG_GS], &s->gs);
-	segment_in(&seg[SEG_SS], &s->ss);
-	segment_in(&seg[SEG_TR], &s->tr);
-	segment_in(&seg[SEG_LDTR], &s->ldt);
+	for (i = 0; i < NR_SEGS; i++)
+		segment_in(&vcpu->regs.seg[user_segs[i]], &user[i]);
 	vcpu->regs.gdt = (struct desc_table){ .base = s->gdt.base, .limit = s->gdt.limit };
 	vcpu->regs.idt = (struct desc_table){ .base = s->idt.base, .limit = s->idt.limit };
 }
@@ -597,10 +573,7 @@ int keel_user_interrupt(struct vcpu *vcpu, const struct kvm_interrupt *irq)
  */
 int keel_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *mp)
 {
-	int ret = keel_lapic_accept_init_sipi(vcpu);
-
-	if (ret)
-		return ret;
+	keel_lapic_accept_init_sipi(vcpu);
 	mp->mp_state = vcpu->mp_state;
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED && vcpu->pv.unhalt)
 		mp->mp_state = KVM_MP_STATE_RUNNABLE;

@@ -9,7 +9,6 @@
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
-#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
 #include <keel/host.h>

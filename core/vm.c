@@ -70,7 +70,6 @@ static void vm_destroy(struct vm *vm)
 	keel_bus_destroy(&vm->pio);
 	keel_bus_destroy(&vm->mmio);
 	keel_msr_vm_destroy(vm);
-	keel_vendor->vm_destroy(vm);
 	keel_host_enable_put();
 	mmdrop(vm->mm);
 	kfree(vm->error);
@@ -84,6 +83,11 @@ struct vm *keel_vm_create(void)
 
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
+	ret = keel_host_enable_get();
+	if (ret) {
+		kfree(vm);
+		return ERR_PTR(ret);
+	}
 
 	refcount_set(&vm->refs, 1);
 	mutex_init(&vm->lock);
@@ -94,37 +98,8 @@ struct vm *keel_vm_create(void)
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	keel_clock_vm_init(vm);
-
-	ret = keel_host_enable_get();
-	if (ret)
-		goto err_drop_mm;
-	ret = keel_vendor->vm_create(vm);
-	if (ret)
-		goto err_disable;
-	ret = keel_irq_vm_init(vm);
-	if (ret)
-		goto err_vendor;
-	ret = keel_coalesced_init(vm);
-	if (ret)
-		goto err_irq;
-	ret = keel_memory_init(vm);
-	if (ret)
-		goto err_coalesced;
+	keel_memory_init(vm);
 	return vm;
-
-err_coalesced:
-	keel_coalesced_destroy(vm);
-err_irq:
-	keel_irq_vm_destroy(vm);
-err_vendor:
-	keel_vendor->vm_destroy(vm);
-err_disable:
-	keel_host_enable_put();
-err_drop_mm:
-	keel_clock_vm_destroy(vm);
-	mmdrop(vm->mm);
-	kfree(vm);
-	return ERR_PTR(ret);
 }
 
 void keel_vm_put(struct vm *vm)

@@ -35,7 +35,7 @@ void emu_flags_result(u64 res, unsigned int size, u64 *flags)
 	*flags |= result_flags(res & emu_mask(size), size);
 }
 
-static u64 add(u64 dst, u64 src, u64 carry, unsigned int size, u64 *flags)
+u64 emu_add(u64 dst, u64 src, u64 carry, unsigned int size, u64 *flags)
 {
 	u64 res = (dst + src + carry) & emu_mask(size);
 	u64 carries = (dst & src) | ((dst | src) & ~res);
@@ -47,7 +47,7 @@ static u64 add(u64 dst, u64 src, u64 carry, unsigned int size, u64 *flags)
 	return res;
 }
 
-static u64 sub(u64 dst, u64 src, u64 borrow, unsigned int size, u64 *flags)
+u64 emu_sub(u64 dst, u64 src, u64 borrow, unsigned int size, u64 *flags)
 {
 	u64 res = (dst - src - borrow) & emu_mask(size);
 	u64 borrows = (~dst & src) | ((~dst | src) & res);
@@ -57,16 +57,6 @@ static u64 sub(u64 dst, u64 src, u64 borrow, unsigned int size, u64 *flags)
 		 (borrows & sign_bit(size) ? FL_CF : 0) | ((dst ^ src ^ res) & FL_AF) |
 		 (overflow & sign_bit(size) ? FL_OF : 0);
 	return res;
-}
-
-u64 emu_add(u64 dst, u64 src, unsigned int size, u64 *flags)
-{
-	return add(dst, src, 0, size, flags);
-}
-
-u64 emu_sub(u64 dst, u64 src, unsigned int size, u64 *flags)
-{
-	return sub(dst, src, 0, size, flags);
 }
 
 static u64 logic(u64 res, unsigned int size, u64 *flags)
@@ -79,20 +69,20 @@ static u64 binary(enum emu_op op, u64 dst, u64 src, unsigned int size, u64 *flag
 {
 	switch (op) {
 	case EMU_OP_ADD:
-		return add(dst, src, 0, size, flags);
+		return emu_add(dst, src, 0, size, flags);
 	case EMU_OP_OR:
 		return logic(dst | src, size, flags);
 	case EMU_OP_ADC:
-		return add(dst, src, *flags & FL_CF, size, flags);
+		return emu_add(dst, src, *flags & FL_CF, size, flags);
 	case EMU_OP_SBB:
-		return sub(dst, src, *flags & FL_CF, size, flags);
+		return emu_sub(dst, src, *flags & FL_CF, size, flags);
 	case EMU_OP_AND:
 	case EMU_OP_TEST:
 		return logic(dst & src, size, flags);
 	case EMU_OP_XOR:
 		return logic(dst ^ src, size, flags);
 	default:	/* SUB, CMP */
-		return sub(dst, src, 0, size, flags);
+		return emu_sub(dst, src, 0, size, flags);
 	}
 }
 
@@ -102,13 +92,13 @@ static u64 unary(enum emu_op op, u64 dst, unsigned int size, u64 *flags)
 
 	switch (op) {
 	case EMU_OP_INC:
-		res = add(dst, 1, 0, size, flags);
+		res = emu_add(dst, 1, 0, size, flags);
 		break;
 	case EMU_OP_DEC:
-		res = sub(dst, 1, 0, size, flags);
+		res = emu_sub(dst, 1, 0, size, flags);
 		break;
 	case EMU_OP_NEG:
-		return sub(0, dst, 0, size, flags);
+		return emu_sub(0, dst, 0, size, flags);
 	default:	/* NOT */
 		return ~dst & emu_mask(size);
 	}
@@ -273,34 +263,9 @@ u64 emu_compute(const struct emu_insn *in, u64 dst, u64 src, u64 third, u64 *fla
 /* Condition code as encoded in the low four bits of Jcc, SETcc and CMOVcc. */
 bool emu_condition(u64 flags, unsigned int cc)
 {
-	bool is_less = !!(flags & FL_SF) != !!(flags & FL_OF);
-	bool ret;
+	static const u16 any_of[] = { FL_OF, FL_CF, FL_ZF, FL_CF | FL_ZF, FL_SF, FL_PF, 0, FL_ZF };
+	unsigned int pair = (cc >> 1) & 7;
+	bool is_less = !(flags & FL_SF) != !(flags & FL_OF);
 
-	switch ((cc >> 1) & 7) {
-	case 0:
-		ret = flags & FL_OF;
-		break;
-	case 1:
-		ret = flags & FL_CF;
-		break;
-	case 2:
-		ret = flags & FL_ZF;
-		break;
-	case 3:
-		ret = flags & (FL_CF | FL_ZF);
-		break;
-	case 4:
-		ret = flags & FL_SF;
-		break;
-	case 5:
-		ret = flags & FL_PF;
-		break;
-	case 6:
-		ret = is_less;
-		break;
-	default:
-		ret = is_less || (flags & FL_ZF);
-		break;
-	}
-	return ret != (cc & 1);
+	return ((flags & any_of[pair]) || (pair >= 6 && is_less)) != (cc & 1);
 }

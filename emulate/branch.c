@@ -6,18 +6,15 @@
 #include "internal.h"
 
 /* Go to @target, an offset in the code segment already truncated to the operand size. */
-int emu_branch(struct emu *e, u64 target)
+static int go_to(struct emu *e, u64 target)
 {
 	struct emu_segment cs;
-	int ret;
 
 	if (emu_is_long(e)) {
 		if (!emu_is_canonical(e, target))
 			return emu_raise_error(e, VEC_GP, 0);
 	} else {
-		ret = e->ops->get_segment(e, EMU_CS, &cs);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, EMU_CS, &cs);
 		if (target > cs.limit)
 			return emu_raise_error(e, VEC_GP, 0);
 	}
@@ -27,7 +24,7 @@ int emu_branch(struct emu *e, u64 target)
 
 static int branch_relative(struct emu *e)
 {
-	return emu_branch(e, (e->next_rip + e->insn.imm) & emu_mask(e->insn.op_size));
+	return go_to(e, (e->next_rip + e->insn.imm) & emu_mask(e->insn.op_size));
 }
 
 /* Target of JMP and CALL: relative, or from a register or memory. */
@@ -49,11 +46,11 @@ static int exec_call(struct emu *e)
 
 	ret = branch_target(e, &target);
 	if (!ret)
-		ret = emu_stack_begin(e, &s);
-	if (!ret)
-		ret = emu_branch(e, target);
-	if (!ret)
-		ret = emu_push(e, &s, back, e->insn.op_size);
+		ret = go_to(e, target);
+	if (ret)
+		return ret;
+	emu_stack_begin(e, &s);
+	ret = emu_push(e, &s, back, e->insn.op_size);
 	if (!ret)
 		emu_stack_commit(e, &s);
 	return ret;
@@ -65,11 +62,10 @@ static int exec_ret(struct emu *e)
 	u64 target;
 	int ret;
 
-	ret = emu_stack_begin(e, &s);
+	emu_stack_begin(e, &s);
+	ret = emu_pop(e, &s, &target, e->insn.op_size);
 	if (!ret)
-		ret = emu_pop(e, &s, &target, e->insn.op_size);
-	if (!ret)
-		ret = emu_branch(e, target);
+		ret = go_to(e, target);
 	if (ret)
 		return ret;
 	s.sp = (s.sp + (u16)e->insn.imm) & s.mask;
@@ -139,7 +135,7 @@ int emu_exec_branch(struct emu *e)
 		return emu_condition(e->rflags, in->opcode) ? branch_relative(e) : EMU_CONTINUE;
 	case EMU_OP_JMP:
 		ret = branch_target(e, &target);
-		return ret ? ret : emu_branch(e, target);
+		return ret ? ret : go_to(e, target);
 	case EMU_OP_JCXZ:
 		if (e->gpr[EMU_RCX] & emu_mask(in->addr_size))
 			return EMU_CONTINUE;

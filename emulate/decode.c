@@ -28,29 +28,7 @@ static const struct emu_opcode row_map_3a = {
 };
 static const struct emu_opcode row_vex = { EMU_OP_LENGTH_ONLY, CLASS_LENGTH, 0, 0, F_MODRM };
 
-static inline u64 load16(const u8 *p)
-{
-	u16 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline u64 load32(const u8 *p)
-{
-	u32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline u64 load64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
+#define LOAD(type, p)	({ type val_; memcpy(&val_, p, sizeof(val_)); val_; })
 
 /* @size bytes at @p, sign-extended; the caller has checked that they are there. */
 static inline u64 load(const u8 *p, unsigned int size)
@@ -59,11 +37,11 @@ static inline u64 load(const u8 *p, unsigned int size)
 	case 1:
 		return (u64)(s64)(s8)*p;
 	case 4:
-		return (u64)(s64)(s32)load32(p);
+		return (u64)(s64)LOAD(s32, p);
 	case 2:
-		return (u64)(s64)(s16)load16(p);
+		return (u64)(s64)LOAD(s16, p);
 	default:
-		return load64(p);
+		return LOAD(u64, p);
 	}
 }
 
@@ -504,7 +482,6 @@ static int fetch_linear(struct emu *e, unsigned int offset, u64 *la, unsigned in
 	unsigned int left = EMU_MAX_INSN - offset;
 	struct emu_segment cs;
 	u64 ip = e->rip + offset;
-	int ret;
 
 	*room = 0;
 	*la = ip;
@@ -512,9 +489,7 @@ static int fetch_linear(struct emu *e, unsigned int offset, u64 *la, unsigned in
 		if (!emu_is_canonical(e, ip))
 			return emu_raise_error(e, VEC_GP, 0);
 	} else {
-		ret = e->ops->get_segment(e, EMU_CS, &cs);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, EMU_CS, &cs);
 		ip = (u32)ip;
 		if (ip > cs.limit)
 			return emu_raise_error(e, VEC_GP, 0);

@@ -17,9 +17,9 @@ static u64 exchange(const struct emu *e, u64 old, u64 *flags)
 
 	switch (in->row.op) {
 	case EMU_OP_XADD:
-		return emu_add(old, src, in->op_size, flags);
+		return emu_add(old, src, 0, in->op_size, flags);
 	case EMU_OP_CMPXCHG:
-		emu_sub(acc, old, in->op_size, flags);
+		emu_sub(acc, old, 0, in->op_size, flags);
 		return acc == old ? src : old;
 	default:
 		return src;
@@ -157,12 +157,9 @@ static int exec_interrupt_flag(struct emu *e)
 	bool is_sti = e->insn.row.op == EMU_OP_STI, is_vm86 = e->mode == EMU_MODE_VM86;
 	unsigned int iopl = (e->rflags & FL_IOPL) >> FL_IOPL_SHIFT;
 	u64 cr4, flag = FL_IF;
-	int ret;
 
 	if (e->mode != EMU_MODE_REAL && (is_vm86 ? 3 : e->cpl) > iopl) {
-		ret = e->ops->get_cr(e, 4, &cr4);
-		if (ret)
-			return ret;
+		cr4 = e->ops->get_cr(e, 4);
 		if (!(cr4 & (is_vm86 ? CR4_VME : CR4_PVI)) || (!is_vm86 && e->cpl != 3) ||
 		    (is_sti && (e->rflags & FL_VIP)))
 			return emu_raise_error(e, VEC_GP, 0);

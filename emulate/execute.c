@@ -82,7 +82,7 @@ static int exec_mov_other(struct emu *e)
 	}
 }
 
-int emu_exec_mov(struct emu *e)
+static int exec_mov(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int size;
@@ -163,7 +163,7 @@ static int rmw_memory(struct emu *e, u64 src, u64 third)
 }
 
 /* Binary, unary, shifts and bit operations. */
-int emu_exec_rmw(struct emu *e)
+static int exec_rmw(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	u64 src, dst, third = 0;
@@ -185,46 +185,37 @@ int emu_exec_rmw(struct emu *e)
 }
 
 /* BSF, BSR, TZCNT, LZCNT, POPCNT: a register from a register or memory. */
-int emu_exec_scan(struct emu *e)
+static int exec_scan(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int bits = 8 * in->op_size;
-	u64 src, res, flags = e->rflags;
+	u64 src, res;
 	int ret;
 
 	ret = emu_read_operand(e, OPR_RM, &src);
 	if (ret)
 		return ret;
-	flags &= ~(u64)(FL_ZF | FL_CF);
 	switch (in->row.op) {
 	case EMU_OP_BSF:
-		res = src ? __builtin_ctzll(src) : 0;
-		break;
 	case EMU_OP_BSR:
-		res = src ? 63 - __builtin_clzll(src) : 0;
+		e->rflags = (e->rflags & ~(u64)FL_ZF) | (src ? 0 : FL_ZF);
+		if (!src)
+			return EMU_CONTINUE;
+		res = in->row.op == EMU_OP_BSF ? __builtin_ctzll(src) : 63 - __builtin_clzll(src);
 		break;
 	case EMU_OP_TZCNT:
-		res = src ? (u64)__builtin_ctzll(src) : bits;
-		break;
 	case EMU_OP_LZCNT:
-		res = src ? bits - 64 + __builtin_clzll(src) : bits;
+		res = bits;
+		if (src)
+			res = in->row.op == EMU_OP_TZCNT ? (unsigned int)__builtin_ctzll(src) : bits - 64 + __builtin_clzll(src);
+		e->rflags = (e->rflags & ~(u64)(FL_ZF | FL_CF)) | (src ? 0 : FL_CF) | (res ? 0 : FL_ZF);
 		break;
 	default:	/* POPCNT */
 		for (res = 0; src; res++)
 			src &= src - 1;
-		e->rflags = (flags & ~(u64)FL_ARITH) | (res ? 0 : FL_ZF);
-		emu_reg_write(e, in->reg, in->op_size, res);
-		return EMU_CONTINUE;
+		e->rflags = (e->rflags & ~(u64)FL_ARITH) | (res ? 0 : FL_ZF);
+		break;
 	}
-	if (in->row.op == EMU_OP_BSF || in->row.op == EMU_OP_BSR) {
-		e->rflags = (e->rflags & ~(u64)FL_ZF) | (src ? 0 : FL_ZF);
-		if (src)
-			emu_reg_write(e, in->reg, in->op_size, res);
-		return EMU_CONTINUE;
-	} else {
-		flags |= (src ? 0 : FL_CF) | (res ? 0 : FL_ZF);
-	}
-	e->rflags = flags;
 	emu_reg_write(e, in->reg, in->op_size, res);
 	return EMU_CONTINUE;
 }
@@ -232,33 +223,20 @@ int emu_exec_scan(struct emu *e)
 /* PAUSE and the like are ops->system(); what remains to be done here is nothing. */
 static int check_nop(struct emu *e)
 {
-	u64 cr0;
-	int ret;
-
-	if (e->insn.row.op != EMU_OP_FWAIT)
-		return EMU_CONTINUE;
-	ret = e->ops->get_cr(e, 0, &cr0);
-	if (!ret && (cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))
-		ret = emu_raise(e, VEC_NM);
-	return ret;
+	if (e->insn.row.op == EMU_OP_FWAIT && !(~e->ops->get_cr(e, 0) & (CR0_MP | CR0_TS)))
+		return emu_raise(e, VEC_NM);
+	return EMU_CONTINUE;
 }
 
 /* Checks that only marked rows need. */
 static int check_privilege(struct emu *e)
 {
 	u32 flags = e->insn.row.flags;
-	u64 cr4;
-	int ret;
 
 	if ((flags & F_PRIV) && e->cpl)
 		return emu_raise_error(e, VEC_GP, 0);
-	if ((flags & F_UMIP) && e->cpl) {
-		ret = e->ops->get_cr(e, 4, &cr4);
-		if (ret)
-			return ret;
-		if (cr4 & CR4_UMIP)
-			return emu_raise_error(e, VEC_GP, 0);
-	}
+	if ((flags & F_UMIP) && e->cpl && (e->ops->get_cr(e, 4) & CR4_UMIP))
+		return emu_raise_error(e, VEC_GP, 0);
 	if ((flags & F_TRAP) && e->ops->intercept)
 		return e->ops->intercept(e);
 	return EMU_CONTINUE;
@@ -269,13 +247,13 @@ static int dispatch(struct emu *e)
 {
 	switch (e->insn.row.class) {
 	case CLASS_MOV:
-		return emu_exec_mov(e);
+		return exec_mov(e);
 	case CLASS_BINARY:
 	case CLASS_UNARY:
 	case CLASS_SHIFT:
 	case CLASS_DSHIFT:
 	case CLASS_BIT:
-		return emu_exec_rmw(e);
+		return exec_rmw(e);
 	case CLASS_STRING:
 		return emu_exec_string(e);
 	case CLASS_PORT:
@@ -287,7 +265,7 @@ static int dispatch(struct emu *e)
 	case CLASS_BRANCH:
 		return emu_exec_branch(e);
 	case CLASS_SCAN:
-		return emu_exec_scan(e);
+		return exec_scan(e);
 	case CLASS_MULDIV:
 		return emu_exec_muldiv(e);
 	case CLASS_FLAG:

@@ -61,34 +61,25 @@ static int code_segment(struct emu *e, u16 selector, bool is_return, struct far_
 static int find_target(struct emu *e, u16 selector, u64 offset, bool is_return,
 		       struct far_target *t)
 {
-	int ret;
-
 	t->offset = offset;
 	if (!emu_is_real(e))
 		return code_segment(e, selector, is_return, t);
-	ret = e->ops->get_segment(e, EMU_CS, &t->cs);
-	if (ret)
-		return ret;
+	e->ops->get_segment(e, EMU_CS, &t->cs);
 	t->cs.selector = selector;
 	t->cs.base = (u64)selector << 4;
 	return check_offset(e, t);
 }
 
-static int go(struct emu *e, const struct far_target *t)
+static void go(struct emu *e, const struct far_target *t)
 {
-	int ret;
-
-	ret = e->ops->set_segment(e, EMU_CS, &t->cs);
-	if (!ret)
-		e->next_rip = t->offset;
-	return ret;
+	e->ops->set_segment(e, EMU_CS, &t->cs);
+	e->next_rip = t->offset;
 }
 
-/* The far pointer of JMP and CALL: immediate, or in memory. */
-static int far_pointer(struct emu *e, u16 *selector, u64 *offset)
+int emu_far_pointer(struct emu *e, u16 *selector, u64 *offset)
 {
 	const struct emu_insn *in = &e->insn;
-	u64 ea, sel;
+	u64 ea = emu_address(e), sel;
 	int ret;
 
 	if (in->row.dst == OPR_IMM) {
@@ -96,11 +87,9 @@ static int far_pointer(struct emu *e, u16 *selector, u64 *offset)
 		*offset = in->imm;
 		return EMU_CONTINUE;
 	}
-	ea = emu_address(e);
 	ret = emu_read_seg(e, in->seg, ea, offset, in->op_size);
 	if (!ret)
-		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size),
-				   &sel, 2);
+		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size), &sel, 2);
 	if (!ret)
 		*selector = (u16)sel;
 	return ret;
@@ -115,23 +104,20 @@ static int exec_jump(struct emu *e)
 	u64 offset;
 	int ret;
 
-	ret = far_pointer(e, &selector, &offset);
+	ret = emu_far_pointer(e, &selector, &offset);
 	if (!ret)
 		ret = find_target(e, selector, offset, false, &t);
-	if (ret || e->insn.row.op == EMU_OP_JMPF)
-		return ret ? ret : go(e, &t);
-
-	ret = e->ops->get_segment(e, EMU_CS, &cs);
-	if (!ret)
-		ret = emu_stack_begin(e, &s);
-	if (!ret)
+	if (!ret && e->insn.row.op == EMU_OP_CALLF) {
+		e->ops->get_segment(e, EMU_CS, &cs);
+		emu_stack_begin(e, &s);
 		ret = emu_push(e, &s, cs.selector, e->insn.op_size);
+		if (!ret)
+			ret = emu_push(e, &s, e->next_rip, e->insn.op_size);
+		if (!ret)
+			emu_stack_commit(e, &s);
+	}
 	if (!ret)
-		ret = emu_push(e, &s, e->next_rip, e->insn.op_size);
-	if (!ret)
-		ret = go(e, &t);
-	if (!ret)
-		emu_stack_commit(e, &s);
+		go(e, &t);
 	return ret;
 }
 
@@ -142,17 +128,15 @@ static int exec_return(struct emu *e)
 	u64 offset, sel;
 	int ret;
 
-	ret = emu_stack_begin(e, &s);
-	if (!ret)
-		ret = emu_pop(e, &s, &offset, e->insn.op_size);
+	emu_stack_begin(e, &s);
+	ret = emu_pop(e, &s, &offset, e->insn.op_size);
 	if (!ret)
 		ret = emu_pop(e, &s, &sel, e->insn.op_size);
 	if (!ret)
 		ret = find_target(e, (u16)sel, offset, true, &t);
-	if (!ret)
-		ret = go(e, &t);
 	if (ret)
 		return ret;
+	go(e, &t);
 	s.sp = (s.sp + (u16)e->insn.imm) & s.mask;
 	emu_stack_commit(e, &s);
 	return EMU_CONTINUE;
@@ -170,9 +154,8 @@ static int exec_iret(struct emu *e)
 		return emu_raise_error(e, VEC_GP, 0);
 	if (e->mode >= EMU_MODE_COMPAT16 || (!emu_is_real(e) && (e->rflags & FL_NT)))
 		return EMU_FAILED;
-	ret = emu_stack_begin(e, &s);
-	if (!ret)
-		ret = emu_pop(e, &s, &offset, size);
+	emu_stack_begin(e, &s);
+	ret = emu_pop(e, &s, &offset, size);
 	if (!ret)
 		ret = emu_pop(e, &s, &sel, size);
 	if (!ret)
@@ -182,10 +165,9 @@ static int exec_iret(struct emu *e)
 	if (!emu_is_real(e) && (flags & FL_VM) && size == 4 && !e->cpl)
 		return EMU_FAILED;
 	ret = find_target(e, (u16)sel, offset, true, &t);
-	if (!ret)
-		ret = go(e, &t);
 	if (ret)
 		return ret;
+	go(e, &t);
 	emu_set_flags(e, flags, size);
 	emu_stack_commit(e, &s);
 	return EMU_CONTINUE;
@@ -210,11 +192,9 @@ static int push_frame(struct emu *e, struct emu_stack *s, u64 return_rip)
 	struct emu_segment cs;
 	int ret;
 
-	ret = e->ops->get_segment(e, EMU_CS, &cs);
-	if (!ret)
-		ret = emu_stack_begin(e, s);
-	if (!ret)
-		ret = emu_push(e, s, e->rflags, 2);
+	e->ops->get_segment(e, EMU_CS, &cs);
+	emu_stack_begin(e, s);
+	ret = emu_push(e, s, e->rflags, 2);
 	if (!ret)
 		ret = emu_push(e, s, cs.selector, 2);
 	if (!ret)
@@ -233,9 +213,7 @@ static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 
 	e->insn.row.flags |= F_MULTI;
 	e->log.next = 0;
-	ret = e->ops->get_table(e, EMU_IDTR, &idt);
-	if (ret)
-		return ret;
+	e->ops->get_table(e, EMU_IDTR, &idt);
 	if (vector * 4u + 3 > idt.limit)
 		return emu_raise(e, VEC_GP);
 	ret = emu_read_linear(e, (u32)(idt.base + vector * 4u), &entry, 4,
@@ -244,10 +222,9 @@ static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 		ret = find_target(e, (u16)(entry >> 16), (u16)entry, false, &t);
 	if (!ret)
 		ret = push_frame(e, &s, return_rip);
-	if (!ret)
-		ret = go(e, &t);
 	if (ret)
 		return ret;
+	go(e, &t);
 	emu_stack_commit(e, &s);
 	e->rflags &= ~(u64)(FL_IF | FL_TF | FL_AC | FL_RF);
 	return EMU_CONTINUE;

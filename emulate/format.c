@@ -47,7 +47,17 @@ static const char *const condition_names[16] = {
 	"o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g",
 };
 
+static const char *const size_names[9] = { [1] = "byte ", [2] = "word ", [4] = "dword ", [8] = "qword " };
+
 static const char *const segment_names[8] = { "es", "cs", "ss", "ds", "fs", "gs", "?", "?" };
+
+static void put_numbered(struct text *t, const char *prefix, unsigned int nr)
+{
+	put(t, prefix);
+	if (nr >= 10)
+		put_char(t, '1');
+	put_char(t, (char)('0' + nr % 10));
+}
 
 static void put_register(struct text *t, unsigned int nr, unsigned int size, bool has_rex)
 {
@@ -55,8 +65,7 @@ static void put_register(struct text *t, unsigned int nr, unsigned int size, boo
 	static const char bytes[8][3] = { "al", "cl", "dl", "bl", "ah", "ch", "dh", "bh" };
 
 	if (nr >= 8) {
-		put(t, nr >= 10 ? "r1" : "r");
-		put_char(t, (char)('0' + (nr >= 10 ? nr - 10 : nr)));
+		put_numbered(t, "r", nr);
 		put(t, size == 1 ? "b" : size == 2 ? "w" : size == 4 ? "d" : "");
 	} else if (size == 1 && (nr < 4 || !has_rex)) {
 		put(t, bytes[nr & 7]);
@@ -67,27 +76,12 @@ static void put_register(struct text *t, unsigned int nr, unsigned int size, boo
 	}
 }
 
-static const char *size_name(unsigned int size)
-{
-	switch (size) {
-	case 1:
-		return "byte ";
-	case 2:
-		return "word ";
-	case 4:
-		return "dword ";
-	case 8:
-		return "qword ";
-	default:
-		return "";
-	}
-}
-
 static void put_memory(struct text *t, const struct emu_insn *in, unsigned int size)
 {
 	bool has_register = in->base != BASE_NONE || in->index != BASE_NONE;
 
-	put(t, size_name(size));
+	if (size <= 8 && size_names[size])
+		put(t, size_names[size]);
 	put_char(t, '[');
 	if (in->seg != EMU_DS) {
 		put(t, segment_names[in->seg & 7]);
@@ -119,14 +113,6 @@ static void put_rm(struct text *t, const struct emu_insn *in, unsigned int size)
 		put_memory(t, in, size);
 	else
 		put_register(t, in->rm, size, in->rex);
-}
-
-static void put_numbered(struct text *t, const char *prefix, unsigned int nr)
-{
-	put(t, prefix);
-	if (nr >= 10)
-		put_char(t, '1');
-	put_char(t, (char)('0' + nr % 10));
 }
 
 /* Branch targets are printed as addresses. */

@@ -262,8 +262,8 @@ int emu_write_operand(struct emu *e, unsigned int kind, u64 val);
 /* arith.c: pure computing, no access to memory */
 u64 emu_compute(const struct emu_insn *in, u64 dst, u64 src, u64 third, u64 *flags);
 bool emu_condition(u64 flags, unsigned int cc);
-u64 emu_add(u64 dst, u64 src, unsigned int size, u64 *flags);
-u64 emu_sub(u64 dst, u64 src, unsigned int size, u64 *flags);
+u64 emu_add(u64 dst, u64 src, u64 carry, unsigned int size, u64 *flags);
+u64 emu_sub(u64 dst, u64 src, u64 borrow, unsigned int size, u64 *flags);
 void emu_flags_result(u64 res, unsigned int size, u64 *flags);
 
 /* stack.c: sp is a working copy, written back by emu_stack_commit() */
@@ -271,17 +271,13 @@ struct emu_stack {
 	u64 sp;
 	u64 mask;
 };
-int emu_stack_begin(struct emu *e, struct emu_stack *s);
+void emu_stack_begin(struct emu *e, struct emu_stack *s);
 void emu_stack_commit(struct emu *e, const struct emu_stack *s);
 int emu_push(struct emu *e, struct emu_stack *s, u64 val, unsigned int size);
 int emu_pop(struct emu *e, struct emu_stack *s, u64 *val, unsigned int size);
 void emu_set_flags(struct emu *e, u64 val, unsigned int size);
-int emu_branch(struct emu *e, u64 target);
 
 /* Executors, one or two classes each. */
-int emu_exec_mov(struct emu *e);
-int emu_exec_rmw(struct emu *e);
-int emu_exec_scan(struct emu *e);
 int emu_exec_muldiv(struct emu *e);
 int emu_exec_bcd(struct emu *e);
 int emu_exec_xchg(struct emu *e);
@@ -294,6 +290,5 @@ int emu_exec_segment(struct emu *e);
 int emu_exec_far(struct emu *e);
 int emu_exec_system(struct emu *e);
 int emu_exec_vector(struct emu *e);
-int emu_check_port(struct emu *e, u16 port, unsigned int size);
 
 #endif /* EMULATE_INTERNAL_H */

@@ -95,15 +95,9 @@ static bool is_permitted(const struct emu_segment *s, unsigned int acc)
 /* Alignment checking: CPL 3, EFLAGS.AC and CR0.AM. */
 static int check_alignment(struct emu *e, u64 la, unsigned int size)
 {
-	u64 cr0;
-	int ret;
-
 	if (likely(!(e->rflags & FL_AC) || e->cpl != 3 || !(la & (size - 1)) || size > 8))
 		return EMU_CONTINUE;
-	ret = e->ops->get_cr(e, 0, &cr0);
-	if (ret || !(cr0 & CR0_AM))
-		return ret;
-	return emu_raise_error(e, VEC_AC, 0);
+	return e->ops->get_cr(e, 0) & CR0_AM ? emu_raise_error(e, VEC_AC, 0) : EMU_CONTINUE;
 }
 
 static int linear_long(struct emu *e, unsigned int seg, u64 ea, unsigned int size, u64 *la)
@@ -111,10 +105,7 @@ static int linear_long(struct emu *e, unsigned int seg, u64 ea, unsigned int siz
 	struct emu_segment s;
 
 	if (seg == EMU_FS || seg == EMU_GS) {
-		int ret = e->ops->get_segment(e, seg, &s);
-
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, seg, &s);
 		ea += s.base;
 	}
 	if (unlikely(!emu_is_canonical(e, ea) || !emu_is_canonical(e, ea + size - 1)))
@@ -127,13 +118,10 @@ int emu_linear(struct emu *e, unsigned int seg, u64 ea, unsigned int size, unsig
 	       u64 *la)
 {
 	struct emu_segment s;
-	int ret;
 
 	if (likely(emu_is_long(e)))
 		return linear_long(e, seg, ea, size, la);
-	ret = e->ops->get_segment(e, seg, &s);
-	if (ret)
-		return ret;
+	e->ops->get_segment(e, seg, &s);
 	ea = (u32)ea;
 	if ((!emu_is_real(e) && !is_permitted(&s, acc)) ||
 	    !is_within_limit(&s, ea, size, emu_is_real(e)))
@@ -178,85 +166,56 @@ static int log_note(struct emu *e, unsigned int nr, const void *data, unsigned i
 	return ret;
 }
 
+/* Make an access, unless the log has it, and note what becomes of it. @data: what it gives back, NULL for a write. */
+#define LOGGED(e, data, size, access)								\
+({												\
+	unsigned int nr_ = (e)->log.next++;							\
+	int ret_ = EMU_CONTINUE;								\
+												\
+	if (likely(!(e)->log.nr) || !log_replay(e, nr_, data, size)) {				\
+		ret_ = (access);								\
+		if (unlikely(ret_ || (e)->log.pending))						\
+			ret_ = log_note(e, nr_, data, size, ret_);				\
+	}											\
+	ret_;											\
+})
+
 int emu_read_linear(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc)
 {
-	unsigned int nr = e->log.next++;
-	int ret;
-
-	if (unlikely(e->log.nr) && log_replay(e, nr, data, size))
-		return EMU_CONTINUE;
-	ret = e->ops->read(e, la, data, size, acc);
-	if (unlikely(ret || e->log.pending))
-		return log_note(e, nr, data, size, ret);
-	return EMU_CONTINUE;
+	return LOGGED(e, data, size, e->ops->read(e, la, data, size, acc));
 }
 
 int emu_write_linear(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
 {
-	unsigned int nr = e->log.next++;
-	int ret;
-
-	if (unlikely(e->log.nr) && log_replay(e, nr, NULL, 0))
-		return EMU_CONTINUE;
 	if (likely(!(e->insn.row.flags & F_MULTI) && e->batch <= 1))
 		acc |= EMU_ACC_FINAL;
-	ret = e->ops->write(e, la, data, size, acc);
-	if (unlikely(ret || e->log.pending))
-		return log_note(e, nr, NULL, 0, ret);
-	return EMU_CONTINUE;
+	return LOGGED(e, NULL, 0, e->ops->write(e, la, data, size, acc));
 }
 
 int emu_cmpxchg_linear(struct emu *e, u64 la, void *old, const void *new, unsigned int size)
 {
-	unsigned int nr = e->log.next++;
-	int ret;
-
-	if (unlikely(e->log.nr) && log_replay(e, nr, old, size))
-		return EMU_CONTINUE;
-	ret = e->ops->cmpxchg(e, la, old, new, size);
-	if (unlikely(ret || e->log.pending))
-		return log_note(e, nr, old, size, ret);
-	return EMU_CONTINUE;
+	return LOGGED(e, old, size, e->ops->cmpxchg(e, la, old, new, size));
 }
 
 int emu_port_in(struct emu *e, u16 port, void *data, unsigned int size)
 {
-	unsigned int nr = e->log.next++;
-	int ret;
-
-	if (unlikely(e->log.nr) && log_replay(e, nr, data, size))
-		return EMU_CONTINUE;
-	ret = e->ops->port_in(e, port, data, size, 1);
-	if (unlikely(ret || e->log.pending))
-		return log_note(e, nr, data, size, ret);
-	return EMU_CONTINUE;
+	return LOGGED(e, data, size, e->ops->port_in(e, port, data, size, 1));
 }
 
 int emu_port_out(struct emu *e, u16 port, const void *data, unsigned int size)
 {
-	unsigned int nr = e->log.next++;
-	int ret;
-
-	if (unlikely(e->log.nr) && log_replay(e, nr, NULL, 0))
-		return EMU_CONTINUE;
-	ret = e->ops->port_out(e, port, data, size, 1);
-	if (unlikely(ret || e->log.pending))
-		return log_note(e, nr, NULL, 0, ret);
-	return EMU_CONTINUE;
+	return LOGGED(e, NULL, 0, e->ops->port_out(e, port, data, size, 1));
 }
 
 /* Read @size (1 to 8) bytes at @seg:@ea. */
 int emu_read_seg(struct emu *e, unsigned int seg, u64 ea, u64 *val, unsigned int size)
 {
-	u64 la, data = 0;
+	u64 la;
 	int ret;
 
+	*val = 0;
 	ret = emu_linear(e, seg, ea, size, EMU_ACC_READ, &la);
-	if (ret)
-		return ret;
-	ret = emu_read_linear(e, la, &data, size, EMU_ACC_READ);
-	*val = data;
-	return ret;
+	return ret ? ret : emu_read_linear(e, la, val, size, EMU_ACC_READ);
 }
 
 int emu_write_seg(struct emu *e, unsigned int seg, u64 ea, u64 val, unsigned int size)
@@ -265,9 +224,7 @@ int emu_write_seg(struct emu *e, unsigned int seg, u64 ea, u64 val, unsigned int
 	int ret;
 
 	ret = emu_linear(e, seg, ea, size, EMU_ACC_WRITE, &la);
-	if (ret)
-		return ret;
-	return emu_write_linear(e, la, &val, size, EMU_ACC_WRITE);
+	return ret ? ret : emu_write_linear(e, la, &val, size, EMU_ACC_WRITE);
 }
 
 /* BT and its kin with a register as bit number reach beyond the addressed operand. */
@@ -307,19 +264,16 @@ static unsigned int operand_size(const struct emu_insn *in, unsigned int kind)
 
 static int read_rm(struct emu *e, unsigned int size, u64 *val)
 {
-	u64 la, data = 0;
+	u64 la;
 	int ret;
 
 	if (!emu_is_memory(&e->insn)) {
 		*val = emu_reg_read(e, e->insn.rm, size);
 		return EMU_CONTINUE;
 	}
+	*val = 0;
 	ret = emu_operand_linear(e, size, EMU_ACC_READ, &la);
-	if (ret)
-		return ret;
-	ret = emu_read_linear(e, la, &data, size, EMU_ACC_READ);
-	*val = data;
-	return ret;
+	return ret ? ret : emu_read_linear(e, la, val, size, EMU_ACC_READ);
 }
 
 /* Read an operand that is not also written. */
@@ -367,20 +321,14 @@ int emu_write_operand(struct emu *e, unsigned int kind, u64 val)
 	u64 la;
 	int ret;
 
-	if (kind == OPR_REG) {
-		emu_reg_write(e, in->reg, size, val);
-		return EMU_CONTINUE;
-	}
 	if (kind == OPR_ACC) {
 		emu_gpr_write(e, EMU_RAX, size, val);
 		return EMU_CONTINUE;
 	}
-	if (!emu_is_memory(in)) {
-		emu_reg_write(e, in->rm, size, val);
+	if (kind == OPR_REG || !emu_is_memory(in)) {
+		emu_reg_write(e, kind == OPR_REG ? in->reg : in->rm, size, val);
 		return EMU_CONTINUE;
 	}
 	ret = emu_operand_linear(e, size, EMU_ACC_WRITE, &la);
-	if (ret)
-		return ret;
-	return emu_write_linear(e, la, &val, size, EMU_ACC_WRITE);
+	return ret ? ret : emu_write_linear(e, la, &val, size, EMU_ACC_WRITE);
 }

@@ -11,21 +11,19 @@
 #define DESC_RETRIES	8
 
 /* The table that holds @selector: its base and last offset. */
-static int descriptor_table(struct emu *e, u16 selector, struct emu_table *t)
+static void descriptor_table(struct emu *e, u16 selector, struct emu_table *t)
 {
 	struct emu_segment ldt;
-	int ret;
 
-	if (!(selector & 4))
-		return e->ops->get_table(e, EMU_GDTR, t);
-	ret = e->ops->get_segment(e, EMU_LDTR, &ldt);
-	if (ret)
-		return ret;
+	if (!(selector & 4)) {
+		e->ops->get_table(e, EMU_GDTR, t);
+		return;
+	}
+	e->ops->get_segment(e, EMU_LDTR, &ldt);
 	t->base = ldt.base;
 	t->limit = ldt.limit > 0xffff ? 0xffff : (u16)ldt.limit;
 	if (ldt.attr & EMU_ATTR_UNUSABLE)
 		t->limit = 0;
-	return EMU_CONTINUE;
 }
 
 /* Read the descriptor of @selector; beyond its table, @vector with the selector as error code. */
@@ -35,9 +33,7 @@ int emu_read_descriptor(struct emu *e, u16 selector, u8 vector, struct descripto
 	u64 raw = 0;
 	int ret;
 
-	ret = descriptor_table(e, selector, &t);
-	if (ret)
-		return ret;
+	descriptor_table(e, selector, &t);
 	if ((selector | 7) > t.limit)
 		return emu_raise_error(e, vector, selector & ~3u);
 	d->selector = selector;
@@ -90,21 +86,19 @@ void emu_unpack_descriptor(const struct descriptor *d, struct emu_segment *s)
 }
 
 /* Real mode keeps the hidden limit and rights; virtual-8086 mode has fixed ones. */
-int emu_load_real(struct emu *e, unsigned int seg, u16 selector)
+static int load_real(struct emu *e, unsigned int seg, u16 selector)
 {
 	struct emu_segment s;
-	int ret;
 
-	ret = e->ops->get_segment(e, seg, &s);
-	if (ret)
-		return ret;
+	e->ops->get_segment(e, seg, &s);
 	s.selector = selector;
 	s.base = (u64)selector << 4;
 	if (e->mode == EMU_MODE_VM86) {
 		s.limit = 0xffff;
 		s.attr = 0xf3;
 	}
-	return e->ops->set_segment(e, seg, &s);
+	e->ops->set_segment(e, seg, &s);
+	return EMU_CONTINUE;
 }
 
 static int load_null(struct emu *e, unsigned int seg, u16 selector)
@@ -116,7 +110,8 @@ static int load_null(struct emu *e, unsigned int seg, u16 selector)
 			return emu_raise_error(e, VEC_GP, 0);
 		s.attr |= (u32)e->cpl << EMU_ATTR_DPL_SHIFT;
 	}
-	return e->ops->set_segment(e, seg, &s);
+	e->ops->set_segment(e, seg, &s);
+	return EMU_CONTINUE;
 }
 
 /* SS wants writable data of exactly this CPL; the others what can be read. */
@@ -142,14 +137,14 @@ static int check_data_descriptor(struct emu *e, unsigned int seg, const struct d
 }
 
 /* Load ES, SS, DS, FS or GS. */
-int emu_load_segment(struct emu *e, unsigned int seg, u16 selector)
+static int load_segment(struct emu *e, unsigned int seg, u16 selector)
 {
 	struct emu_segment s;
 	struct descriptor d;
 	int ret;
 
 	if (emu_is_real(e))
-		return emu_load_real(e, seg, selector);
+		return load_real(e, seg, selector);
 	if (!(selector & ~3u))
 		return load_null(e, seg, selector);
 	ret = emu_read_descriptor(e, selector, VEC_GP, &d);
@@ -160,7 +155,8 @@ int emu_load_segment(struct emu *e, unsigned int seg, u16 selector)
 	if (ret)
 		return ret;
 	emu_unpack_descriptor(&d, &s);
-	return e->ops->set_segment(e, seg, &s);
+	e->ops->set_segment(e, seg, &s);
+	return EMU_CONTINUE;
 }
 
 /* LLDT and LTR. */
@@ -172,8 +168,12 @@ int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector)
 	unsigned int type;
 	int ret;
 
-	if (!(selector & ~3u))
-		return is_ldt ? e->ops->set_segment(e, seg, &s) : emu_raise_error(e, VEC_GP, 0);
+	if (!(selector & ~3u)) {
+		if (!is_ldt)
+			return emu_raise_error(e, VEC_GP, 0);
+		e->ops->set_segment(e, seg, &s);
+		return EMU_CONTINUE;
+	}
 	if (selector & 4)
 		return emu_raise_error(e, VEC_GP, selector & ~3u);
 	ret = emu_read_descriptor(e, selector, VEC_GP, &d);
@@ -191,7 +191,9 @@ int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector)
 		ret = emu_mark_descriptor(e, &d, 2);
 		s.attr |= 2;
 	}
-	return ret ? ret : e->ops->set_segment(e, seg, &s);
+	if (!ret)
+		e->ops->set_segment(e, seg, &s);
+	return ret;
 }
 
 static int exec_mov_sreg(struct emu *e)
@@ -202,14 +204,12 @@ static int exec_mov_sreg(struct emu *e)
 	int ret;
 
 	if (in->row.dst != OPR_SREG) {
-		ret = e->ops->get_segment(e, in->reg & 7, &s);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, in->reg & 7, &s);
 		return emu_write_operand(e, emu_is_memory(in) ? OPR_RM16 : OPR_RM, s.selector);
 	}
 	ret = emu_read_operand(e, OPR_RM16, &sel);
 	if (!ret)
-		ret = emu_load_segment(e, in->reg & 7, (u16)sel);
+		ret = load_segment(e, in->reg & 7, (u16)sel);
 	if (!ret && (in->reg & 7) == EMU_SS)
 		e->shadow = EMU_SHADOW_MOVSS;
 	return ret;
@@ -222,11 +222,10 @@ static int exec_pop_sreg(struct emu *e)
 	u64 sel;
 	int ret;
 
-	ret = emu_stack_begin(e, &s);
+	emu_stack_begin(e, &s);
+	ret = emu_pop(e, &s, &sel, e->insn.op_size);
 	if (!ret)
-		ret = emu_pop(e, &s, &sel, e->insn.op_size);
-	if (!ret)
-		ret = emu_load_segment(e, seg, (u16)sel);
+		ret = load_segment(e, seg, (u16)sel);
 	if (ret)
 		return ret;
 	emu_stack_commit(e, &s);
@@ -240,15 +239,13 @@ static int exec_load_far(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int seg = in->map ? in->opcode & 7 : in->opcode == 0xc4 ? EMU_ES : EMU_DS;
-	u64 ea = emu_address(e), offset, sel;
+	u16 selector;
+	u64 offset;
 	int ret;
 
-	ret = emu_read_seg(e, in->seg, ea, &offset, in->op_size);
+	ret = emu_far_pointer(e, &selector, &offset);
 	if (!ret)
-		ret = emu_read_seg(e, in->seg, (ea + in->op_size) & emu_mask(in->addr_size),
-				   &sel, 2);
-	if (!ret)
-		ret = emu_load_segment(e, seg, (u16)sel);
+		ret = load_segment(e, seg, selector);
 	if (!ret)
 		emu_reg_write(e, in->reg, in->op_size, offset);
 	return ret;

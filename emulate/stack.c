@@ -7,20 +7,16 @@
 
 #define FL_POPF		(FL_ARITH | FL_TF | FL_DF | FL_NT | FL_AC | FL_ID)
 
-int emu_stack_begin(struct emu *e, struct emu_stack *s)
+void emu_stack_begin(struct emu *e, struct emu_stack *s)
 {
 	struct emu_segment ss;
-	int ret;
 
 	s->mask = ~0ULL;
 	if (!emu_is_long(e)) {
-		ret = e->ops->get_segment(e, EMU_SS, &ss);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, EMU_SS, &ss);
 		s->mask = ss.attr & EMU_ATTR_DB ? 0xffffffffULL : 0xffffULL;
 	}
 	s->sp = e->gpr[EMU_RSP] & s->mask;
-	return EMU_CONTINUE;
 }
 
 void emu_stack_commit(struct emu *e, const struct emu_stack *s)
@@ -49,16 +45,10 @@ int emu_pop(struct emu *e, struct emu_stack *s, u64 *val, unsigned int size)
 /* In virtual-8086 mode with IOPL below 3, VME lets 16-bit PUSHF and POPF through with VIF as IF. */
 static int check_vm86_flags(struct emu *e, bool *use_vif)
 {
-	u64 cr4;
-	int ret;
-
 	*use_vif = false;
 	if (e->mode != EMU_MODE_VM86 || (e->rflags & FL_IOPL) == FL_IOPL)
 		return EMU_CONTINUE;
-	ret = e->ops->get_cr(e, 4, &cr4);
-	if (ret)
-		return ret;
-	if (!(cr4 & CR4_VME) || e->insn.op_size != 2)
+	if (!(e->ops->get_cr(e, 4) & CR4_VME) || e->insn.op_size != 2)
 		return emu_raise_error(e, VEC_GP, 0);
 	*use_vif = true;
 	return EMU_CONTINUE;
@@ -195,14 +185,11 @@ static int exec_push(struct emu *e, struct emu_stack *s)
 	int ret;
 
 	if (in->row.dst == OPR_SEG) {
-		ret = e->ops->get_segment(e, (in->opcode >> 3) & 7, &seg);
-		val = seg.selector;
-	} else {
-		ret = emu_read_operand(e, in->row.dst, &val);
+		e->ops->get_segment(e, (in->opcode >> 3) & 7, &seg);
+		return emu_push(e, s, seg.selector, in->op_size);
 	}
-	if (ret)
-		return ret;
-	return emu_push(e, s, val, in->op_size);
+	ret = emu_read_operand(e, in->row.dst, &val);
+	return ret ? ret : emu_push(e, s, val, in->op_size);
 }
 
 /* An address based on the stack pointer uses its value after the pop. */
@@ -226,9 +213,7 @@ int emu_exec_stack(struct emu *e)
 	struct emu_stack s;
 	int ret;
 
-	ret = emu_stack_begin(e, &s);
-	if (ret)
-		return ret;
+	emu_stack_begin(e, &s);
 	switch (e->insn.row.op) {
 	case EMU_OP_PUSH:
 		ret = exec_push(e, &s);

@@ -27,9 +27,7 @@ static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 	u64 last;
 	int ret;
 
-	ret = e->ops->get_segment(e, EMU_TR, &tr);
-	if (ret)
-		return ret;
+	e->ops->get_segment(e, EMU_TR, &tr);
 	if ((tr.attr & EMU_ATTR_UNUSABLE) || !(tr.attr & 0x08) || tr.limit < TSS_IO_BASE + 1)
 		return emu_raise_error(e, VEC_GP, 0);
 	ret = emu_read_linear(e, tr.base + TSS_IO_BASE, &base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
@@ -45,7 +43,7 @@ static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 }
 
 /* May the guest use @size ports from @port? */
-int emu_check_port(struct emu *e, u16 port, unsigned int size)
+static int check_port(struct emu *e, u16 port, unsigned int size)
 {
 	unsigned int iopl = (e->rflags & FL_IOPL) >> FL_IOPL_SHIFT;
 
@@ -74,7 +72,7 @@ int emu_exec_port(struct emu *e)
 	u64 data = 0;
 	int ret;
 
-	ret = emu_check_port(e, port, size);
+	ret = check_port(e, port, size);
 	if (ret)
 		return ret;
 	if (!is_in) {
@@ -125,7 +123,7 @@ static int fill_batch(struct emu *e, u64 la, unsigned int size)
 	u16 port = (u16)e->gpr[EMU_RDX];
 	int ret;
 
-	ret = emu_check_port(e, port, size);
+	ret = check_port(e, port, size);
 	if (!ret)
 		ret = e->ops->probe(e, la, size * units, EMU_ACC_WRITE);
 	if (ret || units == 1)
@@ -192,7 +190,7 @@ static int string_outs(struct emu *e, unsigned int *done)
 	u64 la, ea = index_address(e, EMU_RSI), data = 0;
 	int ret;
 
-	ret = emu_check_port(e, port, size);
+	ret = check_port(e, port, size);
 	if (!ret)
 		ret = emu_linear(e, e->insn.seg, ea, size, EMU_ACC_READ, &la);
 	if (ret)
@@ -247,7 +245,7 @@ static int string_compare(struct emu *e)
 		ret = emu_read_seg(e, EMU_ES, index_address(e, EMU_RDI), &right, in->op_size);
 	if (ret)
 		return ret;
-	emu_sub(left, right, in->op_size, &e->rflags);
+	emu_sub(left, right, 0, in->op_size, &e->rflags);
 	if (is_cmps)
 		advance(e, EMU_RSI, in->op_size, 1);
 	advance(e, EMU_RDI, in->op_size, 1);

@@ -21,17 +21,13 @@ static int exec_mov_cr(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int nr = in->prefix & EMU_PFX_LOCK ? 8 : in->reg, size = natural_size(e);
-	u64 val;
-	int ret;
 
 	if (nr == 1 || (nr > 4 && nr != 8))
 		return emu_raise(e, VEC_UD);
 	if (in->row.op == EMU_OP_MOV_TO_CR)
 		return e->ops->set_cr(e, nr, emu_reg_read(e, in->rm, size));
-	ret = e->ops->get_cr(e, nr, &val);
-	if (!ret)
-		emu_gpr_write(e, in->rm, size, val);
-	return ret;
+	emu_gpr_write(e, in->rm, size, e->ops->get_cr(e, nr));
+	return EMU_CONTINUE;
 }
 
 static int exec_mov_dr(struct emu *e)
@@ -44,10 +40,7 @@ static int exec_mov_dr(struct emu *e)
 	if (nr > 7)
 		return emu_raise(e, VEC_UD);
 	if (nr == 4 || nr == 5) {
-		ret = e->ops->get_cr(e, 4, &val);
-		if (ret)
-			return ret;
-		if (val & CR4_DE)
+		if (e->ops->get_cr(e, 4) & CR4_DE)
 			return emu_raise(e, VEC_UD);
 		nr += 2;
 	}
@@ -71,9 +64,7 @@ static int exec_msw(struct emu *e)
 		if (ret)
 			return ret;
 	}
-	ret = e->ops->get_cr(e, 0, &cr0);
-	if (ret)
-		return ret;
+	cr0 = e->ops->get_cr(e, 0);
 	switch (in->row.op) {
 	case EMU_OP_CLTS:
 		return e->ops->set_cr(e, 0, cr0 & ~(u64)CR0_TS);
@@ -101,21 +92,18 @@ static int exec_msr(struct emu *e)
 }
 
 /* INVLPG makes no access: no limit, no type, no canonical check. */
-static int exec_invlpg(struct emu *e)
+static void exec_invlpg(struct emu *e)
 {
 	struct emu_segment s;
 	u64 la = emu_address(e);
-	int ret;
 
 	if (!emu_is_long(e) || e->insn.seg == EMU_FS || e->insn.seg == EMU_GS) {
-		ret = e->ops->get_segment(e, e->insn.seg, &s);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, e->insn.seg, &s);
 		la += s.base;
 		if (!emu_is_long(e))
 			la = (u32)la;
 	}
-	return e->ops->invlpg(e, la);
+	e->ops->invlpg(e, la);
 }
 
 /* SGDT, SIDT, LGDT, LIDT: a word of limit, then the base. */
@@ -131,9 +119,8 @@ static int exec_table(struct emu *e)
 	int ret;
 
 	if (is_store) {
-		ret = e->ops->get_table(e, which, &t);
-		if (!ret)
-			ret = emu_write_seg(e, in->seg, ea, t.limit, 2);
+		e->ops->get_table(e, which, &t);
+		ret = emu_write_seg(e, in->seg, ea, t.limit, 2);
 		if (!ret)
 			ret = emu_write_seg(e, in->seg, second, t.base, size);
 		return ret;
@@ -148,7 +135,8 @@ static int exec_table(struct emu *e)
 		t.base &= 0xffffff;
 	if (size == 8 && !emu_is_canonical(e, t.base))
 		return emu_raise_error(e, VEC_GP, 0);
-	return e->ops->set_table(e, which, &t);
+	e->ops->set_table(e, which, &t);
+	return EMU_CONTINUE;
 }
 
 static int exec_system_segment(struct emu *e)
@@ -161,9 +149,7 @@ static int exec_system_segment(struct emu *e)
 	int ret;
 
 	if (in->row.op == EMU_OP_SLDT || in->row.op == EMU_OP_STR) {
-		ret = e->ops->get_segment(e, seg, &s);
-		if (ret)
-			return ret;
+		e->ops->get_segment(e, seg, &s);
 		return emu_write_operand(e, emu_is_memory(in) ? OPR_RM16 : OPR_RM, s.selector);
 	}
 	ret = emu_read_operand(e, OPR_RM16, &sel);
@@ -178,16 +164,10 @@ static int exec_fsgsbase(struct emu *e)
 	const struct emu_insn *in = &e->insn;
 	unsigned int seg = in->reg & 1 ? EMU_GS : EMU_FS;
 	struct emu_segment s;
-	u64 cr4;
-	int ret;
 
-	ret = e->ops->get_cr(e, 4, &cr4);
-	if (!ret && !(cr4 & CR4_FSGSBASE))
-		ret = emu_raise(e, VEC_UD);
-	if (!ret)
-		ret = e->ops->get_segment(e, seg, &s);
-	if (ret)
-		return ret;
+	if (!(e->ops->get_cr(e, 4) & CR4_FSGSBASE))
+		return emu_raise(e, VEC_UD);
+	e->ops->get_segment(e, seg, &s);
 	if (!(in->reg & 2)) {
 		emu_reg_write(e, in->rm, in->op_size, s.base);
 		return EMU_CONTINUE;
@@ -195,7 +175,8 @@ static int exec_fsgsbase(struct emu *e)
 	s.base = emu_reg_read(e, in->rm, in->op_size);
 	if (!emu_is_canonical(e, s.base))
 		return emu_raise_error(e, VEC_GP, 0);
-	return e->ops->set_segment(e, seg, &s);
+	e->ops->set_segment(e, seg, &s);
+	return EMU_CONTINUE;
 }
 
 static int exec_rdpid(struct emu *e)
@@ -226,7 +207,8 @@ int emu_exec_system(struct emu *e)
 	case EMU_OP_WRMSR:
 		return exec_msr(e);
 	case EMU_OP_INVLPG:
-		return exec_invlpg(e);
+		exec_invlpg(e);
+		return EMU_CONTINUE;
 	case EMU_OP_SGDT:
 	case EMU_OP_SIDT:
 	case EMU_OP_LGDT:

@@ -11,15 +11,9 @@
 /* SSE instructions need CR4.OSFXSR, no CR0.EM and no CR0.TS. */
 static int check_enabled(struct emu *e)
 {
-	u64 cr0, cr4;
-	int ret;
+	u64 cr0 = e->ops->get_cr(e, 0);
 
-	ret = e->ops->get_cr(e, 0, &cr0);
-	if (!ret)
-		ret = e->ops->get_cr(e, 4, &cr4);
-	if (ret)
-		return ret;
-	if ((cr0 & CR0_EM) || !(cr4 & CR4_OSFXSR))
+	if ((cr0 & CR0_EM) || !(e->ops->get_cr(e, 4) & CR4_OSFXSR))
 		return emu_raise(e, VEC_UD);
 	return cr0 & CR0_TS ? emu_raise(e, VEC_NM) : EMU_CONTINUE;
 }
@@ -50,13 +44,14 @@ static int vector_load(struct emu *e)
 		ret = emu_read_linear(e, la, data, size, EMU_ACC_READ);
 	if (ret)
 		return ret;
-	if (in->row.op == EMU_OP_MOVX)
-		return e->ops->write_xmm(e, in->reg, data);
-	ret = e->ops->read_xmm(e, in->reg, val);
-	if (ret)
-		return ret;
+	if (in->row.op == EMU_OP_MOVX) {
+		e->ops->write_xmm(e, in->reg, data);
+		return EMU_CONTINUE;
+	}
+	e->ops->read_xmm(e, in->reg, val);
 	val[in->row.op == EMU_OP_MOVX_HIGH] = data[0];
-	return e->ops->write_xmm(e, in->reg, val);
+	e->ops->write_xmm(e, in->reg, val);
+	return EMU_CONTINUE;
 }
 
 static int vector_store(struct emu *e)
@@ -67,31 +62,27 @@ static int vector_store(struct emu *e)
 	int ret;
 
 	ret = memory_linear(e, size, EMU_ACC_WRITE, &la);
-	if (!ret)
-		ret = e->ops->read_xmm(e, in->reg, val);
 	if (ret)
 		return ret;
+	e->ops->read_xmm(e, in->reg, val);
 	return emu_write_linear(e, la, in->row.op == EMU_OP_MOVX_HIGH ? &val[1] : val, size,
 				EMU_ACC_WRITE);
 }
 
 /* Between registers: whole, or MOVQ (upper half cleared), or MOVSS and MOVSD (rest kept). */
-static int vector_register(struct emu *e)
+static void vector_register(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	bool is_load = in->row.dst == OPR_XMM;
 	unsigned int from = is_load ? in->rm : in->reg, to = is_load ? in->reg : in->rm;
 	unsigned int size = memory_size(in);
 	u64 src[2], dst[2] = { 0, 0 };
-	int ret;
 
-	ret = e->ops->read_xmm(e, from, src);
-	if (!ret && (in->opcode == 0x10 || in->opcode == 0x11))
-		ret = e->ops->read_xmm(e, to, dst);
-	if (ret)
-		return ret;
+	e->ops->read_xmm(e, from, src);
+	if (in->opcode == 0x10 || in->opcode == 0x11)
+		e->ops->read_xmm(e, to, dst);
 	memcpy(dst, src, size);
-	return e->ops->write_xmm(e, to, dst);
+	e->ops->write_xmm(e, to, dst);
 }
 
 /* MOVD and MOVQ between an XMM register and a general register or memory. */
@@ -104,10 +95,12 @@ static int vector_gpr(struct emu *e)
 	in->op_size = in->rex & 8 ? 8 : 4;
 	if (in->row.dst == OPR_XMM) {
 		ret = emu_read_operand(e, OPR_RM, val);
-		return ret ? ret : e->ops->write_xmm(e, in->reg, val);
+		if (!ret)
+			e->ops->write_xmm(e, in->reg, val);
+		return ret;
 	}
-	ret = e->ops->read_xmm(e, in->reg, val);
-	return ret ? ret : emu_write_operand(e, OPR_RM, val[0] & emu_mask(in->op_size));
+	e->ops->read_xmm(e, in->reg, val);
+	return emu_write_operand(e, OPR_RM, val[0] & emu_mask(in->op_size));
 }
 
 int emu_exec_vector(struct emu *e)
@@ -120,7 +113,9 @@ int emu_exec_vector(struct emu *e)
 		return ret;
 	if (in->row.op == EMU_OP_MOVX_GPR)
 		return vector_gpr(e);
-	if (!emu_is_memory(in))
-		return vector_register(e);
+	if (!emu_is_memory(in)) {
+		vector_register(e);
+		return EMU_CONTINUE;
+	}
 	return in->row.dst == OPR_XMM ? vector_load(e) : vector_store(e);
 }

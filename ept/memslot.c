@@ -46,7 +46,7 @@ void keel_pgtable_exit(void)
 	format = NULL;
 }
 
-int keel_memory_init(struct vm *vm)
+void keel_memory_init(struct vm *vm)
 {
 	struct memory *mem = &vm->mem;
 
@@ -55,7 +55,6 @@ int keel_memory_init(struct vm *vm)
 	xa_init_flags(&mem->ids, XA_FLAGS_ACCOUNT);
 	init_rwsem(&mem->users);
 	spin_lock_init(&mem->lock);
-	return 0;
 }
 
 static void slot_free(struct memslot *slot)
@@ -384,6 +383,18 @@ bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa)
 	return found;
 }
 
+bool keel_memory_is_writable(struct vcpu *vcpu, gpa_t gpa)
+{
+	const struct memslot *slot;
+	bool writable;
+
+	rcu_read_lock();
+	slot = vcpu_find_slot(vcpu, mem_slots_rcu(&vcpu->vm->mem), gpa_to_gfn(gpa));
+	writable = slot && !(slot->flags & KVM_MEM_READONLY);
+	rcu_read_unlock();
+	return writable;
+}
+
 /* Look @gfn up and remember the hole around it. */
 static noinline bool find_hole(struct vcpu_hole *hole, const struct memslots *slots, gfn_t gfn)
 {
@@ -414,16 +425,6 @@ bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa)
 	if (likely(hole->generation == READ_ONCE(slots->generation) && gfn - hole->base < hole->npages))
 		return true;
 	return find_hole(&vcpu->hole, slots, gfn);
-}
-
-hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access)
-{
-	struct memslots *slots = rcu_dereference_check(vm->mem.slots, lockdep_is_held(&vm->mem.slots_lock));
-	struct memslot *slot = slots_find(slots, gfn);
-
-	if (!slot || (access == HVA_WRITE && slot->flags & KVM_MEM_READONLY))
-		return 0;
-	return slot_hva(slot, gfn);
 }
 
 void keel_mark_dirty(struct vm *vm, gfn_t gfn)

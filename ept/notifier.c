@@ -166,11 +166,6 @@ static int age_range(struct mmu_notifier *mn, hva_t start, hva_t end, enum pt_ag
 	return young;
 }
 
-static int clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start, unsigned long end)
-{
-	return age_range(mn, start, end, PT_AGE_CLEAR);
-}
-
 static int clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	return age_range(mn, start, end, PT_AGE_CLEAR);
@@ -213,7 +208,7 @@ static void free_notifier(struct mmu_notifier *mn)
 static const struct mmu_notifier_ops notifier_ops = {
 	.invalidate_range_start	= invalidate_range_start,
 	.invalidate_range_end	= invalidate_range_end,
-	.clear_flush_young	= clear_flush_young,
+	.clear_flush_young	= clear_young,
 	.clear_young		= clear_young,
 	.test_young		= test_young,
 	.release		= release,

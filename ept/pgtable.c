@@ -328,28 +328,6 @@ void pgtable_set_leaf(struct pgtable *pt, u64 *entry, unsigned int level, u64 pt
 	WRITE_ONCE(*entry, pte);
 }
 
-u64 pgtable_lookup(const struct pgtable *pt, gfn_t gfn, unsigned int *level)
-{
-	const struct pte_format *f = pt->format;
-	unsigned int l = f->levels;
-	const u64 *table = pt->root;
-
-	if (gfn >= pt_frames(f))
-		return 0;
-	for (; table; l--) {
-		u64 pte = READ_ONCE(table[pt_index(gfn, l)]);
-
-		if (!pte_is_present(f, pte))
-			break;
-		if (pte_is_leaf(f, pte, l)) {
-			*level = l;
-			return pte;
-		}
-		table = pte_table(f, pte);
-	}
-	return 0;
-}
-
 bool pgtable_has_table(const struct pgtable *pt, gfn_t gfn, unsigned int level)
 {
 	const struct pte_format *f = pt->format;

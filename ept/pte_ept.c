@@ -5,7 +5,6 @@
  * devices are uncacheable. The VMX backend clears .accessed where the CPU keeps no accessed and dirty flags.
  */
 #include <linux/mm.h>
-#include <linux/pgtable.h>
 #include <keel/pgtable.h>
 #include <asm/vmx.h>
 

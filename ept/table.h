@@ -90,8 +90,6 @@ bool pgtable_age(struct pgtable *pt, gfn_t gfn, gfn_t end, enum pt_age age, stru
 u64 *pgtable_entry(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_update *up);
 /* Write a leaf to an entry got from pgtable_entry(), counting it. */
 void pgtable_set_leaf(struct pgtable *pt, u64 *entry, unsigned int level, u64 pte);
-/* The leaf that maps @gfn and its level; 0 if there is none. */
-u64 pgtable_lookup(const struct pgtable *pt, gfn_t gfn, unsigned int *level);
 /* Does the entry of @gfn at @level point to a table? */
 bool pgtable_has_table(const struct pgtable *pt, gfn_t gfn, unsigned int level);
 /* Take the whole tree out. */

@@ -251,7 +251,7 @@ static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots 
 		key = key_error(vcpu, access, pte);
 	if (unlikely(key || !is_permitted(r, access, rights, nx)))
 		return walk_fault(walk, PFERR_P | key | access_error(r, access));
-	if (!t || access & WALK_NO_AD)
+	if (access & WALK_NO_AD)
 		return 0;
 	if (likely(rights & GPTE_A && (!(access & WALK_WRITE) || pte & GPTE_D)))
 		return 0;
@@ -283,18 +283,14 @@ static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, 
 		table = pte & GPTE_ADDRESS;
 		reserved |= GENMASK_ULL(62, 52);
 	}
-	if (t) {
-		t->size = 8;
-		t->top = level;
-	}
+	t->size = 8;
+	t->top = level;
 	for (;; level--) {
 		gpa = table + (gva >> (3 + 9 * level) & 511) * 8;
 		if (read_entry(vcpu, view, gpa, 8, sleep, &pte))
 			return -EFAULT;
-		if (t) {
-			t->gpa[level] = gpa;
-			t->entry[level] = pte;
-		}
+		t->gpa[level] = gpa;
+		t->entry[level] = pte;
 		if (unlikely(!(pte & GPTE_P)))
 			return walk_fault(walk, access_error(r, access));
 		if (unlikely(pte & reserved))
@@ -311,9 +307,7 @@ static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, 
 			  (level == 3 && !(vcpu->cpuid.flags & GUEST_HAS_GBPAGES))))
 		return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
 	walk->gpa = (pte & GPTE_ADDRESS & ~offset) | (gva & offset);
-	walk->page_size = offset + 1;
-	if (t)
-		t->leaf = level;
+	t->leaf = level;
 	return walk_finish(vcpu, view->slots, access, walk, sleep, t, and, or & nx, pte);
 }
 
@@ -327,13 +321,11 @@ static __always_inline int walk_narrow(struct vcpu *vcpu, struct slot_view *view
 
 	if (read_entry(vcpu, view, gpa, 4, sleep, &pde))
 		return -EFAULT;
-	if (t)
-		*t = (struct walk_trace){ .gpa[2] = gpa, .entry[2] = pde, .top = 2, .leaf = 2, .size = 4 };
+	*t = (struct walk_trace){ .gpa[2] = gpa, .entry[2] = pde, .top = 2, .leaf = 2, .size = 4 };
 	if (!(pde & GPTE_P))
 		return walk_fault(walk, access_error(r, access));
 	if (pde & GPTE_PS && r->cr4 & X86_CR4_PSE) {
 		walk->gpa = (pde & 0xffc00000) | (pde >> 13 & 0xff) << 32 | (gva & 0x3fffff);
-		walk->page_size = 1 << 22;
 		if (pde & BIT(21) || walk->gpa & vcpu->cpuid.reserved_gpa)
 			return walk_fault(walk, PFERR_P | PFERR_RSVD | access_error(r, access));
 		return walk_finish(vcpu, view->slots, access, walk, sleep, t, pde, false, pde);
@@ -341,19 +333,16 @@ static __always_inline int walk_narrow(struct vcpu *vcpu, struct slot_view *view
 	gpa = (pde & 0xfffff000) + (gva >> 12 & 1023) * 4;
 	if (read_entry(vcpu, view, gpa, 4, sleep, &pte))
 		return -EFAULT;
-	if (t) {
-		t->leaf = 1;
-		t->gpa[1] = gpa;
-		t->entry[1] = pte;
-	}
+	t->leaf = 1;
+	t->gpa[1] = gpa;
+	t->entry[1] = pte;
 	if (!(pte & GPTE_P))
 		return walk_fault(walk, access_error(r, access));
 	walk->gpa = (pte & 0xfffff000) | (gva & 0xfff);
-	walk->page_size = PAGE_SIZE;
 	return walk_finish(vcpu, view->slots, access, walk, sleep, t, pde & pte, false, pte);
 }
 
-/* One walk; @t NULL leaves the bits alone. 0, WALK_FAULT, WALK_CHANGED, -EFAULT. vcpu->regs holds what WALK_REGS says. */
+/* One walk. 0, WALK_FAULT, WALK_CHANGED, -EFAULT. vcpu->regs holds what WALK_REGS says. */
 static __always_inline int walk_tables(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access,
 				       struct walk *walk, enum walk_sleep sleep, struct walk_trace *t)
 {
@@ -361,7 +350,6 @@ static __always_inline int walk_tables(struct vcpu *vcpu, struct slot_view *view
 
 	if (!(r->cr0 & X86_CR0_PG)) {
 		walk->gpa = gva;
-		walk->page_size = PAGE_SIZE;
 		return 0;
 	}
 	if (likely(r->cr4 & X86_CR4_PAE))
@@ -625,9 +613,6 @@ unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, 
 unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max)
 {
 	u32 access = vcpu_cpl(vcpu) == 3 ? WALK_USER : 0;
-	gva_t gva = vcpu_rip(vcpu);
 
-	if (unlikely(!vcpu_is_64bit_code(vcpu)))
-		gva = (u32)(gva + vcpu_cs(vcpu)->base);
-	return keel_fetch_linear_atomic(vcpu, gva, access, buf, max);
+	return keel_fetch_linear_atomic(vcpu, vcpu_linear_rip(vcpu), access, buf, max);
 }

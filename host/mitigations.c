@@ -8,7 +8,6 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
-#include <asm/hardirq.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/processor.h>

@@ -7,8 +7,6 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
-#include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <keel/host.h>
 #include "keel_have.h"
 

@@ -87,13 +87,12 @@ void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value)
 		change(slot, guest_value);
 }
 
-int __init keel_host_uret_init(void)
+void __init keel_host_uret_init(void)
 {
 	int cpu;
 
 	for_each_possible_cpu(cpu)
 		per_cpu_ptr(&uret_cpus, cpu)->urn.on_user_return = on_user_return;
-	return 0;
 }
 
 /**

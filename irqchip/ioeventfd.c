@@ -97,16 +97,9 @@ static int ioeventfd_check(const struct kvm_ioeventfd *args)
 	u32 valid = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |
 		KVM_IOEVENTFD_FLAG_DEASSIGN;
 
-	switch (args->len) {
-	case 0:
-	case 1:
-	case 2:
-	case 4:
-	case 8:
-		break;
-	default:
+	/* 0, 1, 2, 4, 8 */
+	if (args->len > 8 || (args->len & (args->len - 1)))
 		return -EINVAL;
-	}
 	if (args->addr + args->len < args->addr || (args->flags & ~valid))
 		return -EINVAL;
 	/* nothing to compare */

@@ -7,7 +7,6 @@
  * What has been published stays until the VM ends.
  */
 #include <linux/slab.h>
-#include <linux/string.h>
 #include "irqchip.h"
 
 /**
@@ -40,11 +39,6 @@ struct irqchip *irqchip_get(struct vm *vm)
 	return irq;
 }
 
-int keel_irq_vm_init(struct vm *vm)
-{
-	return 0;
-}
-
 void keel_irq_vm_destroy(struct vm *vm)
 {
 	struct irqchip *irq = vm->irq;
@@ -52,7 +46,6 @@ void keel_irq_vm_destroy(struct vm *vm)
 	if (!irq)
 		return;
 	pit_destroy(irq);
-	irqfd_destroy(irq);
 	ioeventfd_destroy(irq);
 	ioapic_destroy(irq);
 	pic_destroy(irq);
@@ -160,16 +153,4 @@ int keel_irqchip_set(struct vm *vm, const struct kvm_irqchip *chip)
 	else if (!ret)
 		pic_set(vm->irq, chip->chip_id, &chip->chip.pic);
 	return ret;
-}
-
-int keel_irq_module_init(void)
-{
-	return irqfd_module_init();
-}
-
-/* RCU callbacks of this module may be under way. */
-void keel_irq_module_exit(void)
-{
-	irqfd_module_exit();
-	rcu_barrier();
 }

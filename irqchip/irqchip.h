@@ -174,12 +174,11 @@ int lapic_accept(struct lapic *apic, u8 vector, bool level);
 int lapic_deliver(struct lapic *apic, const struct irq_msg *msg);
 int lapic_deliver_local(struct lapic *apic, u32 lvt);
 void lapic_lint0(struct lapic *apic);
-void lapic_eoi(struct lapic *apic);
 void lapic_error(struct lapic *apic, u32 bits);
 void lapic_write_reg(struct lapic *apic, u32 offset, u32 val);
 u32 lapic_read_reg(struct lapic *apic, u32 offset);
 bool lapic_sync_pv_eoi(struct lapic *apic);
-int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state);
+void lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state);
 
 void lapic_timer_init(struct lapic *apic);
 void lapic_timer_stop(struct lapic *apic);
@@ -313,9 +312,6 @@ bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin);
 
 void irqfd_acked(struct irqchip *irq, u32 gsi);
 bool irqfd_wants_ack(struct irqchip *irq, u32 gsi);
-void irqfd_destroy(struct irqchip *irq);
-int irqfd_module_init(void);
-void irqfd_module_exit(void);
 void ioeventfd_destroy(struct irqchip *irq);
 
 #endif

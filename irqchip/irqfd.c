@@ -349,18 +349,15 @@ void keel_irqfd_shutdown(struct vm *vm)
 	flush_workqueue(release_wq);
 }
 
-void irqfd_destroy(struct irqchip *irq)
-{
-	keel_irqfd_shutdown(irq->vm);
-}
-
-int irqfd_module_init(void)
+int keel_irq_module_init(void)
 {
 	release_wq = alloc_workqueue("keel-irqfd", WQ_UNBOUND, 0);
 	return release_wq ? 0 : -ENOMEM;
 }
 
-void irqfd_module_exit(void)
+/* RCU callbacks of this room may be under way. */
+void keel_irq_module_exit(void)
 {
 	destroy_workqueue(release_wq);
+	rcu_barrier();
 }

@@ -166,6 +166,8 @@ void lapic_error(struct lapic *apic, u32 bits)
 
 #define PV_EOI_PENDING BIT(0)
 
+static void lapic_eoi(struct lapic *apic);
+
 /* Write the guest's flag byte. */
 static bool pv_eoi_write(struct lapic *apic, u8 val)
 {
@@ -305,7 +307,7 @@ noinline void lapic_ended(struct lapic *apic, u8 vector)
  *
  * Context: interrupts may be off.
  */
-void lapic_eoi(struct lapic *apic)
+static void lapic_eoi(struct lapic *apic)
 {
 	int vector = lapic_isr_top(apic);
 
@@ -329,13 +331,6 @@ void lapic_end_irq(struct lapic *apic)
 		WRITE_ONCE(apic->pv_eoi_set, false);
 	}
 	lapic_eoi(apic);
-}
-
-bool keel_irq_eoi_exits(struct vcpu *vcpu, u8 vector)
-{
-	struct lapic *apic = vcpu->lapic;
-
-	return apic && !apic->irq->ioapic && irq_wants_eoi(apic->irq, vector);
 }
 
 /* ---- task priority ---- */

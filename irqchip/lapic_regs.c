@@ -413,11 +413,6 @@ void keel_lapic_reset(struct vcpu *vcpu, bool init)
 
 /* ---- INIT and start-up ---- */
 
-bool keel_lapic_has_init_sipi(const struct vcpu *vcpu)
-{
-	return vcpu->lapic && READ_ONCE(vcpu->lapic->events);
-}
-
 static void start_at(struct vcpu *vcpu, u8 page)
 {
 	struct segment *cs = vcpu_seg(vcpu, SEG_CS);
@@ -429,12 +424,12 @@ static void start_at(struct vcpu *vcpu, u8 page)
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }
 
-int keel_lapic_accept_init_sipi(struct vcpu *vcpu)
+void keel_lapic_accept_init_sipi(struct vcpu *vcpu)
 {
 	struct lapic *apic = vcpu->lapic;
 
 	if (!apic)
-		return 0;
+		return;
 	if (test_and_clear_bit(LAPIC_EVENT_INIT, &apic->events)) {
 		keel_vcpu_reset(vcpu, VCPU_INIT);
 		vcpu->mp_state = vcpu->id == vcpu->vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
@@ -444,7 +439,6 @@ int keel_lapic_accept_init_sipi(struct vcpu *vcpu)
 	if (test_and_clear_bit(LAPIC_EVENT_SIPI, &apic->events) &&
 	    vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
 		start_at(vcpu, READ_ONCE(apic->sipi_vector));
-	return 0;
 }
 
 /* ---- saved state ---- */
@@ -472,10 +466,8 @@ static u32 saved_mask(u32 offset)
  * lapic_load_state() - load registers saved by keel_lapic_get_state()
  * @apic: on its own thread, vCPU loaded
  * @state: from user space; every register is cut to what hardware could hold
- *
- * Return: 0.
  */
-int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
+void lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
 {
 	struct vcpu *vcpu = apic->vcpu;
 	u32 id = lapic_reg(apic, APIC_ID);
@@ -514,7 +506,6 @@ int lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
 	ipi_map_update(apic->irq);
 	vcpu_dirty(vcpu, RG_TPR);
 	vcpu_request(vcpu, REQ_EVENT);
-	return 0;
 }
 
 void keel_lapic_sync_pv_eoi(struct vcpu *vcpu)

@@ -304,12 +304,6 @@ void lapic_timer_restore(struct lapic *apic, u32 current_count)
 		lapic_deliver_local(apic, APIC_LVTT);
 }
 
-/* REQ_APIC_TIMER: the timer was left on another CPU while it could not be moved; start it here. */
-void keel_lapic_timer_fired(struct vcpu *vcpu)
-{
-	keel_lapic_vcpu_load(vcpu);
-}
-
 void keel_lapic_vcpu_load(struct vcpu *vcpu)
 {
 	struct lapic_timer *timer = &vcpu->lapic->timer;

@@ -21,7 +21,6 @@
 #define OCW3_MASK_SET		BIT(6)
 #define ICW1_INIT		BIT(4)
 #define ICW1_NEED_ICW4		BIT(0)
-#define ICW1_SINGLE		BIT(1)
 #define ICW4_AUTO_EOI		BIT(1)
 #define ICW4_SFNM		BIT(4)
 
@@ -138,22 +137,15 @@ static int chip_set_pin(struct kvm_pic_state *s, unsigned int pin, bool level)
 	u8 mask = BIT(pin);
 	int ret = 1;
 
-	if (s->elcr & mask) {
-		if (level) {
-			ret = !(s->irr & mask);
-			s->irr |= mask;
-			s->last_irr |= mask;
-		} else {
-			s->irr &= ~mask;
-			s->last_irr &= ~mask;
-		}
-	} else if (level) {
-		if (!(s->last_irr & mask)) {
+	if (level) {
+		/* a level, or an edge */
+		if (!(s->last_irr & ~s->elcr & mask)) {
 			ret = !(s->irr & mask);
 			s->irr |= mask;
 		}
 		s->last_irr |= mask;
 	} else {
+		s->irr &= ~(s->elcr & mask);
 		s->last_irr &= ~mask;
 	}
 	return s->imr & mask ? 0 : ret;

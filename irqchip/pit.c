@@ -314,44 +314,25 @@ static void write_counter(struct pit *pit, unsigned int n, u8 val)
 	}
 }
 
-static u8 read_latched(struct kvm_pit_channel_state *c)
-{
-	switch (c->count_latched) {
-	case RW_HIGH:
-		c->count_latched = 0;
-		return c->latched_count >> 8;
-	case RW_WORD_LOW:
-		c->count_latched = RW_WORD_HIGH;
-		return c->latched_count;
-	case RW_WORD_HIGH:
-		c->count_latched = 0;
-		return c->latched_count >> 8;
-	default:
-		c->count_latched = 0;
-		return c->latched_count;
-	}
-}
-
 static u8 read_counter(struct kvm_pit_channel_state *c)
 {
+	u8 state = c->count_latched;
+	u32 count;
+
 	if (c->status_latched) {
 		c->status_latched = 0;
 		return c->status;
 	}
-	if (c->count_latched)
-		return read_latched(c);
-	switch (c->read_state) {
-	case RW_HIGH:
-		return counter(c) >> 8;
-	case RW_WORD_LOW:
-		c->read_state = RW_WORD_HIGH;
-		return counter(c);
-	case RW_WORD_HIGH:
-		c->read_state = RW_WORD_LOW;
-		return counter(c) >> 8;
-	default:
-		return counter(c);
+	if (state) {
+		count = c->latched_count;
+		c->count_latched = state == RW_WORD_LOW ? RW_WORD_HIGH : 0;
+	} else {
+		state = c->read_state;
+		count = counter(c);
+		if (state >= RW_WORD_LOW)
+			c->read_state = state == RW_WORD_LOW ? RW_WORD_HIGH : RW_WORD_LOW;
 	}
+	return state == RW_HIGH || state == RW_WORD_HIGH ? count >> 8 : count;
 }
 
 static int pit_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,

@@ -5,7 +5,6 @@
  * intercept lets writes pass. All other registers of the APIC are accessed with exits.
  */
 #include <keel/irq.h>
-#include <keel/state.h>
 #include <keel/vcpu.h>
 #include "control.h"
 

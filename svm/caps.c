@@ -117,7 +117,6 @@ int svm_caps_setup(void)
 	keel_caps.nested = true;
 	keel_caps.ucode_rev = 0x01000065;
 	keel_caps.tpr_shadow = false;		/* writes of CR8 are always intercepted */
-	keel_caps.vnmi = false;
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES);
 	keel_caps.tsc_scaling = svm_caps.tsc_ratio;
 	keel_caps.tsc_ratio_frac_bits = 32;

@@ -21,11 +21,6 @@
 /* bits 11:0 of a map's address are ignored */
 #define MAP_ADDRESS	(~0xfffull)
 
-/* Titles of the APM's sections. */
-#define CONSISTENCY	"Canonicalization and Consistency Checks"
-#define EVENTS		"Event Injection"
-#define NESTED		"VMRUN and Nested Paging"
-
 /* Fields of the VMCB, with the group of registers that an ioctl sets them by; 0 for what Keel alone writes. */
 #define F_CR0		"CR0", RG_CR0
 #define F_CR3		"CR3", RG_CR3
@@ -43,96 +38,80 @@
 #define F_G_PAT		"G_PAT", RG_PAT
 #define F_EVENTINJ	"EVENTINJ", RG_EVENT
 
-static bool report(struct svm_violation *v, const char *section, const char *field, u32 groups, u64 value, const char *rule)
+struct check {
+	const struct vmcb *vmcb;
+	const struct svm_check_env *env;
+	struct violation *v;
+	const char *section;
+	u32 kind;
+};
+
+static bool check_control_registers(const struct check *c)
 {
-	*v = (struct svm_violation){ .field = field, .value = value, .rule = rule, .section = section, .groups = groups };
-	return true;
-}
+	const struct vmcb_save_area *s = &c->vmcb->save;
+	u64 cr3_mbz = c->env->maxphyaddr < 64 ? ~0ull << c->env->maxphyaddr : 0;
 
-/* The unit test counts how often each rule was broken. */
-#ifndef RULE_BROKEN
-#define RULE_BROKEN(condition)	do { } while (0)
-#endif
-
-/* Each line of a check is one rule: when it is BROKEN; then section, field with its group, value, and what the manual asks for. */
-#define RULE(broken, ...)				\
-	do {						\
-		if (broken) {				\
-			RULE_BROKEN(#broken);		\
-			return report(v, __VA_ARGS__);	\
-		}					\
-	} while (0)
-
-static bool check_control_registers(const struct vmcb_save_area *s, const struct svm_check_env *env,
-				    struct svm_violation *v)
-{
-	u64 cr3_mbz = env->maxphyaddr < 64 ? ~0ull << env->maxphyaddr : 0;
-
-	RULE(!(s->cr0 & X86_CR0_CD) && (s->cr0 & X86_CR0_NW), CONSISTENCY, F_CR0, s->cr0, "NW must be clear while CD is clear");
-	RULE(HIGH32(s->cr0), CONSISTENCY, F_CR0, s->cr0, "bits 63:32 must be zero");
-	RULE((s->efer & EFER_LMA) && (s->cr3 & cr3_mbz), CONSISTENCY, F_CR3, s->cr3,
-	     "bits above the physical address width must be zero");
-	RULE(s->cr4 & ~env->cr4, CONSISTENCY, F_CR4, s->cr4, "bits that this CPU has not must be zero");
-	RULE(HIGH32(s->dr6), CONSISTENCY, F_DR6, s->dr6, "bits 63:32 must be zero");
-	RULE(HIGH32(s->dr7), CONSISTENCY, F_DR7, s->dr7, "bits 63:32 must be zero");
+	RULE(!(s->cr0 & X86_CR0_CD) && (s->cr0 & X86_CR0_NW), F_CR0, s->cr0, "NW must be clear while CD is clear");
+	RULE(HIGH32(s->cr0), F_CR0, s->cr0, "bits 63:32 must be zero");
+	RULE((s->efer & EFER_LMA) && (s->cr3 & cr3_mbz), F_CR3, s->cr3, "bits above the physical address width must be zero");
+	RULE(s->cr4 & ~c->env->cr4, F_CR4, s->cr4, "bits that this CPU has not must be zero");
+	RULE(HIGH32(s->dr6), F_DR6, s->dr6, "bits 63:32 must be zero");
+	RULE(HIGH32(s->dr7), F_DR7, s->dr7, "bits 63:32 must be zero");
 	return false;
 }
 
-static bool check_long_mode(const struct vmcb_save_area *s, const struct svm_check_env *env, struct svm_violation *v)
+static bool check_long_mode(const struct check *c)
 {
+	const struct vmcb_save_area *s = &c->vmcb->save;
 	bool both = (s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG);
 
-	RULE(!(s->efer & EFER_SVME), CONSISTENCY, F_EFER, s->efer, "SVME must be set");
-	RULE((s->efer & (EFER_LMA | EFER_LME)) && !env->long_mode, CONSISTENCY, F_EFER, s->efer,
+	RULE(!(s->efer & EFER_SVME), F_EFER, s->efer, "SVME must be set");
+	RULE((s->efer & (EFER_LMA | EFER_LME)) && !c->env->long_mode, F_EFER, s->efer,
 	     "LMA and LME must be clear without long mode");
-	RULE(s->efer & ~env->efer, CONSISTENCY, F_EFER, s->efer, "bits that this CPU has not must be zero");
-	RULE(both && !(s->cr4 & X86_CR4_PAE), CONSISTENCY, F_CR4, s->cr4, "PAE must be set with EFER.LME and CR0.PG");
-	RULE(both && !(s->cr0 & X86_CR0_PE), CONSISTENCY, F_CR0, s->cr0, "PE must be set with EFER.LME and CR0.PG");
-	RULE(both && (s->cs.attrib & SVM_SELECTOR_L_MASK) && (s->cs.attrib & SVM_SELECTOR_DB_MASK), CONSISTENCY, F_CS, s->cs.attrib,
+	RULE(s->efer & ~c->env->efer, F_EFER, s->efer, "bits that this CPU has not must be zero");
+	RULE(both && !(s->cr4 & X86_CR4_PAE), F_CR4, s->cr4, "PAE must be set with EFER.LME and CR0.PG");
+	RULE(both && !(s->cr0 & X86_CR0_PE), F_CR0, s->cr0, "PE must be set with EFER.LME and CR0.PG");
+	RULE(both && (s->cs.attrib & SVM_SELECTOR_L_MASK) && (s->cs.attrib & SVM_SELECTOR_DB_MASK), F_CS, s->cs.attrib,
 	     "L and D must not both be set in long mode");
 	return false;
 }
 
 /* Shadow stacks. U_CET is not in the VMCB: its rule about virtual-8086 mode cannot be checked here. */
-static bool check_cet(const struct vmcb_save_area *s, const struct svm_check_env *env, struct svm_violation *v)
+static bool check_cet(const struct check *c)
 {
-	RULE((s->cr4 & CR4_CET) && !(s->cr0 & X86_CR0_WP), CONSISTENCY, F_CR0, s->cr0, "WP must be set with CR4.CET");
-	RULE((env->cr4 & CR4_CET) && (s->s_cet & ~S_CET_DEFINED), CONSISTENCY, F_S_CET, s->s_cet, "reserved bits must be zero");
+	const struct vmcb_save_area *s = &c->vmcb->save;
+
+	RULE((s->cr4 & CR4_CET) && !(s->cr0 & X86_CR0_WP), F_CR0, s->cr0, "WP must be set with CR4.CET");
+	RULE((c->env->cr4 & CR4_CET) && (s->s_cet & ~S_CET_DEFINED), F_S_CET, s->s_cet, "reserved bits must be zero");
 	return false;
 }
 
-static bool check_maps(const struct vmcb_control_area *c, const struct svm_check_env *env, struct svm_violation *v)
+static bool check_maps(const struct check *c)
 {
-	u64 limit = env->maxphyaddr < 64 ? 1ull << env->maxphyaddr : ~0ull;
+	const struct vmcb_control_area *control = &c->vmcb->control;
+	u64 limit = c->env->maxphyaddr < 64 ? 1ull << c->env->maxphyaddr : ~0ull;
 
-	RULE(!(c->intercepts[INTERCEPT_WORD4] & (1u << (INTERCEPT_VMRUN % 32))), CONSISTENCY, F_INTERCEPTS, c->intercepts[INTERCEPT_WORD4],
+	RULE(!(control->intercepts[INTERCEPT_WORD4] & (1u << (INTERCEPT_VMRUN % 32))), F_INTERCEPTS, control->intercepts[INTERCEPT_WORD4],
 	     "VMRUN must be intercepted");
-	RULE((c->iopm_base_pa & MAP_ADDRESS) > limit - IOPM_BYTES, CONSISTENCY, F_IOPM, c->iopm_base_pa,
+	RULE((control->iopm_base_pa & MAP_ADDRESS) > limit - IOPM_BYTES, F_IOPM, control->iopm_base_pa,
 	     "the map must lie below the physical address limit");
-	RULE((c->msrpm_base_pa & MAP_ADDRESS) > limit - MSRPM_BYTES, CONSISTENCY, F_MSRPM, c->msrpm_base_pa,
+	RULE((control->msrpm_base_pa & MAP_ADDRESS) > limit - MSRPM_BYTES, F_MSRPM, control->msrpm_base_pa,
 	     "the map must lie below the physical address limit");
-	RULE(!c->asid, CONSISTENCY, F_ASID, 0, "must not be zero");
-	RULE(c->asid >= env->nr_asids, CONSISTENCY, F_ASID, c->asid, "must be below the number of ASIDs in CPUID");
+	RULE(!control->asid, F_ASID, 0, "must not be zero");
+	RULE(control->asid >= c->env->nr_asids, F_ASID, control->asid, "must be below the number of ASIDs in CPUID");
 	return false;
 }
 
-static bool pat_type_valid(u8 type)
+static bool check_nested(const struct check *c)
 {
-	return type < 8 && type != 2 && type != 3;
-}
+	const struct vmcb *vmcb = c->vmcb;
+	u64 root = vmcb->control.nested_cr3;
 
-static bool check_nested(const struct vmcb *vmcb, const struct svm_check_env *env, struct svm_violation *v)
-{
-	const struct vmcb_control_area *c = &vmcb->control;
-	unsigned int i;
-
-	if (!(c->nested_ctl & SVM_NESTED_CTL_NP_ENABLE))
+	if (!(vmcb->control.nested_ctl & SVM_NESTED_CTL_NP_ENABLE))
 		return false;
-	RULE(env->maxphyaddr < 64 && c->nested_cr3 >> env->maxphyaddr, NESTED, F_N_CR3, c->nested_cr3,
+	RULE(c->env->maxphyaddr < 64 && root >> c->env->maxphyaddr, F_N_CR3, root,
 	     "bits above the physical address width must be zero");
-	for (i = 0; i < 8; i++)
-		RULE(!pat_type_valid(vmcb->save.g_pat >> (i * 8)), NESTED, F_G_PAT, vmcb->save.g_pat,
-		     "each byte must be a memory type");
+	RULE(is_pat_broken(vmcb->save.g_pat), F_G_PAT, vmcb->save.g_pat, "each byte must be a memory type");
 	return false;
 }
 
@@ -147,8 +126,9 @@ static bool check_nested(const struct vmcb *vmcb, const struct svm_check_env *en
 			 1u << 29 | 1u << 30)
 
 /* The first two rules are the manual's; the last two describe events that cannot be, named when nothing else is wrong. */
-static bool check_event(const struct vmcb *vmcb, const struct svm_check_env *env, struct svm_violation *v)
+static bool check_event(const struct check *c)
 {
+	const struct vmcb *vmcb = c->vmcb;
 	u32 info = vmcb->control.event_inj;
 	u32 type = info & SVM_EVTINJ_TYPE_MASK;
 	u8 vector = info & SVM_EVTINJ_VEC_MASK;
@@ -156,25 +136,29 @@ static bool check_event(const struct vmcb *vmcb, const struct svm_check_env *env
 	if (!(info & SVM_EVTINJ_VALID))
 		return false;
 	RULE(type != SVM_EVTINJ_TYPE_INTR && type != SVM_EVTINJ_TYPE_NMI && type != SVM_EVTINJ_TYPE_EXEPT &&
-	     type != SVM_EVTINJ_TYPE_SOFT, EVENTS, F_EVENTINJ, info, "the type is reserved");
+	     type != SVM_EVTINJ_TYPE_SOFT, F_EVENTINJ, info, "the type is reserved");
 	if (type != SVM_EVTINJ_TYPE_EXEPT)
 		return false;
-	RULE(vector > 31 || !(IS_EXCEPTION & (1u << vector)) || (vector == CP_VECTOR && !(env->cr4 & CR4_CET)), EVENTS, F_EVENTINJ, info,
+	RULE(vector > 31 || !(IS_EXCEPTION & (1u << vector)) || (vector == CP_VECTOR && !(c->env->cr4 & CR4_CET)), F_EVENTINJ, info,
 	     "the vector is no exception of this CPU");
-	RULE((info & SVM_EVTINJ_VALID_ERR) && !(HAS_ERROR_CODE & (1u << vector)), EVENTS, F_EVENTINJ, info,
+	RULE((info & SVM_EVTINJ_VALID_ERR) && !(HAS_ERROR_CODE & (1u << vector)), F_EVENTINJ, info,
 	     "this exception has no error code");
-	RULE(vector == 5 && (vmcb->save.efer & EFER_LMA) && (vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK), EVENTS, F_EVENTINJ, info,
+	RULE(vector == 5 && (vmcb->save.efer & EFER_LMA) && (vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK), F_EVENTINJ, info,
 	     "#BR does not exist in 64-bit mode");
 	return false;
 }
 
 /* Bases and RIP may hold anything (VMRUN makes bases canonical), so may TLB_CONTROL: the manual calls values reserved, not refused. */
-bool svm_check(const struct vmcb *vmcb, const struct svm_check_env *env, struct svm_violation *v)
+bool svm_check(const struct vmcb *vmcb, const struct svm_check_env *env, struct violation *v)
 {
-	return check_long_mode(&vmcb->save, env, v) ||
-	       check_control_registers(&vmcb->save, env, v) ||
-	       check_cet(&vmcb->save, env, v) ||
-	       check_maps(&vmcb->control, env, v) ||
-	       check_nested(vmcb, env, v) ||
-	       check_event(vmcb, env, v);
+	struct check c = { .vmcb = vmcb, .env = env, .v = v };
+
+	c.section = "Canonicalization and Consistency Checks";
+	if (check_long_mode(&c) || check_control_registers(&c) || check_cet(&c) || check_maps(&c))
+		return true;
+	c.section = "VMRUN and Nested Paging";
+	if (check_nested(&c))
+		return true;
+	c.section = "Event Injection";
+	return check_event(&c);
 }

@@ -3,7 +3,7 @@
 #ifndef KEEL_SVM_CHECK_H
 #define KEEL_SVM_CHECK_H
 
-#include <linux/types.h>
+#include <keel/rule.h>
 
 struct vmcb;
 
@@ -23,27 +23,11 @@ struct svm_check_env {
 	u64 efer;
 };
 
-/**
- * struct svm_violation - a rule that a VMCB breaks
- * @field: name as in the manual
- * @value: what it holds
- * @rule: what the manual asks for
- * @section: where, by title
- * @groups: registers that an ioctl may have put there (RG_*), 0 for what Keel alone writes
- */
-struct svm_violation {
-	const char *field;
-	u64 value;
-	const char *rule;
-	const char *section;
-	u32 groups;
-};
-
 /*
  * svm_check() - find the rule that makes VMRUN refuse @vmcb
  *
  * Return: true and the first broken rule in @v; false if none is known.
  */
-bool svm_check(const struct vmcb *vmcb, const struct svm_check_env *env, struct svm_violation *v);
+bool svm_check(const struct vmcb *vmcb, const struct svm_check_env *env, struct violation *v);
 
 #endif

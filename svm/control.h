@@ -219,7 +219,6 @@ void svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec);
 /* regs.c */
 void svm_regs_fetch(struct vcpu *vcpu, u32 groups);
 void svm_regs_write(struct svm_vcpu *svm, u32 groups);
-void svm_dr_changed(struct svm_vcpu *svm);
 void svm_dr_save(struct svm_vcpu *svm);
 
 /* intr.c */

@@ -8,7 +8,6 @@
  */
 #define pr_fmt(fmt) "keel: " fmt
 
-#include <linux/bits.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
@@ -273,26 +272,12 @@ static int slow_msr(struct svm_vcpu *svm)
 	return slow_insn(svm, EMU_OP_RDMSR, keel_do_rdmsr);
 }
 
-static int slow_io(struct svm_vcpu *svm)
-{
-	struct io_exit io;
-
-	decode_io(svm, &io);
-	return keel_do_io(&svm->vcpu, &io);
-}
-
 static int slow_fault(struct svm_vcpu *svm)
 {
 	struct fault_exit fault;
 
 	decode_fault(svm, &fault);
 	return keel_do_fault(&svm->vcpu, &fault);
-}
-
-static int fault_gp(struct vcpu *vcpu)
-{
-	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-	return RUN_RESUME;
 }
 
 /* MOV to CR with the operand named by the CPU; all else (CLTS, LMSW, reads, older CPUs) is emulated. */
@@ -302,7 +287,6 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 	struct vcpu *vcpu = &svm->vcpu;
 	unsigned int len;
 	u64 val;
-	int ret;
 
 	if (!svm_caps.decode || !svm_caps.nrip || !(control->exit_info_1 & CR_VALID))
 		return keel_do_emulate(vcpu, NULL, 0);
@@ -310,12 +294,8 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 	val = vcpu_gpr(vcpu, control->exit_info_1 & SVM_EXITINFO_REG_MASK);
 	if (!vcpu_is_64bit_code(vcpu))
 		val = (u32)val;
-	if (cr == 8)
-		ret = keel_set_cr8(vcpu, val);
-	else
-		ret = cr == 4 ? keel_set_cr4(vcpu, val) : keel_set_cr0(vcpu, val);
-	if (ret)
-		return fault_gp(vcpu);
+	if (keel_set_cr(vcpu, cr, val))
+		return keel_do_gp(vcpu);
 	vcpu_advance(vcpu, len);
 	return RUN_RESUME;
 }
@@ -380,7 +360,6 @@ int svm_exit_slow(struct vcpu *vcpu)
 	switch (code) {
 	case SVM_EXIT_INTR:		return RUN_RESUME;
 	case SVM_EXIT_NPF:		return slow_fault(svm);
-	case SVM_EXIT_IOIO:		return slow_io(svm);
 	case SVM_EXIT_MSR:		return slow_msr(svm);
 	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT, keel_do_hlt);
 	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID, keel_do_cpuid);
@@ -389,6 +368,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_CR0_SEL_WRITE:	return slow_cr_write(svm, 0);
 	case SVM_EXIT_WRITE_CR4:	return slow_cr_write(svm, 4);
 	case SVM_EXIT_WRITE_CR8:	return slow_cr_write(svm, 8);
+	case SVM_EXIT_IOIO:		/* INS and OUTS */
 	case SVM_EXIT_READ_CR0:
 	case SVM_EXIT_READ_CR4:
 	case SVM_EXIT_READ_CR8:
@@ -402,7 +382,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, keel_do_mwait);
 	case SVM_EXIT_MWAIT:
 	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, keel_do_mwait);
-	case SVM_EXIT_RDPMC:		return fault_gp(vcpu);
+	case SVM_EXIT_RDPMC:		return keel_do_gp(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);
@@ -441,19 +421,18 @@ const char *svm_describe_exit(u64 reason)
 	return "unknown";
 }
 
-static void dump_segment(const char *name, const struct vmcb_seg *s)
-{
-	pr_warn("  %-4s sel %04x attrib %03x limit %08x base %016llx\n", name, s->selector, s->attrib, s->limit, s->base);
-}
-
 /*
  * svm_dump() - the VMCB to the log; the caller limits the rate
  */
 void svm_dump(struct vcpu *vcpu)
 {
+	/* what the save area begins with */
+	static const char * const names[] = { "es", "cs", "ss", "ds", "fs", "gs", "gdtr", "ldtr", "idtr", "tr" };
 	const struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	const struct vmcb_control_area *c = &vmcb->control;
 	const struct vmcb_save_area *s = &vmcb->save;
+	const struct vmcb_seg *seg = (const struct vmcb_seg *)s;
+	unsigned int n;
 
 	pr_warn("vCPU %u, VMCB:\n", vcpu->id);
 	pr_warn("  exit %#x (%s) info1 %#llx info2 %#llx intinfo %#x err %#x\n", c->exit_code,
@@ -464,14 +443,6 @@ void svm_dump(struct vcpu *vcpu)
 	pr_warn("  rip %016llx rsp %016llx rflags %08llx rax %016llx cpl %u\n", s->rip, s->rsp, s->rflags, s->rax, s->cpl);
 	pr_warn("  cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %#llx\n", s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
 	pr_warn("  dr6 %08llx dr7 %08llx pat %016llx\n", s->dr6, s->dr7, s->g_pat);
-	dump_segment("es", &s->es);
-	dump_segment("cs", &s->cs);
-	dump_segment("ss", &s->ss);
-	dump_segment("ds", &s->ds);
-	dump_segment("fs", &s->fs);
-	dump_segment("gs", &s->gs);
-	dump_segment("ldtr", &s->ldtr);
-	dump_segment("tr", &s->tr);
-	dump_segment("gdtr", &s->gdtr);
-	dump_segment("idtr", &s->idtr);
+	for (n = 0; n < ARRAY_SIZE(names); n++, seg++)
+		pr_warn("  %-4s sel %04x attrib %03x limit %08x base %016llx\n", names[n], seg->selector, seg->attrib, seg->limit, seg->base);
 }

@@ -78,15 +78,11 @@ void svm_explain_entry(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = &svm->vcpu;
 	struct svm_check_env env;
-	struct svm_violation v;
-	const char *by;
+	struct violation v;
 
 	svm_check_this_cpu(&env);
-	if (!svm_check(svm->vmcb, &env, &v)) {
+	if (svm_check(svm->vmcb, &env, &v))
+		keel_explain_rule(vcpu, "VMRUN", &v);
+	else
 		keel_explain(vcpu->vm, vcpu->id, "VMRUN refused, and no rule known to Keel is broken");
-		return;
-	}
-	by = keel_origin_name(vcpu, v.groups);
-	keel_explain(vcpu->vm, vcpu->id, "VMRUN refused: %s = %#llx%s%s: %s (%s)", v.field, v.value, by ? ", set by " : "", by ?: "",
-		     v.rule, v.section);
 }

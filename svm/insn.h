@@ -27,13 +27,4 @@ static inline void svm_stgi(void)
 		     : : : "memory");
 }
 
-/* Selector of the local descriptor table, 0 for none. */
-static inline u16 svm_sldt(void)
-{
-	u16 selector;
-
-	asm volatile("sldt %0" : "=rm" (selector));
-	return selector;
-}
-
 #endif

@@ -9,12 +9,8 @@
  * A software interrupt or trap that was interrupted in its delivery executes again: RIP still points at the instruction. One
  * that core handed over is given back instead, with RIP where it was.
  */
-#include <linux/percpu.h>
-#include <asm/cpufeature.h>
-#include <asm/debugreg.h>
 #include <asm/trapnr.h>
 #include <keel/exit.h>
-#include <keel/irq.h>
 #include <keel/vcpu.h>
 #include "control.h"
 

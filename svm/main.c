@@ -39,16 +39,6 @@ static void svm_teardown(void)
 	svm_maps_destroy();
 }
 
-/* A VM has nothing of its own here: maps are shared, second-level tables are the engine's. */
-static int svm_vm_create(struct vm *vm)
-{
-	return 0;
-}
-
-static void svm_vm_destroy(struct vm *vm)
-{
-}
-
 const struct vendor_ops keel_svm_ops = {
 	.name			= "svm",
 	.vcpu_size		= sizeof(struct svm_vcpu),
@@ -58,8 +48,6 @@ const struct vendor_ops keel_svm_ops = {
 	.cpu_busy		= svm_cpu_busy,
 	.cpu_enable		= svm_cpu_enable,
 	.cpu_disable		= svm_cpu_disable,
-	.vm_create		= svm_vm_create,
-	.vm_destroy		= svm_vm_destroy,
 	.vcpu_create		= svm_vcpu_create,
 	.vcpu_destroy		= svm_vcpu_destroy,
 	.vcpu_reset		= svm_vcpu_reset,

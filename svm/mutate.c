@@ -72,7 +72,7 @@ static void trial(struct svm_vcpu *svm, const struct svm_check_env *env)
 	unsigned int row = keel_mutate_random(ARRAY_SIZE(mutations));
 	const struct mutation *m = &mutations[row];
 	struct mutate_result result = { .field = m->name };
-	struct svm_violation v;
+	struct violation v;
 	u64 value = 0;
 
 	*saved = *vmcb;

@@ -7,10 +7,6 @@
  * and taken back here, and the guest's accesses are intercepted while there is one.
  */
 #include <linux/mem_encrypt.h>
-#include <linux/percpu.h>
-#include <asm/cpufeature.h>
-#include <asm/debugreg.h>
-#include <asm/tlbflush.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "control.h"
@@ -177,12 +173,11 @@ static void write_tsc(struct svm_vcpu *svm)
 /* ---- debug registers ---- */
 
 /*
- * svm_dr_changed() - debug registers, or who owns them, changed: bring VMCB and intercepts in line
- *
- * Until the guest uses its debug registers, every access exits and DR0-3 stay the host's. From its first access to the
- * next load they are switched at each entry; and always while a breakpoint is enabled.
+ * Debug registers, or who owns them, changed: bring VMCB and intercepts in line. Until the guest uses its debug registers, every
+ * access exits and DR0-3 stay the host's. From its first access to the next load they are switched at each entry; and always while
+ * a breakpoint is enabled.
  */
-void svm_dr_changed(struct svm_vcpu *svm)
+static void write_debug(struct svm_vcpu *svm)
 {
 	const struct vcpu_regs *r = &svm->vcpu.regs;
 	struct vmcb *vmcb = svm->vmcb;
@@ -286,7 +281,7 @@ void svm_regs_write(struct svm_vcpu *svm, u32 groups)
 	if (groups & RG_DT)
 		write_tables(vmcb, r);
 	if (groups & RG_DR)
-		svm_dr_changed(svm);
+		write_debug(svm);
 	if (groups & RG_SYSCALL)
 		write_syscall(&vmcb->save, r);
 	if (groups & RG_PAT) {

@@ -16,7 +16,6 @@
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <keel/host.h>
-#include <keel/irq.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
@@ -173,7 +172,7 @@ void svm_enter(struct vcpu *vcpu)
 	if (unlikely(svm->rare))
 		enter_rare(svm);
 	/* another thread of the launcher may have given it a new LDT since the load */
-	if (unlikely(svm_sldt()))
+	if (unlikely(host_ldt()))
 		svm_vmsave(svm->host_pa);
 	if (unlikely(svm->spec))
 		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);

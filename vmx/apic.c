@@ -205,8 +205,6 @@ void vmx_decode_apic_access(struct fault_exit *fault)
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
 
 	fault->gpa = APIC_DEFAULT_PHYS_BASE | (qual & APICQ_OFFSET);
-	fault->insn = NULL;
-	fault->insn_len = 0;
 	switch (APICQ_TYPE(qual)) {
 	case APICQ_READ:
 		fault->access = FAULT_READ;

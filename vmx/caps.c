@@ -20,9 +20,8 @@
 #include <keel/host.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
+#include "check.h"
 #include "control.h"
-
-#define BASIC_TRUE_CONTROLS	BIT_ULL(55)
 
 /*
  * What must be there. INVLPG and CR3 exits must be avoidable, which all CPUs with EPT grant; the others here came with VMX or,
@@ -87,26 +86,6 @@ static bool emulated_by_bochs(u64 basic)
 	return vmx_basic_vmcs_revision_id(basic) == 0x2b && vmx_basic_vmcs_size(basic) == PAGE_SIZE;
 }
 
-/* A pair of masks as the capability MSRs have them: bits that must be 1, bits that may be. */
-struct control_range {
-	u32 must;
-	u32 may;
-};
-
-static struct control_range control_range(u32 msr)
-{
-	struct control_range range = { };
-
-	rdmsr_safe(msr, &range.must, &range.may);
-	return range;
-}
-
-/* Newer CPUs have a second set of MSRs that tells the truth about controls once documented as fixed. */
-static u32 true_or_plain(u64 basic, u32 true_msr, u32 msr)
-{
-	return basic & BASIC_TRUE_CONTROLS ? true_msr : msr;
-}
-
 static int firmware_refusal(void)
 {
 	u64 ctl;
@@ -122,25 +101,20 @@ static int firmware_refusal(void)
 
 static int paging_refusal(void)
 {
-	struct control_range cpu, cpu2 = { };
-	u64 basic, ept_vpid = 0;
+	struct vmx_check_env env;
 
-	rdmsrl(MSR_IA32_VMX_BASIC, basic);
-	cpu = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_PROCBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS));
-	if (cpu.may & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
-		cpu2 = control_range(MSR_IA32_VMX_PROCBASED_CTLS2);
-	if (!(cpu2.may & SECONDARY_EXEC_ENABLE_EPT)) {
+	vmx_check_this_cpu(&env);
+	if (!(env.cpu2.may & SECONDARY_EXEC_ENABLE_EPT)) {
 		pr_err("this CPU has VMX without EPT; guests would need shadow paging, which Keel does not have on VMX: use a CPU with EPT\n");
 		return -EOPNOTSUPP;
 	}
-	if (!(cpu2.may & SECONDARY_EXEC_UNRESTRICTED_GUEST)) {
+	if (!(env.cpu2.may & SECONDARY_EXEC_UNRESTRICTED_GUEST)) {
 		pr_err("this CPU cannot run real mode in a guest (no unrestricted guest), and Keel does not emulate all of it: use a newer CPU\n");
 		return -EOPNOTSUPP;
 	}
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept_vpid);
-	if (!(ept_vpid & VMX_EPT_PAGE_WALK_4_BIT) || !(ept_vpid & VMX_EPTP_WB_BIT) || !(ept_vpid & VMX_EPT_INVEPT_BIT)) {
+	if (!(env.ept_vpid & VMX_EPT_PAGE_WALK_4_BIT) || !(env.ept_vpid & VMX_EPTP_WB_BIT) || !(env.ept_vpid & VMX_EPT_INVEPT_BIT)) {
 		pr_err("this CPU's EPT lacks four levels, write-back tables or INVEPT (capabilities %#llx): use another machine\n",
-		       ept_vpid);
+		       env.ept_vpid);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -176,7 +150,7 @@ int vmx_supported(void)
 }
 
 /* Choose @required | what is there of @optional. -EIO if something required is missing or something unwanted is forced. */
-static int choose(const char *name, struct control_range range, u32 required, u32 unwanted, u32 *base)
+static int choose(const char *name, struct vmx_check_range range, u32 required, u32 unwanted, u32 *base)
 {
 	u32 missing = required & ~range.may;
 
@@ -189,35 +163,29 @@ static int choose(const char *name, struct control_range range, u32 required, u3
 	return 0;
 }
 
-static int choose_controls(u64 basic)
+static int choose_controls(const struct vmx_check_env *env, u64 basic)
 {
-	struct control_range pin, cpu, cpu2, exit, entry;
 	struct vmx_controls *base = &vmx_caps.base;
 
-	pin = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_PINBASED_CTLS, MSR_IA32_VMX_PINBASED_CTLS));
-	cpu = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_PROCBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS));
-	cpu2 = control_range(MSR_IA32_VMX_PROCBASED_CTLS2);
-	exit = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_EXIT_CTLS, MSR_IA32_VMX_EXIT_CTLS));
-	entry = control_range(true_or_plain(basic, MSR_IA32_VMX_TRUE_ENTRY_CTLS, MSR_IA32_VMX_ENTRY_CTLS));
-
-	if (choose("pin-based", pin, PIN_REQUIRED, 0, &base->pin) ||
-	    choose("processor-based", cpu, CPU_REQUIRED, CPU_UNWANTED | CPU_SWITCHED, &base->cpu) ||
-	    choose("processor-based", cpu, CPU_REQUIRED | CPU_SWITCHED, 0, &(u32){ 0 }) ||
-	    choose("secondary", cpu2, CPU2_REQUIRED, 0, &base->cpu2) ||
-	    choose("exit", exit, EXIT_REQUIRED, VM_EXIT_ACK_INTR_ON_EXIT, &base->exit) ||
-	    choose("entry", entry, ENTRY_REQUIRED, VM_ENTRY_IA32E_MODE, &base->entry))
+	if (choose("pin-based", env->pin, PIN_REQUIRED, 0, &base->pin) ||
+	    choose("processor-based", env->cpu, CPU_REQUIRED, CPU_UNWANTED | CPU_SWITCHED, &base->cpu) ||
+	    choose("processor-based", env->cpu, CPU_REQUIRED | CPU_SWITCHED, 0, &(u32){ 0 }) ||
+	    choose("secondary", env->cpu2, CPU2_REQUIRED, 0, &base->cpu2) ||
+	    choose("exit", env->exit, EXIT_REQUIRED, VM_EXIT_ACK_INTR_ON_EXIT, &base->exit) ||
+	    choose("entry", env->entry, ENTRY_REQUIRED, VM_ENTRY_IA32E_MODE, &base->entry))
 		return -EOPNOTSUPP;
 
-	vmx_caps.cpu = CPU_OPTIONAL & cpu.may;
+	vmx_caps.cpu = CPU_OPTIONAL & env->cpu.may;
 	if (preemption_timer && !preemption_timer_errs())
-		vmx_caps.pin = PIN_OPTIONAL & pin.may;
-	vmx_caps.cpu2 = CPU2_OPTIONAL & cpu2.may;
+		vmx_caps.pin = PIN_OPTIONAL & env->pin.may;
+	vmx_caps.cpu2 = CPU2_OPTIONAL & env->cpu2.may;
 	if (pml)
-		vmx_caps.cpu2 |= SECONDARY_EXEC_ENABLE_PML & cpu2.may;
-	if ((apicv > 0 || (apicv < 0 && !emulated_by_bochs(basic))) && (vmx_caps.cpu & CPU_BASED_TPR_SHADOW) && (CPU2_APIC & ~cpu2.may) == 0)
-		vmx_caps.cpu2 |= CPU2_APIC | (SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE & cpu2.may);
+		vmx_caps.cpu2 |= SECONDARY_EXEC_ENABLE_PML & env->cpu2.may;
+	if ((apicv > 0 || (apicv < 0 && !emulated_by_bochs(basic))) && (vmx_caps.cpu & CPU_BASED_TPR_SHADOW) &&
+	    !(CPU2_APIC & ~env->cpu2.may))
+		vmx_caps.cpu2 |= CPU2_APIC | (SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE & env->cpu2.may);
 	/* PAT is switched both ways or not at all */
-	if ((exit.may & EXIT_OPTIONAL) && (entry.may & ENTRY_OPTIONAL)) {
+	if ((env->exit.may & EXIT_OPTIONAL) && (env->entry.may & ENTRY_OPTIONAL)) {
 		base->exit |= EXIT_OPTIONAL;
 		base->entry |= ENTRY_OPTIONAL;
 		vmx_caps.entry = ENTRY_OPTIONAL;
@@ -225,12 +193,9 @@ static int choose_controls(u64 basic)
 	return 0;
 }
 
-static void setup_paging(void)
+static void setup_paging(u64 cap)
 {
-	u64 cap;
-
 	keel_pte_ept.dirty = 0;
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
 	vmx_caps.ept_ad = cap & VMX_EPT_AD_BIT;
 	vmx_caps.invept_single = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
 	vmx_caps.invvpid_single = (cap >> 32) & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT;
@@ -254,25 +219,26 @@ static void setup_paging(void)
  */
 int vmx_caps_setup(void)
 {
+	struct vmx_check_env env;
 	u64 basic, misc;
 	int ret;
 
+	vmx_check_this_cpu(&env);
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
 	rdmsrl(MSR_IA32_VMX_MISC, misc);
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, vmx_caps.cr0_fixed);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_caps.cr4_fixed);
-	vmx_caps.cr0_fixed &= ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	vmx_caps.cr0_fixed = env.cr0_must & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	vmx_caps.cr4_fixed = env.cr4_must;
 	vmx_caps.revision = vmx_basic_vmcs_revision_id(basic);
-	vmx_caps.zero_length = misc & VMX_MISC_ZERO_LEN_INS;
+	vmx_caps.zero_length = env.zero_length;
 	vmx_caps.timer_shift = vmx_misc_preemption_timer_rate(misc);
 	if (vmx_basic_vmcs_size(basic) > PAGE_SIZE) {
 		pr_err("this CPU's VMCS needs %u bytes, more than a page: use another machine\n", vmx_basic_vmcs_size(basic));
 		return -EOPNOTSUPP;
 	}
-	ret = choose_controls(basic);
+	ret = choose_controls(&env, basic);
 	if (ret)
 		return ret;
-	setup_paging();
+	setup_paging(env.ept_vpid);
 	keel_host_mitigations_init();
 
 	keel_caps.nested = true;
@@ -280,7 +246,6 @@ int vmx_caps_setup(void)
 	keel_caps.tpr_shadow = vmx_caps.cpu & CPU_BASED_TPR_SHADOW;
 	keel_caps.apic_accel = vmx_caps.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
 	keel_caps.deadline_timer = vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
-	keel_caps.vnmi = true;
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES) && (vmx_caps.cpu2 & VMX_CPU2_XSAVES);
 	keel_caps.tsc_scaling = vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
 	keel_caps.tsc_ratio_frac_bits = 48;

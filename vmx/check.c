@@ -170,32 +170,10 @@ enum { ACTIVE, HALTED, SHUT_DOWN, WAIT_FOR_SIPI };
 struct check {
 	const struct vmx_snapshot *s;
 	const struct vmx_check_env *env;
-	struct vmx_violation *v;
+	struct violation *v;
 	const char *section;
 	enum vmx_broken kind;
 };
-
-static _Bool report(const struct check *c, const char *field, __u32 groups, __u64 value, const char *rule)
-{
-	*c->v = (struct vmx_violation){
-		.field = field, .value = value, .rule = rule, .section = c->section, .groups = groups, .kind = c->kind,
-	};
-	return 1;
-}
-
-/* The unit test counts how often each rule was broken. */
-#ifndef RULE_BROKEN
-#define RULE_BROKEN(condition)	do { } while (0)
-#endif
-
-/* Each line of a check is one rule: when it is BROKEN; then the field with its group, its value, and what the manual asks for. */
-#define RULE(broken, ...)				\
-	do {						\
-		if (broken) {				\
-			RULE_BROKEN(#broken);		\
-			return report(c, __VA_ARGS__);	\
-		}					\
-	} while (0)
 
 static _Bool canonical(const struct check *c, __u64 address)
 {
@@ -234,19 +212,6 @@ static _Bool range_broken(struct vmx_check_range r, __u32 val)
 static _Bool fixed_broken(__u64 val, __u64 must, __u64 may)
 {
 	return (val & must) != must || (val & ~may);
-}
-
-static _Bool pat_broken(__u64 pat)
-{
-	unsigned int i;
-
-	for (i = 0; i < 64; i += 8) {
-		__u8 type = pat >> i;
-
-		if (type > 7 || type == 2 || type == 3)
-			return 1;
-	}
-	return 0;
 }
 
 static __u32 secondary(const struct vmx_snapshot *s)
@@ -505,7 +470,7 @@ static _Bool check_host_registers(struct check *c)
 	RULE(!canonical(c, s->host_sysenter_eip), "host IA32_SYSENTER_EIP", 0, s->host_sysenter_eip, "must be canonical");
 	RULE((s->exit & EXIT_LOAD_PERF) && (s->host_perf_global & ~c->env->perf_global), "host IA32_PERF_GLOBAL_CTRL", 0,
 	     s->host_perf_global, "reserved bits must be zero");
-	RULE((s->exit & EXIT_LOAD_PAT) && pat_broken(s->host_pat), "host IA32_PAT", 0, s->host_pat, "each byte must be a memory type");
+	RULE((s->exit & EXIT_LOAD_PAT) && is_pat_broken(s->host_pat), "host IA32_PAT", 0, s->host_pat, "each byte must be a memory type");
 	RULE((s->exit & EXIT_LOAD_EFER) && (s->host_efer & ~EFER_DEFINED), "host IA32_EFER", 0, s->host_efer,
 	     "reserved bits must be zero");
 	RULE((s->exit & EXIT_LOAD_EFER) && !(s->host_efer & EFER_LMA_BIT) != !(s->exit & EXIT_HOST64), "host IA32_EFER", 0, s->host_efer,
@@ -616,7 +581,7 @@ static _Bool check_guest_msrs(struct check *c)
 	RULE(!canonical(c, s->sysenter_eip), "guest IA32_SYSENTER_EIP", RG_SYSCALL, s->sysenter_eip, "must be canonical");
 	RULE((entry & ENTRY_LOAD_PERF) && (s->perf_global & ~c->env->perf_global), "guest IA32_PERF_GLOBAL_CTRL", 0, s->perf_global,
 	     "reserved bits must be zero");
-	RULE((entry & ENTRY_LOAD_PAT) && pat_broken(s->pat), "guest IA32_PAT", RG_PAT, s->pat, "each byte must be a memory type");
+	RULE((entry & ENTRY_LOAD_PAT) && is_pat_broken(s->pat), "guest IA32_PAT", RG_PAT, s->pat, "each byte must be a memory type");
 	if (check_guest_efer(c))
 		return 1;
 	RULE((entry & ENTRY_LOAD_BNDCFGS) && (s->bndcfgs & BNDCFGS_RESERVED), "guest IA32_BNDCFGS", 0, s->bndcfgs,
@@ -966,7 +931,7 @@ static _Bool check_msrs(struct check *c)
 }
 
 /* In the order in which the CPU goes on: controls and host, guest, MSRs. */
-_Bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct vmx_violation *v)
+_Bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct violation *v)
 {
 	struct check c = { .s = s, .env = env, .v = v };
 

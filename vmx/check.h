@@ -3,7 +3,7 @@
 #ifndef KEEL_VMX_CHECK_H
 #define KEEL_VMX_CHECK_H
 
-#include <linux/types.h>
+#include <keel/rule.h>
 
 /* Segments in the order of enum seg. */
 enum { CHECK_ES, CHECK_CS, CHECK_SS, CHECK_DS, CHECK_FS, CHECK_GS, CHECK_LDTR, CHECK_TR, CHECK_SEGS };
@@ -102,35 +102,17 @@ struct vmx_check_env {
 	_Bool rtm, bus_lock, sgx;
 };
 
-/* How the CPU answers: VMfail with error 7 or 8, or an exit with reason 33 or 34. */
+/* struct violation.kind, and how the CPU answers: VMfail with error 7 or 8, or an exit with reason 33 or 34. */
 enum vmx_broken { VMX_BROKEN_NOTHING, VMX_BROKEN_CONTROL, VMX_BROKEN_HOST, VMX_BROKEN_GUEST, VMX_BROKEN_MSR };
-
-/**
- * struct vmx_violation - a rule that a VMCS breaks
- * @field: name as in the manual
- * @value: what it holds
- * @rule: what the manual asks for
- * @section: where, by title
- * @groups: registers that an ioctl may have put there (RG_*), 0 for what Keel alone writes
- * @kind: of the field
- */
-struct vmx_violation {
-	const char *field;
-	__u64 value;
-	const char *rule;
-	const char *section;
-	__u32 groups;
-	enum vmx_broken kind;
-};
 
 /*
  * vmx_check() - find the rule that makes VM entry refuse @s
  *
  * Return: true and the first broken rule in @v; false if none is known.
  */
-_Bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct vmx_violation *v);
+_Bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct violation *v);
 
-/* explain.c: what vmx_check() has to know of the current VMCS and of this CPU. Preemption off. */
+/* explain.c: what vmx_check() has to know of the current VMCS (preemption off) and of this CPU. */
 void vmx_snapshot_take(struct vmx_snapshot *s);
 void vmx_check_this_cpu(struct vmx_check_env *env);
 

@@ -22,7 +22,6 @@
 #define VMX_CPU2_XSAVES		BIT(20)		/* enable XSAVES/XRSTORS */
 
 /* EPT violation, exit qualification ("Exit Qualification for EPT Violations") */
-#define EPTQ_READ		BIT(0)
 #define EPTQ_WRITE		BIT(1)
 #define EPTQ_FETCH		BIT(2)
 #define EPTQ_ENTRY_RWX		GENMASK(5, 3)
@@ -131,7 +130,7 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
- * @fault, @io: the exit in the inner loop, decoded; here and not on the stack, where each exit would pay for its guard.
+ * @fault, @io: the last exit of that kind, decoded; here and not on the stack, where each exit would pay for its guard.
  *	@fault.insn stays NULL
  */
 struct vmx_vcpu {

@@ -6,7 +6,6 @@
  */
 #define pr_fmt(fmt) "keel: " fmt
 
-#include <linux/bits.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
 #include <linux/string.h>
@@ -265,100 +264,41 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 
 /* ---- slow ---- */
 
-static int slow_io(struct vmx_vcpu *vmx)
-{
-	struct io_exit io;
-
-	decode_io(&io);
-	return keel_do_io(&vmx->vcpu, &io);
-}
-
 static int slow_fault(struct vmx_vcpu *vmx)
 {
-	struct fault_exit fault = { };
-
-	decode_fault(&fault, vmcs_readl(EXIT_QUALIFICATION));
-	if (vmx_apic_page_wanted(vmx, fault.gpa) && vmx_apic_page_map(vmx))
+	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa) && vmx_apic_page_map(vmx))
 		return RUN_RESUME;
-	return keel_do_fault(&vmx->vcpu, &fault);
-}
-
-static int slow_apic_access(struct vmx_vcpu *vmx)
-{
-	struct fault_exit fault;
-
-	vmx_decode_apic_access(&fault);
-	return keel_do_fault(&vmx->vcpu, &fault);
-}
-
-static int fault_gp(struct vcpu *vcpu)
-{
-	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-	return RUN_RESUME;
+	return keel_do_fault(&vmx->vcpu, &vmx->fault);
 }
 
 /* What the accesses to control registers have in common: #GP, or the instruction is complete. */
 static int cr_done(struct vcpu *vcpu, int ret)
 {
 	if (ret)
-		return fault_gp(vcpu);
+		return keel_do_gp(vcpu);
 	vcpu_advance(vcpu, insn_length());
 	return RUN_RESUME;
-}
-
-static int mov_to_cr(struct vcpu *vcpu, u32 qual)
-{
-	u64 val = vcpu_gpr(vcpu, (qual & CONTROL_REG_ACCESS_REG) >> 8);
-
-	if (!vcpu_is_64bit_code(vcpu))
-		val = (u32)val;
-	switch (qual & 0xf) {
-	case 0:
-		return cr_done(vcpu, keel_set_cr0(vcpu, val));
-	case 3:
-		return cr_done(vcpu, keel_set_cr3(vcpu, val));
-	case 4:
-		return cr_done(vcpu, keel_set_cr4(vcpu, val));
-	case 8:
-		return cr_done(vcpu, keel_set_cr8(vcpu, val));
-	default:
-		return keel_do_unknown_exit(vcpu, EXIT_REASON_CR_ACCESS);
-	}
-}
-
-static int mov_from_cr(struct vcpu *vcpu, u32 qual)
-{
-	unsigned int reg = (qual & CONTROL_REG_ACCESS_REG) >> 8;
-
-	switch (qual & 0xf) {
-	case 3:
-		vcpu_set_gpr(vcpu, reg, vcpu_cr3(vcpu));
-		break;
-	case 8:
-		vcpu_set_gpr(vcpu, reg, keel_get_cr8(vcpu));
-		break;
-	default:
-		return keel_do_unknown_exit(vcpu, EXIT_REASON_CR_ACCESS);
-	}
-	return cr_done(vcpu, 0);
 }
 
 /* SDM, "Exit Qualification for Control-Register Accesses" */
 static int slow_cr(struct vcpu *vcpu)
 {
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
-	u64 cr0;
+	unsigned int n = qual & 0xf, reg = (qual & CONTROL_REG_ACCESS_REG) >> 8;
+	u64 val, cr0;
 
 	switch ((qual & CONTROL_REG_ACCESS_TYPE) >> 4) {
 	case 0:
-		return mov_to_cr(vcpu, qual);
+		val = vcpu_gpr(vcpu, reg);
+		return cr_done(vcpu, keel_set_cr(vcpu, n, vcpu_is_64bit_code(vcpu) ? val : (u32)val));
 	case 1:
-		return mov_from_cr(vcpu, qual);
+		vcpu_set_gpr(vcpu, reg, keel_get_cr(vcpu, n));
+		return cr_done(vcpu, 0);
 	case 2:	/* CLTS */
-		return cr_done(vcpu, keel_set_cr0(vcpu, vcpu_cr0(vcpu) & ~(u64)X86_CR0_TS));
+		return cr_done(vcpu, keel_set_cr(vcpu, 0, vcpu_cr0(vcpu) & ~(u64)X86_CR0_TS));
 	default: /* LMSW: PE can be set but not cleared */
 		cr0 = vcpu_cr0(vcpu) & ~(u64)(X86_CR0_MP | X86_CR0_EM | X86_CR0_TS);
-		return cr_done(vcpu, keel_set_cr0(vcpu, cr0 | ((qual >> LMSW_SOURCE_DATA_SHIFT) & 0xf)));
+		return cr_done(vcpu, keel_set_cr(vcpu, 0, cr0 | ((qual >> LMSW_SOURCE_DATA_SHIFT) & 0xf)));
 	}
 }
 
@@ -379,13 +319,6 @@ static int slow_bp(struct vmx_vcpu *vmx)
 	return RUN_RESUME;
 }
 
-static gva_t linear_rip(struct vcpu *vcpu)
-{
-	u64 rip = vcpu_rip(vcpu);
-
-	return vcpu_is_64bit_code(vcpu) ? rip : (u32)(vcpu_cs(vcpu)->base + rip);
-}
-
 /* The other vendor's hypercall instruction is served as ours, unless the launcher turned that quirk off. */
 static int slow_ud(struct vcpu *vcpu)
 {
@@ -396,7 +329,7 @@ static int slow_ud(struct vcpu *vcpu)
 	gva_t where;
 
 	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
-	    !keel_read_virt(vcpu, linear_rip(vcpu), bytes, sizeof(bytes), access, &walk, &where) &&
+	    !keel_read_virt(vcpu, vcpu_linear_rip(vcpu), bytes, sizeof(bytes), access, &walk, &where) &&
 	    !memcmp(bytes, vmmcall, sizeof(bytes)))
 		return keel_do_hypercall(vcpu, sizeof(bytes));
 	return keel_do_undefined(vcpu);
@@ -464,13 +397,13 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_INIT_SIGNAL:
 	case EXIT_REASON_SIPI_SIGNAL:	return RUN_RESUME;
 	case EXIT_REASON_EPT_VIOLATION:	return slow_fault(vmx);
-	case EXIT_REASON_IO_INSTRUCTION: return slow_io(vmx);
 	case EXIT_REASON_MSR_READ:	return keel_do_rdmsr(vcpu, insn_length());
 	case EXIT_REASON_MSR_WRITE:	return keel_do_wrmsr(vcpu, insn_length());
 	case EXIT_REASON_HLT:		return keel_do_hlt(vcpu, insn_length());
 	case EXIT_REASON_CPUID:		return keel_do_cpuid(vcpu, insn_length());
 	case EXIT_REASON_VMCALL:	return keel_do_hypercall(vcpu, insn_length());
 	case EXIT_REASON_CR_ACCESS:	return slow_cr(vcpu);
+	case EXIT_REASON_IO_INSTRUCTION: /* INS and OUTS */
 	case EXIT_REASON_DR_ACCESS:	return keel_do_emulate(vcpu, NULL, 0);
 	case EXIT_REASON_PAUSE_INSTRUCTION: return slow_pause(vcpu);
 	case EXIT_REASON_XSETBV:	return keel_do_xsetbv(vcpu, insn_length());
@@ -478,10 +411,10 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_INVD:		return keel_do_invd(vcpu, insn_length());
 	case EXIT_REASON_MONITOR_INSTRUCTION:
 	case EXIT_REASON_MWAIT_INSTRUCTION: return keel_do_mwait(vcpu, insn_length());
-	case EXIT_REASON_RDPMC:		return fault_gp(vcpu);
+	case EXIT_REASON_RDPMC:		return keel_do_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
-	case EXIT_REASON_APIC_ACCESS:	return slow_apic_access(vmx);
+	case EXIT_REASON_APIC_ACCESS:	return keel_do_fault(vcpu, &vmx->fault);
 	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
 	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
 	case EXIT_VMFAIL:		return slow_vmfail(vmx);

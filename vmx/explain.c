@@ -227,6 +227,7 @@ static struct vmx_check_range range(u32 msr)
 
 static void take_controls(struct vmx_check_env *env)
 {
+	/* newer CPUs have a second set of MSRs that tells the truth about controls once documented as fixed */
 	bool precise = capability(MSR_IA32_VMX_BASIC) & BIT_ULL(55);
 
 	env->pin = range(precise ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
@@ -351,14 +352,6 @@ static const char *failed_exit(u32 reason)
 	}
 }
 
-static void explain_rule(struct vcpu *vcpu, const struct vmx_violation *v)
-{
-	const char *by = keel_origin_name(vcpu, v->groups);
-
-	keel_explain(vcpu->vm, vcpu->id, "VM entry refused: %s = %#llx%s%s: %s (%s)", v->field, v->value, by ? ", set by " : "", by ?: "",
-		     v->rule, v->section);
-}
-
 /* No rule is broken: the CPU's own words are all there is. */
 static void explain_answer(struct vmx_vcpu *vmx, u32 error)
 {
@@ -390,7 +383,7 @@ void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error)
 	static DEFINE_RATELIMIT_STATE(dump_limit, 30 * HZ, 1);
 	struct vmx_check_env env;
 	struct vmx_snapshot s;
-	struct vmx_violation v;
+	struct violation v;
 
 	preempt_disable();
 	vmx_snapshot_take(&s);
@@ -398,7 +391,7 @@ void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error)
 	env.vmcs = vmx->vmcs_pa;
 	preempt_enable();
 	if (is_about_fields(vmx, error) && vmx_check(&s, &env, &v))
-		explain_rule(&vmx->vcpu, &v);
+		keel_explain_rule(&vmx->vcpu, "VM entry", &v);
 	else
 		explain_answer(vmx, error);
 	if (__ratelimit(&dump_limit))

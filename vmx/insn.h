@@ -57,53 +57,23 @@ static __always_inline void __vmcs_write(unsigned long field, unsigned long valu
 #define VMCS_ASSERT_WIDTH(field, width) \
 	BUILD_BUG_ON(!__builtin_constant_p(field) || VMCS_WIDTH(field) != (width))
 
-static __always_inline u16 vmcs_read16(unsigned long field)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_16);
-	return __vmcs_read(field);
+#define VMCS_ACCESSORS(suffix, type, width)							\
+static __always_inline type vmcs_read##suffix(unsigned long field)				\
+{												\
+	VMCS_ASSERT_WIDTH(field, width);							\
+	return __vmcs_read(field);								\
+}												\
+												\
+static __always_inline void vmcs_write##suffix(unsigned long field, type value)			\
+{												\
+	VMCS_ASSERT_WIDTH(field, width);							\
+	__vmcs_write(field, value);								\
 }
 
-static __always_inline u32 vmcs_read32(unsigned long field)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_32);
-	return __vmcs_read(field);
-}
-
-static __always_inline u64 vmcs_read64(unsigned long field)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_64);
-	return __vmcs_read(field);
-}
-
-static __always_inline unsigned long vmcs_readl(unsigned long field)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_NATURAL);
-	return __vmcs_read(field);
-}
-
-static __always_inline void vmcs_write16(unsigned long field, u16 value)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_16);
-	__vmcs_write(field, value);
-}
-
-static __always_inline void vmcs_write32(unsigned long field, u32 value)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_32);
-	__vmcs_write(field, value);
-}
-
-static __always_inline void vmcs_write64(unsigned long field, u64 value)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_64);
-	__vmcs_write(field, value);
-}
-
-static __always_inline void vmcs_writel(unsigned long field, unsigned long value)
-{
-	VMCS_ASSERT_WIDTH(field, VMCS_WIDTH_NATURAL);
-	__vmcs_write(field, value);
-}
+VMCS_ACCESSORS(16, u16, VMCS_WIDTH_16)
+VMCS_ACCESSORS(32, u32, VMCS_WIDTH_32)
+VMCS_ACCESSORS(64, u64, VMCS_WIDTH_64)
+VMCS_ACCESSORS(l, unsigned long, VMCS_WIDTH_NATURAL)
 
 /* Instructions with a 64-bit physical address in memory. Return: 0, or -EIO for VMfail or a fault. */
 #define VMX_ADDRESS_INSN(name, mnemonic)					\
@@ -130,33 +100,19 @@ static __always_inline void vmx_vmxoff(void)
 		     : : : "cc", "memory");
 }
 
-static __always_inline void vmx_invept(unsigned long type, u64 eptp)
-{
-	struct { u64 eptp, zero; } desc = { .eptp = eptp };
-
-	asm volatile("1: invept %0, %1\n\t"
-		     "2:\n\t"
-		     _ASM_EXTABLE(1b, 2b)
-		     : : "m" (desc), "r" (type) : "cc", "memory");
+/* Invalidations of one @what of their descriptor, or of all. */
+#define VMX_INVALIDATION(name, mnemonic, what)					\
+static __always_inline void name(unsigned long type, u64 what)			\
+{										\
+	struct { u64 what, zero; } desc = { what };				\
+										\
+	asm volatile("1: " mnemonic " %0, %1\n\t"				\
+		     "2:\n\t"							\
+		     _ASM_EXTABLE(1b, 2b)					\
+		     : : "m" (desc), "r" (type) : "cc", "memory");		\
 }
 
-static __always_inline void vmx_invvpid(unsigned long type, u16 vpid)
-{
-	struct { u64 vpid, linear; } desc = { .vpid = vpid };
-
-	asm volatile("1: invvpid %0, %1\n\t"
-		     "2:\n\t"
-		     _ASM_EXTABLE(1b, 2b)
-		     : : "m" (desc), "r" (type) : "cc", "memory");
-}
-
-/* Selector of the local descriptor table, 0 for none. */
-static inline u16 vmx_sldt(void)
-{
-	u16 selector;
-
-	asm volatile("sldt %0" : "=rm" (selector));
-	return selector;
-}
+VMX_INVALIDATION(vmx_invept, "invept", eptp)
+VMX_INVALIDATION(vmx_invvpid, "invvpid", vpid)
 
 #endif

@@ -9,9 +9,6 @@
  * A software interrupt or exception that was interrupted in its delivery goes in again with the length of its instruction; RIP still
  * points at it. INT1 executes again.
  */
-#include <linux/percpu.h>
-#include <asm/cpufeature.h>
-#include <asm/debugreg.h>
 #include <asm/trapnr.h>
 #include <keel/exit.h>
 #include <keel/vcpu.h>

@@ -45,16 +45,6 @@ static void vmx_teardown(void)
 	vmx_maps_destroy();
 }
 
-/* A VM has nothing of its own here: maps are shared, second-level tables are the engine's. */
-static int vmx_vm_create(struct vm *vm)
-{
-	return 0;
-}
-
-static void vmx_vm_destroy(struct vm *vm)
-{
-}
-
 const struct vendor_ops keel_vmx_ops = {
 	.name			= "vmx",
 	.vcpu_size		= sizeof(struct vmx_vcpu),
@@ -64,8 +54,6 @@ const struct vendor_ops keel_vmx_ops = {
 	.cpu_busy		= vmx_cpu_busy,
 	.cpu_enable		= vmx_cpu_enable,
 	.cpu_disable		= vmx_cpu_disable,
-	.vm_create		= vmx_vm_create,
-	.vm_destroy		= vmx_vm_destroy,
 	.vcpu_create		= vmx_vcpu_create,
 	.vcpu_destroy		= vmx_vcpu_destroy,
 	.vcpu_reset		= vmx_vcpu_reset,

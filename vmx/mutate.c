@@ -109,18 +109,15 @@ static const struct mutation mutations[] = {
 	{ "pdpte", GUEST_PDPTR0, 8, .mask = 0x1e7, .high = true, .spread = 4 },
 };
 
-enum { ENTERED, BAD_CONTROL, BAD_HOST, BAD_GUEST, BAD_MSR, OTHERWISE };
+enum { VMX_BROKEN_OTHERWISE = VMX_BROKEN_MSR + 1 };
 static const char * const answers[] = {
-	[ENTERED]	= "entered",
-	[BAD_CONTROL]	= "VMfail 7, controls",
-	[BAD_HOST]	= "VMfail 8, host state",
-	[BAD_GUEST]	= "exit 33, guest state",
-	[BAD_MSR]	= "exit 34, MSRs",
-	[OTHERWISE]	= "another failure",
+	[VMX_BROKEN_NOTHING]	= "entered",
+	[VMX_BROKEN_CONTROL]	= "VMfail 7, controls",
+	[VMX_BROKEN_HOST]	= "VMfail 8, host state",
+	[VMX_BROKEN_GUEST]	= "exit 33, guest state",
+	[VMX_BROKEN_MSR]	= "exit 34, MSRs",
+	[VMX_BROKEN_OTHERWISE]	= "another failure",
 };
-
-static_assert((int)ENTERED == (int)VMX_BROKEN_NOTHING && (int)BAD_CONTROL == (int)VMX_BROKEN_CONTROL &&
-	      (int)BAD_HOST == (int)VMX_BROKEN_HOST && (int)BAD_GUEST == (int)VMX_BROKEN_GUEST && (int)BAD_MSR == (int)VMX_BROKEN_MSR);
 
 static const struct mutate_table table = {
 	.rows = mutations, .count = ARRAY_SIZE(mutations), .answers = answers, .nr_answers = ARRAY_SIZE(answers),
@@ -264,21 +261,21 @@ static u8 enter(struct vmx_vcpu *vmx)
 
 	if (vmx_run(&vmx->vcpu.regs, &vmx->host.rsp, vmx->launched, vmx->spec)) {
 		switch (vmcs_read32(VM_INSTRUCTION_ERROR)) {
-		case VMXERR_ENTRY_INVALID_CONTROL_FIELD:	return BAD_CONTROL;
-		case VMXERR_ENTRY_INVALID_HOST_STATE_FIELD:	return BAD_HOST;
-		default:					return OTHERWISE;
+		case VMXERR_ENTRY_INVALID_CONTROL_FIELD:	return VMX_BROKEN_CONTROL;
+		case VMXERR_ENTRY_INVALID_HOST_STATE_FIELD:	return VMX_BROKEN_HOST;
+		default:					return VMX_BROKEN_OTHERWISE;
 		}
 	}
 	reason = vmcs_read32(VM_EXIT_REASON);
 	switch (reason) {
-	case VMX_EXIT_REASONS_FAILED_VMENTRY | EXIT_REASON_INVALID_STATE: return BAD_GUEST;
-	case VMX_EXIT_REASONS_FAILED_VMENTRY | EXIT_REASON_MSR_LOAD_FAIL: return BAD_MSR;
+	case VMX_EXIT_REASONS_FAILED_VMENTRY | EXIT_REASON_INVALID_STATE: return VMX_BROKEN_GUEST;
+	case VMX_EXIT_REASONS_FAILED_VMENTRY | EXIT_REASON_MSR_LOAD_FAIL: return VMX_BROKEN_MSR;
 	}
 	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY)
-		return OTHERWISE;
+		return VMX_BROKEN_OTHERWISE;
 	vmx->launched = true;
 	take_nmi();
-	return ENTERED;
+	return VMX_BROKEN_NOTHING;
 }
 
 /*
@@ -302,7 +299,7 @@ static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)
 	const struct mutation *m = &mutations[row], *also = NULL;
 	struct mutate_result result = { .field = m->name };
 	struct vmx_snapshot s;
-	struct vmx_violation v;
+	struct violation v;
 	u64 other;
 
 	/* host state alone: the manual leaves it open whether that or the controls are checked first */

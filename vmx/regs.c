@@ -6,11 +6,7 @@
  * of CR0 and CR4 that VMX wants fixed), the read shadow has the guest's. STAR, LSTAR, CSTAR and SYSCALL_MASK are
  * intercepted, so that vcpu_regs always has them; KERNEL_GS_BASE is in the CPU or in struct vmx_vcpu.
  */
-#include <linux/percpu.h>
-#include <asm/cpufeature.h>
-#include <asm/debugreg.h>
 #include <asm/msr.h>
-#include <keel/host.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "insn.h"

@@ -257,7 +257,7 @@ static void host_restore(struct vmx_vcpu *vmx)
 		loadsegment(ds, h->ds);
 		loadsegment(es, h->es);
 	}
-	if (unlikely(h->ldt) && !vmx_sldt())
+	if (unlikely(h->ldt) && !host_ldt())
 		asm volatile("lldt %0" : : "rm" (h->ldt));
 	/* an exit leaves limits of its own in GDTR and TR */
 	load_fixmap_gdt(raw_smp_processor_id());
@@ -269,7 +269,7 @@ static void host_compare(struct vmx_vcpu *vmx)
 {
 	struct vmx_host *h = &vmx->host;
 	unsigned long cr3 = __get_current_cr3_fast(), cr4 = cr4_read_shadow();
-	u16 ldt = vmx_sldt();
+	u16 ldt = host_ldt();
 
 	if (unlikely(cr3 != h->cr3)) {
 		h->cr3 = cr3;

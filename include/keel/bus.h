@@ -69,7 +69,6 @@ int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int 
 struct kvm_coalesced_mmio_zone;
 int keel_coalesced_register(struct vm *vm, struct kvm_coalesced_mmio_zone *zone);
 int keel_coalesced_unregister(struct vm *vm, struct kvm_coalesced_mmio_zone *zone);
-int keel_coalesced_init(struct vm *vm);			/* with the VM: the ring page that user space maps */
 void keel_coalesced_destroy(struct vm *vm);
 struct page *keel_coalesced_page(struct vm *vm);	/* ring page, for mmap at KVM_COALESCED_MMIO_PAGE_OFFSET */
 

@@ -83,12 +83,8 @@ enum emu_gpr_nr {
 };
 
 /* struct emu_segment.attr: bits 8..23 of a descriptor's second dword, and one more. */
-#define EMU_ATTR_TYPE		0x000f
 #define EMU_ATTR_S		0x0010
 #define EMU_ATTR_DPL_SHIFT	5
-#define EMU_ATTR_DPL		0x0060
-#define EMU_ATTR_P		0x0080
-#define EMU_ATTR_AVL		0x1000
 #define EMU_ATTR_L		0x2000
 #define EMU_ATTR_DB		0x4000
 #define EMU_ATTR_G		0x8000
@@ -204,8 +200,8 @@ struct emu_insn {
 /**
  * struct emu_ops - what the emulator asks of its owner
  *
- * Every callback returns enum emu_result.  EMU_FAULT means that the callback
- * has filled emu.fault (emu_raise() helps).  Linear addresses are after
+ * Every callback that can fail returns enum emu_result.  EMU_FAULT means that the
+ * callback has filled emu.fault (emu_raise() helps).  Linear addresses are after
  * segmentation, canonical, and an access may cross a page.  Callbacks must not
  * touch gpr, rip or rflags unless said so.  A port_out, or a write that has
  * EMU_ACC_FINAL, may also take the data, set emu.stop and return EMU_CONTINUE:
@@ -227,8 +223,8 @@ struct emu_insn {
  * @set_segment: load register and hidden part; checks are done already
  * @get_table: GDTR or IDTR
  * @set_table: base is canonical
- * @get_cr: control register 0, 2, 3, 4, 8
- * @set_cr: full check of @val is the owner's; may fault
+ * @get_cr: value of control register 0, 2, 3, 4, 8
+ * @set_cr: 0, 2, 3, 4, 8; full check of @val is the owner's; may fault
  * @get_dr: 0..7 (4 and 5 already mapped to 6 and 7); DR7.GD is the owner's
  * @set_dr: full check of @val is the owner's
  * @get_msr: RDMSR, also TSC_AUX for RDTSCP; may fault
@@ -253,19 +249,19 @@ struct emu_ops {
 	int (*port_in)(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count);
 	int (*port_out)(struct emu *e, u16 port, const void *data, unsigned int size,
 			unsigned int count);
-	int (*get_segment)(struct emu *e, unsigned int seg, struct emu_segment *s);
-	int (*set_segment)(struct emu *e, unsigned int seg, const struct emu_segment *s);
-	int (*get_table)(struct emu *e, enum emu_table_nr which, struct emu_table *t);
-	int (*set_table)(struct emu *e, enum emu_table_nr which, const struct emu_table *t);
-	int (*get_cr)(struct emu *e, unsigned int nr, u64 *val);
+	void (*get_segment)(struct emu *e, unsigned int seg, struct emu_segment *s);
+	void (*set_segment)(struct emu *e, unsigned int seg, const struct emu_segment *s);
+	void (*get_table)(struct emu *e, enum emu_table_nr which, struct emu_table *t);
+	void (*set_table)(struct emu *e, enum emu_table_nr which, const struct emu_table *t);
+	u64 (*get_cr)(struct emu *e, unsigned int nr);
 	int (*set_cr)(struct emu *e, unsigned int nr, u64 val);
 	int (*get_dr)(struct emu *e, unsigned int nr, u64 *val);
 	int (*set_dr)(struct emu *e, unsigned int nr, u64 val);
 	int (*get_msr)(struct emu *e, u32 msr, u64 *val);
 	int (*set_msr)(struct emu *e, u32 msr, u64 val);
-	int (*read_xmm)(struct emu *e, unsigned int nr, void *data);
-	int (*write_xmm)(struct emu *e, unsigned int nr, const void *data);
-	int (*invlpg)(struct emu *e, u64 la);
+	void (*read_xmm)(struct emu *e, unsigned int nr, void *data);
+	void (*write_xmm)(struct emu *e, unsigned int nr, const void *data);
+	void (*invlpg)(struct emu *e, u64 la);
 	int (*system)(struct emu *e, enum emu_op op);
 	int (*intercept)(struct emu *e);
 };

@@ -34,7 +34,7 @@ enum exit_verdict {
  * @port: first port
  * @size: 1, 2 or 4 bytes
  * @is_in: device to guest
- * @is_string: INS/OUTS; the verb hands these to the emulator, which decodes the rest
+ * @is_string: INS/OUTS; EXIT_SLOW, and the emulator decodes the rest
  * @length: instruction length in bytes, 0 when unknown (string instructions)
  */
 struct io_exit {
@@ -84,7 +84,6 @@ int keel_do_cpuid(struct vcpu *vcpu, unsigned int len);
 int keel_do_rdmsr(struct vcpu *vcpu, unsigned int len);
 int keel_do_wrmsr(struct vcpu *vcpu, unsigned int len);
 int keel_do_hypercall(struct vcpu *vcpu, unsigned int len);
-int keel_do_io(struct vcpu *vcpu, const struct io_exit *io);
 int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault);
 int keel_do_hlt(struct vcpu *vcpu, unsigned int len);
 int keel_do_xsetbv(struct vcpu *vcpu, unsigned int len);
@@ -93,6 +92,7 @@ int keel_do_pause(struct vcpu *vcpu);				/* pause filter or pause-loop exit: yie
 int keel_do_triple_fault(struct vcpu *vcpu);			/* KVM_EXIT_SHUTDOWN */
 int keel_do_mwait(struct vcpu *vcpu, unsigned int len);		/* MONITOR, MWAIT: no-ops, or #UD */
 int keel_do_undefined(struct vcpu *vcpu);			/* intercepted and not offered: #UD */
+int keel_do_gp(struct vcpu *vcpu);				/* #GP(0) */
 int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_EXIT_DEBUG */
 /* Decode and emulate the instruction at RIP; @insn as in struct fault_exit, NULL to fetch. */
 int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);

@@ -71,10 +71,19 @@ void keel_host_guest_time_end(void);
 /* rcuwait, task accounting: run delay of current in ns, for steal time. */
 u64 keel_host_run_delay(void);
 
+/* Selector of the local descriptor table, 0 for none. */
+static inline u16 host_ldt(void)
+{
+	u16 selector;
+
+	asm volatile("sldt %0" : "=rm" (selector));
+	return selector;
+}
+
 /* ---- MSRs switched lazily: guest value stays until return to user mode or the next vCPU (host/uret.c) --------------------- */
 
 enum host_uret_slot { URET_TSC_AUX, URET_STAR, URET_LSTAR, URET_SYSCALL_MASK, NR_URET_SLOTS };
-int keel_host_uret_init(void);
+void keel_host_uret_init(void);
 void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupts or preemption off */
 
 /* ---- mitigations around guest entry (host/mitigations.c) ------------------------------------------------------------------ */

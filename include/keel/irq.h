@@ -12,8 +12,7 @@
 
 /* ---- VM-wide: may sleep, vm->lock held where a set-up changes --------------------------------------------------------- */
 
-int keel_irq_vm_init(struct vm *vm);			/* at VM creation; cheap: most is allocated at first use */
-void keel_irq_vm_destroy(struct vm *vm);		/* after all vCPUs; shuts irqfds down */
+void keel_irq_vm_destroy(struct vm *vm);		/* after keel_irqfd_shutdown() and all vCPUs */
 int keel_irqchip_create(struct vm *vm);			/* KVM_CREATE_IRQCHIP: -EEXIST, -EINVAL when vCPUs exist; default routes */
 int keel_irqchip_split(struct vm *vm, u32 nr_pins);	/* KVM_CAP_SPLIT_IRQCHIP */
 int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip);
@@ -71,10 +70,7 @@ bool keel_lapic_takes_extint(const struct vcpu *vcpu);
 /* Highest pending vector that the task priority holds back, -1 for none: the backend opens a TPR window for it. */
 int keel_irq_blocked_by_tpr(struct vcpu *vcpu);
 /* INIT and SIPI waiting: apply them (may change mp_state and reset the vCPU). On the vCPU's own thread, loaded. */
-int keel_lapic_accept_init_sipi(struct vcpu *vcpu);	/* <0 errno, 0 */
-bool keel_lapic_has_init_sipi(const struct vcpu *vcpu);
-/* REQ_APIC_TIMER: deliver. On the vCPU's own thread; also migrates the timer to this CPU. */
-void keel_lapic_timer_fired(struct vcpu *vcpu);
+void keel_lapic_accept_init_sipi(struct vcpu *vcpu);
 void keel_lapic_vcpu_load(struct vcpu *vcpu);		/* timer follows the CPU if needed; preemption off */
 /* The TSC offset or ratio changed: recompute a deadline timer. */
 void keel_lapic_tsc_changed(struct vcpu *vcpu);
@@ -124,8 +120,5 @@ void keel_lapic_written(struct vcpu *vcpu, u32 offset);
 void keel_lapic_ended(struct vcpu *vcpu, u8 vector);
 /* Vectors whose end must exit; REQ_SCAN_IOAPIC tells of changes. */
 void keel_lapic_eoi_vectors(const struct vcpu *vcpu, u64 vectors[4]);
-
-/* Split irqchip: vectors whose EOI goes to user space, from the routing table. */
-bool keel_irq_eoi_exits(struct vcpu *vcpu, u8 vector);
 
 #endif

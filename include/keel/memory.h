@@ -77,7 +77,7 @@ struct memory {
 	u32 manual_protect;
 };
 
-int keel_memory_init(struct vm *vm);		/* cheap: the rest is made with the first slot */
+void keel_memory_init(struct vm *vm);		/* cheap: the rest is made with the first slot */
 void keel_memory_destroy(struct vm *vm);	/* no vCPU runs any more; accepts a half-built one */
 
 /* ioctls. -EINVAL, -EEXIST, -ENOMEM, -ENOENT, -EFAULT as Documentation/virt/kvm/api.rst says. May sleep. */
@@ -107,9 +107,10 @@ enum fault_result {
  */
 int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);
 
-/* Is there a slot at @gpa? Any context (RCU inside). */
+/* Is there a slot at @gpa, and one that is not read-only? On the vCPU's own thread. */
 bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
-/* The same on the vCPU's own thread with interrupts off; for device accesses, which hit the same hole again and again. */
+bool keel_memory_is_writable(struct vcpu *vcpu, gpa_t gpa);
+/* Is there none? On the vCPU's own thread with interrupts off; for device accesses, which hit the same hole again and again. */
 bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa);
 
 /*
@@ -141,9 +142,6 @@ int keel_write_guest_atomic(struct vm *vm, gpa_t gpa, const void *data, unsigned
 int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
 /* As above without sleeping; -EFAULT also when the host page is not present. Interrupts may be off. */
 int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
-/* Launcher address of a guest frame, or 0. @writable: also require a writable slot. Under RCU or slots_lock. */
-enum hva_access { HVA_READ, HVA_WRITE };
-hva_t keel_gfn_to_hva(struct vm *vm, gfn_t gfn, enum hva_access access);
 void keel_mark_dirty(struct vm *vm, gfn_t gfn);		/* any context */
 
 /* ---- guest page tables (ept/walk.c) ------------------------------------------------------------------------------ */
@@ -158,12 +156,10 @@ void keel_mark_dirty(struct vm *vm, gfn_t gfn);		/* any context */
 /**
  * struct walk - result of a guest page-table walk
  * @gpa: translated address
- * @page_size: bytes mapped by the final entry
  * @error: page-fault error code when the walk failed
  */
 struct walk {
 	gpa_t gpa;
-	u64 page_size;
 	u32 error;
 };
 

@@ -41,7 +41,7 @@ void keel_sync_regs_out(struct vcpu *vcpu);	/* KVM_CAP_SYNC_REGS, at exit to use
 int keel_sync_regs_in(struct vcpu *vcpu);	/* at entry; -EINVAL */
 
 /* ---- core/cpuid*.c ----------------------------------------------------------------------------------------------------------- */
-int keel_cpuid_module_init(void);		/* compute what is supported: host CPUID & allow-list, after vendor setup */
+void keel_cpuid_module_init(void);		/* compute what is supported: host CPUID & allow-list, after vendor setup */
 /* KVM_GET_SUPPORTED_CPUID / GET_EMULATED_CPUID: fill at most *nent entries; -E2BIG with *nent untouched. No vCPU. */
 int keel_cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nent);
 int keel_cpuid_emulated(struct kvm_cpuid_entry2 *entries, u32 *nent);
@@ -49,7 +49,7 @@ int keel_cpuid_emulated(struct kvm_cpuid_entry2 *entries, u32 *nent);
 int keel_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
 void keel_cpuid_destroy(struct vcpu *vcpu);
 /* Answer CPUID for the guest as the CPU would. Interrupts may be off. */
-void keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 index, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+struct kvm_cpuid_entry2 keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 index);
 struct kvm_cpuid_entry2 *keel_cpuid_find(struct vcpu *vcpu, u32 function, u32 index);
 /* Bits that follow CR4, XCR0, APIC base, MISC_ENABLE (OSXSAVE, APIC, XSAVE sizes, MWAIT): refresh after such a change. */
 void keel_cpuid_update_runtime(struct vcpu *vcpu);
@@ -99,7 +99,11 @@ void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* the guest adds to its TS
 void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
 void keel_clock_vcpu_put(struct vcpu *vcpu);
 bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_tsc);	/* real time and guest TSC at once */
-u64 keel_clock_guest_ns(struct vm *vm);				/* kvmclock now */
+/*
+ * Write a record that guests read without a lock: while its version, a u32 at @version_at, is odd they read again. @record has the
+ * version that the guest has now. May sleep.
+ */
+void keel_write_versioned(struct vm *vm, gpa_t gpa, void *record, unsigned int len, unsigned int version_at);
 int keel_clock_module_init(void);
 void keel_clock_module_exit(void);
 

@@ -77,6 +77,8 @@ struct desc_table {
 	u16 limit;
 };
 
+struct violation;
+
 struct vcpu_regs {
 	u64 gpr[NR_GPRS];		/* first: the entry code addresses them by index */
 	u64 rip;
@@ -155,11 +157,9 @@ enum vcpu_request {
 	REQ_SCAN_IOAPIC,	/* EOI-exit set changed (irqchip) */
 	REQ_INTERCEPTS,		/* debug or disable-exits settings changed */
 	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->eoi_vector */
-	REQ_APIC_TIMER,		/* local APIC timer fired: irqchip turns it into an interrupt */
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
 	REQ_PV_EOI,		/* the guest's PV EOI flag must be read where sleeping is allowed: keel_lapic_sync_pv_eoi() */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
-	NR_REQUESTS,
 };
 
 enum vcpu_mode {
@@ -383,11 +383,9 @@ struct vcpu {
 	struct vcpu_user_io io;
 	u8 complete;			/* enum vcpu_completion */
 	u8 complete_len;		/* instruction length to advance by */
-	u32 complete_msr;
 
 	u32 guest_debug;		/* KVM_GUESTDBG_* */
 	u64 debug_dr[4], debug_dr7;	/* launcher's breakpoints while KVM_GUESTDBG_USE_HW_BP */
-	u64 singlestep_rip;
 
 	sigset_t sigset;		/* KVM_SET_SIGNAL_MASK */
 	bool sigset_active;
@@ -525,6 +523,14 @@ static inline bool vcpu_is_64bit_code(struct vcpu *vcpu)
 	return vcpu_is_long_mode(vcpu) && (vcpu_cs(vcpu)->ar & SEG_L);
 }
 
+/* Linear address of the instruction. */
+static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
+{
+	gva_t rip = vcpu_rip(vcpu);
+
+	return likely(vcpu_is_64bit_code(vcpu)) ? rip : (u32)(rip + vcpu_cs(vcpu)->base);
+}
+
 /* core/inject.c: an instruction of @len bytes is complete. RIP, interrupt shadow, single step (TF and launcher). */
 void keel_advance_slow(struct vcpu *vcpu, unsigned int len);
 
@@ -547,9 +553,8 @@ static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
 }
 
 /* Control registers and EFER with all architectural checks (core/cr.c). Return: 0, or 1 for #GP. */
-int keel_set_cr0(struct vcpu *vcpu, u64 val);
-int keel_set_cr3(struct vcpu *vcpu, u64 val);
-int keel_set_cr4(struct vcpu *vcpu, u64 val);
+int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val);	/* 0, 2, 3, 4, 8 */
+u64 keel_get_cr(struct vcpu *vcpu, unsigned int n);
 int keel_set_cr8(struct vcpu *vcpu, u64 val);
 u64 keel_get_cr8(struct vcpu *vcpu);
 int keel_set_efer(struct vcpu *vcpu, u64 val);		/* as WRMSR by the guest */
@@ -565,11 +570,12 @@ static inline bool vcpu_launcher_breakpoints(const struct vcpu *vcpu)
 /* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled (core/debug.c). Interrupts off, right before the entry. */
 void keel_dr_load(const struct vcpu *vcpu);
 
-/* ---- who wrote it (core/explain.c): an ioctl has written @groups; its name, NULL if the guest has run since or none did. ---- */
+/* ---- who wrote it (core/explain.c): an ioctl has written @groups ---- */
 void keel_origin_note(struct vcpu *vcpu, enum vcpu_ioctl by, u32 groups);
 void keel_origin_note_msr(struct vcpu *vcpu, u32 msr);
 void keel_origin_forget(struct vcpu *vcpu);
-const char *keel_origin_name(const struct vcpu *vcpu, u32 groups);
+/* The entry (@what) was refused for this; names the ioctl that wrote it, unless the guest has run since. */
+void keel_explain_rule(struct vcpu *vcpu, const char *what, const struct violation *v);
 
 /* ---- events (core/inject.c) ---------------------------------------------------------------------------------- */
 

@@ -37,7 +37,6 @@ enum tlb_scope {
  *	keel_lapic_deadline_reached() not long after
  * @dirty_log: the CPU logs writes to pages whose dirty flag is clear (pte_format.dirty)
  * @ucode_rev: microcode revision that guests see until the launcher sets another
- * @vnmi: hardware masks NMIs by itself
  */
 struct vendor_caps {
 	bool nested;
@@ -49,7 +48,6 @@ struct vendor_caps {
 	bool apic_accel;
 	bool deadline_timer;
 	bool dirty_log;
-	bool vnmi;
 	bool xsaves;
 };
 
@@ -71,8 +69,8 @@ extern struct vendor_caps keel_caps;
  * @cpu_enable: turn it on. 0 or -errno.
  * @cpu_disable: turn it off. Also from NMI context at a crash: no locks.
  *
- * VM and vCPU life, may sleep:
- * @vm_create, @vm_destroy, @vcpu_create, @vcpu_destroy: the backend's own parts. Destroy accepts half-built objects.
+ * vCPU life, may sleep. A VM has nothing of the backend's own: maps are shared, second-level tables are the engine's.
+ * @vcpu_create, @vcpu_destroy: the backend's own parts. Destroy accepts half-built objects.
  * @vcpu_reset: after core has written the reset state to vcpu->regs and marked all groups dirty.
  *
  * Scheduling, preemption off:
@@ -118,8 +116,6 @@ struct vendor_ops {
 	int (*cpu_enable)(void);
 	void (*cpu_disable)(void);
 
-	int (*vm_create)(struct vm *vm);
-	void (*vm_destroy)(struct vm *vm);
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 	void (*vcpu_reset)(struct vcpu *vcpu);

@@ -91,14 +91,11 @@ struct vm {
 
 	struct msr_filter __rcu *msr_filter;	/* KVM_X86_SET_MSR_FILTER, NULL for none; changed under @lock */
 
-	gpa_t tss_addr;			/* KVM_SET_TSS_ADDR: kept and reported, unused with hardware real mode */
-	gpa_t identity_map_addr;
 	unsigned long nr_mmu_pages;	/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
 
 	struct vm_stats stats;
 	char stats_id[48];		/* "kvm-<pid>-<n>", name of the binary stats: clients look for "kvm" */
 	struct vm_error *error;		/* core/explain.c: latest failure in words, NULL before the first */
-	void *vendor;			/* the backend's per-VM data, NULL if it needs none */
 };
 
 /**
@@ -150,6 +147,5 @@ void keel_core_exit(void);
 /* Set request @req on every vCPU; kick those in guest mode. REQUEST_WAIT: return after each has left the guest. */
 void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags);
 #define REQUEST_WAIT	BIT(0)
-
 
 #endif

@@ -75,7 +75,7 @@ GUEST_OP(hypercall, int amd = guest_is_amd(),
 GUEST_OP(rdmsr_apic_base, , rdmsr(MSR_APIC_BASE))
 GUEST_OP(wrmsr_deadline, apic_enable(APIC_X1), wrmsr(MSR_TSC_DEADLINE, 0))
 GUEST_OP(wrmsr_deadline_armed,
-	 apic_enable(APIC_X1); apic_write(APIC_LVTT, LVT_DEADLINE | V); u64 far = rdtsc() + (1ULL << 40),
+	 apic_enable(APIC_X1); apic_write(APIC_LVTT, APIC_LVT_TIMER_TSCDEADLINE | V); u64 far = rdtsc() + (1ULL << 40),
 	 wrmsr(MSR_TSC_DEADLINE, far))
 GUEST_OP(wrmsr_pat, u64 pat = rdmsr(0x277), wrmsr(0x277, pat))
 GUEST_OP(out_user, , outb(PORT_USER, 1))
@@ -87,13 +87,13 @@ GUEST_OP(mmio_load, , mmio_read32(MMIO_USER))
 GUEST_OP(mmio_event, , mmio_write32(MMIO_EVENT, 1))
 GUEST_OP(apic_read, apic_enable(APIC_X1), mmio_read32(APIC_MMIO + APIC_LVR))
 GUEST_OP(apic_eoi, apic_enable(APIC_X1), mmio_write32(APIC_MMIO + APIC_EOI, 0))
-GUEST_OP(self_ipi, setup_irq(APIC_X1), mmio_write32(APIC_MMIO + APIC_ICR, ICR_SELF | V))
+GUEST_OP(self_ipi, setup_irq(APIC_X1), mmio_write32(APIC_MMIO + APIC_ICR, APIC_DEST_SELF | V))
 GUEST_OP(x2apic_read, apic_enable(APIC_X2), rdmsr(MSR_X2APIC(APIC_LVR)))
 GUEST_OP(x2apic_eoi, apic_enable(APIC_X2), wrmsr(MSR_X2APIC(APIC_EOI), 0))
 GUEST_OP(x2apic_self_ipi, setup_irq(APIC_X2), wrmsr(MSR_X2APIC(APIC_SELF_IPI), V))
 GUEST_OP(mov_cr3, u64 cr3 = read_cr3(), write_cr3(cr3))
 GUEST_OP(mov_cr0, u64 cr0 = read_cr0(), write_cr0(cr0 ^= BIT(3)))
-GUEST_OP(hlt_wake, setup_irq(APIC_X1), cli(); mmio_write32(APIC_MMIO + APIC_ICR, ICR_SELF | V);
+GUEST_OP(hlt_wake, setup_irq(APIC_X1), cli(); mmio_write32(APIC_MMIO + APIC_ICR, APIC_DEST_SELF | V);
 	 sti_hlt())
 
 /* Interrupt handlers of their own: the library's save far more than these need. */

@@ -6,19 +6,11 @@
  * preempted between instructions only, and a TLB flush asked of it then is not
  * forgotten; bad addresses are refused.
  */
-#include <linux/kvm_para.h>
 #include <sys/mman.h>
 #include <time.h>
 
+#include "pvclock.h"
 #include "thread.h"
-
-struct pvclock {
-	u32 version, pad0;
-	u64 tsc, ns;
-	u32 mul;
-	signed char shift;
-	u8 flags, pad[2];
-} __attribute__((packed));
 
 struct wall {
 	u32 version, sec, nsec;
@@ -34,22 +26,6 @@ struct steal {
 #define CLOCK	VM_SCRATCH
 #define WALL	(VM_SCRATCH + 0x100)
 #define STEAL	(VM_SCRATCH + 0x1000)
-
-static u64 pv_read(volatile struct pvclock *c)
-{
-	u64 delta, ns;
-	u32 version;
-
-	do {
-		version = c->version;
-		asm volatile("" : : : "memory");
-		delta = rdtsc() - c->tsc;
-		delta = c->shift < 0 ? delta >> -c->shift : delta << c->shift;
-		ns = c->ns + (u64)((unsigned __int128)delta * c->mul >> 32);
-		asm volatile("" : : : "memory");
-	} while ((version & 1) || version != c->version);
-	return ns;
-}
 
 static void guest_clock(void)
 {
@@ -81,14 +57,6 @@ static u64 sync_value(struct vcpu *vcpu, u64 stage)
 	ASSERT_EQ(vcpu_run_ucall(vcpu, &uc), UCALL_SYNC);
 	ASSERT_EQ(uc.args[0], stage);
 	return uc.args[1];
-}
-
-static u64 vm_clock(struct vm *vm)
-{
-	struct kvm_clock_data d = { 0 };
-
-	vm_ioctl(vm, KVM_GET_CLOCK, &d);
-	return d.clock;
 }
 
 static void check_near(const char *name, u64 a, u64 b, u64 within)

@@ -326,7 +326,7 @@ static void guest_wait_deadline(u64 ticks, u64 halt)
 
 	apic_enable(APIC_X2);
 	guest_handlers[VEC_TIMER] = irq_count_handler;
-	apic_write(APIC_LVTT, VEC_TIMER | LVT_DEADLINE);
+	apic_write(APIC_LVTT, VEC_TIMER | APIC_LVT_TIMER_TSCDEADLINE);
 	GUEST_SYNC(1);
 	start = rdtsc();
 	deadline = start + ticks;

@@ -7,10 +7,7 @@ static u64 seed = 88172645463325252ULL;
 
 static u64 rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return xorshift(&seed);
 }
 
 /* Random bytes, more often than not a move. */

@@ -15,10 +15,7 @@ static u64 seed = 0x123456789abcdef;
 
 static u64 rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return xorshift(&seed);
 }
 
 static void rnd_machine(struct machine *m, u8 *io_buf)

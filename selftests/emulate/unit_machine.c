@@ -175,40 +175,35 @@ static int op_port_out(struct emu *e, u16 port, const void *data, unsigned int s
 	return EMU_CONTINUE;
 }
 
-static int op_get_segment(struct emu *e, unsigned int seg, struct emu_segment *s)
+static void op_get_segment(struct emu *e, unsigned int seg, struct emu_segment *s)
 {
 	if (seg >= 8)
 		abort();
 	*s = to_machine(e)->seg[seg];
-	return EMU_CONTINUE;
 }
 
-static int op_set_segment(struct emu *e, unsigned int seg, const struct emu_segment *s)
+static void op_set_segment(struct emu *e, unsigned int seg, const struct emu_segment *s)
 {
 	if (seg >= 8)
 		abort();
 	to_machine(e)->seg[seg] = *s;
-	return EMU_CONTINUE;
 }
 
-static int op_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
+static void op_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
 {
 	*t = to_machine(e)->table[which];
-	return EMU_CONTINUE;
 }
 
-static int op_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
+static void op_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
 {
 	to_machine(e)->table[which] = *t;
-	return EMU_CONTINUE;
 }
 
-static int op_get_cr(struct emu *e, unsigned int nr, u64 *val)
+static u64 op_get_cr(struct emu *e, unsigned int nr)
 {
 	if (nr >= 16)
 		abort();
-	*val = to_machine(e)->cr[nr];
-	return EMU_CONTINUE;
+	return to_machine(e)->cr[nr];
 }
 
 static int op_set_cr(struct emu *e, unsigned int nr, u64 val)
@@ -253,26 +248,23 @@ static int op_set_msr(struct emu *e, u32 msr, u64 val)
 	return EMU_CONTINUE;
 }
 
-static int op_read_xmm(struct emu *e, unsigned int nr, void *data)
+static void op_read_xmm(struct emu *e, unsigned int nr, void *data)
 {
 	if (nr >= 16)
 		abort();
 	memcpy(data, to_machine(e)->xmm[nr], 16);
-	return EMU_CONTINUE;
 }
 
-static int op_write_xmm(struct emu *e, unsigned int nr, const void *data)
+static void op_write_xmm(struct emu *e, unsigned int nr, const void *data)
 {
 	if (nr >= 16)
 		abort();
 	memcpy(to_machine(e)->xmm[nr], data, 16);
-	return EMU_CONTINUE;
 }
 
-static int op_invlpg(struct emu *e, u64 la)
+static void op_invlpg(struct emu *e, u64 la)
 {
 	to_machine(e)->invlpg = la;
-	return EMU_CONTINUE;
 }
 
 static int op_system(struct emu *e, enum emu_op op)

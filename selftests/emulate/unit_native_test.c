@@ -176,10 +176,7 @@ static u64 seed = 0x9e3779b97f4a7c15;
 
 static u64 rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return xorshift(&seed);
 }
 
 /* Values near the edges are as likely as any. */

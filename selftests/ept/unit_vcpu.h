@@ -82,3 +82,8 @@ static inline bool vcpu_is_64bit_code(struct vcpu *vcpu)
 {
 	return vcpu->regs.efer & EFER_LMA && vcpu_cs(vcpu)->ar & SEG_L;
 }
+
+static inline u64 vcpu_linear_rip(struct vcpu *vcpu)
+{
+	return vcpu_is_64bit_code(vcpu) ? vcpu_rip(vcpu) : (u32)(vcpu_rip(vcpu) + vcpu_cs(vcpu)->base);
+}

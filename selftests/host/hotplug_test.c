@@ -82,16 +82,6 @@ static void *run_there(void *arg)
 	return NULL;
 }
 
-static void expect_progress(const char *name, struct vm *vm)
-{
-	u64 start = *GUEST_VAR(vm, count);
-	int i;
-
-	for (i = 0; i < 1000 && *GUEST_VAR(vm, count) < start + 2048; i++)
-		host_sleep_ms(5);
-	CHECK_EQ(name, 1, *GUEST_VAR(vm, count) >= start + 2048);
-}
-
 /* Two VMs, one of them on the CPU that goes. */
 static void test_running(void)
 {
@@ -110,15 +100,15 @@ static void test_running(void)
 		host_sleep_ms(1);
 	for (i = 0; i < ROUNDS; i++) {
 		pin(runner, hot_cpu);
-		expect_progress("on the CPU", vcpu[0]->vm);
+		expect_progress("on the CPU", GUEST_VAR(vcpu[0]->vm, count), 2048);
 		/* it has no reason to leave, and may when it must */
 		pin(runner, -1);
 		switch_cpu(0);
-		expect_progress("the CPU is gone", vcpu[0]->vm);
-		expect_progress("the neighbour", vcpu[1]->vm);
+		expect_progress("the CPU is gone", GUEST_VAR(vcpu[0]->vm, count), 2048);
+		expect_progress("the neighbour", GUEST_VAR(vcpu[1]->vm, count), 2048);
 		switch_cpu(1);
-		expect_progress("the CPU is back", vcpu[0]->vm);
-		expect_progress("the neighbour", vcpu[1]->vm);
+		expect_progress("the CPU is back", GUEST_VAR(vcpu[0]->vm, count), 2048);
+		expect_progress("the neighbour", GUEST_VAR(vcpu[1]->vm, count), 2048);
 	}
 	for (i = 0; i < 2; i++) {
 		*GUEST_VAR(vcpu[i]->vm, stop_guest) = 1;

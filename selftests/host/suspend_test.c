@@ -4,36 +4,12 @@
  * their TSC nor their clock goes back. How it is put to sleep, and woken, $KEEL_SUSPEND says (a command for the shell): no test
  * does that unasked.
  */
-#include <linux/kvm_para.h>
 #include <stdlib.h>
 
+#include "pvclock.h"
 #include "thread.h"
 
 #define CLOCK	VM_SCRATCH
-
-struct pvclock {
-	u32 version, pad0;
-	u64 tsc, ns;
-	u32 mul;
-	signed char shift;
-	u8 flags, pad[2];
-} __attribute__((packed));
-
-static u64 pv_read(volatile struct pvclock *c)
-{
-	u64 delta, ns;
-	u32 version;
-
-	do {
-		version = c->version;
-		asm volatile("" : : : "memory");
-		delta = rdtsc() - c->tsc;
-		delta = c->shift < 0 ? delta >> -c->shift : delta << c->shift;
-		ns = c->ns + (u64)((unsigned __int128)delta * c->mul >> 32);
-		asm volatile("" : : : "memory");
-	} while ((version & 1) || version != c->version);
-	return ns;
-}
 
 static void sleep_and_wake(void)
 {
@@ -46,14 +22,6 @@ static void sleep_and_wake(void)
 static void require_suspend(void)
 {
 	REQUIRE(getenv("KEEL_SUSPEND"), "KEEL_SUSPEND does not say how");
-}
-
-static u64 vm_clock(struct vm *vm)
-{
-	struct kvm_clock_data d = { 0 };
-
-	vm_ioctl(vm, KVM_GET_CLOCK, &d);
-	return d.clock;
 }
 
 /* What a vCPU carries along: registers, a stack, a bit of CR4, system-call MSRs, both clocks. */
@@ -150,16 +118,6 @@ static void *run_on(void *arg)
 	return NULL;
 }
 
-static void expect_progress(const char *name, struct vm *vm)
-{
-	u64 start = *GUEST_VAR(vm, count);
-	int i;
-
-	for (i = 0; i < 1000 && *GUEST_VAR(vm, count) < start + 256; i++)
-		host_sleep_ms(5);
-	CHECK_EQ(name, 1, *GUEST_VAR(vm, count) >= start + 256);
-}
-
 static void test_running(void)
 {
 	struct vcpu *vcpu[2];
@@ -174,10 +132,10 @@ static void test_running(void)
 	}
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 2; i++)
-			expect_progress("before", vcpu[i]->vm);
+			expect_progress("before", GUEST_VAR(vcpu[i]->vm, count), 256);
 		sleep_and_wake();
 		for (i = 0; i < 2; i++)
-			expect_progress("after", vcpu[i]->vm);
+			expect_progress("after", GUEST_VAR(vcpu[i]->vm, count), 256);
 	}
 	for (i = 0; i < 2; i++) {
 		*GUEST_VAR(vcpu[i]->vm, stop_guest) = 1;

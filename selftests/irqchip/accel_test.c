@@ -41,10 +41,10 @@ static void guest_save(u64 mode)
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_only;
 	guest_handlers[W] = irq_count_handler;
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	irq_window();
-	apic_icr(0, ICR_SELF | V);
-	apic_icr(0, ICR_SELF | W);
+	apic_icr(0, APIC_DEST_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | W);
 	GUEST_SYNC(1);
 	irq_window();
 	GUEST_ROW("withdrawn by the launcher: not taken", 0, irq_count[W]);
@@ -105,9 +105,9 @@ static void guest_modes(void)
 	guest_handlers[V] = irq_count_only;
 	guest_handlers[W] = irq_count_handler;
 	apic_write(APIC_TASKPRI, 0x20);
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	irq_window();
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	apic_enable(APIC_X2);
 	GUEST_ROW("TPR", 0x20, apic_read(APIC_TASKPRI));
 	GUEST_ROW("in service", 1, apic_bit(APIC_ISR, V));
@@ -122,7 +122,7 @@ static void guest_modes(void)
 	wrmsr(MSR_APIC_BASE, APIC_MMIO | BIT(8));
 	wrmsr(MSR_APIC_BASE, APIC_MMIO | BIT(11) | BIT(8));
 	apic_enable(APIC_X1);
-	apic_icr(0, ICR_SELF | W);
+	apic_icr(0, APIC_DEST_SELF | W);
 	irq_window();
 	GUEST_ROW("xAPIC again", 1, irq_count[W]);
 }
@@ -137,9 +137,9 @@ static void guest_moved(void)
 {
 	apic_enable(APIC_X1);
 	guest_handlers[V] = irq_count_only;
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	irq_window();
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	wrmsr(MSR_APIC_BASE, MOVED | BIT(11) | BIT(8));
 	GUEST_ROW("version at the new place", 0x14, mmio_read32(MOVED + APIC_LVR) & 0xff);
 	GUEST_ROW("at the old place the launcher answers", 0x12345678, mmio_read32(APIC_MMIO + APIC_LVR));
@@ -147,7 +147,7 @@ static void guest_moved(void)
 	irq_window();
 	GUEST_ROW("EOI at the new place", 2, irq_count[V]);
 	mmio_write32(MOVED + APIC_EOI, 0);
-	mmio_write32(MOVED + APIC_ICR, ICR_SELF | V);
+	mmio_write32(MOVED + APIC_ICR, APIC_DEST_SELF | V);
 	irq_window();
 	GUEST_ROW("IPI at the new place", 3, irq_count[V]);
 	wrmsr(MSR_APIC_BASE, APIC_MMIO | BIT(11) | BIT(8));
@@ -196,7 +196,7 @@ static void guest_neighbour(void)
 	guest_handlers[V] = irq_count_only;
 	/* by hand: the library keeps one mode for all vCPUs */
 	for (i = 0; i < 4; i++) {
-		mmio_write32(APIC_MMIO + APIC_ICR, ICR_SELF | V);
+		mmio_write32(APIC_MMIO + APIC_ICR, APIC_DEST_SELF | V);
 		irq_window();
 		GUEST_EQ(irq_count[V], i + 1);
 		mmio_write32(APIC_MMIO + APIC_EOI, 0);
@@ -247,26 +247,6 @@ static void test_neighbours(void)
 	neighbours(vm, 0x12345678, 2);
 }
 
-static void route(struct vm *vm, u32 data)
-{
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} r = {
-		.head.nr = 1,
-		.entry = { .gsi = PIN, .type = KVM_IRQ_ROUTING_MSI, .u.msi = { .address_lo = APIC_MMIO, .data = data } },
-	};
-
-	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &r);
-}
-
-static void signal_msi(struct vm *vm, u32 data)
-{
-	struct kvm_msi msi = { .address_lo = APIC_MMIO, .data = data };
-
-	ASSERT_EQ(vm_ioctl(vm, KVM_SIGNAL_MSI, &msi), 1);
-}
-
 #define LEVEL	(BIT(14) | BIT(15))
 
 static void guest_routes(u64 mode)
@@ -306,8 +286,8 @@ static void routes(enum apic_mode mode)
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		u32 reason;
 
-		route(vm, rows[i].route);
-		signal_msi(vm, rows[i].msi);
+		vm_route_msi(vm, PIN, APIC_MMIO, rows[i].route);
+		ASSERT_EQ(vm_signal_msi(vm, APIC_MMIO, rows[i].msi), 1);
 		reason = vcpu_run(vcpu);
 		CHECK_EQ(rows[i].name, rows[i].exits ? KVM_EXIT_IOAPIC_EOI : KVM_EXIT_IO, reason);
 		if (reason == KVM_EXIT_IOAPIC_EOI) {
@@ -328,28 +308,28 @@ static void guest_writes(u64 mode, u64 strict)
 
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_handler;
-	apic_write(APIC_LVTT, V | LVT_PERIODIC);
-	GUEST_ROW("LVTT", V | LVT_PERIODIC, apic_read(APIC_LVTT));
-	apic_write(APIC_LVTT, V | LVT_DEADLINE);
-	GUEST_ROW("LVTT, deadline", V | LVT_DEADLINE, apic_read(APIC_LVTT));
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_PERIODIC);
+	GUEST_ROW("LVTT", V | APIC_LVT_TIMER_PERIODIC, apic_read(APIC_LVTT));
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_TSCDEADLINE);
+	GUEST_ROW("LVTT, deadline", V | APIC_LVT_TIMER_TSCDEADLINE, apic_read(APIC_LVTT));
 	apic_write(APIC_TMICT, 12345);
 	GUEST_ROW("no initial count in deadline mode", 0, apic_read(APIC_TMICT));
 	GUEST_ROW("no current count", 0, apic_read(APIC_TMCCT));
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ull << 40));
-	apic_write(APIC_LVTT, V | LVT_PERIODIC);
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_PERIODIC);
 	GUEST_ROW("the deadline goes with its mode", 0, rdmsr(MSR_TSC_DEADLINE));
 	apic_write(APIC_SPIV, 0xff);
-	GUEST_ROW("software-disabled: LVTs are masked", LVT_MASKED, apic_read(APIC_LVTT) & LVT_MASKED);
+	GUEST_ROW("software-disabled: LVTs are masked", APIC_LVT_MASKED, apic_read(APIC_LVTT) & APIC_LVT_MASKED);
 	apic_write(APIC_LVTT, V);
-	GUEST_ROW("and stay so", LVT_MASKED | V, apic_read(APIC_LVTT));
-	apic_icr(0, ICR_FIXED | V);
+	GUEST_ROW("and stay so", APIC_LVT_MASKED | V, apic_read(APIC_LVTT));
+	apic_icr(0, APIC_DM_FIXED | V);
 	apic_write(APIC_SPIV, 0x1ff);
 	irq_window();
 	GUEST_ROW("nothing was taken while off", 0, irq_count[V]);
 	apic_write(APIC_ESR, 0);
 	apic_write(APIC_ESR, 0);
 	GUEST_ROW("ESR", 0, apic_read(APIC_ESR));
-	apic_icr(0, ICR_FIXED | ICR_SELF | 5);
+	apic_icr(0, APIC_DM_FIXED | APIC_DEST_SELF | 5);
 	apic_write(APIC_ESR, 0);
 	GUEST_ROW("illegal vector sent", strict ? BIT(5) : 0, apic_read(APIC_ESR) & BIT(5));
 	if (mode == APIC_X2) {

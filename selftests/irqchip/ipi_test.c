@@ -58,17 +58,17 @@ static void guest_source(u64 mode)
 	if (mode == APIC_X1)
 		apic_write(APIC_LDR, 1 << 24);
 	wait_for(&ready, 1);
-	send(1, ICR_FIXED | PING, 1);
-	send(2, ICR_LOGICAL | PING, 2);
-	send(0, ICR_OTHERS | PING, 3);
-	send(2, ICR_LOGICAL | ICR_LOWEST | PING, 4);
-	apic_icr(1, ICR_NMI);
+	send(1, APIC_DM_FIXED | PING, 1);
+	send(2, APIC_DEST_LOGICAL | PING, 2);
+	send(0, APIC_DEST_ALLBUT | PING, 3);
+	send(2, APIC_DEST_LOGICAL | APIC_DM_LOWEST | PING, 4);
+	apic_icr(1, APIC_DM_NMI);
 	wait_for(&nmis, 1);
-	apic_icr(0, ICR_ALL | PONG);
+	apic_icr(0, APIC_DEST_ALLINC | PONG);
 	sti();
 	wait_for(&irq_count[PONG], 2);
 	cli();
-	apic_icr(7, ICR_FIXED | PING);
+	apic_icr(7, APIC_DM_FIXED | PING);
 	GUEST_ROW("to an ID nobody has: nothing happens", 4, irq_count[PING]);
 	ready = 0;
 }

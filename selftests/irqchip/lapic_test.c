@@ -18,9 +18,9 @@ static void guest_reset_values(void)
 	GUEST_ROW("SVR", 0xff, apic_read(APIC_SPIV));
 	GUEST_ROW("DFR", 0xffffffff, apic_read(APIC_DFR));
 	GUEST_ROW("LDR", 0, apic_read(APIC_LDR));
-	GUEST_ROW("LVT timer", LVT_MASKED, apic_read(APIC_LVTT));
-	GUEST_ROW("LVT LINT1", LVT_MASKED, apic_read(APIC_LVT1));
-	GUEST_ROW("LVT error", LVT_MASKED, apic_read(APIC_LVTERR));
+	GUEST_ROW("LVT timer", APIC_LVT_MASKED, apic_read(APIC_LVTT));
+	GUEST_ROW("LVT LINT1", APIC_LVT_MASKED, apic_read(APIC_LVT1));
+	GUEST_ROW("LVT error", APIC_LVT_MASKED, apic_read(APIC_LVTERR));
 	GUEST_ROW("ICR", 0, apic_read(APIC_ICR));
 	GUEST_ROW("timer initial count", 0, apic_read(APIC_TMICT));
 	GUEST_ROW("timer divide", 0, apic_read(APIC_TDCR));
@@ -78,7 +78,7 @@ static void guest_self_ipi(u64 mode)
 {
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_only;
-	apic_icr(0, ICR_FIXED | ICR_SELF | V);
+	apic_icr(0, APIC_DM_FIXED | APIC_DEST_SELF | V);
 	GUEST_ROW("IRR while interrupts are off", 1, apic_bit(APIC_IRR, V));
 	GUEST_ROW("ISR", 0, apic_bit(APIC_ISR, V));
 	irq_window();
@@ -86,7 +86,7 @@ static void guest_self_ipi(u64 mode)
 	GUEST_ROW("IRR after", 0, apic_bit(APIC_IRR, V));
 	GUEST_ROW("ISR after", 1, apic_bit(APIC_ISR, V));
 	GUEST_ROW("PPR in service", V & 0xf0, apic_read(APIC_PROCPRI));
-	apic_icr(0, ICR_FIXED | ICR_SELF | V);
+	apic_icr(0, APIC_DM_FIXED | APIC_DEST_SELF | V);
 	irq_window();
 	GUEST_ROW("same vector waits for EOI", 1, irq_count[V]);
 	apic_eoi();
@@ -95,7 +95,7 @@ static void guest_self_ipi(u64 mode)
 	apic_eoi();
 	GUEST_ROW("ISR at the end", 0, apic_bit(APIC_ISR, V));
 	GUEST_ROW("TMR, edge", 0, apic_bit(APIC_TMR, V));
-	apic_icr(0, ICR_FIXED | V);
+	apic_icr(0, APIC_DM_FIXED | V);
 	irq_window();
 	GUEST_ROW("to our own ID", 3, irq_count[V]);
 	apic_eoi();
@@ -131,8 +131,8 @@ static void guest_priority(u64 mode)
 	guest_handlers[V] = irq_count_only;
 	guest_handlers[W] = irq_count_only;
 	apic_write(APIC_TASKPRI, 0x70);
-	apic_icr(0, ICR_SELF | V);
-	apic_icr(0, ICR_SELF | W);
+	apic_icr(0, APIC_DEST_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | W);
 	irq_window();
 	GUEST_ROW("above TPR: taken", 1, irq_count[W]);
 	GUEST_ROW("below TPR: held", 0, irq_count[V]);
@@ -142,7 +142,7 @@ static void guest_priority(u64 mode)
 	apic_eoi();
 	irq_window();
 	GUEST_ROW("after EOI: taken", 1, irq_count[V]);
-	apic_icr(0, ICR_SELF | W);
+	apic_icr(0, APIC_DEST_SELF | W);
 	irq_window();
 	GUEST_ROW("higher class nests", 2, irq_count[W]);
 	GUEST_ROW("both in service", 1, apic_bit(APIC_ISR, V) & apic_bit(APIC_ISR, W));
@@ -194,7 +194,7 @@ static void guest_pending(void)
 {
 	apic_enable(APIC_X1);
 	guest_handlers[V] = irq_count_handler;
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	GUEST_SYNC(1);
 	/* the other VM has run nothing yet */
 	apic_touch_tables();

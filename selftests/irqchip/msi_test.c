@@ -27,13 +27,6 @@ static void guest_take(u64 n)
 	}
 }
 
-static int signal_msi(struct vm *vm, u64 addr, u32 data)
-{
-	struct kvm_msi msi = { .address_lo = addr, .address_hi = addr >> 32, .data = data };
-
-	return __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
-}
-
 static void expect_counts(struct vcpu *vcpu, const char *name, u64 counts, u64 nmis)
 {
 	struct ucall uc;
@@ -70,23 +63,9 @@ static void test_signal(void)
 	vcpu_args(vcpu, ARRAY_SIZE(rows), 0, 0);
 	vcpu_run_sync(vcpu, 1);
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		CHECK_RET(rows[i].name, rows[i].ret, signal_msi(vm, rows[i].addr, rows[i].data));
+		CHECK_RET(rows[i].name, rows[i].ret, vm_signal_msi(vm, rows[i].addr, rows[i].data));
 		expect_counts(vcpu, rows[i].name, rows[i].counts, rows[i].nmis);
 	}
-}
-
-static void route_msi(struct vm *vm, u32 data)
-{
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} r = {
-		.head.nr = 1,
-		.entry = { .gsi = GSI, .type = KVM_IRQ_ROUTING_MSI,
-			   .u.msi = { .address_lo = APIC_MMIO, .data = data } },
-	};
-
-	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &r);
 }
 
 static void pulse(struct vm *vm)
@@ -103,16 +82,16 @@ static void test_route(void)
 
 	vcpu_args(vcpu, 4, 0, 0);
 	vcpu_run_sync(vcpu, 1);
-	route_msi(vm, V);
+	vm_route_msi(vm, GSI, APIC_MMIO, V);
 	pulse(vm);
 	expect_counts(vcpu, "routed", 1, 0);
-	route_msi(vm, W);
+	vm_route_msi(vm, GSI, APIC_MMIO, W);
 	pulse(vm);
 	expect_counts(vcpu, "routed elsewhere", 0x101, 0);
 	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &none);
 	pulse(vm);
 	expect_counts(vcpu, "no routes", 0x101, 0);
-	route_msi(vm, V);
+	vm_route_msi(vm, GSI, APIC_MMIO, V);
 	pulse(vm);
 	expect_counts(vcpu, "routed again", 0x102, 0);
 }

@@ -59,22 +59,22 @@ static void guest_bsp(u64 mode)
 	u32 n;
 
 	apic_enable(mode);
-	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	apic_icr(1, APIC_DM_STARTUP | (AP_PAGE >> 12));
 	spin(1000);
 	GUEST_ROW("SIPI without INIT on a fresh vCPU", 0, peek(AP_COUNT));
-	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
-	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	apic_icr(1, APIC_DM_INIT | APIC_INT_ASSERT | APIC_INT_LEVELTRIG);
+	apic_icr(1, APIC_DM_STARTUP | (AP_PAGE >> 12));
 	wait_for(AP_COUNT, 1);
 	GUEST_ROW("CS of the AP", AP_PAGE >> 4, peek(AP_CS));
 	GUEST_ASSERT(peek(AP_EDX));
-	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	apic_icr(1, APIC_DM_STARTUP | (AP_PAGE >> 12));
 	n = peek(AP_SPIN);
 	while (peek(AP_SPIN) - n < 1000)
 		pause_insn();
 	GUEST_ROW("a second SIPI is ignored", 1, peek(AP_COUNT));
-	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	apic_icr(1, APIC_DM_INIT | APIC_INT_ASSERT | APIC_INT_LEVELTRIG);
 	GUEST_SYNC(1);
-	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	apic_icr(1, APIC_DM_STARTUP | (AP_PAGE >> 12));
 	wait_for(AP_COUNT, 2);
 }
 
@@ -136,9 +136,9 @@ static void test_x2apic(void) { run_mode(APIC_X2); }
 static void guest_start_other(u64 mode)
 {
 	apic_enable(mode);
-	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	apic_icr(1, APIC_DM_INIT | APIC_INT_ASSERT | APIC_INT_LEVELTRIG);
 	GUEST_SYNC(1);
-	apic_icr(1, ICR_STARTUP | (AP_PAGE >> 12));
+	apic_icr(1, APIC_DM_STARTUP | (AP_PAGE >> 12));
 	GUEST_SYNC(2);
 	wait_for(AP_COUNT, 1);
 }

@@ -12,20 +12,6 @@
 #define X	0x33
 #define PIN	4
 
-static void route(struct vm *vm, u32 data)
-{
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} r = {
-		.head.nr = 1,
-		.entry = { .gsi = PIN, .type = KVM_IRQ_ROUTING_MSI,
-			   .u.msi = { .address_lo = APIC_MMIO, .data = data } },
-	};
-
-	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &r);
-}
-
 static void guest_eoi(void)
 {
 	apic_enable(APIC_X1);
@@ -39,13 +25,6 @@ static void guest_eoi(void)
 	GUEST_EQ(irq_count[W], 1);
 }
 
-static void signal_msi(struct vm *vm, u32 data)
-{
-	struct kvm_msi msi = { .address_lo = APIC_MMIO, .data = data };
-
-	ASSERT_EQ(vm_ioctl(vm, KVM_SIGNAL_MSI, &msi), 1);
-}
-
 static void test_eoi(void)
 {
 	struct vm *vm;
@@ -54,13 +33,13 @@ static void test_eoi(void)
 	REQUIRE_CAP(KVM_CAP_SPLIT_IRQCHIP);
 	vm = vm_create(VM_GUEST | VM_SPLIT);
 	vcpu = vcpu_create_guest(vm, 0, guest_eoi);
-	route(vm, V | BIT(14) | BIT(15));
+	vm_route_msi(vm, PIN, APIC_MMIO, V | BIT(14) | BIT(15));
 	vcpu_run_sync(vcpu, 1);
-	signal_msi(vm, V | BIT(14) | BIT(15));
+	ASSERT_EQ(vm_signal_msi(vm, APIC_MMIO, V | BIT(14) | BIT(15)), 1);
 	RUN_TO(vcpu, KVM_EXIT_IOAPIC_EOI);
 	CHECK_EQ("vector", V, vcpu->run->eoi.vector);
 	vcpu_run_sync(vcpu, 2);
-	signal_msi(vm, W);
+	ASSERT_EQ(vm_signal_msi(vm, APIC_MMIO, W), 1);
 	vcpu_run_done(vcpu);
 }
 
@@ -144,7 +123,7 @@ static void test_no_chip(void)
 	vm = vm_create(VM_BARE | VM_SPLIT);
 	CHECK_RET("CREATE_IRQCHIP after it", -EEXIST, __vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL));
 	CHECK_RET("GET_IRQCHIP", -ENXIO, __vm_ioctl(vm, KVM_GET_IRQCHIP, &chip));
-	route(vm, V);
+	vm_route_msi(vm, PIN, APIC_MMIO, V);
 	CHECK_RET("IRQ_LINE on a routed GSI", 0, __vm_ioctl(vm, KVM_IRQ_LINE, &line));
 }
 

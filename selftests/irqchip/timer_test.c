@@ -30,7 +30,7 @@ static void guest_oneshot(u64 mode)
 	apic_write(APIC_TMICT, 0xffffffff);
 	apic_write(APIC_TMICT, 0);
 	GUEST_ROW("stopped by 0", 0, apic_read(APIC_TMCCT));
-	apic_write(APIC_LVTT, V | LVT_MASKED);
+	apic_write(APIC_LVTT, V | APIC_LVT_MASKED);
 	apic_write(APIC_TMICT, 1000);
 	while (apic_read(APIC_TMCCT))
 		pause_insn();
@@ -43,7 +43,7 @@ static void guest_periodic(u64 mode)
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_handler;
 	apic_write(APIC_TDCR, 0xb);
-	apic_write(APIC_LVTT, V | LVT_PERIODIC);
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_PERIODIC);
 	apic_write(APIC_TMICT, 1000000);
 	irq_wait(V, 5);
 	apic_write(APIC_TMICT, 0);
@@ -58,7 +58,7 @@ static void guest_deadline(u64 mode)
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_handler;
 	GUEST_ROW("no deadline in one-shot mode", 0, rdmsr(MSR_TSC_DEADLINE));
-	apic_write(APIC_LVTT, V | LVT_DEADLINE);
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_TSCDEADLINE);
 	t = rdtsc() + 3000000;
 	wrmsr(MSR_TSC_DEADLINE, t);
 	v = rdmsr(MSR_TSC_DEADLINE);
@@ -111,7 +111,7 @@ static void guest_wake(u64 mode)
 
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_handler;
-	apic_write(APIC_LVTT, V | LVT_DEADLINE);
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_TSCDEADLINE);
 	t = rdtsc() + 20000000;
 	wrmsr(MSR_TSC_DEADLINE, t);
 	sti_hlt();
@@ -173,8 +173,8 @@ static void test_restored(void)
 	} rows[] = {
 		{ "one shot",					V,			true,	0 },
 		{ "one shot without current count",		V,			false,	1 },
-		{ "periodic",					V | LVT_PERIODIC,	true,	0 },
-		{ "periodic without current count",		V | LVT_PERIODIC,	false,	0 },
+		{ "periodic",					V | APIC_LVT_TIMER_PERIODIC,	true,	0 },
+		{ "periodic without current count",		V | APIC_LVT_TIMER_PERIODIC,	false,	0 },
 	};
 	struct kvm_lapic_state state;
 	unsigned int i;

@@ -60,8 +60,8 @@ static void guest_held(u64 mode)
 	guest_handlers[W] = irq_count_handler;
 	write_cr8(8);
 	sti_nop();
-	apic_icr(0, ICR_SELF | V);
-	apic_icr(0, ICR_SELF | W);
+	apic_icr(0, APIC_DEST_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | W);
 	GUEST_ROW("TPR 8 holds vector 61", 0, irq_count[V]);
 	GUEST_ROW("and vector 82", 0, irq_count[W]);
 	write_cr8(7);
@@ -72,14 +72,14 @@ static void guest_held(u64 mode)
 	write_cr8(5);
 	GUEST_ROW("at 5 it does", 1, irq_count[V]);
 	write_cr8(15);
-	apic_icr(0, ICR_SELF | W);
+	apic_icr(0, APIC_DEST_SELF | W);
 	apic_write(APIC_TASKPRI, 0x80);
 	GUEST_ROW("TPR 80 by the register: held", 1, irq_count[W]);
 	apic_write(APIC_TASKPRI, 0x7f);
 	pause_insn();
 	GUEST_ROW("7f: taken", 2, irq_count[W]);
 	write_cr8(15);
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	cli();
 	write_cr8(0);
 	pause_insn();
@@ -97,8 +97,8 @@ static void handler_nests(struct guest_regs *regs)
 		return;
 	}
 	write_cr8(8);
-	apic_icr(0, ICR_SELF | V);
-	apic_icr(0, ICR_SELF | W);
+	apic_icr(0, APIC_DEST_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | W);
 	sti_nop();
 	GUEST_ROW("82 held by CR8 inside the handler", 0, irq_count[W]);
 	write_cr8(0);
@@ -113,7 +113,7 @@ static void guest_nested(u64 mode)
 	apic_enable(mode);
 	guest_handlers[V] = handler_nests;
 	guest_handlers[W] = irq_count_handler;
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	sti_nop();
 	pause_insn();
 	GUEST_ROW("61 taken again at the end", 2, irq_count[V]);
@@ -125,13 +125,13 @@ static void guest_user(u64 mode)
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_handler;
 	write_cr8(9);
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	sti_nop();
 	GUEST_SYNC2(1, irq_count[V]);
 	GUEST_ROW("lowered by the launcher: taken", 1, irq_count[V]);
 	GUEST_ROW("CR8 of the launcher", 3, read_cr8());
 	GUEST_ROW("TPR of the launcher", 0x30, apic_read(APIC_TASKPRI));
-	apic_icr(0, ICR_SELF | V);
+	apic_icr(0, APIC_DEST_SELF | V);
 	pause_insn();
 	GUEST_ROW("nothing holds it", 2, irq_count[V]);
 	cli();

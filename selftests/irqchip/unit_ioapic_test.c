@@ -152,7 +152,7 @@ static void test_modes(void)
 	CHECK_EQ("to the destination only", 0, m->vcpu[0].nmis);
 	set_rte(6, 0x500, 1);
 	keel_irq_line(&m->vm, 6, 1);
-	CHECK_EQ("INIT", 1, keel_lapic_has_init_sipi(&m->vcpu[1]));
+	CHECK_EQ("INIT", BIT(LAPIC_EVENT_INIT), m->vcpu[1].lapic->events);
 	set_rte(17, 0x55, 9);
 	CHECK_EQ("nobody there", 0, keel_irq_line(&m->vm, 17, 1));
 	set_rte(18, 0x08, 0);

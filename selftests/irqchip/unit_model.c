@@ -39,9 +39,6 @@ bool pit_wants_ack(const struct pit *pit) { return model_pit_listens; }
 
 void irqfd_acked(struct irqchip *irq, u32 gsi) { model_gsi_acks[gsi % 64]++; }
 bool irqfd_wants_ack(struct irqchip *irq, u32 gsi) { return gsi == 11; }
-void irqfd_destroy(struct irqchip *irq) { }
-int irqfd_module_init(void) { return 0; }
-void irqfd_module_exit(void) { }
 void ioeventfd_destroy(struct irqchip *irq) { }
 
 void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
@@ -153,13 +150,9 @@ void ioapic_out(struct model *m, u8 reg, u32 val)
 	ASSERT_EQ(dev->ops->write(NULL, dev, 0xfec00010, 4, &val), 0);
 }
 
-/* xorshift; the same in every run */
 u64 model_random(void)
 {
 	static u64 x = 0x9e3779b97f4a7c15ull;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x;
+	return xorshift(&x);
 }

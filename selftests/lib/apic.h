@@ -15,21 +15,6 @@
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC(reg)	(APIC_BASE_MSR + ((reg) >> 4))
 
-#define ICR_FIXED	0x000
-#define ICR_LOWEST	0x100
-#define ICR_NMI		0x400
-#define ICR_INIT	0x500
-#define ICR_STARTUP	0x600
-#define ICR_LOGICAL	0x800
-#define ICR_ASSERT	0x4000
-#define ICR_LEVEL	0x8000
-#define ICR_SELF	0x40000
-#define ICR_ALL		0x80000
-#define ICR_OTHERS	0xc0000
-#define LVT_MASKED	0x10000
-#define LVT_PERIODIC	0x20000
-#define LVT_DEADLINE	0x40000
-
 enum apic_mode { APIC_X1, APIC_X2 };
 
 /*

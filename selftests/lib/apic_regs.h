@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Registers of the local APIC (SDM "Advanced Programmable Interrupt Controller"): offsets in the page of xAPIC mode, and
- * the first MSR of x2APIC mode. Named as in the kernel's asm/apicdef.h, for which they also stand in unit tests.
+ * Registers of the local APIC (SDM "Advanced Programmable Interrupt Controller"): offsets in the page of xAPIC mode, the first MSR of
+ * x2APIC mode, and bits. Named as in the kernel's asm/apicdef.h, for which they also stand in unit tests.
  */
 #ifndef SELFTESTS_APIC_REGS_H
 #define SELFTESTS_APIC_REGS_H
@@ -32,5 +32,22 @@
 #define APIC_TMCCT	0x390
 #define APIC_TDCR	0x3e0
 #define APIC_SELF_IPI	0x3f0
+
+/* ICR */
+#define APIC_DM_FIXED			0x000
+#define APIC_DM_LOWEST			0x100
+#define APIC_DM_NMI			0x400
+#define APIC_DM_INIT			0x500
+#define APIC_DM_STARTUP			0x600
+#define APIC_DEST_LOGICAL		0x800
+#define APIC_INT_ASSERT			0x4000
+#define APIC_INT_LEVELTRIG		0x8000
+#define APIC_DEST_SELF			0x40000
+#define APIC_DEST_ALLINC		0x80000
+#define APIC_DEST_ALLBUT		0xc0000
+/* LVT */
+#define APIC_LVT_MASKED			0x10000
+#define APIC_LVT_TIMER_PERIODIC		0x20000
+#define APIC_LVT_TIMER_TSCDEADLINE	0x40000
 
 #endif

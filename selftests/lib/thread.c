@@ -61,7 +61,17 @@ void host_sleep_ms(unsigned int ms)
 		;
 }
 
-/* Read once, before anything is pinned. */
+void expect_progress(const char *name, volatile u64 *count, u64 n)
+{
+	u64 start = *count;
+	int i;
+
+	for (i = 0; i < 1000 && *count < start + n; i++)
+		host_sleep_ms(5);
+	CHECK_EQ(name, 1, *count >= start + n);
+}
+
+/* Read once, before anything is pinned: without the CPUs that are offline then. */
 static const cpu_set_t *host_cpus(void)
 {
 	static cpu_set_t cpus;
@@ -108,4 +118,25 @@ void vm_irq_line(struct vm *vm, u32 gsi, int level)
 	struct kvm_irq_level l = { .irq = gsi, .level = level };
 
 	vm_ioctl(vm, KVM_IRQ_LINE, &l);
+}
+
+int vm_signal_msi(struct vm *vm, u64 address, u32 data)
+{
+	struct kvm_msi msi = { .address_lo = address, .address_hi = address >> 32, .data = data };
+
+	return __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+}
+
+void vm_route_msi(struct vm *vm, u32 gsi, u64 address, u32 data)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} r = {
+		.head.nr = 1,
+		.entry = { .gsi = gsi, .type = KVM_IRQ_ROUTING_MSI,
+			   .u.msi = { .address_lo = address, .address_hi = address >> 32, .data = data } },
+	};
+
+	vm_ioctl(vm, KVM_SET_GSI_ROUTING, &r);
 }

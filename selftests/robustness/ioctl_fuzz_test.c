@@ -52,14 +52,6 @@ static struct vm *vm;
 static struct vcpu *vcpu[VCPUS];
 static int event;
 
-static u64 next_random(u64 *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 static u64 small_or_wild(u64 *s)
 {
 	static const u64 special[] = {
@@ -67,15 +59,15 @@ static u64 small_or_wild(u64 *s)
 		0x100000000, ~0ULL, 1ULL << 63, 0x8000000000000000 - 4096, VM_SCRATCH, VM_MMIO,
 	};
 
-	switch (next_random(s) % 4) {
+	switch (xorshift(s) % 4) {
 	case 0:
-		return special[next_random(s) % ARRAY_SIZE(special)];
+		return special[xorshift(s) % ARRAY_SIZE(special)];
 	case 1:
-		return next_random(s) % 64;
+		return xorshift(s) % 64;
 	case 2:
-		return (next_random(s) % 4096) << 12;
+		return (xorshift(s) % 4096) << 12;
 	default:
-		return next_random(s) >> (next_random(s) & 63);
+		return xorshift(s) >> (xorshift(s) & 63);
 	}
 }
 
@@ -84,16 +76,16 @@ static void make_arg(u64 *s, u8 *arg, size_t size)
 {
 	u64 n, i, v;
 
-	if (next_random(s) % 2)
+	if (xorshift(s) % 2)
 		memset(arg, 0, size);
-	n = next_random(s) % 6;
+	n = xorshift(s) % 6;
 	for (i = 0; i < n; i++) {
 		v = small_or_wild(s);
-		memcpy(arg + next_random(s) % (size / 4 ? size / 4 : 1) * 4, &v,
-		       next_random(s) % 2 ? 4 : 8);
+		memcpy(arg + xorshift(s) % (size / 4 ? size / 4 : 1) * 4, &v,
+		       xorshift(s) % 2 ? 4 : 8);
 	}
-	for (n = next_random(s) % 3; n; n--)
-		arg[next_random(s) % size] ^= 1 << (next_random(s) & 7);
+	for (n = xorshift(s) % 3; n; n--)
+		arg[xorshift(s) % size] ^= 1 << (xorshift(s) & 7);
 }
 
 /* Host memory for slots: the guest's own, so that no slot hands out this process's heap. */
@@ -101,11 +93,11 @@ static void aim_slot(u64 *s, struct kvm_userspace_memory_region *r)
 {
 	r->slot %= 8;
 	r->slot += !r->slot;
-	r->userspace_addr = (uintptr_t)vm->mem + VM_SCRATCH2 + (next_random(s) % 64) * PAGE_SIZE;
-	if (next_random(s) % 4)
-		r->memory_size = (next_random(s) % 64) * PAGE_SIZE;
-	if (next_random(s) % 4)
-		r->guest_phys_addr = VM_MMIO + (next_random(s) % 256) * PAGE_SIZE;
+	r->userspace_addr = (uintptr_t)vm->mem + VM_SCRATCH2 + (xorshift(s) % 64) * PAGE_SIZE;
+	if (xorshift(s) % 4)
+		r->memory_size = (xorshift(s) % 64) * PAGE_SIZE;
+	if (xorshift(s) % 4)
+		r->guest_phys_addr = VM_MMIO + (xorshift(s) % 256) * PAGE_SIZE;
 }
 
 static int is_value(unsigned long nr)
@@ -120,7 +112,7 @@ static void call(u64 *s, int fd, unsigned long nr, u8 *arg)
 
 	if (nr == KVM_GET_XSAVE || nr == KVM_SET_XSAVE)
 		size = 4096;
-	make_arg(s, arg, size + (next_random(s) % 2 ? 256 : 0));
+	make_arg(s, arg, size + (xorshift(s) % 2 ? 256 : 0));
 	if (nr == KVM_SET_USER_MEMORY_REGION)
 		aim_slot(s, (void *)arg);
 	if (nr == KVM_IRQFD || nr == KVM_IOEVENTFD) {
@@ -143,14 +135,14 @@ static void *hammer(void *arg)
 	int i;
 
 	for (i = 0; i < CALLS; i++) {
-		struct vcpu *v = vcpu[next_random(&s) % VCPUS];
+		struct vcpu *v = vcpu[xorshift(&s) % VCPUS];
 
-		if (next_random(&s) % 3)
-			call(&s, v->fd, vcpu_calls[next_random(&s) % ARRAY_SIZE(vcpu_calls)], buf);
+		if (xorshift(&s) % 3)
+			call(&s, v->fd, vcpu_calls[xorshift(&s) % ARRAY_SIZE(vcpu_calls)], buf);
 		else
-			call(&s, vm->fd, vm_calls[next_random(&s) % ARRAY_SIZE(vm_calls)], buf);
-		if (next_random(&s) % 32 == 0)
-			v->run->immediate_exit = next_random(&s);
+			call(&s, vm->fd, vm_calls[xorshift(&s) % ARRAY_SIZE(vm_calls)], buf);
+		if (xorshift(&s) % 32 == 0)
+			v->run->immediate_exit = xorshift(&s);
 	}
 	free(buf);
 	return NULL;

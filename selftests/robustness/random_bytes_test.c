@@ -24,10 +24,7 @@ static u64 state;
 
 static u64 next_random(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift(&state);
 }
 
 static volatile int expired;

@@ -308,7 +308,7 @@ static const char *section_of(const char *field)
 
 static void check_row(const struct row *row)
 {
-	struct svm_violation v = { "nothing", 0, "nothing", "nowhere" };
+	struct violation v = { "nothing", 0, "nothing", "nowhere" };
 	struct vmcb vmcb = base_vmcb(row->base);
 	struct vmcb before;
 	char name[128];
@@ -383,7 +383,7 @@ static void test_groups(void)
 
 	for (i = 0; i < ARRAY_SIZE(written); i++) {
 		struct vmcb vmcb = base_vmcb(LONG);
-		struct svm_violation v = { };
+		struct violation v = { };
 
 		apply(&vmcb, &written[i].store);
 		CHECK_EQ("broken", 1, svm_check(&vmcb, &this_cpu, &v));
@@ -409,7 +409,7 @@ static void test_random(void)
 	size_t at;
 
 	for (i = 0; i < 200000; i++) {
-		struct svm_violation v = { };
+		struct violation v = { };
 
 		vmcb = base_vmcb(i % 5);
 		for (at = 0; at < 3; at++) {

@@ -277,10 +277,7 @@ static u64 random_state = 0x9e3779b97f4a7c15ULL;
 
 static u64 noise(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
+	return xorshift(&random_state);
 }
 
 /* Noise with a bias to near-valid values: no crash, no overrun, an end. */

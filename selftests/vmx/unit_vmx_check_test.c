@@ -935,7 +935,7 @@ static unsigned int count_stores(const struct row *row)
 	return n;
 }
 
-static bool same(const struct vmx_violation *v, const struct section *section, const struct row *row, u64 value)
+static bool same(const struct violation *v, const struct section *section, const struct row *row, u64 value)
 {
 	return !strcmp(v->field, row->field) && !strcmp(v->rule, row->rule) && !strcmp(v->section, section->title) &&
 	       v->kind == section->kind && (row->other || v->value == value);
@@ -944,7 +944,7 @@ static bool same(const struct vmx_violation *v, const struct section *section, c
 /* All stores but the last leave a valid state; the last one breaks one rule. */
 static void check_broken(const struct section *section, const struct row *row)
 {
-	struct vmx_violation v = { "nothing", 0, "nothing", "nowhere" };
+	struct violation v = { "nothing", 0, "nothing", "nowhere" };
 	struct vmx_snapshot s = row->mode(), before;
 	unsigned int i, n = count_stores(row);
 	u64 value = row->stores[n - 1].value;
@@ -995,7 +995,7 @@ static void check_msr(size_t i)
 {
 	struct vmx_snapshot_msr area[] = { good_msrs[0], msrs[i].msr };
 	struct vmx_snapshot s = mode_all();
-	struct vmx_violation v = { };
+	struct violation v = { };
 
 	s.msrs = area;
 	CHECK_EQ(msrs[i].name, 1, vmx_check(&s, &future, &v));
@@ -1073,7 +1073,7 @@ static void test_valid(void)
 
 	for (i = 0; i < ARRAY_SIZE(valid); i++) {
 		struct vmx_snapshot s = valid[i].mode();
-		struct vmx_violation v = { };
+		struct violation v = { };
 
 		for (j = 0; j < count_stores(&valid[i]); j++)
 			apply(&s, &valid[i].stores[j]);
@@ -1121,7 +1121,7 @@ static void test_groups(void)
 
 	for (i = 0; i < ARRAY_SIZE(written); i++) {
 		struct vmx_snapshot s = written[i].mode();
-		struct vmx_violation v = { };
+		struct violation v = { };
 
 		apply(&s, &written[i].store);
 		CHECK_EQ("broken", 1, vmx_check(&s, &skylake, &v));
@@ -1140,7 +1140,7 @@ static void test_random(void)
 
 	for (i = 0; i < 200000; i++) {
 		struct vmx_snapshot s = modes[i % ARRAY_SIZE(modes)]();
-		struct vmx_violation v = { };
+		struct violation v = { };
 
 		for (flips = 0; flips < 3; flips++) {
 			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;

@@ -126,7 +126,6 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define rcu_assign_pointer(p, v)		((p) = (v))
 #define RCU_INIT_POINTER(p, v)			((p) = (v))
 #define rcu_replace_pointer(p, v, c)		({ __typeof__(p) o_ = (p); (void)(c); (p) = (v); o_; })
-#define rcu_barrier()				do { } while (0)
 #define kvfree_rcu(p, m)			free(p)
 
 #define GFP_KERNEL		0
@@ -154,9 +153,6 @@ static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void
 #include "apic_regs.h"
 
 #define APIC_DEFAULT_PHYS_BASE		0xfee00000
-#define APIC_LVT_TIMER_PERIODIC		(1 << 17)
-#define APIC_LVT_TIMER_TSCDEADLINE	(2 << 17)
-#define APIC_LVT_MASKED			(1 << 16)
 #define APIC_LVT_LEVEL_TRIGGER		(1 << 15)
 #define APIC_INPUT_POLARITY		(1 << 13)
 #define APIC_MODE_MASK			0x700
@@ -164,12 +160,6 @@ static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void
 #define APIC_VECTOR_MASK		0xff
 #define APIC_ICR_BUSY			0x1000
 #define APIC_ICR_RR_MASK		0x30000
-#define APIC_DEST_SELF			0x40000
-#define APIC_DEST_ALLINC		0x80000
-#define APIC_DEST_ALLBUT		0xc0000
-#define APIC_INT_LEVELTRIG		0x8000
-#define APIC_INT_ASSERT			0x4000
-#define APIC_DEST_LOGICAL		0x800
 #define X2APIC_ENABLE			(1UL << 10)
 #define MSR_IA32_APICBASE_BSP		(1 << 8)
 #define MSR_IA32_APICBASE_ENABLE	(1 << 11)
