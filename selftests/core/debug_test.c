@@ -160,18 +160,22 @@ static __attribute__((noinline)) void step_string(u64 at)
 	GUEST_EQ(n, 0);
 }
 
-static void guest_step_string(u64 strict)
+/* Traps at the instruction: one behind each iteration but the last. @extra: Bochs may have one more, before the first. */
+static void check_string_traps(const char *name, u64 extra)
 {
-	u64 in_memory;
+	if (extra && string_traps == 4)
+		return;
+	GUEST_ROW(name, 3, string_traps);
+}
 
+static void guest_step_string(u64 strict, u64 extra)
+{
 	guest_handlers[VEC_DB] = on_string_db;
 	step_string(VM_SCRATCH);
-	in_memory = string_traps;
-	/* Bochs has one more, before the first */
-	GUEST_ASSERT(in_memory >= 3);
+	check_string_traps("in memory: traps at the instruction", extra);
 	step_string(VM_MMIO);
 	if (strict) {
-		GUEST_ROW("to a device: traps at the instruction", in_memory, string_traps);
+		check_string_traps("to a device: traps at the instruction", extra);
 		GUEST_ROW("  with RF", 3, string_rf);
 	}
 }
@@ -193,7 +197,7 @@ static void test_step_string(void)
 
 	require_debug_exceptions();
 	/* KVM steps over the whole */
-	vcpu_args(vcpu, has_cap(KEEL_CAP_LAST_ERROR) > 0, 0, 0);
+	vcpu_args(vcpu, has_cap(KEEL_CAP_LAST_ERROR) > 0, host_is_bochs(), 0);
 	do {
 		while (vcpu_run(vcpu) == KVM_EXIT_MMIO)
 			stores++;
