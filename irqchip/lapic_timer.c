@@ -180,9 +180,18 @@ static void deadline_start_hrtimer(struct lapic *apic, u64 deadline)
 	}
 }
 
+/*
+ * Not where the guest's own MWAIT can take the CPU into a C-state in which the backend's timer stands still (SDM, "VMX-Preemption
+ * Timer").
+ */
+static bool backend_may_watch(const struct vcpu *vcpu)
+{
+	return keel_caps.deadline_timer && !(vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT);
+}
+
 static void deadline_start(struct lapic *apic, u64 deadline)
 {
-	if (deadline && !(keel_caps.deadline_timer && deadline_watch(apic->vcpu, deadline)))
+	if (deadline && !(backend_may_watch(apic->vcpu) && deadline_watch(apic->vcpu, deadline)))
 		deadline_start_hrtimer(apic, deadline);
 }
 

@@ -143,6 +143,21 @@ static void test_deadline(void)
 	run_mode(guest_deadline, APIC_X1);
 	run_mode(guest_deadline, APIC_X2);
 }
+/* MWAIT may take the CPU into a C-state where a timer of the CPU's would stand still: another one has to watch then. */
+static void test_deadline_mwait(void)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+
+	REQUIRE_CAP(KVM_CAP_TSC_DEADLINE_TIMER);
+	REQUIRE(has_cap(KVM_CAP_X86_DISABLE_EXITS) & KVM_X86_DISABLE_EXITS_MWAIT, "no KVM_X86_DISABLE_EXITS_MWAIT");
+	vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	vm_enable_cap(vm, KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_MWAIT);
+	vcpu = vcpu_create_guest(vm, 0, guest_deadline);
+	vcpu_args(vcpu, APIC_X2, 0, 0);
+	vcpu_run_done(vcpu);
+}
+
 static void test_wake(void) { run_mode(guest_wake, APIC_X1); run_mode(guest_wake, APIC_X2); }
 
 /* The longest count there is, so that only what the launcher loads decides whether it expires. */
@@ -199,6 +214,7 @@ static const struct test_case cases[] = {
 	{ "periodic", test_periodic },
 	{ "divide", test_divide },
 	{ "tsc_deadline", test_deadline },
+	{ "tsc_deadline_mwait", test_deadline_mwait },
 	{ "wake", test_wake },
 	{ "restored", test_restored },
 };
