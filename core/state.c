@@ -454,7 +454,7 @@ int keel_get_events(struct vcpu *vcpu, struct kvm_vcpu_events *out)
 	}
 	out->interrupt.shadow = ev->shadow;
 	out->nmi.injected = ev->injected.valid && ev->injected.type == EVENT_NMI;
-	out->nmi.pending = !!atomic_read(&ev->nmi_pending);
+	out->nmi.pending = atomic_read(&ev->nmi_pending);
 	out->nmi.masked = ev->nmi_masked;
 	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
 	if (vcpu->vm->exception_payload)
@@ -528,7 +528,7 @@ int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 		vcpu_dirty(vcpu, RG_SHADOW);
 	}
 	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
-		atomic_set(&ev->nmi_pending, in->nmi.pending ? 1 : 0);
+		atomic_set(&ev->nmi_pending, min_t(int, in->nmi.pending, 2));
 	if (ev->nmi_masked != !!in->nmi.masked) {
 		ev->nmi_masked = in->nmi.masked;
 		keel_vendor->nmi_masked_changed(vcpu);

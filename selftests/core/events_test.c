@@ -5,6 +5,7 @@
  * shadow of STI and MOV SS, and the priority between them.
  */
 #include "guest.h"
+#include <uapi/linux/keel.h>
 
 #define V 0x45
 
@@ -228,6 +229,38 @@ static void test_nmi_in_shadow(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_two_nmis(void)
+{
+	guest_handlers[VEC_NMI] = on_nmi;
+	GUEST_SYNC(9);
+	GUEST_SYNC(nmis);
+}
+
+/* One NMI waits to go in and one behind it: both are in the state, as far as it counts them. */
+static void test_two_nmis(void)
+{
+	struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_two_nmis);
+	struct kvm_vcpu_events saved, none;
+
+	vcpu_run_sync(vcpu, 9);
+	vcpu_complete(vcpu);
+	vcpu_ioctl(vcpu, KVM_NMI, NULL);
+	vcpu_ioctl(vcpu, KVM_NMI, NULL);
+	get(vcpu, &saved);
+	/* KVM up to 6.3 tells that there are some */
+	if (saved.nmi.pending != 1 || has_cap(KEEL_CAP_LAST_ERROR) > 0)
+		CHECK_EQ("pending", 2, saved.nmi.pending);
+	none = saved;
+	none.nmi.pending = 0;
+	none.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &none);
+	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &saved);
+	vcpu_run_sync(vcpu, saved.nmi.pending);
+	saved.nmi.pending = 200;
+	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &saved);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "inject", test_inject },
 	{ "shadow", test_shadow },
@@ -235,6 +268,7 @@ static const struct test_case cases[] = {
 	{ "wait_for_nmi", test_wait_for_nmi },
 	{ "bitmap", test_bitmap },
 	{ "nmi_in_shadow", test_nmi_in_shadow },
+	{ "two_nmis", test_two_nmis },
 };
 
 TEST_MAIN(cases)
