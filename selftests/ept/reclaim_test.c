@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "thread.h"
@@ -12,6 +13,7 @@
 #define GPA		0x40000000ULL
 #define SIZE		(4ULL << 20)
 #define NR_VCPUS	2
+#define DISTURB_SECONDS	20
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
@@ -70,6 +72,7 @@ static void run(u8 *mem, u64 stride, u64 pause, void (*disturb)(u8 *mem, unsigne
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu[NR_VCPUS];
 	pthread_t t[NR_VCPUS];
+	time_t end = time(NULL) + DISTURB_SECONDS;
 	unsigned int i;
 	u64 page, n;
 
@@ -83,8 +86,10 @@ static void run(u8 *mem, u64 stride, u64 pause, void (*disturb)(u8 *mem, unsigne
 	/* not before both have begun: on a loaded machine all would be over by then */
 	for (i = 0; i < 10000 && (!(*GUEST_VAR(vm, rounds))[0] || !(*GUEST_VAR(vm, rounds))[1]); i++)
 		host_sleep_ms(1);
-	for (i = 0; i < times; i++)
+	/* nor longer than a loaded machine, on which one step may take a second, leaves time for */
+	for (i = 0; i < times && time(NULL) < end; i++)
 		disturb(mem, i);
+	test_note("disturbed %u times", i);
 	*GUEST_VAR(vm, stop_guest) = 1;
 	for (i = 0; i < NR_VCPUS; i++)
 		host_join(t[i]);
