@@ -5,7 +5,6 @@
 # run: --kernel 6.1 --module kvm --cpus 2 --about 16
 # run: --host bochs --module keel --about 40
 # run: --host bochs --module kvm --about 40
-# run: --host bochs --module keel --params apicv=1 --cpus 2 --about 60
 # needs: launcher guest
 #
 # Debian's stock kernel (its cloud kernel on Bochs) boots with two CPUs and a disk, does
