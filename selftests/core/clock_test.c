@@ -227,21 +227,13 @@ static void read_msrs(struct vcpu *vcpu, u8 *pages)
 	ASSERT_EQ(vcpu_ioctl(vcpu, KVM_GET_MSRS, msrs), 250);
 }
 
-static u64 ms_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
-
 /* For so long. Return: what the guest's memory then says. */
 static u8 read_msrs_for(struct vcpu *vcpu, const u8 *preempted, u64 ms)
 {
-	u64 until = ms_now() + ms;
+	u64 until = host_now_us() + ms * 1000;
 	u8 *pages = host_pages(2 * PAGE_SIZE);
 
-	while (ms_now() < until)
+	while (host_now_us() < until)
 		read_msrs(vcpu, pages);
 	return *(volatile u8 *)preempted;
 }

@@ -7,7 +7,6 @@
  */
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "thread.h"
@@ -180,18 +179,10 @@ static void move(pid_t tid, int cpu)
 		ASSERT_EQ(ret, -EINVAL);
 }
 
-static u64 now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
-}
-
 static void run_vcpus(unsigned int n)
 {
 	const char *longer = getenv("MIGRATE_SECONDS");
-	u64 end = now_us() + (longer ? strtoul(longer, NULL, 0) : 2) * 1000000;
+	u64 end = host_now_us() + (longer ? strtoul(longer, NULL, 0) : 2) * 1000000;
 	struct kvm_cpuid2 *cpuid = supported_cpuid();
 	struct kvm_cpuid_entry2 *features = cpuid_row(cpuid, 0x80000001, 0);
 	unsigned int i, moves = 0, rnd = 1;
@@ -209,7 +200,7 @@ static void run_vcpus(unsigned int n)
 		while (!*(volatile pid_t *)&tids[i])
 			host_sleep_ms(1);
 	}
-	for (; now_us() < end; moves++) {
+	for (; host_now_us() < end; moves++) {
 		rnd = rnd * 1103515245 + 12345;
 		move(tids[moves % n], host_cpu((rnd >> 16) & 1));
 		usleep((rnd >> 20) & 2047);

@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "thread.h"
@@ -72,7 +71,7 @@ static void run(u8 *mem, u64 stride, u64 pause, void (*disturb)(u8 *mem, unsigne
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu[NR_VCPUS];
 	pthread_t t[NR_VCPUS];
-	time_t end = time(NULL) + DISTURB_SECONDS;
+	u64 end = host_now_us() + DISTURB_SECONDS * 1000000;
 	unsigned int i;
 	u64 page, n;
 
@@ -87,7 +86,7 @@ static void run(u8 *mem, u64 stride, u64 pause, void (*disturb)(u8 *mem, unsigne
 	for (i = 0; i < 10000 && (!(*GUEST_VAR(vm, rounds))[0] || !(*GUEST_VAR(vm, rounds))[1]); i++)
 		host_sleep_ms(1);
 	/* nor longer than a loaded machine, on which one step may take a second, leaves time for */
-	for (i = 0; i < times && time(NULL) < end; i++)
+	for (i = 0; i < times && host_now_us() < end; i++)
 		disturb(mem, i);
 	test_note("disturbed %u times", i);
 	*GUEST_VAR(vm, stop_guest) = 1;

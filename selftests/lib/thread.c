@@ -61,6 +61,14 @@ void host_sleep_ms(unsigned int ms)
 		;
 }
 
+u64 host_now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
 void expect_progress(const char *name, volatile u64 *count, u64 n)
 {
 	u64 start = *count;

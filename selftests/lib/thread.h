@@ -16,6 +16,7 @@ void host_join(pthread_t thread);
 void ignore_kick(void);
 void host_kick(pthread_t thread);
 void host_sleep_ms(unsigned int ms);
+u64 host_now_us(void);		/* monotonic */
 /* Guest code adds to *@count: it comes to add @n within 5 s, a row named @name. */
 void expect_progress(const char *name, volatile u64 *count, u64 n);
 
