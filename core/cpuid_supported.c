@@ -10,6 +10,7 @@
 #include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
+#include <keel/memory.h>
 #include <keel/state.h>
 #include <keel/vendor.h>
 #include "cpuid.h"
@@ -184,7 +185,7 @@ static void add_hypervisor(struct leaf_list *list)
 		e->eax = CPUID_PV_FEATURES;
 }
 
-/* Sizes: the guest's physical width is the CPU's own, or what it says for guests. */
+/* Sizes: the guest's physical width is the CPU's own, or what it says for guests, as far as the second level reaches. */
 static void add_sizes(struct leaf_list *list)
 {
 	struct kvm_cpuid_entry2 *e = add_host(list, 0x80000008, 0, false);
@@ -195,7 +196,7 @@ static void add_sizes(struct leaf_list *list)
 	phys = e->eax & 0xff;
 	virt = max((e->eax >> 8) & 0xff, 48u);
 	guest = (e->eax >> 16) & 0xff;
-	e->eax = (guest ?: phys) | virt << 8;
+	e->eax = min(guest ?: phys, keel_memory_gpa_bits()) | virt << 8;
 	e->ebx = cpuid_offer(0x80000008, 0, EBX);
 	e->ecx = 0;
 	e->edx = 0;

@@ -171,7 +171,7 @@ static int enter_guest(struct vcpu *vcpu)
 		preempt_enable();
 		return RUN_RESUME;
 	}
-	if (unlikely(!keel_host_cpu_enabled())) {
+	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu))) {
 		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 		local_irq_enable();
 		preempt_enable();

@@ -7,10 +7,14 @@
  * the new array, or what it maps is still to be removed. When a deletion or a move returns, no access through the old
  * slot is under way any more: the launcher may put something else at its address.
  */
+#define pr_fmt(fmt) "keel: " fmt
+
 #include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <asm/processor.h>
+#include <keel/host_mode.h>
 #include "ept.h"
 
 #define SLOT_MAX_PAGES	((1ull << 31) - 1)
@@ -18,19 +22,76 @@
 
 static const struct pte_format *format;
 
+/*
+ * Were the tables one level less deep than what the CPU walks, a page of guest memory would serve as a page table, and the guest would
+ * have all of the host's memory.
+ */
+static bool depth_is_walked(const struct pte_format *f)
+{
+	return !f->walked || f->walked() == f->levels;
+}
+
+#ifdef KEEL_DEBUG
+static unsigned int table_levels;
+module_param(table_levels, uint, 0444);
+MODULE_PARM_DESC(table_levels, "test builds: depth of second-level tables, wrong or right; 0 for the right one (default)");
+
+static bool unchecked_levels;
+module_param(unchecked_levels, bool, 0444);
+MODULE_PARM_DESC(unchecked_levels, "test builds: no look at that depth at load, so that the one at each root is tested (default n)");
+
+static void force_depth(struct pte_format *f)
+{
+	if (table_levels)
+		f->levels = table_levels;
+}
+
+int keel_memory_root_check(struct vcpu *vcpu)
+{
+	if (depth_is_walked(format))
+		return 0;
+	keel_explain(vcpu->vm, vcpu->id, "second-level tables have %u levels and CPU %d walks %u: not entered", format->levels,
+		     raw_smp_processor_id(), format->walked());
+	return -EIO;
+}
+#else
+#define unchecked_levels false
+static void force_depth(struct pte_format *f) { }
+#endif
+
+static int depth_refusal(const struct pte_format *f)
+{
+	if (depth_is_walked(f) || unchecked_levels)
+		return 0;
+	pr_err("second-level tables have %u levels and the CPU walks %u: report this, with the kernel's command line\n", f->levels, f->walked());
+	return -EOPNOTSUPP;
+}
+
 /**
  * keel_pgtable_init() - set the entry format of all tables made from now on
  * @f: record of the backend; completed by its own setup
  *
- * Context: module init, may sleep. Return: 0 or -EINVAL for a record no engine can use.
+ * Context: module init, may sleep. Return: 0, -EINVAL for a record no engine can use, -EOPNOTSUPP for tables of another depth than
+ * the CPU walks.
  */
 int keel_pgtable_init(struct pte_format *f)
 {
-	if (f->levels < 3 || f->levels > PT_MAX_LEVELS || !f->max_leaf_level || f->max_leaf_level > 3)
-		return -EINVAL;
+	int ret;
+
 	f->setup(f);
+	force_depth(f);
+	if (f->levels < 4 || f->levels > PT_MAX_LEVELS || !f->max_leaf_level || f->max_leaf_level > 3)
+		return -EINVAL;
+	ret = depth_refusal(f);
+	if (ret)
+		return ret;
 	format = f;
 	return memory_root_init(f);
+}
+
+unsigned int keel_memory_gpa_bits(void)
+{
+	return PAGE_SHIFT + 9 * format->levels;
 }
 
 /**
@@ -299,7 +360,7 @@ static int slot_replace(struct vm *vm, struct memslot *old, struct memslot *new)
 
 static int region_check(const struct kvm_userspace_memory_region *r)
 {
-	u64 limit = min_t(u64, pt_frames(format), 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT));
+	u64 limit = min_t(u64, pt_frames(format), 1ull << (keel_host_mode.phys_bits - PAGE_SHIFT));
 	u64 gpa = r->guest_phys_addr, size = r->memory_size;
 
 	if (r->flags & ~SLOT_FLAGS)

@@ -6,12 +6,20 @@
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <keel/host_mode.h>
 #include <keel/pgtable.h>
 
+/*
+ * VMRUN walks these tables in the paging mode of the host: as deep, and with bit 63 reserved where the host has no NX (APM volume 2,
+ * "Nested Paging").
+ */
 static void npt_setup(struct pte_format *f)
 {
-	f->address = GENMASK_ULL(51, PAGE_SHIFT) & ~(u64)sme_me_mask;
-	f->table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | sme_me_mask;
+	u64 encryption = keel_host_mode.encryption;
+
+	f->levels = host_mode_levels(&keel_host_mode);
+	f->address = GENMASK_ULL(51, PAGE_SHIFT) & ~encryption;
+	f->table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | encryption;
 }
 
 static u64 npt_leaf(unsigned int level, u32 prot, enum pte_memtype type)
@@ -20,14 +28,14 @@ static u64 npt_leaf(unsigned int level, u32 prot, enum pte_memtype type)
 
 	if (prot & PTE_WRITE)
 		pte |= _PAGE_RW | _PAGE_DIRTY;
-	if (!(prot & PTE_EXEC))
+	if (!(prot & PTE_EXEC) && (keel_host_mode.efer & HOST_MODE_NXE))
 		pte |= _PAGE_NX;
 	if (level > 1)
 		pte |= _PAGE_PSE;
-	/* PWT and PCD as in the host's default PAT: both set is uncacheable, whatever the guest's own PAT says */
+	/* the host's PAT counts, whatever the guest's own says: index HOST_PAT_UC here, HOST_PAT_WB without both bits */
 	if (type == PTE_MEM_UC)
 		return pte | _PAGE_PCD | _PAGE_PWT;
-	return pte | sme_me_mask;
+	return pte | keel_host_mode.encryption;
 }
 
 struct pte_format keel_pte_npt = {
@@ -39,6 +47,7 @@ struct pte_format keel_pte_npt = {
 	.write		= _PAGE_RW,
 	.accessed	= _PAGE_ACCESSED,
 	.address	= GENMASK_ULL(51, 12),
+	.walked		= keel_host_paging_levels,
 	.setup		= npt_setup,
 	.leaf		= npt_leaf,
 };

@@ -23,6 +23,7 @@
 #include <linux/workqueue.h>
 #include <asm/reboot.h>
 #include <keel/host.h>
+#include <keel/host_mode.h>
 #include <keel/vendor.h>
 #include "internal.h"
 #include "keel_have.h"
@@ -63,7 +64,9 @@ static int enable_this_cpu(void)
 		return -EIO;
 	if (enable_ops->cpu_busy())
 		return -EBUSY;
-	ret = enable_ops->cpu_enable();
+	ret = keel_host_mode_check_cpu();
+	if (!ret)
+		ret = enable_ops->cpu_enable();
 	if (!ret)
 		__this_cpu_write(enabled, true);
 	return ret;

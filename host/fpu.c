@@ -16,6 +16,7 @@
 #include <asm/fpu/xstate.h>
 #include <uapi/linux/kvm.h>
 #include <keel/host.h>
+#include <keel/host_mode.h>
 #include "internal.h"
 
 #define FCW_INIT	0x37f
@@ -82,8 +83,6 @@ void keel_host_fpu_entry(void)
 
 #define XCR0_OFFERED	(XFEATURE_MASK_FP | XFEATURE_MASK_SSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512)
 
-static u64 host_xcr0 __ro_after_init;	/* 1, the reset value, on CPUs without XSAVE: guests have it too, so nothing is switched */
-static u64 host_xss __ro_after_init;
 static u32 host_mxcsr_mask __ro_after_init;
 
 /* MXCSR_MASK from the FXSAVE image; zero there means the first CPUs' value (SDM, "Guidelines for Writing to the MXCSR Register"). */
@@ -100,15 +99,11 @@ static u32 __init read_mxcsr_mask(void)
 void __init keel_host_fpu_init(void)
 {
 	host_mxcsr_mask = read_mxcsr_mask();
-	host_xcr0 = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : XFEATURE_MASK_FP;
-	host_xss = 0;
-	if (boot_cpu_has(X86_FEATURE_XSAVES))
-		rdmsrl(MSR_IA32_XSS, host_xss);
 }
 
 u64 keel_host_fpu_supported_xcr0(void)
 {
-	u64 xcr0 = host_xcr0 & XCR0_OFFERED;
+	u64 xcr0 = keel_host_mode.xcr0 & XCR0_OFFERED;
 
 	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
 		return 0;
@@ -116,25 +111,25 @@ u64 keel_host_fpu_supported_xcr0(void)
 	if ((xcr0 & XFEATURE_MASK_AVX512) != XFEATURE_MASK_AVX512)
 		xcr0 &= ~(u64)XFEATURE_MASK_AVX512;
 	if (boot_cpu_has(X86_FEATURE_OSPKE))
-		xcr0 |= host_xcr0 & XFEATURE_MASK_PKRU;
+		xcr0 |= keel_host_mode.xcr0 & XFEATURE_MASK_PKRU;
 	return xcr0;
 }
 
 /* A guest can execute XRSTORS whatever its CPUID says: no supervisor component of the host's may be enabled then. */
 void keel_host_xcr0_load(u64 guest_xcr0)
 {
-	if (unlikely(guest_xcr0 != host_xcr0))
+	if (unlikely(guest_xcr0 != keel_host_mode.xcr0))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, guest_xcr0);
-	if (unlikely(host_xss))
+	if (unlikely(keel_host_mode.xss))
 		wrmsrl(MSR_IA32_XSS, 0);
 }
 
 void keel_host_xcr0_restore(u64 guest_xcr0)
 {
-	if (unlikely(guest_xcr0 != host_xcr0))
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
-	if (unlikely(host_xss))
-		wrmsrl(MSR_IA32_XSS, host_xss);
+	if (unlikely(guest_xcr0 != keel_host_mode.xcr0))
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, keel_host_mode.xcr0);
+	if (unlikely(keel_host_mode.xss))
+		wrmsrl(MSR_IA32_XSS, keel_host_mode.xss);
 }
 
 /* ---- what the ioctls read and write ---- */

@@ -3,7 +3,7 @@
 #ifndef KEEL_HOST_INTERNAL_H
 #define KEEL_HOST_INTERNAL_H
 
-/* Read XCR0, XSS and the MXCSR mask once; module init, before the first VM. */
+/* Read the MXCSR mask once; module init, before the first VM. */
 void keel_host_fpu_init(void);
 
 /* Bring back this CPU's values of the MSRs that return to user mode switches (uret.c). On the CPU, interrupts off. */

@@ -16,6 +16,7 @@
 #include <asm/processor.h>
 #include <asm/tsc.h>
 #include <uapi/linux/kvm.h>
+#include <keel/host_mode.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
 #include "control.h"
@@ -80,7 +81,7 @@ int svm_supported(void)
 		pr_err("this CPU offers no address space identifiers (ASIDs): use another machine\n");
 		return -EOPNOTSUPP;
 	}
-	return 0;
+	return keel_host_mode_init(HOST_SVM);
 }
 
 static bool smi_interceptable(void)

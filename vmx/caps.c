@@ -18,6 +18,7 @@
 #include <asm/tsc.h>
 #include <uapi/linux/kvm.h>
 #include <keel/host.h>
+#include <keel/host_mode.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
 #include "check.h"
@@ -140,13 +141,8 @@ int vmx_supported(void)
 		pr_err("the kernel has turned VMX off: boot without nosmx, novmx or clearcpuid=vmx, on a kernel with KVM support\n");
 		return -EOPNOTSUPP;
 	}
-#ifdef X86_FEATURE_FRED
-	if (cpu_feature_enabled(X86_FEATURE_FRED)) {
-		pr_err("the kernel uses FRED, under which an NMI that ends a guest cannot be handed on: boot with fred=off\n");
-		return -EOPNOTSUPP;
-	}
-#endif
-	return paging_refusal();
+	ret = keel_host_mode_init(HOST_VMX);
+	return ret ?: paging_refusal();
 }
 
 /* Choose @required | what is there of @optional. -EIO if something required is missing or something unwanted is forced. */

@@ -122,8 +122,20 @@ int keel_memory_apic_map(struct vm *vm, hpa_t page);
 void keel_memory_apic_block(struct vm *vm);
 void keel_memory_apic_unblock(struct vm *vm);
 
+/* Width of the guest-physical addresses that second-level tables can map. */
+unsigned int keel_memory_gpa_bits(void);
+
 /* Physical address of the root that a vCPU must use now; the backend loads it when RG_ROOT is dirty. */
 hpa_t keel_memory_root(struct vcpu *vcpu);
+/* Test builds: is the root as deep as this CPU walks it? Preemption off. 0, or -EIO with the reason told. */
+#ifdef KEEL_DEBUG
+int keel_memory_root_check(struct vcpu *vcpu);
+#else
+static inline int keel_memory_root_check(struct vcpu *vcpu)
+{
+	return 0;
+}
+#endif
 
 /* ---- access by the module ------------------------------------------------------------------------------------------ */
 

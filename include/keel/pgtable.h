@@ -18,7 +18,8 @@ enum pte_memtype { PTE_MEM_WB, PTE_MEM_UC };
 /**
  * struct pte_format - one entry format
  * @name: for messages
- * @levels: depth of a root made now (4, or 5 where the host runs with it); a backend may change it in its setup
+ * @levels: depth of all roots, 4 or 5; @setup may change it
+ * @walked: how deep this very CPU walks a root of this format, now; NULL where the root's pointer tells it (EPT)
  * @max_leaf_level: 1 = 4K, 2 = 2M, 3 = 1G; a backend may lower it in its setup
  * @present: an entry with any of these bits is used by the CPU
  * @large: marks a leaf above level 1
@@ -44,6 +45,7 @@ struct pte_format {
 	u64 dirty;
 	u64 address;
 	u64 table;
+	unsigned int (*walked)(void);
 	void (*setup)(struct pte_format *format);
 	u64 (*leaf)(unsigned int level, u32 prot, enum pte_memtype type);
 };
@@ -51,7 +53,10 @@ struct pte_format {
 extern struct pte_format keel_pte_npt;
 extern struct pte_format keel_pte_ept;
 
-/* Make the engine use @format and prepare its caches; from the vendor's setup. Undone by keel_pgtable_exit(). */
+/*
+ * Make the engine use @format and prepare its caches; from the vendor's setup. Undone by keel_pgtable_exit(). Refused, with a line in
+ * the log, for tables of another depth than the CPU walks.
+ */
 int keel_pgtable_init(struct pte_format *format);
 void keel_pgtable_exit(void);
 

@@ -5,10 +5,17 @@
  */
 #include "shim.h"
 #include <linux/mm.h>
+#include <keel/host_mode.h>
 #include "table.h"
 #include "test.h"
 
 long shim_pages;
+struct host_mode keel_host_mode = { .efer = HOST_MODE_NXE };
+
+unsigned int keel_host_paging_levels(void)
+{
+	return host_mode_levels(&keel_host_mode);
+}
 
 #define FRAMES		(8 * 512u)		/* of the model: eight 2M blocks, at MODEL_BASE */
 #define MODEL_BASE	((1ull << 27) - 4 * 512)	/* so that they straddle a 512G boundary of the tree */
@@ -312,7 +319,7 @@ static void test_dead_tables(void)
 	start();
 	map(0, 1, 1, RW);
 	map(512, 1, 2, RW);
-	pgtable_unmap(&pt, 0, 1ull << 36, &up);
+	pgtable_unmap(&pt, 0, pt_frames(pt.format), &up);
 	ASSERT_EQ(up.flush, true);
 	ASSERT(up.dead, "no dead tables");
 	for (page = up.dead; page; page = (u64 *)(unsigned long)page[0])
@@ -336,12 +343,53 @@ static void test_out_of_reach(void)
 	drop_all();
 }
 
+/* Where the CPU walks five levels, all of the above again. */
+static void five_levels(void (*test)(void))
+{
+	keel_host_mode.cr4 = HOST_MODE_LA57;
+	start();
+	ASSERT_EQ(pt.format->levels, 5);
+	ASSERT_EQ(pt_frames(pt.format), 1ull << 45);
+	test();
+}
+
+static void test_random5(void) { five_levels(test_random); }
+static void test_protect_mask5(void) { five_levels(test_protect_mask); }
+static void test_split5(void) { five_levels(test_split); }
+static void test_dead_tables5(void) { five_levels(test_dead_tables); }
+static void test_out_of_reach5(void) { five_levels(test_out_of_reach); }
+
+/* What the host's mode makes of an entry: a bit that the CPU takes for a reserved one there is never set, encrypted memory is marked. */
+static void test_host_mode(void)
+{
+	const u64 c_bit = 1ull << 47;
+
+	start();
+	CHECK_EQ("levels", 4, pt.format->levels);
+	CHECK_EQ("no execution", _PAGE_NX, pt.format->leaf(1, PTE_READ, PTE_MEM_WB) & _PAGE_NX);
+	CHECK_EQ("encryption bit", 0, (pt.format->leaf(1, PTE_READ, PTE_MEM_WB) | pt.format->table) & c_bit);
+
+	keel_host_mode = (struct host_mode){ .encryption = c_bit };
+	start();
+	CHECK_EQ("no execution, host without NX", 0, pt.format->leaf(1, PTE_READ, PTE_MEM_WB) & _PAGE_NX);
+	CHECK_EQ("encrypted leaf", c_bit, pt.format->leaf(1, PTE_READ, PTE_MEM_WB) & c_bit);
+	CHECK_EQ("a device's is not", 0, pt.format->leaf(1, PTE_READ, PTE_MEM_UC) & c_bit);
+	CHECK_EQ("encrypted table", c_bit, pt.format->table & c_bit);
+	CHECK_EQ("not an address", 0, pt.format->address & c_bit);
+}
+
 static const struct test_case cases[] = {
 	{ "random", test_random },
 	{ "protect_mask", test_protect_mask },
 	{ "split", test_split },
 	{ "dead_tables", test_dead_tables },
 	{ "out_of_reach", test_out_of_reach },
+	{ "random5", test_random5 },
+	{ "protect_mask5", test_protect_mask5 },
+	{ "split5", test_split5 },
+	{ "dead_tables5", test_dead_tables5 },
+	{ "out_of_reach5", test_out_of_reach5 },
+	{ "host_mode", test_host_mode },
 };
 
 TEST_MAIN(cases)

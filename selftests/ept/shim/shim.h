@@ -77,7 +77,6 @@ static inline u64 virt_to_phys(const void *p)
 	return (unsigned long)p;
 }
 
-#define sme_me_mask		0ULL
 #define _PAGE_PRESENT		BIT(0)
 #define _PAGE_RW		BIT(1)
 #define _PAGE_USER		BIT(2)

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: GPL-2.0-only
+unit_mode_test-srcs := host/mode_rules.c
+unit_mode_test-cflags := -I$(TOP)/selftests/ept/shim -include $(TOP)/selftests/ept/shim/shim.h -Wno-override-init
