@@ -38,9 +38,9 @@ lab_build() {
 	esac
 }
 
-# lab_module SERIES - where the top Makefile puts keel.ko for it
+# lab_module SERIES [debug] - where the top Makefile puts keel.ko for it; debug: the test build (KEEL_DEBUG=1)
 lab_module() {
-	echo "$(lab_build "$1")/$(cat "$cache_dir/$1/build/include/config/kernel.release")/keel.ko"
+	echo "$(lab_build "$1")${2:+/$2}/$(cat "$cache_dir/$1/build/include/config/kernel.release")/keel.ko"
 }
 
 # lab_have SERIES - is the kernel in the cache, whole?
