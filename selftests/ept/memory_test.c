@@ -53,6 +53,23 @@ static void test_huge(void)
 	run_fill(mem, GPA);
 }
 
+/* One host page of 1 GB: where the kernel was booted with hugepagesz=1G hugepages=1. */
+static void test_giant(void)
+{
+	u64 giant = 1ull << 30;
+	u8 *mem = mmap(NULL, giant, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 30 << MAP_HUGE_SHIFT, -1, 0);
+	struct vcpu *vcpu;
+	struct vm *vm;
+
+	REQUIRE(mem != MAP_FAILED, "the host has no page of 1 GB to give");
+	vm = vm_create(VM_GUEST);
+	vcpu = vcpu_create_guest(vm, 0, guest_fill);
+	vm_set_slot(vm, 1, 0, GPA, giant, mem);
+	vcpu_args(vcpu, GPA + giant - SIZE, 1032, 0);
+	vcpu_run_done(vcpu);
+	CHECK_EQ("in the last 32 MB", GPA + giant - SIZE + 1032, *(u64 *)(mem + giant - SIZE + 1032));
+}
+
 /* Huge host pages at an offset that no huge guest page can have. */
 static void test_skewed(void)
 {
@@ -176,6 +193,7 @@ static void test_concurrent(void)
 static const struct test_case cases[] = {
 	{ "small_pages", test_small },
 	{ "huge_pages", test_huge },
+	{ "giant_page", test_giant },
 	{ "skewed_huge_pages", test_skewed },
 	{ "shared_memory", test_shared },
 	{ "high_addresses", test_high },

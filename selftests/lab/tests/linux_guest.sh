@@ -3,6 +3,8 @@
 # run: --kernel 6.1 --module keel --cpus 2 --about 16
 # run: --kernel 6.12 --module keel --cpus 2 --about 16
 # run: --kernel 6.1 --module kvm --cpus 2 --about 16
+# run: --kernel 6.1 --packaged --cpu +la57 --module keel --cpus 2 --about 25
+# run: --kernel 6.12 --packaged --cpu max --module keel --cpus 2 --about 25
 # run: --host bochs --module keel --about 40
 # run: --host bochs --module kvm --about 40
 # needs: launcher guest

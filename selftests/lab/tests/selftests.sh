@@ -3,6 +3,10 @@
 # run: --kernel 6.1 --module keel --cpus 2 --about 80
 # run: --kernel 6.1 --module kvm --cpus 1 --about 80
 # run: --kernel 6.12 --module keel --cpus 2 --about 80
+# run: --kernel 6.1 --packaged --cpu +la57 --module keel --cpus 2 --env KEEL_TESTS=core,ept,svm --about 60
+# run: --kernel 6.12 --packaged --cpu max --module keel --env KEEL_TESTS=core,ept,svm --about 60
+# run: --kernel 6.1 --packaged --cpu +la57 --module kvm --env KEEL_TESTS=ept --about 25
+# run: --kernel 6.1 --cpu -nx --module keel --env KEEL_TESTS=ept --about 20
 # run: --host bochs --module keel --about 100
 # run: --host bochs --kernel 6.12-cloud --module keel --about 100
 # run: --host bochs --module keel --cpus 2 --env KEEL_TESTS=core/migrate_test,host/hotplug_test,ept/reclaim_test --about 60
