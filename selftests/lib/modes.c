@@ -145,7 +145,9 @@ void vcpu_start64(struct vcpu *vcpu, void *fn)
 	s.cr0 = 0x80050033;	/* PG AM WP NE ET MP PE */
 	s.cr3 = VM_PML4;
 	s.cr4 = 0x620;		/* OSXMMEXCPT OSFXSR PAE */
-	s.efer = 0xd01;		/* NXE LMA LME SCE */
+	s.efer = 0x501;		/* LMA LME SCE */
+	if (cpuid_row(supported_cpuid(), 0x80000001, 0)->edx & BIT(20))
+		s.efer |= 0x800;	/* NXE */
 	vcpu_set_sregs(vcpu, &s);
 	vcpu_set_regs(vcpu, &r);
 }
