@@ -46,6 +46,85 @@ lab_module() {
 # lab_have SERIES - is the kernel in the cache, whole?
 lab_have() { [ -e "$cache_dir/$1/complete" ]; }
 
+# stands PID - where a process stands, in one line: seconds of CPU, and each of its threads by
+# name, state and what it sleeps in
+stands() {
+	local stat task word state in
+	# Behind the name, the state is the first field, user and system time the twelfth and next.
+	stat=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) || { echo "it is gone"; return; }
+	# shellcheck disable=SC2086 # words are what is wanted
+	set -- "$1" $stat
+	word="$(((${13} + ${14}) / $(getconf CLK_TCK))) s of CPU"
+	for task in $(printf '%s\n' "/proc/$1/task/"* | head -n 8); do
+		# The stack is root's to see; the other has its innermost function alone.
+		in=$(sed -n 's/^\[<0>\] \([^+]*\).*/\1/p' "$task/stack" 2>/dev/null | head -n 3 | paste -sd ' ')
+		[ -n "$in" ] || in=$(cat "$task/wchan" 2>/dev/null)
+		state=$(sed -n 's/^State:[^(]*(\(.*\))/\1/p' "$task/status" 2>/dev/null)
+		case $state:$in in running:* | *: | *:0) ;; *) state+=" in $in" ;; esac
+		word+=", $(cat "$task/comm" 2>/dev/null) $state"
+	done
+	echo "$word"
+}
+
+# tell - a progress line: the caller's $name runs, since its $started
+tell() { echo "[$SECONDS s] running: ${name:?} ($((SECONDS - ${started:?})) s)"; }
+
+# logged FILE COMMAND... - its words go to FILE
+logged() {
+	local log=$1
+	shift
+	"$@" >"$log" 2>&1
+}
+
+# await PID LIMIT [SAY] - waits for a child and calls SAY every 30 seconds. The child's status is
+# returned; after LIMIT seconds 124, with timed_out=y, and the child still runs.
+await() {
+	local pid=$1 end=$((SECONDS + $2)) say=${3:-:} nap sleeper ended status
+	timed_out=''
+	while kill -0 "$pid" 2>/dev/null; do
+		nap=$((end - SECONDS))
+		# shellcheck disable=SC2034 # the caller reads it
+		[ $nap -gt 0 ] || { timed_out=y; return 124; }
+		[ $nap -lt 30 ] || nap=30
+		# An orphan of it must hold nobody's pipe open.
+		sleep $nap >/dev/null 2>&1 &
+		sleeper=$! ended=''
+		wait -n -p ended "$pid" "$sleeper"
+		status=$?
+		kill "$sleeper" 2>/dev/null
+		wait "$sleeper" 2>/dev/null
+		[ "${ended:-}" != "$pid" ] || return $status
+		[ "${ended:-}" != "$sleeper" ] || [ $nap -lt 30 ] || $say
+	done
+	wait "$pid"
+}
+
+# follow LIMIT SAY COMMAND... - runs a command or function in a process group of its own, calls SAY
+# every 30 seconds, and ends the group after LIMIT seconds, or when a signal ends us. The status is
+# the command's, or 124 when the time was up.
+follow() {
+	local limit=$1 say=$2 group status
+	shift 2
+	set -m
+	"$@" </dev/null &
+	set +m
+	group=$!
+	# shellcheck disable=SC2064 # the number as it is now
+	trap "kill -- -$group 2>/dev/null; wait $group 2>/dev/null; exit 130" INT TERM HUP
+	await $group "$limit" "$say"
+	status=$?
+	if [ -n "$timed_out" ]; then
+		note "time is up after $limit s"
+		kill -- -$group 2>/dev/null
+		await $group 20
+		kill -9 -- -$group 2>/dev/null
+		wait $group 2>/dev/null
+		status=124
+	fi
+	trap - INT TERM HUP
+	return $status
+}
+
 # count_tap FILE - "passed failed skipped" of a TAP stream. Where a point's own
 # TAP is nested in it as comments ("# ok 1 case"), the nested points count and
 # the outer one only if it failed without any of them failing. Points missing
