@@ -15,7 +15,6 @@
 #include <keel/vendor.h>
 #include "chardev.h"
 
-#define MAX_IRQ_ROUTES		4096
 #define COALESCED_PAGE_OFFSET	2
 #define MANUAL_PROTECT_FLAGS	(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
 
@@ -101,7 +100,7 @@ static const struct cap_row cap_rows[] = {
 	/* interrupts */
 	{ KVM_CAP_IRQCHIP,			1 },
 	{ KVM_CAP_SPLIT_IRQCHIP,		1 },
-	{ KVM_CAP_IRQ_ROUTING,			MAX_IRQ_ROUTES },
+	{ KVM_CAP_IRQ_ROUTING,			KEEL_MAX_ROUTES },
 	{ KVM_CAP_IRQ_INJECT_STATUS,		1 },
 	{ KVM_CAP_IRQFD,			1 },
 	{ KVM_CAP_IRQFD_RESAMPLE,		1 },

@@ -18,7 +18,6 @@
 #include "chardev.h"
 #include "dispatch.h"
 
-#define MAX_IRQ_ROUTES	4096
 #define MIN_MMU_PAGES	64
 /* Three pages for the task state segment that hardware without real mode would need. */
 #define TSS_ADDR_MAX	((unsigned int)(-3 * PAGE_SIZE))
@@ -160,7 +159,7 @@ static long vm_set_gsi_routing(void *object, void *arg, unsigned long raw)
 	struct vm *vm = object;
 	long ret;
 
-	if (vm_irq_mode(vm) == IRQCHIP_NONE || head->nr > MAX_IRQ_ROUTES || head->flags)
+	if (vm_irq_mode(vm) == IRQCHIP_NONE || head->nr > KEEL_MAX_ROUTES || head->flags)
 		return -EINVAL;
 	if (head->nr) {
 		entries = vmemdup_user(user->entries, array_size(head->nr, sizeof(*entries)));

@@ -12,7 +12,6 @@
 #include <linux/sort.h>
 #include "irqchip.h"
 
-#define MAX_ROUTES	4096	/* KVM_CAP_IRQ_ROUTING; also the number of GSIs */
 #define NR_CHIPS	3
 
 /*
@@ -264,7 +263,7 @@ static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
 	int ret = 0;
 
 	for (i = 0; i < n; i++) {
-		if (entries[i].gsi >= MAX_ROUTES)
+		if (entries[i].gsi >= KEEL_MAX_ROUTES)
 			return ERR_PTR(-EINVAL);
 		nr_gsi = max(nr_gsi, entries[i].gsi + 1);
 	}
@@ -316,7 +315,7 @@ int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entr
 	struct irqchip *irq = vm->irq;
 	struct route_table *old, *new;
 
-	if (mode == IRQCHIP_NONE || flags || n > MAX_ROUTES)
+	if (mode == IRQCHIP_NONE || flags || n > KEEL_MAX_ROUTES)
 		return -EINVAL;
 	new = route_build(vm, mode, entries, n);
 	if (IS_ERR(new))

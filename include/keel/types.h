@@ -28,6 +28,7 @@ struct bus;
 #define KEEL_MAX_VCPUS		1024
 #define KEEL_MAX_VCPU_ID	4096
 #define KEEL_MAX_SLOTS		32764
+#define KEEL_MAX_ROUTES		4096	/* KVM_CAP_IRQ_ROUTING; also the number of GSIs */
 
 #define gpa_to_gfn(gpa)		((gfn_t)((gpa) >> PAGE_SHIFT))
 #define gfn_to_gpa(gfn)		((gpa_t)(gfn) << PAGE_SHIFT)
