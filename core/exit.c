@@ -89,6 +89,7 @@ static int user_msr(struct vcpu *vcpu, u32 reason, u32 msr, u64 val, u32 why, un
 	run->msr.data = val;
 	vcpu->complete = reason == KVM_EXIT_X86_RDMSR ? COMPLETE_RDMSR : COMPLETE_WRMSR;
 	vcpu->complete_len = len;
+	vcpu->io.rip = vcpu_rip(vcpu);
 	return RUN_USER;
 }
 
@@ -169,6 +170,7 @@ int keel_do_hypercall(struct vcpu *vcpu, unsigned int len)
 	if (keel_pv_hypercall(vcpu, nr, args, &ret, false) != 1) {
 		vcpu->complete = COMPLETE_HYPERCALL;
 		vcpu->complete_len = len;
+		vcpu->io.rip = vcpu_rip(vcpu);
 		return RUN_USER;
 	}
 	hypercall_done(vcpu, ret, len);

@@ -445,25 +445,23 @@ int keel_complete_user_io(struct vcpu *vcpu)
 	if (likely(what == COMPLETE_NONE))
 		return RUN_RESUME;
 	vcpu->complete = COMPLETE_NONE;
+	/* the launcher has gone elsewhere: a reset, or state that it has restored */
+	if (unlikely(vcpu_rip(vcpu) != vcpu->io.rip))
+		return RUN_RESUME;
 
 	switch (what) {
 	case COMPLETE_PIO_OUT:
-		if (vcpu_rip(vcpu) == vcpu->io.rip)
-			vcpu_advance(vcpu, vcpu->complete_len);
+		vcpu_advance(vcpu, vcpu->complete_len);
 		return RUN_RESUME;
 	case COMPLETE_PIO_IN:
-		if (vcpu_rip(vcpu) == vcpu->io.rip)
-			complete_port_in(vcpu);
+		complete_port_in(vcpu);
 		return RUN_RESUME;
 	case COMPLETE_MMIO_LOAD:
-		if (vcpu_rip(vcpu) == vcpu->io.rip)
-			complete_mmio_load(vcpu);
+		complete_mmio_load(vcpu);
 		return RUN_RESUME;
 	case COMPLETE_MMIO:
-		return vcpu_rip(vcpu) == vcpu->io.rip ? complete_emulated_mmio(vcpu) : RUN_RESUME;
+		return complete_emulated_mmio(vcpu);
 	case COMPLETE_STRING_IO:
-		if (vcpu_rip(vcpu) != vcpu->io.rip)
-			return RUN_RESUME;
 		vcpu->io.answered = true;
 		return keel_insn_run(vcpu);
 	case COMPLETE_HYPERCALL:

@@ -30,6 +30,11 @@ const char *dev_path(void)
 	return access("/dev/keel", F_OK) ? "/dev/kvm" : "/dev/keel";
 }
 
+int dev_is_kvm(void)
+{
+	return !strcmp(dev_path(), "/dev/kvm");
+}
+
 int dev_fd(void)
 {
 	if (cached_fd >= 0 && cached_pid == getpid())

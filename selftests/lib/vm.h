@@ -66,6 +66,8 @@ struct vcpu {
 
 /* The device: $KEEL_DEVICE, else /dev/keel, else /dev/kvm; skips when there is none. */
 const char *dev_path(void);
+/* For what stock KVM does otherwise: the test says what, Documentation/differences.rst why. */
+int dev_is_kvm(void);
 int dev_fd(void);
 int __dev_ioctl(unsigned long nr, void *arg);
 int dev_ioctl(unsigned long nr, void *arg);
