@@ -49,12 +49,20 @@ static int page_fault(struct emu *e, u64 la, u32 error)
 	return EMU_FAULT;
 }
 
-/* Translate one piece of an access that lies within a page. */
+/*
+ * Translate one piece of an access that lies within a page. Outside 64-bit code linear addresses have 32
+ * bits, and the byte behind the last is the first (SDM, "Segment Wraparound"); in compatibility mode
+ * descriptor tables may still lie above.
+ */
 static int translate(struct emu *e, u64 la, unsigned int acc, gpa_t *gpa)
 {
+	bool compatibility = e->mode == EMU_MODE_COMPAT32 || e->mode == EMU_MODE_COMPAT16;
 	struct walk walk;
-	int ret = keel_walk(to_vcpu(e), la, walk_access(e, acc), &walk);
+	int ret;
 
+	if (e->mode != EMU_MODE_LONG && !(compatibility && (acc & EMU_ACC_SYSTEM)))
+		la = (u32)la;
+	ret = keel_walk(to_vcpu(e), la, walk_access(e, acc), &walk);
 	if (ret == 1)
 		return page_fault(e, la, walk.error);
 	if (ret)

@@ -405,6 +405,15 @@ int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
 
 enum virt_dir { VIRT_READ, VIRT_WRITE };
 
+/*
+ * Outside 64-bit code linear addresses have 32 bits, and the byte behind the last is the first (SDM,
+ * "Segment Wraparound").
+ */
+static gva_t wrap(struct vcpu *vcpu, gva_t gva)
+{
+	return vcpu_is_64bit_code(vcpu) ? gva : (u32)gva;
+}
+
 static int copy_gpa(struct vm *vm, gpa_t gpa, void *data, unsigned int len, enum virt_dir dir, u32 access)
 {
 	if (access & WALK_ATOMIC)
@@ -426,7 +435,7 @@ static int copy_virt(struct vcpu *vcpu, gva_t gva, void *data, unsigned int len,
 			ret = copy_gpa(vcpu->vm, walk->gpa, data, n, dir, access);
 		if (ret)
 			return ret;
-		gva += n;
+		gva = wrap(vcpu, gva + n);
 		data += n;
 		len -= n;
 	}
@@ -605,7 +614,7 @@ unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, 
 	pagefault_disable();
 	n = fetch_page(vcpu, gva, access, buf, max);
 	if (unlikely(n == room && n < max))
-		n += fetch_page(vcpu, gva + n, access, buf + n, max - n);
+		n += fetch_page(vcpu, wrap(vcpu, gva + n), access, buf + n, max - n);
 	pagefault_enable();
 	return n;
 }

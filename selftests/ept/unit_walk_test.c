@@ -460,6 +460,48 @@ static void test_copy(void)
 	CHECK_RET("atomic", -EFAULT, keel_read_virt(&vcpu, 0x3ff0, buf, 32, WALK_ATOMIC, &w, &fault));
 }
 
+/* Outside 64-bit code the page behind the last of the low 4 GB is the first one. */
+static void test_wrap(void)
+{
+	static const struct {
+		const char *name;
+		enum mode mode;
+		u32 cs;
+		u8 behind;	/* first byte of the page that is read on */
+	} rows[] = {
+		{ "32-bit paging", NARROW, 0, 0x11 },
+		{ "PAE paging", PAE, 0, 0x11 },
+		{ "compatibility mode", LONG4, 0, 0x11 },
+		{ "64-bit code", LONG4, SEG_L, 0x22 },
+	};
+	u8 buf[16] = {};
+	gva_t fault;
+	struct walk w;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		start(rows[i].mode);
+		vcpu.regs.seg[SEG_CS] = (struct segment){ .ar = rows[i].cs };
+		map(rows[i].mode, 0xfffff000, 1, 0x10000, ALL);
+		map(rows[i].mode, 0, 1, 0x8000, ALL);
+		/* the last table is one for all addresses: its first entry is the page behind, above 4 GB or at 0 */
+		if (rows[i].cs)
+			map(LONG4, BIT(32), 1, 0x9000, ALL);
+		ram[0x10fff] = 0x33;
+		ram[0x8000] = 0x11;
+		ram[0x9000] = 0x22;
+		CHECK_RET(rows[i].name, 0, keel_read_virt(&vcpu, 0xfffffffe, buf, 4, 0, &w, &fault));
+		CHECK_EQ("last byte of the page", 0x33, buf[1]);
+		CHECK_EQ("first byte behind", rows[i].behind, buf[2]);
+		CHECK_EQ("its address", rows[i].cs ? BIT(32) : 0, fault);
+		CHECK_RET("write", 0, keel_write_virt(&vcpu, 0xffffffff, "12", 2, 0, &w, &fault));
+		CHECK_EQ("byte written behind", '2', ram[rows[i].cs ? 0x9000 : 0x8000]);
+		vcpu.regs.rip = 0xfffffffa;
+		CHECK_EQ("fetched", 15, keel_fetch_atomic(&vcpu, buf, 15));
+		CHECK_EQ("byte fetched behind", '2', buf[6]);
+	}
+}
+
 static void test_fetch(void)
 {
 	u8 buf[16], want[32];
@@ -584,6 +626,7 @@ static const struct test_case cases[] = {
 	{ "races", test_races },
 	{ "memory", test_memory },
 	{ "copy", test_copy },
+	{ "wrap", test_wrap },
 	{ "fetch", test_fetch },
 	{ "fetch_again", test_fetch_again },
 };
