@@ -297,7 +297,7 @@ static int map_apic(struct vm *vm, hpa_t page, struct pt_update *up)
 {
 	struct pgtable *pt = vm->mem.table;
 	bool new_root;
-	u64 *entry;
+	u64 *entry, pte;
 
 	if (!pt || vm->mem.apic_blocked)
 		return -EBUSY;
@@ -307,7 +307,11 @@ static int map_apic(struct vm *vm, hpa_t page, struct pt_update *up)
 		return -EAGAIN;
 	if (new_root)
 		keel_vm_request(vm, REQ_ROOT, 0);
-	pgtable_set_leaf(pt, entry, 1, page | pt->format->leaf(1, PTE_READ | PTE_WRITE, PTE_MEM_WB));
+	pte = page | pt->format->leaf(1, PTE_READ | PTE_WRITE, PTE_MEM_WB);
+	/* a slot may lie there as well, its page mapped while the APIC was off or elsewhere */
+	if (READ_ONCE(*entry) != pte)
+		pgtable_unmap(pt, APIC_GFN, APIC_GFN + 1, up);
+	pgtable_set_leaf(pt, entry, 1, pte);
 	memory_flush(vm, up);
 	return 0;
 }
