@@ -21,8 +21,7 @@ enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len)
 	const struct kvm_cpuid_entry2 *e;
 	u64 *gpr = vcpu->regs.gpr;
 
-	/* CPUID faulting */
-	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu) > 0) {
+	if (keel_cpuid_faults(vcpu)) {
 		keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
 		return EXIT_AGAIN;
 	}

@@ -459,6 +459,8 @@ static int insn_system(struct emu *e, enum emu_op op)
 
 	switch (op) {
 	case EMU_OP_CPUID:
+		if (keel_cpuid_faults(vcpu))
+			return emu_raise_error(e, X86_TRAP_GP, 0);
 		keel_insn_cpuid(vcpu);
 		return EMU_CONTINUE;
 	case EMU_OP_HLT:

@@ -5,6 +5,7 @@
 
 #include <keel/emulate.h>
 #include <keel/types.h>
+#include <keel/vcpu.h>
 
 /* Set vcpu->emu up; once, at creation. */
 void keel_insn_init(struct vcpu *vcpu);
@@ -12,6 +13,12 @@ void keel_insn_init(struct vcpu *vcpu);
 enum emu_mode keel_insn_mode(struct vcpu *vcpu);
 /* Emulate (again) the instruction in vcpu->emu; @decoded if emu.insn is still valid. Return rule of exit.h. */
 int keel_insn_run(struct vcpu *vcpu);
+/* CPUID faulting, which the guest has turned on (MISC_FEATURES_ENABLES): #GP outside ring 0. */
+static inline bool keel_cpuid_faults(struct vcpu *vcpu)
+{
+	return unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu) > 0;
+}
+
 /* CPUID, for any leaf. */
 void keel_insn_cpuid(struct vcpu *vcpu);
 

@@ -179,10 +179,93 @@ static void test_user(void)
 		CHECK_EQ("privileged instruction", VEC_GP, (*GUEST_VAR(vm, user_vector))[i]);
 }
 
+/*
+ * CPUID faulting. The guest's tables say that the code is a CPUID, the CPU still has the page before, a load from a device: what is
+ * emulated is the CPUID.
+ */
+#define STALE		0x7e0000000000ULL
+#define STALE_PTE	VM_SCRATCH	/* where the address of the entry is */
+#define MISC_FEATURES_ENABLES	0x140
+
+static volatile u64 faulting_cs, faulting_rip, faulting_vector;
+
+static void on_faulting_gp(struct guest_regs *regs)
+{
+	faulting_vector = regs->vector;
+	faulting_cs = regs->cs;
+	faulting_rip = regs->rip;
+	regs->rip += 2;
+}
+
+static void on_faulting_end(struct guest_regs *regs)
+{
+	GUEST_ROW("CPUID that is emulated in ring 3: vector", VEC_GP, faulting_vector);
+	GUEST_ROW("ring", 3, faulting_cs & 3);
+	GUEST_ROW("RIP", STALE, faulting_rip);
+	GUEST_ROW("RAX is as it was", 0, regs->rax);
+	GUEST_DONE();
+}
+
+extern const char faulting_code[];
+asm(".pushsection .text\n"
+    "faulting_code:\n"
+    "	movabs	$0x7e0000000000, %rbx\n"
+    "	mov	0x300000, %rsi\n"
+    "	mov	0x300008, %rdx\n"
+    "	mov	(%rsi), %rax\n"
+    "	mov	%rax, (%rsi)\n"		/* no exit for these when it matters */
+    "	mov	$0x9000, %edi\n"
+    "	call	*%rbx\n"		/* mov (%rdi), %eax: from memory */
+    "	call	*%rbx\n"
+    "	mov	%rdx, (%rsi)\n"		/* the other page, without INVLPG */
+    "	mov	$0xd0000000, %edi\n"
+    "	xor	%eax, %eax\n"
+    "	xor	%ecx, %ecx\n"
+    "	call	*%rbx\n"
+    "	int	$0x80\n"
+    ".popsection\n");
+
+static void guest_faulting(void)
+{
+	u16 *gate = (u16 *)(VM_IDT + 16 * 0x80);
+
+	gate[2] |= 3 << 13;
+	guest_handlers[VEC_GP] = on_faulting_gp;
+	guest_handlers[0x80] = on_faulting_end;
+	wrmsr(MISC_FEATURES_ENABLES, 1);
+	asm volatile("ltr %%ax" : : "a" (SEL_TSS(1)));
+	asm volatile("push %0; push %1; push $2; push %2; push %3; iretq" : :
+		     "r" ((u64)SEL_USER_DATA), "r" (VM_SCRATCH + 0x8000),
+		     "r" ((u64)SEL_USER_CODE64), "r" (faulting_code) : "memory");
+}
+
+static void test_faulting(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_faulting);
+	u64 table = VM_PML4, *found = vm_hva(vm, STALE_PTE);
+	int shift;
+
+	((u8 *)vm_hva(vm, VM_GDT + SEL_TSS(1)))[5] = 0x89;
+	memcpy(vm_hva(vm, VM_SCRATCH2), "\x8b\x07\xc3", 3);		/* mov (%rdi), %eax; ret */
+	memcpy(vm_hva(vm, VM_SCRATCH2 + PAGE_SIZE), "\x0f\xa2\xc3", 3);	/* cpuid; ret */
+	vm_map(vm, STALE, VM_SCRATCH2, PAGE_SIZE);
+	for (shift = 39; shift > 12; shift -= 9)
+		table = *((u64 *)vm_hva(vm, table) + (STALE >> shift & 511)) & 0xffffffffff000ULL;
+	found[0] = table + 8 * (STALE >> 12 & 511);
+	found[1] = *(u64 *)vm_hva(vm, found[0]) + PAGE_SIZE;
+	vcpu_run(vcpu);
+	/* a CPU may have looked at the tables again */
+	REQUIRE(vcpu->run->exit_reason != KVM_EXIT_MMIO, "the CPU does not keep the translation");
+	vcpu_finish(vcpu);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "string", test_string },
 	{ "restart_at_a_page", test_restart },
 	{ "user_mode", test_user },
+	{ "cpuid_faulting", test_faulting },
 };
 
 TEST_MAIN(cases)
