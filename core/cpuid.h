@@ -6,6 +6,7 @@
 #include <linux/bits.h>
 #include <linux/kvm_para.h>
 #include <asm/cpufeatures.h>
+#include <keel/feature.h>
 #include <keel/types.h>
 
 struct vcpu_cpuid;
@@ -26,6 +27,8 @@ enum reg { EAX, EBX, ECX, EDX, NR_REGS };
 #define CPUID_XSAVE_FEATURES	20		/* none that guests are offered has a higher number */
 
 extern u64 cpuid_host_xcr0;	/* features of XCR0 that guests may be offered */
+extern u64 cpuid_cpu_spec_ctrl;	/* bits of SPEC_CTRL that the CPU takes and feature.c knows */
+extern u64 cpuid_offered_bits[NR_SETS];	/* bits that some guest may set */
 
 /* The host's own leaf; zeros if it has none of that number. */
 void cpuid_host(u32 function, u32 index, u32 r[NR_REGS]);

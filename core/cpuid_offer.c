@@ -2,9 +2,9 @@
 /*
  * CPUID: what guests may be offered.
  *
- * Policy is an allow-list: a feature reaches a guest only if its bit stands in a row below, the CPU has it, the host kernel
- * uses it (or it needs no kernel), and the backend does not object. It is computed once at load, with what else of the host's
- * CPUID does not change.
+ * Policy is an allow-list: a feature reaches a guest only if its bit stands in a row below or, where it goes with bits of a register
+ * or with speculation, in feature.c; the CPU has it, the host kernel uses it (or it needs no kernel), and the backend does not
+ * object. It is computed once at load, with what else of the host's CPUID does not change.
  */
 #include <linux/align.h>
 #include <linux/bits.h>
@@ -16,7 +16,7 @@
 #include <keel/host.h>
 #include <keel/state.h>
 #include <keel/vendor.h>
-#include "cpuid.h"
+#include "feature.h"
 
 /**
  * struct allow_row - features that guests may be offered
@@ -24,7 +24,7 @@
  * @index: ECX
  * @reg: the register that announces them
  * @word: where the kernel keeps its own copy of the register (cpuinfo_x86.x86_capability), or NO_WORD
- * @allowed: bits that may be passed on
+ * @allowed: bits that may be passed on, beside those of feature.c
  * @always: bits that Keel provides whatever the CPU has
  */
 struct allow_row {
@@ -47,29 +47,29 @@ struct allow_row {
  */
 static const struct allow_row allow[] = {
 	{ 1, 0, ECX, CPUID_1_ECX,
-	  F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(PCID) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) | F(POPCNT) |
-	  F(AES) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND),
+	  F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) | F(POPCNT) |
+	  F(AES) | F(AVX) | F(F16C) | F(RDRAND),
 	  F(X2APIC) | F(HYPERVISOR) },
 	{ 1, 0, EDX, CPUID_1_EDX,
 	  F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) | F(APIC) | F(SEP) | F(MTRR) | F(PGE) |
 	  F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) | F(MMX) | F(FXSR) | F(XMM) | F(XMM2) | F(SELFSNOOP), 0 },
 	{ 7, 0, EBX, CPUID_7_0_EBX,
-	  F(FSGSBASE) | F(BMI1) | F(HLE) | F(AVX2) | F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RTM) | F(RDSEED) | F(ADX) |
-	  F(SMAP) | F(AVX512IFMA) | F(CLFLUSHOPT) | F(CLWB) | F(AVX512F) | F(AVX512PF) | F(AVX512ER) | F(AVX512CD) |
+	  F(BMI1) | F(HLE) | F(AVX2) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RTM) | F(RDSEED) | F(ADX) | F(AVX512IFMA) |
+	  F(CLFLUSHOPT) | F(CLWB) | F(AVX512F) | F(AVX512PF) | F(AVX512ER) | F(AVX512CD) |
 	  F(SHA_NI) | F(AVX512BW) | F(AVX512VL) | F(AVX512DQ) | BIT(6) /* FDP_EXCPTN_ONLY */ | BIT(13) /* ZERO_FCS_FDS */,
 	  F(TSC_ADJUST) },
 	{ 7, 0, ECX, CPUID_7_ECX,
-	  F(AVX512VBMI) | F(UMIP) | F(PKU) | F(AVX512_VBMI2) | F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) |
-	  F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(LA57) | F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B), 0 },
+	  F(AVX512VBMI) | F(AVX512_VBMI2) | F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) |
+	  F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B), 0 },
 	{ 7, 0, EDX, CPUID_7_EDX,
-	  F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) | F(AVX512_VP2INTERSECT) | F(MD_CLEAR) | F(SERIALIZE) |
-	  F(TSXLDTRK) | F(AVX512_FP16) | F(SPEC_CTRL) | F(INTEL_STIBP) | F(SPEC_CTRL_SSBD),
+	  F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) | F(AVX512_VP2INTERSECT) | F(SERIALIZE) | F(TSXLDTRK) | F(AVX512_FP16),
 	  F(ARCH_CAPABILITIES) },
 	{ 7, 1, EAX, NO_WORD,
 	  BIT(4) /* AVX_VNNI */ | BIT(5) /* AVX512_BF16 */ | BIT(10) /* FZRM */ | BIT(11) /* FSRS */ | BIT(12) /* FSRC */ |
 	  BIT(23) /* AVX_IFMA */, 0 },
 	{ 7, 1, EDX, NO_WORD,
 	  BIT(4) /* AVX_VNNI_INT8 */ | BIT(5) /* AVX_NE_CONVERT */ | BIT(14) /* PREFETCHITI */, 0 },
+	{ 7, 2, EDX, NO_WORD, 0, 0 },
 	{ 0xd, 1, EAX, CPUID_D_1_EAX,
 	  F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) | F(XSAVES) /* not XFD: AMX */, 0 },
 	/* SVM, IBS, SKINIT, WDT, LWP, NODEID, PERFCTR_*, BPEXT, PTSC, MWAITX: the host's own, or exits */
@@ -79,20 +79,39 @@ static const struct allow_row allow[] = {
 	{ 0x80000001, 0, EDX, CPUID_8000_0001_EDX,
 	  F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) | F(APIC) | F(MTRR) | F(PGE) | F(MCA) |
 	  F(CMOV) | F(PAT) | F(PSE36) | F(MMX) | F(FXSR) |
-	  F(SYSCALL) | F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) | F(RDTSCP) | F(LM) | F(3DNOWEXT) | F(3DNOW), 0 },
+	  F(MMXEXT) | F(GBPAGES) | F(RDTSCP) | F(3DNOWEXT) | F(3DNOW), 0 },
 	{ 0x80000007, 0, EDX, NO_WORD, BIT(8) /* invariant TSC */, 0 },
-	{ 0x80000008, 0, EBX, CPUID_8000_0008_EBX,
-	  F(CLZERO) | F(XSAVEERPTR) | F(WBNOINVD) | F(AMD_IBPB) | F(AMD_IBRS) | F(AMD_STIBP) | F(AMD_STIBP_ALWAYS_ON) |
-	  F(AMD_SSBD) | F(AMD_SSB_NO) | BIT(28) /* PSFD */, 0 },
-	/* 0 no nested data breakpoints, 2 LFENCE serializes, 5 VERW clears, 6 null selector clears base, 8 automatic IBRS,
-	 * 27 SBPB, 28 IBPB flushes branch types, 29 not affected by SRSO
-	 */
-	{ 0x80000021, 0, EAX, NO_WORD, BIT(0) | BIT(2) | BIT(5) | BIT(6) | BIT(8) | BIT(27) | BIT(28) | BIT(29), 0 },
+	{ 0x80000008, 0, EBX, CPUID_8000_0008_EBX, F(CLZERO) | F(XSAVEERPTR) | F(WBNOINVD), 0 },
+	/* no nested data breakpoints; a null selector clears the base */
+	{ 0x80000021, 0, EAX, NO_WORD, BIT(0) | BIT(6), 0 },
+	{ 0x80000021, 0, ECX, NO_WORD, 0, 0 },
+};
+
+/*
+ * Flags of the kernel for a bit that the CPU need not have: it has another for the same, or the kernel
+ * knows by other means.
+ */
+static const struct {
+	int flag;
+	u32 function;
+	enum reg reg;
+	u32 feature;
+} found[] = {
+	{ X86_FEATURE_AMD_STIBP, 7, EDX, F(INTEL_STIBP) },
+	{ X86_FEATURE_AMD_SSBD, 7, EDX, F(SPEC_CTRL_SSBD) },
+	{ X86_FEATURE_VERW_CLEAR, 0x80000021, EAX, F(VERW_CLEAR) },
+	{ X86_FEATURE_SBPB, 0x80000021, EAX, F(SBPB) },
+	{ X86_FEATURE_IBPB_BRTYPE, 0x80000021, EAX, F(IBPB_BRTYPE) },
+	{ X86_FEATURE_SRSO_NO, 0x80000021, EAX, F(SRSO_NO) },
+	{ X86_FEATURE_TSA_SQ_NO, 0x80000021, ECX, BIT(1) },
+	{ X86_FEATURE_TSA_L1_NO, 0x80000021, ECX, BIT(2) },
 };
 
 /* What may be offered, by row of allow[]; const after module init. */
 static u32 offered[ARRAY_SIZE(allow)];
 u64 cpuid_host_xcr0;
+u64 cpuid_cpu_spec_ctrl;
+u64 cpuid_offered_bits[NR_SETS];
 
 /* ---- the host ---- */
 
@@ -112,7 +131,7 @@ static u32 row_bits(const struct allow_row *row)
 	u32 bits;
 
 	cpuid_host(row->function, row->index, r);
-	bits = r[row->reg] & row->allowed;
+	bits = r[row->reg] & (row->allowed | feature_offers(row->function, row->index, row->reg));
 	if (row->word != NO_WORD)
 		bits &= boot_cpu_data.x86_capability[row->word];
 	return bits | row->always;
@@ -140,6 +159,7 @@ static void drop_dependents(void)
 {
 	u32 *f1c = find_offer(1, 0, ECX), *f7b = find_offer(7, 0, EBX), *f7c = find_offer(7, 0, ECX);
 	u32 *f7d = find_offer(7, 0, EDX), *fd = find_offer(0xd, 1, EAX), *x1d = find_offer(0x80000001, 0, EDX);
+	unsigned int i;
 
 	if (!(*f1c & F(XSAVE))) {
 		*f1c &= ~(u32)(F(AVX) | F(FMA) | F(F16C));
@@ -155,16 +175,27 @@ static void drop_dependents(void)
 		*f7c &= ~(u32)F(PKU);
 	if (!keel_caps.xsaves)
 		*fd &= ~(u32)F(XSAVES);
-	/* the same feature under AMD's name and under Intel's */
 	if (boot_cpu_has(X86_FEATURE_AMD_IBPB) && boot_cpu_has(X86_FEATURE_AMD_IBRS))
 		*f7d |= F(SPEC_CTRL);
-	if (boot_cpu_has(X86_FEATURE_AMD_STIBP))
-		*f7d |= F(INTEL_STIBP);
-	if (boot_cpu_has(X86_FEATURE_AMD_SSBD))
-		*f7d |= F(SPEC_CTRL_SSBD);
+	for (i = 0; i < ARRAY_SIZE(found); i++)
+		if (boot_cpu_has(found[i].flag))
+			*find_offer(found[i].function, 0, found[i].reg) |= found[i].feature;
 	/* guests in nested paging use what the CPU has, whatever the host uses itself */
 	if (keel_caps.nested && (cpuid_edx(0x80000001) & F(GBPAGES)))
 		*x1d |= F(GBPAGES);
+}
+
+static u32 offered_reg(struct vcpu *vcpu, u32 function, u32 index, enum reg reg)
+{
+	return cpuid_offer(function, index, reg);
+}
+
+static u32 cpu_reg(struct vcpu *vcpu, u32 function, u32 index, enum reg reg)
+{
+	u32 r[NR_REGS];
+
+	cpuid_host(function, index, r);
+	return r[reg];
 }
 
 /* ---- sizes of the XSAVE area ---- */
@@ -228,5 +259,8 @@ void keel_cpuid_module_init(void)
 	for (i = 0; i < ARRAY_SIZE(allow); i++)
 		offered[i] = row_bits(&allow[i]);
 	drop_dependents();
+	for (i = 0; i < NR_SETS; i++)
+		cpuid_offered_bits[i] = feature_bits(i, offered_reg, NULL);
+	cpuid_cpu_spec_ctrl = feature_bits(SET_SPEC_CTRL, cpu_reg, NULL);
 	read_xsave_parts();
 }

@@ -19,7 +19,7 @@
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
-#include "cpuid.h"
+#include "feature.h"
 
 #define MAX_ENTRIES	256
 
@@ -32,73 +32,6 @@ static u32 guest_reg(struct vcpu *vcpu, u32 function, u32 index, enum reg reg)
 	if (!e)
 		return 0;
 	return reg == EAX ? e->eax : reg == EBX ? e->ebx : reg == ECX ? e->ecx : e->edx;
-}
-
-/* Registers that the rules below look at. */
-struct features {
-	u32 f1c, f1d, f7b, f7c, f7d, fd1, x1d, x8b, x21;
-};
-
-/* Of a guest; NULL: of all that is offered. */
-static u32 feature_reg(struct vcpu *vcpu, u32 function, u32 index, enum reg reg)
-{
-	return vcpu ? guest_reg(vcpu, function, index, reg) : cpuid_offer(function, index, reg);
-}
-
-static struct features features_of(struct vcpu *vcpu)
-{
-	return (struct features){
-		.f1c = feature_reg(vcpu, 1, 0, ECX),
-		.f1d = feature_reg(vcpu, 1, 0, EDX),
-		.f7b = feature_reg(vcpu, 7, 0, EBX),
-		.f7c = feature_reg(vcpu, 7, 0, ECX),
-		.f7d = feature_reg(vcpu, 7, 0, EDX),
-		.fd1 = feature_reg(vcpu, 0xd, 1, EAX),
-		.x1d = feature_reg(vcpu, 0x80000001, 0, EDX),
-		.x8b = feature_reg(vcpu, 0x80000008, 0, EBX),
-		.x21 = feature_reg(vcpu, 0x80000021, 0, EAX),
-	};
-}
-
-static u64 cr4_bits(const struct features *f)
-{
-	u64 cr4 = X86_CR4_PVI | X86_CR4_VME | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE |
-		  X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
-
-	if (f->f1c & F(XSAVE))
-		cr4 |= X86_CR4_OSXSAVE;
-	if (f->f1c & F(PCID))
-		cr4 |= X86_CR4_PCIDE;
-	if (f->f7b & F(FSGSBASE))
-		cr4 |= X86_CR4_FSGSBASE;
-	if (f->f7b & F(SMEP))
-		cr4 |= X86_CR4_SMEP;
-	if (f->f7b & F(SMAP))
-		cr4 |= X86_CR4_SMAP;
-	if (f->f7c & F(UMIP))
-		cr4 |= X86_CR4_UMIP;
-	if (f->f7c & F(LA57))
-		cr4 |= X86_CR4_LA57;
-	if (f->f7c & F(PKU))
-		cr4 |= X86_CR4_PKE;
-	return cr4;
-}
-
-static u64 efer_bits(const struct features *f)
-{
-	u64 efer = 0;
-
-	if (f->x1d & F(SYSCALL))
-		efer |= EFER_SCE;
-	if (f->x1d & F(LM))
-		efer |= EFER_LME | EFER_LMA;
-	if (f->x1d & F(NX))
-		efer |= EFER_NX;
-	if (f->x1d & F(FXSR_OPT))
-		efer |= EFER_FFXSR;
-	if (f->x21 & BIT(8))
-		efer |= BIT_ULL(21);		/* automatic IBRS */
-	return efer;
 }
 
 static bool is_amd_vendor(struct vcpu *vcpu)
@@ -114,38 +47,20 @@ static bool is_amd_vendor(struct vcpu *vcpu)
 	return !memcmp(name, "AuthenticAMD", 12) || !memcmp(name, "HygonGenuine", 12);
 }
 
-struct flag_row {
-	u32 flag;
-	u32 present;
-};
-
-static u32 guest_flags(struct vcpu *vcpu, const struct features *f)
+static u32 guest_flags(struct vcpu *vcpu)
 {
-	const struct flag_row rows[] = {
-		{ GUEST_HAS_X2APIC,	f->f1c & F(X2APIC) },
-		{ GUEST_HAS_TSC_DEADLINE, f->f1c & F(TSC_DEADLINE_TIMER) },
-		{ GUEST_HAS_XSAVE,	f->f1c & F(XSAVE) },
-		{ GUEST_HAS_MTRR,	f->f1d & F(MTRR) },
-		{ GUEST_HAS_TSC_ADJUST,	f->f7b & F(TSC_ADJUST) },
-		{ GUEST_HAS_INVPCID,	f->f7b & F(INVPCID) },
-		{ GUEST_HAS_FSRM,	f->f7d & F(FSRM) },
-		{ GUEST_HAS_ARCH_CAPS,	f->f7d & F(ARCH_CAPABILITIES) },
-		{ GUEST_HAS_SPEC_CTRL,	(f->f7d & (F(SPEC_CTRL) | F(INTEL_STIBP) | F(SPEC_CTRL_SSBD))) ||
-					(f->x8b & (F(AMD_IBRS) | F(AMD_STIBP) | F(AMD_SSBD))) },
-		{ GUEST_HAS_IBPB,	(f->f7d & F(SPEC_CTRL)) || (f->x8b & F(AMD_IBPB)) },
-		{ GUEST_HAS_XSAVES,	f->fd1 & F(XSAVES) },
-		{ GUEST_HAS_LONG_MODE,	f->x1d & F(LM) },
-		{ GUEST_HAS_NX,		f->x1d & F(NX) },
-		{ GUEST_HAS_GBPAGES,	f->x1d & F(GBPAGES) },
-		{ GUEST_HAS_SYSCALL,	f->x1d & F(SYSCALL) },
-		{ GUEST_HAS_RDTSCP,	(f->x1d & F(RDTSCP)) || (f->f7c & F(RDPID)) },
-	};
-	u32 flags = is_amd_vendor(vcpu) ? GUEST_IS_AMD : 0;
-	unsigned int i;
+	u64 spec_ctrl = vcpu->cpuid.allowed[SET_SPEC_CTRL];
+	u32 flags = feature_bits(SET_FLAGS, guest_reg, vcpu);
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].present)
-			flags |= rows[i].flag;
+	if (is_amd_vendor(vcpu))
+		flags |= GUEST_IS_AMD;
+	/* what a launcher announces is there, even if the host offers no bit of it */
+	if (feature_bits(SET_SPEC_CTRL, guest_reg, vcpu))
+		flags |= GUEST_HAS_SPEC_CTRL;
+	if (spec_ctrl && spec_ctrl == cpuid_cpu_spec_ctrl)
+		flags |= GUEST_OWNS_SPEC_CTRL;
+	if (feature_bits(SET_PRED_CMD, guest_reg, vcpu))
+		flags |= GUEST_HAS_PRED_CMD;
 	return flags;
 }
 
@@ -161,12 +76,11 @@ static u8 guest_maxphyaddr(struct vcpu *vcpu)
 void cpuid_policy_update(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->cpuid;
-	struct features all = features_of(NULL), guest;
+	unsigned int i;
 
 	cpuid->maxphyaddr = guest_maxphyaddr(vcpu);
 	cpuid->reserved_gpa = GENMASK_ULL(63, cpuid->maxphyaddr);
-	cpuid->cr4_allowed = cr4_bits(&all);
-	cpuid->efer_allowed = efer_bits(&all);
+	memcpy(cpuid->allowed, cpuid_offered_bits, sizeof(cpuid->allowed));
 	cpuid->xcr0_allowed = XFEATURE_MASK_FP;
 	cpuid->xss_allowed = 0;
 	cpuid->flags = 0;
@@ -174,11 +88,10 @@ void cpuid_policy_update(struct vcpu *vcpu)
 	if (!cpuid->nent)
 		return;
 
-	guest = features_of(vcpu);
-	cpuid->cr4_allowed &= cr4_bits(&guest);
-	cpuid->efer_allowed &= efer_bits(&guest);
-	cpuid->flags = guest_flags(vcpu, &guest);
-	if (guest.f1c & F(XSAVE))
+	for (i = 0; i < NR_SETS; i++)
+		cpuid->allowed[i] &= feature_bits(i, guest_reg, vcpu);
+	cpuid->flags = guest_flags(vcpu);
+	if (cpuid->flags & GUEST_HAS_XSAVE)
 		cpuid->xcr0_allowed = cpuid_host_xcr0 & (guest_reg(vcpu, 0xd, 0, EAX) |
 						   (u64)guest_reg(vcpu, 0xd, 0, EDX) << 32);
 	vcpu->pv.features = guest_reg(vcpu, KVM_CPUID_FEATURES, 0, EAX) & CPUID_PV_FEATURES;

@@ -56,6 +56,20 @@ static struct kvm_cpuid_entry2 *add_host(struct leaf_list *list, u32 function, u
 	return e;
 }
 
+/* A leaf of features alone. */
+static struct kvm_cpuid_entry2 *add_offer(struct leaf_list *list, u32 function, u32 index, bool indexed)
+{
+	struct kvm_cpuid_entry2 *e = add_raw(list, function, index, indexed);
+
+	if (!e)
+		return NULL;
+	e->eax = cpuid_offer(function, index, EAX);
+	e->ebx = cpuid_offer(function, index, EBX);
+	e->ecx = cpuid_offer(function, index, ECX);
+	e->edx = cpuid_offer(function, index, EDX);
+	return e;
+}
+
 /* Cache and topology leaves: one entry an index, up to the one whose type field (EAX[4:0]) says the end. */
 static void add_caches(struct leaf_list *list, u32 function)
 {
@@ -83,22 +97,14 @@ static void add_features(struct leaf_list *list)
 
 static void add_leaf7(struct leaf_list *list)
 {
-	struct kvm_cpuid_entry2 *e = add_raw(list, 7, 0, true);
-	bool more = cpuid_offer(7, 1, EAX) || cpuid_offer(7, 1, EDX);
+	u32 i, last = cpuid_offer(7, 2, EDX) ? 2 : cpuid_offer(7, 1, EAX) || cpuid_offer(7, 1, EDX);
 
-	if (!e)
-		return;
-	e->eax = more;
-	e->ebx = cpuid_offer(7, 0, EBX);
-	e->ecx = cpuid_offer(7, 0, ECX);
-	e->edx = cpuid_offer(7, 0, EDX);
-	if (!more)
-		return;
-	e = add_raw(list, 7, 1, true);
-	if (!e)
-		return;
-	e->eax = cpuid_offer(7, 1, EAX);
-	e->edx = cpuid_offer(7, 1, EDX);
+	for (i = 0; i <= last; i++) {
+		struct kvm_cpuid_entry2 *e = add_offer(list, 7, i, true);
+
+		if (e && !i)
+			e->eax = last;
+	}
 }
 
 static void add_xsave(struct leaf_list *list)
@@ -112,10 +118,9 @@ static void add_xsave(struct leaf_list *list)
 	e->edx = cpuid_host_xcr0 >> 32;
 	e->ebx = e->ecx = cpuid_xsave_size(cpuid_host_xcr0);
 
-	e = add_raw(list, 0xd, 1, true);
+	e = add_offer(list, 0xd, 1, true);
 	if (!e)
 		return;
-	e->eax = cpuid_offer(0xd, 1, EAX);
 	if (e->eax & (F(XSAVES) | F(XSAVEC)))
 		e->ebx = cpuid_xsave_size_compacted(cpuid_host_xcr0);
 	for (i = 2; i < CPUID_XSAVE_FEATURES; i++) {
@@ -202,6 +207,14 @@ static void add_sizes(struct leaf_list *list)
 	e->edx = 0;
 }
 
+/* The CPU's last one, or that of features which the kernel alone knows. */
+static u32 max_extended(void)
+{
+	if (cpuid_offer(0x80000021, 0, EAX) || cpuid_offer(0x80000021, 0, ECX))
+		return MAX_EXTENDED;
+	return min(cpuid_eax(0x80000000), MAX_EXTENDED);
+}
+
 static void add_extended(struct leaf_list *list, u32 function)
 {
 	struct kvm_cpuid_entry2 *e;
@@ -210,7 +223,7 @@ static void add_extended(struct leaf_list *list, u32 function)
 	case 0x80000000:
 		e = add_host(list, function, 0, false);
 		if (e)
-			e->eax = min(e->eax, MAX_EXTENDED);
+			e->eax = max_extended();
 		return;
 	case 0x80000001:
 		e = add_host(list, function, 0, false);
@@ -224,9 +237,8 @@ static void add_extended(struct leaf_list *list, u32 function)
 		add_host(list, function, 0, false);
 		return;
 	case 0x80000007:
-		e = add_raw(list, function, 0, false);
-		if (e)
-			e->edx = cpuid_offer(function, 0, EDX);
+	case 0x80000021:
+		add_offer(list, function, 0, false);
 		return;
 	case 0x80000008:
 		add_sizes(list);
@@ -241,11 +253,6 @@ static void add_extended(struct leaf_list *list, u32 function)
 			add_caches(list, function);
 		else
 			add_raw(list, function, 0, true);
-		return;
-	case 0x80000021:
-		e = add_raw(list, function, 0, false);
-		if (e)
-			e->eax = cpuid_offer(function, 0, EAX);
 		return;
 	default:				/* SVM, IBS, LWP, topology, SEV, QoS */
 		add_raw(list, function, 0, false);
@@ -268,7 +275,7 @@ int keel_cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nent)
 	for (function = 0; function <= max; function++)
 		add_basic(&list, function);
 	add_hypervisor(&list);
-	max = min(cpuid_eax(0x80000000), MAX_EXTENDED);
+	max = max_extended();
 	for (function = 0x80000000; function <= max; function++)
 		add_extended(&list, function);
 	if (list.full)

@@ -14,8 +14,6 @@
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 
-#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
-			 X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 /* Changes of these invalidate all translations of the vCPU. */
 #define CR0_TLB_BITS	(X86_CR0_PG | X86_CR0_WP | X86_CR0_PE)
 #define CR4_TLB_BITS	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP | \
@@ -126,7 +124,7 @@ static int set_cr4(struct vcpu *vcpu, u64 val)
 	u64 old = vcpu_cr4(vcpu), cr0 = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
 	bool pdptes_changed;
 
-	if (val & ~vcpu->cpuid.cr4_allowed)
+	if (val & ~vcpu->cpuid.allowed[SET_CR4])
 		return 1;
 	if (efer & EFER_LMA) {
 		if (!(val & X86_CR4_PAE) || ((old ^ val) & X86_CR4_LA57))
@@ -205,12 +203,11 @@ int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val)
 	}
 }
 
-/* The guest's WRMSR: LMA is read-only and follows LME and paging. */
-int keel_set_efer(struct vcpu *vcpu, u64 val)
+int keel_set_efer(struct vcpu *vcpu, u64 val, u64 allowed)
 {
 	u64 old = vcpu_efer(vcpu);
 
-	if (val & ~vcpu->cpuid.efer_allowed & ~(u64)EFER_LMA)
+	if (val & ~allowed & ~(u64)EFER_LMA)
 		return 1;
 	if (((old ^ val) & EFER_LME) && vcpu_is_paging(vcpu))
 		return 1;

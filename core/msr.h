@@ -10,6 +10,7 @@
 #include <keel/types.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include "cpuid.h"
 
 struct msr_row;
 
@@ -91,18 +92,10 @@ msr_set_fn msr_set_mcg_ctl;
 
 /* ---- msr_feature.c ---- */
 
-/* What the host's CPU has of SPEC_CTRL: a guest must not be able to make WRMSR fault in the host. */
-static inline u64 msr_spec_ctrl_bits(void)
+/* Bits that may be set: a guest is bound by its CPUID, a launcher by what the host offers. */
+static inline u64 msr_allowed(const struct vcpu *vcpu, enum feature_set set, enum msr_from from)
 {
-	u64 bits = 0;
-
-	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL) || boot_cpu_has(X86_FEATURE_AMD_IBRS))
-		bits |= SPEC_CTRL_IBRS;
-	if (boot_cpu_has(X86_FEATURE_INTEL_STIBP) || boot_cpu_has(X86_FEATURE_AMD_STIBP))
-		bits |= SPEC_CTRL_STIBP;
-	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL_SSBD) || boot_cpu_has(X86_FEATURE_AMD_SSBD))
-		bits |= SPEC_CTRL_SSBD;
-	return bits;
+	return from == MSR_FROM_GUEST ? vcpu->cpuid.allowed[set] : cpuid_offered_bits[set];
 }
 
 /* A backend that lets the guest write it directly knows the value; the others are told. */
@@ -114,7 +107,7 @@ static inline void msr_spec_ctrl_get(struct vcpu *vcpu, u64 *val)
 
 static inline int msr_spec_ctrl_set(struct vcpu *vcpu, u64 val, enum msr_from from)
 {
-	if (val & ~msr_spec_ctrl_bits())
+	if (val & ~msr_allowed(vcpu, SET_SPEC_CTRL, from))
 		return MSR_INVALID;
 	vcpu->msrs.spec_ctrl = val;
 	keel_vendor->msr_set(vcpu, MSR_IA32_SPEC_CTRL, val, from == MSR_FROM_HOST);

@@ -9,6 +9,7 @@
 #include <keel/host.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
+#include "feature.h"
 #include "msr.h"
 
 /* ---- speculation ---- */
@@ -26,20 +27,19 @@ int msr_set_spec_ctrl(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64
 
 int msr_set_pred_cmd(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
 {
-	if (val & ~(u64)PRED_CMD_IBPB)
+	if (val & ~msr_allowed(vcpu, SET_PRED_CMD, from))
 		return MSR_INVALID;
 	if (val && from == MSR_FROM_GUEST)
-		keel_host_ibpb();
+		keel_host_pred_cmd(val);
 	return 0;
 }
 
 /* ---- identity and features ---- */
 
-/* Bits of ARCH_CAPABILITIES that say a CPU is free of a fault: true for the guest if true for the host. */
-#define ARCH_CAPS_PASSED	(ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_RSBA | ARCH_CAP_SSB_NO | \
-				 ARCH_CAP_MDS_NO | ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_TAA_NO | \
-				 ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | \
-				 ARCH_CAP_FB_CLEAR | ARCH_CAP_RRSBA | ARCH_CAP_PBRSB_NO | ARCH_CAP_GDS_NO)
+static bool host_has_bug(unsigned int bug)
+{
+	return boot_cpu_has_bug(bug);
+}
 
 u64 msr_arch_capabilities(void)
 {
@@ -47,16 +47,7 @@ u64 msr_arch_capabilities(void)
 
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
 		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, caps);
-	caps &= ARCH_CAPS_PASSED;
-	/* page-size changes are the host's business; what the CPU lacks the flag for the kernel may still know */
-	caps |= ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
-	if (!boot_cpu_has_bug(X86_BUG_CPU_MELTDOWN))
-		caps |= ARCH_CAP_RDCL_NO;
-	if (!boot_cpu_has_bug(X86_BUG_SPEC_STORE_BYPASS))
-		caps |= ARCH_CAP_SSB_NO;
-	if (!boot_cpu_has_bug(X86_BUG_MDS))
-		caps |= ARCH_CAP_MDS_NO;
-	return caps;
+	return feature_arch_capabilities(caps, host_has_bug);
 }
 
 u64 msr_de_cfg_bits(void)

@@ -169,20 +169,7 @@ SETTER(x2apic, keel_lapic_msr_set(vcpu, msr, val))
 
 /* ---- long mode ---- */
 
-static int set_efer(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	u64 old = vcpu_efer(vcpu);
-
-	if (from == MSR_FROM_GUEST)
-		return keel_set_efer(vcpu, val) ? MSR_INVALID : 0;
-	if (val & ~vcpu->cpuid.efer_allowed & ~(u64)EFER_LMA)
-		return MSR_INVALID;
-	if (vcpu_is_paging(vcpu) && ((old ^ val) & EFER_LME))
-		return MSR_INVALID;
-	vcpu->regs.efer = (val & ~(u64)EFER_LMA) | (old & EFER_LMA);
-	vcpu_dirty(vcpu, RG_EFER);
-	return 0;
-}
+SETTER(efer, keel_set_efer(vcpu, val, msr_allowed(vcpu, SET_EFER, from)))
 
 static int get_segment_base(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
 {
@@ -227,7 +214,7 @@ static const struct msr_row rows[] = {
 	  AT(tsc.adjust) },
 	{ ONE(MSR_IA32_SPEC_CTRL), .flags = ROW_LIST, .needs = GUEST_HAS_SPEC_CTRL,
 	  .get = msr_get_spec_ctrl, .set = msr_set_spec_ctrl },
-	{ ONE(MSR_IA32_PRED_CMD), .flags = ROW_WRITE_ONLY, .needs = GUEST_HAS_IBPB, .get = get_constant, .set = msr_set_pred_cmd },
+	{ ONE(MSR_IA32_PRED_CMD), .flags = ROW_WRITE_ONLY, .needs = GUEST_HAS_PRED_CMD, .get = get_constant, .set = msr_set_pred_cmd },
 	{ ONE(MSR_IA32_UCODE_WRITE), .get = get_constant, .set = set_ignored },
 	{ ONE(MSR_IA32_UCODE_REV), .flags = ROW_LIST | ROW_GUEST_DROP, STORED(msrs.ucode_rev), .mask = ANY },
 	{ RANGE(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1), ZERO },

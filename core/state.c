@@ -21,12 +21,11 @@
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
+#include "cpuid.h"
 
 #define RFLAGS_DEFINED	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_TF | \
 			 X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_RF | \
 			 X86_EFLAGS_VM | X86_EFLAGS_AC | X86_EFLAGS_VIF | X86_EFLAGS_VIP | X86_EFLAGS_ID)
-#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
-			 X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
 /* What the setters write, for vcpu_dirty() and for the message when an entry finds it wrong. */
 #define REGS_GROUPS	(RG_RSP | RG_RIP | RG_RFLAGS)
@@ -143,18 +142,6 @@ static bool is_pae_paging(const struct kvm_sregs2 *s)
 	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !(s->efer & EFER_LMA);
 }
 
-/* Launchers set EFER by what the CPU has, whatever the guest's CPUID says, as KVM lets them. */
-static u64 efer_possible(void)
-{
-	u64 bits = EFER_SCE | EFER_LME | EFER_LMA;
-
-	if (boot_cpu_has(X86_FEATURE_NX))
-		bits |= EFER_NX;
-	if (boot_cpu_has(X86_FEATURE_FXSR_OPT))
-		bits |= EFER_FFXSR;
-	return bits;
-}
-
 /* Why registers were refused, in words. Return: -EINVAL, for the caller to return. */
 static int refuse(struct vcpu *vcpu, const char *field, u64 value, const char *rule)
 {
@@ -204,9 +191,10 @@ static int check_sregs(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 
 	if (ret)
 		return ret;
-	if (s->efer & ~efer_possible())
+	/* by what the host offers, whatever the guest's CPUID says, as on KVM */
+	if (s->efer & ~cpuid_offered_bits[SET_EFER])
 		return refuse(vcpu, "EFER", s->efer, "bits that this host has not must be zero");
-	if (s->cr4 & ~vcpu->cpuid.cr4_allowed)
+	if (s->cr4 & ~vcpu->cpuid.allowed[SET_CR4])
 		return refuse(vcpu, "CR4", s->cr4, "bits that host and guest CPUID do not both have must be zero");
 	if ((s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG))
 		return check_long_mode(vcpu, s);

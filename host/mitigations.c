@@ -24,6 +24,11 @@ void keel_host_ibpb(void)
 	indirect_branch_prediction_barrier();
 }
 
+void keel_host_pred_cmd(u64 cmd)
+{
+	wrmsrl(MSR_IA32_PRED_CMD, cmd);
+}
+
 bool keel_host_wants_ibpb_on_switch(void)
 {
 	return cpu_feature_enabled(X86_FEATURE_USE_IBPB);

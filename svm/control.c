@@ -203,7 +203,7 @@ void svm_intercepts_changed(struct vcpu *vcpu)
 
 	if (rcu_access_pointer(vcpu->vm->msr_filter))
 		map = MSRPM_FILTERED;
-	else if (svm_caps.spec_ctrl && (vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
+	else if (svm_caps.spec_ctrl && (vcpu->cpuid.flags & GUEST_OWNS_SPEC_CTRL))
 		map = MSRPM_SPEC;
 
 	for (i = 0; i < ARRAY_SIZE(required); i++)

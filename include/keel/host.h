@@ -90,6 +90,8 @@ void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupt
 
 u64 keel_host_spec_ctrl(void);			/* value the host runs with on this CPU */
 void keel_host_ibpb(void);			/* indirect branch prediction barrier, if the host uses it */
+/* A guest's barrier: PRED_CMD_* bits that the CPU has, whatever the host itself uses. */
+void keel_host_pred_cmd(u64 cmd);
 bool keel_host_wants_ibpb_on_switch(void);
 void keel_host_mitigations_init(void);		/* at load, on CPUs with VMX */
 /* Before a guest runs after anything but the inner loop has: flush what the CPU would leak to it. Interrupts off. */

@@ -26,6 +26,7 @@
 #include <uapi/linux/kvm.h>
 #include <keel/code.h>
 #include <keel/emulate.h>
+#include <keel/feature.h>
 #include <keel/groups.h>
 #include <keel/host.h>
 #include <keel/stats.h>
@@ -78,6 +79,10 @@ struct desc_table {
 };
 
 struct violation;
+
+/* Of CR0's lower half: other bits are ignored when it is written. SDM, "Control Registers". */
+#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
+			 X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
 struct vcpu_regs {
 	u64 gpr[NR_GPRS];		/* first: the entry code addresses them by index */
@@ -285,8 +290,7 @@ struct vcpu_cpuid {
 	u8 first[3][48];	/* number + 1 of the first entry of basic, 0x4..., 0x8... leaf n; 0: none, or search */
 	u8 maxphyaddr;
 	u64 reserved_gpa;	/* bits of a gpa beyond maxphyaddr */
-	u64 cr4_allowed;
-	u64 efer_allowed;
+	u64 allowed[NR_SETS];	/* bits that the guest may set, by enum feature_set */
 	u64 xcr0_allowed;
 	u64 xss_allowed;
 	u32 flags;		/* GUEST_HAS_* */
@@ -318,25 +322,6 @@ struct vcpu_origin {
 	u64 entries;
 	u64 refused;
 };
-
-/* Features of this guest that other rooms and hot code ask for; set with its leaves (core/cpuid_set.c). */
-#define GUEST_HAS_X2APIC	BIT(0)
-#define GUEST_HAS_TSC_DEADLINE	BIT(1)
-#define GUEST_HAS_LONG_MODE	BIT(2)
-#define GUEST_HAS_RDTSCP	BIT(3)
-#define GUEST_HAS_SPEC_CTRL	BIT(4)
-#define GUEST_HAS_IBPB		BIT(5)
-#define GUEST_HAS_XSAVE		BIT(6)
-#define GUEST_IS_AMD		BIT(7)	/* vendor string AMD or Hygon */
-#define GUEST_HAS_FSRM		BIT(8)
-#define GUEST_HAS_XSAVES	BIT(9)
-#define GUEST_HAS_ARCH_CAPS	BIT(10)
-#define GUEST_HAS_NX		BIT(11)
-#define GUEST_HAS_GBPAGES	BIT(12)
-#define GUEST_HAS_SYSCALL	BIT(13)
-#define GUEST_HAS_MTRR		BIT(14)
-#define GUEST_HAS_TSC_ADJUST	BIT(15)
-#define GUEST_HAS_INVPCID	BIT(16)
 
 /**
  * struct vcpu - one virtual CPU
@@ -557,7 +542,7 @@ int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val);	/* 0, 2, 3, 4, 8 */
 u64 keel_get_cr(struct vcpu *vcpu, unsigned int n);
 int keel_set_cr8(struct vcpu *vcpu, u64 val);
 u64 keel_get_cr8(struct vcpu *vcpu);
-int keel_set_efer(struct vcpu *vcpu, u64 val);		/* as WRMSR by the guest */
+int keel_set_efer(struct vcpu *vcpu, u64 val, u64 allowed);	/* as WRMSR; LMA follows LME and paging */
 int keel_set_xcr(struct vcpu *vcpu, u32 index, u64 val);
 int keel_set_dr(struct vcpu *vcpu, unsigned int n, u64 val);
 u64 keel_get_dr(struct vcpu *vcpu, unsigned int n);

@@ -105,6 +105,37 @@ static void test_faults(void)
 	run_guest(VM_GUEST | VM_IRQCHIP, guest_faults);
 }
 
+/* The launcher turns EFER.NXE off: a page with the bit, read before, then has a reserved one. */
+#define NX_PAGE		0x7c0000000000ULL
+
+static void guest_nx(u64 pte)
+{
+	*(volatile u64 *)pte |= BIT(63);
+	invlpg(NX_PAGE);
+	GUEST_ROW("NXE on", NO_FAULT, GUEST_TRY("testb $0, (%1)", "r" (NX_PAGE)));
+	GUEST_SYNC(1);
+	GUEST_ROW("NXE off", VEC_PF, GUEST_TRY("testb $0, (%1)", "r" (NX_PAGE)));
+	/* TCG leaves "present" out */
+	GUEST_ROW("error code: reserved bit", 8, guest_fault_error() & 8);
+}
+
+static void test_nx(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_nx);
+	u64 table = VM_PML4;
+	int shift;
+
+	vm_map(vm, NX_PAGE, VM_SCRATCH2, PAGE_SIZE);
+	for (shift = 39; shift > 12; shift -= 9)
+		table = ((u64 *)vm_hva(vm, table))[NX_PAGE >> shift & 511] & 0xffffffffff000ULL;
+	vcpu_args(vcpu, table + 8 * (NX_PAGE >> 12 & 511), 0, 0);
+	vcpu_run_sync(vcpu, 1);
+	vcpu_complete(vcpu);
+	vcpu_set_msr(vcpu, EFER, vcpu_msr(vcpu, EFER) & ~BIT(11));
+	vcpu_run_done(vcpu);
+}
+
 static void guest_canonical(void)
 {
 	GUEST_ROW("LSTAR", VEC_GP, wrmsr_safe(0xc0000082, BIT(63)));
@@ -161,6 +192,7 @@ static const struct test_case cases[] = {
 	{ "kept", test_kept },
 	{ "faults", test_faults },
 	{ "canonical", test_canonical },
+	{ "nx_by_launcher", test_nx },
 	{ "user_space", test_user },
 };
 
