@@ -298,6 +298,7 @@ int emu_execute(struct emu *e)
 	e->stop = false;
 	e->repeat = false;
 	e->shadow = 0;
+	e->switched = 0;
 	e->log.next = 0;
 	e->next_rip = e->rip + e->insn.length;
 	if (unlikely(!emu_is_long(e)))
@@ -311,7 +312,9 @@ int emu_execute(struct emu *e)
 	emu_forget(e);
 	if (likely(!ret) && !e->repeat) {
 		e->rip = e->next_rip;
-		e->rflags &= ~(u64)FL_RF;
+		/* a task brings its own */
+		if (likely(!e->switched))
+			e->rflags &= ~(u64)FL_RF;
 	}
 	return ret;
 }

@@ -2,15 +2,17 @@
 /*
  * Far jumps, calls and returns, IRET, and interrupts through the real-mode
  * vector table.  In real and virtual-8086 mode all of them; with descriptors,
- * those that stay at one privilege level: gates, task switches and changes of
- * privilege give EMU_FAILED, with nothing changed.
+ * those that stay at one privilege level or switch tasks: call gates and changes
+ * of privilege give EMU_FAILED, with nothing changed.
  */
 #include "segment.h"
 
-/* A place to go to: code segment and offset in it. */
+/* A place to go to: code segment and offset in it, or a task. */
 struct far_target {
 	struct emu_segment cs;
 	u64 offset;
+	bool is_task;
+	u16 tss;
 };
 
 /* Is the offset inside the segment that is about to be loaded? */
@@ -21,6 +23,26 @@ static int check_offset(struct emu *e, const struct far_target *t)
 	if (is_long ? !emu_is_canonical(e, t->offset) : t->offset > t->cs.limit)
 		return emu_raise_error(e, VEC_GP, 0);
 	return EMU_CONTINUE;
+}
+
+/* JMP or CALL names a system descriptor: a TSS or a task gate will do. */
+static int system_target(struct emu *e, const struct descriptor *d, struct far_target *t)
+{
+	unsigned int dpl = descriptor_dpl(d), type = DESC_TYPE(d);
+	u16 error = d->selector & ~3u;
+	bool is_lma = e->mode >= EMU_MODE_COMPAT16;
+
+	if (type == DESC_CALL_GATE32 || (type == DESC_CALL_GATE16 && !is_lma))
+		return EMU_FAILED;
+	if (is_lma || !(DESC_IS_TSS(d) || type == DESC_TASK_GATE) ||
+	    dpl < e->cpl || dpl < (d->selector & 3u))
+		return emu_raise_error(e, VEC_GP, error);
+	t->is_task = true;
+	t->tss = d->selector;
+	if (type != DESC_TASK_GATE)
+		return EMU_CONTINUE;
+	t->tss = d->low >> 16;
+	return DESC_IS_PRESENT(d) ? EMU_CONTINUE : emu_raise_error(e, VEC_NP, error);
 }
 
 /* Read and check a code descriptor for a transfer that keeps the CPL. */
@@ -37,7 +59,7 @@ static int code_segment(struct emu *e, u16 selector, bool is_return, struct far_
 	if (ret)
 		return ret;
 	if (!DESC_IS_SEGMENT(&d) && !is_return)
-		return EMU_FAILED;
+		return system_target(e, &d, t);
 	if (!DESC_IS_SEGMENT(&d) || !DESC_IS_CODE(&d))
 		return emu_raise_error(e, VEC_GP, error);
 	dpl = descriptor_dpl(&d);
@@ -62,6 +84,7 @@ static int find_target(struct emu *e, u16 selector, u64 offset, bool is_return,
 		       struct far_target *t)
 {
 	t->offset = offset;
+	t->is_task = false;
 	if (!emu_is_real(e))
 		return code_segment(e, selector, is_return, t);
 	e->ops->get_segment(e, EMU_CS, &t->cs);
@@ -97,6 +120,7 @@ int emu_far_pointer(struct emu *e, u16 *selector, u64 *offset)
 
 static int exec_jump(struct emu *e)
 {
+	bool is_call = e->insn.row.op == EMU_OP_CALLF;
 	struct emu_segment cs;
 	struct far_target t;
 	struct emu_stack s;
@@ -107,7 +131,9 @@ static int exec_jump(struct emu *e)
 	ret = emu_far_pointer(e, &selector, &offset);
 	if (!ret)
 		ret = find_target(e, selector, offset, false, &t);
-	if (!ret && e->insn.row.op == EMU_OP_CALLF) {
+	if (!ret && t.is_task)
+		return emu_task_switch(e, is_call ? EMU_TASK_CALL : EMU_TASK_JMP, t.tss);
+	if (!ret && is_call) {
 		e->ops->get_segment(e, EMU_CS, &cs);
 		emu_stack_begin(e, &s);
 		ret = emu_push(e, &s, cs.selector, e->insn.op_size);
@@ -152,7 +178,10 @@ static int exec_iret(struct emu *e)
 
 	if (e->mode == EMU_MODE_VM86 && (e->rflags & FL_IOPL) != FL_IOPL)
 		return emu_raise_error(e, VEC_GP, 0);
-	if (e->mode >= EMU_MODE_COMPAT16 || (!emu_is_real(e) && (e->rflags & FL_NT)))
+	if (!emu_is_real(e) && (e->rflags & FL_NT))
+		return e->mode < EMU_MODE_COMPAT16 ? emu_task_return(e) :
+						     emu_raise_error(e, VEC_GP, 0);
+	if (e->mode >= EMU_MODE_COMPAT16)
 		return EMU_FAILED;
 	emu_stack_begin(e, &s);
 	ret = emu_pop(e, &s, &offset, size);

@@ -44,6 +44,7 @@
 #define VEC_BR		5
 #define VEC_UD		6
 #define VEC_NM		7
+#define VEC_TS		10
 #define VEC_NP		11
 #define VEC_SS		12
 #define VEC_GP		13
@@ -54,6 +55,7 @@
 #define CR0_EM		0x00000004u
 #define CR0_TS		0x00000008u
 #define CR0_AM		0x00040000u
+#define CR0_PG		0x80000000u
 #define CR4_VME		0x00000001u
 #define CR4_PVI		0x00000002u
 #define CR4_UMIP	0x00000800u

@@ -21,13 +21,22 @@ void emu_unpack_descriptor(const struct descriptor *d, struct emu_segment *s);
 int emu_far_pointer(struct emu *e, u16 *selector, u64 *offset);
 int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector);
 
+/* task.c: privileges are checked already */
+int emu_task_switch(struct emu *e, enum emu_task_source source, u16 selector);
+int emu_task_return(struct emu *e);
+
 static inline unsigned int descriptor_dpl(const struct descriptor *d)
 {
 	return (d->high >> 13) & 3;
 }
 
 #define DESC_TYPE(d)		(((d)->high >> 8) & 0x0f)
+#define DESC_CALL_GATE16	4
+#define DESC_TASK_GATE		5
+#define DESC_CALL_GATE32	12	/* in long mode the only one */
 #define DESC_IS_SEGMENT(d)	((d)->high & 0x1000)
+/* Of either size, available or busy: 1, 3, 9, 11. */
+#define DESC_IS_TSS(d)		(((d)->high & 0x1500) == 0x0100)
 #define DESC_IS_CODE(d)		((d)->high & 0x0800)
 #define DESC_IS_CONFORMING(d)	((d)->high & 0x0400)	/* of code */
 #define DESC_IS_READABLE(d)	((d)->high & 0x0200)	/* of code; writable, of data */

@@ -117,6 +117,31 @@ enum emu_table_nr { EMU_GDTR, EMU_IDTR };
 #define EMU_ACC_LOCKED		0x10
 #define EMU_ACC_FINAL		0x20	/* of a write: no access follows in this transaction */
 
+/* What switches tasks; the values of "Exit Qualification for Task Switches" in the SDM. */
+enum emu_task_source {
+	EMU_TASK_CALL,
+	EMU_TASK_IRET,
+	EMU_TASK_JMP,
+	EMU_TASK_EVENT,		/* through a task gate in the IDT */
+};
+
+/**
+ * struct emu_task_event - an event whose vector has a task gate
+ * @return_rip: where the interrupted task goes on
+ * @external: not from INT n, INT3 or INTO: error codes of faults on the way have EXT set
+ * @has_error: push @error onto the stack of the new task
+ */
+struct emu_task_event {
+	u64 return_rip;
+	bool external;
+	bool has_error;
+	u32 error;
+};
+
+/* emu.switched */
+#define EMU_SWITCHED		0x01
+#define EMU_SWITCHED_TRAP	0x02	/* the new TSS has its T flag set */
+
 /* struct emu_fault.type */
 enum emu_event_type {
 	EMU_EVENT_EXCEPTION,	/* a fault: RIP stays on the instruction */
@@ -297,6 +322,8 @@ struct emu_log {
  * @next_rip: out: address after the instruction
  * @fault: out, valid after EMU_FAULT
  * @shadow: out: EMU_SHADOW_* the instruction begins; the former one is over
+ * @switched: out: EMU_SWITCHED_*: tasks have been switched, and all state is the new task's, also after EMU_FAULT.
+ *	The debug registers' part in it and the trap are the owner's
  * @step: in: an instruction is stepped through; each iteration of REP ends with @stop and @repeat
  * @stop: set by a callback to end a REP loop after this iteration
  * @repeat: out: RIP still points at the instruction (REP goes on, or a locked
@@ -319,6 +346,7 @@ struct emu {
 	bool stop;
 	bool repeat;
 	u8 shadow;
+	u8 switched;
 	u8 nr_bytes;
 	u8 bytes[EMU_MAX_INSN + 1];
 	u64 rip;
@@ -368,6 +396,16 @@ int emu_execute(struct emu *e);
  * For hosts that cannot run real mode.  Return: as emu_execute()
  */
 int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip);
+
+/**
+ * emu_task_event() - deliver an event through a task gate
+ * @selector: of the TSS, from the gate. The gate itself has been checked
+ * @event: the event
+ *
+ * For CPUs that leave task switches to software.  RIP is where the event found it, RFLAGS as it is to be saved.
+ * Needs no decoded instruction.  Return: as emu_execute(), but never EMU_IO; see also emu.switched
+ */
+int emu_task_event(struct emu *e, u16 selector, const struct emu_task_event *event);
 
 /**
  * emu_format() - print the decoded instruction

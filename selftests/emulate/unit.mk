@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 emulate-srcs := $(patsubst %,emulate/%.c,decode opcodes operand execute arith muldiv exchange \
-	stack branch string segment far system vector fast format) selftests/emulate/unit_machine.c
+	stack branch string segment far task system vector fast format) selftests/emulate/unit_machine.c
 unit_decode_test-srcs := $(emulate-srcs)
 unit_native_test-srcs := $(emulate-srcs)
 unit_execute_test-srcs := $(emulate-srcs)
 unit_restart_test-srcs := $(emulate-srcs)
 unit_segment_test-srcs := $(emulate-srcs)
+unit_task_test-srcs := $(emulate-srcs)
 unit_fast_test-srcs := $(emulate-srcs)
 unit_fuzz_test-srcs := $(emulate-srcs)

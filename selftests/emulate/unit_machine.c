@@ -210,6 +210,8 @@ static int op_set_cr(struct emu *e, unsigned int nr, u64 val)
 {
 	if (nr >= 16)
 		abort();
+	if (nr == 3 && val == BAD_CR3)
+		return emu_raise_error(e, 13, 0);
 	to_machine(e)->cr[nr] = val;
 	return EMU_CONTINUE;
 }

@@ -16,6 +16,8 @@
 #define DEVICE		0x30000		/* every access goes to user space */
 #define DEVICE_POSTED	0x31000		/* final stores are posted */
 
+#define BAD_CR3		0xbad000	/* the owner refuses it */
+
 #define FLAG_CF		0x001
 #define FLAG_PF		0x004
 #define FLAG_AF		0x010
