@@ -112,6 +112,13 @@ void keel_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error)
 
 void keel_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 {
+	struct vcpu_events *ev = &vcpu->events;
+
+	/* one exception tells all that has happened at this boundary */
+	if (ev->exception.valid && ev->exception.vector == X86_TRAP_DB && ev->has_payload) {
+		ev->payload |= dr6_bits;
+		return;
+	}
 	queue(vcpu, X86_TRAP_DB, false, 0);
 	set_payload(vcpu, X86_TRAP_DB, dr6_bits);
 }

@@ -535,7 +535,7 @@ enum emu_mode keel_insn_mode(struct vcpu *vcpu)
 	return cs & SEG_DB ? EMU_MODE_PROT32 : EMU_MODE_PROT16;
 }
 
-static void load_context(struct vcpu *vcpu)
+void keel_insn_begin(struct vcpu *vcpu)
 {
 	struct emu *e = &vcpu->emu;
 
@@ -552,6 +552,7 @@ static void load_context(struct vcpu *vcpu)
 	e->stop = false;
 	e->repeat = false;
 	e->shadow = 0;
+	e->switched = 0;
 }
 
 static void store_context(struct vcpu *vcpu)
@@ -567,6 +568,8 @@ static void store_context(struct vcpu *vcpu)
 	vcpu->regs.rip = e->rip;
 	vcpu->regs.rflags = e->rflags;
 	vcpu_dirty(vcpu, RG_RSP | RG_RIP | RG_RFLAGS | RG_SHADOW);
+	if (unlikely(e->switched))
+		keel_task_switched(vcpu);
 }
 
 /* An instruction that cannot be emulated: say which, and end this run. */
@@ -586,6 +589,8 @@ static int emulation_failed(struct vcpu *vcpu)
 	}
 	emu_forget(e);
 	vcpu->io.have = 0;
+	/* an access that would have needed user space */
+	vcpu->complete = COMPLETE_NONE;
 
 	if (vcpu_cpl(vcpu) && !vcpu->vm->exit_on_emulation_error) {
 		keel_queue_exception(vcpu, X86_TRAP_UD);
@@ -626,6 +631,17 @@ static int deliver_fault(struct vcpu *vcpu)
 	return RUN_RESUME;
 }
 
+/* SDM, "Handling Multiple NMIs": an IRET ends the block, also one that faults. */
+static void unblock_nmi(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, RG_SHADOW);
+	if (!vcpu->events.nmi_masked)
+		return;
+	vcpu->events.nmi_masked = false;
+	keel_vendor->nmi_masked_changed(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
 static int completed(struct vcpu *vcpu, u64 rflags_before)
 {
 	store_context(vcpu);
@@ -641,12 +657,12 @@ static int completed(struct vcpu *vcpu, u64 rflags_before)
 	return RUN_RESUME;
 }
 
-/* Execute vcpu->emu.insn with the context loaded. */
-static int execute(struct vcpu *vcpu)
+int keel_insn_finish(struct vcpu *vcpu, int result, u64 rflags)
 {
-	u64 rflags = vcpu->emu.rflags;
-
-	switch (emu_execute(&vcpu->emu)) {
+	/* a fault behind a task switch is the new task's */
+	if (unlikely(vcpu->emu.switched) && result != EMU_CONTINUE)
+		store_context(vcpu);
+	switch (result) {
 	case EMU_CONTINUE:
 		vcpu->stats.insn_emulation++;
 		return completed(vcpu, rflags);
@@ -659,9 +675,20 @@ static int execute(struct vcpu *vcpu)
 	}
 }
 
+/* Execute vcpu->emu.insn with the context loaded. */
+static int execute(struct vcpu *vcpu)
+{
+	u64 rflags = vcpu->emu.rflags;
+	int ret = emu_execute(&vcpu->emu);
+
+	if (unlikely(vcpu->emu.insn.row.op == EMU_OP_IRET) && (ret == EMU_CONTINUE || ret == EMU_FAULT))
+		unblock_nmi(vcpu);
+	return keel_insn_finish(vcpu, ret, rflags);
+}
+
 int keel_insn_run(struct vcpu *vcpu)
 {
-	load_context(vcpu);
+	keel_insn_begin(vcpu);
 	return execute(vcpu);
 }
 
@@ -670,7 +697,7 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len)
 	struct emu *e = &vcpu->emu;
 	int ret = EMU_MORE;
 
-	load_context(vcpu);
+	keel_insn_begin(vcpu);
 	emu_forget(e);
 	e->nr_bytes = 0;
 	e->insn.length = 0;

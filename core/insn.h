@@ -19,6 +19,12 @@ static inline bool keel_cpuid_faults(struct vcpu *vcpu)
 	return unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu) > 0;
 }
 
+/* Registers to vcpu->emu. */
+void keel_insn_begin(struct vcpu *vcpu);
+/* What becomes of a result of the emulator, @rflags before it. Return rule of exit.h. */
+int keel_insn_finish(struct vcpu *vcpu, int result, u64 rflags);
+/* task.c: what a switch that the emulator has made asks of the rest of the vCPU. */
+void keel_task_switched(struct vcpu *vcpu);
 /* CPUID, for any leaf. */
 void keel_insn_cpuid(struct vcpu *vcpu);
 

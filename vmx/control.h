@@ -31,6 +31,9 @@
 /* In exit reasons, interruption information and EPT qualifications alike. */
 #define NMI_UNBLOCKED_BY_IRET	BIT(12)
 
+/* Task switches, exit qualification: selector of the TSS 15:0, enum emu_task_source 31:30 */
+#define TASKQ_SOURCE_SHIFT	30
+
 /* I/O instructions, exit qualification */
 #define IOQ_SIZE		GENMASK(2, 0)
 #define IOQ_IN			BIT(3)
@@ -309,6 +312,7 @@ void vmx_inject_cancel(struct vmx_vcpu *vmx);
 void vmx_nmi_reblock(struct vmx_vcpu *vmx);
 void vmx_exit_irq_window(struct vmx_vcpu *vmx);
 void vmx_exit_nmi_window(struct vmx_vcpu *vmx);
+int vmx_exit_task_gate(struct vmx_vcpu *vmx, u16 tss, u32 info);
 int vmx_exit_db(struct vmx_vcpu *vmx, u32 info);
 int vmx_exit_step(struct vmx_vcpu *vmx);
 

@@ -354,6 +354,18 @@ static int slow_exception(struct vmx_vcpu *vmx)
 	}
 }
 
+/* SDM, "Exit Qualification for Task Switches": CALL, IRET and JMP execute in software. */
+static int slow_task_switch(struct vmx_vcpu *vmx)
+{
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION), info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+
+	if (qual >> TASKQ_SOURCE_SHIFT != EMU_TASK_EVENT)
+		return keel_do_emulate(&vmx->vcpu, NULL, 0);
+	if (!(info & VECTORING_INFO_VALID_MASK))
+		return keel_do_unknown_exit(&vmx->vcpu, vmx->exit_reason);
+	return vmx_exit_task_gate(vmx, (u16)qual, info);
+}
+
 static int slow_pdptes(struct vmx_vcpu *vmx)
 {
 	vmx->vcpu.origin.refused++;
@@ -415,6 +427,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);
 	case EXIT_REASON_APIC_ACCESS:	return keel_do_fault(vcpu, &vmx->fault);
+	case EXIT_REASON_TASK_SWITCH:	return slow_task_switch(vmx);
 	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
 	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
 	case EXIT_VMFAIL:		return slow_vmfail(vmx);

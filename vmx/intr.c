@@ -210,16 +210,22 @@ void vmx_nmi_reblock(struct vmx_vcpu *vmx)
 	vmx_nmi_masked_changed(&vmx->vcpu);
 }
 
-/* Interruption information of any kind, back to core. */
-static void give_back(struct vmx_vcpu *vmx, u32 info, u32 error, u32 length)
+/* Interruption information of any kind, as core has it. */
+static struct event to_event(u32 info, u32 error)
 {
-	struct event event = {
+	return (struct event){
 		.valid = true,
 		.type = (info & VECTORING_INFO_TYPE_MASK) >> 8,
 		.vector = info & VECTORING_INFO_VECTOR_MASK,
 		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
 		.error = info & VECTORING_INFO_DELIVER_CODE_MASK ? error : 0,
 	};
+}
+
+/* And back to core. */
+static void give_back(struct vmx_vcpu *vmx, u32 info, u32 error, u32 length)
+{
+	struct event event = to_event(info, error);
 
 	switch (info & VECTORING_INFO_TYPE_MASK) {
 	case INTR_TYPE_SOFT_INTR:
@@ -246,6 +252,34 @@ static void give_back(struct vmx_vcpu *vmx, u32 info, u32 error, u32 length)
 void vmx_event_give_back(struct vmx_vcpu *vmx, u32 info)
 {
 	give_back(vmx, info, vmcs_read32(IDT_VECTORING_ERROR_CODE), vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+}
+
+/*
+ * vmx_exit_task_gate() - the delivery of an event has come to a task gate, where it is core's
+ * @tss: selector in the gate
+ * @info: IDT-vectoring information, valid
+ *
+ * RFLAGS is what the old TSS is to get (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); so is RIP, but for
+ * software interrupts.
+ */
+int vmx_exit_task_gate(struct vmx_vcpu *vmx, u16 tss, u32 info)
+{
+	u32 type = info & VECTORING_INFO_TYPE_MASK;
+	struct event event = to_event(info, vmcs_read32(IDT_VECTORING_ERROR_CODE));
+	struct task_gate_exit exit = {
+		.tss = tss,
+		.event = &event,
+		.is_software = type == INTR_TYPE_SOFT_INTR || type == INTR_TYPE_SOFT_EXCEPTION,
+	};
+
+	if (exit.is_software || type == INTR_TYPE_PRIV_SW_EXCEPTION)
+		exit.length = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	/* in case it has to go in again */
+	if (type == INTR_TYPE_SOFT_INTR)
+		event.length = exit.length;
+	if (type == INTR_TYPE_SOFT_EXCEPTION || type == INTR_TYPE_PRIV_SW_EXCEPTION)
+		event.type = EVENT_EXCEPTION;
+	return keel_do_task_gate(&vmx->vcpu, &exit);
 }
 
 /*

@@ -67,6 +67,20 @@ struct fault_exit {
 	u8 insn_len;
 };
 
+/**
+ * struct task_gate_exit - an event has found a task gate, and the CPU leaves the switch to us
+ * @tss: selector in the gate
+ * @event: which must not go in again
+ * @is_software: from INT n, INT3 or INTO, at which RIP still is
+ * @length: of that instruction
+ */
+struct task_gate_exit {
+	u16 tss;
+	bool is_software;
+	u8 length;
+	const struct event *event;
+};
+
 /*
  * Fast verbs: interrupts off, no sleeping. @len is the length of the intercepted instruction; the verb advances RIP by
  * it once the instruction is complete.
@@ -96,6 +110,7 @@ int keel_do_gp(struct vcpu *vcpu);				/* #GP(0) */
 int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_EXIT_DEBUG */
 /* Decode and emulate the instruction at RIP; @insn as in struct fault_exit, NULL to fetch. */
 int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
+int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit);
 /* Hardware delivered an exit that Keel does not know. Fills KVM_EXIT_INTERNAL_ERROR; logs once in a while. */
 int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason);
 /* Guest entry was refused. @reason for run->fail_entry; the vendor has logged the field, value and rule. */
