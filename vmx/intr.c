@@ -166,7 +166,10 @@ void vmx_shadow_fetch(struct vmx_vcpu *vmx)
 /*
  * vmx_shadow_write() - and back
  *
- * A shadow with RFLAGS.TF set would need a pending single-step trap: such a trap is core's to queue, so the shadow ends here.
+ * A shadow with RFLAGS.TF set would need a pending single-step trap: such a trap is core's to queue, so
+ * the shadow ends here. Both bits, which state from an AMD host may have, are one too many for VM entry:
+ * MOV SS blocks all that STI does. An NMI that was on its way when state was restored ends the shadow
+ * beside it.
  */
 void vmx_shadow_write(struct vmx_vcpu *vmx)
 {
@@ -179,10 +182,12 @@ void vmx_shadow_write(struct vmx_vcpu *vmx)
 	/* STI blocks only what IF allows */
 	if (state & GUEST_INTR_STATE_STI && !(vcpu_rflags(&vmx->vcpu) & X86_EFLAGS_IF))
 		state &= ~(u32)GUEST_INTR_STATE_STI;
+	if (state & GUEST_INTR_STATE_MOV_SS)
+		state &= ~(u32)GUEST_INTR_STATE_STI;
 	if (vmx->nmi_known ? ev->nmi_masked : !!(old & GUEST_INTR_STATE_NMI))
 		state |= GUEST_INTR_STATE_NMI;
 	if (vmx->rare & RARE_NMI)
-		state &= ~(u32)GUEST_INTR_STATE_NMI;
+		state = 0;
 	if (state == old)
 		return;
 	vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, state);
