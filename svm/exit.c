@@ -182,8 +182,20 @@ static enum exit_verdict fast_vintr(struct svm_vcpu *svm)
 	return svm->vcpu.vm->irq_mode == IRQCHIP_KERNEL ? EXIT_AGAIN : EXIT_LEAVE;
 }
 
+/*
+ * The IRET of a nested task would save our TF, if it is stepped over, in the TSS of the task that it
+ * leaves: it executes in software.
+ */
+static bool switches_tasks(const struct vmcb_save_area *save)
+{
+	return (save->rflags & X86_EFLAGS_NT) && (save->cr0 & X86_CR0_PE) &&
+	       !(save->rflags & X86_EFLAGS_VM) && !(save->efer & EFER_LMA);
+}
+
 static enum exit_verdict fast_iret(struct svm_vcpu *svm)
 {
+	if (unlikely(switches_tasks(&svm->vmcb->save)))
+		return EXIT_SLOW;
 	svm_exit_iret(svm);
 	return EXIT_AGAIN;
 }
@@ -369,6 +381,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_WRITE_CR4:	return slow_cr_write(svm, 4);
 	case SVM_EXIT_WRITE_CR8:	return slow_cr_write(svm, 8);
 	case SVM_EXIT_IOIO:		/* INS and OUTS */
+	case SVM_EXIT_IRET:		/* of a nested task */
 	case SVM_EXIT_READ_CR0:
 	case SVM_EXIT_READ_CR4:
 	case SVM_EXIT_READ_CR8:
