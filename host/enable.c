@@ -18,6 +18,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/percpu.h>
+#include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include <linux/workqueue.h>
@@ -72,7 +73,7 @@ static int enable_this_cpu(void)
 	return ret;
 }
 
-/* On the CPU, interrupts off; at a crash also in an NMI. The flag goes first: an NMI in between finds nothing to enter. */
+/* On the CPU, interrupts off. */
 static void disable_this_cpu(void)
 {
 	if (!__this_cpu_read(enabled))
@@ -130,7 +131,7 @@ static int cpu_goes(unsigned int cpu)
 	return 0;
 }
 
-/* ---- suspend, resume, reboot: one CPU left (suspend), or all still there (shutdown) ---- */
+/* ---- suspend and resume: one CPU is left ---- */
 
 static int enable_suspend(void)
 {
@@ -145,23 +146,35 @@ static void enable_resume(void)
 		pr_err("virtualization did not come back after suspend; vCPUs get -EIO\n");
 }
 
-static void enable_shutdown(void)
-{
-	WRITE_ONCE(going_down, true);
-	on_each_cpu(disable_ipi, NULL, 1);
-}
-
 static struct syscore_ops enable_syscore = {
 	.suspend	= enable_suspend,
 	.resume		= enable_resume,
-	.shutdown	= enable_shutdown,
+};
+
+/*
+ * ---- reboot, halt, power-off, kexec: all CPUs are still there ----
+ *
+ * Not as syscore_ops.shutdown: some kernels go on to the next one by kexec without that, and nothing in their headers says so. A
+ * CPU must not arrive there in VMX operation, which faults when CR4 is loaded anew and blocks INIT, nor with EFER.SVME set, which
+ * looks like another owner.
+ */
+static int machine_goes_down(struct notifier_block *nb, unsigned long what, void *data)
+{
+	WRITE_ONCE(going_down, true);
+	on_each_cpu(disable_ipi, NULL, 1);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = {
+	.notifier_call = machine_goes_down,
 };
 
 /* ---- crash ---- */
 
 /*
- * The kernel has one slot for a crash callback. Giving it back waits for an RCU grace period, so that is done by a work item
- * after the last VM is gone. Kernels that turn SVM off in a crash by themselves need no callback for it.
+ * The kernel has one slot for a crash callback. It is taken before virtualization is turned on anywhere. Giving it back waits for
+ * an RCU grace period, so that is done by a work item after the last VM is gone. Kernels that turn SVM off in a crash by
+ * themselves need no callback for it.
  */
 #if defined(KEEL_HAVE_EMERGENCY_CALLBACK)
 static bool needs_callback(void)
@@ -173,9 +186,14 @@ static bool needs_callback(void)
 #endif
 }
 
+/*
+ * On each CPU with interrupts off, also in an NMI that came in the midst of anything here: the hardware is asked, not the flag,
+ * which follows it. Nobody goes on where this came in.
+ */
 static void crash_callback(void)
 {
-	disable_this_cpu();
+	if (enable_ops->cpu_busy())
+		enable_ops->cpu_disable();
 }
 
 static void callback_hold(void)
@@ -232,6 +250,15 @@ static int enable_all_cpus(void)
 	return 0;
 }
 
+/* cpus_read_lock held. */
+static void turn_off_locked(void)
+{
+	on_each_cpu(disable_ipi, NULL, 1);
+	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
+	if (callback_held)
+		schedule_work(&release_work);
+}
+
 static int turn_on(void)
 {
 	int ret;
@@ -242,13 +269,10 @@ static int turn_on(void)
 		pr_err_ratelimited("KVM holds virtualization on this machine: unload it first (modprobe -r %s)\n", rival);
 		goto unlock;
 	}
-	ret = enable_all_cpus();
-	if (ret) {
-		on_each_cpu(disable_ipi, NULL, 1);
-		cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
-		goto unlock;
-	}
 	callback_hold();
+	ret = enable_all_cpus();
+	if (ret)
+		turn_off_locked();
 unlock:
 	cpus_read_unlock();
 	return ret;
@@ -257,11 +281,8 @@ unlock:
 static void turn_off(void)
 {
 	cpus_read_lock();
-	on_each_cpu(disable_ipi, NULL, 1);
-	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
+	turn_off_locked();
 	cpus_read_unlock();
-	if (callback_held)
-		schedule_work(&release_work);
 }
 
 int keel_host_enable_get(void)
@@ -314,6 +335,11 @@ int __init keel_host_enable_init(const struct vendor_ops *ops)
 	ret = register_module_notifier(&module_notifier);
 	if (ret)
 		return ret;
+	ret = register_reboot_notifier(&reboot_notifier);
+	if (ret) {
+		unregister_module_notifier(&module_notifier);
+		return ret;
+	}
 	register_syscore_ops(&enable_syscore);
 	return 0;
 }
@@ -321,6 +347,7 @@ int __init keel_host_enable_init(const struct vendor_ops *ops)
 void keel_host_enable_exit(void)
 {
 	unregister_syscore_ops(&enable_syscore);
+	unregister_reboot_notifier(&reboot_notifier);
 	unregister_module_notifier(&module_notifier);
 	cancel_work_sync(&release_work);
 	mutex_lock(&enable_lock);
