@@ -7,7 +7,6 @@
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
-#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -27,7 +26,6 @@ static atomic64_t vm_serial;
 /**
  * keel_core_init() - module-wide state of the vCPU life cycle
  *
- * The preempt-notifier key is patched in once here and not with every VM, which keeps VM creation cheap.
  * Return: 0 or -ENOMEM.
  */
 int keel_core_init(void)
@@ -38,17 +36,13 @@ int keel_core_init(void)
 	if (!request_mask)
 		return -ENOMEM;
 	ret = keel_vcpu_cache_create();
-	if (ret) {
+	if (ret)
 		free_percpu(request_mask);
-		return ret;
-	}
-	preempt_notifier_inc();
-	return 0;
+	return ret;
 }
 
 void keel_core_exit(void)
 {
-	preempt_notifier_dec();
 	keel_vcpu_cache_destroy();
 	free_percpu(request_mask);
 }

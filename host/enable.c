@@ -7,6 +7,9 @@
  * out, and its callbacks run where a CPU may still (or already) be switched. Then each CPU's hardware is looked at, for owners
  * that know nothing of that state.
  *
+ * While a VM exists the kernel's scheduler also looks for preemption notifiers at every context
+ * switch.
+ *
  * One mutex guards the user count. "enabled" is per CPU, written on that CPU with interrupts off; the run loop reads it
  * with interrupts off before each entry, so that a CPU that is going away or a machine that is going down is left in time.
  */
@@ -18,6 +21,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
@@ -40,6 +44,7 @@ static const char *rival;			/* name of KVM's module for this vendor, for message
 static DEFINE_MUTEX(enable_lock);
 static unsigned int users;			/* VMs; enable_lock */
 static bool callback_held;			/* the crash callback is registered; enable_lock */
+static bool notifiers_held;			/* the key of the preemption notifiers; enable_lock */
 static bool going_down;				/* reboot: stays set */
 static DEFINE_PER_CPU(bool, enabled);
 
@@ -154,9 +159,9 @@ static struct syscore_ops enable_syscore = {
 /*
  * ---- reboot, halt, power-off, kexec: all CPUs are still there ----
  *
- * Not as syscore_ops.shutdown: some kernels go on to the next one by kexec without that, and nothing in their headers says so. A
- * CPU must not arrive there in VMX operation, which faults when CR4 is loaded anew and blocks INIT, nor with EFER.SVME set, which
- * looks like another owner.
+ * Not as syscore_ops.shutdown: some kernels go on to the next one by kexec without that, and
+ * nothing in their headers says so. A CPU must not arrive there in VMX operation, which faults when
+ * CR4 is loaded anew and blocks INIT, nor with EFER.SVME set, which looks like another owner.
  */
 static int machine_goes_down(struct notifier_block *nb, unsigned long what, void *data)
 {
@@ -172,9 +177,9 @@ static struct notifier_block reboot_notifier = {
 /* ---- crash ---- */
 
 /*
- * The kernel has one slot for a crash callback. It is taken before virtualization is turned on anywhere. Giving it back waits for
- * an RCU grace period, so that is done by a work item after the last VM is gone. Kernels that turn SVM off in a crash by
- * themselves need no callback for it.
+ * The kernel has one slot for a crash callback. It is taken before virtualization is turned on
+ * anywhere. Giving it back waits for an RCU grace period, so that is done by a work item after the
+ * last VM is gone. Kernels that turn SVM off in a crash by themselves need no callback for it.
  */
 #if defined(KEEL_HAVE_EMERGENCY_CALLBACK)
 static bool needs_callback(void)
@@ -187,8 +192,8 @@ static bool needs_callback(void)
 }
 
 /*
- * On each CPU with interrupts off, also in an NMI that came in the midst of anything here: the hardware is asked, not the flag,
- * which follows it. Nobody goes on where this came in.
+ * On each CPU with interrupts off, also in an NMI that came in the midst of anything here: the
+ * hardware is asked, not the flag, which follows it. Nobody goes on where this came in.
  */
 static void crash_callback(void)
 {
@@ -225,6 +230,21 @@ static void release_work_fn(struct work_struct *work)
 }
 
 static DECLARE_WORK(release_work, release_work_fn);
+
+/* ---- preemption notifiers ---- */
+
+/* Patches the kernel's code, on all CPUs: not once for each of a row of short-lived VMs. */
+static void notifiers_release(struct work_struct *work)
+{
+	mutex_lock(&enable_lock);
+	if (!users && notifiers_held) {
+		preempt_notifier_dec();
+		notifiers_held = false;
+	}
+	mutex_unlock(&enable_lock);
+}
+
+static DECLARE_DELAYED_WORK(notifiers_work, notifiers_release);
 
 /* ---- on and off ---- */
 
@@ -283,6 +303,7 @@ static void turn_off(void)
 	cpus_read_lock();
 	turn_off_locked();
 	cpus_read_unlock();
+	schedule_delayed_work(&notifiers_work, HZ);
 }
 
 int keel_host_enable_get(void)
@@ -292,8 +313,12 @@ int keel_host_enable_get(void)
 	mutex_lock(&enable_lock);
 	if (!users)
 		ret = turn_on();
-	if (!ret)
+	if (!ret) {
 		WRITE_ONCE(users, users + 1);
+		if (!notifiers_held)
+			preempt_notifier_inc();
+		notifiers_held = true;
+	}
 	mutex_unlock(&enable_lock);
 	return ret;
 }
@@ -350,6 +375,8 @@ void keel_host_enable_exit(void)
 	unregister_reboot_notifier(&reboot_notifier);
 	unregister_module_notifier(&module_notifier);
 	cancel_work_sync(&release_work);
+	cancel_delayed_work_sync(&notifiers_work);
+	notifiers_release(NULL);
 	mutex_lock(&enable_lock);
 	callback_release();
 	mutex_unlock(&enable_lock);
