@@ -156,6 +156,21 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 	}
 }
 
+/* Interrupts off. A launcher that asks again and again does not fill the log. */
+static noinline int leave_unfit_cpu(struct vcpu *vcpu)
+{
+	bool bare = !keel_host_cpu_enabled();
+	int cpu = smp_processor_id();
+
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	local_irq_enable();
+	preempt_enable();
+	if (bare && !xchg(&vcpu->vm->bare_cpu_told, true))
+		keel_explain(vcpu->vm, vcpu->id, "no virtualization on CPU %d (it came online without, or the machine is going down)",
+			     cpu);
+	return -EIO;
+}
+
 static int enter_guest(struct vcpu *vcpu)
 {
 	struct xstate_switch sw;
@@ -171,12 +186,8 @@ static int enter_guest(struct vcpu *vcpu)
 		preempt_enable();
 		return RUN_RESUME;
 	}
-	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu))) {
-		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
-		local_irq_enable();
-		preempt_enable();
-		return -EIO;
-	}
+	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu)))
+		return leave_unfit_cpu(vcpu);
 
 	xstate_load(vcpu, &sw);
 	keel_host_guest_time_begin();

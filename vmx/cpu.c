@@ -130,8 +130,9 @@ static void clear_here(struct vmx_vcpu *vmx)
 }
 
 /*
- * Also from an NMI at a crash: what the dump shows of a VMCS must be in memory. The NMI may have come in the midst of a change of
- * the list: it follows the links onward alone, and takes no entry out singly, which would find the links back amiss.
+ * Also from an NMI at a crash: what the dump shows of a VMCS must be in memory. The NMI may have
+ * come in the midst of a change of the list: it follows the links onward alone, and takes no entry
+ * out singly, which would find the links back amiss.
  */
 void vmx_cpu_disable(void)
 {
@@ -199,6 +200,9 @@ static void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu)
 			vmx->loaded_cpu = cpu;
 			list_add_rcu(&vmx->on_cpu, &c->vmcss);
 		}
+		/* the launch state of memory that never was a VMCS is undefined */
+		if (!vmx->ready)
+			vmx_vmclear(vmx->vmcs_pa);
 		vmx_vmptrld(vmx->vmcs_pa);
 		c->current_vmcs = vmx->vmcs;
 	}
