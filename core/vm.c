@@ -85,6 +85,8 @@ struct vm *keel_vm_create(void)
 
 	refcount_set(&vm->refs, 1);
 	mutex_init(&vm->lock);
+	keel_bus_init(&vm->pio);
+	keel_bus_init(&vm->mmio);
 	xa_init_flags(&vm->vcpus, XA_FLAGS_ACCOUNT);
 	vm->max_vcpu_id = KEEL_MAX_VCPU_ID;
 	snprintf(vm->stats_id, sizeof(vm->stats_id), "kvm-%d-%lld", task_pid_nr(current),
