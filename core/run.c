@@ -47,6 +47,8 @@ static int exit_ioapic_eoi(struct vcpu *vcpu)
 static void drain_quiet_requests(struct vcpu *vcpu)
 {
 	take_request(vcpu, REQ_KICK);
+	if (take_request(vcpu, REQ_IPI))
+		keel_ipi_flush(vcpu);
 	if (take_request(vcpu, REQ_PV_EOI))
 		keel_lapic_sync_pv_eoi(vcpu);
 	if (take_request(vcpu, REQ_ROOT))
@@ -166,8 +168,8 @@ static noinline int leave_unfit_cpu(struct vcpu *vcpu)
 	local_irq_enable();
 	preempt_enable();
 	if (bare && !xchg(&vcpu->vm->bare_cpu_told, true))
-		keel_explain(vcpu->vm, vcpu->id, "no virtualization on CPU %d (it came online without, or the machine is going down)",
-			     cpu);
+		keel_explain(vcpu->vm, vcpu->id,
+			     "no virtualization on CPU %d (it came online without, or the machine goes down)", cpu);
 	return -EIO;
 }
 
@@ -384,6 +386,9 @@ static int run_loaded(struct vcpu *vcpu)
 	/* an immediate exit leaves exit_reason alone: user space still reads the exit that it has just completed */
 	if (ret > 0)
 		ret = READ_ONCE(vcpu->run->keel_immediate_exit) ? -EINTR : run_loop(vcpu);
+	/* a signal may have come before the guest's next instruction, which would have done this */
+	if (take_request(vcpu, REQ_IPI))
+		keel_ipi_flush(vcpu);
 	fill_run(vcpu);
 	keel_host_fpu_save(&vcpu->fpu);
 	return ret;
