@@ -22,12 +22,6 @@
 #define XAPIC_BROADCAST		0xffu
 #define X2APIC_BROADCAST	0xffffffffu
 
-/*
- * With interrupts off at most so many vCPUs are asked, or told (Documentation/locking.rst,
- * "Interrupts off").
- */
-#define IPI_MAX_AT_ONCE		64
-
 /* ---- the map ---- */
 
 /**

@@ -15,6 +15,7 @@ static void deliver_wide(struct work_struct *work)
 
 	route_deliver_wide(irq);
 	ioapic_deliver_wide(irq);
+	pic_deliver_wide(irq);
 }
 
 void irq_deliver_later(struct irqchip *irq)

@@ -253,6 +253,7 @@ struct irqchip {
 	unsigned long eoi_vectors[4];	/* irq_set_eoi_vectors() */
 	struct route_table __rcu *routes;
 	struct work_struct wide_work;
+	bool lint0_waits;
 	unsigned long wide_gsis[BITS_TO_LONGS(KEEL_MAX_ROUTES)];
 	struct mutex lock;
 	spinlock_t irqfd_lock;
@@ -263,6 +264,12 @@ struct irqchip {
 	struct list_head resamplers;
 	struct list_head ioeventfds;
 };
+
+/*
+ * With interrupts off at most so many vCPUs are asked, or told (Documentation/locking.rst,
+ * "Interrupts off").
+ */
+#define IPI_MAX_AT_ONCE		64
 
 struct irqchip *irqchip_get(struct vm *vm);
 /* Context: any. */
@@ -294,6 +301,8 @@ int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum i
 		int level);
 int pic_ack(struct irqchip *irq);
 int pic_peek(struct irqchip *irq);
+/* Tell LINT0 of every vCPU what irqchip.lint0_waits put off. Interrupts on. */
+void pic_deliver_wide(struct irqchip *irq);
 void pic_get(struct irqchip *irq, unsigned int chip, struct kvm_pic_state *state);
 void pic_set(struct irqchip *irq, unsigned int chip, const struct kvm_pic_state *state);
 
