@@ -23,6 +23,11 @@
 
 /* Bounds one VM's memory and the cost of a copy. */
 #define BUS_MAX_DEVICES 16384
+/*
+ * Bounds a look-up, which may have interrupts off (Documentation/locking.rst): entries that one may
+ * have to ask.
+ */
+#define BUS_MAX_WALK 1024
 
 struct bus_entry {
 	gpa_t base;
@@ -37,7 +42,10 @@ struct bus_range {
 	struct bus_entry entry[];
 };
 
-static DEFINE_MUTEX(bus_mutex);
+void keel_bus_init(struct bus *bus)
+{
+	mutex_init(&bus->lock);
+}
 
 static struct bus_range *bus_alloc(unsigned int count)
 {
@@ -48,21 +56,30 @@ static struct bus_range *bus_alloc(unsigned int count)
 	return ranges;
 }
 
-/* After the change; bus_mutex held. Pairs with keel_bus_doorbell(). */
+/* After the change; bus->lock held. Pairs with keel_bus_doorbell(). */
 static void bus_changed(struct bus *bus)
 {
 	smp_store_release(&bus->generation, bus->generation + 1);
 }
 
-static void bus_set_max(struct bus_range *ranges)
+/*
+ * Fill in max_last. Return: entries that the longest look-up asks. One at @addr begins with the
+ * last entry whose base is not above it and ends below the first whose max_last reaches it, so it
+ * is longest where @addr is that base. Both move upwards only.
+ */
+static unsigned int bus_set_max(struct bus_range *ranges)
 {
+	unsigned int i, first = 0, longest = 0;
 	gpa_t max = 0;
-	unsigned int i;
 
 	for (i = 0; i < ranges->count; i++) {
 		max = max(max, ranges->entry[i].last);
 		ranges->entry[i].max_last = max;
+		while (ranges->entry[first].max_last < ranges->entry[i].base)
+			first++;
+		longest = max(longest, i - first + 1);
 	}
+	return longest;
 }
 
 /* Number of entries that begin at or below @addr. */
@@ -86,7 +103,8 @@ static unsigned int bus_upper_bound(const struct bus_range *ranges, gpa_t addr)
  * @bus: address space
  * @dev: device with @ops, @base and @len filled; stays valid until it is unregistered
  *
- * Context: may sleep. Return: 0, -ENOMEM, -ENOSPC (too many devices), -EINVAL (the range wraps).
+ * Context: may sleep. Return: 0, -ENOMEM, -ENOSPC (too many devices, or too many around one
+ * address), -EINVAL (the range wraps).
  */
 int keel_bus_register(struct bus *bus, struct bus_device *dev)
 {
@@ -97,8 +115,8 @@ int keel_bus_register(struct bus *bus, struct bus_device *dev)
 	if (check_add_overflow(dev->base, (gpa_t)(dev->len ? dev->len - 1 : 0), &last))
 		return -EINVAL;
 
-	guard(mutex)(&bus_mutex);
-	old = rcu_dereference_protected(bus->ranges, lockdep_is_held(&bus_mutex));
+	guard(mutex)(&bus->lock);
+	old = rcu_dereference_protected(bus->ranges, lockdep_is_held(&bus->lock));
 	count = old ? old->count : 0;
 	if (count >= BUS_MAX_DEVICES)
 		return -ENOSPC;
@@ -112,7 +130,10 @@ int keel_bus_register(struct bus *bus, struct bus_device *dev)
 		memcpy(new->entry + at + 1, old->entry + at, (count - at) * sizeof(*new->entry));
 	}
 	new->entry[at] = (struct bus_entry) { .base = dev->base, .last = last, .dev = dev };
-	bus_set_max(new);
+	if (bus_set_max(new) > BUS_MAX_WALK) {
+		kvfree(new);
+		return -ENOSPC;
+	}
 	rcu_assign_pointer(bus->ranges, new);
 	bus_changed(bus);
 	if (old)
@@ -156,8 +177,8 @@ void keel_bus_remove(struct bus *bus, struct bus_device *dev)
 	struct bus_range *old;
 	unsigned int i;
 
-	guard(mutex)(&bus_mutex);
-	old = rcu_dereference_protected(bus->ranges, lockdep_is_held(&bus_mutex));
+	guard(mutex)(&bus->lock);
+	old = rcu_dereference_protected(bus->ranges, lockdep_is_held(&bus->lock));
 	for (i = 0; old && i < old->count; i++) {
 		if (old->entry[i].dev == dev) {
 			bus_remove_at(bus, old, i);

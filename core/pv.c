@@ -5,6 +5,7 @@
  * Hypercalls are served in the inner loop where they need no sleeping; the few others ask to be called again outside.
  * Which of them a guest may use follows from the KVM feature bits that its CPUID offers.
  */
+#include <linux/bitops.h>
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
@@ -17,6 +18,12 @@
 
 #define PV_DONE		1
 #define PV_USER		0
+
+/*
+ * IPIs of one hypercall that are sent with interrupts off (Documentation/locking.rst, "Interrupts
+ * off").
+ */
+#define PV_IPIS_ATOMIC	64
 
 #define STEAL_ENABLED	BIT_ULL(0)
 #define STEAL_RESERVED	GENMASK_ULL(5, 1)
@@ -212,6 +219,8 @@ int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bo
 			*ret = kick_cpu(vcpu, args[1]);
 		break;
 	case KVM_HC_SEND_IPI:
+		if (atomic && hweight64(args[0]) + hweight64(args[1]) > PV_IPIS_ATOMIC)
+			return MSR_SLOW;
 		if (guest_has(vcpu, KVM_FEATURE_PV_SEND_IPI))
 			*ret = keel_pv_send_ipi(vcpu->vm, args[0], args[1], args[2], args[3], vcpu_is_64bit_code(vcpu));
 		break;

@@ -47,6 +47,8 @@ static int exit_ioapic_eoi(struct vcpu *vcpu)
 static void drain_quiet_requests(struct vcpu *vcpu)
 {
 	take_request(vcpu, REQ_KICK);
+	if (take_request(vcpu, REQ_IPI))
+		keel_ipi_flush(vcpu);
 	if (take_request(vcpu, REQ_PV_EOI))
 		keel_lapic_sync_pv_eoi(vcpu);
 	if (take_request(vcpu, REQ_ROOT))
@@ -156,6 +158,21 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 	}
 }
 
+/* Interrupts off. A launcher that asks again and again does not fill the log. */
+static noinline int leave_unfit_cpu(struct vcpu *vcpu)
+{
+	bool bare = !keel_host_cpu_enabled();
+	int cpu = smp_processor_id();
+
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	local_irq_enable();
+	preempt_enable();
+	if (bare && !xchg(&vcpu->vm->bare_cpu_told, true))
+		keel_explain(vcpu->vm, vcpu->id,
+			     "no virtualization on CPU %d (it came online without, or the machine goes down)", cpu);
+	return -EIO;
+}
+
 static int enter_guest(struct vcpu *vcpu)
 {
 	struct xstate_switch sw;
@@ -171,12 +188,8 @@ static int enter_guest(struct vcpu *vcpu)
 		preempt_enable();
 		return RUN_RESUME;
 	}
-	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu))) {
-		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
-		local_irq_enable();
-		preempt_enable();
-		return -EIO;
-	}
+	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu)))
+		return leave_unfit_cpu(vcpu);
 
 	xstate_load(vcpu, &sw);
 	keel_host_guest_time_begin();
@@ -373,6 +386,9 @@ static int run_loaded(struct vcpu *vcpu)
 	/* an immediate exit leaves exit_reason alone: user space still reads the exit that it has just completed */
 	if (ret > 0)
 		ret = READ_ONCE(vcpu->run->keel_immediate_exit) ? -EINTR : run_loop(vcpu);
+	/* a signal may have come before the guest's next instruction, which would have done this */
+	if (take_request(vcpu, REQ_IPI))
+		keel_ipi_flush(vcpu);
 	fill_run(vcpu);
 	keel_host_fpu_save(&vcpu->fpu);
 	return ret;

@@ -7,7 +7,6 @@
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
-#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -27,7 +26,6 @@ static atomic64_t vm_serial;
 /**
  * keel_core_init() - module-wide state of the vCPU life cycle
  *
- * The preempt-notifier key is patched in once here and not with every VM, which keeps VM creation cheap.
  * Return: 0 or -ENOMEM.
  */
 int keel_core_init(void)
@@ -38,17 +36,13 @@ int keel_core_init(void)
 	if (!request_mask)
 		return -ENOMEM;
 	ret = keel_vcpu_cache_create();
-	if (ret) {
+	if (ret)
 		free_percpu(request_mask);
-		return ret;
-	}
-	preempt_notifier_inc();
-	return 0;
+	return ret;
 }
 
 void keel_core_exit(void)
 {
-	preempt_notifier_dec();
 	keel_vcpu_cache_destroy();
 	free_percpu(request_mask);
 }
@@ -91,6 +85,8 @@ struct vm *keel_vm_create(void)
 
 	refcount_set(&vm->refs, 1);
 	mutex_init(&vm->lock);
+	keel_bus_init(&vm->pio);
+	keel_bus_init(&vm->mmio);
 	xa_init_flags(&vm->vcpus, XA_FLAGS_ACCOUNT);
 	vm->max_vcpu_id = KEEL_MAX_VCPU_ID;
 	snprintf(vm->stats_id, sizeof(vm->stats_id), "kvm-%d-%lld", task_pid_nr(current),

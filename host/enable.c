@@ -7,6 +7,9 @@
  * out, and its callbacks run where a CPU may still (or already) be switched. Then each CPU's hardware is looked at, for owners
  * that know nothing of that state.
  *
+ * While a VM exists the kernel's scheduler also looks for preemption notifiers at every context
+ * switch.
+ *
  * One mutex guards the user count. "enabled" is per CPU, written on that CPU with interrupts off; the run loop reads it
  * with interrupts off before each entry, so that a CPU that is going away or a machine that is going down is left in time.
  */
@@ -18,6 +21,8 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include <linux/workqueue.h>
@@ -39,6 +44,7 @@ static const char *rival;			/* name of KVM's module for this vendor, for message
 static DEFINE_MUTEX(enable_lock);
 static unsigned int users;			/* VMs; enable_lock */
 static bool callback_held;			/* the crash callback is registered; enable_lock */
+static bool notifiers_held;			/* the key of the preemption notifiers; enable_lock */
 static bool going_down;				/* reboot: stays set */
 static DEFINE_PER_CPU(bool, enabled);
 
@@ -72,7 +78,7 @@ static int enable_this_cpu(void)
 	return ret;
 }
 
-/* On the CPU, interrupts off; at a crash also in an NMI. The flag goes first: an NMI in between finds nothing to enter. */
+/* On the CPU, interrupts off. */
 static void disable_this_cpu(void)
 {
 	if (!__this_cpu_read(enabled))
@@ -130,7 +136,7 @@ static int cpu_goes(unsigned int cpu)
 	return 0;
 }
 
-/* ---- suspend, resume, reboot: one CPU left (suspend), or all still there (shutdown) ---- */
+/* ---- suspend and resume: one CPU is left ---- */
 
 static int enable_suspend(void)
 {
@@ -145,23 +151,35 @@ static void enable_resume(void)
 		pr_err("virtualization did not come back after suspend; vCPUs get -EIO\n");
 }
 
-static void enable_shutdown(void)
-{
-	WRITE_ONCE(going_down, true);
-	on_each_cpu(disable_ipi, NULL, 1);
-}
-
 static struct syscore_ops enable_syscore = {
 	.suspend	= enable_suspend,
 	.resume		= enable_resume,
-	.shutdown	= enable_shutdown,
+};
+
+/*
+ * ---- reboot, halt, power-off, kexec: all CPUs are still there ----
+ *
+ * Not as syscore_ops.shutdown: some kernels go on to the next one by kexec without that, and
+ * nothing in their headers says so. A CPU must not arrive there in VMX operation, which faults when
+ * CR4 is loaded anew and blocks INIT, nor with EFER.SVME set, which looks like another owner.
+ */
+static int machine_goes_down(struct notifier_block *nb, unsigned long what, void *data)
+{
+	WRITE_ONCE(going_down, true);
+	on_each_cpu(disable_ipi, NULL, 1);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = {
+	.notifier_call = machine_goes_down,
 };
 
 /* ---- crash ---- */
 
 /*
- * The kernel has one slot for a crash callback. Giving it back waits for an RCU grace period, so that is done by a work item
- * after the last VM is gone. Kernels that turn SVM off in a crash by themselves need no callback for it.
+ * The kernel has one slot for a crash callback. It is taken before virtualization is turned on
+ * anywhere. Giving it back waits for an RCU grace period, so that is done by a work item after the
+ * last VM is gone. Kernels that turn SVM off in a crash by themselves need no callback for it.
  */
 #if defined(KEEL_HAVE_EMERGENCY_CALLBACK)
 static bool needs_callback(void)
@@ -173,9 +191,14 @@ static bool needs_callback(void)
 #endif
 }
 
+/*
+ * On each CPU with interrupts off, also in an NMI that came in the midst of anything here: the
+ * hardware is asked, not the flag, which follows it. Nobody goes on where this came in.
+ */
 static void crash_callback(void)
 {
-	disable_this_cpu();
+	if (enable_ops->cpu_busy())
+		enable_ops->cpu_disable();
 }
 
 static void callback_hold(void)
@@ -208,6 +231,21 @@ static void release_work_fn(struct work_struct *work)
 
 static DECLARE_WORK(release_work, release_work_fn);
 
+/* ---- preemption notifiers ---- */
+
+/* Patches the kernel's code, on all CPUs: not once for each of a row of short-lived VMs. */
+static void notifiers_release(struct work_struct *work)
+{
+	mutex_lock(&enable_lock);
+	if (!users && notifiers_held) {
+		preempt_notifier_dec();
+		notifiers_held = false;
+	}
+	mutex_unlock(&enable_lock);
+}
+
+static DECLARE_DELAYED_WORK(notifiers_work, notifiers_release);
+
 /* ---- on and off ---- */
 
 /* cpus_read_lock held, the hotplug state is ours. */
@@ -232,6 +270,15 @@ static int enable_all_cpus(void)
 	return 0;
 }
 
+/* cpus_read_lock held. */
+static void turn_off_locked(void)
+{
+	on_each_cpu(disable_ipi, NULL, 1);
+	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
+	if (callback_held)
+		schedule_work(&release_work);
+}
+
 static int turn_on(void)
 {
 	int ret;
@@ -242,13 +289,10 @@ static int turn_on(void)
 		pr_err_ratelimited("KVM holds virtualization on this machine: unload it first (modprobe -r %s)\n", rival);
 		goto unlock;
 	}
-	ret = enable_all_cpus();
-	if (ret) {
-		on_each_cpu(disable_ipi, NULL, 1);
-		cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
-		goto unlock;
-	}
 	callback_hold();
+	ret = enable_all_cpus();
+	if (ret)
+		turn_off_locked();
 unlock:
 	cpus_read_unlock();
 	return ret;
@@ -257,11 +301,9 @@ unlock:
 static void turn_off(void)
 {
 	cpus_read_lock();
-	on_each_cpu(disable_ipi, NULL, 1);
-	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
+	turn_off_locked();
 	cpus_read_unlock();
-	if (callback_held)
-		schedule_work(&release_work);
+	schedule_delayed_work(&notifiers_work, HZ);
 }
 
 int keel_host_enable_get(void)
@@ -271,8 +313,12 @@ int keel_host_enable_get(void)
 	mutex_lock(&enable_lock);
 	if (!users)
 		ret = turn_on();
-	if (!ret)
+	if (!ret) {
 		WRITE_ONCE(users, users + 1);
+		if (!notifiers_held)
+			preempt_notifier_inc();
+		notifiers_held = true;
+	}
 	mutex_unlock(&enable_lock);
 	return ret;
 }
@@ -314,6 +360,11 @@ int __init keel_host_enable_init(const struct vendor_ops *ops)
 	ret = register_module_notifier(&module_notifier);
 	if (ret)
 		return ret;
+	ret = register_reboot_notifier(&reboot_notifier);
+	if (ret) {
+		unregister_module_notifier(&module_notifier);
+		return ret;
+	}
 	register_syscore_ops(&enable_syscore);
 	return 0;
 }
@@ -321,8 +372,11 @@ int __init keel_host_enable_init(const struct vendor_ops *ops)
 void keel_host_enable_exit(void)
 {
 	unregister_syscore_ops(&enable_syscore);
+	unregister_reboot_notifier(&reboot_notifier);
 	unregister_module_notifier(&module_notifier);
 	cancel_work_sync(&release_work);
+	cancel_delayed_work_sync(&notifiers_work);
+	notifiers_release(NULL);
 	mutex_lock(&enable_lock);
 	callback_release();
 	mutex_unlock(&enable_lock);

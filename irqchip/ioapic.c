@@ -34,6 +34,7 @@
  * @rte: redirection table; delivery status (bit 12) always reads idle
  * @lines: who holds each pin, by enum irq_source
  * @irr: pins that are asserted, or had an edge not yet sent
+ * @wide: pins whose message, @wide_msg, was sent and is yet to be delivered: irqchip.wide_work
  * @notify: pins whose end of interrupt someone wants to know, also when edge triggered
  * @base: as in the saved state; the device itself stays at IOAPIC_BASE
  */
@@ -43,10 +44,12 @@ struct ioapic {
 	u64 rte[NR_IOAPIC_PINS];
 	u8 lines[NR_IOAPIC_PINS];
 	u32 irr;
+	u32 wide;
 	u32 notify;
 	u32 id;
 	u64 base;
 	u8 select;
+	struct irq_msg wide_msg[NR_IOAPIC_PINS];
 	struct bus_device dev;
 };
 
@@ -90,6 +93,12 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
 		return 0;
 	rte_to_msg(rte, &msg);
 	ret = ipi_deliver(ioapic->irq, NULL, &msg);
+	if (unlikely(ret == IPI_WAITS)) {
+		ioapic->wide |= BIT(pin);
+		ioapic->wide_msg[pin] = msg;
+		irq_deliver_later(ioapic->irq);
+		ret = 1;
+	}
 	if (!(rte & RTE_LEVEL))
 		ioapic->irr &= ~BIT(pin);
 	else if (ret > 0)
@@ -138,6 +147,33 @@ int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source
 	}
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 	return ret;
+}
+
+/*
+ * As ioapic_service(), but what it has to say of a level comes afterwards: nobody took it, so it
+ * may be sent again.
+ */
+void ioapic_deliver_wide(struct irqchip *irq)
+{
+	struct ioapic *ioapic = irq->ioapic;
+	struct irq_msg msg;
+	unsigned int pin;
+	int ret;
+
+	if (!ioapic)
+		return;
+	raw_spin_lock_irq(&ioapic->lock);
+	while (ioapic->wide) {
+		pin = __ffs(ioapic->wide);
+		ioapic->wide &= ~BIT(pin);
+		msg = ioapic->wide_msg[pin];
+		raw_spin_unlock_irq(&ioapic->lock);
+		ret = ipi_deliver(irq, NULL, &msg);
+		raw_spin_lock_irq(&ioapic->lock);
+		if (ret <= 0)
+			ioapic->rte[pin] &= ~RTE_REMOTE_IRR;
+	}
+	raw_spin_unlock_irq(&ioapic->lock);
 }
 
 /**
@@ -351,6 +387,7 @@ void ioapic_get(struct irqchip *irq, struct kvm_ioapic_state *state)
 	unsigned long flags;
 	unsigned int pin;
 
+	irq_deliver_now(irq);
 	memset(state, 0, sizeof(*state));
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
 	state->base_address = ioapic->base;

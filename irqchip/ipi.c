@@ -11,6 +11,10 @@
  *
  * Readers take no lock. While a guest changes logical IDs, a message that is under way may use
  * the old or the new ones.
+ *
+ * In a large VM a message for many vCPUs, and the table, take too long for a section with
+ * interrupts off. A vCPU's thread does both where they are on, before its guest's next instruction
+ * (REQ_IPI); the messages of devices go to a work item (route.c, ioapic.c).
  */
 #include <linux/slab.h>
 #include "irqchip.h"
@@ -54,7 +58,7 @@ void ipi_publish(struct lapic *apic)
 
 	apic->published = true;
 	smp_store_release(&ids->lapic[apic->vcpu->id], apic);
-	ipi_map_update(apic->irq);
+	ipi_map_update(apic);
 }
 
 /*
@@ -67,6 +71,7 @@ void ipi_unpublish(struct lapic *apic)
 	struct apic_ids *ids = rcu_dereference_protected(irq->ids, true);
 
 	pit_stop(irq);
+	cancel_work_sync(&irq->wide_work);
 	irq->logical_mode = LOGICAL_FLAT;
 	irq->odd_ids = false;
 	memset(irq->logical, 0, sizeof(irq->logical));
@@ -101,27 +106,31 @@ static enum logical_mode apic_logical_mode(const struct lapic *apic)
 
 /**
  * ipi_map_update() - an APIC changed its ID, logical ID or mode
- * @irq: interrupt state of the VM
+ * @apic: that one; on its own thread if interrupts are off, and then it is done before the guest goes on
  *
- * Context: interrupts may be off. Visits every vCPU.
+ * Visits every vCPU.
  */
-void ipi_map_update(struct irqchip *irq)
+void ipi_map_update(struct lapic *apic)
 {
+	struct irqchip *irq = apic->irq;
 	enum logical_mode mode = LOGICAL_SCAN;
 	bool first = true, odd = false, clash = false;
 	const struct apic_ids *ids;
-	unsigned long flags;
 	unsigned int i;
 
-	raw_spin_lock_irqsave(&irq->map_lock, flags);
+	if (irqs_disabled()) {
+		apic->map_stale = true;
+		vcpu_request(apic->vcpu, REQ_IPI);
+		return;
+	}
+	spin_lock(&irq->map_lock);
 	rcu_read_lock();
 	ids = rcu_dereference(irq->ids);
 	/* messages under way ask every vCPU until the table is complete */
 	WRITE_ONCE(irq->logical_mode, LOGICAL_SCAN);
 	memset(irq->logical, 0, sizeof(irq->logical));
 	for (i = 0; ids && i < ids->size; i++) {
-		struct lapic *apic = READ_ONCE(ids->lapic[i]);
-
+		apic = READ_ONCE(ids->lapic[i]);
 		if (!apic || !apic->enabled)
 			continue;
 		if (!apic->x2apic && lapic_xapic_id(apic) != (i & 0xff))
@@ -138,7 +147,7 @@ void ipi_map_update(struct irqchip *irq)
 	WRITE_ONCE(irq->odd_ids, odd);
 	smp_store_release(&irq->logical_mode, clash ? LOGICAL_SCAN : mode);
 	rcu_read_unlock();
-	raw_spin_unlock_irqrestore(&irq->map_lock, flags);
+	spin_unlock(&irq->map_lock);
 }
 
 /* ---- matching one APIC ---- */
@@ -314,6 +323,20 @@ static void receive_all(struct receivers *r, struct irqchip *irq, const struct a
 		receive_one(r, READ_ONCE(ids->lapic[msg->dest]));
 }
 
+/* Does receive_all() look at every vCPU for it? */
+static bool is_wide(struct irqchip *irq, struct lapic *source, const struct irq_msg *msg)
+{
+	if (msg->shorthand != TO_DEST)
+		return msg->shorthand != TO_SELF;
+	if (msg->dest == XAPIC_BROADCAST && !source)
+		return true;
+	if (is_broadcast(irq, source, msg))
+		return true;
+	if (msg->logical)
+		return READ_ONCE(irq->logical_mode) == LOGICAL_SCAN;
+	return READ_ONCE(irq->odd_ids);
+}
+
 /**
  * ipi_deliver() - deliver a message to all that match
  * @irq: interrupt state of the VM
@@ -321,7 +344,8 @@ static void receive_all(struct receivers *r, struct irqchip *irq, const struct a
  * @msg: message
  *
  * Context: any. Return: number of vCPUs that took it, 0 when all had it pending, -1 when none
- * matched.
+ * matched. With interrupts off a message of a device for too many vCPUs is not delivered, but
+ * IPI_WAITS: deliver it where they are on.
  */
 int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg *msg)
 {
@@ -340,6 +364,10 @@ int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg 
 		apic = READ_ONCE(ids->lapic[msg->dest]);
 		if (likely(apic && apic->enabled))
 			r.accepted = lapic_deliver(apic, msg);
+		goto out;
+	}
+	if (unlikely(ids->size > IPI_MAX_AT_ONCE) && irqs_disabled() && is_wide(irq, source, msg)) {
+		r.accepted = IPI_WAITS;
 		goto out;
 	}
 	receive_all(&r, irq, ids, source);
@@ -384,7 +412,25 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest)
 	msg.level = msg.mode == DELIVER_INIT && (icr & APIC_INT_LEVELTRIG);
 	msg.assert = icr & APIC_INT_ASSERT;
 	msg.lowest = msg.mode == DELIVER_LOWEST && msg.shorthand == TO_DEST;
-	ipi_deliver(apic->irq, apic, &msg);
+	if (unlikely(ipi_deliver(apic->irq, apic, &msg) == IPI_WAITS)) {
+		apic->msg = msg;
+		apic->msg_waits = true;
+		vcpu_request(apic->vcpu, REQ_IPI);
+	}
+}
+
+void keel_ipi_flush(struct vcpu *vcpu)
+{
+	struct lapic *apic = vcpu->lapic;
+
+	if (apic->map_stale) {
+		apic->map_stale = false;
+		ipi_map_update(apic);
+	}
+	if (apic->msg_waits) {
+		apic->msg_waits = false;
+		ipi_deliver(apic->irq, apic, &apic->msg);
+	}
 }
 
 /* One word of the hypercall's bitmap. */

@@ -9,6 +9,20 @@
 #include <linux/slab.h>
 #include "irqchip.h"
 
+static void deliver_wide(struct work_struct *work)
+{
+	struct irqchip *irq = container_of(work, struct irqchip, wide_work);
+
+	route_deliver_wide(irq);
+	ioapic_deliver_wide(irq);
+	pic_deliver_wide(irq);
+}
+
+void irq_deliver_later(struct irqchip *irq)
+{
+	queue_work(system_unbound_wq, &irq->wide_work);
+}
+
 /**
  * irqchip_get() - the VM's interrupt state, made if it is not there yet
  * @vm: VM
@@ -26,10 +40,13 @@ struct irqchip *irqchip_get(struct vm *vm)
 		return NULL;
 	irq->vm = vm;
 	irq->logical_mode = LOGICAL_FLAT;
-	raw_spin_lock_init(&irq->map_lock);
+	spin_lock_init(&irq->map_lock);
+	INIT_WORK(&irq->wide_work, deliver_wide);
 	mutex_init(&irq->lock);
 	spin_lock_init(&irq->irqfd_lock);
 	INIT_LIST_HEAD(&irq->irqfds);
+	INIT_LIST_HEAD(&irq->irqfds_ended);
+	INIT_WORK(&irq->irqfd_work, irqfd_release_ended);
 	INIT_LIST_HEAD(&irq->resamplers);
 	INIT_LIST_HEAD(&irq->ioeventfds);
 	if (cmpxchg(&vm->irq, NULL, irq)) {
@@ -46,6 +63,7 @@ void keel_irq_vm_destroy(struct vm *vm)
 	if (!irq)
 		return;
 	pit_destroy(irq);
+	cancel_work_sync(&irq->wide_work);
 	ioeventfd_destroy(irq);
 	ioapic_destroy(irq);
 	pic_destroy(irq);

@@ -17,6 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <asm/apicdef.h>
 #include <asm/processor.h>
 #include <uapi/linux/kvm.h>
@@ -120,6 +121,8 @@ struct lapic_timer {
  * @pv_eoi_set: the guest's PV EOI flag was set for @isr_top
  * @esr_pending: errors not yet latched into ESR
  * @events: LAPIC_EVENT_*; atomic
+ * @map_stale: ipi_map_update() waits for keel_ipi_flush()
+ * @msg_waits: and so does the delivery of @msg
  *
  * Registers belong to the vCPU's thread; senders only read single words of them.
  */
@@ -133,12 +136,15 @@ struct lapic {
 	bool accelerated;
 	bool published;
 	bool pv_eoi_set;
+	bool map_stale;
+	bool msg_waits;
 	u8 sipi_vector;
 	u32 esr_pending;
 	unsigned long events;
 	struct vcpu *vcpu;
 	struct irqchip *irq;
 	struct lapic_timer timer;
+	struct irq_msg msg;
 };
 
 static inline u32 lapic_reg(const struct lapic *apic, u32 offset)
@@ -209,7 +215,8 @@ enum logical_mode {
 int ipi_ids_reserve(struct irqchip *irq, u32 vcpu_id);
 void ipi_publish(struct lapic *apic);
 void ipi_unpublish(struct lapic *apic);
-void ipi_map_update(struct irqchip *irq);
+void ipi_map_update(struct lapic *apic);
+#define IPI_WAITS (-2)
 int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg *msg);
 void ipi_send(struct lapic *apic, u32 icr, u32 dest);
 
@@ -218,15 +225,18 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest);
 /**
  * struct irqchip - interrupt state of one VM; allocated at first use, freed with the VM
  * @ids: see struct apic_ids; written under vm->lock
- * @map_lock: @logical, @logical_mode, @odd_ids; readers take none
+ * @map_lock: @logical, @logical_mode, @odd_ids; taken with interrupts on; readers take none
  * @logical: xAPIC logical destinations
  * @odd_ids: some guest gave a vCPU an APIC ID that is not its vcpu_id
  * @extint: output of the 8259 pair; written under the 8259's lock
  * @eoi_vectors: vectors whose EOI is of interest outside the local APIC: to the I/O APIC, or to
  *   user space (split mode)
  * @routes: RCU; replaced under @lock
+ * @wide_work: delivers what had to wait (IPI_WAITS): the MSIs of @wide_gsis, and pins of the I/O APIC
+ * @wide_gsis: bitmap of KEEL_MAX_ROUTES; atomic
  * @lock: routing, eventfds; may be held while sleeping
- * @irqfd_lock: membership in @irqfds; taken with interrupts off
+ * @irqfd_lock: membership in @irqfds and @irqfds_ended; taken with interrupts off
+ * @irqfd_work: releases @irqfds_ended
  */
 struct irqchip {
 	struct vm *vm;
@@ -238,19 +248,37 @@ struct irqchip {
 	bool odd_ids;
 	u8 logical_mode;
 	u32 nr_split_pins;
-	raw_spinlock_t map_lock;
+	spinlock_t map_lock;
 	struct lapic *logical[NR_LOGICAL];
 	unsigned long eoi_vectors[4];	/* irq_set_eoi_vectors() */
 	struct route_table __rcu *routes;
+	struct work_struct wide_work;
+	bool lint0_waits;
+	unsigned long wide_gsis[BITS_TO_LONGS(KEEL_MAX_ROUTES)];
 	struct mutex lock;
 	spinlock_t irqfd_lock;
 	bool irqfd_used;
 	struct list_head irqfds;
+	struct list_head irqfds_ended;
+	struct work_struct irqfd_work;
 	struct list_head resamplers;
 	struct list_head ioeventfds;
 };
 
+/*
+ * With interrupts off at most so many vCPUs are asked, or told (Documentation/locking.rst,
+ * "Interrupts off").
+ */
+#define IPI_MAX_AT_ONCE		64
+
 struct irqchip *irqchip_get(struct vm *vm);
+/* Context: any. */
+void irq_deliver_later(struct irqchip *irq);
+/* Before state is saved. Context: may sleep. */
+static inline void irq_deliver_now(struct irqchip *irq)
+{
+	flush_work(&irq->wide_work);
+}
 
 static inline bool irq_wants_eoi(const struct irqchip *irq, u8 vector)
 {
@@ -273,6 +301,8 @@ int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum i
 		int level);
 int pic_ack(struct irqchip *irq);
 int pic_peek(struct irqchip *irq);
+/* Tell LINT0 of every vCPU what irqchip.lint0_waits put off. Interrupts on. */
+void pic_deliver_wide(struct irqchip *irq);
 void pic_get(struct irqchip *irq, unsigned int chip, struct kvm_pic_state *state);
 void pic_set(struct irqchip *irq, unsigned int chip, const struct kvm_pic_state *state);
 
@@ -283,6 +313,8 @@ void ioapic_destroy(struct irqchip *irq);
 int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source, int level);
 void ioapic_eoi(struct irqchip *irq, u8 vector);
 void ioapic_update_notify(struct irqchip *irq);
+/* Deliver what waits at pins. Interrupts on. */
+void ioapic_deliver_wide(struct irqchip *irq);
 void ioapic_get(struct irqchip *irq, struct kvm_ioapic_state *state);
 void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state);
 
@@ -298,6 +330,8 @@ bool pit_wants_ack(const struct pit *pit);
 int route_set_default(struct irqchip *irq);
 void route_destroy(struct irqchip *irq);
 int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level);
+/* Deliver the MSIs of irqchip.wide_gsis. Interrupts on. */
+void route_deliver_wide(struct irqchip *irq);
 /* An edge-triggered signal: line up and down again, or one MSI. */
 int route_pulse(struct irqchip *irq, u32 gsi, enum irq_source source);
 int route_chip_to_gsi(struct irqchip *irq, unsigned int chip, unsigned int pin);
@@ -310,6 +344,7 @@ bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin);
 
 /* ---- eventfds ---- */
 
+void irqfd_release_ended(struct work_struct *work);
 void irqfd_acked(struct irqchip *irq, u32 gsi);
 bool irqfd_wants_ack(struct irqchip *irq, u32 gsi);
 void ioeventfd_destroy(struct irqchip *irq);

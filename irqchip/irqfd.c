@@ -9,8 +9,9 @@
  * resampling irqfds of a GSI share one line source, hence one struct resampler.
  *
  * An irqfd ends by KVM_IRQFD_FLAG_DEASSIGN, by the close of its eventfd (EPOLLHUP), or with the
- * VM's file. Whoever takes it off irqchip.irqfds (under irqfd_lock) queues its release, which
- * waits for callbacks under way and so needs a thread.
+ * VM's file. Whoever takes it off irqchip.irqfds (under irqfd_lock) has it released, which waits
+ * for callbacks under way and for irqchip.lock, and so needs a thread: one for each VM, so that
+ * none waits for another's lock.
  */
 #include <linux/err.h>
 #include <linux/eventfd.h>
@@ -38,7 +39,7 @@ struct resampler {
 
 /*
  * struct irqfd - one of them
- * @link: in irqchip.irqfds while active, else empty; irqchip.irqfd_lock
+ * @active: @link is in irqchip.irqfds, else in irqchip.irqfds_ended or in none; irqchip.irqfd_lock
  * @resamplefd: NULL for an edge
  */
 struct irqfd {
@@ -51,7 +52,7 @@ struct irqfd {
 	struct list_head link;
 	wait_queue_entry_t wait;
 	poll_table pt;
-	struct work_struct release;
+	bool active;
 	struct rcu_head rcu;
 };
 
@@ -70,8 +71,9 @@ static void irqfd_inject(struct irqfd *irqfd)
 /* Take it off the list of active ones and have it released. irqfd_lock held. */
 static void irqfd_deactivate(struct irqfd *irqfd)
 {
-	list_del_init(&irqfd->link);
-	queue_work(release_wq, &irqfd->release);
+	irqfd->active = false;
+	list_move_tail(&irqfd->link, &irqfd->irq->irqfds_ended);
+	queue_work(release_wq, &irqfd->irq->irqfd_work);
 }
 
 /* The eventfd was signalled or closed. Its lock is held, interrupts are off. */
@@ -90,7 +92,7 @@ static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, v
 	if (events & EPOLLHUP) {
 		/* the VM may be taking it off at this moment */
 		spin_lock_irqsave(&irq->irqfd_lock, flags);
-		if (!list_empty(&irqfd->link))
+		if (irqfd->active)
 			irqfd_deactivate(irqfd);
 		spin_unlock_irqrestore(&irq->irqfd_lock, flags);
 	}
@@ -194,9 +196,8 @@ static void irqfd_free_rcu(struct rcu_head *rcu)
 	irqfd_free(container_of(rcu, struct irqfd, rcu));
 }
 
-static void irqfd_release(struct work_struct *work)
+static void irqfd_release(struct irqfd *irqfd)
 {
-	struct irqfd *irqfd = container_of(work, struct irqfd, release);
 	struct irqchip *irq = irqfd->irq;
 	u64 count;
 
@@ -212,6 +213,23 @@ static void irqfd_release(struct work_struct *work)
 		call_rcu(&irqfd->rcu, irqfd_free_rcu);
 	else
 		irqfd_free(irqfd);
+}
+
+void irqfd_release_ended(struct work_struct *work)
+{
+	struct irqchip *irq = container_of(work, struct irqchip, irqfd_work);
+	struct irqfd *irqfd;
+
+	for (;;) {
+		spin_lock_irq(&irq->irqfd_lock);
+		irqfd = list_first_entry_or_null(&irq->irqfds_ended, struct irqfd, link);
+		if (irqfd)
+			list_del_init(&irqfd->link);
+		spin_unlock_irq(&irq->irqfd_lock);
+		if (!irqfd)
+			return;
+		irqfd_release(irqfd);
+	}
 }
 
 /* ---- ioctl ---- */
@@ -233,6 +251,7 @@ static int irqfd_activate(struct irqfd *irqfd, struct file *file)
 		}
 	}
 	list_add_tail(&irqfd->link, &irq->irqfds);
+	irqfd->active = true;
 	spin_unlock_irq(&irq->irqfd_lock);
 	WRITE_ONCE(irq->irqfd_used, true);
 
@@ -284,7 +303,6 @@ static int irqfd_assign(struct irqchip *irq, const struct kvm_irqfd *args)
 	irqfd->irq = irq;
 	irqfd->gsi = args->gsi;
 	INIT_LIST_HEAD(&irqfd->link);
-	INIT_WORK(&irqfd->release, irqfd_release);
 
 	f = fdget(args->fd);
 	ret = keel_fd_file(f) ? irqfd_assign_file(irqfd, args, keel_fd_file(f)) : -EBADF;
@@ -314,7 +332,7 @@ static int irqfd_deassign(struct irqchip *irq, const struct kvm_irqfd *args)
 	spin_unlock_irq(&irq->irqfd_lock);
 	eventfd_ctx_put(ctx);
 	/* the caller may close or reuse its eventfd and expects no interrupt from it any more */
-	flush_workqueue(release_wq);
+	flush_work(&irq->irqfd_work);
 	return 0;
 }
 
@@ -346,7 +364,7 @@ void keel_irqfd_shutdown(struct vm *vm)
 		irqfd_deactivate(irqfd);
 	spin_unlock_irq(&irq->irqfd_lock);
 	/* also those that a closed eventfd took off before */
-	flush_workqueue(release_wq);
+	flush_work(&irq->irqfd_work);
 }
 
 int keel_irq_module_init(void)

@@ -140,7 +140,8 @@ void keel_lapic_eoi_vectors(const struct vcpu *vcpu, u64 vectors[4])
 void irq_set_eoi_vectors(struct irqchip *irq, const unsigned long vectors[4])
 {
 	bool changed = false;
-	unsigned int i;
+	struct vcpu *vcpu;
+	unsigned long i;
 
 	for (i = 0; i < ARRAY_SIZE(irq->eoi_vectors); i++) {
 		if (irq->eoi_vectors[i] == vectors[i])
@@ -148,6 +149,12 @@ void irq_set_eoi_vectors(struct irqchip *irq, const unsigned long vectors[4])
 		WRITE_ONCE(irq->eoi_vectors[i], vectors[i]);
 		changed = true;
 	}
-	if (changed && keel_caps.apic_accel)
-		keel_vm_request(irq->vm, REQ_SCAN_IOAPIC, 0);
+	if (!changed || !keel_caps.apic_accel)
+		return;
+	/*
+	 * no kick: it matters for interrupts to come, and each of those kicks; interrupts may be
+	 * off, and the vCPUs many
+	 */
+	vm_for_each_vcpu(irq->vm, i, vcpu)
+		vcpu_request(vcpu, REQ_SCAN_IOAPIC);
 }

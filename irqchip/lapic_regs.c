@@ -171,7 +171,7 @@ static void write_address_reg(struct lapic *apic, u32 offset, u32 val)
 	else
 		val &= 0xff000000;
 	lapic_set_reg(apic, offset, val);
-	ipi_map_update(apic->irq);
+	ipi_map_update(apic);
 }
 
 /**
@@ -304,7 +304,7 @@ int keel_apic_base_set(struct vcpu *vcpu, u64 val, bool host)
 		set_id(apic);
 	else
 		lapic_timer_stop(apic);
-	ipi_map_update(apic->irq);
+	ipi_map_update(apic);
 	if ((old ^ val) & MSR_IA32_APICBASE_ENABLE)
 		keel_cpuid_update_runtime(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
@@ -408,7 +408,7 @@ void keel_lapic_reset(struct vcpu *vcpu, bool init)
 	if (!init && is_bsp && !(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_LINT0_REENABLED))
 		lapic_set_reg(apic, APIC_LVT0, APIC_MODE_EXTINT << 8);
 	vcpu_dirty(vcpu, RG_TPR);
-	ipi_map_update(apic->irq);
+	ipi_map_update(apic);
 }
 
 /* ---- INIT and start-up ---- */
@@ -503,7 +503,7 @@ void lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
 	}
 	lapic_update_enabled(apic);
 	lapic_timer_restore(apic, count);
-	ipi_map_update(apic->irq);
+	ipi_map_update(apic);
 	vcpu_dirty(vcpu, RG_TPR);
 	vcpu_request(vcpu, REQ_EVENT);
 }

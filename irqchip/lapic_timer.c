@@ -32,6 +32,12 @@ MODULE_PARM_DESC(lapic_min_period_us,
  */
 #define LAPIC_TIMER_HRMODE HRTIMER_MODE_ABS_PINNED_HARD
 
+/* @ns, but not below the shortest period of a periodic timer. */
+static u64 periodic_ns(u64 ns)
+{
+	return max_t(u64, ns, (u64)READ_ONCE(lapic_min_period_us) * NSEC_PER_USEC);
+}
+
 static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
 {
 	struct lapic *apic = container_of(hrtimer, struct lapic, timer.hrtimer);
@@ -42,7 +48,11 @@ static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
 	lapic_deliver_local(apic, APIC_LVTT);
 	if (mode != APIC_LVT_TIMER_PERIODIC || !apic->timer.period)
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(hrtimer, ns_to_ktime(apic->timer.period));
+	/*
+	 * that of a one-shot count, if the guest, or the CPU for it, has written the mode a moment
+	 * ago
+	 */
+	hrtimer_forward_now(hrtimer, ns_to_ktime(periodic_ns(READ_ONCE(apic->timer.period))));
 	return HRTIMER_RESTART;
 }
 
@@ -92,9 +102,9 @@ static bool lapic_timer_load_period(struct lapic *apic)
 {
 	u64 ns = (u64)lapic_reg(apic, APIC_TMICT) * lapic_timer_divisor(apic);
 
-	if (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC)
-		ns = ns ? max_t(u64, ns, (u64)READ_ONCE(lapic_min_period_us) * NSEC_PER_USEC) : 0;
-	apic->timer.period = ns;
+	if (ns && (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC))
+		ns = periodic_ns(ns);
+	WRITE_ONCE(apic->timer.period, ns);
 	apic->timer.divisor = lapic_timer_divisor(apic);
 	return ns;
 }

@@ -55,6 +55,25 @@ static void pic_kick(struct irqchip *irq)
 	}
 }
 
+/* The output rose. Nothing is lost where it waits: @extint is set, and every vCPU on its way sees it. */
+static void pic_rose(struct irqchip *irq)
+{
+	if (irq->vm->nr_vcpus > IPI_MAX_AT_ONCE && irqs_disabled()) {
+		WRITE_ONCE(irq->lint0_waits, true);
+		irq_deliver_later(irq);
+		return;
+	}
+	pic_kick(irq);
+}
+
+void pic_deliver_wide(struct irqchip *irq)
+{
+	if (READ_ONCE(irq->lint0_waits)) {
+		WRITE_ONCE(irq->lint0_waits, false);
+		pic_kick(irq);
+	}
+}
+
 /* ---- priorities ---- */
 
 /* Position of the highest set bit of @mask in the rotated order, 8 for none. */
@@ -122,7 +141,7 @@ static void pic_unlock(struct pic *pic, unsigned long flags) __releases(&pic->lo
 	raw_spin_unlock_irqrestore(&pic->lock, flags);
 
 	if (rose)
-		pic_kick(irq);
+		pic_rose(irq);
 	for_each_set_bit(pin, &acked, 16)
 		irq_acked(irq, pin >> 3, pin & 7);
 	for_each_set_bit(pin, &unmasked, 16)

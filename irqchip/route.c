@@ -82,11 +82,23 @@ int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi)
 
 /* ---- driving a line ---- */
 
+/* It counts as taken. */
+static noinline int msi_later(struct irqchip *irq, u32 gsi)
+{
+	set_bit(gsi, irq->wide_gsis);
+	irq_deliver_later(irq);
+	return 1;
+}
+
 static int route_drive(struct irqchip *irq, const struct route *r, enum irq_source source,
 		       int level)
 {
-	if (r->type == KVM_IRQ_ROUTING_MSI)
-		return level ? ipi_deliver(irq, NULL, &r->msi) : 0;
+	int ret;
+
+	if (r->type == KVM_IRQ_ROUTING_MSI) {
+		ret = level ? ipi_deliver(irq, NULL, &r->msi) : 0;
+		return unlikely(ret == IPI_WAITS) ? msi_later(irq, r->gsi) : ret;
+	}
 	if (r->chip == KVM_IRQCHIP_IOAPIC)
 		return ioapic_set_pin(irq, r->pin, source, level);
 	return pic_set_pin(irq, r->chip, r->pin, source, level);
@@ -117,6 +129,27 @@ int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int lev
 	}
 	preempt_enable_notrace();
 	return ret;
+}
+
+/* The message of a GSI is the one that its route names now. */
+void route_deliver_wide(struct irqchip *irq)
+{
+	const struct route_table *table;
+	unsigned int gsi, i;
+
+	for_each_set_bit(gsi, irq->wide_gsis, KEEL_MAX_ROUTES) {
+		/* before the look at the route; one that comes now sets it again */
+		clear_bit(gsi, irq->wide_gsis);
+		smp_mb__after_atomic();
+		preempt_disable_notrace();
+		table = rcu_dereference_sched(irq->routes);
+		i = gsi < table->nr_gsi ? table->first[gsi] : table->count;
+		for (; i < table->count && table->routes[i].gsi == gsi; i++) {
+			if (table->routes[i].type == KVM_IRQ_ROUTING_MSI)
+				ipi_deliver(irq, NULL, &table->routes[i].msi);
+		}
+		preempt_enable_notrace();
+	}
 }
 
 int route_pulse(struct irqchip *irq, u32 gsi, enum irq_source source)

@@ -51,28 +51,35 @@ void vmx_apic_teardown(void)
 	access_page = NULL;
 }
 
+/* Needs a local APIC, whose page it is. */
+bool vmx_has_tpr_shadow(struct vmx_vcpu *vmx)
+{
+	return keel_lapic_page(&vmx->vcpu) && (vmx_caps.cpu & CPU_BASED_TPR_SHADOW);
+}
+
+static void vmcs_write_eoi_exits(const u64 *vectors)
+{
+	vmcs_write64(EOI_EXIT_BITMAP0, vectors[0]);
+	vmcs_write64(EOI_EXIT_BITMAP1, vectors[1]);
+	vmcs_write64(EOI_EXIT_BITMAP2, vectors[2]);
+	vmcs_write64(EOI_EXIT_BITMAP3, vectors[3]);
+}
+
 /*
- * vmx_apic_init() - VMCS fields that stay
+ * vmx_apic_init() - VMCS fields that stay, and what is known of the others
  *
  * Context: VMCS current for the first time.
  */
 void vmx_apic_init(struct vmx_vcpu *vmx)
 {
-	void *page = keel_lapic_page(&vmx->vcpu);
-
-	if (!page || !(vmx_caps.cpu & CPU_BASED_TPR_SHADOW))
+	if (!vmx_has_tpr_shadow(vmx))
 		return;
-	vmx->wanted.cpu |= CPU_BASED_TPR_SHADOW;
-	vmx->wanted.cpu &= ~(u32)(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
-	vmcs_write64(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(page));
-	vmcs_write32(TPR_THRESHOLD, 0);
+	vmcs_write64(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(keel_lapic_page(&vmx->vcpu)));
+	vmcs_write32(TPR_THRESHOLD, vmx->tpr_threshold);
 	if (!keel_caps.apic_accel)
 		return;
 	vmcs_write64(APIC_ACCESS_ADDR, page_to_phys(access_page));
-	vmcs_write64(EOI_EXIT_BITMAP0, 0);
-	vmcs_write64(EOI_EXIT_BITMAP1, 0);
-	vmcs_write64(EOI_EXIT_BITMAP2, 0);
-	vmcs_write64(EOI_EXIT_BITMAP3, 0);
+	vmcs_write_eoi_exits(vmx->eoi_exits);
 	vmcs_write16(GUEST_INTR_STATUS, 0);
 }
 
@@ -133,10 +140,7 @@ static void write_eoi_exits(struct vmx_vcpu *vmx)
 	if (!memcmp(vectors, vmx->eoi_exits, sizeof(vectors)))
 		return;
 	memcpy(vmx->eoi_exits, vectors, sizeof(vectors));
-	vmcs_write64(EOI_EXIT_BITMAP0, vectors[0]);
-	vmcs_write64(EOI_EXIT_BITMAP1, vectors[1]);
-	vmcs_write64(EOI_EXIT_BITMAP2, vectors[2]);
-	vmcs_write64(EOI_EXIT_BITMAP3, vectors[3]);
+	vmcs_write_eoi_exits(vectors);
 }
 
 /*

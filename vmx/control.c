@@ -277,26 +277,44 @@ static void host_init(void)
 }
 
 /*
+ * vmx_controls_init() - the controls of a new vCPU, as far as they follow from the CPU alone
+ *
+ * Context: the local APIC, the VPID and the log are there; no VMCS is needed. What changes them
+ * later need not be loaded either: they come to the VMCS at the entry.
+ */
+void vmx_controls_init(struct vmx_vcpu *vmx)
+{
+	vmx->wanted = vmx_caps.base;
+	if (vmx->vpid)
+		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_VPID;
+	vmx->wanted.cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
+	if (vmx->pml)
+		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_PML;
+	if (vmx_has_tpr_shadow(vmx)) {
+		vmx->wanted.cpu |= CPU_BASED_TPR_SHADOW;
+		vmx->wanted.cpu &= ~(u32)(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
+	}
+	/* always on: a run-down without a deadline is an exit a minute at most */
+	vmx->wanted.pin |= vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
+	vmx->wanted.msr_bitmap = msr_bitmap(vmx);
+}
+
+/*
  * vmx_vmcs_init() - what stays the same for the life of a vCPU; and everything else gets a known value
  *
- * Context: VMCS current for the first time.
+ * Context: VMCS current for the first time. The vCPU may be older: it was created on a CPU without
+ * VMX.
  */
 void vmx_vmcs_init(struct vmx_vcpu *vmx)
 {
 	vmx->ready = true;
-	vmx->wanted = vmx_caps.base;
-	if (vmx->vpid) {
-		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_VPID;
+	vmx->rare |= RARE_CONTROLS;
+	if (vmx->vpid)
 		vmcs_write16(VIRTUAL_PROCESSOR_ID, vmx->vpid);
-	}
-	vmx->wanted.cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
 	vmx_apic_init(vmx);
 	vmx_pml_init(vmx);
-	if (vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER) {
-		/* always on: a run-down without a deadline is an exit a minute at most */
-		vmx->wanted.pin |= PIN_BASED_VMX_PREEMPTION_TIMER;
+	if (vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, ~0u);
-	}
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write32(CR3_TARGET_COUNT, 0);

@@ -230,6 +230,7 @@ void vmx_cpuid_mask(struct kvm_cpuid_entry2 *entry);
 /* control.c */
 int vmx_maps_create(void);
 void vmx_maps_destroy(void);
+void vmx_controls_init(struct vmx_vcpu *vmx);
 void vmx_vmcs_init(struct vmx_vcpu *vmx);
 void vmx_host_tables_write(void);
 void vmx_controls_write(struct vmx_vcpu *vmx);
@@ -240,6 +241,7 @@ int vmx_apic_setup(void);
 void vmx_apic_teardown(void);
 void vmx_apic_create(struct vmx_vcpu *vmx);
 void vmx_apic_destroy(struct vmx_vcpu *vmx);
+bool vmx_has_tpr_shadow(struct vmx_vcpu *vmx);
 void vmx_apic_init(struct vmx_vcpu *vmx);
 void vmx_apic_changed(struct vmx_vcpu *vmx);
 void vmx_apic_sync(struct vcpu *vcpu, const struct lapic_levels *levels);

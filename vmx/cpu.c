@@ -110,28 +110,39 @@ int vmx_cpu_enable(void)
 	return 0;
 }
 
+/* Write out what the CPU has cached of the VMCS. On that CPU, interrupts off. */
+static void write_out(struct vmx_vcpu *vmx)
+{
+	vmx_vmclear(vmx->vmcs_pa);
+	vmx->launched = false;
+	vmx->loaded_cpu = -1;
+}
+
 /* On the VMCS's own CPU, interrupts off. */
 static void clear_here(struct vmx_vcpu *vmx)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 
-	vmx_vmclear(vmx->vmcs_pa);
+	write_out(vmx);
 	if (c->current_vmcs == vmx->vmcs)
 		c->current_vmcs = NULL;
-	vmx->launched = false;
-	vmx->loaded_cpu = -1;
-	/* keeps the way onward for an NMI that stands on it */
 	list_del_rcu(&vmx->on_cpu);
 }
 
-/* Also from an NMI at a crash: what the dump shows of a VMCS must be in memory. */
+/*
+ * Also from an NMI at a crash: what the dump shows of a VMCS must be in memory. The NMI may have
+ * come in the midst of a change of the list: it follows the links onward alone, and takes no entry
+ * out singly, which would find the links back amiss.
+ */
 void vmx_cpu_disable(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
-	struct vmx_vcpu *vmx, *next;
+	struct vmx_vcpu *vmx;
 
-	list_for_each_entry_safe(vmx, next, &c->vmcss, on_cpu)
-		clear_here(vmx);
+	list_for_each_entry(vmx, &c->vmcss, on_cpu)
+		write_out(vmx);
+	INIT_LIST_HEAD(&c->vmcss);
+	c->current_vmcs = NULL;
 	vmx_vmxoff();
 	cr4_clear_bits(X86_CR4_VMXE);
 }
@@ -189,6 +200,9 @@ static void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu)
 			vmx->loaded_cpu = cpu;
 			list_add_rcu(&vmx->on_cpu, &c->vmcss);
 		}
+		/* the launch state of memory that never was a VMCS is undefined */
+		if (!vmx->ready)
+			vmx_vmclear(vmx->vmcs_pa);
 		vmx_vmptrld(vmx->vmcs_pa);
 		c->current_vmcs = vmx->vmcs;
 	}

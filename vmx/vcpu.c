@@ -67,7 +67,6 @@ void vmx_pml_init(struct vmx_vcpu *vmx)
 {
 	if (!vmx->pml)
 		return;
-	vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_PML;
 	vmcs_write64(PML_ADDRESS, virt_to_phys(vmx->pml));
 	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
 }
@@ -109,10 +108,7 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx_apic_create(vmx);
 	if (pml_create(vmx))
 		return -ENOMEM;
-	/* the launch state of memory that never was a VMCS is undefined */
-	preempt_disable();
-	vmx_vmclear(vmx->vmcs_pa);
-	preempt_enable();
+	vmx_controls_init(vmx);
 	return 0;
 }
 

@@ -43,11 +43,12 @@ struct bus_device {
 struct bus_range;
 
 struct bus {
+	struct mutex lock;		/* serialises changes */
 	struct bus_range __rcu *ranges;	/* sorted by base; NULL when empty */
 	u64 generation;			/* number of changes so far */
 };
 
-/* Changes to all buses are serialised by one mutex inside core/bus.c. */
+void keel_bus_init(struct bus *bus);
 int keel_bus_register(struct bus *bus, struct bus_device *dev);		/* -ENOMEM, -ENOSPC; may sleep */
 /* Returns when no look-up can still see @dev; may sleep. */
 void keel_bus_unregister(struct bus *bus, struct bus_device *dev);

@@ -85,6 +85,12 @@ int keel_lapic_set_pv_eoi(struct vcpu *vcpu, u64 val);	/* 0, 1 for #GP */
 /* REQ_PV_EOI: read the flag where sleeping is allowed. On the vCPU's own thread, loaded. */
 void keel_lapic_sync_pv_eoi(struct vcpu *vcpu);
 
+/*
+ * REQ_IPI: what the guest's last instruction sent, or changed, and would have taken too long. Own
+ * thread, interrupts on.
+ */
+void keel_ipi_flush(struct vcpu *vcpu);
+
 /* ---- a local APIC that the CPU works on by itself (irqchip/lapic_accel.c); for backends and core/inject.c ---------------- */
 
 enum lapic_mode {

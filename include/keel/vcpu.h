@@ -164,6 +164,7 @@ enum vcpu_request {
 	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->eoi_vector */
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
 	REQ_PV_EOI,		/* the guest's PV EOI flag must be read where sleeping is allowed: keel_lapic_sync_pv_eoi() */
+	REQ_IPI,		/* keel_ipi_flush(), before anything else of the guest or of the launcher */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
 };
 

@@ -95,6 +95,7 @@ struct vm {
 
 	struct vm_stats stats;
 	char stats_id[48];		/* "kvm-<pid>-<n>", name of the binary stats: clients look for "kvm" */
+	bool bare_cpu_told;		/* the log says that a vCPU met a CPU without virtualization */
 	struct vm_error *error;		/* core/explain.c: latest failure in words, NULL before the first */
 };
 

@@ -116,6 +116,47 @@ static void test_shared_vector(void)
 	model_destroy(m);
 }
 
+/*
+ * A large VM: with interrupts off nothing for many vCPUs is delivered at once, and nothing is lost.
+ */
+static void test_wide(void)
+{
+	struct vcpu *far;
+
+	setup();
+	far = model_add_vcpu(m, 100);
+	shim_irqs_off = 1;
+	set_rte(20, 0x61 | LEVEL, 0xff);
+	set_rte(21, 0x62, 0xff);
+	set_rte(22, 0x63, 0);
+	CHECK_EQ("one vCPU", 1, keel_irq_line(&m->vm, 22, 1));
+	CHECK_EQ("at once", 0x63, take());
+	eoi();
+	CHECK_EQ("all, an edge", 1, keel_irq_line(&m->vm, 21, 1));
+	CHECK_EQ("all, a level", 1, keel_irq_line(&m->vm, 20, 1));
+	CHECK_EQ("not yet", -1, take());
+	CHECK_EQ("remote IRR", REMOTE_IRR, ioapic_in(m, RTE(20)) & REMOTE_IRR);
+	set_rte(21, 0x72, 0xff);
+	shim_irqs_off = 0;
+	flush_work(&m->vm.irq->wide_work);
+	CHECK_EQ("the edge, as it was sent", 0x62, take());
+	eoi();
+	CHECK_EQ("the level", 0x61, take());
+	CHECK_EQ("the other vCPU too", 0x62, keel_irq_ack(far));
+	keel_irq_line(&m->vm, 20, 0);
+	eoi();
+	CHECK_EQ("over", -1, take());
+	/* nobody takes it: it may be sent again */
+	lapic_put(&m->vcpu[0], APIC_SPIV, 0xff);
+	lapic_put(far, APIC_SPIV, 0xff);
+	shim_irqs_off = 1;
+	keel_irq_line(&m->vm, 20, 1);
+	shim_irqs_off = 0;
+	flush_work(&m->vm.irq->wide_work);
+	CHECK_EQ("remote IRR when nobody took it", 0, ioapic_in(m, RTE(20)) & REMOTE_IRR);
+	model_destroy(m);
+}
+
 static void test_acks(void)
 {
 	setup();
@@ -210,6 +251,7 @@ static const struct test_case cases[] = {
 	{ "edge", test_edge },
 	{ "level", test_level },
 	{ "shared_vector", test_shared_vector },
+	{ "wide", test_wide },
 	{ "acks", test_acks },
 	{ "modes", test_modes },
 	{ "hostile", test_hostile },

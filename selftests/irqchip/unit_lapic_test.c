@@ -88,6 +88,7 @@ static u32 random_dest(u64 r)
 /* Send one message and compare the receivers. */
 static void check_message(enum style style)
 {
+	bool waits;
 	u64 r = model_random();
 	struct vcpu *from = &m->vcpu[(r >> 16) % m->nr];
 	bool device = r & BIT(60), logical = r & BIT(61);
@@ -101,7 +102,12 @@ static void check_message(enum style style)
 		msg.dest &= 0xff;
 	for (i = 0; i < m->nr; i++)
 		m->vcpu[i].nmis = 0;
-	ipi_deliver(m->vm.irq, device ? NULL : from->lapic, &msg);
+	/* in a large VM what is for many waits until interrupts are on, and all else must not */
+	shim_irqs_off = model_random() & 1;
+	waits = ipi_deliver(m->vm.irq, device ? NULL : from->lapic, &msg) == IPI_WAITS;
+	shim_irqs_off = 0;
+	if (waits)
+		ipi_deliver(m->vm.irq, device ? NULL : from->lapic, &msg);
 	for (i = 0; i < m->nr; i++) {
 		want = reference_match(&m->vcpu[i], !device && from->lapic->x2apic, device,
 				       msg.dest, logical);
@@ -161,6 +167,46 @@ static void test_shorthands(void)
 	lapic_put(&m->vcpu[1], APIC_ICR, 0x4000 | 5);
 	lapic_put(&m->vcpu[1], APIC_ESR, 0);
 	CHECK_EQ("bad vector", BIT(5), lapic_get(&m->vcpu[1], APIC_ESR));
+	model_destroy(m);
+}
+
+/*
+ * What a guest of a large VM does with interrupts off is done before its next instruction, and not
+ * at once.
+ */
+static void test_waiting(void)
+{
+	struct vcpu *from, *far;
+
+	m = model_create(IRQCHIP_SPLIT, 3);
+	far = model_add_vcpu(m, 100);
+	from = &m->vcpu[1];
+	from->requests = 0;
+	shim_irqs_off = 1;
+	lapic_put(from, APIC_ICR2, 2 << 24);
+	lapic_put(from, APIC_ICR, 0x400);
+	CHECK_EQ("to one: at once", 1, m->vcpu[2].nmis);
+	CHECK_EQ("and no request", 0, from->requests & BIT(REQ_IPI));
+	lapic_put(from, APIC_ICR, 0xc0400);
+	CHECK_EQ("to the others: requested", BIT(REQ_IPI), from->requests & BIT(REQ_IPI));
+	CHECK_EQ("not yet", 0, far->nmis);
+	shim_irqs_off = 0;
+	keel_ipi_flush(from);
+	CHECK_EQ("then", 1, far->nmis);
+	CHECK_EQ("each once", 2, m->vcpu[2].nmis);
+	CHECK_EQ("not to itself", 0, from->nmis);
+	keel_ipi_flush(from);
+	CHECK_EQ("once for all", 1, far->nmis);
+
+	from->requests = 0;
+	shim_irqs_off = 1;
+	lapic_put(far, APIC_LDR, 0x10000000);
+	shim_irqs_off = 0;
+	CHECK_EQ("a new logical ID: requested", BIT(REQ_IPI), far->requests & BIT(REQ_IPI));
+	keel_ipi_flush(far);
+	lapic_put(from, APIC_ICR2, 0x10000000);
+	lapic_put(from, APIC_ICR, 0xc00);
+	CHECK_EQ("found by it", 2, far->nmis);
 	model_destroy(m);
 }
 
@@ -451,6 +497,7 @@ static void test_state_refusals(void)
 static const struct test_case cases[] = {
 	{ "destinations", test_destinations },
 	{ "shorthands", test_shorthands },
+	{ "waiting", test_waiting },
 	{ "pv_ipi", test_pv_ipi },
 	{ "priority", test_priority },
 	{ "tpr_window", test_tpr_window },

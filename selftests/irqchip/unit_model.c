@@ -4,6 +4,7 @@
 
 u8 shim_flag;
 bool shim_page_gone;
+int shim_irqs_off;
 struct vendor_caps keel_caps;
 unsigned int model_pit_acks, model_pit_unmasks, model_gsi_acks[64];
 bool model_pit_listens;
@@ -37,6 +38,7 @@ void pit_acked(struct pit *pit) { model_pit_acks++; }
 void pit_unmasked(struct pit *pit) { model_pit_unmasks++; }
 bool pit_wants_ack(const struct pit *pit) { return model_pit_listens; }
 
+void irqfd_release_ended(struct work_struct *work) { }
 void irqfd_acked(struct irqchip *irq, u32 gsi) { model_gsi_acks[gsi % 64]++; }
 bool irqfd_wants_ack(struct irqchip *irq, u32 gsi) { return gsi == 11; }
 void ioeventfd_destroy(struct irqchip *irq) { }

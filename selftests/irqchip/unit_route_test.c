@@ -102,6 +102,28 @@ static void test_msi(void)
 	model_destroy(m);
 }
 
+/* A large VM: the MSI of a line for many vCPUs waits while interrupts are off. */
+static void test_msi_wide(void)
+{
+	struct kvm_irq_routing_entry e = msi_entry(40, 0xfeeff000, 0, 0x51);
+
+	m = model_create(IRQCHIP_SPLIT, 2);
+	model_add_vcpu(m, 100);
+	ASSERT_EQ(set(&e, 1), 0);
+	shim_irqs_off = 1;
+	CHECK_EQ("counts as taken", 1, keel_irq_line(&m->vm, 40, 1));
+	shim_irqs_off = 0;
+	CHECK_EQ("not yet", -1, keel_irq_ack(&m->vcpu[1]));
+	flush_work(&m->vm.irq->wide_work);
+	CHECK_EQ("then", 0x51, keel_irq_ack(&m->vcpu[1]));
+	CHECK_EQ("to all", 0x51, keel_irq_ack(&m->vcpu[2]));
+	lapic_put(&m->vcpu[1], APIC_EOI, 0);
+	m->vm.irq->wide_work.queued = 1;
+	flush_work(&m->vm.irq->wide_work);
+	CHECK_EQ("once", -1, keel_irq_ack(&m->vcpu[1]));
+	model_destroy(m);
+}
+
 static void test_msi_32bit(void)
 {
 	m = model_create(IRQCHIP_SPLIT, 2);
@@ -147,6 +169,7 @@ static const struct test_case cases[] = {
 	{ "refusals", test_refusals },
 	{ "default", test_default },
 	{ "msi", test_msi },
+	{ "msi_wide", test_msi_wide },
 	{ "msi_32bit", test_msi_32bit },
 	{ "split_eoi", test_split_eoi },
 };

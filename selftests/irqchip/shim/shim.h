@@ -28,6 +28,7 @@ typedef int64_t s64;
 #define BIT(n)			(1ULL << (n))
 #define BIT_ULL(n)		(1ULL << (n))
 #define BITS_PER_LONG		64
+#define BITS_TO_LONGS(n)	(((n) + BITS_PER_LONG - 1) / BITS_PER_LONG)
 #define PAGE_SHIFT		12
 #define PAGE_MASK		(~0xfffUL)
 #define NSEC_PER_USEC		1000L
@@ -88,6 +89,7 @@ static inline unsigned long roundup_pow_of_two(unsigned long n)
 
 #define smp_mb()			do { } while (0)
 #define smp_mb__before_atomic()		do { } while (0)
+#define smp_mb__after_atomic()		do { } while (0)
 #define smp_store_release(p, v)		(*(p) = (v))
 #define smp_load_acquire(p)		(*(p))
 #define cmpxchg(p, o, n)		({ __typeof__(*(p)) old_ = *(p); if (old_ == (o)) *(p) = (n); old_; })
@@ -104,6 +106,17 @@ typedef raw_spinlock_t spinlock_t;
 struct rcu_head { void *unused; };
 struct hrtimer { int unused; };
 
+/* Work is done when the test says so. */
+struct work_struct { void (*func)(struct work_struct *work); int queued; };
+#define INIT_WORK(w, f)				((w)->func = (f))
+#define system_unbound_wq			NULL
+#define queue_work(q, w)			((w)->queued = 1)
+#define flush_work(w)				do { if ((w)->queued) { (w)->queued = 0; (w)->func(w); } } while (0)
+#define cancel_work_sync(w)			((w)->queued = 0)
+/* Whether interrupts are off, by the test's word. */
+extern int shim_irqs_off;
+#define irqs_disabled()				shim_irqs_off
+
 /* A lock taken twice, or dropped when it is not held, ends the test. */
 static inline void shim_lock(int *held) { if (*held) abort(); *held = 1; }
 static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
@@ -111,6 +124,10 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define spin_lock_init(l)			((l)->held = 0)
 #define raw_spin_lock_irqsave(l, f)		do { (f) = 1; shim_lock(&(l)->held); } while (0)
 #define raw_spin_unlock_irqrestore(l, f)	do { (void)(f); shim_unlock(&(l)->held); } while (0)
+#define raw_spin_lock_irq(l)			shim_lock(&(l)->held)
+#define raw_spin_unlock_irq(l)			shim_unlock(&(l)->held)
+#define spin_lock(l)				shim_lock(&(l)->held)
+#define spin_unlock(l)				shim_unlock(&(l)->held)
 #define mutex_init(l)				((l)->held = 0)
 #define mutex_destroy(l)			do { if ((l)->held) abort(); } while (0)
 #define mutex_lock(l)				shim_lock(&(l)->held)
@@ -178,7 +195,7 @@ struct vcpu;
 struct vm;
 
 enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_SPLIT, IRQCHIP_KERNEL };
-enum vcpu_request { REQ_EVENT, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT, REQ_SCAN_IOAPIC, REQ_INTERCEPTS };
+enum vcpu_request { REQ_EVENT, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT, REQ_SCAN_IOAPIC, REQ_INTERCEPTS, REQ_IPI };
 enum seg { SEG_CS };
 enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
 

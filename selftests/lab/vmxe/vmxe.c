@@ -5,7 +5,12 @@
  *
  *   echo CPU >/sys/module/vmxe/parameters/cpu
  *   echo 1 >/sys/module/vmxe/parameters/vmxe
+ *
+ * or the owner is there first whenever a CPU comes online, before anybody who waits for that:
+ *
+ *   echo 1 >/sys/module/vmxe/parameters/comes
  */
+#include <linux/cpuhotplug.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
 #include <linux/smp.h>
@@ -52,13 +57,26 @@ static const struct kernel_param_ops vmxe_ops = {
 module_param_cb(vmxe, &vmxe_ops, NULL, 0644);
 MODULE_PARM_DESC(vmxe, "CR4.VMXE of that CPU");
 
+static bool comes;
+module_param(comes, bool, 0644);
+MODULE_PARM_DESC(comes, "set CR4.VMXE of every CPU that comes online");
+
+static int cpu_comes(unsigned int unused)
+{
+	if (READ_ONCE(comes))
+		cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	return 0;
+}
+
+/* A state of other architectures' that comes before those of hypervisors. */
 static int __init vmxe_init(void)
 {
-	return 0;
+	return cpuhp_setup_state_nocalls(CPUHP_AP_IRQ_GIC_STARTING, "vmxe:comes", cpu_comes, NULL);
 }
 
 static void __exit vmxe_exit(void)
 {
+	cpuhp_remove_state_nocalls(CPUHP_AP_IRQ_GIC_STARTING);
 }
 
 module_init(vmxe_init);
