@@ -207,8 +207,9 @@ static const struct virtio_class blk_class = {
 };
 
 /*
- * QEMU looks for locks on bytes of the image: from 100 on one for each thing that somebody does with
- * it, from 200 on one for each that somebody does not want others to do. Writing is 1, resizing 3.
+ * QEMU looks for locks on bytes of the image: from 100 on one for each thing that somebody does
+ * with it, from 200 on one for each that somebody does not want others to do. Writing is 1,
+ * resizing 3.
  */
 #define QEMU_DOES	100
 #define QEMU_FORBIDS	200
