@@ -26,7 +26,10 @@
 #define TABLE_FLAGS		0x3ULL		/* present, writable */
 #define LARGE_FLAGS		0x83ULL		/* and a 2 MB page */
 #define SEED_BYTES		32
+#define PROTOCOL_COMMAND_POINTER	0x0202
 #define PROTOCOL_SETUP_DATA	0x0209
+#define COMMAND_OLD_MAGIC	0xa33f
+#define EXTENDED_MAX		0xfc00		/* 63 MB */
 
 struct file {
 	const char *path;
@@ -47,11 +50,13 @@ static int file_open(struct file *file, const char *path)
 		return status_fail(STATUS_KERNEL, "%s: not a regular file", path);
 	}
 	file->size = (uint64_t)stat.st_size;
-	if (!file->size || file->size > FILE_MAX) {
-		close(file->fd);
-		return status_fail(STATUS_KERNEL, "%s: empty or larger than 1 GB", path);
-	}
-	return 0;
+	if (file->size && file->size <= FILE_MAX)
+		return 0;
+	close(file->fd);
+	if (!file->size)
+		return status_fail(STATUS_KERNEL, "%s: an empty file", path);
+	return status_fail(STATUS_KERNEL, "%s: %llu MB, and at most 1024 MB can be loaded", path,
+			   (unsigned long long)file->size >> 20);
 }
 
 /* Read the whole file to @to and close it. */
@@ -127,8 +132,19 @@ static int put_command(const struct memory *memory, const char *text,
 	if (length > kernel->command_max || length >= MAP_BOOT_COMMAND_MAX)
 		return status_fail(STATUS_KERNEL, "--append: %zu characters, the kernel takes %u",
 				   length, kernel->command_max);
-	memcpy(memory_at(memory, MAP_BOOT_COMMAND, length + 1), text, length + 1);
-	params->hdr.cmd_line_ptr = MAP_BOOT_COMMAND;
+	uint64_t at = MAP_BOOT_COMMAND;
+
+	if (params->hdr.version >= PROTOCOL_COMMAND_POINTER) {
+		params->hdr.cmd_line_ptr = MAP_BOOT_COMMAND;
+	} else {
+		/* Found by its distance from the set-up code, and moved with that. */
+		at = MAP_BOOT_COMMAND_OLD;
+		params->screen_info.cl_magic = COMMAND_OLD_MAGIC;
+		params->screen_info.cl_offset = MAP_BOOT_COMMAND_OLD - MAP_BOOT_PARAMS;
+		params->hdr.setup_move_size =
+			(uint16_t)(params->screen_info.cl_offset + length + 1);
+	}
+	memcpy(memory_at(memory, at, length + 1), text, length + 1);
 	return 0;
 }
 
@@ -147,8 +163,13 @@ static void put_map(const struct memory *memory, struct boot_params *params)
 	add_e820(params, MAP_KERNEL, memory->low_end, E820_RAM);
 	add_e820(params, MAP_IDENTITY, MAP_TSS + 3 * PAGE, E820_RESERVED);
 	add_e820(params, MAP_GAP_END, MAP_GAP_END + (memory->size - memory->low_end), E820_RAM);
-	/* For kernels that know no such map: kilobytes above 1 MB. */
+	/*
+	 * For kernels that know no such map: kilobytes above 1 MB, in 32 bits, and as the oldest
+	 * BIOS call says it.
+	 */
 	params->alt_mem_k = (uint32_t)((memory->low_end - MAP_KERNEL) >> 10);
+	params->screen_info.ext_mem_k = (uint16_t)(params->alt_mem_k < EXTENDED_MAX ?
+						   params->alt_mem_k : EXTENDED_MAX);
 }
 
 /* A seed for the guest's random numbers; kernels that know no such skip it. */

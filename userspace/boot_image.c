@@ -12,6 +12,7 @@
 
 #include "boot.h"
 #include "memory.h"
+#include "util.h"
 
 #define BOOT_FLAG		0xaa55
 #define HEADER_MAGIC		0x53726448	/* "HdrS" */
@@ -25,6 +26,7 @@
 
 /* The protocol versions that brought a field. */
 #define PROTOCOL_INITRD_MAX	0x0203
+#define PROTOCOL_SYSSIZE	0x0204	/* before, too narrow to hold the size */
 #define PROTOCOL_RELOCATABLE	0x0205
 #define PROTOCOL_COMMAND_SIZE	0x0206
 #define PROTOCOL_INIT_SIZE	0x020a
@@ -100,6 +102,9 @@ static const char *place_bzimage(const struct memory *memory, const uint8_t *ima
 
 	uint64_t payload = size - setup;
 	uint64_t need = payload;
+
+	if (header->version >= PROTOCOL_SYSSIZE && payload / 16 < header->syssize)
+		return "truncated: shorter than its header says";
 
 	if (header->version >= PROTOCOL_INIT_SIZE && header->init_size > need)
 		need = header->init_size;
@@ -231,6 +236,24 @@ static const char *place_elf(const struct memory *memory, const uint8_t *image, 
 	return NULL;
 }
 
+static bool is_elf(const uint8_t *image, size_t size, int class, size_t header)
+{
+	return size >= header && !memcmp(image, ELFMAG, SELFMAG) && image[EI_CLASS] == class;
+}
+
+/* A vmlinux is often kept like that; the decompressor is the bzImage's. */
+static bool is_compressed(const uint8_t *image, size_t size)
+{
+	static const char *const magics[] = {
+		"\x1f\x8b", "\xfd" "7zXZ", "\x28\xb5\x2f\xfd", "\x02\x21\x4c\x18", "BZh",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
+		if (size >= strlen(magics[i]) && !memcmp(image, magics[i], strlen(magics[i])))
+			return true;
+	return false;
+}
+
 const char *boot_place_kernel(const struct memory *memory, const uint8_t *image, size_t size,
 			      struct boot_kernel *kernel)
 {
@@ -239,11 +262,13 @@ const char *boot_place_kernel(const struct memory *memory, const uint8_t *image,
 
 	memset(kernel, 0, sizeof(*kernel));
 	memset(params_at(memory), 0, sizeof(struct boot_params));
-	if (size < HEADER_END_MAX)
-		return "too short for a kernel";
-	if (!memcmp(image, ELFMAG, SELFMAG) &&
-	    (image[EI_CLASS] == ELFCLASS64 || image[EI_CLASS] == ELFCLASS32))
+	if (is_elf(image, size, ELFCLASS64, sizeof(Elf64_Ehdr)) ||
+	    is_elf(image, size, ELFCLASS32, sizeof(Elf32_Ehdr)))
 		error = place_elf(memory, image, size, kernel);
+	else if (is_compressed(image, size))
+		return "compressed; unpack it first, or give the bzImage";
+	else if (size < HEADER_END_MAX)
+		return "too short for a kernel";
 	else if (raw->hdr.boot_flag == BOOT_FLAG && raw->hdr.header == HEADER_MAGIC)
 		error = place_bzimage(memory, image, size, kernel);
 	else

@@ -5,39 +5,61 @@
  * Out: vCPUs append to a buffer; the writer thread takes all of it at once.
  * It lets a burst gather for half a millisecond, so that a line of text costs
  * a vCPU one wake-up and the host one write, not one of each per character.
- * In: the reader thread sleeps in poll() on the terminal and the stop event,
- * and feeds the serial port, which makes it wait while the guest is not
- * reading. End of input ends the reader only: the guest runs on.
+ * In: the reader thread looks at every key as it comes, so that the escape key
+ * works whatever the guest does, and queues what is for the guest; the serial
+ * port says by its event when it takes more. Input that is no terminal is
+ * read only as far as the queue has room. End of input ends nothing else.
+ *
+ * The terminal belongs to one process group at a time. While it is another's,
+ * nothing is read from it and its mode is left alone; output goes on.
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "console.h"
 #include "serial.h"
+#include "thread.h"
 #include "vm.h"
 
 #define KEY_ESCAPE	0x01	/* Ctrl-A */
+#define KEY_BELL	0x07
 #define GATHER_NS	500000L
+#define BACKGROUND_MS	200	/* between two looks whether the terminal is ours again */
+#define HURRIED_MS	500	/* what output may take when the user wants an end */
+#define PATIENT_MS	5000	/* without a byte taken, when the guest ended by itself */
 
-static void write_all(int fd, const uint8_t *bytes, size_t count)
+/* Output. */
+
+static void write_all(struct console *console, const uint8_t *bytes, size_t count)
 {
-	while (count) {
-		ssize_t done = write(fd, bytes, count);
+	static bool is_told;
+
+	while (count && !atomic_load(&console->is_abandoned)) {
+		ssize_t done = write(console->out, bytes, count);
 
 		if (done > 0) {
 			bytes += done;
 			count -= (size_t)done;
+			atomic_fetch_add(&console->taken, (unsigned long)done);
 		} else if (done < 0 && errno == EAGAIN) {
-			struct pollfd wait = { .fd = fd, .events = POLLOUT };
+			struct pollfd wait = { .fd = console->out, .events = POLLOUT };
 
 			poll(&wait, 1, 100);
 		} else if (done == 0 || errno != EINTR) {
-			return;		/* nobody reads any more: the guest need not care */
+			/* The guest need not care. */
+			if (!is_told)
+				status_warn("standard output: %s; the guest runs on, what it "
+					    "prints is lost",
+					    strerror(errno));
+			is_told = true;
+			return;
 		}
 	}
+	atomic_fetch_add(&console->lost, count);
 }
 
 static void *writer_main(void *argument)
@@ -46,6 +68,13 @@ static void *writer_main(void *argument)
 	const struct timespec gather = { .tv_nsec = GATHER_NS };
 	uint8_t bytes[CONSOLE_BUFFER];
 
+	sigset_t stop;
+
+	thread_unblock_kicks();		/* out of a write() that nobody takes */
+	/* `stty tostop` stops those who write from the background, as its user wants. */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTTOU);
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
 	for (;;) {
 		pthread_mutex_lock(&console->lock);
 		while (!console->used && !console->is_closing) {
@@ -66,25 +95,26 @@ static void *writer_main(void *argument)
 		console->used = 0;
 		pthread_cond_broadcast(&console->drained);
 		pthread_mutex_unlock(&console->lock);
-		write_all(console->out, bytes, count);
+		write_all(console, bytes, count);
 		if (is_closing)
 			return NULL;
 	}
 }
 
-void console_put(struct console *console, uint8_t byte)
+/* Return: false if the buffer is full and @is_waiting does not allow to wait. */
+static bool put(struct console *console, uint8_t byte, bool is_waiting)
 {
 	pthread_mutex_lock(&console->lock);
-	while (console->used == CONSOLE_BUFFER && !console->is_closing &&
+	while (is_waiting && console->used == CONSOLE_BUFFER && !console->is_closing &&
 	       !vm_is_stopping(console->vm)) {
-		struct timespec until;
-
 		/* Bounded, so that the end of the run is seen without a signal. */
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += 1;
-		pthread_cond_timedwait(&console->drained, &console->lock, &until);
+		struct timespec until = thread_time_in(100);
+
+		pthread_cond_clockwait(&console->drained, &console->lock, CLOCK_MONOTONIC, &until);
 	}
-	if (console->used < CONSOLE_BUFFER)
+	bool has_room = console->used < CONSOLE_BUFFER;
+
+	if (has_room)
 		console->buffer[console->used++] = byte;
 	bool must_wake = console->is_writer_idle;
 
@@ -92,7 +122,16 @@ void console_put(struct console *console, uint8_t byte)
 	pthread_mutex_unlock(&console->lock);
 	if (must_wake)
 		pthread_cond_signal(&console->filled);
+	return has_room;
 }
+
+void console_put(struct console *console, uint8_t byte)
+{
+	if (!put(console, byte, true))
+		atomic_fetch_add(&console->lost, 1);
+}
+
+/* Input. */
 
 static void print_keys(struct console *console)
 {
@@ -102,7 +141,25 @@ static void print_keys(struct console *console)
 		"      Ctrl-A a  send Ctrl-A\r\n";
 
 	for (const char *c = text; *c; c++)
-		console_put(console, (uint8_t)*c);
+		put(console, (uint8_t)*c, false);
+}
+
+static void deliver(struct console *console)
+{
+	while (console->key_count &&
+	       serial_receive(console->serial, console->keys[console->key_head])) {
+		console->key_head = (console->key_head + 1) % CONSOLE_KEYS;
+		console->key_count--;
+	}
+}
+
+static void queue_key(struct console *console, uint8_t byte)
+{
+	if (console->key_count == CONSOLE_KEYS) {
+		put(console, KEY_BELL, false);
+		return;
+	}
+	console->keys[(console->key_head + console->key_count++) % CONSOLE_KEYS] = byte;
 }
 
 void console_key(struct console *console, uint8_t byte)
@@ -111,7 +168,7 @@ void console_key(struct console *console, uint8_t byte)
 		if (byte == KEY_ESCAPE)
 			console->is_escaped = true;
 		else
-			serial_receive(console->serial, byte);
+			queue_key(console, byte);
 		return;
 	}
 	console->is_escaped = false;
@@ -121,6 +178,8 @@ void console_key(struct console *console, uint8_t byte)
 		vm_stop(console->vm, STATUS_ESCAPE, "ended from the console");
 		break;
 	case 'b':
+		/* In its place among the keys, as far as the port has room for them. */
+		deliver(console);
 		serial_break(console->serial);
 		break;
 	case 'h':
@@ -129,52 +188,139 @@ void console_key(struct console *console, uint8_t byte)
 		break;
 	case 'a':
 	case KEY_ESCAPE:
-		serial_receive(console->serial, KEY_ESCAPE);
+		queue_key(console, KEY_ESCAPE);
 		break;
 	default:
 		break;
 	}
 }
 
+/* A terminal that is nobody's controlling one is whoever's opens it. */
+static bool is_ours(const struct console *console)
+{
+	pid_t group = tcgetpgrp(console->in);
+
+	return group == getpgrp() || (group < 0 && errno == ENOTTY);
+}
+
+/* May standard input be read now? */
+static bool wants_input(const struct console *console)
+{
+	if (console->is_input_closed)
+		return false;
+	return console->is_terminal ? is_ours(console) : console->key_count < CONSOLE_KEYS;
+}
+
+static void read_input(struct console *console)
+{
+	uint8_t bytes[256];
+	size_t room = CONSOLE_KEYS - console->key_count;
+
+	if (console->is_terminal || room > sizeof(bytes))
+		room = sizeof(bytes);
+	ssize_t count = read(console->in, bytes, room);
+
+	if (count < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	/* EIO is also what a terminal says that has just become another's. */
+	if (count < 0 && errno == EIO && console->is_terminal && !is_ours(console))
+		return;
+	console->is_input_closed = count <= 0;
+	for (ssize_t i = 0; i < count && !vm_is_stopping(console->vm); i++)
+		console_key(console, bytes[i]);
+}
+
 static void *reader_main(void *argument)
 {
 	struct console *console = argument;
 	struct pollfd waits[] = {
-		{ .fd = console->in, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },		/* none of it, if -1 */
 		{ .fd = console->vm->stop_event, .events = POLLIN },
+		{ .fd = console->serial->room_event, .events = POLLIN },
 	};
-	uint8_t bytes[256];
+	bool is_waiting = false;
+	uint64_t count;
 
 	while (!vm_is_stopping(console->vm)) {
-		if (poll(waits, 2, -1) < 0) {
+		deliver(console);
+		bool wants = wants_input(console);
+
+		if (wants && is_waiting)	/* the terminal is ours again */
+			console_resume(console);
+		is_waiting = console->is_terminal && !wants && !console->is_input_closed;
+		waits[0].fd = wants ? console->in : -1;
+		if (poll(waits, 3, is_waiting ? BACKGROUND_MS : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			break;
 		}
-		if (!(waits[0].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
+		if (waits[2].revents && read(waits[2].fd, &count, sizeof(count)) < 0)
 			continue;
-		ssize_t count = read(console->in, bytes, sizeof(bytes));
-
-		if (count < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (count <= 0)
-			break;
-		for (ssize_t i = 0; i < count && !vm_is_stopping(console->vm); i++)
-			console_key(console, bytes[i]);
+		if (wants && waits[0].revents && wants_input(console))
+			read_input(console);
 	}
 	return NULL;
 }
 
-static void make_raw(struct console *console)
-{
-	struct termios raw;
+/* The terminal's mode. */
 
-	if (!isatty(console->in) || tcgetattr(console->in, &console->saved))
-		return;
-	raw = console->saved;
-	cfmakeraw(&raw);
-	console->is_raw = !tcsetattr(console->in, TCSANOW, &raw);
+static struct console *crashing;	/* whose terminal a crash restores */
+
+static bool is_same_mode(const struct termios *a, const struct termios *b)
+{
+	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+	       a->c_lflag == b->c_lflag;
 }
+
+static void set_raw(struct console *console, bool is_raw)
+{
+	console->is_raw = is_raw;
+	status_set_raw(is_raw);
+}
+
+/*
+ * Whoever had the terminal meanwhile may have changed its mode: that is what is
+ * restored then, unless it is still the one set here.
+ */
+void console_resume(struct console *console)
+{
+	struct termios now;
+
+	if (!console->is_terminal || !is_ours(console))
+		return;
+	pthread_mutex_lock(&console->mode_lock);
+	if (!console->has_raw || (!tcgetattr(console->in, &now) &&
+				  !is_same_mode(&now, &console->raw))) {
+		if (console->has_raw)
+			console->saved = now;
+		else
+			console->has_raw = !tcgetattr(console->in, &console->saved);
+		console->raw = console->saved;
+		cfmakeraw(&console->raw);
+		tcsetattr(console->in, TCSANOW, &console->raw);
+	}
+	set_raw(console, console->has_raw);
+	pthread_mutex_unlock(&console->mode_lock);
+}
+
+void console_suspend(struct console *console)
+{
+	pthread_mutex_lock(&console->mode_lock);
+	if (console->is_raw && is_ours(console))
+		tcsetattr(console->in, TCSANOW, &console->saved);
+	set_raw(console, false);
+	pthread_mutex_unlock(&console->mode_lock);
+}
+
+void console_crash(void)
+{
+	struct console *console = crashing;
+
+	if (console && console->is_raw && is_ours(console))
+		tcsetattr(console->in, TCSANOW, &console->saved);
+}
+
+/* Life cycle. */
 
 int console_start(struct console *console, struct vm *vm, struct serial *serial)
 {
@@ -182,11 +328,14 @@ int console_start(struct console *console, struct vm *vm, struct serial *serial)
 	console->serial = serial;
 	console->in = STDIN_FILENO;
 	console->out = STDOUT_FILENO;
+	console->is_terminal = isatty(console->in);
+	pthread_mutex_init(&console->mode_lock, NULL);
 	pthread_mutex_init(&console->lock, NULL);
 	pthread_cond_init(&console->filled, NULL);
 	pthread_cond_init(&console->drained, NULL);
-	make_raw(console);
-	serial_set_patient(serial, !console->is_raw);
+	crashing = console;
+	console_resume(console);
+	serial_set_patient(serial, !console->is_terminal);
 
 	int ret = pthread_create(&console->writer, NULL, writer_main, console);
 
@@ -199,18 +348,49 @@ int console_start(struct console *console, struct vm *vm, struct serial *serial)
 	return 0;
 }
 
-void console_stop(struct console *console)
+/* Wait for the writer. Return: false if it is still there. */
+static bool drain(struct console *console, bool (*is_hurried)(void *argument), void *argument)
 {
+	unsigned long taken = atomic_load(&console->taken);
+	bool was_hurried = is_hurried(argument);
+	int left = was_hurried ? HURRIED_MS : PATIENT_MS;
+	struct timespec until;
+
+	for (; left > 0; left -= JOIN_SLICE_MS) {
+		until = thread_time_in(JOIN_SLICE_MS);
+		if (!pthread_clockjoin_np(console->writer, NULL, CLOCK_MONOTONIC, &until))
+			return true;
+		if (!was_hurried && is_hurried(argument)) {
+			was_hurried = true;
+			left = HURRIED_MS;
+		}
+		if (!was_hurried && taken != atomic_load(&console->taken))
+			left = PATIENT_MS;
+		taken = atomic_load(&console->taken);
+	}
+	atomic_store(&console->is_abandoned, true);
+	until = thread_time_in(200);
+	return thread_join(console->writer, &until, KICK_SIGNAL);
+}
+
+bool console_stop(struct console *console, bool (*is_hurried)(void *argument), void *argument)
+{
+	bool is_ended = true;
+
 	if (console->has_reader)
-		pthread_join(console->reader, NULL);
+		is_ended = thread_join(console->reader, &console->vm->end_by, 0);
 	if (console->has_writer) {
 		pthread_mutex_lock(&console->lock);
 		console->is_closing = true;
 		pthread_cond_broadcast(&console->filled);
 		pthread_cond_broadcast(&console->drained);
 		pthread_mutex_unlock(&console->lock);
-		pthread_join(console->writer, NULL);
+		is_ended &= drain(console, is_hurried, argument);
 	}
-	if (console->is_raw)
-		tcsetattr(console->in, TCSANOW, &console->saved);
+	if (console->vm)
+		console_suspend(console);
+	if (atomic_load(&console->lost))
+		status_warn("standard output did not take the guest's last %lu bytes",
+			    atomic_load(&console->lost));
+	return is_ended;
 }

@@ -6,6 +6,7 @@
 #define KEEL_CONSOLE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <termios.h>
@@ -14,6 +15,7 @@ struct serial;
 struct vm;
 
 #define CONSOLE_BUFFER	4096	/* bytes on their way out */
+#define CONSOLE_KEYS	65536	/* bytes that the guest has not taken yet */
 
 struct console {
 	struct vm *vm;
@@ -25,9 +27,19 @@ struct console {
 	bool has_reader;
 	bool has_writer;
 
-	bool is_raw;			/* saved holds what to restore */
+	bool is_terminal;		/* standard input; constant */
+	pthread_mutex_t mode_lock;	/* guards what follows */
+	volatile bool is_raw;		/* saved holds what to restore */
+	bool has_raw;			/* raw is what was set last */
 	struct termios saved;
-	bool is_escaped;		/* reader only: the last key was Ctrl-A */
+	struct termios raw;
+
+	/* The reader's alone. */
+	bool is_escaped;		/* the last key was Ctrl-A */
+	bool is_input_closed;
+	uint32_t key_head;
+	uint32_t key_count;
+	uint8_t keys[CONSOLE_KEYS];
 
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t filled;		/* the writer sleeps here */
@@ -36,20 +48,45 @@ struct console {
 	bool is_closing;
 	uint32_t used;
 	uint8_t buffer[CONSOLE_BUFFER];
+
+	atomic_ulong taken;		/* bytes that standard output took */
+	atomic_ulong lost;		/* and did not */
+	atomic_bool is_abandoned;	/* the writer must not wait any more */
 };
 
 /**
  * console_start() - put the terminal into raw mode and start both threads
+ *
+ * A terminal that is another process group's at the moment is left alone until
+ * it is ours.
  * Return: 0, or STATUS_HOST after a line on stderr.
  */
 int console_start(struct console *console, struct vm *vm, struct serial *serial);
 
 /**
+ * console_suspend() - give the terminal back, for a stop of the process
+ */
+void console_suspend(struct console *console);
+
+/**
+ * console_resume() - take the terminal, if it is ours; after a stop
+ */
+void console_resume(struct console *console);
+
+/**
  * console_stop() - write what is left, end the threads, restore the terminal
+ * @is_hurried: asked again and again; once true, output that is not taken is
+ *	given up after half a second, else after five seconds without progress.
  *
  * vm_is_stopping() must hold. Harmless if never started.
+ * Return: false if a thread could not be ended.
  */
-void console_stop(struct console *console);
+bool console_stop(struct console *console, bool (*is_hurried)(void *argument), void *argument);
+
+/**
+ * console_crash() - restore the terminal; safe in a signal handler
+ */
+void console_crash(void);
 
 /**
  * console_put() - queue one byte for the terminal
@@ -60,6 +97,8 @@ void console_put(struct console *console, uint8_t byte);
 
 /**
  * console_key() - take one byte typed by the user, escape keys included
+ *
+ * Never blocks: a key for which there is no room is dropped, with a bell.
  */
 void console_key(struct console *console, uint8_t byte);
 

@@ -69,7 +69,10 @@ static void set_field(uint32_t *reg, unsigned int shift, unsigned int width, uin
 static void set_leaf_1(struct kvm_cpuid_entry2 *entry, unsigned int index, unsigned int count)
 {
 	set_field(&entry->ebx, 24, 8, index);
-	set_field(&entry->ebx, 16, 8, count > 1 ? 1u << id_bits(count) : 1);
+	uint32_t ids = 1u << id_bits(count);
+
+	/* The field ends at 255. */
+	set_field(&entry->ebx, 16, 8, ids > 255 ? 255 : ids);
 	entry->ecx |= LEAF1_ECX_HYPERVISOR;
 	if (count > 1)
 		entry->edx |= LEAF1_EDX_HTT;
@@ -168,4 +171,14 @@ bool cpuid_has_mtrr(const struct kvm_cpuid2 *table)
 	const struct kvm_cpuid_entry2 *entry = find(table, 1);
 
 	return entry && entry->edx & LEAF1_EDX_MTRR;
+}
+
+unsigned int cpuid_address_bits(const struct vm *vm)
+{
+	struct kvm_cpuid2 *table = cpuid_get_supported(vm);
+	const struct kvm_cpuid_entry2 *entry = table ? find(table, 0x80000008) : NULL;
+	unsigned int bits = entry ? entry->eax & 0xff : 0;
+
+	free(table);
+	return bits;
 }

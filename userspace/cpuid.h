@@ -35,4 +35,10 @@ void cpuid_set_deadline_timer(struct kvm_cpuid2 *table);
  */
 bool cpuid_has_mtrr(const struct kvm_cpuid2 *table);
 
+/**
+ * cpuid_address_bits() - how wide the CPU's physical addresses are
+ * Return: 0 if it does not say.
+ */
+unsigned int cpuid_address_bits(const struct vm *vm);
+
 #endif

@@ -4,6 +4,7 @@
  * end the run with one line that names the vCPU, where it was, and what is
  * known. Never a bare number.
  */
+#include <errno.h>
 #include <linux/kvm.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,7 +186,8 @@ void exit_run_failed(struct vcpu *vcpu, int error)
 	char place[PLACE_SIZE], cause[CAUSE_SIZE];
 
 	vm_explain(vcpu->vm, cause, sizeof(cause));
-	vm_stop(vcpu->vm, STATUS_HOST, "KVM_RUN failed: %s (exit reason %u, %s)%s: %s",
-		strerror(error), vcpu->run->exit_reason, reason_of_exit(vcpu->run->exit_reason),
+	vm_stop(vcpu->vm, STATUS_HOST, "KVM_RUN failed: %s%s (exit reason %u, %s)%s: %s",
+		strerror(error), error == EAGAIN ? ", again and again (too few threads allowed? "
+		"ulimit -u)" : "", vcpu->run->exit_reason, reason_of_exit(vcpu->run->exit_reason),
 		cause, describe_place(vcpu, place));
 }

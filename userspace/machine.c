@@ -17,8 +17,20 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "crash.h"
 #include "machine.h"
+#include "report.h"
 #include "sandbox.h"
+#include "thread.h"
+
+#define END_MS	700	/* what ending all threads may take */
+
+/* In a signal handler, as the launcher dies. */
+static void crash(void)
+{
+	console_crash();
+	report_drop();
+}
 
 static int add_board(struct machine *machine)
 {
@@ -106,21 +118,35 @@ static int build(struct machine *machine, const struct options *options)
 	return ret;
 }
 
-/* The signals that end a run, blocked in every thread and read from a file. */
+/*
+ * The signals that are read from a file: all whose default would end or stop the
+ * process and that can be caught, but for those that tell of a fault of ours.
+ * Whatever whoever started us had ignored stays ignored, as nohup(1) wants.
+ */
 static int open_signals(void)
 {
+	static const int others[] = {
+		KICK_SIGNAL, SIGPIPE, SIGXFSZ, SIGCHLD, SIGURG, SIGWINCH,
+		SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS,
+	};
+	struct sigaction action;
 	sigset_t set;
 
+	/* Their system calls fail, and that is looked at. */
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, VCPU_SIGNAL);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
+	signal(SIGXFSZ, SIG_IGN);
+	sigfillset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		sigdelset(&set, others[i]);
+	for (int i = 1; i < NSIG; i++)
+		if (sigaction(i, NULL, &action) || action.sa_handler == SIG_IGN)
+			sigdelset(&set, i);
+
+	int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	sigaddset(&set, KICK_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	sigdelset(&set, VCPU_SIGNAL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return signals;
 }
 
 static int start_devices(struct machine *machine)
@@ -138,80 +164,137 @@ static int start_devices(struct machine *machine)
 
 static int start_threads(struct machine *machine)
 {
-	int ret = console_start(&machine->console, &machine->vm, &machine->serial);
+	int ret = 0;
 
-	if (!ret)
-		ret = start_devices(machine);
+	/* First, for the handler of KICK_SIGNAL. They wait at the gate. */
 	for (unsigned int i = 0; !ret && i < machine->vcpu_count; i++)
 		ret = vcpu_start(&machine->vcpus[i]);
+	if (!ret)
+		ret = console_start(&machine->console, &machine->vm, &machine->serial);
+	if (!ret)
+		ret = start_devices(machine);
 	return ret;
 }
 
-/* SIGTERM asks the guest to power off first, if it listens to its button. */
-static void take_signal(struct machine *machine, int signals, bool *is_asked)
+/* Stop as the signal's default would, the terminal given back meanwhile. */
+static void stop_here(struct machine *machine, int signal)
 {
-	struct signalfd_siginfo info;
+	sigset_t set;
 
-	if (read(signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGTERM && !*is_asked && power_press_button(&machine->power)) {
-		*is_asked = true;
-		return;
-	}
-	vm_stop(&machine->vm, STATUS_SIGNAL, "ended by signal %u (%s)", info.ssi_signo,
-		strsignal((int)info.ssi_signo));
+	/* First of all: a SIGCONT from here on takes the stop back, one before is lost by it. */
+	raise(signal);
+	console_suspend(&machine->console);
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);	/* here, until SIGCONT */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	console_resume(&machine->console);
 }
 
-static void wait_for_end(struct machine *machine, int signals)
+/*
+ * SIGTERM asks the guest to power off first, if it listens to its button.
+ * Return: true if the signal asks for an end now.
+ */
+static bool take_signal(struct machine *machine, const struct signalfd_siginfo *info)
+{
+	switch (info->ssi_signo) {
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		stop_here(machine, (int)info->ssi_signo);
+		return false;
+	case SIGCONT:
+		console_resume(&machine->console);
+		return false;
+	case SIGTERM:
+		if (vm_is_stopping(&machine->vm) || machine->is_button_pressed ||
+		    !power_press_button(&machine->power))
+			return true;
+		machine->is_button_pressed = true;
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool next_signal(struct machine *machine, struct signalfd_siginfo *info)
+{
+	return read(machine->signals, info, sizeof(*info)) == sizeof(*info);
+}
+
+static void wait_for_end(struct machine *machine)
 {
 	struct pollfd waits[] = {
 		{ .fd = machine->vm.stop_event, .events = POLLIN },
-		{ .fd = signals, .events = POLLIN },
+		{ .fd = machine->signals, .events = POLLIN },
 	};
-	bool is_asked = false;
+	struct signalfd_siginfo info;
 
 	while (!vm_is_stopping(&machine->vm)) {
 		if (poll(waits, 2, -1) < 0 && errno != EINTR)
 			vm_stop(&machine->vm, STATUS_HOST, "poll failed: %s", strerror(errno));
-		else if (waits[1].revents & POLLIN)
-			take_signal(machine, signals, &is_asked);
+		else if (next_signal(machine, &info) && take_signal(machine, &info))
+			vm_stop(&machine->vm, STATUS_SIGNAL, "ended by signal %u (%s)",
+				info.ssi_signo, strsignal((int)info.ssi_signo));
 	}
 }
 
-static void tear_down(struct machine *machine)
+/* Does the user want an end now, or may what the guest printed take its time? */
+static bool is_hurried(void *argument)
 {
+	struct machine *machine = argument;
+	struct signalfd_siginfo info;
+
+	while (next_signal(machine, &info))
+		machine->is_hurried |= take_signal(machine, &info);
+	return machine->is_hurried || machine->vm.status == STATUS_SIGNAL ||
+	       machine->vm.status == STATUS_ESCAPE;
+}
+
+/* Return: false if a thread could not be ended, so that nothing it uses may go. */
+static bool tear_down(struct machine *machine)
+{
+	bool is_ended = true;
+
+	machine->vm.end_by = thread_time_in(END_MS);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
-		vcpu_join(&machine->vcpus[i]);
-	for (unsigned int i = 0; i < machine->disk_count; i++) {
-		virtio_stop(&machine->disks[i].device);
+		is_ended &= vcpu_join(&machine->vcpus[i]);
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		is_ended &= virtio_stop(&machine->disks[i].device);
+	is_ended &= virtio_stop(&machine->rng);
+	is_ended &= rtc_stop(&machine->rtc);
+	is_ended &= console_stop(&machine->console, is_hurried, machine);
+	if (!is_ended)
+		return false;
+	for (unsigned int i = 0; i < machine->disk_count; i++)
 		virtio_blk_close(&machine->disks[i]);
-	}
-	virtio_stop(&machine->rng);
-	rtc_stop(&machine->rtc);
-	console_stop(&machine->console);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_destroy(&machine->vcpus[i]);
+	return true;
 }
 
 int machine_run(struct machine *machine, const struct options *options)
 {
-	int signals = open_signals();
-	int ret;
+	int ret = build(machine, options);
 
-	if (signals < 0)
-		return status_fail(STATUS_HOST, "cannot create a signalfd: %s", strerror(errno));
-	ret = build(machine, options);
-	if (!ret)
+	machine->signals = open_signals();
+	if (!ret && machine->signals < 0)
+		ret = status_fail(STATUS_HOST, "cannot create a signalfd: %s", strerror(errno));
+	/* The inputs are open: what cannot be written is known before the guest runs. */
+	if (!ret && options->status_json)
+		ret = report_open(options->status_json);
+	if (!ret) {
+		crash_watch(crash);
 		ret = start_threads(machine);
+	}
 	if (!ret && options->sandbox)
-		ret = sandbox_enter();
+		ret = sandbox_enter(report_get());
 	if (ret)
 		vm_stop(&machine->vm, (enum status)ret, "%s", status_last());
 	machine->is_started = !ret;
 	vm_open_gate(&machine->vm);
-	wait_for_end(machine, signals);
-	tear_down(machine);
-	vm_close(&machine->vm);
-	close(signals);
+	wait_for_end(machine);
+	if (tear_down(machine))
+		vm_close(&machine->vm);
 	return machine->vm.status;
 }

@@ -29,6 +29,9 @@ struct machine {
 	struct virtio_device rng;
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];
 	unsigned int vcpu_count;	/* those created */
+	int signals;			/* signalfd */
+	bool is_button_pressed;		/* by a first SIGTERM */
+	bool is_hurried;		/* a signal came after the end had begun */
 	bool is_started;		/* the guest ran; vm.reason has not been printed */
 };
 

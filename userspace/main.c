@@ -5,9 +5,13 @@
  * of JSON.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "files.h"
 #include "machine.h"
+#include "report.h"
 
 #ifndef KEEL_VERSION
 #define KEEL_VERSION "0.1"
@@ -15,36 +19,51 @@
 
 static struct machine machine;
 
-/* Given to the report's stream: the sandbox lets stdio ask for nothing. */
-static char report_buffer[8192];
+/*
+ * Whoever starts us may have closed standard input, output or error. The next
+ * files opened would get their numbers, and the guest's output be written into
+ * a report, or signals typed into the guest.
+ */
+static void occupy_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
 
 static int run(const struct options *options)
 {
-	FILE *report = NULL;
+	int status = files_check(options);
 
-	if (options->status_json) {
-		report = fopen(options->status_json, "we");
-		if (!report)
-			return status_fail(STATUS_USAGE, "cannot write %s: %s",
-					   options->status_json, strerror(errno));
-		setvbuf(report, report_buffer, _IOFBF, sizeof(report_buffer));
-	}
-
-	int status = machine_run(&machine, options);
-
+	if (status)
+		return status;
+	status = machine_run(&machine, options);
 	if (status && machine.is_started)
 		status_fail((enum status)status, "%s", machine.vm.reason);
-	if (report) {
-		status_write_json(report, (enum status)status, machine.vm.reason);
-		fclose(report);
-	}
-	return status;
+	/* A machine that could not be built has a report too. */
+	if (options->status_json && !report_get() && status != STATUS_USAGE)
+		report_open(options->status_json);
+	return report_write((enum status)status, machine.vm.reason);
+}
+
+/* What was asked for is printed, or its loss is told. */
+static int flush_output(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return STATUS_OK;
+	return status_fail(STATUS_HOST, "cannot write to standard output: %s", strerror(errno));
 }
 
 int main(int argc, char **argv)
 {
 	struct options options;
 	enum options_action action;
+
+	occupy_streams();
 	int status = options_parse(&options, &action, argc, argv);
 
 	if (!status) {
@@ -54,9 +73,11 @@ int main(int argc, char **argv)
 			break;
 		case OPTIONS_VERSION:
 			puts("keel " KEEL_VERSION);
+			status = flush_output();
 			break;
 		default:
 			options_help(stdout, action);
+			status = flush_output();
 			break;
 		}
 	}

@@ -13,7 +13,8 @@
 
 #include "memory.h"
 
-#define MEMORY_ALIGN	(1ULL << 30)
+#define LARGE_PAGE	(2ULL << 20)
+#define HUGE_PAGE	(1ULL << 30)
 
 static void add_region(struct memory *memory, uint64_t base, uint64_t end, uint8_t *host)
 {
@@ -24,7 +25,9 @@ static void add_region(struct memory *memory, uint64_t base, uint64_t end, uint8
 
 int memory_create(struct memory *memory, uint64_t size)
 {
-	uint64_t mapped = size + MEMORY_ALIGN;
+	/* No more address space than the page sizes that fit can use. */
+	uint64_t align = size < HUGE_PAGE ? LARGE_PAGE : HUGE_PAGE;
+	uint64_t mapped = size + align;
 
 	*memory = (struct memory){ .size = size };
 	if (mapped < size || mapped > SIZE_MAX)
@@ -40,7 +43,7 @@ int memory_create(struct memory *memory, uint64_t size)
 	madvise(mapping, mapped, MADV_HUGEPAGE);
 	madvise(mapping, mapped, MADV_DONTDUMP);
 
-	uint8_t *host = (uint8_t *)(((uintptr_t)mapping + MEMORY_ALIGN - 1) & ~(MEMORY_ALIGN - 1));
+	uint8_t *host = (uint8_t *)(((uintptr_t)mapping + align - 1) & ~(align - 1));
 
 	memory->low_end = size < MAP_GAP_START ? size : MAP_GAP_START;
 	add_region(memory, 0, MAP_VGA_START, host);

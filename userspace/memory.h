@@ -11,10 +11,11 @@
 /* Where things are in the guest's physical address space. */
 #define MAP_BOOT_GDT		0x00001000ULL	/* boot descriptor table */
 #define MAP_BOOT_TABLES		0x00002000ULL	/* 6 pages of page tables */
-#define MAP_BOOT_PARAMS		0x00010000ULL	/* Linux "zero page" */
-#define MAP_BOOT_DATA		0x00011000ULL	/* boot_params' list of extra data */
 #define MAP_BOOT_COMMAND	0x00020000ULL	/* kernel command line */
 #define MAP_BOOT_COMMAND_MAX	0x00010000ULL
+#define MAP_BOOT_PARAMS		0x00090000ULL	/* Linux "zero page"; fixed for old kernels */
+#define MAP_BOOT_DATA		0x00091000ULL	/* boot_params' list of extra data */
+#define MAP_BOOT_COMMAND_OLD	0x00092000ULL	/* command line of protocols before 2.02 */
 #define MAP_LOW_END		0x0009fc00ULL	/* end of conventional memory */
 #define MAP_VGA_START		0x000a0000ULL	/* hole, answered by the bus */
 #define MAP_VGA_END		0x000c0000ULL
@@ -43,7 +44,7 @@ struct memory_region {
 /*
  * One anonymous mapping, cut into the regions that are memory: below the VGA
  * hole, up to 3 GB, and from 4 GB up. Host and guest addresses agree modulo
- * 1 GB, so that huge pages fit. Constant after memory_create().
+ * 1 GB (2 MB if there is less than 1 GB), so that huge pages fit. Constant after memory_create().
  */
 struct memory {
 	struct memory_region regions[MEMORY_REGIONS_MAX];

@@ -81,7 +81,11 @@ static int set_cpus(struct options *options, const char *value)
 {
 	uint64_t cpus;
 
-	if (!options_parse_size(value, &cpus) || !cpus || cpus > OPTIONS_CPUS_MAX)
+	if (!options_parse_size(value, &cpus))
+		return status_fail(STATUS_USAGE,
+				   "--cpus %s: not a number; 1 to %d vCPUs can be had", value,
+				   OPTIONS_CPUS_MAX);
+	if (!cpus || cpus > OPTIONS_CPUS_MAX)
 		return status_fail(STATUS_USAGE, "--cpus %s: must be 1 to %d", value,
 				   OPTIONS_CPUS_MAX);
 	options->cpus = (unsigned int)cpus;
@@ -95,6 +99,12 @@ static int set_memory(struct options *options, const char *value)
 	if (!options_parse_size(value, &size))
 		return status_fail(STATUS_USAGE,
 				   "--memory %s: not a size (a number with K, M, G or T)", value);
+	/* A number alone is bytes; other launchers take it for megabytes. */
+	if (size < OPTIONS_MEMORY_MIN && strspn(value, "0123456789") == strlen(value))
+		return status_fail(STATUS_USAGE,
+				   "--memory %s: that is bytes, and 16M is the least; "
+				   "for megabytes write %sM",
+				   value, value);
 	if (size < OPTIONS_MEMORY_MIN || size > OPTIONS_MEMORY_MAX || size & 0xfff)
 		return status_fail(STATUS_USAGE,
 				   "--memory %s: must be 16M to 1T and a multiple of 4K", value);
@@ -166,8 +176,14 @@ static int parse_one(struct options *options, unsigned int *seen, int *index, in
 {
 	const char *argument = argv[*index];
 
-	if (strncmp(argument, "--", 2) || !argument[2])
-		return status_fail(STATUS_USAGE, "unexpected argument '%s'", argument);
+	if (argument[0] != '-')
+		return status_fail(STATUS_USAGE, "unexpected argument '%s'; files are named by "
+				   "options, as --kernel FILE", argument);
+	if (argument[1] != '-' || !argument[2])
+		return status_fail(STATUS_USAGE,
+				   "unknown option '%s'; there are only long ones, see "
+				   "'keel run --help'",
+				   argument);
 
 	const char *name = argument + 2;
 	const char *equals = strchr(name, '=');
@@ -175,7 +191,8 @@ static int parse_one(struct options *options, unsigned int *seen, int *index, in
 	const struct option_row *row = find_row(name, length);
 
 	if (!row)
-		return status_fail(STATUS_USAGE, "unknown option '--%.*s'", (int)length, name);
+		return status_fail(STATUS_USAGE, "unknown option '--%.*s'; see 'keel run --help'",
+				   (int)length, name);
 	if (*seen & 1u << (row - rows) && !row->is_repeatable)
 		return status_fail(STATUS_USAGE, "option --%s given twice", row->name);
 	*seen |= 1u << (row - rows);
@@ -188,7 +205,15 @@ static int parse_one(struct options *options, unsigned int *seen, int *index, in
 		return row->set(options, equals + 1);
 	if (*index + 1 >= argc)
 		return status_fail(STATUS_USAGE, "option --%s needs a value", row->name);
-	return row->set(options, argv[++*index]);
+
+	const char *value = argv[++*index];
+
+	if (!strncmp(value, "--", 2) && find_row(value + 2, strcspn(value + 2, "=")))
+		return status_fail(STATUS_USAGE,
+				   "option --%s needs a value, and %s is an option "
+				   "(--%s=%s if that is meant)",
+				   row->name, value, row->name, value);
+	return row->set(options, value);
 }
 
 static int parse_run(struct options *options, enum options_action *action, int argc, char **argv)
@@ -206,7 +231,7 @@ static int parse_run(struct options *options, enum options_action *action, int a
 			return ret;
 	}
 	if (!options->kernel)
-		return status_fail(STATUS_USAGE, "option --kernel is required");
+		return status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE");
 	*action = OPTIONS_RUN;
 	return 0;
 }

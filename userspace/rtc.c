@@ -7,6 +7,7 @@
  * once, late, like those a guest was too slow to take.
  */
 #include "rtc.h"
+#include "thread.h"
 #include "vm.h"
 
 #define RTC_PORT	0x70
@@ -31,6 +32,7 @@ enum {
 
 #define RTC_A_UPDATING	0x80
 #define RTC_A_DIVIDER	0x26	/* 32768 Hz, 1024 Hz: what firmware leaves */
+#define RTC_A_RESET	0x60	/* the divider is held in reset */
 #define RTC_B_SET	0x80
 #define RTC_EVENTS	0x70	/* periodic, alarm, update: same bits in B and C */
 #define RTC_PERIODIC	0x40
@@ -54,11 +56,17 @@ static uint64_t host_now(void)
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
+/* No updates: the guest sets the time, or holds the divider. */
+static bool is_held(const struct rtc *rtc)
+{
+	return rtc->bytes[RTC_B] & RTC_B_SET || (rtc->bytes[RTC_A] & RTC_A_RESET) == RTC_A_RESET;
+}
+
 static void get_time(const struct rtc *rtc, struct tm *tm)
 {
 	time_t now = (time_t)((int64_t)(rtc->now() / SECOND_NS) + rtc->offset);
 
-	if (rtc->bytes[RTC_B] & RTC_B_SET)
+	if (is_held(rtc))
 		*tm = rtc->frozen;
 	else
 		gmtime_r(&now, tm);
@@ -66,7 +74,7 @@ static void get_time(const struct rtc *rtc, struct tm *tm)
 
 static void set_time(struct rtc *rtc, struct tm *tm)
 {
-	if (rtc->bytes[RTC_B] & RTC_B_SET)
+	if (is_held(rtc))
 		rtc->frozen = *tm;
 	else
 		rtc->offset = (int64_t)timegm(tm) - (int64_t)(rtc->now() / SECOND_NS);
@@ -115,7 +123,7 @@ static uint64_t period(const struct rtc *rtc)
 {
 	unsigned int rate = rtc->bytes[RTC_A] & 0xf;
 
-	if (!rate)
+	if (!rate || (rtc->bytes[RTC_A] & RTC_A_RESET) == RTC_A_RESET)
 		return 0;
 	if (rate < 3)
 		rate += 7;
@@ -147,7 +155,7 @@ static uint8_t events_between(const struct rtc *rtc, uint64_t from, uint64_t to)
 
 	if (step && to / step != from / step)
 		events |= RTC_PERIODIC;
-	if (second == last || rtc->bytes[RTC_B] & RTC_B_SET)
+	if (second == last || is_held(rtc))
 		return events;
 	events |= RTC_UPDATE;
 	if (last - second > LATE_SECONDS)
@@ -240,8 +248,7 @@ static uint8_t read_register(struct rtc *rtc, uint8_t reg)
 	case RTC_CENTURY:
 		return encode(rtc, tm.tm_year / 100 + 19);
 	case RTC_A:
-		if (!(rtc->bytes[RTC_B] & RTC_B_SET) &&
-		    rtc->now() % SECOND_NS >= SECOND_NS - UPDATE_NS)
+		if (!is_held(rtc) && rtc->now() % SECOND_NS >= SECOND_NS - UPDATE_NS)
 			return rtc->bytes[RTC_A] | RTC_A_UPDATING;
 		return rtc->bytes[RTC_A];
 	case RTC_C:
@@ -251,16 +258,18 @@ static uint8_t read_register(struct rtc *rtc, uint8_t reg)
 	}
 }
 
-static void write_register_b(struct rtc *rtc, uint8_t value)
+/* Registers A and B: what holds the clock takes the time along, and gives it back. */
+static void write_control(struct rtc *rtc, uint8_t reg, uint8_t value)
 {
+	bool was_held = is_held(rtc);
 	struct tm tm;
 
-	/* Take the time under the old SET bit, put it back under the new one. */
 	get_time(rtc, &tm);
-	bool is_changing = (rtc->bytes[RTC_B] ^ value) & RTC_B_SET;
-
-	rtc->bytes[RTC_B] = value;
-	if (is_changing)
+	/* "... the SET bit going high clears the UIE bit." */
+	if (reg == RTC_B && value & ~rtc->bytes[RTC_B] & RTC_B_SET)
+		value &= (uint8_t)~RTC_UPDATE;
+	rtc->bytes[reg] = value;
+	if (was_held != is_held(rtc))
 		set_time(rtc, &tm);
 	update_line(rtc);
 	pthread_cond_signal(&rtc->changed);
@@ -310,11 +319,10 @@ static void write_register(struct rtc *rtc, uint8_t reg, uint8_t value)
 	}
 	switch (reg) {
 	case RTC_A:
-		rtc->bytes[RTC_A] = value & ~RTC_A_UPDATING;
-		pthread_cond_signal(&rtc->changed);
+		write_control(rtc, reg, value & ~RTC_A_UPDATING);
 		break;
 	case RTC_B:
-		write_register_b(rtc, value);
+		write_control(rtc, reg, value);
 		break;
 	case RTC_WEEKDAY:	/* follows from the date */
 	case RTC_C:		/* read-only */
@@ -377,14 +385,14 @@ int rtc_start(struct rtc *rtc)
 	return ret;
 }
 
-void rtc_stop(struct rtc *rtc)
+bool rtc_stop(struct rtc *rtc)
 {
 	if (!rtc->has_thread)
-		return;
+		return true;
 	pthread_mutex_lock(&rtc->lock);
 	rtc->is_closing = true;
 	pthread_cond_signal(&rtc->changed);
 	pthread_mutex_unlock(&rtc->lock);
-	pthread_join(rtc->thread, NULL);
-	rtc->has_thread = false;
+	rtc->has_thread = !thread_join(rtc->thread, &rtc->vm->end_by, 0);
+	return !rtc->has_thread;
 }

@@ -44,9 +44,10 @@ int rtc_init(struct rtc *rtc, struct vm *vm);
 int rtc_start(struct rtc *rtc);
 
 /**
- * rtc_stop() - end the thread; harmless if never started
+ * rtc_stop() - end the thread, until vm->end_by; harmless if never started
+ * Return: false if it is still there.
  */
-void rtc_stop(struct rtc *rtc);
+bool rtc_stop(struct rtc *rtc);
 
 /**
  * rtc_tick() - raise the interrupts that are due since the last call

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A seccomp filter, in plain BPF.
+ * A seccomp filter, made by libseccomp.
  *
  * A guest that takes over this process through a device's fault finds a
  * process that can read and write the files it has, run its vCPUs, and end; it
@@ -8,29 +8,27 @@
  * is limited by command to those the devices use on a running VM, so that not
  * even a memory slot can be added.
  *
- * The filter is an allow-list built from two tables: one compare each, and the
- * most frequent call (ioctl KVM_RUN) first.
+ * The list has what the C library asks for by itself too: threads that end,
+ * malloc() that grows, tcsetattr() that reads before it writes.
  */
+#include <asm/termbits.h>
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/kvm.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
+#include <malloc.h>
+#include <seccomp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <uapi/linux/keel.h>
 
+#include "report.h"
 #include "sandbox.h"
 #include "status.h"
 
-#define KILL	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
-#define ALLOW	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define CALL_NAMES	512
 
 static const uint32_t ioctls[] = {
 	KVM_RUN,
@@ -40,93 +38,129 @@ static const uint32_t ioctls[] = {
 	KVM_GET_REGS,		/* to tell where a crash was */
 	KVM_GET_SREGS,
 	KEEL_GET_LAST_ERROR,	/* and why */
-	TCSETS,			/* restore the terminal */
+	TCGETS,			/* the terminal: isatty(), tcgetattr(), tcsetattr() */
+	TCSETS,
+	TCGETS2,		/* what newer C libraries use for them */
+	TCSETS2,
+	TIOCGPGRP,		/* whose turn it is */
 };
 
-static const uint32_t calls[] = {
-	SYS_futex,
-	SYS_read,
-	SYS_write,
-	SYS_writev,
-	SYS_preadv,
-	SYS_pwritev,
-	SYS_fdatasync,
-	SYS_poll,
-	SYS_ppoll,
-	SYS_clock_nanosleep,
-	SYS_clock_gettime,
-	SYS_gettimeofday,
-	SYS_getrandom,
-	SYS_rt_sigreturn,
-	SYS_rt_sigprocmask,
-	SYS_restart_syscall,
-	SYS_sched_yield,
-	SYS_madvise,		/* a thread's stack as it ends; malloc */
-	SYS_munmap,
-	SYS_brk,
-	SYS_close,
-	SYS_getpid,
-	SYS_gettid,
-	SYS_tgkill,		/* pthread_kill() of a vCPU; abort() */
-	SYS_rt_sigaction,
-	SYS_set_robust_list,
-	SYS_rseq,
-	SYS_exit,
-	SYS_exit_group,
+static const int calls[] = {
+	SCMP_SYS(futex),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(preadv),
+	SCMP_SYS(pwritev),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_gettime),	/* where the clock is not in user space */
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(setitimer),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(madvise),		/* a thread's stack as it ends; free() */
+	SCMP_SYS(brk),
+	SCMP_SYS(close),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getpgrp),
+	SCMP_SYS(getpgid),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
 };
 
-static void emit(struct sock_filter *filter, unsigned short *used, struct sock_filter statement)
+static const char *names[CALL_NAMES];
+
+const char *sandbox_call_name(int number)
 {
-	filter[(*used)++] = statement;
+	return number >= 0 && number < CALL_NAMES && names[number] ? names[number] : "unknown";
 }
 
-/* Allow if the accumulator is one of @values, else kill. */
-static void emit_list(struct sock_filter *filter, unsigned short *used, const uint32_t *values,
-		      size_t count)
+/*
+ * malloc() grows by anonymous memory where the kernel likes to put it. Nothing
+ * below the report's names may be unmapped or moved: they stay what they are.
+ */
+static int allow_memory(scmp_filter_ctx filter, uintptr_t floor)
 {
-	for (size_t i = 0; i < count; i++) {
-		emit(filter, used, (struct sock_filter)
-		     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, values[i], 0, 1));
-		emit(filter, used, (struct sock_filter)ALLOW);
-	}
-	emit(filter, used, (struct sock_filter)KILL);
+	const scmp_datum_t flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 3,
+				   SCMP_A0_64(SCMP_CMP_EQ, 0),
+				   SCMP_A2_64(SCMP_CMP_EQ, PROT_READ | PROT_WRITE),
+				   SCMP_A3_64(SCMP_CMP_EQ, flags));
+
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(munmap), 1,
+				       SCMP_A0_64(SCMP_CMP_GE, floor));
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 2,
+				       SCMP_A0_64(SCMP_CMP_GE, floor),
+				       SCMP_A3_64(SCMP_CMP_EQ, MREMAP_MAYMOVE));
+	return ret;
 }
 
-static unsigned short build(struct sock_filter *filter)
+/* The addresses are compared, and what they point to cannot be written. */
+static int allow_report(scmp_filter_ctx filter, const struct report *report)
 {
-	unsigned short used = 0;
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rename), 2,
+				   SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)report->temporary),
+				   SCMP_A1_64(SCMP_CMP_EQ, (uintptr_t)report->path));
 
-	emit(filter, &used, (struct sock_filter)
-	     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)));
-	emit(filter, &used, (struct sock_filter)
-	     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
-	emit(filter, &used, (struct sock_filter)KILL);
-	emit(filter, &used, (struct sock_filter)
-	     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
-
-	/* ioctl: judge by the command's low half, which is all the kernel uses. */
-	emit(filter, &used, (struct sock_filter)
-	     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2 + 2 * ARRAY_SIZE(ioctls)));
-	emit(filter, &used, (struct sock_filter)
-	     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])));
-	emit_list(filter, &used, ioctls, ARRAY_SIZE(ioctls));
-	emit_list(filter, &used, calls, ARRAY_SIZE(calls));
-	return used;
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlink), 1,
+				       SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)report->temporary));
+	return ret;
 }
 
-int sandbox_enter(void)
+static int add_rules(scmp_filter_ctx filter, const struct report *report)
 {
-	struct sock_filter filter[8 + 2 * (ARRAY_SIZE(ioctls) + ARRAY_SIZE(calls))];
-	struct sock_fprog program = { .filter = filter, .len = build(filter) };
+	uintptr_t floor = report ? (uintptr_t)(report + 1) : 0;
+	int ret = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), 255);
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return status_fail(STATUS_SANDBOX, "cannot give up new privileges: %s",
-				   strerror(errno));
-	long ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
-			   &program);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(ioctls); i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1_64(SCMP_CMP_EQ, ioctls[i]));
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(calls); i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	/* Signals to this process alone: pthread_kill(), raise(), abort(). */
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	if (!ret)
+		ret = allow_memory(filter, floor);
+	if (!ret && report)
+		ret = allow_report(filter, report);
+	return ret;
+}
+
+int sandbox_enter(const struct report *report)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
+	int ret = filter ? 0 : -ENOMEM;
+
+	/* No second heap: its growth would need mprotect(). */
+	mallopt(M_ARENA_MAX, 1);
+	for (int i = 0; i < CALL_NAMES && !names[i]; i++)
+		names[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
+	if (!ret)
+		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!ret)
+		ret = add_rules(filter, report);
+	if (!ret)
+		ret = seccomp_load(filter);
+	seccomp_release(filter);
 	if (ret)
 		return status_fail(STATUS_SANDBOX,
 				   "cannot filter system calls: %s (--no-sandbox runs without)",
-				   ret < 0 ? strerror(errno) : "a thread refused");
+				   strerror(-ret));
 	return 0;
 }

@@ -5,14 +5,24 @@
 #ifndef KEEL_SANDBOX_H
 #define KEEL_SANDBOX_H
 
+struct report;
+
 /**
  * sandbox_enter() - filter the system calls of all threads, for good
+ * @report: the one file that may still be renamed or removed; NULL for none.
  *
  * Call when every file is open, every mapping made and every thread started.
- * A call outside the list kills the process.
+ * A call outside the list raises SIGSYS (crash.h tells of it).
  *
  * Return: 0, or STATUS_SANDBOX after a line on stderr.
  */
-int sandbox_enter(void);
+int sandbox_enter(const struct report *report);
+
+/**
+ * sandbox_call_name() - the name of system call @number; after sandbox_enter()
+ *
+ * Safe in a signal handler. Return: "unknown" if the library knows none.
+ */
+const char *sandbox_call_name(int number);
 
 #endif

@@ -4,12 +4,14 @@
  *
  * The transmitter is infinitely fast: a byte written is gone, the holding
  * register is always empty, and each write makes a new transmitter-empty
- * interrupt. The receiver has the real 16-byte FIFO. The interrupt line is a
- * function of the state, recomputed by update_line() after each change.
+ * interrupt. The receiver has the real 16-byte FIFO, whose bytes carry their
+ * errors with them. The interrupt line is a function of the state, recomputed
+ * by update_line() after each change.
  */
 #include <errno.h>
 #include <linux/serial_reg.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "console.h"
 #include "serial.h"
@@ -17,6 +19,8 @@
 
 #define SERIAL_BASE	0x3f8
 #define SERIAL_GSI	4
+#define LSR_ANY_ERROR	0x80	/* somewhere in the FIFO; "Line Status Register", bit 7 */
+#define MSR_INPUTS	(UART_MSR_DCD | UART_MSR_RI | UART_MSR_DSR | UART_MSR_CTS)
 
 static const unsigned int trigger_levels[4] = { 1, 4, 8, 14 };
 
@@ -30,12 +34,18 @@ static unsigned int capacity(const struct serial *serial)
 	return is_fifo_on(serial) ? SERIAL_FIFO : 1;
 }
 
+/* What the line status register says of errors: of the byte at the top, and of overruns. */
+static uint8_t line_errors(const struct serial *serial)
+{
+	return serial->overrun | (serial->used ? serial->errors[serial->head] : 0);
+}
+
 /* The interrupt identification register: the highest pending cause. */
 static uint8_t identify(const struct serial *serial)
 {
 	uint8_t fifo_bits = is_fifo_on(serial) ? 0xc0 : 0;
 
-	if (serial->ier & UART_IER_RLSI && serial->lsr_errors)
+	if (serial->ier & UART_IER_RLSI && line_errors(serial))
 		return fifo_bits | UART_IIR_RLSI;
 	if (serial->ier & UART_IER_RDI && serial->used) {
 		if (is_fifo_on(serial) && serial->used < trigger_levels[serial->fcr >> 6])
@@ -44,6 +54,8 @@ static uint8_t identify(const struct serial *serial)
 	}
 	if (serial->ier & UART_IER_THRI && serial->is_thre_pending)
 		return fifo_bits | UART_IIR_THRI;
+	if (serial->ier & UART_IER_MSI && serial->modem_deltas)
+		return fifo_bits | UART_IIR_MSI;
 	return fifo_bits | UART_IIR_NO_INT;
 }
 
@@ -58,13 +70,32 @@ static void update_line(struct serial *serial)
 	}
 }
 
-static void push(struct serial *serial, uint8_t byte)
+/* The sender may go on. */
+static void tell_room(struct serial *serial)
+{
+	uint64_t one = 1;
+
+	if (!serial->is_sender_waiting)
+		return;
+	serial->is_sender_waiting = false;
+	/* Never blocks: the counter cannot come near its limit. */
+	while (write(serial->room_event, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* A byte with its errors. One too many is lost in the FIFO; without, it takes the other's place. */
+static void push(struct serial *serial, uint8_t byte, uint8_t errors)
 {
 	if (serial->used >= capacity(serial)) {
-		serial->lsr_errors |= UART_LSR_OE;
-		return;
+		serial->overrun = UART_LSR_OE;
+		if (is_fifo_on(serial))
+			return;
+		serial->used--;
 	}
-	serial->fifo[(serial->head + serial->used++) % SERIAL_FIFO] = byte;
+	unsigned int at = (serial->head + serial->used++) % SERIAL_FIFO;
+
+	serial->fifo[at] = byte;
+	serial->errors[at] = errors;
 }
 
 static uint8_t pop(struct serial *serial)
@@ -75,11 +106,12 @@ static uint8_t pop(struct serial *serial)
 
 	serial->head = (serial->head + 1) % SERIAL_FIFO;
 	if (!--serial->used || !is_fifo_on(serial))
-		pthread_cond_signal(&serial->has_room);
+		tell_room(serial);
 	return byte;
 }
 
-static uint8_t modem_status(const struct serial *serial)
+/* The modem's lines: a terminal that is there, or in loopback the port's own outputs. */
+static uint8_t modem_inputs(const struct serial *serial)
 {
 	if (!(serial->mcr & UART_MCR_LOOP))
 		return UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS;
@@ -89,11 +121,42 @@ static uint8_t modem_status(const struct serial *serial)
 	       (serial->mcr & UART_MCR_OUT2 ? UART_MSR_DCD : 0);
 }
 
+/* A change of an input is kept until it is read; of the ring indicator, only its end. */
+static void write_modem_control(struct serial *serial, uint8_t value)
+{
+	uint8_t before = modem_inputs(serial);
+
+	serial->mcr = value & 0x1f;
+
+	uint8_t after = modem_inputs(serial);
+	uint8_t changes = (before ^ after) & (uint8_t)~UART_MSR_RI;
+
+	if (before & ~after & UART_MSR_RI)
+		changes |= UART_MSR_RI;
+	serial->modem_deltas |= changes >> 4;
+	if (!(serial->mcr & UART_MCR_LOOP))
+		tell_room(serial);
+}
+
+static uint8_t read_modem_status(struct serial *serial)
+{
+	uint8_t status = modem_inputs(serial) | serial->modem_deltas;
+
+	serial->modem_deltas = 0;
+	return status;
+}
+
 static uint8_t read_line_status(struct serial *serial)
 {
-	uint8_t status = UART_LSR_THRE | UART_LSR_TEMT | serial->lsr_errors;
+	uint8_t status = UART_LSR_THRE | UART_LSR_TEMT | line_errors(serial);
 
-	serial->lsr_errors = 0;
+	for (unsigned int i = 0; is_fifo_on(serial) && i < serial->used; i++)
+		if (serial->errors[(serial->head + i) % SERIAL_FIFO])
+			status |= LSR_ANY_ERROR;
+	/* Reading clears what was told, not what is further down. */
+	serial->overrun = 0;
+	if (serial->used)
+		serial->errors[serial->head] = 0;
 	return status | (serial->used ? UART_LSR_DR : 0);
 }
 
@@ -124,7 +187,7 @@ static uint8_t read_register(struct serial *serial, unsigned int reg)
 	case UART_LSR:
 		return read_line_status(serial);
 	case UART_MSR:
-		return modem_status(serial);
+		return read_modem_status(serial);
 	default:
 		return serial->scr;
 	}
@@ -140,7 +203,7 @@ static void write_fifo_control(struct serial *serial, uint8_t value)
 		return;
 	if (value & UART_FCR_CLEAR_RCVR || was_on != is_fifo_on(serial)) {
 		serial->used = 0;
-		pthread_cond_signal(&serial->has_room);
+		tell_room(serial);
 	}
 }
 
@@ -151,7 +214,7 @@ static void write_interrupt_enable(struct serial *serial, uint8_t value)
 		serial->is_thre_pending = true;
 	serial->ier = value & 0x0f;
 	if (serial->ier & UART_IER_RDI)
-		pthread_cond_signal(&serial->has_room);
+		tell_room(serial);
 }
 
 /* Return: true if @value must go out on the wire. */
@@ -167,7 +230,7 @@ static bool write_register(struct serial *serial, unsigned int reg, uint8_t valu
 		}
 		serial->is_thre_pending = true;
 		if (serial->mcr & UART_MCR_LOOP)
-			push(serial, value);
+			push(serial, value, 0);
 		return !(serial->mcr & UART_MCR_LOOP);
 	case UART_IER:
 		if (is_divisor)
@@ -182,7 +245,7 @@ static bool write_register(struct serial *serial, unsigned int reg, uint8_t valu
 		serial->lcr = value;
 		return false;
 	case UART_MCR:
-		serial->mcr = value & 0x1f;
+		write_modem_control(serial, value);
 		return false;
 	case UART_SCR:
 		serial->scr = value;
@@ -237,32 +300,24 @@ static bool can_receive(const struct serial *serial)
 	return serial->used < capacity(serial);
 }
 
-void serial_receive(struct serial *serial, uint8_t byte)
+bool serial_receive(struct serial *serial, uint8_t byte)
 {
 	pthread_mutex_lock(&serial->lock);
-	while (!can_receive(serial) && !vm_is_stopping(serial->vm)) {
-		struct timespec until;
+	bool is_taken = can_receive(serial);
 
-		/* Bounded, so that the end of the run is seen without a signal. */
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += 200000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
-		pthread_cond_timedwait(&serial->has_room, &serial->lock, &until);
-	}
-	if (can_receive(serial))
-		push(serial, byte);
+	if (is_taken)
+		push(serial, byte, 0);
+	serial->is_sender_waiting |= !is_taken;
 	update_line(serial);
 	pthread_mutex_unlock(&serial->lock);
+	return is_taken;
 }
 
+/* "When break occurs only one zero character is loaded into the FIFO." */
 void serial_break(struct serial *serial)
 {
 	pthread_mutex_lock(&serial->lock);
-	push(serial, 0);
-	serial->lsr_errors |= UART_LSR_BI;
+	push(serial, 0, UART_LSR_BI);
 	update_line(serial);
 	pthread_mutex_unlock(&serial->lock);
 }
@@ -280,6 +335,8 @@ int serial_init(struct serial *serial, struct vm *vm, struct console *console)
 {
 	*serial = (struct serial){ .vm = vm, .console = console, .divisor = { 12, 0 } };
 	pthread_mutex_init(&serial->lock, NULL);
-	pthread_cond_init(&serial->has_room, NULL);
+	serial->room_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (serial->room_event < 0)
+		return -errno;
 	return bus_add(&vm->ports, SERIAL_BASE, 8, &serial_ops, serial);
 }

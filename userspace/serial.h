@@ -17,15 +17,19 @@ struct vm;
 struct serial {
 	struct vm *vm;
 	struct console *console;
+	int room_event;			/* eventfd: serial_receive() may work again */
 
 	pthread_mutex_t lock;		/* guards what follows */
-	pthread_cond_t has_room;	/* serial_receive() sleeps here */
-	uint8_t ier, fcr, lcr, mcr, lsr_errors, scr;
+	uint8_t ier, fcr, lcr, mcr, scr;
+	uint8_t overrun;		/* UART_LSR_OE, not read yet */
+	uint8_t modem_deltas;		/* bits 0 to 3 of the modem status, not read yet */
 	uint8_t divisor[2];
 	bool is_thre_pending;		/* transmitter-empty interrupt not yet seen */
 	bool is_patient;		/* hold input until the guest listens */
+	bool is_sender_waiting;		/* serial_receive() has failed */
 	bool is_line_high;
 	uint8_t fifo[SERIAL_FIFO];
+	uint8_t errors[SERIAL_FIFO];	/* of each byte: bits of the line status */
 	unsigned int head;
 	unsigned int used;
 };
@@ -39,13 +43,13 @@ int serial_init(struct serial *serial, struct vm *vm, struct console *console);
 /**
  * serial_receive() - a byte arrives on the wire
  *
- * Blocks while the FIFO is full (or the guest not listening, if patient),
- * until the run ends.
+ * Never blocks. Return: false if the FIFO is full (or the guest not listening,
+ * if patient); room_event is signalled when it is worth another try.
  */
-void serial_receive(struct serial *serial, uint8_t byte);
+bool serial_receive(struct serial *serial, uint8_t byte);
 
 /**
- * serial_break() - a break condition arrives on the wire
+ * serial_break() - a break condition arrives on the wire, FIFO full or not
  */
 void serial_break(struct serial *serial);
 

@@ -5,10 +5,21 @@
  * One row per status: --help, the JSON report and the closing line all read
  * this table, so they cannot disagree.
  */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "status.h"
+
+#define LINE_MAX_BYTES	1280
+#define LINE_TRIES	3	/* of 100 ms each, without progress */
 
 static const struct status_row {
 	enum status status;
@@ -47,6 +58,70 @@ void status_list(FILE *out)
 		fprintf(out, "  %2d  %-9s %s\n", rows[i].status, rows[i].name, rows[i].text);
 }
 
+static atomic_bool is_raw;
+
+void status_set_raw(bool raw)
+{
+	atomic_store(&is_raw, raw);
+}
+
+static void wake_up(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * Nobody may read standard error, and a line of ours must not keep the launcher for that: poll()
+ * tells of a full pipe, and a timer's signal, taken by this thread alone, gets it out of a write()
+ * that waits half-way, as one to a terminal may.
+ */
+static void put_line(const char *text, size_t count)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* one timer, whole lines */
+	const struct itimerval tick = { { 0, 100000 }, { 0, 100000 } };
+	struct sigaction action = { .sa_handler = wake_up };
+	struct itimerval inherited;
+	sigset_t alarm, before;
+
+	pthread_mutex_lock(&lock);
+	sigaction(SIGALRM, &action, NULL);
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	setitimer(ITIMER_REAL, &tick, &inherited);
+	pthread_sigmask(SIG_UNBLOCK, &alarm, &before);
+	for (int tries = LINE_TRIES; count && tries; tries--) {
+		struct pollfd wait = { .fd = STDERR_FILENO, .events = POLLOUT };
+		ssize_t done = poll(&wait, 1, 100) == 1 ? write(STDERR_FILENO, text, count) : 0;
+
+		if (done < 0 && errno != EINTR && errno != EAGAIN)
+			break;
+		if (done > 0) {
+			text += done;
+			count -= (size_t)done;
+			tries = LINE_TRIES + 1;
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	setitimer(ITIMER_REAL, &inherited, NULL);
+	pthread_mutex_unlock(&lock);
+}
+
+/* "keel: " PREFIX MESSAGE, and a line's end as the terminal needs it. */
+static void __printf(2, 0) say(const char *prefix, const char *format, va_list args)
+{
+	char line[LINE_MAX_BYTES];
+	int used = snprintf(line, sizeof(line), "keel: %s", prefix);
+	int more = vsnprintf(line + used, sizeof(line) - (size_t)used - 2, format, args);
+	size_t count = (size_t)used + (size_t)(more > 0 ? more : 0);
+
+	if (count > sizeof(line) - 3)
+		count = sizeof(line) - 3;
+	if (atomic_load(&is_raw) && isatty(STDERR_FILENO))
+		line[count++] = '\r';
+	line[count++] = '\n';
+	put_line(line, count);
+}
+
 static char last[512];
 
 const char *status_last(void)
@@ -56,12 +131,14 @@ const char *status_last(void)
 
 int status_fail(enum status status, const char *format, ...)
 {
-	va_list args;
+	va_list args, copy;
 
 	va_start(args, format);
-	vsnprintf(last, sizeof(last), format, args);
+	va_copy(copy, args);
+	vsnprintf(last, sizeof(last), format, copy);
+	va_end(copy);
+	say("", format, args);
 	va_end(args);
-	fprintf(stderr, "keel: %s\n", last);
 	return status;
 }
 
@@ -69,11 +146,9 @@ void status_warn(const char *format, ...)
 {
 	va_list args;
 
-	fputs("keel: warning: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say("warning: ", format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 void status_write_json(FILE *out, enum status status, const char *reason)

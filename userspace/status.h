@@ -10,6 +10,7 @@
 #ifndef KEEL_STATUS_H
 #define KEEL_STATUS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "util.h"
@@ -44,7 +45,16 @@ const char *status_name(enum status status);
 void status_list(FILE *out);
 
 /**
+ * status_set_raw() - tell whether the terminal is in raw mode now
+ *
+ * A line on it then ends in a carriage return as well. From any thread.
+ */
+void status_set_raw(bool raw);
+
+/**
  * status_fail() - print "keel: message" on stderr
+ *
+ * Waits at most 0.3 s for a reader who takes nothing, and drops the rest then.
  * Return: @status, so that a caller can return what it reports.
  */
 int __printf(2, 3) status_fail(enum status status, const char *format, ...);
@@ -57,7 +67,7 @@ int __printf(2, 3) status_fail(enum status status, const char *format, ...);
 const char *status_last(void);
 
 /**
- * status_warn() - print "keel: warning: message" on stderr
+ * status_warn() - print "keel: warning: message" on stderr, from any thread
  */
 void __printf(1, 2) status_warn(const char *format, ...);
 

@@ -2,10 +2,10 @@
 /*
  * vCPU life cycle and run loop.
  *
- * A vCPU leaves the guest for good when vm_is_stopping(). The main thread sets
- * that, then sends VCPU_SIGNAL; the handler sets immediate_exit in the run
+ * A vCPU leaves the guest for good when vm_is_stopping(). The main thread waits
+ * for that and sends KICK_SIGNAL; the handler sets immediate_exit in the run
  * page of the thread it interrupts, so that a signal between the test and
- * KVM_RUN is not lost.
+ * KVM_RUN is not lost. The signal alone means nothing: anybody may send it.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -18,12 +18,16 @@
 #include "boot.h"
 #include "cpuid.h"
 #include "exit.h"
+#include "thread.h"
 #include "vcpu.h"
 #include "vm.h"
 
 #define MSR_MTRR_DEFAULT_TYPE	0x2ff
 #define MTRR_ENABLE		(1u << 11)
 #define MTRR_WRITE_BACK		6u
+
+#define RETRIES_AT_ONCE	16	/* of KVM_RUN after EAGAIN; then one a millisecond */
+#define RETRIES_MAX	1000
 
 #define CR0_PE		(1ULL << 0)
 #define CR0_MP		(1ULL << 1)
@@ -34,6 +38,12 @@
 #define CR4_PAE		(1ULL << 5)
 #define EFER_LME	(1ULL << 8)
 #define EFER_LMA	(1ULL << 10)
+
+/* EAGAINs of KVM_RUN in a row. */
+struct retries {
+	unsigned int count;
+	struct timespec last;
+};
 
 static __thread struct kvm_run *this_run;
 
@@ -147,22 +157,43 @@ static void handle_signal(int signal)
 		this_run->immediate_exit = 1;
 }
 
+/*
+ * KVM_RUN says EAGAIN once or twice when a vCPU that waits to be started wakes up. It also does so
+ * for good, at once each time, where the kernel cannot make a thread that it needs.
+ */
+static bool is_retry_useless(struct retries *retries)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec > retries->last.tv_sec + 1)
+		retries->count = 0;
+	retries->last = now;
+	if (++retries->count > RETRIES_AT_ONCE)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	return retries->count > RETRIES_MAX;
+}
+
 static void *vcpu_main(void *argument)
 {
 	struct vcpu *vcpu = argument;
-	sigset_t set;
+	struct retries retries = { 0 };
 
 	this_run = vcpu->run;
-	sigemptyset(&set);
-	sigaddset(&set, VCPU_SIGNAL);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	thread_unblock_kicks();
 	vm_wait_gate(vcpu->vm);
 
 	while (!vm_is_stopping(vcpu->vm)) {
-		if (!ioctl(vcpu->fd, KVM_RUN, 0))
+		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			exit_handle(vcpu);
-		else if (errno != EINTR && errno != EAGAIN)
+		} else if (errno == EINTR) {
+			/* Before vm_is_stopping() is asked again: a later kick sets it anew. */
+			vcpu->run->immediate_exit = 0;
+			atomic_signal_fence(memory_order_seq_cst);
+		} else if (errno != EAGAIN || is_retry_useless(&retries)) {
 			exit_run_failed(vcpu, errno);
+		}
 	}
 	this_run = NULL;
 	return NULL;
@@ -172,7 +203,7 @@ int vcpu_start(struct vcpu *vcpu)
 {
 	struct sigaction action = { .sa_handler = handle_signal };
 
-	sigaction(VCPU_SIGNAL, &action, NULL);
+	sigaction(KICK_SIGNAL, &action, NULL);
 
 	int ret = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
 
@@ -183,13 +214,11 @@ int vcpu_start(struct vcpu *vcpu)
 	return 0;
 }
 
-void vcpu_join(struct vcpu *vcpu)
+bool vcpu_join(struct vcpu *vcpu)
 {
-	if (!vcpu->has_thread)
-		return;
-	pthread_kill(vcpu->thread, VCPU_SIGNAL);
-	pthread_join(vcpu->thread, NULL);
-	vcpu->has_thread = false;
+	if (vcpu->has_thread && thread_join(vcpu->thread, &vcpu->vm->end_by, KICK_SIGNAL))
+		vcpu->has_thread = false;
+	return !vcpu->has_thread;
 }
 
 void vcpu_destroy(struct vcpu *vcpu)

@@ -6,15 +6,12 @@
 #define KEEL_VCPU_H
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct boot_entry;
 struct kvm_run;
 struct vm;
-
-#define VCPU_SIGNAL	SIGUSR1		/* kicks a vCPU out of the guest */
 
 struct vcpu {
 	struct vm *vm;
@@ -46,9 +43,10 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry);
 int vcpu_start(struct vcpu *vcpu);
 
 /**
- * vcpu_join() - wait for the thread; vm_is_stopping() must hold
+ * vcpu_join() - wait for the thread, until vm->end_by; vm_is_stopping() must hold
+ * Return: false if it is still there.
  */
-void vcpu_join(struct vcpu *vcpu);
+bool vcpu_join(struct vcpu *vcpu);
 
 /**
  * vcpu_destroy() - release the vCPU; harmless on a half-built one

@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "thread.h"
 #include "virtio.h"
 
 #define BAR_REGISTERS	0
@@ -472,6 +473,11 @@ static void config_read(struct pci_device *pci, unsigned int offset, unsigned in
 	const struct pci_bar *bar;
 	uint32_t at, size;
 
+	pthread_mutex_lock(&device->lock);
+	uint32_t status = pci_get(pci, PCI_STATUS, 2) & ~(uint32_t)PCI_STATUS_INTERRUPT;
+
+	pci_put(pci, PCI_STATUS, 2, status | (device->isr ? PCI_STATUS_INTERRUPT : 0));
+	pthread_mutex_unlock(&device->lock);
 	if (is_window_data(device, offset, len) && decode_window(device, &bar, &at, &size))
 		pci_put(pci, device->config_window + sizeof(struct virtio_pci_cap), size,
 			(uint32_t)bar->ops->read(device, at, size));
@@ -601,16 +607,18 @@ int virtio_start(struct virtio_device *device)
 	return ret;
 }
 
-void virtio_stop(struct virtio_device *device)
+bool virtio_stop(struct virtio_device *device)
 {
 	if (device->has_thread) {
 		ring(device);
-		pthread_join(device->thread, NULL);
+		if (!thread_join(device->thread, &device->vm->end_by, 0))
+			return false;
 	}
 	if (device->vm && device->doorbell >= 0)
 		close(device->doorbell);
 	device->has_thread = false;
 	device->doorbell = -1;
+	return true;
 }
 
 bool virtio_copy_from(const struct virtq_chain *chain, void *to, uint64_t count)

@@ -79,11 +79,12 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci);
 int virtio_start(struct virtio_device *device);
 
 /**
- * virtio_stop() - end the thread and release the doorbell
+ * virtio_stop() - end the thread, until vm->end_by, and release the doorbell
  *
  * vm_is_stopping() must hold. Harmless if never started.
+ * Return: false if the thread is still there.
  */
-void virtio_stop(struct virtio_device *device);
+bool virtio_stop(struct virtio_device *device);
 
 /**
  * virtio_copy_from() - copy the first bytes of a request's readable part

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/virtio_blk.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -44,9 +45,21 @@ static void skip_front(struct iovec **parts, unsigned int *number, uint64_t coun
 	}
 }
 
-/* Move all of @parts from or to the file at @at. Return: false on any error. */
+/* The guest learns of each error; whoever started it, of the first of a disk. */
+static void tell_error(struct virtio_blk *blk, const char *what, const char *error)
+{
+	if (!blk->is_error_told)
+		status_warn("--disk %s: %s failed: %s; the guest gets an I/O error", blk->path,
+			    what, error);
+	blk->is_error_told = true;
+}
+
+/*
+ * Move all of @parts from or to the file at @at, adding up the bytes in @moved.
+ * Return: false on any error.
+ */
 static bool transfer(struct virtio_blk *blk, struct iovec *parts, unsigned int number,
-		     uint64_t at, bool is_write)
+		     uint64_t at, bool is_write, uint64_t *moved)
 {
 	while (number) {
 		ssize_t done = is_write ? pwritev(blk->fd, parts, (int)number, (off_t)at) :
@@ -54,9 +67,13 @@ static bool transfer(struct virtio_blk *blk, struct iovec *parts, unsigned int n
 
 		if (done < 0 && errno == EINTR && !vm_is_stopping(blk->device.vm))
 			continue;
-		if (done <= 0)		/* an error, or the file has shrunk */
+		if (done <= 0) {
+			tell_error(blk, is_write ? "writing" : "reading",
+				   done ? strerror(errno) : "the file has become shorter");
 			return false;
+		}
 		at += (uint64_t)done;
+		*moved += (uint64_t)done;
 		skip_front(&parts, &number, (uint64_t)done);
 	}
 	return true;
@@ -106,32 +123,44 @@ static uint32_t give_id(struct virtio_blk *blk, const struct virtq_chain *chain)
 }
 
 static uint8_t read_data(struct virtio_blk *blk, struct virtq_chain *chain, uint64_t sector,
-			 uint32_t *written)
+			 uint64_t *written)
 {
 	if (!is_in_range(blk, sector, chain->write_bytes))
 		return VIRTIO_BLK_S_IOERR;
-	/* A driver that wants more than 4 GB at once gets it, the count wraps. */
-	*written += (uint32_t)chain->write_bytes;
 	return transfer(blk, chain->segments + chain->read_count, chain->write_count,
-			sector * SECTOR, false) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+			sector * SECTOR, false, written) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
-static uint8_t flush(const struct virtio_blk *blk)
+static uint8_t flush(struct virtio_blk *blk)
 {
-	return fdatasync(blk->fd) ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+	if (!fdatasync(blk->fd))
+		return VIRTIO_BLK_S_OK;
+	tell_error(blk, "flushing", strerror(errno));
+	return VIRTIO_BLK_S_IOERR;
 }
 
 static uint8_t write_data(struct virtio_blk *blk, struct virtq_chain *chain, uint64_t sector)
 {
 	struct iovec *parts = chain->segments;
 	unsigned int number = chain->read_count;
+	uint64_t moved = 0;
 
 	if (blk->is_readonly || !is_in_range(blk, sector, chain->read_bytes - HEADER_SIZE))
 		return VIRTIO_BLK_S_IOERR;
 	skip_front(&parts, &number, HEADER_SIZE);
-	if (!transfer(blk, parts, number, sector * SECTOR, true))
+	if (!transfer(blk, parts, number, sector * SECTOR, true, &moved))
 		return VIRTIO_BLK_S_IOERR;
 	return blk->device.accepted & 1ULL << VIRTIO_BLK_F_FLUSH ? VIRTIO_BLK_S_OK : flush(blk);
+}
+
+/*
+ * "The Virtqueue Used Ring": the count is of bytes from the first writable one
+ * on, so the status byte, the last, counts only if no gap lies before it. Of
+ * more than 4 GB at once the count wraps.
+ */
+static uint32_t written_from_start(const struct virtq_chain *chain, uint64_t data)
+{
+	return (uint32_t)(data + (data == chain->write_bytes));
 }
 
 static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
@@ -139,14 +168,14 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 	struct virtio_blk *blk = to_blk(device);
 	struct virtio_blk_outhdr header;
 	uint8_t *status = take_status(chain);
-	uint32_t written = 0;
+	uint64_t written = 0;
 	uint8_t result;
 
 	if (!status)
 		return 0;
 	if (!virtio_copy_from(chain, &header, HEADER_SIZE)) {
 		*status = VIRTIO_BLK_S_IOERR;
-		return 1;
+		return written_from_start(chain, 0);
 	}
 	switch (header.type) {
 	case VIRTIO_BLK_T_IN:
@@ -167,7 +196,7 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 		break;
 	}
 	*status = result;
-	return written + 1;
+	return written_from_start(chain, written);
 }
 
 static const struct virtio_class blk_class = {
@@ -177,14 +206,52 @@ static const struct virtio_class blk_class = {
 	.serve = serve,
 };
 
+/*
+ * QEMU looks for locks on bytes of the image: from 100 on one for each thing that somebody does
+ * with it, from 200 on one for each that somebody does not want others to do. Writing is 1,
+ * resizing 3.
+ */
+#define QEMU_DOES	100
+#define QEMU_FORBIDS	200
+#define QEMU_READ	0
+#define QEMU_WRITE	1
+#define QEMU_RESIZE	3
+
+static bool lock_bytes(const struct virtio_blk *blk, short type, off_t at, off_t count)
+{
+	struct flock lock = { .l_type = type, .l_start = at, .l_len = count };
+
+	return !fcntl(blk->fd, F_OFD_SETLK, &lock) || (errno != EAGAIN && errno != EACCES);
+}
+
+static bool is_locked(const struct virtio_blk *blk, off_t at)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_start = at, .l_len = 1 };
+
+	return !fcntl(blk->fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+}
+
+static bool lock_as_qemu_does(const struct virtio_blk *blk)
+{
+	if (!blk->is_readonly)
+		return lock_bytes(blk, F_WRLCK, QEMU_DOES, 2 * (QEMU_FORBIDS - QEMU_DOES));
+	return lock_bytes(blk, F_RDLCK, QEMU_DOES + QEMU_READ, 1) &&
+	       lock_bytes(blk, F_RDLCK, QEMU_FORBIDS + QEMU_WRITE, 1) &&
+	       lock_bytes(blk, F_RDLCK, QEMU_FORBIDS + QEMU_RESIZE, 1) &&
+	       !is_locked(blk, QEMU_DOES + QEMU_WRITE) && !is_locked(blk, QEMU_DOES + QEMU_RESIZE);
+}
+
 /* One writer or many readers, so that two guests cannot ruin an image. */
 static int lock_image(const struct virtio_blk *blk, const char *path)
 {
-	if (!flock(blk->fd, (blk->is_readonly ? LOCK_SH : LOCK_EX) | LOCK_NB))
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return status_fail(STATUS_DISK, "%s: in use by another process", path);
-	status_warn("%s: cannot be locked: %s", path, strerror(errno));
+	bool is_ours = !flock(blk->fd, (blk->is_readonly ? LOCK_SH : LOCK_EX) | LOCK_NB);
+
+	if (!is_ours && errno != EWOULDBLOCK)
+		status_warn("--disk %s: cannot be locked: %s", path, strerror(errno));
+	else if (!is_ours || !lock_as_qemu_does(blk))
+		return status_fail(STATUS_DISK,
+				   "--disk %s: in use by another process (one can write to it, "
+				   "or several read it with ,ro)", path);
 	return 0;
 }
 
@@ -193,17 +260,73 @@ static int measure(struct virtio_blk *blk, const char *path)
 	struct stat stat;
 
 	if (fstat(blk->fd, &stat) || (!S_ISREG(stat.st_mode) && !S_ISBLK(stat.st_mode)))
-		return status_fail(STATUS_DISK, "%s: not a file or block device", path);
+		return status_fail(STATUS_DISK, "--disk %s: not a file or block device", path);
 
 	off_t end = lseek(blk->fd, 0, SEEK_END);
 
 	if (end < (off_t)SECTOR)
-		return status_fail(STATUS_DISK, "%s: smaller than one sector", path);
+		return status_fail(STATUS_DISK, "--disk %s: smaller than one sector, 512 bytes",
+				   path);
 	blk->size = (uint64_t)end & ~(SECTOR - 1);
 	if (blk->size != (uint64_t)end)
 		status_warn("%s: the last %llu bytes are no whole sector and stay hidden", path,
 			    (unsigned long long)((uint64_t)end - blk->size));
 	return 0;
+}
+
+/* Images of other launchers, whose inside is not the disk. */
+static int check_raw(const struct virtio_blk *blk, const char *path)
+{
+	static const struct {
+		const char *magic, *name;
+		off_t at;
+	} formats[] = {
+		{ "QFI\xfb", "qcow2", 0 },
+		{ "KDMV", "VMDK", 0 },
+		{ "vhdxfile", "VHDX", 0 },
+		{ "\x7f\x10\xda\xbe", "VDI", 64 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		size_t length = strlen(formats[i].magic);
+		char head[8] = "";
+
+		if (pread(blk->fd, head, length, formats[i].at) == (ssize_t)length &&
+		    !memcmp(head, formats[i].magic, length))
+			return status_fail(STATUS_DISK,
+					   "--disk %s: a %s image, and only raw ones can be "
+					   "used: qemu-img convert -O raw %s NEW",
+					   path, formats[i].name, path);
+	}
+	return 0;
+}
+
+/* O_EXCL asks whether the host itself uses a block device; of a file it has no meaning. */
+static int open_flags(const char *path, bool is_readonly)
+{
+	struct stat stat_buffer;
+
+	if (is_readonly)
+		return O_RDONLY;
+	return O_RDWR | (!stat(path, &stat_buffer) && S_ISBLK(stat_buffer.st_mode) ? O_EXCL : 0);
+}
+
+static int refuse_open(const char *path, bool is_readonly, int error)
+{
+	char longer[PATH_MAX];
+	const char *remedy = "";
+
+	snprintf(longer, sizeof(longer), "%s,ro", path);
+	if (error == EBUSY)
+		remedy = " (the host itself uses it, mounted or otherwise; ,ro would do)";
+	else if (error == ENOENT && is_readonly && !access(longer, F_OK))
+		remedy = " (a name that ends in ,ro is given with ,rw or ,ro behind it)";
+	else if (error == ENOENT && strchr(path, ','))
+		remedy = " (behind the name there can be ,ro or ,rw, nothing else)";
+	else if ((error == EACCES || error == EROFS) && !is_readonly && !access(path, R_OK))
+		remedy = " (to read alone is allowed: ,ro behind the name)";
+	return status_fail(STATUS_DISK, "--disk %s: cannot open it: %s%s", path, strerror(error),
+			   remedy);
 }
 
 int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, unsigned int index)
@@ -212,12 +335,15 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, 
 
 	blk->is_readonly = is_readonly;
 	/* O_NONBLOCK: opening a FIFO, to be refused below, must not wait. */
-	blk->fd = open(path, (is_readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	blk->path = path;
+	blk->fd = open(path, open_flags(path, is_readonly) | O_CLOEXEC | O_NONBLOCK);
 	if (blk->fd < 0)
-		return status_fail(STATUS_DISK, "cannot open %s: %s", path, strerror(errno));
+		return refuse_open(path, is_readonly, errno);
 	blk->is_open = true;
 	int ret = measure(blk, path);
 
+	if (!ret)
+		ret = check_raw(blk, path);
 	if (!ret)
 		ret = lock_image(blk, path);
 	if (ret)

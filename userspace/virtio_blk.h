@@ -17,6 +17,8 @@ struct virtio_blk {
 	int fd;
 	bool is_open;
 	bool is_readonly;
+	bool is_error_told;		/* the thread's */
+	const char *path;
 	uint64_t size;			/* bytes, a multiple of 512 */
 	char id[VIRTIO_BLK_ID_SIZE + 1];
 };
@@ -24,6 +26,7 @@ struct virtio_blk {
 /**
  * virtio_blk_open() - open and lock the image, and describe the disk
  * @blk: zeroed; virtio_add() of blk->device follows.
+ * @path: stays valid as long as the disk.
  * @index: its number, for the serial number the guest sees.
  *
  * Return: 0, or STATUS_DISK after a line on stderr.

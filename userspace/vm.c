@@ -19,6 +19,7 @@
 
 #include <uapi/linux/keel.h>
 
+#include "cpuid.h"
 #include "vm.h"
 
 static const struct need {
@@ -33,12 +34,42 @@ static const struct need {
 	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
 };
 
+/* The kernel gives up locking all of a process's memory if any signal comes, even a stop. */
+static int retry_ioctl(int fd, unsigned long command, void *argument)
+{
+	int ret;
+
+	do
+		ret = ioctl(fd, command, argument);
+	while (ret < 0 && errno == EINTR);
+	return ret;
+}
+
+static const char busy_remedy[] =
+	" (another hypervisor has the CPU's virtualization: modprobe -r kvm_intel kvm_amd, or "
+	"unload what dmesg names)";
+
+static const char *device_remedy(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return " (is the module loaded?)";
+	case EACCES:
+	case EPERM:
+		return " (who may use it is up to the node's group and mode: chgrp, chmod 660)";
+	default:
+		return "";
+	}
+}
+
 static int open_node(struct vm *vm, const char *device)
 {
 	vm->node = open(device, O_RDWR | O_CLOEXEC);
 	if (vm->node < 0)
-		return status_fail(STATUS_DEVICE, "cannot open %s: %s%s", device, strerror(errno),
-				   errno == ENOENT ? " (is the module loaded?)" : "");
+		return status_fail(STATUS_DEVICE, "--device %s: cannot open it: %s%s", device,
+				   strerror(errno), device_remedy(errno));
 
 	int version = ioctl(vm->node, KVM_GET_API_VERSION, 0);
 
@@ -112,20 +143,40 @@ int vm_open(struct vm *vm, const char *device)
 		if (!vm_has(vm, (unsigned int)needs[i].cap))
 			return status_fail(STATUS_CREATE, "%s lacks %s", device, needs[i].name);
 
-	vm->fd = ioctl(vm->node, KVM_CREATE_VM, 0);
+	vm->fd = retry_ioctl(vm->node, KVM_CREATE_VM, NULL);
 	if (vm->fd < 0)
-		return status_fail(STATUS_CREATE, "%s: cannot create a virtual machine: %s", device,
-				   strerror(errno));
+		return status_fail(STATUS_CREATE, "%s: cannot create a virtual machine: %s%s",
+				   device, strerror(errno), errno == EBUSY ? busy_remedy : "");
 	vm->explains = vm_has(vm, KEEL_CAP_LAST_ERROR);
 	return create_chips(vm, device);
 }
 
+/* Where the CPU's addresses end is told by CPUID leaf 0x80000008. */
+static int check_addresses(const struct vm *vm, uint64_t size)
+{
+	unsigned int bits = cpuid_address_bits(vm);
+	uint64_t end = MAP_GAP_END + (size > MAP_GAP_START ? size - MAP_GAP_START : 0);
+
+	if (!bits || bits >= 52 || end <= 1ULL << bits)
+		return 0;
+	return status_fail(STATUS_MEMORY,
+			   "--memory %lluM: this CPU has %u address bits, which leave "
+			   "room for %lluM at most",
+			   (unsigned long long)size >> 20, bits,
+			   ((1ULL << bits) - (MAP_GAP_END - MAP_GAP_START)) >> 20);
+}
+
 int vm_add_memory(struct vm *vm, uint64_t size)
 {
-	int ret = memory_create(&vm->memory, size);
+	int ret = check_addresses(vm, size);
 
 	if (ret)
-		return status_fail(STATUS_MEMORY, "cannot map %llu MB of guest memory: %s",
+		return ret;
+	ret = memory_create(&vm->memory, size);
+	if (ret)
+		return status_fail(STATUS_MEMORY,
+				   "--memory %lluM: the host gives no such mapping: %s "
+				   "(ulimit -v, vm.overcommit_memory)",
 				   (unsigned long long)size >> 20, strerror(-ret));
 	for (unsigned int i = 0; i < vm->memory.count; i++) {
 		const struct memory_region *region = &vm->memory.regions[i];
@@ -136,11 +187,13 @@ int vm_add_memory(struct vm *vm, uint64_t size)
 			.userspace_addr = (uintptr_t)region->host,
 		};
 
-		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		if (retry_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 			return status_fail(STATUS_MEMORY,
-					   "cannot add memory at %#llx (%#llx bytes): %s",
-					   (unsigned long long)region->base,
-					   (unsigned long long)region->size, strerror(errno));
+					   "--memory %lluM: cannot add %#llx bytes at "
+					   "%#llx: %s",
+					   (unsigned long long)size >> 20,
+					   (unsigned long long)region->size,
+					   (unsigned long long)region->base, strerror(errno));
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "bus.h"
 #include "memory.h"
@@ -47,6 +48,7 @@ struct vm {
 	int stop_event;			/* eventfd, readable once stopping */
 	enum status status;
 	char reason[1024];
+	struct timespec end_by;		/* the main thread's: when threads are given up */
 };
 
 /**

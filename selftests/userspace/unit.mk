@@ -15,3 +15,14 @@ unit_power_test-srcs := $(fake-vm) userspace/power.c
 unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c
+unit_uart_test-srcs := $(fake-vm) userspace/serial.c
+unit_blk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/status.c
+unit_bootloader_test-srcs := userspace/boot.c userspace/boot_image.c userspace/memory.c userspace/acpi.c userspace/aml.c \
+	userspace/status.c
+unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c
+# As the launcher is linked: the C library is part of what is tested, and a sanitizer has calls of its own.
+unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox crash report status)
+unit_sandbox_test-cflags := -fno-sanitize=all -static -pthread
+unit_sandbox_test-libs := -lseccomp
+unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
+unit_pci_header_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two names can be one file, by links or by device nodes: what is compared is
+ * the file, not its name.
+ */
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "files.h"
+#include "options.h"
+#include "status.h"
+
+static bool is_same(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	if (stat(one, &a) || stat(other, &b))
+		return false;
+	if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode))
+		return a.st_rdev == b.st_rdev;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int refuse_report(const char *report, const char *path, const char *option)
+{
+	if (!path || !is_same(report, path))
+		return 0;
+	return status_fail(STATUS_USAGE,
+			   "--status-json %s: is the file of %s %s too and would replace it; "
+			   "name another", report, option, path);
+}
+
+static int check_report(const struct options *options)
+{
+	int ret = refuse_report(options->status_json, options->kernel, "--kernel");
+
+	if (!ret)
+		ret = refuse_report(options->status_json, options->initrd, "--initrd");
+	for (unsigned int i = 0; !ret && i < options->disk_count; i++)
+		ret = refuse_report(options->status_json, options->disks[i].path, "--disk");
+	return ret;
+}
+
+int files_check(const struct options *options)
+{
+	int ret = options->status_json ? check_report(options) : 0;
+
+	for (unsigned int i = 0; !ret && i < options->disk_count; i++) {
+		const struct disk_options *disk = &options->disks[i];
+
+		for (unsigned int j = 0; !ret && j < i; j++) {
+			const struct disk_options *other = &options->disks[j];
+
+			if (disk->readonly && other->readonly)
+				continue;
+			if (is_same(disk->path, other->path))
+				ret = status_fail(STATUS_DISK,
+						  "--disk %s: the same file as --disk %s; it can "
+						  "be there twice only if both have ,ro",
+						  disk->path, other->path);
+		}
+	}
+	return ret;
+}
