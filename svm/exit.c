@@ -201,9 +201,13 @@ static enum exit_verdict fast_dr(struct svm_vcpu *svm)
 	return EXIT_AGAIN;
 }
 
-static enum exit_verdict fast_mc(void)
+/* The request ends the inner loop, and the guest. */
+static enum exit_verdict fast_mc(struct svm_vcpu *svm)
 {
-	keel_host_machine_check();
+	if (keel_plan.erratum_383 && keel_host_erratum_383())
+		vcpu_request(&svm->vcpu, REQ_TRIPLE_FAULT);
+	else
+		keel_host_machine_check();
 	return EXIT_AGAIN;
 }
 
@@ -241,7 +245,7 @@ enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
 	case SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7:
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
 		return fast_dr(svm);
-	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc();
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc(svm);
 	case (u32)SVM_EXIT_ERR:	return fast_refused(svm);
 	/* taken by the host when GIF was set again */
 	case SVM_EXIT_NMI:
