@@ -32,7 +32,7 @@ help:
 	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1, on stock KVM and on Keel'
 	@echo
 	@echo '  make all        the module and the launcher'
-	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one that can enter broken VMCBs and VMCSs'
+	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one for tests of what CPUs do not do by themselves'
 	@echo '  make launcher   userspace/keel'
 	@echo '  make install    module, launcher and man page into this machine'
 	@echo '  make clean      remove the build directory'

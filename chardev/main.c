@@ -125,9 +125,12 @@ static int __init keel_init(void)
 	ret = keel_host_enable_init(keel_vendor);
 	if (ret)
 		return ret;
-	ret = keel_vendor->setup();
+	ret = keel_host_bugs_init(keel_vendor);
 	if (ret)
 		goto err_enable;
+	ret = keel_vendor->setup();
+	if (ret)
+		goto err_bugs;
 	ret = rooms_init();
 	if (ret)
 		goto err_teardown;
@@ -144,6 +147,8 @@ err_rooms:
 	rooms_exit();
 err_teardown:
 	keel_vendor->teardown();
+err_bugs:
+	keel_host_bugs_exit();
 err_enable:
 	keel_host_enable_exit();
 	return ret;
@@ -154,6 +159,7 @@ static void __exit keel_exit(void)
 	nodes_deregister();
 	rooms_exit();
 	keel_vendor->teardown();
+	keel_host_bugs_exit();
 	keel_host_enable_exit();
 }
 

@@ -47,7 +47,11 @@ u64 msr_arch_capabilities(void)
 
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
 		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, caps);
-	return feature_arch_capabilities(caps, host_has_bug);
+	caps = feature_arch_capabilities(caps, host_has_bug);
+	/* flushed before its entries, or nothing to flush for; where neither is so, a guest must not be told it */
+	if (keel_plan.l1d_flush == L1D_NEVER)
+		caps &= ~(u64)ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
+	return caps;
 }
 
 u64 msr_de_cfg_bits(void)

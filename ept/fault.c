@@ -41,6 +41,7 @@ enum fault_step {
  * @gfn: faulting frame
  * @hva: its address in the launcher, once the slot was found
  * @write: write access
+ * @fetch: instruction fetch
  * @around: map the neighbours too. Not after the host page had to be fetched: these then are not there either
  * @wanted: pages for tables that were lacking
  */
@@ -48,6 +49,7 @@ struct fault_req {
 	gfn_t gfn;
 	hva_t hva;
 	bool write;
+	bool fetch;
 	bool around;
 	unsigned int wanted;
 };
@@ -136,6 +138,10 @@ static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *s
 		    !(((req->hva >> PAGE_SHIFT) ^ req->gfn) & mask))
 			break;
 	}
+	/* what is split for the guest's code stays so: whole again it could not be executed, and two such places could take turns */
+	if (pt->format->split_exec)
+		while (level > 1 && pgtable_has_table(pt, req->gfn, level))
+			level--;
 	return level;
 }
 
@@ -217,12 +223,26 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 	return STEP_MAPPED;
 }
 
+/* The guest wants to execute in what map_page() has mapped: 4K leaves in place of a large one that is not executable. */
+static enum fault_step split_for_fetch(struct vcpu *vcpu, struct fault_req *req, struct pt_update *up)
+{
+	struct pgtable *pt = vcpu->vm->mem.table;
+
+	if (!pgtable_entry(pt, req->gfn, 1, up)) {
+		req->wanted = pt->wanted;
+		return STEP_TABLES;
+	}
+	memory_flush(vcpu->vm, up);
+	return STEP_MAPPED;
+}
+
 /* One pass; memory.lock held. */
 static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, struct pt_update *up)
 {
 	struct memory *mem = &vcpu->vm->mem;
 	struct memslot *slot = vcpu_find_slot(vcpu, mem_slots_locked(mem), req->gfn);
 	struct host_page page;
+	enum fault_step step;
 	bool found;
 
 	if (!slot)
@@ -237,12 +257,20 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 	local_irq_enable();
 	if (!found)
 		return STEP_HOST;
-	return map_page(vcpu, req, slot, &page, up);
+	step = map_page(vcpu, req, slot, &page, up);
+	if (step == STEP_MAPPED && req->fetch && mem->table->format->split_exec)
+		step = split_for_fetch(vcpu, req, up);
+	return step;
 }
 
 int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
-	struct fault_req req = { .gfn = gpa_to_gfn(gpa), .write = access & FAULT_WRITE, .around = true };
+	struct fault_req req = {
+		.gfn	= gpa_to_gfn(gpa),
+		.write	= access & FAULT_WRITE,
+		.fetch	= access & FAULT_FETCH,
+		.around	= true,
+	};
 	struct memory *mem = &vcpu->vm->mem;
 	struct pt_update up = {};
 	unsigned int pass;

@@ -276,7 +276,7 @@ static void split(struct pgtable *pt, u64 *entry, unsigned int level, struct pt_
 	unsigned int i;
 
 	if (level == 2)
-		pte &= ~f->large;
+		pte = (pte & ~f->large) | f->split_exec;
 	for (i = 0; i < PT_ENTRIES; i++)
 		table[i] = pte + i * step;
 	WRITE_ONCE(*entry, make_table(f, table));

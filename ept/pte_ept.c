@@ -22,7 +22,7 @@ static u64 ept_leaf(unsigned int level, u32 prot, enum pte_memtype type)
 	if (prot & PTE_EXEC)
 		pte |= VMX_EPT_EXECUTABLE_MASK;
 	if (level > 1)
-		pte |= BIT_ULL(7);
+		pte = (pte | BIT_ULL(7)) & ~keel_pte_ept.split_exec;
 	if (type == PTE_MEM_UC)
 		return pte | VMX_EPTP_MT_UC << VMX_EPT_MT_EPTE_SHIFT;
 	return pte | VMX_EPTP_MT_WB << VMX_EPT_MT_EPTE_SHIFT | VMX_EPT_IPAT_BIT;

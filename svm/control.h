@@ -44,6 +44,7 @@
  * @RARE_IRET: an IRET that ends an NMI was intercepted and is about to execute
  * @RARE_STEP: one instruction, then core looks at NMIs again
  * @RARE_DEBUG: the launcher single-steps
+ * @RARE_DIVIDER: the CPU's divider is to be cleared; for good
  * @RARE_TF: RFLAGS.TF is ours
  */
 enum svm_rare {
@@ -52,6 +53,7 @@ enum svm_rare {
 	RARE_IRET	= BIT(2),
 	RARE_STEP	= BIT(3),
 	RARE_DEBUG	= BIT(4),
+	RARE_DIVIDER	= BIT(5),
 	RARE_TF		= RARE_STEP | RARE_DEBUG,
 };
 
@@ -180,6 +182,7 @@ void svm_intercepts_changed(struct vcpu *vcpu);
 void svm_cr_intercepts(struct svm_vcpu *svm);
 
 /* cpu.c: per-CPU state */
+struct page *svm_page_alloc(int node, gfp_t gfp);
 int svm_cpus_create(void);
 void svm_cpus_destroy(void);
 bool svm_cpu_busy(void);

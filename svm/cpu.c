@@ -33,6 +33,7 @@
  * @next_asid: next to be handed out
  * @last_serial: vCPU that ran here last, for the branch predictor barrier
  * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
+ * @reduced: BP_CFG[BpSpecReduce] was set here, and is to be cleared again
  */
 struct svm_cpu {
 	struct page *hsave;
@@ -41,9 +42,31 @@ struct svm_cpu {
 	u32 next_asid;
 	u64 last_serial;
 	u64 tsc_ratio;
+	bool reduced;
 };
 
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
+
+/*
+ * svm_page_alloc() - a page for VMRUN: a VMCB or one of the host's save areas
+ *
+ * On hosts whose memory has owners (SEV-SNP) a CPU may take the 2 MB around such a page to be in use if it lies at their beginning,
+ * and a write to any of them then faults in the host. Of two pages next to each other the second never lies there.
+ * @node: where, or NUMA_NO_NODE for what the thread's policy says. Context: may sleep. Return: NULL if there is no memory.
+ */
+struct page *svm_page_alloc(int node, gfp_t gfp)
+{
+	unsigned int order = keel_plan.avoid_2m_pages;
+	struct page *page;
+
+	page = node == NUMA_NO_NODE ? alloc_pages(gfp, order) : alloc_pages_node(node, gfp, order);
+	if (!order || !page)
+		return page;
+	split_page(page, order);
+	__free_page(page++);
+	keel_bugs_count(IS_ALIGNED(page_to_phys(page), PMD_SIZE) ? BUGS_PAGES_AT_2M : BUGS_PAGES);
+	return page;
+}
 
 int svm_cpus_create(void)
 {
@@ -53,8 +76,8 @@ int svm_cpus_create(void)
 		struct svm_cpu *c = &per_cpu(svm_cpus, cpu);
 		int node = cpu_to_node(cpu);
 
-		c->hsave = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
-		c->host = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
+		c->hsave = svm_page_alloc(node, GFP_KERNEL | __GFP_ZERO);
+		c->host = svm_page_alloc(node, GFP_KERNEL | __GFP_ZERO);
 		c->generation = 1;
 		c->next_asid = svm_caps.nr_asids;
 		c->last_serial = 0;
@@ -94,6 +117,43 @@ bool svm_cpu_busy(void)
 	return rdmsrl_safe(MSR_EFER, &efer) || (efer & EFER_SVME);
 }
 
+#ifndef MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT
+#define MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT	4
+#endif
+#define DC_CFG_ERRATUM_383_BIT			47
+
+/* Set a bit of an MSR that some CPUs do not have. True if it was clear. */
+static bool msr_bit_set(u32 msr, unsigned int bit)
+{
+	u64 val;
+
+	return !rdmsrl_safe(msr, &val) && !(val & BIT_ULL(bit)) && !wrmsrl_safe(msr, val | BIT_ULL(bit));
+}
+
+/* What the CPU's faults ask for while virtualization is on. Of both there is nothing to be undone by others than us. */
+static void faults_enable(struct svm_cpu *c)
+{
+	if (keel_plan.bp_spec_reduce && msr_bit_set(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT)) {
+		c->reduced = true;
+		keel_bugs_count(BUGS_REDUCED);
+	}
+	/* stays: it only makes a machine check possible to survive */
+	if (keel_plan.erratum_383 && msr_bit_set(MSR_AMD64_DC_CFG, DC_CFG_ERRATUM_383_BIT))
+		keel_bugs_count(BUGS_DC_CFG);
+}
+
+static void faults_disable(struct svm_cpu *c)
+{
+	u64 val;
+
+	if (!c->reduced)
+		return;
+	c->reduced = false;
+	if (!rdmsrl_safe(MSR_ZEN4_BP_CFG, &val))
+		wrmsrl_safe(MSR_ZEN4_BP_CFG, val & ~BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT));
+	keel_bugs_count(BUGS_UNREDUCED);
+}
+
 int svm_cpu_enable(void)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
@@ -111,6 +171,7 @@ int svm_cpu_enable(void)
 		wrmsr_safe(MSR_AMD64_TSC_RATIO, 0, SVM_TSC_RATIO_DEFAULT >> 32);
 		c->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
 	}
+	faults_enable(c);
 	/* whoever used ASIDs here before: start a generation, which flushes */
 	c->generation++;
 	c->next_asid = svm_caps.nr_asids;
@@ -124,6 +185,7 @@ void svm_cpu_disable(void)
 
 	if (svm_caps.tsc_ratio)
 		wrmsr_safe(MSR_AMD64_TSC_RATIO, 0, SVM_TSC_RATIO_DEFAULT >> 32);
+	faults_disable(this_cpu_ptr(&svm_cpus));
 	wrmsrl_safe(MSR_VM_HSAVE_PA, 0);
 	if (rdmsrl_safe(MSR_EFER, &efer) || !(efer & EFER_SVME))
 		return;

@@ -213,9 +213,13 @@ static enum exit_verdict fast_dr(struct svm_vcpu *svm)
 	return EXIT_AGAIN;
 }
 
-static enum exit_verdict fast_mc(void)
+/* The request ends the inner loop, and the guest. */
+static enum exit_verdict fast_mc(struct svm_vcpu *svm)
 {
-	keel_host_machine_check();
+	if (keel_plan.erratum_383 && keel_host_erratum_383())
+		vcpu_request(&svm->vcpu, REQ_TRIPLE_FAULT);
+	else
+		keel_host_machine_check();
 	return EXIT_AGAIN;
 }
 
@@ -253,7 +257,7 @@ enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
 	case SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7:
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
 		return fast_dr(svm);
-	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc();
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc(svm);
 	case (u32)SVM_EXIT_ERR:	return fast_refused(svm);
 	/* taken by the host when GIF was set again */
 	case SVM_EXIT_NMI:
@@ -352,6 +356,25 @@ static int slow_ac(struct svm_vcpu *svm)
 	return RUN_RESUME;
 }
 
+/*
+ * What a shutdown leaves in the VMCB is undefined (APM, "Shutdown Intercept"); only what VMSAVE stored afterwards is not. So the launcher
+ * finds a vCPU after an INIT, with which many boards answer a shutdown; it can look at that or run it.
+ */
+static int slow_shutdown(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+
+	memset(&svm->vmcb->control, 0, sizeof(svm->vmcb->control));
+	svm_vmcb_init(svm);
+	preempt_disable();
+	svm_asid_drop(svm);
+	preempt_enable();
+	/* CD and NW outlive an INIT: as they were known last */
+	vcpu->regs.valid |= RG_CR0;
+	keel_vcpu_reset(vcpu, VCPU_INIT);
+	return keel_do_triple_fault(vcpu);
+}
+
 static int slow_invalid(struct svm_vcpu *svm)
 {
 	svm_explain_entry(svm);
@@ -400,7 +423,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return slow_ac(svm);
-	case SVM_EXIT_SHUTDOWN:		return keel_do_triple_fault(vcpu);
+	case SVM_EXIT_SHUTDOWN:		return slow_shutdown(svm);
 	case SVM_EXIT_VMRUN:
 	case SVM_EXIT_VMLOAD:
 	case SVM_EXIT_VMSAVE:

@@ -39,7 +39,7 @@ static atomic64_t serials;
 int svm_vcpu_create(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	struct page *page = svm_page_alloc(NUMA_NO_NODE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 
 	if (!page)
 		return -ENOMEM;
@@ -72,7 +72,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	control->virt_ext = 0;
 	svm->vmcb->save.dbgctl = 0;
 	svm->vmcb->save.spec_ctrl = 0;
-	svm->rare = 0;
+	svm->rare = keel_plan.clear_divider ? RARE_DIVIDER : 0;
 	svm->dr_open = false;
 	svm_set_int_ctl(svm, V_INTR_MASKING_MASK);
 	svm_intercepts_changed(vcpu);
@@ -118,6 +118,8 @@ static void enter_rare(struct svm_vcpu *svm)
 		keel_dr_load(&svm->vcpu);
 	if (svm->rare & (RARE_INJECTED | RARE_TF))
 		svm_intr_before(svm);
+	if (svm->rare & RARE_DIVIDER)
+		keel_host_clear_divider();
 }
 
 static void exit_rare(struct svm_vcpu *svm)

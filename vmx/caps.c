@@ -40,7 +40,7 @@
 #define CPU2_REQUIRED	(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST)
 #define CPU2_OPTIONAL	(SECONDARY_EXEC_ENABLE_VPID | SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_WBINVD_EXITING | \
 			 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_INVPCID | VMX_CPU2_XSAVES | \
-			 SECONDARY_EXEC_TSC_SCALING)
+			 SECONDARY_EXEC_TSC_SCALING | SECONDARY_EXEC_ENCLS_EXITING)
 #define PIN_OPTIONAL	PIN_BASED_VMX_PREEMPTION_TIMER
 /* Of use together only, and with the TPR shadow. Virtualized x2APIC MSRs may lack. */
 #define CPU2_APIC	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_APIC_REGISTER_VIRT | \
@@ -63,20 +63,6 @@ MODULE_PARM_DESC(pml, "log the pages that guests write by the CPU's page-modific
 static bool preemption_timer = true;
 module_param(preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "watch the guest's TSC deadline with the VMX-preemption timer (default y)");
-
-/* Nehalem and Westmere count at another rate than they say ("VMX-Preemption Timer Does Not Count Down at the Rate Specified"). */
-static bool preemption_timer_errs(void)
-{
-	static const u8 models[] = { 0x1a, 0x1e, 0x1f, 0x2e, 0x25, 0x2c, 0x2f };
-	unsigned int i;
-
-	if (boot_cpu_data.x86 != 6)
-		return false;
-	for (i = 0; i < ARRAY_SIZE(models); i++)
-		if (boot_cpu_data.x86_model == models[i])
-			return true;
-	return false;
-}
 
 /*
  * Bochs: when the delivery of a virtual interrupt ends in an exit, the IDT-vectoring information is that of an earlier event. No
@@ -172,7 +158,7 @@ static int choose_controls(const struct vmx_check_env *env, u64 basic)
 		return -EOPNOTSUPP;
 
 	vmx_caps.cpu = CPU_OPTIONAL & env->cpu.may;
-	if (preemption_timer && !preemption_timer_errs())
+	if (preemption_timer && !keel_plan.preemption_timer_errs)
 		vmx_caps.pin = PIN_OPTIONAL & env->pin.may;
 	vmx_caps.cpu2 = CPU2_OPTIONAL & env->cpu2.may;
 	if (pml)
@@ -204,6 +190,7 @@ static void setup_paging(u64 cap)
 	else if (vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_PML)
 		keel_pte_ept.dirty = VMX_EPT_DIRTY_BIT;
 	keel_caps.dirty_log = keel_pte_ept.dirty;
+	keel_pte_ept.split_exec = keel_plan.nx_huge_pages ? VMX_EPT_EXECUTABLE_MASK : 0;
 	if (!(cap & VMX_EPT_2MB_PAGE_BIT))
 		keel_pte_ept.max_leaf_level = 1;
 	else if (!(cap & VMX_EPT_1GB_PAGE_BIT))
@@ -235,7 +222,6 @@ int vmx_caps_setup(void)
 	if (ret)
 		return ret;
 	setup_paging(env.ept_vpid);
-	keel_host_mitigations_init();
 
 	keel_caps.nested = true;
 	keel_caps.ucode_rev = 0x100000000ull;

@@ -287,7 +287,7 @@ void vmx_controls_init(struct vmx_vcpu *vmx)
 	vmx->wanted = vmx_caps.base;
 	if (vmx->vpid)
 		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_VPID;
-	vmx->wanted.cpu2 |= vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
+	vmx->wanted.cpu2 |= vmx_caps.cpu2 & (SECONDARY_EXEC_TSC_SCALING | SECONDARY_EXEC_ENCLS_EXITING);
 	if (vmx->pml)
 		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_PML;
 	if (vmx_has_tpr_shadow(vmx)) {
@@ -328,6 +328,9 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 	}
 	if (vmx_caps.cpu2 & VMX_CPU2_XSAVES)
 		vmcs_write64(XSS_EXIT_BITMAP, 0);
+	/* guests have no SGX: all of its instructions are undefined */
+	if (vmx_caps.cpu2 & SECONDARY_EXEC_ENCLS_EXITING)
+		vmcs_write64(ENCLS_EXITING_BITMAP, ~0ull);
 	vmcs_writel(CR0_GUEST_HOST_MASK, ~(unsigned long)CR0_GUEST_OWNED);
 	vmcs_writel(CR4_GUEST_HOST_MASK, ~0ul);
 	vmcs_write64(VMCS_LINK_POINTER, ~0ull);

@@ -59,6 +59,7 @@
  * @RARE_NMI: an NMI goes in at this entry
  * @RARE_STEP: the launcher single-steps, and RFLAGS.TF does it
  * @RARE_TIMER: the preemption timer watches tsc.host_deadline
+ * @RARE_FLUSH_HOST: this CPU leaks what the host left in it; for good
  * @RARE_PDPTES: the PDPTEs in the VMCS must be loaded from guest memory
  */
 enum vmx_rare {
@@ -72,6 +73,7 @@ enum vmx_rare {
 	RARE_PDPTES	= BIT(7),
 	RARE_STEP	= BIT(8),
 	RARE_TIMER	= BIT(9),
+	RARE_FLUSH_HOST	= BIT(10),
 };
 
 /* After an exit: */

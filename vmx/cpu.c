@@ -100,9 +100,11 @@ int vmx_cpu_enable(void)
 		return -EIO;
 	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl) || !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
 		return -EIO;
+	keel_host_pt_pause();
 	cr4_set_bits(X86_CR4_VMXE);
 	if (vmx_vmxon(page_to_phys(c->region))) {
 		cr4_clear_bits(X86_CR4_VMXE);
+		keel_host_pt_resume();
 		return -EIO;
 	}
 	/* whoever used EPT and VPIDs here before */
@@ -145,6 +147,7 @@ void vmx_cpu_disable(void)
 	c->current_vmcs = NULL;
 	vmx_vmxoff();
 	cr4_clear_bits(X86_CR4_VMXE);
+	keel_host_pt_resume();
 }
 
 static void clear_ipi(void *data)

@@ -105,6 +105,7 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx->loaded_cpu = -1;
 	vmx->serial = atomic64_inc_return(&serials);
 	vmx->vpid = vmx_vpid_get();
+	vmx->rare = keel_host_flushes ? RARE_FLUSH_HOST : 0;
 	vmx_apic_create(vmx);
 	if (pml_create(vmx))
 		return -ENOMEM;
@@ -278,7 +279,6 @@ static void host_compare(struct vmx_vcpu *vmx)
 	/* another thread of the launcher may have given it a new LDT since the load */
 	if (unlikely(ldt))
 		h->ldt = ldt;
-	keel_host_before_guest();
 }
 
 void vmx_vcpu_put(struct vcpu *vcpu)
@@ -319,6 +319,28 @@ void vmx_timer_changed(struct vmx_vcpu *vmx)
 	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, ~0u);
 }
 
+/*
+ * The exits that the inner loop answers from the guest's own state alone. After all others it may have run an NMI's handler, woken a
+ * thread, reached into another vCPU.
+ */
+static bool exit_was_guarded(u32 reason)
+{
+	return reason == EXIT_REASON_CPUID || reason == EXIT_REASON_MSR_READ || reason == EXIT_REASON_DR_ACCESS ||
+	       reason == EXIT_REASON_INTERRUPT_WINDOW || reason == EXIT_REASON_NMI_WINDOW;
+}
+
+/*
+ * On a CPU that leaks what the host left in it. Late: all that follows is a compare with the host's control registers. Before the first
+ * entry of an inner loop anything may have run.
+ */
+static noinline void flush_before_guest(struct vmx_vcpu *vmx)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+	bool guarded = vmx->seen == vcpu->stats.guest_mode && exit_was_guarded(vmx->exit_reason);
+
+	vcpu->stats.l1d_flush += keel_host_flush(guarded ? HOST_RAN_GUARDED : HOST_RAN_ANYTHING);
+}
+
 /* False: do not enter. */
 static bool enter_rare(struct vmx_vcpu *vmx)
 {
@@ -341,6 +363,8 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 		vmx_step_begin(vmx);
 	if (vmx->rare & RARE_TIMER)
 		timer_load(vmx);
+	if (vmx->rare & RARE_FLUSH_HOST)
+		flush_before_guest(vmx);
 	return true;
 }
 

@@ -6,6 +6,8 @@
 #define KEEL_HOST_H
 
 #include <linux/types.h>
+#include <keel/bugs.h>
+#include <keel/bugs_force.h>
 #include <keel/types.h>
 
 struct vendor_ops;
@@ -93,13 +95,44 @@ void keel_host_ibpb(void);			/* indirect branch prediction barrier, if the host 
 /* A guest's barrier: PRED_CMD_* bits that the CPU has, whatever the host itself uses. */
 void keel_host_pred_cmd(u64 cmd);
 bool keel_host_wants_ibpb_on_switch(void);
-void keel_host_mitigations_init(void);		/* at load, on CPUs with VMX */
-/* Before a guest runs after anything but the inner loop has: flush what the CPU would leak to it. Interrupts off. */
-void keel_host_before_guest(void);
+
+/*
+ * What is done about this CPU's faults (host/bugs.c); const once keel_host_bugs_init() has read the CPU, said so in the log and told
+ * the kernel's sysfs files. -EINVAL for a parameter that is not understood. Before the backend's setup; undone by keel_host_bugs_exit().
+ */
+extern struct host_plan keel_plan;
+int keel_host_bugs_init(const struct vendor_ops *ops);
+void keel_host_bugs_exit(void);
+
+/* keel_plan.clear_divider: nothing but our quotient is left for a guest that divides by 0. No division until VMRUN. */
+void keel_host_clear_divider(void);
+
+enum host_ran {
+	HOST_RAN_GUARDED,	/* since the last entry: nothing but code that touches the guest's own state */
+	HOST_RAN_ANYTHING,
+};
+
+/* Must keel_host_flush() be called before each entry, on Intel's CPUs? const after init */
+extern bool keel_host_flushes;
+/*
+ * Flush what the CPU would leak to the guest: the first-level data cache (L1TF), and fill buffers where entry.S does not (MMIO stale
+ * data). From here to the entry nothing may be touched but the guest's own state. Interrupts off. Return: was the cache flushed?
+ */
+bool keel_host_flush(enum host_ran ran);
+
+/* Around VMX operation on this CPU: Intel PT cannot trace in it on CPUs that lack IA32_VMX_MISC[14]. Interrupts off. */
+void keel_host_pt_pause(void);
+void keel_host_pt_resume(void);
+
 void keel_host_note_guest_ran(void);		/* after exit: VMSCAPE and L1D hints to the kernel */
 
 /* A machine check ended the guest: let the kernel's handler see it, as one of user mode. Interrupts off. */
 void keel_host_machine_check(void);
+/*
+ * Was that machine check AMD's erratum 383, which the guest has caused by its page tables? Then it is cleared away, translations too,
+ * and the guest must not go on. Only where keel_plan.erratum_383; interrupts off.
+ */
+bool keel_host_erratum_383(void);
 
 /* ---- shims for what changed between kernels (keel/compat.h does the rest) ------------------------------------------------- */
 

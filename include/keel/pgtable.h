@@ -27,6 +27,7 @@ enum pte_memtype { PTE_MEM_WB, PTE_MEM_UC };
  * @accessed: set by the CPU at use; 0 if it does not
  * @dirty: set by the CPU at the first write through a 4K leaf, which it logs (vendor_ops.dirty_flush); 0 if it does not log
  * @address: the physical address in an entry
+ * @split_exec: leaves above level 1 are not executable: what makes the 4K leaves so that one is split into. 0: they are
  * @table: all attributes of an entry that points to a table
  * @setup: complete the masks by what this machine has; once, from keel_pgtable_init()
  * @leaf: all attributes of a leaf at @level with PTE_* @prot; its accessed and dirty bits are set (as permitted)
@@ -44,6 +45,7 @@ struct pte_format {
 	u64 accessed;
 	u64 dirty;
 	u64 address;
+	u64 split_exec;
 	u64 table;
 	unsigned int (*walked)(void);
 	void (*setup)(struct pte_format *format);

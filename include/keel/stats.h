@@ -31,7 +31,8 @@
 	X(pf_around)		/* further pages mapped around them */ \
 	X(tlb_flush) \
 	X(preempted)		/* scheduled out in KVM_RUN */ \
-	X(guest_mode)		/* entries to the inner loop */
+	X(guest_mode)		/* entries to the inner loop */ \
+	X(l1d_flush)		/* first-level data cache flushed before an entry */
 
 #define VM_STATS(EVENT, LEVEL) \
 	LEVEL(pages_4k) \

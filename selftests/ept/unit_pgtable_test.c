@@ -6,6 +6,7 @@
 #include "shim.h"
 #include <linux/mm.h>
 #include <keel/host_mode.h>
+#include <asm/vmx.h>
 #include "table.h"
 #include "test.h"
 
@@ -310,6 +311,71 @@ static void test_split(void)
 	drop_all();
 }
 
+/* Leaves at each level below @table that are executable; at level 1 also those that are not. */
+static void count_exec(const u64 *table, unsigned int level, unsigned int exec[4], unsigned int *small_data)
+{
+	unsigned int i;
+
+	for (i = 0; i < PT_ENTRIES; i++) {
+		u64 pte = table[i];
+
+		if (!pte_is_present(pt.format, pte))
+			continue;
+		if (!pte_is_leaf(pt.format, pte, level))
+			count_exec(phys_to_virt(pte & pt.format->address), level - 1, exec, small_data);
+		else if (pte & VMX_EPT_EXECUTABLE_MASK)
+			exec[level]++;
+		else if (level == 1)
+			++*small_data;
+	}
+}
+
+/* EPT where large leaves must not be executable, and where they may be: after each of these steps, how many leaves are. */
+static void test_split_exec(void)
+{
+	static const struct {
+		const char *name;
+		gfn_t gfn;
+		unsigned int level;	/* mapped there, or 0: split down to 4K */
+		unsigned int nx[4], x[4];
+	} steps[] = {
+		{ "1G", 0, 3, { 0, 0, 0, 0 }, { 0, 0, 0, 1 } },
+		{ "2M", 1 << 18, 2, { 0, 0, 0, 0 }, { 0, 0, 1, 1 } },
+		{ "4K", (1 << 18) + 512, 1, { 0, 1, 0, 0 }, { 0, 1, 1, 1 } },
+		{ "2M split", (1 << 18) + 5, 0, { 0, 513, 0, 0 }, { 0, 513, 0, 1 } },
+		{ "1G split", 12345, 0, { 0, 1025, 0, 0 }, { 0, 1025, 511, 0 } },
+		{ "1G split in a second place", 77777, 0, { 0, 1537, 0, 0 }, { 0, 1537, 510, 0 } },
+	};
+	unsigned int nx, i, level;
+
+	for (nx = 0; nx < 2; nx++) {
+		start();
+		pt.format = &keel_pte_ept;
+		keel_pte_ept.setup(&keel_pte_ept);
+		keel_pte_ept.split_exec = nx ? VMX_EPT_EXECUTABLE_MASK : 0;
+		for (i = 0; i < ARRAY_SIZE(steps); i++) {
+			unsigned int exec[4] = { 0 }, small_data = 0;
+			struct pt_update up = {};
+			char what[64];
+
+			if (steps[i].level)
+				map(steps[i].gfn, steps[i].level, steps[i].gfn, RW);
+			else
+				entry_of(steps[i].gfn, 1, &up);
+			ASSERT_EQ(up.flush, !steps[i].level);
+			finish(&up);
+			count_exec(pt.root, pt.format->levels, exec, &small_data);
+			for (level = 1; level <= 3; level++) {
+				snprintf(what, sizeof(what), "%s, %s: executable at level %u", steps[i].name, nx ? "NX" : "X", level);
+				CHECK_EQ(what, (nx ? steps[i].nx : steps[i].x)[level], exec[level]);
+			}
+			CHECK_EQ("4K leaves that are not executable", 0, small_data);
+		}
+		drop_all();
+	}
+	keel_pte_ept.split_exec = 0;
+}
+
 /* Tables taken out stay harmless to a CPU that still walks them. */
 static void test_dead_tables(void)
 {
@@ -382,6 +448,7 @@ static const struct test_case cases[] = {
 	{ "random", test_random },
 	{ "protect_mask", test_protect_mask },
 	{ "split", test_split },
+	{ "split_exec", test_split_exec },
 	{ "dead_tables", test_dead_tables },
 	{ "out_of_reach", test_out_of_reach },
 	{ "random5", test_random5 },

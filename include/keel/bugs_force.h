@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Faults that the CPU does not have, for a module made with KEEL_DEBUG=1 (host/bugs_force.c): what
+ * is done about them can be watched on an emulated CPU. In the normal module all of it is nothing.
+ */
+#ifndef KEEL_BUGS_FORCE_H
+#define KEEL_BUGS_FORCE_H
+
+#include <linux/types.h>
+
+/* What was done, counted since the load; words of the module parameter bugs_done. */
+#define BUGS_COUNTS(X) \
+	X(REDUCED, "reduced")		/* CPUs whose BP_CFG[BpSpecReduce] was set */ \
+	X(UNREDUCED, "unreduced")	/* and cleared again */ \
+	X(DC_CFG, "dc_cfg")		/* CPUs whose DC_CFG[47] was set */ \
+	X(DIVIDED, "divided")		/* divisions before an entry */ \
+	X(PAGES, "pages")		/* pages for VMRUN that avoid multiples of 2 MB */ \
+	X(PAGES_AT_2M, "pages_at_2m")	/* those that do not */
+
+enum bugs_count {
+#define BUGS_COUNT_NUMBER(name, word) BUGS_##name,
+	BUGS_COUNTS(BUGS_COUNT_NUMBER)
+	NR_BUGS_COUNTS,
+#undef BUGS_COUNT_NUMBER
+};
+
+#ifdef KEEL_DEBUG
+/*
+ * Add what the parameter force_bugs names to HOST_FACT() bits. -EINVAL for a name that is unknown.
+ */
+int keel_bugs_force(u64 *facts);
+void keel_bugs_count(enum bugs_count what);
+#else
+static inline int keel_bugs_force(u64 *facts) { return 0; }
+static __always_inline void keel_bugs_count(enum bugs_count what) { }
+#endif
+
+#endif
