@@ -8,6 +8,7 @@
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/kvm_para.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
@@ -53,7 +54,8 @@ struct kvm_cpuid_entry2 *keel_cpuid_find(struct vcpu *vcpu, u32 function, u32 in
 	int i = 0;
 
 	if (likely(class < ARRAY_SIZE(cpuid->first) && leaf < LEAVES_INDEXED)) {
-		i = cpuid->first[class][leaf];
+		/* a class too many is still in the same struct, with what the launcher has set */
+		i = cpuid->first[class][array_index_nospec(leaf, LEAVES_INDEXED)];
 		if (i)
 			i--;
 		else if (cpuid->nent < 255)

@@ -5,6 +5,7 @@
  * Every setter returns 0, or 1 when the instruction must end in #GP(0) with nothing changed. The rules are those of the SDM's "Control
  * Registers" and the APM's "System-Control Registers"; what a CPU may not set follows from its CPUID (vcpu_cpuid).
  */
+#include <linux/nospec.h>
 #include <linux/types.h>
 #include <asm/fpu/xcr.h>
 #include <asm/processor-flags.h>
@@ -250,7 +251,7 @@ int keel_set_dr(struct vcpu *vcpu, unsigned int n, u64 val)
 	vcpu_need(vcpu, RG_DR);
 	switch (n) {
 	case 0 ... 3:
-		vcpu->regs.dr[n] = val;
+		vcpu->regs.dr[array_index_nospec(n, 4)] = val;
 		break;
 	case 4:
 	case 6:
@@ -272,6 +273,6 @@ u64 keel_get_dr(struct vcpu *vcpu, unsigned int n)
 {
 	vcpu_need(vcpu, RG_DR);
 	if (n < 4)
-		return vcpu->regs.dr[n];
+		return vcpu->regs.dr[array_index_nospec(n, 4)];
 	return n == 4 || n == 6 ? vcpu->regs.dr6 : vcpu->regs.dr7;
 }

@@ -7,6 +7,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/err.h>
+#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -51,7 +52,7 @@ static bool filter_decides(const struct msr_filter *filter, u32 msr, u32 access)
 		const struct filter_range *r = &filter->range[i];
 
 		if ((r->flags & access) && msr - r->base < r->count)
-			return test_bit(msr - r->base, r->bitmap);
+			return test_bit(array_index_nospec(msr - r->base, r->count), r->bitmap);
 	}
 	return filter->default_allow;
 }

@@ -7,6 +7,7 @@
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
+#include <linux/nospec.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -107,9 +108,11 @@ void keel_vm_put(struct vm *vm)
 struct vcpu *keel_vm_vcpu(struct vm *vm, unsigned int index)
 {
 	/* pairs with the release in keel_vcpu_create() */
-	if (index >= smp_load_acquire(&vm->nr_vcpus))
+	unsigned int n = smp_load_acquire(&vm->nr_vcpus);
+
+	if (index >= n)
 		return NULL;
-	return xa_load(&vm->vcpus, index);
+	return xa_load(&vm->vcpus, array_index_nospec(index, n));
 }
 
 struct vcpu *keel_vm_vcpu_by_id(struct vm *vm, u32 vcpu_id)

@@ -21,7 +21,7 @@ static unsigned long slot_part(struct memslot *slot, gpa_t gpa, unsigned long le
 	if (!slot || (dir == COPY_WRITE && slot->flags & KVM_MEM_READONLY))
 		return 0;
 	offset = gpa - gfn_to_gpa(slot->base);
-	*user = (void __user *)(slot->hva + offset);
+	*user = (void __user *)(slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa));
 	return min_t(u64, len, (slot->npages << PAGE_SHIFT) - offset);
 }
 

@@ -6,6 +6,7 @@
 #ifndef EPT_EPT_H
 #define EPT_EPT_H
 
+#include <linux/nospec.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -66,9 +67,10 @@ static inline struct memslots *mem_slots_locked(struct memory *mem)
 	return rcu_dereference_protected(mem->slots, lockdep_is_held(&mem->lock) || lockdep_is_held(&mem->slots_lock));
 }
 
+/* The guest may have had it guessed wrong that @gfn is in @slot; what is read at a wrong address would steer the next walk. */
 static inline hva_t slot_hva(const struct memslot *slot, gfn_t gfn)
 {
-	return slot->hva + ((gfn - slot->base) << PAGE_SHIFT);
+	return slot->hva + (array_index_nospec(gfn - slot->base, slot->npages) << PAGE_SHIFT);
 }
 
 static inline void slot_mark_dirty(const struct memslot *slot, gfn_t gfn)

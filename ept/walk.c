@@ -150,7 +150,7 @@ static int cmpxchg_user_atomic(struct vcpu *vcpu, const struct memslots *slots, 
 
 	if (!slot || slot->flags & KVM_MEM_READONLY)
 		return -EFAULT;
-	user = (void __user *)(slot->hva + (gpa - gfn_to_gpa(slot->base)));
+	user = (void __user *)(slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa));
 	if (!user_access_begin(user, size))
 		return -EFAULT;
 	if (size == 8)

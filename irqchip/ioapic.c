@@ -8,6 +8,7 @@
  * sent under it, acknowledgements are told to others after it is dropped.
  */
 #include <linux/bitops.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "irqchip.h"
@@ -282,7 +283,7 @@ static u32 ioapic_read_reg(const struct ioapic *ioapic)
 	}
 	if (ioapic->select < 0x10 || pin >= NR_IOAPIC_PINS)
 		return 0;
-	rte = ioapic->rte[pin];
+	rte = ioapic->rte[array_index_nospec(pin, NR_IOAPIC_PINS)];
 	return ioapic->select & 1 ? rte >> 32 : rte;
 }
 
@@ -294,7 +295,7 @@ static int ioapic_write_reg(struct ioapic *ioapic, u32 val)
 	if (ioapic->select == 0)
 		ioapic->id = (val >> 24) & 0xf;
 	else if (ioapic->select >= 0x10 && pin < NR_IOAPIC_PINS &&
-		 ioapic_write_rte(ioapic, pin, ioapic->select & 1, val))
+		 ioapic_write_rte(ioapic, array_index_nospec(pin, NR_IOAPIC_PINS), ioapic->select & 1, val))
 		return pin;
 	return -1;
 }

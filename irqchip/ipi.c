@@ -16,6 +16,7 @@
  * interrupts off. A vCPU's thread does both where they are on, before its guest's next instruction
  * (REQ_IPI); the messages of devices go to a work item (route.c, ioapic.c).
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include "irqchip.h"
 
@@ -237,16 +238,20 @@ static void receive_one(struct receivers *r, struct lapic *apic)
 		receive(r, apic);
 }
 
+/* The APIC with an ID that a guest names, and may have had the bound guessed wrong for. */
+static __always_inline struct lapic *apic_by_id(const struct apic_ids *ids, u32 id)
+{
+	return id < ids->size ? READ_ONCE(ids->lapic[array_index_nospec(id, ids->size)]) : NULL;
+}
+
 static void receive_x2apic_cluster(struct receivers *r, const struct apic_ids *ids, u32 dest)
 {
 	u32 base = (dest >> 16) << 4;
 	unsigned long bits = dest & 0xffff;
 	unsigned int bit;
 
-	for_each_set_bit(bit, &bits, 16) {
-		if (base + bit < ids->size)
-			receive_one(r, READ_ONCE(ids->lapic[base + bit]));
-	}
+	for_each_set_bit(bit, &bits, 16)
+		receive_one(r, apic_by_id(ids, base + bit));
 }
 
 static u32 ldr_bits(const struct lapic *apic)
@@ -319,8 +324,8 @@ static void receive_all(struct receivers *r, struct irqchip *irq, const struct a
 		receive_logical(r, irq, ids, source);
 	else if (READ_ONCE(irq->odd_ids))
 		receive_scan(r, ids, source, false);
-	else if (msg->dest < ids->size)
-		receive_one(r, READ_ONCE(ids->lapic[msg->dest]));
+	else
+		receive_one(r, apic_by_id(ids, msg->dest));
 }
 
 /* Does receive_all() look at every vCPU for it? */
@@ -361,7 +366,7 @@ int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg 
 	if (likely(!msg->logical && msg->shorthand == TO_DEST && !READ_ONCE(irq->odd_ids) &&
 		   msg->dest < ids->size &&
 		   msg->dest != XAPIC_BROADCAST)) {
-		apic = READ_ONCE(ids->lapic[msg->dest]);
+		apic = apic_by_id(ids, msg->dest);
 		if (likely(apic && apic->enabled))
 			r.accepted = lapic_deliver(apic, msg);
 		goto out;
@@ -441,10 +446,8 @@ static int pv_send_word(const struct apic_ids *ids, unsigned long bits, u32 base
 	int count = 0;
 
 	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
-		struct lapic *apic = NULL;
+		struct lapic *apic = base + bit >= base ? apic_by_id(ids, base + bit) : NULL;
 
-		if (base < ids->size && bit < ids->size - base)
-			apic = READ_ONCE(ids->lapic[base + bit]);
 		if (apic && apic->enabled)
 			count += lapic_deliver(apic, msg);
 	}

@@ -6,6 +6,7 @@
  * ioeventfd without one), the controllers with KVM_CREATE_IRQCHIP, the 8254 with KVM_CREATE_PIT2.
  * What has been published stays until the VM ends.
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include "irqchip.h"
 
@@ -158,7 +159,7 @@ int keel_irqchip_get(struct vm *vm, struct kvm_irqchip *chip)
 	if (!ret && chip->chip_id == KVM_IRQCHIP_IOAPIC)
 		ioapic_get(vm->irq, &chip->chip.ioapic);
 	else if (!ret)
-		pic_get(vm->irq, chip->chip_id, &chip->chip.pic);
+		pic_get(vm->irq, array_index_nospec(chip->chip_id, KVM_IRQCHIP_IOAPIC), &chip->chip.pic);
 	return ret;
 }
 
@@ -169,6 +170,6 @@ int keel_irqchip_set(struct vm *vm, const struct kvm_irqchip *chip)
 	if (!ret && chip->chip_id == KVM_IRQCHIP_IOAPIC)
 		ioapic_set(vm->irq, &chip->chip.ioapic);
 	else if (!ret)
-		pic_set(vm->irq, chip->chip_id, &chip->chip.pic);
+		pic_set(vm->irq, array_index_nospec(chip->chip_id, KVM_IRQCHIP_IOAPIC), &chip->chip.pic);
 	return ret;
 }

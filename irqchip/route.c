@@ -8,6 +8,7 @@
  * search. Also here: the way back of acknowledgements.
  */
 #include <linux/bitops.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include "irqchip.h"
@@ -123,6 +124,7 @@ int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int lev
 	preempt_disable_notrace();
 	table = rcu_dereference_sched(irq->routes);
 	if (table && gsi < table->nr_gsi) {
+		gsi = array_index_nospec(gsi, table->nr_gsi);
 		for (i = table->first[gsi]; i < table->first[gsi + 1]; i++)
 			ret = max(ret, 0) +
 			      max(route_drive(irq, &table->routes[i], source, level), 0);
@@ -177,7 +179,7 @@ int route_chip_to_gsi(struct irqchip *irq, unsigned int chip, unsigned int pin)
 	preempt_disable_notrace();
 	table = rcu_dereference_sched(irq->routes);
 	if (table)
-		gsi = table->chip_gsi[chip][pin];
+		gsi = table->chip_gsi[array_index_nospec(chip, NR_CHIPS)][array_index_nospec(pin, NR_IOAPIC_PINS)];
 	preempt_enable_notrace();
 	return gsi;
 }
