@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
+#include <asm/processor.h>
 #include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
@@ -84,37 +85,33 @@ static int drain_requests(struct vcpu *vcpu)
 	return RUN_RESUME;
 }
 
-/* Guest values of what the kernel's FPU code does not switch; interrupts off. */
-struct xstate_switch {
-	u32 host_pkru;
-	bool pkru;
-};
-
-static void xstate_load(struct vcpu *vcpu, struct xstate_switch *sw)
+static __always_inline bool has_own_pkru(const struct vcpu *vcpu)
 {
-	keel_host_fpu_entry();
-	sw->pkru = false;
-	if (!(vcpu->regs.cr4 & X86_CR4_OSXSAVE) || !(vcpu->regs.valid & RG_CR4))
-		vcpu_need(vcpu, RG_CR4);
+	return (vcpu->regs.cr4 & X86_CR4_PKE) || (vcpu->xcr0 & XFEATURE_MASK_PKRU);
+}
+
+/*
+ * What the kernel's FPU code does not switch: PKRU, XCR0, XSS. The guest's values stay for the whole inner loop, since nothing in it
+ * needs the host's (an access to guest memory that the guest's PKRU forbids is tried again outside), but for an NMI that
+ * ended the guest: perf's handler reads the task's stack, and saves branch records by XSAVES.
+ */
+noinstr void keel_xstate_guest(struct vcpu *vcpu)
+{
 	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
 		keel_host_xcr0_load(vcpu->xcr0);
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE)) {
-		sw->host_pkru = rdpkru();
-		sw->pkru = sw->host_pkru != vcpu->pkru &&
-			   ((vcpu->regs.cr4 & X86_CR4_PKE) || (vcpu->xcr0 & XFEATURE_MASK_PKRU));
-		if (sw->pkru)
+		vcpu->host_pkru = rdpkru();
+		if (vcpu->host_pkru != vcpu->pkru && has_own_pkru(vcpu))
 			wrpkru(vcpu->pkru);
 	}
 }
 
-static void xstate_restore(struct vcpu *vcpu, struct xstate_switch *sw)
+noinstr void keel_xstate_host(struct vcpu *vcpu)
 {
-	vcpu_need(vcpu, RG_CR4);
-	if (cpu_feature_enabled(X86_FEATURE_OSPKE) &&
-	    ((vcpu->regs.cr4 & X86_CR4_PKE) || (vcpu->xcr0 & XFEATURE_MASK_PKRU))) {
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && has_own_pkru(vcpu)) {
 		vcpu->pkru = rdpkru();
-		if (vcpu->pkru != sw->host_pkru)
-			wrpkru(sw->host_pkru);
+		if (vcpu->pkru != vcpu->host_pkru)
+			wrpkru(vcpu->host_pkru);
 	}
 	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
 		keel_host_xcr0_restore(vcpu->xcr0);
@@ -144,9 +141,8 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 			if (unlikely(READ_ONCE(vcpu->requests) & OUTER_REQUESTS))
 				keel_exit_at_once(vcpu);
 		}
-		keel_host_guest_enter();
+		keel_host_note_quiescent();
 		keel_vendor->enter(vcpu);
-		keel_host_guest_exit();
 		vcpu->stats.exits++;
 
 		verdict = keel_vendor->exit_fast(vcpu);
@@ -175,7 +171,6 @@ static noinline int leave_unfit_cpu(struct vcpu *vcpu)
 
 static int enter_guest(struct vcpu *vcpu)
 {
-	struct xstate_switch sw;
 	enum exit_verdict verdict;
 
 	preempt_disable();
@@ -191,7 +186,11 @@ static int enter_guest(struct vcpu *vcpu)
 	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu)))
 		return leave_unfit_cpu(vcpu);
 
-	xstate_load(vcpu, &sw);
+	keel_host_fpu_entry();
+	/* no backend lets a guest change CR4 without an exit: it stays known until xstate is the host's again */
+	vcpu_need(vcpu, RG_CR4);
+	keel_xstate_guest(vcpu);
+	vcpu->host_debugctl = get_debugctlmsr();
 	keel_host_guest_time_begin();
 	vcpu->stats.guest_mode++;
 	verdict = inner_loop(vcpu);
@@ -199,7 +198,7 @@ static int enter_guest(struct vcpu *vcpu)
 	if (unlikely(READ_ONCE(vcpu->vm->mem.logging)) && keel_caps.dirty_log)
 		keel_vendor->dirty_flush(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
-	xstate_restore(vcpu, &sw);
+	keel_xstate_host(vcpu);
 	/* every exit disables all breakpoints in DR7 */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();

@@ -116,20 +116,20 @@ u64 keel_host_fpu_supported_xcr0(void)
 }
 
 /* A guest can execute XRSTORS whatever its CPUID says: no supervisor component of the host's may be enabled then. */
-void keel_host_xcr0_load(u64 guest_xcr0)
+noinstr void keel_host_xcr0_load(u64 guest_xcr0)
 {
 	if (unlikely(guest_xcr0 != keel_host_mode.xcr0))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, guest_xcr0);
 	if (unlikely(keel_host_mode.xss))
-		wrmsrl(MSR_IA32_XSS, 0);
+		native_wrmsrl(MSR_IA32_XSS, 0);
 }
 
-void keel_host_xcr0_restore(u64 guest_xcr0)
+noinstr void keel_host_xcr0_restore(u64 guest_xcr0)
 {
 	if (unlikely(guest_xcr0 != keel_host_mode.xcr0))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, keel_host_mode.xcr0);
 	if (unlikely(keel_host_mode.xss))
-		wrmsrl(MSR_IA32_XSS, keel_host_mode.xss);
+		native_wrmsrl(MSR_IA32_XSS, keel_host_mode.xss);
 }
 
 /* ---- what the ioctls read and write ---- */

@@ -40,9 +40,9 @@ static DEFINE_PER_CPU(unsigned long, noted_jiffies);
 
 /*
  * A vCPU that never leaves the inner loop must still count as quiescent for RCU. Once a tick is enough, as for a task in
- * user mode; with context tracking on (nohz_full) every entry is announced.
+ * user mode; with context tracking on (nohz_full) the backend announces every entry besides.
  */
-static void note_quiescent(void)
+void keel_host_note_quiescent(void)
 {
 	unsigned long now = jiffies;
 
@@ -54,17 +54,6 @@ static void note_quiescent(void)
 #else
 	rcu_virt_note_context_switch();
 #endif
-}
-
-void keel_host_guest_enter(void)
-{
-	if (!context_tracking_guest_enter())
-		note_quiescent();
-}
-
-void keel_host_guest_exit(void)
-{
-	context_tracking_guest_exit();
 }
 
 void keel_host_guest_time_begin(void)

@@ -46,6 +46,7 @@
  * @RARE_DEBUG: the launcher single-steps
  * @RARE_DIVIDER: the CPU's divider is to be cleared; for good
  * @RARE_TF: RFLAGS.TF is ours
+ * @RARE_DEBUGCTL: the host's DEBUGCTL is kept out of the guest
  */
 enum svm_rare {
 	RARE_INJECTED	= BIT(0),
@@ -55,6 +56,7 @@ enum svm_rare {
 	RARE_DEBUG	= BIT(4),
 	RARE_DIVIDER	= BIT(5),
 	RARE_TF		= RARE_STEP | RARE_DEBUG,
+	RARE_DEBUGCTL	= BIT(5),
 };
 
 /**
@@ -215,7 +217,7 @@ int svm_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host);
  * @host_pa: the host's part that VMLOAD restores
  * @spec: struct svm_vcpu.spec
  *
- * Context: interrupts off; GIF is clear around the guest and set again on return.
+ * Context: interrupts off, RCU need not watch. GIF is clear on return.
  */
 void svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec);
 

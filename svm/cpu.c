@@ -175,6 +175,7 @@ int svm_cpu_enable(void)
 	/* whoever used ASIDs here before: start a generation, which flushes */
 	c->generation++;
 	c->next_asid = svm_caps.nr_asids;
+	keel_host_perf_svm_on();
 	return 0;
 }
 
@@ -190,6 +191,7 @@ void svm_cpu_disable(void)
 	if (rdmsrl_safe(MSR_EFER, &efer) || !(efer & EFER_SVME))
 		return;
 	svm_stgi();
+	keel_host_perf_svm_off();
 	wrmsrl_safe(MSR_EFER, efer & ~(u64)EFER_SVME);
 }
 

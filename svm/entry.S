@@ -6,7 +6,7 @@
  * TR, LDTR and the system-call MSRs; the general registers are switched here. Until VMLOAD has brought the host's
  * GS base and TR back, nothing may touch per-CPU data, fault, or take an NMI: GIF is clear for all of that stretch.
  * VMRUN is entered with RFLAGS.IF set, so that a physical interrupt ends the guest (V_INTR_MASKING keeps the
- * guest's own IF apart); it is taken later, by the C code that turns interrupts on.
+ * guest's own IF apart); it is taken later, by the C code that turns interrupts on. GIF too is set by the caller.
  *
  * Mitigations follow the host's own decisions, patched in by its feature bits: with mitigations=off each of them is a no-op.
  */
@@ -17,7 +17,8 @@
 #include <asm/nospec-branch.h>
 #include <keel/entry_regs.h>
 
-.text
+/* RCU does not watch here, and what the guest left must not be met by a probe: nothing may be traced. */
+.section .noinstr.text, "ax"
 
 /* void svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec) */
 SYM_FUNC_START(svm_run)
@@ -59,7 +60,6 @@ SYM_FUNC_START(svm_run)
 #endif
 	CLEAR_GUEST_REGS
 	cli
-	stgi
 2:	add	$24, %rsp
 	POP_HOST_REGS
 	RET

@@ -19,7 +19,7 @@ static inline void svm_vmsave(u64 pa)
 }
 
 /* Set the global interrupt flag: needs EFER.SVME or an SKINIT environment. */
-static inline void svm_stgi(void)
+static __always_inline void svm_stgi(void)
 {
 	asm volatile("1: stgi\n\t"
 		     "2:\n\t"

@@ -8,6 +8,7 @@
  * each entry.
  */
 #include <linux/atomic.h>
+#include <linux/context_tracking.h>
 #include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
@@ -122,8 +123,24 @@ static void enter_rare(struct svm_vcpu *svm)
 		keel_host_clear_divider();
 }
 
+/*
+ * The host single-steps branches, or has branch records or bus-lock traps on. VMRUN switches DEBUGCTL only while the guest has branch
+ * records on.
+ */
+static noinline void debugctl_hide(struct svm_vcpu *svm)
+{
+	if (svm->vmcb->control.virt_ext & LBR_CTL_ENABLE_MASK)
+		return;
+	update_debugctlmsr(0);
+	svm->rare |= RARE_DEBUGCTL;
+}
+
 static void exit_rare(struct svm_vcpu *svm)
 {
+	if (svm->rare & RARE_DEBUGCTL) {
+		update_debugctlmsr(svm->vcpu.host_debugctl);
+		svm->rare &= ~RARE_DEBUGCTL;
+	}
 	if (svm->rare & RARE_DR)
 		svm_dr_save(svm);
 	if (svm->rare & (RARE_INJECTED | RARE_TF | RARE_IRET))
@@ -154,6 +171,33 @@ static void entry_refused(struct svm_vcpu *svm)
 		r->rip += svm->inject_len;
 }
 
+/* The NMI that ended the guest is taken as soon as GIF is set. */
+static noinstr void serve_nmi(struct svm_vcpu *svm)
+{
+	keel_xstate_host(&svm->vcpu);
+	/* its handler may be perf's: it finds DEBUGCTL as it left it, and may change it */
+	if (svm->rare & RARE_DEBUGCTL)
+		native_wrmsrl(MSR_IA32_DEBUGCTLMSR, svm->vcpu.host_debugctl);
+	svm->rare &= ~RARE_DEBUGCTL;
+	svm_stgi();
+	svm->vcpu.host_debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
+	keel_xstate_guest(&svm->vcpu);
+}
+
+/* Between these two RCU does not watch this CPU where it runs without a tick (nohz_full). */
+static noinstr void run_guest(struct svm_vcpu *svm)
+{
+	context_tracking_guest_enter();
+	if (unlikely(svm->spec))
+		native_wrmsrl(MSR_IA32_SPEC_CTRL, svm->vcpu.msrs.spec_ctrl);
+	svm_run(&svm->vcpu.regs, svm->vmcb_pa, svm->host_pa, svm->spec);
+	if (unlikely(svm->vmcb->control.exit_code == SVM_EXIT_NMI))
+		serve_nmi(svm);
+	else
+		svm_stgi();
+	context_tracking_guest_exit();
+}
+
 /*
  * svm_enter() - run the guest until its next exit
  *
@@ -173,14 +217,14 @@ void svm_enter(struct vcpu *vcpu)
 	vmcb->save.rflags = r->rflags;
 	if (unlikely(svm->rare))
 		enter_rare(svm);
+	if (unlikely(vcpu->host_debugctl))
+		debugctl_hide(svm);
 	/* another thread of the launcher may have given it a new LDT since the load */
 	if (unlikely(host_ldt()))
 		svm_vmsave(svm->host_pa);
-	if (unlikely(svm->spec))
-		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
 	svm_mutate(svm);
 
-	svm_run(r, svm->vmcb_pa, svm->host_pa, svm->spec);
+	run_guest(svm);
 
 	vmcb->control.clean = VMCB_CLEAN_ALL;
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;

@@ -321,6 +321,8 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 	vmcs_write32(VM_EXIT_MSR_STORE_COUNT, 0);
 	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write64(VM_EXIT_MSR_LOAD_ADDR, virt_to_phys(vmx->host.perf_exit));
+	vmcs_write64(VM_ENTRY_MSR_LOAD_ADDR, virt_to_phys(vmx->host.perf_entry));
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 	if (vmx_caps.cpu2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {
 		vmcs_write32(PLE_GAP, PAUSE_GAP);

@@ -55,7 +55,8 @@
  * @RARE_FLUSH_EPT: second-level translations must go before the entry
  * @RARE_FLUSH_VPID: and the guest's own
  * @RARE_DR: guest values belong in DR0-3 and DR6
- * @RARE_DEBUGCTL: the host uses DEBUGCTL, which an exit clears
+ * @RARE_DEBUGCTL: the host uses DEBUGCTL, which an exit clears (vcpu.host_debugctl)
+ * @RARE_PEBS: perf samples by PEBS, which must be quiet before the entry
  * @RARE_NMI: an NMI goes in at this entry
  * @RARE_STEP: the launcher single-steps, and RFLAGS.TF does it
  * @RARE_TIMER: the preemption timer watches tsc.host_deadline
@@ -74,10 +75,21 @@ enum vmx_rare {
 	RARE_STEP	= BIT(8),
 	RARE_TIMER	= BIT(9),
 	RARE_FLUSH_HOST	= BIT(10),
+	RARE_PEBS	= BIT(11),
 };
 
 /* After an exit: */
 #define RARE_AFTER	(RARE_DR | RARE_DEBUGCTL | RARE_NMI | RARE_STEP)
+
+/* An entry of an MSR-load area ("VM-Entry Controls for MSRs"). */
+struct vmx_msr {
+	u32 index;
+	u32 reserved;
+	u64 value;
+};
+
+/* perf has two without a guest's own PMU: IA32_PERF_GLOBAL_CTRL and IA32_PEBS_ENABLE. */
+#define VMX_PERF_MSRS	4
 
 struct vmx_controls {
 	u32 pin;
@@ -94,7 +106,8 @@ struct vmx_controls {
  * @cr3, @cr4, @fs_base, @fs_sel, @gs_sel, @ds_sel, @es_sel: as in the VMCS
  * @fs, @gs, @ds, @es, @ldt: selectors to be put back; nonzero ones only
  * @thread_fs_base, @kernel_gs_base: the thread's FS base and its user GS base
- * @debugctl: to be written back after each exit
+ * @nr_perf: MSRs in @perf_entry and @perf_exit
+ * @perf_entry, @perf_exit: MSR-load areas: what perf wants while the guest runs, and after
  * @rsp: HOST_RSP as in the VMCS
  * @saved: the guest's KERNEL_GS_BASE is in the CPU, the thread's is here
  */
@@ -103,7 +116,9 @@ struct vmx_host {
 	unsigned long cr3, cr4;
 	unsigned long fs_base;
 	unsigned long thread_fs_base, kernel_gs_base;
-	u64 debugctl;
+	u32 nr_perf;
+	struct vmx_msr perf_entry[VMX_PERF_MSRS] __aligned(16);
+	struct vmx_msr perf_exit[VMX_PERF_MSRS] __aligned(16);
 	u16 fs, gs, ds, es, ldt;
 	u16 fs_sel, gs_sel;
 	bool saved;
@@ -290,7 +305,7 @@ int vmx_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host);
  * @launched: VMRESUME
  * @spec: struct vmx_vcpu.spec
  *
- * Context: interrupts off, VMCS current. Return: 0 after an exit, 1 when the instruction failed.
+ * Context: interrupts off, VMCS current, RCU need not watch. Return: 0 after an exit, 1 when the instruction failed.
  */
 unsigned int vmx_run(struct vcpu_regs *regs, u64 *host_rsp, unsigned long launched, u64 spec);
 /* HOST_RIP */

@@ -19,7 +19,8 @@
 /* enum vmcs_field */
 #define HOST_RSP	0x6c14
 
-.text
+/* RCU does not watch here, and what the guest left must not be met by a probe: nothing may be traced. */
+.section .noinstr.text, "ax"
 
 /* unsigned int vmx_run(struct vcpu_regs *regs, u64 *host_rsp, unsigned long launched, u64 spec) */
 SYM_FUNC_START(vmx_run)

@@ -20,6 +20,7 @@
 #include <keel/vm.h>
 #include "insn.h"
 #include "control.h"
+#include "alignment.h"
 
 static __always_inline unsigned int insn_length(void)
 {
@@ -94,20 +95,13 @@ static __always_inline void event_interrupted(struct vmx_vcpu *vmx)
 
 /* ---- fast ---- */
 
-/* A software NMI through the host's own gate; the exit has blocked NMIs until its IRET. */
-static void host_nmi(void)
-{
-	asm volatile("int $2");
-}
-
 static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
 
-	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
-		host_nmi();
+	/* served in vmx_enter() */
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
 		return EXIT_AGAIN;
-	}
 	event_interrupted(vmx);
 	if ((info & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) {
 		keel_host_machine_check();
@@ -335,6 +329,23 @@ static int slow_ud(struct vcpu *vcpu)
 	return keel_do_undefined(vcpu);
 }
 
+static int slow_ac(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) ||
+	    alignment_check_is_guests(vcpu_cr0(vcpu), vcpu_rflags(vcpu), vcpu_cpl(vcpu))) {
+		keel_queue_exception_error(vcpu, X86_TRAP_AC, 0);
+		return RUN_RESUME;
+	}
+	if (keel_host_split_lock(vcpu_rip(vcpu)))
+		return RUN_RESUME;
+	run->exit_reason = KVM_EXIT_EXCEPTION;
+	run->ex.exception = X86_TRAP_AC;
+	run->ex.error_code = 0;
+	return RUN_USER;
+}
+
 static int slow_exception(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
@@ -347,8 +358,7 @@ static int slow_exception(struct vmx_vcpu *vmx)
 	case X86_TRAP_UD:
 		return slow_ud(&vmx->vcpu);
 	case X86_TRAP_AC:
-		keel_queue_exception_error(&vmx->vcpu, X86_TRAP_AC, 0);
-		return RUN_RESUME;
+		return slow_ac(&vmx->vcpu);
 	default:
 		return keel_do_unknown_exit(&vmx->vcpu, vmx->exit_reason);
 	}

@@ -10,6 +10,7 @@
  * and put back with vmx_vcpu_put(). STAR, LSTAR and SYSCALL_MASK stay the guest's until the thread returns to user mode.
  */
 #include <linux/atomic.h>
+#include <linux/context_tracking.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
@@ -19,6 +20,7 @@
 #include <asm/io.h>
 #include <asm/mmu_context.h>
 #include <asm/msr.h>
+#include <asm/perf_event.h>
 #include <asm/segment.h>
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
@@ -170,6 +172,7 @@ void vmx_vcpu_load(struct vcpu *vcpu)
 	spec_ctrl_prepare(vmx);
 	vmx->rare |= RARE_HOST;
 	vmx->seen = 0;
+	vmx->host.ldt = 0;
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		keel_host_uret_set(URET_TSC_AUX, vcpu->msrs.tsc_aux);
 }
@@ -215,7 +218,6 @@ static void host_save(struct vmx_vcpu *vmx)
 	savesegment(es, h->es);
 	write_selector(HOST_FS_SELECTOR, &h->fs_sel, host_selector(fs, &h->fs));
 	write_selector(HOST_GS_SELECTOR, &h->gs_sel, host_selector(gs, &h->gs));
-	h->ldt = 0;
 	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
 		h->thread_fs_base = rdfsbase();
 	else
@@ -226,11 +228,6 @@ static void host_save(struct vmx_vcpu *vmx)
 	}
 	rdmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
 	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-	h->debugctl = get_debugctlmsr();
-	if (h->debugctl)
-		vmx->rare |= RARE_DEBUGCTL;
-	else
-		vmx->rare &= ~RARE_DEBUGCTL;
 	vmx_syscall_load(vmx);
 	h->saved = true;
 	vmx->rare &= ~RARE_HOST;
@@ -261,10 +258,32 @@ static void host_restore(struct vmx_vcpu *vmx)
 	invalidate_tss_limit();
 }
 
-/* First entry of an inner loop: what may have changed while interrupts were on. */
+/* The CPU itself loads these MSRs: an NMI that comes right before the entry may still change what they hold. */
+static noinline void perf_changed(struct vmx_vcpu *vmx, const struct perf_guest_switch_msr *msrs, unsigned int n)
+{
+	struct vmx_host *h = &vmx->host;
+	unsigned int i;
+
+	n = min_t(unsigned int, n, VMX_PERF_MSRS);
+	vmx->rare &= ~RARE_PEBS;
+	for (i = 0; i < n; i++) {
+		h->perf_entry[i].index = h->perf_exit[i].index = msrs[i].msr;
+		h->perf_entry[i].value = msrs[i].guest;
+		h->perf_exit[i].value = msrs[i].host;
+		if (msrs[i].msr == MSR_IA32_PEBS_ENABLE)
+			vmx->rare |= RARE_PEBS;
+	}
+	h->nr_perf = n;
+	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, n);
+	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, n);
+}
+
+/* First entry of an inner loop, or after an NMI: what may have changed while interrupts were on, or by the NMI. */
 static void host_compare(struct vmx_vcpu *vmx)
 {
 	struct vmx_host *h = &vmx->host;
+	struct perf_guest_switch_msr *msrs;
+	unsigned int n = keel_host_perf_msrs(&msrs);
 	unsigned long cr3 = __get_current_cr3_fast(), cr4 = cr4_read_shadow();
 	u16 ldt = host_ldt();
 
@@ -279,6 +298,12 @@ static void host_compare(struct vmx_vcpu *vmx)
 	/* another thread of the launcher may have given it a new LDT since the load */
 	if (unlikely(ldt))
 		h->ldt = ldt;
+	if (unlikely(n | h->nr_perf))
+		perf_changed(vmx, msrs, n);
+	if (unlikely(vmx->vcpu.host_debugctl))
+		vmx->rare |= RARE_DEBUGCTL;
+	else
+		vmx->rare &= ~RARE_DEBUGCTL;
 }
 
 void vmx_vcpu_put(struct vcpu *vcpu)
@@ -363,6 +388,9 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 		vmx_step_begin(vmx);
 	if (vmx->rare & RARE_TIMER)
 		timer_load(vmx);
+	/* a record that is under way must be stored under the host's CR3: a load at the entry would leave it no time */
+	if (vmx->rare & RARE_PEBS)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
 	if (vmx->rare & RARE_FLUSH_HOST)
 		flush_before_guest(vmx);
 	return true;
@@ -371,12 +399,52 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 static void exit_rare(struct vmx_vcpu *vmx)
 {
 	if (vmx->rare & RARE_DEBUGCTL)
-		update_debugctlmsr(vmx->host.debugctl);
+		update_debugctlmsr(vmx->vcpu.host_debugctl);
 	if (vmx->rare & RARE_DR)
 		vmx_dr_save(vmx);
 	if (vmx->rare & RARE_STEP)
 		vmx_step_end(vmx);
 	vmx->rare &= ~RARE_NMI;
+}
+
+/*
+ * An NMI ended the guest, if it was no exception. It goes through the host's own gate, as a software NMI. The exit has blocked
+ * NMIs until the IRET of its handler, and no other IRET, that of a probe, may come before.
+ */
+static noinstr void serve_nmi(struct vmx_vcpu *vmx)
+{
+	if ((vmcs_read32(VM_EXIT_INTR_INFO) & INTR_INFO_INTR_TYPE_MASK) != INTR_TYPE_NMI_INTR)
+		return;
+	keel_xstate_host(&vmx->vcpu);
+	/* its handler may be perf's: it finds DEBUGCTL as it left it, and may change it */
+	if (vmx->rare & RARE_DEBUGCTL)
+		native_wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->vcpu.host_debugctl);
+	vmx->rare &= ~RARE_DEBUGCTL;
+	asm volatile("int $2");
+	vmx->vcpu.host_debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
+	vmx->seen = 0;
+	keel_xstate_guest(&vmx->vcpu);
+}
+
+/* Between the calls of context tracking RCU does not watch this CPU where it runs without a tick (nohz_full). */
+static noinstr void run_guest(struct vmx_vcpu *vmx)
+{
+	struct vcpu_regs *r = &vmx->vcpu.regs;
+
+	context_tracking_guest_enter();
+	if (unlikely(r->cr2 != native_read_cr2()))
+		native_write_cr2(r->cr2);
+	if (unlikely(vmx->spec))
+		native_wrmsrl(MSR_IA32_SPEC_CTRL, vmx->vcpu.msrs.spec_ctrl);
+	if (unlikely(vmx_run(r, &vmx->host.rsp, vmx->launched, vmx->spec))) {
+		vmx->exit_reason = EXIT_VMFAIL;
+	} else {
+		vmx->exit_reason = vmcs_read32(VM_EXIT_REASON);
+		r->cr2 = native_read_cr2();
+		if (unlikely(vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI))
+			serve_nmi(vmx);
+	}
+	context_tracking_guest_exit();
 }
 
 /*
@@ -396,25 +464,18 @@ void vmx_enter(struct vcpu *vcpu)
 		vmx_regs_write(vmx, r->dirty);
 		r->dirty = 0;
 	}
-	if (unlikely(vmx->rare) && !enter_rare(vmx))
-		return;
 	if (unlikely(vmx->seen != vcpu->stats.guest_mode)) {
 		vmx->seen = vcpu->stats.guest_mode;
 		host_compare(vmx);
 	}
-	if (unlikely(r->cr2 != native_read_cr2()))
-		native_write_cr2(r->cr2);
-	if (unlikely(vmx->spec))
-		wrmsrl(MSR_IA32_SPEC_CTRL, vcpu->msrs.spec_ctrl);
+	if (unlikely(vmx->rare) && !enter_rare(vmx))
+		return;
 	vmx_mutate(vmx);
 
-	if (unlikely(vmx_run(r, &vmx->host.rsp, vmx->launched, vmx->spec))) {
-		vmx->exit_reason = EXIT_VMFAIL;
+	run_guest(vmx);
+	if (unlikely(vmx->exit_reason == EXIT_VMFAIL))
 		return;
-	}
 	vmx->launched = true;
-	vmx->exit_reason = vmcs_read32(VM_EXIT_REASON);
-	r->cr2 = native_read_cr2();
 	vcpu->events.shadow = 0;
 	vmx->nmi_known = false;
 	r->valid = vmx->dr_open ? VMX_KEPT : VMX_KEPT | RG_DR;

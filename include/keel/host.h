@@ -13,6 +13,7 @@
 struct vendor_ops;
 struct eventfd_ctx;
 struct kvm_fpu;
+struct perf_guest_switch_msr;
 
 /* ---- virtualization on this machine (host/enable.c) -------------------------------------------------------------- */
 
@@ -48,7 +49,7 @@ void keel_host_fpu_get_xsave(struct host_fpu *fpu, void *buf, unsigned int size,
 int keel_host_fpu_set_xsave(struct host_fpu *fpu, const void *buf, u64 xcr0_allowed, u32 *pkru);	/* -EINVAL */
 int keel_host_fpu_get_fpu(struct host_fpu *fpu, struct kvm_fpu *out);
 int keel_host_fpu_set_fpu(struct host_fpu *fpu, const struct kvm_fpu *in);
-/* XCR0 and XSS around entry: load the guest's if they differ from the host's; interrupts off. */
+/* XCR0 and XSS around entry: load the guest's if they differ from the host's; interrupts off, RCU need not watch. */
 void keel_host_xcr0_load(u64 guest_xcr0);
 void keel_host_xcr0_restore(u64 guest_xcr0);
 /* XMM registers for the emulator while guest FPU state is loaded; preemption may be on. */
@@ -61,9 +62,8 @@ void keel_host_xmm_write(unsigned int n, const void *data16);
 bool keel_host_work_pending(void);
 /* Do it, interrupts on. Return 0, or -EINTR when a signal waits. */
 int keel_host_do_work(void);
-/* Around each entry, interrupts off: context tracking (RCU does not watch the guest). */
-void keel_host_guest_enter(void);
-void keel_host_guest_exit(void);
+/* Before each entry, interrupts off: no RCU reader is under way on this CPU. */
+void keel_host_note_quiescent(void);
 /*
  * Around the inner loop, interrupts off at the begin, on at the end: what passes in between, and the host's timer tick that
  * ended it, counts as guest time.
@@ -133,6 +133,29 @@ void keel_host_machine_check(void);
  * and the guest must not go on. Only where keel_plan.erratum_383; interrupts off.
  */
 bool keel_host_erratum_383(void);
+
+/* ---- the host's watchers (host/perf.c) ------------------------------------------------------------------------------------- */
+
+/**
+ * keel_host_perf_msrs() - the MSRs that perf wants changed while a guest runs
+ * @msrs: set to a list of this CPU's, with the host's value and the guest's; they differ
+ *
+ * PEBS stores records through a linear address, and that would be the guest's (SDM, "Processor Event-Based Sampling"); counters with
+ * exclude_guest stop. The list stands until the next call; what perf wants changes only by an interrupt or an NMI.
+ * Context: interrupts off. Return: its length, 0 while perf is idle.
+ */
+unsigned int keel_host_perf_msrs(struct perf_guest_switch_msr **msrs);
+/* Tell perf, on this CPU, that EFER.SVME is set: only then do the counters' host-only and guest-only bits work. Interrupts off. */
+void keel_host_perf_svm_on(void);
+void keel_host_perf_svm_off(void);		/* also from an NMI at a crash */
+/**
+ * keel_host_split_lock() - the host's detection of split locks has caught the guest
+ * @rip: where
+ *
+ * The kernel warns and lets this CPU off for a moment, or sends the thread SIGBUS (kernel parameter split_lock_detect).
+ * Context: may sleep. Return: true: the guest goes on.
+ */
+bool keel_host_split_lock(u64 rip);
 
 /* ---- shims for what changed between kernels (keel/compat.h does the rest) ------------------------------------------------- */
 

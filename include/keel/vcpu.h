@@ -357,6 +357,8 @@ struct vcpu {
 	struct host_fpu fpu;		/* guest FPU container (host/fpu.c) */
 	u64 xcr0;
 	u32 pkru;
+	u32 host_pkru;			/* the thread's, while @pkru is in the CPU */
+	u64 host_debugctl;		/* in the inner loop: the host's, which an NMI may change and nothing else */
 	u8 windows;			/* WINDOW_* last given to the backend (core/inject.c) */
 	u64 apic_base;			/* IA32_APIC_BASE */
 	u64 cr8;			/* without an in-kernel local APIC */
@@ -402,6 +404,13 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind);
 /* Put the vCPU on this CPU / take it off; pairs around every vCPU ioctl that touches hardware state. Mutex held. */
 void keel_vcpu_load(struct vcpu *vcpu);
 void keel_vcpu_put(struct vcpu *vcpu);
+/**
+ * keel_xstate_host() - have the host's PKRU, XCR0 and XSS in the CPU, in the midst of the inner loop; keel_xstate_guest() ends it
+ *
+ * Context: interrupts off; RCU need not watch.
+ */
+void keel_xstate_host(struct vcpu *vcpu);
+void keel_xstate_guest(struct vcpu *vcpu);
 /* Body of KVM_RUN; vcpu->mutex held, vCPU loaded by itself. Return: 0 or negative errno. */
 int keel_vcpu_run(struct vcpu *vcpu);
 /* Wake a halted vCPU and push a running one out of guest mode. Any context. */

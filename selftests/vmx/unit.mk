@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
 unit_vmx_check_test-srcs := vmx/check.c
 unit_vmx_check_test-cflags := -I$(TOP)/vmx -Wno-override-init -include $(TOP)/selftests/lib/rule_count.h
+unit_alignment_test-cflags := -I$(TOP)/vmx
