@@ -27,6 +27,7 @@ help:
 	@echo '  make demo       install what is needed, build, boot Debian in a Keel VM in an emulated host'
 	@echo '  make check      install what is needed, build for every supported kernel, run all tests'
 	@echo '  make check-models  the tests on every CPU model that Bochs has and Debian boots on, VMX and SVM; a table'
+	@echo '  make check-debug  the tests on a kernel, built here, that watches locks, RCU and sleeping'
 	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX'
 	@echo '  make bench-vmx  only on VMX, and the VMREADs, VMWRITEs, ... of an exit'
 	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1, on stock KVM and on Keel'

@@ -7,6 +7,7 @@
  * forgotten; bad addresses are refused.
  */
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include "pvclock.h"
@@ -249,9 +250,12 @@ static void test_preempted(void)
 	struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 0x40000001, 0);
 	u8 *preempted = &((struct steal *)vm_hva(vm, STEAL))->preempted;
 	struct rival r = { .preempted = preempted, .go = GUEST_VAR(vm, go) };
+	struct utsname uts;
 	pthread_t t;
 
 	REQUIRE(f && f->eax & BIT(KVM_FEATURE_STEAL_TIME), "no steal time");
+	uname(&uts);
+	REQUIRE(!strstr(uts.version, " PREEMPT "), "the kernel preempts vCPUs elsewhere, and then reports none");
 	vcpu_let_host_in(vcpu);
 	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
 	t = host_thread(rival, &r);

@@ -7,7 +7,7 @@ export KEEL_CACHE	?= $(KEEL_BUILD)/cache
 
 LAB	= $(CURDIR)/selftests/lab
 
-.PHONY: demo check check-models bench bench-vmx suites lab
+.PHONY: demo check check-models check-debug bench bench-vmx suites lab
 
 # What building and testing need: Debian's packages, the kernels under test.
 lab:
@@ -22,6 +22,10 @@ check: lab
 # Not part of check: takes about an hour.
 check-models: lab
 	@$(LAB)/check_models
+
+# Not part of check: builds a kernel first.
+check-debug: lab
+	@$(LAB)/check_debug
 
 # SVM, then VMX; KEEL_BENCH=svm or KEEL_BENCH=vmx for one of them.
 bench: lab
