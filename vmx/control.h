@@ -44,6 +44,8 @@
 #define EXIT_NO_PDPTES		0xfffe
 /* The instruction VMLAUNCH or VMRESUME itself failed. */
 #define EXIT_VMFAIL		0xffff
+/* More than the guest's last exit has happened: only what comes before an entry sees it. */
+#define EXIT_FORGOTTEN		0xfffd
 
 /* CR0 bits that the guest changes without an exit. */
 #define CR0_GUEST_OWNED		(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_AM | X86_CR0_WP)

@@ -298,6 +298,8 @@ static void host_compare(struct vmx_vcpu *vmx)
 	/* another thread of the launcher may have given it a new LDT since the load */
 	if (unlikely(ldt))
 		h->ldt = ldt;
+	/* whatever the last exit was: anything may have run since */
+	vmx->exit_reason = EXIT_FORGOTTEN;
 	if (unlikely(n | h->nr_perf))
 		perf_changed(vmx, msrs, n);
 	if (unlikely(vmx->vcpu.host_debugctl))
@@ -360,10 +362,7 @@ static bool exit_was_guarded(u32 reason)
  */
 static noinline void flush_before_guest(struct vmx_vcpu *vmx)
 {
-	struct vcpu *vcpu = &vmx->vcpu;
-	bool guarded = vmx->seen == vcpu->stats.guest_mode && exit_was_guarded(vmx->exit_reason);
-
-	vcpu->stats.l1d_flush += keel_host_flush(guarded ? HOST_RAN_GUARDED : HOST_RAN_ANYTHING);
+	vmx->vcpu.stats.l1d_flush += keel_host_flush(exit_was_guarded(vmx->exit_reason) ? HOST_RAN_GUARDED : HOST_RAN_ANYTHING);
 }
 
 /* False: do not enter. */
