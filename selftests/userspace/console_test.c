@@ -188,9 +188,9 @@ static void run_blocked(enum stream in, enum stream out, enum stream err)
 		if (out == STREAM_TERMINAL && blocked_ways[i].code != chatty)
 			continue;
 		launch_start(&run);
-		if (out == STREAM_TERMINAL)
-			usleep(1500000 * launch_scale());
 		wait_until_full(&run);
+		/* A guest that ends by itself has printed the rest and done so; a terminal is full. */
+		usleep(2000000 * launch_scale());
 		ask(&run, &blocked_ways[i]);
 		check_way(&run, &blocked_ways[i], err == STREAM_PIPE);
 	}

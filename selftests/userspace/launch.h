@@ -190,7 +190,7 @@ static inline void launch_exec(const struct launch *run, const int *streams)
 
 static inline void launch_start(struct launch *run)
 {
-	int streams[3], unused;
+	int streams[3], begun[2], unused;
 
 	launch_program();
 	launch_write_kernel(run->code, run->size);
@@ -206,11 +206,16 @@ static inline void launch_start(struct launch *run)
 	streams[2] = launch_stream(run, run->err, 2, &run->errors);
 	if (run->is_narrow)
 		ASSERT_EQ(fcntl(run->output, F_SETPIPE_SZ, 4096), 4096);
+	ASSERT_EQ(pipe2(begun, O_CLOEXEC), 0);
 	run->pid = fork();
 	ASSERT_GE(run->pid, 0);
 	if (!run->pid)
 		launch_exec(run, streams);
 	setpgid(run->pid, run->pid);
+	/* Closed by exec: signals that are ignored here are not there. */
+	close(begun[1]);
+	ASSERT_EQ(read(begun[0], &begun[1], 1), 0);
+	close(begun[0]);
 	for (int i = 0; i < 3; i++)
 		if (streams[i] >= 0 && streams[i] != run->terminal)
 			close(streams[i]);

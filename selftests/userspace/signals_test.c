@@ -341,7 +341,7 @@ static struct launch start_random(void)
 }
 
 /*
- * Signals from the fork on, until one ends it or the launcher has had its share. Return: how it
+ * Signals from its first moment on, until one ends it or the launcher has had its share. Return: how it
  * ended.
  */
 static int send_signals(struct launch *run, int share, int *sent, u64 *mask)
