@@ -95,7 +95,7 @@ static __always_inline bool has_own_pkru(const struct vcpu *vcpu)
  * needs the host's (an access to guest memory that the guest's PKRU forbids is tried again outside), but for an NMI that
  * ended the guest: perf's handler reads the task's stack, and saves branch records by XSAVES.
  */
-noinstr void keel_xstate_guest(struct vcpu *vcpu)
+static __always_inline void xstate_guest(struct vcpu *vcpu)
 {
 	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
 		keel_host_xcr0_load(vcpu->xcr0);
@@ -106,7 +106,7 @@ noinstr void keel_xstate_guest(struct vcpu *vcpu)
 	}
 }
 
-noinstr void keel_xstate_host(struct vcpu *vcpu)
+static __always_inline void xstate_host(struct vcpu *vcpu)
 {
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && has_own_pkru(vcpu)) {
 		vcpu->pkru = rdpkru();
@@ -115,6 +115,16 @@ noinstr void keel_xstate_host(struct vcpu *vcpu)
 	}
 	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
 		keel_host_xcr0_restore(vcpu->xcr0);
+}
+
+noinstr void keel_xstate_guest(struct vcpu *vcpu)
+{
+	xstate_guest(vcpu);
+}
+
+noinstr void keel_xstate_host(struct vcpu *vcpu)
+{
+	xstate_host(vcpu);
 }
 
 /*
@@ -141,7 +151,6 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 			if (unlikely(READ_ONCE(vcpu->requests) & OUTER_REQUESTS))
 				keel_exit_at_once(vcpu);
 		}
-		keel_host_note_quiescent();
 		keel_vendor->enter(vcpu);
 		vcpu->stats.exits++;
 
@@ -189,8 +198,10 @@ static int enter_guest(struct vcpu *vcpu)
 	keel_host_fpu_entry();
 	/* no backend lets a guest change CR4 without an exit: it stays known until xstate is the host's again */
 	vcpu_need(vcpu, RG_CR4);
-	keel_xstate_guest(vcpu);
+	xstate_guest(vcpu);
 	vcpu->host_debugctl = get_debugctlmsr();
+	/* the next tick ends the inner loop, and this is told again */
+	keel_host_note_quiescent();
 	keel_host_guest_time_begin();
 	vcpu->stats.guest_mode++;
 	verdict = inner_loop(vcpu);
@@ -198,7 +209,7 @@ static int enter_guest(struct vcpu *vcpu)
 	if (unlikely(READ_ONCE(vcpu->vm->mem.logging)) && keel_caps.dirty_log)
 		keel_vendor->dirty_flush(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
-	keel_xstate_host(vcpu);
+	xstate_host(vcpu);
 	/* every exit disables all breakpoints in DR7 */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();

@@ -16,7 +16,8 @@
 
 bool keel_host_work_pending(void)
 {
-	return xfer_to_guest_mode_work_pending();
+	/* also asked with interrupts on, as a hint: the last look before an entry is with them off */
+	return __xfer_to_guest_mode_work_pending();
 }
 
 #ifdef KEEL_HAVE_XFER_VCPU
@@ -39,8 +40,8 @@ int keel_host_do_work(void)
 static DEFINE_PER_CPU(unsigned long, noted_jiffies);
 
 /*
- * A vCPU that never leaves the inner loop must still count as quiescent for RCU. Once a tick is enough, as for a task in
- * user mode; with context tracking on (nohz_full) the backend announces every entry besides.
+ * A vCPU that does nothing but run must still count as quiescent for RCU. Once a tick is enough, as for a task in user mode, and
+ * every tick ends the inner loop; without a tick (nohz_full) context tracking is on, and the backend announces every entry.
  */
 void keel_host_note_quiescent(void)
 {

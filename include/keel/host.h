@@ -58,11 +58,11 @@ void keel_host_xmm_write(unsigned int n, const void *data16);
 
 /* ---- entry work, context tracking (host/xfer.c) -------------------------------------------------------------------------- */
 
-/* Is a signal, a reschedule or task work pending? Interrupts off. */
+/* Is a signal, a reschedule or task work pending? Sure with interrupts off, a hint with them on. */
 bool keel_host_work_pending(void);
 /* Do it, interrupts on. Return 0, or -EINTR when a signal waits. */
 int keel_host_do_work(void);
-/* Before each entry, interrupts off: no RCU reader is under way on this CPU. */
+/* Before each inner loop, interrupts off: no RCU reader is under way on this CPU. */
 void keel_host_note_quiescent(void);
 /*
  * Around the inner loop, interrupts off at the begin, on at the end: what passes in between, and the host's timer tick that
