@@ -17,6 +17,8 @@
 #define IOAPIC_SIZE	0x100
 #define IOAPIC_VERSION	(0x11 | (NR_IOAPIC_PINS - 1) << 16)
 
+#define RTC_PIN		8
+
 #define IOREGSEL	0x00
 #define IOWIN		0x10
 
@@ -79,6 +81,7 @@ static void rte_to_msg(u64 rte, struct irq_msg *msg)
 	msg->level = rte & RTE_LEVEL;
 	msg->assert = true;
 	msg->lowest = msg->mode == DELIVER_LOWEST;
+	msg->count_new = false;
 }
 
 /* Send what waits at @pin, if it may go. Under the lock. Return as keel_irq_line(). */
@@ -93,6 +96,8 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
 	if ((rte & RTE_LEVEL) && (rte & RTE_REMOTE_IRR))
 		return 0;
 	rte_to_msg(rte, &msg);
+	/* launchers repeat ticks of the clock that were lost in one that waits */
+	msg.count_new = pin == RTC_PIN;
 	ret = ipi_deliver(ioapic->irq, NULL, &msg);
 	if (unlikely(ret == IPI_WAITS)) {
 		ioapic->wide |= BIT(pin);
@@ -114,8 +119,8 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
  * @source: who
  * @level: 0 or 1
  *
- * Context: any. Return: vCPUs that took an interrupt; 0 if none, coalesced or masked. Dropping a
- * line counts as 1.
+ * Context: any. Return: vCPUs that took an interrupt or had it pending (but for the clock's pin); 0
+ * if none, no edge or masked. Dropping a line counts as 1.
  */
 int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source, int level)
 {

@@ -348,9 +348,9 @@ static bool is_wide(struct irqchip *irq, struct lapic *source, const struct irq_
  * @source: sending APIC; NULL for devices
  * @msg: message
  *
- * Context: any. Return: number of vCPUs that took it, 0 when all had it pending, -1 when none
- * matched. With interrupts off a message of a device for too many vCPUs is not delivered, but
- * IPI_WAITS: deliver it where they are on.
+ * Context: any. Return: number of vCPUs that took it or, but for @msg->count_new, had it pending; 0
+ * when none did, -1 when none matched. With interrupts off a message of a device for too many vCPUs
+ * is not delivered, but IPI_WAITS: deliver it where they are on.
  */
 int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg *msg)
 {
@@ -417,6 +417,7 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest)
 	msg.level = msg.mode == DELIVER_INIT && (icr & APIC_INT_LEVELTRIG);
 	msg.assert = icr & APIC_INT_ASSERT;
 	msg.lowest = msg.mode == DELIVER_LOWEST && msg.shorthand == TO_DEST;
+	msg.count_new = false;
 	if (unlikely(ipi_deliver(apic->irq, apic, &msg) == IPI_WAITS)) {
 		apic->msg = msg;
 		apic->msg_waits = true;

@@ -60,6 +60,7 @@ enum shorthand { TO_DEST, TO_SELF, TO_ALL, TO_OTHERS };
  * @level: level triggered (sets the TMR bit); for INIT: level triggered
  * @assert: false only for the INIT level de-assert message
  * @lowest: only one of the matching vCPUs gets it
+ * @count_new: a vCPU that has it pending already does not count as one that took it
  */
 struct irq_msg {
 	u32 dest;
@@ -70,6 +71,7 @@ struct irq_msg {
 	bool level;
 	bool assert;
 	bool lowest;
+	bool count_new;
 };
 
 /* ---- local APIC ---- */

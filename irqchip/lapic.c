@@ -76,7 +76,7 @@ static void lapic_signal_sipi(struct lapic *apic, u8 vector)
  * @apic: receiver, already matched
  * @msg: message
  *
- * Context: any. Return: 1 accepted, 0 ignored. SMIs are ignored: no system management mode is
+ * Context: any. Return: 1 accepted or pending already, 0 ignored. SMIs are ignored: no system management mode is
  * offered.
  */
 int lapic_deliver(struct lapic *apic, const struct irq_msg *msg)
@@ -84,7 +84,10 @@ int lapic_deliver(struct lapic *apic, const struct irq_msg *msg)
 	switch (msg->mode) {
 	case DELIVER_FIXED:
 	case DELIVER_LOWEST:
-		return lapic_accept(apic, msg->vector, msg->level);
+		if (lapic_accept(apic, msg->vector, msg->level))
+			return 1;
+		/* pending already, which counts as taken, as on KVM */
+		return READ_ONCE(apic->accepting) && msg->vector >= 16 && !msg->count_new;
 	case DELIVER_NMI:
 		keel_queue_nmi(apic->vcpu);
 		keel_vcpu_kick(apic->vcpu);
@@ -110,7 +113,7 @@ int lapic_deliver(struct lapic *apic, const struct irq_msg *msg)
  * @apic: APIC
  * @lvt: offset of the local vector table entry
  *
- * Context: any. Return: 1 accepted, 0 masked or already pending.
+ * Context: any. Return: 1 accepted or pending already, 0 masked.
  */
 int lapic_deliver_local(struct lapic *apic, u32 lvt)
 {

@@ -73,7 +73,7 @@ static int msi_decode(const struct vm *vm, u32 address_lo, u32 address_hi, u32 d
 
 int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi)
 {
-	struct irq_msg msg;
+	struct irq_msg msg = { };
 
 	if (vm_irq_mode(vm) == IRQCHIP_NONE || msi->flags ||
 	    msi_decode(vm, msi->address_lo, msi->address_hi, msi->data, &msg))
@@ -112,8 +112,8 @@ static int route_drive(struct irqchip *irq, const struct route *r, enum irq_sour
  * @source: who drives it
  * @level: 0 or 1
  *
- * Context: any. Return: number of vCPUs or pins that took it, 0 coalesced or masked, -EINVAL when
- * the GSI has no route.
+ * Context: any. Return: number of vCPUs or pins that took it, 0 no edge or masked, -EINVAL when the
+ * GSI has no route.
  */
 int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level)
 {

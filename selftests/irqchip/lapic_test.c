@@ -226,7 +226,32 @@ static void test_state(void)
 	vcpu_run_done(vcpu);
 }
 
+/* To nobody. Stock KVM keeps reserved bits (Documentation/differences.rst). */
+static void guest_icr_reserved(u64 kvm)
+{
+	u32 v;
+
+	apic_enable(APIC_X1);
+	apic_write(APIC_ICR2, 0x77 << 24);
+	apic_write(APIC_ICR, 0xfff3f100 | V);
+	v = apic_read(APIC_ICR);
+	if (kvm)
+		GUEST_PRINT("stock KVM, ICR: 0x%llx, right is 0x%llx", (u64)v, (u64)(0xc100 | V));
+	else
+		GUEST_ROW("reserved bits, delivery status", 0xc100 | V, v);
+}
+
+static void test_icr_reserved(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_icr_reserved);
+
+	vcpu_args(vcpu, dev_is_kvm(), 0, 0);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
+	{ "icr_reserved", test_icr_reserved },
 	{ "reset", test_reset },
 	{ "bits_xapic", test_bits_x1 },
 	{ "bits_x2apic", test_bits_x2 },

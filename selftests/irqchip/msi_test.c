@@ -68,6 +68,26 @@ static void test_signal(void)
 	}
 }
 
+/* A vector that is pending already counts as taken. */
+static void test_pending(void)
+{
+	static const struct { const char *name; u32 spiv, data; int ret; } rows[] = {
+		{ "software-disabled", 0xff, V, 0 }, { "enabled", 0x1ff, V, 1 },
+		{ "pending", 0x1ff, V, 1 }, { "another", 0x1ff, W, 1 },
+	};
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_take);
+	struct kvm_lapic_state state;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		vcpu_ioctl(vcpu, KVM_GET_LAPIC, &state);
+		memcpy(state.regs + APIC_SPIV, &rows[i].spiv, sizeof(u32));
+		vcpu_ioctl(vcpu, KVM_SET_LAPIC, &state);
+		CHECK_RET(rows[i].name, rows[i].ret, vm_signal_msi(vm, APIC_MMIO, rows[i].data));
+	}
+}
+
 static void pulse(struct vm *vm)
 {
 	vm_irq_line(vm, GSI, 1);
@@ -98,6 +118,7 @@ static void test_route(void)
 
 static const struct test_case cases[] = {
 	{ "signal", test_signal },
+	{ "pending", test_pending },
 	{ "route", test_route },
 };
 

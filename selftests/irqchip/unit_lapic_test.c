@@ -494,6 +494,154 @@ static void test_state_refusals(void)
 	model_destroy(m);
 }
 
+/* ---- registers ---- */
+
+/*
+ * What each register keeps of all bits and of none, software-enabled; SDM, "Local APIC Register
+ * Address Map" and the figures of the registers. Read-only and reserved ones keep what they are.
+ */
+static void test_registers(void)
+{
+	static const struct { const char *name; u32 offset, ones, zeros; } rows[] = {
+		{ "ID", APIC_ID, 0xff000000, 0 }, { "version", APIC_LVR, 0x50014, 0x50014 },
+		{ "TPR", APIC_TASKPRI, 0xff, 0 }, { "PPR", APIC_PROCPRI, 0, 0 },
+		{ "LDR", APIC_LDR, 0xff000000, 0 }, { "DFR", APIC_DFR, 0xffffffff, 0x0fffffff },
+		{ "ISR", APIC_ISR, 0, 0 }, { "TMR", APIC_TMR + 0x70, 0, 0 },
+		{ "IRR", APIC_IRR + 0x30, 0, 0 }, { "ICR high", APIC_ICR2, 0xff000000, 0 },
+		{ "LVT timer, mode reserved or deadline", APIC_LVTT, 0x700ff, 0 },
+		{ "LVT thermal", APIC_LVTTHMR, 0x107ff, 0 }, { "LVT PMC", APIC_LVTPC, 0x107ff, 0 },
+		{ "LVT LINT0", APIC_LVT0, 0x1a7ff, 0 }, { "LVT LINT1", APIC_LVT1, 0x1a7ff, 0 },
+		{ "LVT error", APIC_LVTERR, 0x100ff, 0 }, { "divide", APIC_TDCR, 0xb, 0 },
+		{ "SVR", APIC_SPIV, 0x3ff, 0 }, { "EOI reads as 0", APIC_EOI, 0, 0 },
+		{ "reserved 0x00", 0x00, 0, 0 }, { "reserved 0x40", 0x40, 0, 0 },
+		{ "reserved 0x290", 0x290, 0, 0 }, { "reserved 0x3f0", 0x3f0, 0, 0 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vcpu *vcpu;
+
+		m = model_create(IRQCHIP_SPLIT, 1);
+		vcpu = &m->vcpu[0];
+		lapic_put(vcpu, rows[i].offset, ~0u);
+		test_note("%s", rows[i].name);
+		CHECK_EQ("of all bits", rows[i].ones, lapic_get(vcpu, rows[i].offset));
+		lapic_put(vcpu, rows[i].offset, 0);
+		CHECK_EQ("of none", rows[i].zeros, lapic_get(vcpu, rows[i].offset));
+		model_destroy(m);
+	}
+	m = model_create(IRQCHIP_SPLIT, 1);
+	/* a destination that is nobody's, so that only the register changes */
+	lapic_put(&m->vcpu[0], APIC_ICR2, 0x77000000);
+	lapic_put(&m->vcpu[0], APIC_ICR, 0xfff3f9ff);
+	CHECK_EQ("ICR low: reserved bits, status", 0xc9ff, lapic_get(&m->vcpu[0], APIC_ICR));
+	model_destroy(m);
+}
+
+/* "Local APIC State After It Has Been Software Disabled": masks are set, and cannot be cleared. */
+static void test_software_disable(void)
+{
+	static const u16 lvts[] = { APIC_LVTT, APIC_LVTTHMR, APIC_LVTPC, APIC_LVT0, APIC_LVT1, APIC_LVTERR };
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	m = model_create(IRQCHIP_SPLIT, 1);
+	vcpu = &m->vcpu[0];
+	for (i = 0; i < ARRAY_SIZE(lvts); i++)
+		lapic_put(vcpu, lvts[i], 0x40 + i);
+	lapic_accept(vcpu->lapic, 0x61, false);
+	lapic_put(vcpu, APIC_SPIV, 0xff);
+	for (i = 0; i < ARRAY_SIZE(lvts); i++) {
+		CHECK_EQ("masked", 0x10040 + i, lapic_get(vcpu, lvts[i]));
+		lapic_put(vcpu, lvts[i], 0x50 + i);
+		CHECK_EQ("the mask stays", 0x10050 + i, lapic_get(vcpu, lvts[i]));
+	}
+	CHECK_EQ("IRR is kept", BIT(1), lapic_get(vcpu, APIC_IRR + 0x30));
+	CHECK_EQ("a new one is not taken", 0, lapic_accept(vcpu->lapic, 0x62, false));
+	lapic_put(vcpu, APIC_SPIV, 0x1ff);
+	for (i = 0; i < ARRAY_SIZE(lvts); i++)
+		CHECK_EQ("enabled: still masked", 0x10050 + i, lapic_get(vcpu, lvts[i]));
+	CHECK_EQ("enabled: what waited", 0x61, keel_irq_ack(vcpu));
+	model_destroy(m);
+}
+
+/* LINT0 by delivery mode, "Local Vector Table". */
+static void test_lint(void)
+{
+	static const struct { const char *name; u32 lvt0; int vector; u32 nmis, events, esr; } rows[] = {
+		{ "fixed", 0x61, 0x61, 0, 0, 0 }, { "fixed, level", 0x8061, 0x61, 0, 0, 0 },
+		{ "fixed, bad vector", 0x01, -1, 0, 0, BIT(6) },
+		{ "SMI, which nobody has", 0x200, -1, 0, 0, 0 }, { "NMI", 0x400, -1, 1, 0, 0 },
+		{ "NMI, whatever the vector", 0x4ff, -1, 1, 0, 0 },
+		{ "INIT", 0x500, -1, 0, BIT(LAPIC_EVENT_INIT), 0 },
+		{ "reserved mode 1", 0x161, 0x61, 0, 0, 0 }, { "reserved mode 3", 0x361, -1, 0, 0, 0 },
+		{ "masked", 0x10061, -1, 0, 0, 0 }, { "masked NMI", 0x10400, -1, 0, 0, 0 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vcpu *vcpu;
+
+		m = model_create(IRQCHIP_SPLIT, 1);
+		vcpu = &m->vcpu[0];
+		lapic_put(vcpu, APIC_LVT0, rows[i].lvt0);
+		lapic_lint0(vcpu->lapic);
+		test_note("%s", rows[i].name);
+		CHECK_EQ("vector", rows[i].vector, keel_irq_ack(vcpu));
+		CHECK_EQ("NMIs", rows[i].nmis, vcpu->nmis);
+		CHECK_EQ("events", rows[i].events, vcpu->lapic->events);
+		lapic_put(vcpu, APIC_ESR, 0);
+		CHECK_EQ("ESR", rows[i].esr, lapic_get(vcpu, APIC_ESR));
+		model_destroy(m);
+	}
+}
+
+/* "Error Handling": errors show after a write, which forgets those before; the first one interrupts. */
+static void test_esr(void)
+{
+	struct vcpu *vcpu;
+
+	m = model_create(IRQCHIP_SPLIT, 1);
+	vcpu = &m->vcpu[0];
+	lapic_put(vcpu, APIC_LVTERR, 0x71);
+	lapic_get(vcpu, 0x40);
+	CHECK_EQ("not before a write", 0, lapic_get(vcpu, APIC_ESR));
+	CHECK_EQ("interrupt", 0x71, keel_irq_ack(vcpu));
+	lapic_put(vcpu, APIC_EOI, 0);
+	lapic_get(vcpu, 0x40);
+	CHECK_EQ("no second one", -1, keel_irq_ack(vcpu));
+	lapic_put(vcpu, APIC_ESR, ~0u);
+	CHECK_EQ("illegal register address", BIT(7), lapic_get(vcpu, APIC_ESR));
+	lapic_put(vcpu, APIC_ESR, ~0u);
+	CHECK_EQ("forgotten", 0, lapic_get(vcpu, APIC_ESR));
+	lapic_put(vcpu, APIC_ICR, 0x40005);
+	CHECK_EQ("the next one interrupts", 0x71, keel_irq_ack(vcpu));
+	lapic_put(vcpu, APIC_ESR, 0);
+	CHECK_EQ("illegal vector sent, and to itself", 0, lapic_get(vcpu, APIC_ESR) & ~(BIT(5) | BIT(6)));
+	model_destroy(m);
+}
+
+/* KVM_SIGNAL_MSI counts vCPUs that take it or have it pending; api.rst. */
+static void test_msi_count(void)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x61 };
+
+	m = model_create(IRQCHIP_SPLIT, 2);
+	CHECK_EQ("taken", 1, keel_signal_msi(&m->vm, &msi));
+	CHECK_EQ("pending already", 1, keel_signal_msi(&m->vm, &msi));
+	CHECK_EQ("delivered", 0x61, keel_irq_ack(&m->vcpu[0]));
+	CHECK_EQ("once", -1, keel_irq_ack(&m->vcpu[0]));
+	CHECK_EQ("in service", 1, keel_signal_msi(&m->vm, &msi));
+	msi.address_lo = 0xfeeff000;
+	CHECK_EQ("all", 2, keel_signal_msi(&m->vm, &msi));
+	msi.data = 5;
+	CHECK_EQ("bad vector", 0, keel_signal_msi(&m->vm, &msi));
+	msi.data = 0x61;
+	lapic_put(&m->vcpu[0], APIC_SPIV, 0xff);
+	CHECK_EQ("one is off in software", 1, keel_signal_msi(&m->vm, &msi));
+	model_destroy(m);
+}
+
 static const struct test_case cases[] = {
 	{ "destinations", test_destinations },
 	{ "shorthands", test_shorthands },
@@ -504,6 +652,11 @@ static const struct test_case cases[] = {
 	{ "pv_eoi", test_pv_eoi },
 	{ "mode_changes", test_mode_changes },
 	{ "init_sipi", test_init_sipi },
+	{ "registers", test_registers },
+	{ "software_disable", test_software_disable },
+	{ "lint", test_lint },
+	{ "esr", test_esr },
+	{ "msi_count", test_msi_count },
 	{ "hostile", test_hostile },
 	{ "state_refusals", test_state_refusals },
 };
