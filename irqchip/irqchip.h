@@ -301,6 +301,7 @@ void pic_unregister(struct irqchip *irq);
 void pic_destroy(struct irqchip *irq);
 int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum irq_source source,
 		int level);
+void pic_repeat_edge(struct irqchip *irq, unsigned int pin);
 int pic_ack(struct irqchip *irq);
 int pic_peek(struct irqchip *irq);
 /* Tell LINT0 of every vCPU what irqchip.lint0_waits put off. Interrupts on. */

@@ -6,6 +6,10 @@
  * Each chip's state is kept in the form of the saved state (struct kvm_pic_state). The lock
  * guards all of it and is dropped before vCPUs are kicked (the output rose) and before others
  * hear of acknowledgements. Plain register reads take no lock: each is one byte.
+ *
+ * The chip takes an edge's request back when its line falls before the acknowledge. Here it stays,
+ * as on KVM: launchers and eventfds drive edges as pulses, which no acknowledge could catch. What
+ * LINT0 sees is the chip's: an edge that finds its request waiting makes the output rise again.
  */
 #include <linux/bitops.h>
 #include <linux/slab.h>
@@ -21,6 +25,7 @@
 #define OCW3_MASK_SET		BIT(6)
 #define ICW1_INIT		BIT(4)
 #define ICW1_NEED_ICW4		BIT(0)
+#define ICW1_SINGLE		BIT(1)
 #define ICW4_AUTO_EOI		BIT(1)
 #define ICW4_SFNM		BIT(4)
 
@@ -31,6 +36,7 @@ enum { INIT_DONE, INIT_ICW2, INIT_ICW3, INIT_ICW4 };
  * struct pic - the pair
  * @chip: master, slave
  * @lines: who holds each pin, by enum irq_source
+ * @single: ICW1 said that no ICW3 follows
  * @acked: pins that were acknowledged since the lock was taken, slave in 15:8
  * @unmasked: pins that were unmasked since, same form
  */
@@ -39,6 +45,7 @@ struct pic {
 	struct irqchip *irq;
 	struct kvm_pic_state chip[2];
 	u8 lines[2][NR_PIC_PINS];
+	bool single[2];
 	u16 acked;
 	u16 unmasked;
 	struct bus_device dev_master, dev_slave, dev_elcr;
@@ -86,25 +93,29 @@ static unsigned int highest_priority(const struct kvm_pic_state *s, u8 mask)
 	return __ffs((u8)(mask >> top | mask << (8 - top)) & 0xff);
 }
 
+/*
+ * Bits of ISR that count: in special mask mode masked ones neither hold others back nor are ended
+ * by a non-specific EOI.
+ */
+static u8 in_service(const struct kvm_pic_state *s)
+{
+	return s->special_mask ? s->isr & ~s->imr : s->isr;
+}
+
 /* Pin to be served next, -1 for none. */
 static int chip_pending(const struct pic *pic, const struct kvm_pic_state *s)
 {
 	unsigned int request = highest_priority(s, s->irr & ~s->imr);
-	u8 in_service = s->isr;
+	unsigned int serving = highest_priority(s, in_service(s));
+	unsigned int pin = (request + s->priority_add) & 7;
 
-	if (request == 8)
+	if (request == 8 || request > serving)
 		return -1;
-	/*
-	 * masked ones do not hold others back in special mask mode, nor the slave in special
-	 * fully nested mode
-	 */
-	if (s->special_mask)
-		in_service &= ~s->imr;
-	if (s->special_fully_nested_mode && s == &pic->chip[MASTER])
-		in_service &= ~BIT(CASCADE);
-	if (request >= highest_priority(s, in_service))
+	/* special fully nested mode: the slave in service may ask for more, lower pins wait */
+	if (request == serving && !(s->special_fully_nested_mode && pin == CASCADE &&
+				    s == &pic->chip[MASTER]))
 		return -1;
-	return (request + s->priority_add) & 7;
+	return pin;
 }
 
 /* Compute the slave's pin and the output. Under the lock. */
@@ -151,7 +162,7 @@ static void pic_unlock(struct pic *pic, unsigned long flags) __releases(&pic->lo
 /* ---- lines and acknowledge ---- */
 
 /* Return: 1, or 0 when the request was already there or is masked. */
-static int chip_set_pin(struct kvm_pic_state *s, unsigned int pin, bool level)
+static int chip_set_pin(struct pic *pic, struct kvm_pic_state *s, unsigned int pin, bool level)
 {
 	u8 mask = BIT(pin);
 	int ret = 1;
@@ -160,6 +171,11 @@ static int chip_set_pin(struct kvm_pic_state *s, unsigned int pin, bool level)
 		/* a level, or an edge */
 		if (!(s->last_irr & ~s->elcr & mask)) {
 			ret = !(s->irr & mask);
+			/* the output fell with the line, and rises again */
+			if (!ret && !(s->elcr & mask)) {
+				s->irr &= ~mask;
+				pic_update(pic);
+			}
 			s->irr |= mask;
 		}
 		s->last_irr |= mask;
@@ -184,9 +200,30 @@ int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum i
 		pic->lines[chip][pin] |= BIT(source);
 	else
 		pic->lines[chip][pin] &= ~BIT(source);
-	ret = chip_set_pin(&pic->chip[chip], pin, pic->lines[chip][pin]);
+	ret = chip_set_pin(pic, &pic->chip[chip], pin, pic->lines[chip][pin]);
 	pic_unlock(pic, flags);
 	return ret;
+}
+
+/**
+ * pic_repeat_edge() - an edge comes that nobody counts: its request may be waiting already
+ * @irq: interrupt state of the VM
+ * @pin: of the master
+ *
+ * If it is, LINT0 sees the output rise again, and no more happens. Context: any.
+ */
+void pic_repeat_edge(struct irqchip *irq, unsigned int pin)
+{
+	struct pic *pic = irq->pic;
+	struct kvm_pic_state *s = &pic->chip[MASTER];
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pic->lock, flags);
+	if ((s->irr & ~s->elcr & ~s->last_irr) & BIT(pin)) {
+		chip_set_pin(pic, s, pin, true);
+		chip_set_pin(pic, s, pin, false);
+	}
+	pic_unlock(pic, flags);
 }
 
 /*
@@ -272,6 +309,7 @@ static void chip_icw1(struct pic *pic, struct kvm_pic_state *s, u8 val)
 	s->rotate_on_auto_eoi = 0;
 	s->special_fully_nested_mode = 0;
 	s->init4 = val & ICW1_NEED_ICW4;
+	pic->single[shift != 0] = val & ICW1_SINGLE;
 	s->init_state = INIT_ICW2;
 }
 
@@ -297,7 +335,7 @@ static void chip_ocw2(struct pic *pic, struct kvm_pic_state *s, u8 val)
 		break;
 	case 1:		/* non-specific EOI; 5: with rotation */
 	case 5:
-		priority = highest_priority(s, s->isr);
+		priority = highest_priority(s, in_service(s));
 		if (priority == 8)
 			break;
 		pin = (priority + s->priority_add) & 7;
@@ -326,8 +364,11 @@ static void chip_write_data(struct pic *pic, struct kvm_pic_state *s, u8 val)
 		break;
 	case INIT_ICW2:
 		s->irq_base = val & 0xf8;
-		s->init_state = INIT_ICW3;
-		break;
+		if (!pic->single[s == &pic->chip[SLAVE]]) {
+			s->init_state = INIT_ICW3;
+			break;
+		}
+		fallthrough;
 	case INIT_ICW3:		/* the cascade is wired */
 		s->init_state = s->init4 ? INIT_ICW4 : INIT_DONE;
 		break;
@@ -424,8 +465,12 @@ static int elcr_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, uns
 	raw_spin_lock_irqsave(&pic->lock, flags);
 	for (i = 0; i < len && (addr & 1) + i < 2; i++) {
 		struct kvm_pic_state *s = &pic->chip[(addr & 1) + i];
+		u8 old = s->elcr, levels;
 
 		s->elcr = bytes[i] & s->elcr_mask;
+		/* a level is its line, not what an edge left */
+		levels = s->elcr & ~old;
+		s->irr = (s->irr & ~levels) | (s->last_irr & levels);
 	}
 	pic_unlock(pic, flags);
 	return 0;
@@ -504,6 +549,7 @@ void pic_set(struct irqchip *irq, unsigned int chip, const struct kvm_pic_state 
 
 	raw_spin_lock_irqsave(&pic->lock, flags);
 	*s = *state;
+	pic->single[chip] = false;
 	s->elcr_mask = elcr_mask;
 	s->elcr &= elcr_mask;
 	s->priority_add &= 7;

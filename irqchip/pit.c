@@ -2,21 +2,20 @@
 /*
  * 8254 interval timer: three channels at ports 0x40-0x43, and the speaker port 0x61.
  *
- * Counters are not stepped but computed from the time since they were loaded. Channel 0 has an
- * hrtimer that raises GSI 0 at each output edge. When "reinjection" is on (the default), ticks
- * that the guest has not yet acknowledged are counted and delivered one by one as it
- * acknowledges; else a tick that finds the line still waiting is lost. Counting is binary
- * whatever the BCD bit says. The lock guards all state; the line is driven outside of it.
+ * Channel 0 has an hrtimer that raises GSI 0 at each rising edge of its output. When
+ * "reinjection" is on (the default), ticks that the guest has not yet acknowledged are counted and
+ * delivered one by one as it acknowledges; else a tick that finds the line still waiting is lost.
+ * The lock guards all state; the line is driven outside of it. What a counter does is in
+ * pit_channel.c.
  */
 #include <linux/hrtimer.h>
-#include <linux/math64.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <keel/compat.h>
 #include "irqchip.h"
+#include "pit.h"
 
-#define PIT_HZ		1193182u
 #define PIT_CHANNELS	3
 #define PIT_PORT	0x40
 #define SPEAKER_PORT	0x61
@@ -28,13 +27,9 @@ module_param(pit_min_period_us, uint, 0644);
 MODULE_PARM_DESC(pit_min_period_us,
 		 "shortest period of a guest's 8254 timer, in microseconds (200)");
 
-/* read_state, write_state and rw_mode of struct kvm_pit_channel_state */
-enum { RW_LATCHED, RW_LOW, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
-
 /*
  * struct pit - the timer of one VM
- * @ch: channels; count_load_time is in ns of the boot-time clock, count 0 stands for 65536 while
- *   loading only
+ * @ch: channels; GATE is tied high but for channel 2
  * @speaker_data: bit 1 of port 0x61
  * @flags: of the saved state (KVM_PIT_FLAGS_*)
  * @reinject: keep count of ticks not acknowledged
@@ -46,7 +41,7 @@ enum { RW_LATCHED, RW_LOW, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
 struct pit {
 	raw_spinlock_t lock;
 	struct irqchip *irq;
-	struct kvm_pit_channel_state ch[PIT_CHANNELS];
+	struct pit_channel ch[PIT_CHANNELS];
 	bool speaker_data;
 	bool reinject;
 	bool waiting;
@@ -57,59 +52,6 @@ struct pit {
 	struct hrtimer timer;
 	struct bus_device dev, dev_speaker;
 };
-
-/* ---- counting ---- */
-
-static u64 pit_now(void)
-{
-	return ktime_get_boottime_ns();
-}
-
-/* Clock ticks since the channel was loaded. */
-static u64 elapsed(const struct kvm_pit_channel_state *c)
-{
-	s64 ns = pit_now() - c->count_load_time;
-
-	return ns > 0 ? mul_u64_u32_div(ns, PIT_HZ, NSEC_PER_SEC) : 0;
-}
-
-static u32 counter(const struct kvm_pit_channel_state *c)
-{
-	u64 ticks = elapsed(c);
-	u32 count = c->count ?: 0x10000, part;
-
-	switch (c->mode) {
-	case 2:
-		div_u64_rem(ticks, count, &part);
-		return count - part;
-	case 3:		/* counts down by two, twice a period */
-		div_u64_rem(2 * ticks, count, &part);
-		return count - (part & ~1u);
-	default:
-		return (count - ticks) & 0xffff;
-	}
-}
-
-static bool output(const struct kvm_pit_channel_state *c)
-{
-	u64 ticks = elapsed(c);
-	u32 count = c->count ?: 0x10000, part;
-
-	switch (c->mode) {
-	case 0:
-		return ticks >= count;
-	case 1:
-		return ticks < count;
-	case 2:		/* low for the last tick of a period */
-		div_u64_rem(ticks, count, &part);
-		return part != count - 1;
-	case 3:
-		div_u64_rem(ticks, count, &part);
-		return part < (count + 1) / 2;
-	default:	/* strobes: low for one tick at the end */
-		return ticks != count;
-	}
-}
 
 /* ---- channel 0 and its interrupt ---- */
 
@@ -139,7 +81,7 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 	struct pit *pit = container_of(timer, struct pit, timer);
 	enum hrtimer_restart again = HRTIMER_NORESTART;
 	unsigned long flags;
-	bool fire;
+	bool fire, live;
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	/* started anew while this callback waited for the lock: that expiry is void */
@@ -147,7 +89,8 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 		raw_spin_unlock_irqrestore(&pit->lock, flags);
 		return HRTIMER_NORESTART;
 	}
-	fire = !pit->stopped && pit_account_tick(pit);
+	live = !pit->stopped;
+	fire = live && pit_account_tick(pit);
 	if (pit->period && !pit->stopped) {
 		hrtimer_add_expires_ns(timer, pit->period);
 		/* far behind (the host slept): do not run through all that was missed */
@@ -159,6 +102,8 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	if (fire)
 		pit_tick(pit);
+	else if (live)
+		pic_repeat_edge(pit->irq, PIT_GSI);
 	return again;
 }
 
@@ -199,140 +144,61 @@ bool pit_wants_ack(const struct pit *pit)
 }
 
 /*
- * Channel 0 was loaded or its mode changed: when will it tick? Under the lock. A callback under
- * way on another CPU finds the new period; hrtimer_start() takes a queued timer off by itself.
+ * Channel 0 was loaded, stopped or given a new count: when will it tick? Under the lock. A
+ * callback under way on another CPU finds the new period; hrtimer_start() takes a queued timer off
+ * by itself.
  */
 static void pit_start_channel0(struct pit *pit)
 {
-	struct kvm_pit_channel_state *c = &pit->ch[0];
-	u64 ns = mul_u64_u32_div(c->count ?: 0x10000, NSEC_PER_SEC, PIT_HZ);
-	u64 min_ns = (u64)READ_ONCE(pit_min_period_us) * NSEC_PER_USEC;
+	u64 min_ns = (u64)READ_ONCE(pit_min_period_us) * NSEC_PER_USEC, ns;
 
 	pit->pending = 0;
 	pit->waiting = false;
-	pit->period = 0;
 	hrtimer_try_to_cancel(&pit->timer);
-	if (pit->stopped || (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY))
-		return;
-	switch (c->mode) {
-	case 2:
-	case 3:
-		pit->period = ns = max(ns, min_ns);
-		break;
-	case 0:
-	case 1:
-	case 4:
-		break;
-	default:
+	ns = pit_channel_next_tick(&pit->ch[0], &pit->period);
+	if (pit->stopped || !ns || (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY)) {
+		pit->period = 0;
 		return;
 	}
+	if (pit->period)
+		pit->period = max(pit->period, min_ns);
 	hrtimer_start(&pit->timer, ktime_add_ns(ktime_get(), ns), HRTIMER_MODE_ABS_HARD);
-}
-
-static void load_count(struct pit *pit, unsigned int n, u32 count)
-{
-	struct kvm_pit_channel_state *c = &pit->ch[n];
-
-	/* modes 2 and 3 cannot count from one */
-	if (count == 1 && (c->mode == 2 || c->mode == 3))
-		count = 2;
-	c->count = count ?: 0x10000;
-	c->count_load_time = pit_now();
-	if (n == 0)
-		pit_start_channel0(pit);
 }
 
 /* ---- registers ---- */
 
-static void latch_count(struct kvm_pit_channel_state *c)
+static void read_back(struct pit *pit, u8 val)
 {
-	if (c->count_latched)
-		return;
-	c->latched_count = counter(c);
-	c->count_latched = c->rw_mode;
-}
+	unsigned int n;
 
-static void latch_status(struct kvm_pit_channel_state *c)
-{
-	if (c->status_latched)
-		return;
-	c->status = (output(c) ? 0x80 : 0) | min_t(u8, c->rw_mode, 3) << 4 | c->mode << 1 | c->bcd;
-	c->status_latched = 1;
+	for (n = 0; n < PIT_CHANNELS; n++) {
+		if (!(val & BIT(n + 1)))
+			continue;
+		if (!(val & BIT(5)))
+			pit_channel_latch_count(&pit->ch[n]);
+		if (!(val & BIT(4)))
+			pit_channel_latch_status(&pit->ch[n]);
+	}
 }
 
 static void write_control(struct pit *pit, u8 val)
 {
-	unsigned int n = val >> 6, access = (val >> 4) & 3;
-	struct kvm_pit_channel_state *c;
+	unsigned int n = val >> 6;
 
-	if (n == 3) {	/* read-back command */
-		for (n = 0; n < PIT_CHANNELS; n++) {
-			if (!(val & BIT(n + 1)))
-				continue;
-			if (!(val & BIT(5)))
-				latch_count(&pit->ch[n]);
-			if (!(val & BIT(4)))
-				latch_status(&pit->ch[n]);
-		}
-		return;
-	}
-	c = &pit->ch[n];
-	if (!access) {
-		latch_count(c);
-		return;
-	}
-	c->rw_mode = access;
-	c->read_state = access;
-	c->write_state = access;
-	c->mode = (val >> 1) & 7;
-	if (c->mode > 5)
-		c->mode &= 3;	/* modes 6 and 7 are 2 and 3 */
-	c->bcd = val & 1;
-	c->count_latched = 0;
-	c->status_latched = 0;
+	if (n == 3)
+		return read_back(pit, val);
+	if (!(val & 0x30))
+		return pit_channel_latch_count(&pit->ch[n]);
+	pit_channel_control(&pit->ch[n], val);
+	if (n == 0)
+		pit_start_channel0(pit);
 }
 
 static void write_counter(struct pit *pit, unsigned int n, u8 val)
 {
-	struct kvm_pit_channel_state *c = &pit->ch[n];
-
-	switch (c->write_state) {
-	case RW_LOW:
-		load_count(pit, n, val);
-		break;
-	case RW_HIGH:
-		load_count(pit, n, val << 8);
-		break;
-	case RW_WORD_LOW:
-		c->write_latch = val;
-		c->write_state = RW_WORD_HIGH;
-		break;
-	case RW_WORD_HIGH:
-		c->write_state = RW_WORD_LOW;
-		load_count(pit, n, c->write_latch | val << 8);
-		break;
-	}
-}
-
-static u8 read_counter(struct kvm_pit_channel_state *c)
-{
-	u8 state = c->count_latched;
-	u32 count;
-
-	if (c->status_latched) {
-		c->status_latched = 0;
-		return c->status;
-	}
-	if (state) {
-		count = c->latched_count;
-		c->count_latched = state == RW_WORD_LOW ? RW_WORD_HIGH : 0;
-	} else {
-		state = c->read_state;
-		count = counter(c);
-		if (state >= RW_WORD_LOW)
-			c->read_state = state == RW_WORD_LOW ? RW_WORD_HIGH : RW_WORD_LOW;
-	}
-	return state == RW_HIGH || state == RW_WORD_HIGH ? count >> 8 : count;
+	pit_channel_write(&pit->ch[n], val);
+	if (n == 0)
+		pit_start_channel0(pit);
 }
 
 static int pit_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsigned int len,
@@ -346,7 +212,7 @@ static int pit_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, unsig
 	if (n == 3)
 		return 0;
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	*(u8 *)data = read_counter(&pit->ch[n]);
+	*(u8 *)data = pit_channel_read(&pit->ch[n]);
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	return 0;
 }
@@ -376,8 +242,9 @@ static int speaker_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, u
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	/* bit 4 toggles with each memory refresh, every 15 us */
-	refresh = (pit_now() >> 14) & 1;
-	val = pit->ch[2].gate | pit->speaker_data << 1 | refresh << 4 | output(&pit->ch[2]) << 5;
+	refresh = (ktime_get_boottime_ns() >> 14) & 1;
+	val = pit->ch[2].s.gate | pit->speaker_data << 1 | refresh << 4 |
+	      pit_channel_output(&pit->ch[2]) << 5;
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	memset(data, 0, len);
 	*(u8 *)data = val;
@@ -389,15 +256,11 @@ static int speaker_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, 
 {
 	struct pit *pit = container_of(dev, struct pit, dev_speaker);
 	u8 val = *(const u8 *)data;
-	struct kvm_pit_channel_state *c = &pit->ch[2];
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	pit->speaker_data = (val >> 1) & 1;
-	/* a rising gate starts all modes but 0 and 4 again */
-	if ((val & 1) && !c->gate && c->mode != 0 && c->mode != 4)
-		c->count_load_time = pit_now();
-	c->gate = val & 1;
+	pit_channel_set_gate(&pit->ch[2], val & 1);
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	return 0;
 }
@@ -417,12 +280,8 @@ static struct pit *pit_alloc(struct irqchip *irq)
 	raw_spin_lock_init(&pit->lock);
 	pit->irq = irq;
 	pit->reinject = true;
-	for (n = 0; n < PIT_CHANNELS; n++) {
-		pit->ch[n].mode = 3;
-		pit->ch[n].gate = n != 2;
-		pit->ch[n].count = 0x10000;
-		pit->ch[n].count_load_time = pit_now();
-	}
+	for (n = 0; n < PIT_CHANNELS; n++)
+		pit_channel_reset(&pit->ch[n], n != 2);
 	keel_hrtimer_setup(&pit->timer, pit_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	pit->dev = (struct bus_device) { .ops = &pit_ops, .base = PIT_PORT, .len = 4 };
 	pit->dev_speaker = (struct bus_device) {
@@ -495,37 +354,19 @@ int keel_pit_get(struct vm *vm, struct kvm_pit_state2 *state)
 {
 	struct pit *pit = vm->irq ? smp_load_acquire(&vm->irq->pit) : NULL;
 	unsigned long flags;
+	unsigned int n;
 
 	if (!pit)
 		return -ENXIO;
 	memset(state, 0, sizeof(*state));
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	memcpy(state->channels, pit->ch, sizeof(state->channels));
+	for (n = 0; n < PIT_CHANNELS; n++)
+		pit_channel_save(&pit->ch[n], &state->channels[n]);
 	state->flags = pit->flags;
 	if (pit->speaker_data)
 		state->flags |= KVM_PIT_FLAGS_SPEAKER_DATA_ON;
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	return 0;
-}
-
-static void sanitise_channel(struct kvm_pit_channel_state *c)
-{
-	if (!c->count || c->count > 0x10000)
-		c->count = 0x10000;
-	if (c->mode > 5)
-		c->mode &= 3;
-	if (c->count == 1 && (c->mode == 2 || c->mode == 3))
-		c->count = 2;
-	c->gate = !!c->gate;
-	c->bcd = !!c->bcd;
-	c->status_latched = !!c->status_latched;
-	c->rw_mode = min_t(u8, c->rw_mode, RW_WORD_LOW);
-	c->count_latched = min_t(u8, c->count_latched, RW_WORD_HIGH);
-	c->read_state = min_t(u8, c->read_state, RW_WORD_HIGH);
-	c->write_state = min_t(u8, c->write_state, RW_WORD_HIGH);
-	/* loaded on another host, or in the future */
-	if (c->count_load_time < 0 || c->count_load_time > pit_now())
-		c->count_load_time = pit_now();
 }
 
 int keel_pit_set(struct vm *vm, const struct kvm_pit_state2 *state)
@@ -540,10 +381,10 @@ int keel_pit_set(struct vm *vm, const struct kvm_pit_state2 *state)
 	/* HPET legacy mode takes channel 0's interrupt away; leaving it gives it back */
 	pit->flags = state->flags & KVM_PIT_FLAGS_HPET_LEGACY;
 	pit->speaker_data = state->flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON;
-	memcpy(pit->ch, state->channels, sizeof(pit->ch));
 	for (n = 0; n < PIT_CHANNELS; n++)
-		sanitise_channel(&pit->ch[n]);
-	pit->ch[0].count_load_time = pit_now();
+		pit_channel_restore(&pit->ch[n], &state->channels[n],
+				    n != 2 || state->channels[n].gate);
+	pit->ch[0].s.count_load_time = ktime_get_boottime_ns();
 	pit_start_channel0(pit);
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	return 0;

@@ -12,3 +12,5 @@ unit_lapic_test-srcs := $(irqchip-model)
 unit_lapic_test-cflags := $(irqchip-shim)
 unit_route_test-srcs := $(irqchip-model)
 unit_route_test-cflags := $(irqchip-shim)
+unit_pit_test-srcs := irqchip/pit.c irqchip/pit_channel.c
+unit_pit_test-cflags := $(irqchip-shim)

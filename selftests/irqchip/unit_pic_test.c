@@ -87,7 +87,23 @@ static void test_mask(void)
 	port_out(m, 0x21, 0x08);
 	port_out(m, 0x20, 0x68);
 	CHECK_EQ("special mask", 0x26, take());
+	port_out(m, 0x20, 0x0b);
+	CHECK_EQ("both in service", 0x48, port_in(m, 0x20));
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("non-specific EOI leaves the masked one", 0x08, port_in(m, 0x20));
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("and finds no other", 0x08, port_in(m, 0x20));
+	port_out(m, 0x20, OCW2_ROTATE_EOI);
+	CHECK_EQ("nor does a rotating one", 0x08, port_in(m, 0x20));
+	port_out(m, 0x20, 0x28);
+	pulse(6);
+	CHECK_EQ("SMM without ESMM changes nothing", 0x26, take());
+	port_out(m, 0x20, OCW2_SEOI | 6);
 	port_out(m, 0x20, 0x48);
+	pulse(6);
+	CHECK_EQ("left: held again", -1, keel_irq_pending(&m->vcpu[0]));
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("left: a non-specific EOI ends it", 0, port_in(m, 0x20));
 	model_destroy(m);
 }
 
@@ -210,6 +226,25 @@ static void test_lint0_modes(void)
 	lapic_put(&m->vcpu[0], APIC_LVT0, 0x400);
 	pulse(0);
 	CHECK_EQ("NMI", 1, m->vcpu[0].nmis);
+	pulse(0);
+	CHECK_EQ("each edge makes the output rise, acknowledged or not", 2, m->vcpu[0].nmis);
+	pic_repeat_edge(m->vm.irq, 0);
+	CHECK_EQ("an edge that is not counted too", 3, m->vcpu[0].nmis);
+	pic_repeat_edge(m->vm.irq, 1);
+	CHECK_EQ("where a request waits", 3, m->vcpu[0].nmis);
+	line(0, 1);
+	line(0, 1);
+	CHECK_EQ("a line that stays high is one edge", 4, m->vcpu[0].nmis);
+	line(0, 0);
+	pulse(1);
+	CHECK_EQ("the output is high: a second request is none", 4, m->vcpu[0].nmis);
+	port_out(m, 0x21, 0x03);
+	pulse(0);
+	CHECK_EQ("masked", 4, m->vcpu[0].nmis);
+	lapic_put(&m->vcpu[0], APIC_LVT0, 0x10400);
+	port_out(m, 0x21, 0);
+	pulse(0);
+	CHECK_EQ("masked in the local APIC", 4, m->vcpu[0].nmis);
 	port_out(m, 0x20, 0x11);
 	port_out(m, 0x21, 0x20);
 	port_out(m, 0x21, 0x04);
@@ -217,6 +252,135 @@ static void test_lint0_modes(void)
 	lapic_put(&m->vcpu[0], APIC_LVT0, 0x55);
 	pulse(0);
 	CHECK_EQ("fixed", 0x55, take());
+	model_destroy(m);
+}
+
+/* "Initialization Command Words 1 and 2 (ICW1, ICW2)": which words follow, and what they leave. */
+static void test_init_words(void)
+{
+	static const struct { const char *name; u8 n, words[4]; } rows[] = {
+		{ "cascade, ICW4", 4, { 0x11, 0x40, 0x04, 0x01 } },
+		{ "cascade, no ICW4", 3, { 0x10, 0x40, 0x04 } },
+		{ "single, ICW4", 3, { 0x13, 0x40, 0x01 } },
+		{ "single, no ICW4", 2, { 0x12, 0x40 } },
+		{ "level triggered and interval bits", 4, { 0x1d, 0x47, 0x04, 0x01 } },
+	};
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(0x13);
+		port_out(m, 0x20, 0x68);	/* special mask mode; ISR to be read */
+		port_out(m, 0x20, 0x0b);
+		port_out(m, 0x21, 0xff);
+		test_note("%s", rows[i].name);
+		port_out(m, 0x20, rows[i].words[0]);
+		CHECK_EQ("ICW1 clears the mask", 0, port_in(m, 0x21));
+		for (j = 1; j < rows[i].n; j++)
+			port_out(m, 0x21, rows[i].words[j]);
+		port_out(m, 0x21, 0x5a);
+		CHECK_EQ("then the mask", 0x5a, port_in(m, 0x21));
+		pulse(3);
+		CHECK_EQ("IRR is read", 0x08, port_in(m, 0x20));
+		port_out(m, 0x21, 0);
+		CHECK_EQ("vector", 0x43, take());
+		port_out(m, 0x20, 0x0b);
+		CHECK_EQ("no automatic EOI", 0x08, port_in(m, 0x20));
+		model_destroy(m);
+	}
+}
+
+/* "Special Fully Nested Mode": the slave in service may interrupt itself, lower pins may not. */
+static void test_special_nested(void)
+{
+	setup(0x11);
+	pulse(12);
+	CHECK_EQ("slave", 0x2c, take());
+	pulse(4);
+	CHECK_EQ("lower pin of the master waits", -1, keel_irq_pending(&m->vcpu[0]));
+	pulse(9);
+	CHECK_EQ("higher pin of the slave does not", 0x29, take());
+	pulse(13);
+	CHECK_EQ("lower pin of the slave waits", -1, keel_irq_pending(&m->vcpu[0]));
+	pulse(1);
+	CHECK_EQ("higher pin of the master does not", 0x21, take());
+	model_destroy(m);
+	setup(0x01);
+	pulse(12);
+	CHECK_EQ("plain nesting: slave", 0x2c, take());
+	pulse(9);
+	CHECK_EQ("all of it waits", -1, keel_irq_pending(&m->vcpu[0]));
+	model_destroy(m);
+}
+
+/* "Operation Control Word 2": each command on ISR 0x48, lowest priority 7. */
+static void test_ocw2(void)
+{
+	static const struct { const char *name; u8 val, isr; int next; } rows[] = {
+		{ "non-specific EOI", 0x20, 0x40, 0x20 }, { "specific EOI", 0x66, 0x08, 0x20 },
+		{ "specific EOI of one that is not", 0x61, 0x48, 0x20 },
+		{ "rotate on non-specific EOI", 0xa0, 0x40, 0x24 },
+		{ "rotate on specific EOI", 0xe6, 0x08, 0x27 },
+		{ "set priority", 0xc1, 0x48, 0x22 }, { "no operation", 0x40, 0x48, 0x20 },
+		{ "rotate in automatic EOI mode", 0x80, 0x48, 0x20 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(0x01);
+		port_out(m, 0x21, 0xb7);
+		pulse(6);
+		take();
+		pulse(3);
+		take();
+		test_note("%s", rows[i].name);
+		port_out(m, 0x20, rows[i].val);
+		port_out(m, 0x20, 0x0b);
+		CHECK_EQ("ISR", rows[i].isr, port_in(m, 0x20));
+		/* who is first among all, with nothing in service */
+		port_out(m, 0x20, OCW2_SEOI | 3);
+		port_out(m, 0x20, OCW2_SEOI | 6);
+		port_out(m, 0x21, 0);
+		for (unsigned int pin = 0; pin < 8; pin++)
+			if (pin != 2)
+				pulse(pin);
+		pulse(9);
+		port_out(m, 0x20, 0x0c);
+		CHECK_EQ("first", (rows[i].next & 7) | 0x80, port_in(m, 0x20));
+		model_destroy(m);
+	}
+	setup(0x03);
+	port_out(m, 0x20, 0x80);
+	pulse(4);
+	CHECK_EQ("automatic EOI with rotation", 0x24, take());
+	pulse(4);
+	pulse(5);
+	CHECK_EQ("4 is the lowest now", 0x25, take());
+	port_out(m, 0x20, 0x00);
+	CHECK_EQ("the last without rotation", 0x24, take());
+	pulse(4);
+	pulse(6);
+	CHECK_EQ("6 is still the highest", 0x26, take());
+	model_destroy(m);
+}
+
+/* ELCR: a pin that becomes level triggered asks as its line does; the fixed ones stay edges. */
+static void test_elcr(void)
+{
+	setup(0x01);
+	pulse(5);
+	line(6, 1);
+	CHECK_EQ("6 and 5", 0x25, take());
+	port_out(m, 0x20, OCW2_EOI);
+	port_out(m, 0x21, 0xff);
+	pulse(5);
+	port_out(m, 0x4d0, 0xff);
+	CHECK_EQ("fixed bits", 0xf8, port_in(m, 0x4d0));
+	CHECK_EQ("the line, not the edge", 0x40, port_in(m, 0x20));
+	line(6, 0);
+	CHECK_EQ("follows", 0, port_in(m, 0x20));
+	line(6, 1);
+	port_out(m, 0x4d0, 0);
+	CHECK_EQ("edges again: the request stays", 0x40, port_in(m, 0x20));
 	model_destroy(m);
 }
 
@@ -276,6 +440,10 @@ static const struct test_case cases[] = {
 	{ "auto_eoi", test_auto_eoi },
 	{ "poll", test_poll },
 	{ "init_clears", test_init_clears },
+	{ "init_words", test_init_words },
+	{ "special_nested", test_special_nested },
+	{ "ocw2", test_ocw2 },
+	{ "elcr", test_elcr },
 	{ "extint_gate", test_extint_gate },
 	{ "lint0_modes", test_lint0_modes },
 	{ "hostile", test_hostile },

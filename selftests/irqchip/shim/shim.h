@@ -36,6 +36,7 @@ typedef int64_t s64;
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define array_index_nospec(i, n)	(i)
+#define fallthrough		__attribute__((__fallthrough__))
 #define noinline		__attribute__((noinline))
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
@@ -105,7 +106,49 @@ struct mutex { int held; };
 typedef struct { int held; } raw_spinlock_t;
 typedef raw_spinlock_t spinlock_t;
 struct rcu_head { void *unused; };
-struct hrtimer { int unused; };
+
+/* One clock in ns, which the test moves, for all of the kernel's; a timer is a record. */
+typedef s64 ktime_t;
+enum hrtimer_restart { HRTIMER_NORESTART, HRTIMER_RESTART };
+struct hrtimer {
+	ktime_t expires;
+	bool queued;
+	enum hrtimer_restart (*function)(struct hrtimer *timer);
+};
+#define KEEL_COMPAT_H
+#define NSEC_PER_SEC			1000000000L
+#define HRTIMER_MODE_ABS_HARD		0
+#define CLOCK_MONOTONIC			1
+extern s64 shim_clock;
+#define ktime_get()			(shim_clock)
+#define ktime_get_boottime_ns()		((u64)shim_clock)
+#define ktime_add_ns(t, ns)		((t) + (s64)(ns))
+#define ktime_sub_ns(t, ns)		((t) - (s64)(ns))
+#define ktime_before(a, b)		((a) < (b))
+#define ns_to_ktime(ns)			((s64)(ns))
+extern struct hrtimer *shim_timer;	/* the last that was set up */
+#define keel_hrtimer_setup(t, f, c, m)	(shim_timer = (t), (t)->function = (f))
+#define hrtimer_start(t, at, m)		((t)->expires = (at), (t)->queued = true)
+#define hrtimer_try_to_cancel(t)	((t)->queued = false)
+#define hrtimer_cancel(t)		((t)->queued = false)
+#define hrtimer_is_queued(t)		((t)->queued)
+#define hrtimer_get_expires(t)		((t)->expires)
+#define hrtimer_add_expires_ns(t, ns)	((t)->expires += (s64)(ns))
+#define hrtimer_forward_now(t, p)	((t)->expires = shim_clock + (p))
+#define module_param(n, t, m)
+#define MODULE_PARM_DESC(n, s)
+
+static inline u64 mul_u64_u32_div(u64 a, u32 mul, u32 div)
+{
+	return (unsigned __int128)a * mul / div;
+}
+
+static inline u64 div_u64_rem(u64 a, u32 b, u32 *rem)
+{
+	*rem = a % b;
+	return a / b;
+}
+
 
 /* Work is done when the test says so. */
 struct work_struct { void (*func)(struct work_struct *work); int queued; };
