@@ -101,6 +101,23 @@ static int set_##name(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64
 /* Reads as zero and can be written with zero. */
 SETTER(zero, val)
 
+/* Of Intel's CPUs. Without VMX in the guest there is nothing but the lock, which holds until a reset. */
+static int get_feature_control(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
+{
+	*val = vcpu->msrs.feature_control;
+	return vcpu->cpuid.flags & GUEST_IS_AMD ? MSR_INVALID : 0;
+}
+
+static int set_feature_control(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
+{
+	bool locked = from == MSR_FROM_GUEST && (vcpu->msrs.feature_control & FEAT_CTL_LOCKED);
+
+	if ((vcpu->cpuid.flags & GUEST_IS_AMD) || (val & ~(u64)FEAT_CTL_LOCKED) || locked)
+		return MSR_INVALID;
+	vcpu->msrs.feature_control = val;
+	return 0;
+}
+
 /* ---- time ---- */
 
 static int get_tsc(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
@@ -210,6 +227,10 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_PLATFORM_ID), READ_ZERO },
 	{ ONE(MSR_IA32_APICBASE), .get = get_stored, .set = set_apic_base, AT(apic_base) },
 	{ ONE(MSR_IA32_EBL_CR_POWERON), READ_ZERO },
+	/* from here to SMI_COUNT, and 0xcd and 0x11e: no model has them all, but old guests read them unasked */
+	{ ONE(MSR_EBC_FREQUENCY_ID), .get = get_constant, .mask = BIT_ULL(24) },	/* core clock: bus clock times 1 */
+	{ ONE(MSR_SMI_COUNT), READ_ZERO },
+	{ ONE(MSR_IA32_FEAT_CTL), .get = get_feature_control, .set = set_feature_control, AT(msrs.feature_control) },
 	{ ONE(MSR_IA32_TSC_ADJUST), .flags = ROW_LIST, .needs = GUEST_HAS_TSC_ADJUST, .get = get_stored, .set = set_tsc_adjust,
 	  AT(tsc.adjust) },
 	{ ONE(MSR_IA32_SPEC_CTRL), .flags = ROW_LIST, .needs = GUEST_HAS_SPEC_CTRL,
@@ -218,11 +239,14 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_UCODE_WRITE), .get = get_constant, .set = set_ignored },
 	{ ONE(MSR_IA32_UCODE_REV), .flags = ROW_LIST | ROW_GUEST_DROP, STORED(msrs.ucode_rev), .mask = ANY },
 	{ RANGE(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1), ZERO },
+	{ ONE(MSR_FSB_FREQ), .get = get_constant, .mask = 3 },
 	{ ONE(MSR_PLATFORM_INFO), .flags = ROW_LIST | ROW_HOST_SET | ROW_PLATFORM, .get = get_stored, .set = msr_set_platform_info,
 	  AT(msrs.platform_info) },
 	{ ONE(MSR_MTRRcap), .get = get_constant, .mask = MTRR_CAP },
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), .flags = ROW_LIST | ROW_HOST_SET, .needs = GUEST_HAS_ARCH_CAPS,
 	  STORED(msrs.arch_capabilities), .mask = ANY },
+	/* an L2 cache that is there and enabled */
+	{ ONE(MSR_IA32_BBL_CR_CTL3), .get = get_constant, .set = set_ignored, .mask = 0xbe702111 },
 	{ ONE(MSR_MISC_FEATURES_ENABLES), .flags = ROW_LIST, .get = get_stored,
 	  .set = msr_set_misc_features, AT(msrs.misc_features) },
 	{ ONE(MSR_IA32_SYSENTER_CS), .flags = ROW_LIST, GROUP(RG_SYSCALL, regs.sysenter_cs), .mask = ANY },

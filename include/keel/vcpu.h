@@ -259,6 +259,7 @@ struct vcpu_msrs {
 	u64 platform_info;
 	u64 misc_features;
 	u64 power_ctl;
+	u64 feature_control;		/* IA32_FEATURE_CONTROL */
 	u64 ucode_rev;
 	u64 xss;
 	u64 mcg_status, mcg_cap, mcg_ctl;

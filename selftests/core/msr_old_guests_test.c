@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSRs that guests of their time read without asking CPUID, and the values stock KVM gives: Windows XP
+ * stops without BBL_CR_CTL3 where its CPU is of family 6, model 23; Windows stops without
+ * IA32_FEATURE_CONTROL on an Intel CPU. SDM vol. 4, tables of the P6 family, Pentium 4 and Core 2.
+ */
+#include "guest.h"
+
+#define FEATURE_CONTROL	0x3a
+
+static const struct { const char *name; u32 msr; u64 value; int ignored; } rows[] = {
+	{ "EBC_FREQUENCY_ID", 0x2c, 1 << 24, 0 },
+	{ "SMI_COUNT", 0x34, 0, 0 },
+	{ "FSB_FREQ", 0xcd, 3, 0 },
+	{ "BBL_CR_CTL3", 0x11e, 0xbe702111, 1 },
+};
+
+static void guest_read(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 v = ~0ull;
+
+		GUEST_ROW(rows[i].name, NO_FAULT, rdmsr_safe(rows[i].msr, &v));
+		GUEST_ROW(rows[i].name, rows[i].value, v);
+		GUEST_ROW("write", rows[i].ignored ? NO_FAULT : VEC_GP,
+			  wrmsr_safe(rows[i].msr, rows[i].value));
+	}
+}
+
+static void test_read(void)
+{
+	run_guest(VM_GUEST | VM_IRQCHIP, guest_read);
+}
+
+static void guest_feature_control(void)
+{
+	u32 r[4];
+	u64 v = ~0ull;
+
+	cpuid(0, 0, r);
+	if (r[1] != 0x756e6547) {	/* not "Genu" */
+		GUEST_ROW("not on AMD's CPUs", VEC_GP, rdmsr_safe(FEATURE_CONTROL, &v));
+		return;
+	}
+	GUEST_ROW("read", NO_FAULT, rdmsr_safe(FEATURE_CONTROL, &v));
+	GUEST_ROW("not locked yet", 0, v);
+	GUEST_ROW("a bit that is not there", VEC_GP, wrmsr_safe(FEATURE_CONTROL, BIT(0) | BIT(20)));
+	GUEST_ROW("lock", NO_FAULT, wrmsr_safe(FEATURE_CONTROL, BIT(0)));
+	GUEST_ROW("locked", 1, rdmsr(FEATURE_CONTROL));
+	GUEST_ROW("write when locked", VEC_GP, wrmsr_safe(FEATURE_CONTROL, 0));
+}
+
+static void test_feature_control(void)
+{
+	run_guest(VM_GUEST | VM_IRQCHIP, guest_feature_control);
+}
+
+static const struct test_case cases[] = {
+	{ "read", test_read },
+	{ "feature_control", test_feature_control },
+};
+
+TEST_MAIN(cases)
