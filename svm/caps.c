@@ -36,7 +36,6 @@
 
 struct svm_caps svm_caps __ro_after_init;
 
-/* QEMU's emulated CPU dies on a guest's write to CR8 while V_INTR_MASKING is set. */
 static bool emulated_by_tcg(void)
 {
 	u32 eax, sig[3];
@@ -112,7 +111,7 @@ int svm_caps_setup(void)
 		.invpcid	 = boot_cpu_has(X86_FEATURE_INVPCID),
 		.rdpru		 = cpuid_ebx(0x80000008) & BIT(4),
 		.smi		 = smi_interceptable(),
-		.cr8_emulated	 = emulated_by_tcg(),
+		.emulated	 = emulated_by_tcg(),
 	};
 
 	keel_caps.nested = true;

@@ -150,7 +150,7 @@ static inline void svm_set_int_ctl(struct svm_vcpu *svm, u32 val)
  * @invpcid: INVPCID exists and can be intercepted
  * @rdpru: RDPRU exists
  * @smi: SMIs can be intercepted: SMM is not locked by the firmware
- * @cr8_emulated: the emulated CPU below cannot virtualize CR8 writes
+ * @emulated: the CPU is QEMU's; the test build leaves out some entries there
  */
 struct svm_caps {
 	u32 nr_asids;
@@ -166,7 +166,7 @@ struct svm_caps {
 	bool invpcid;
 	bool rdpru;
 	bool smi;
-	bool cr8_emulated;
+	bool emulated;
 };
 
 extern struct svm_caps svm_caps;

@@ -57,13 +57,10 @@ static const struct mutate_table table = {
 
 static DEFINE_PER_CPU(struct vmcb, saved_vmcb);
 
-/*
- * TCG cannot leave a guest with LME but neither PG nor PAE: it restores the host's CR0 before CR4 and EFER, finds that PG may not be
- * set then, and goes on without paging.
- */
-static bool kills_emulator(const struct vmcb_save_area *s)
+/* The host under QEMU 7.2 was lost in svm/svm_mutate_test: what did it is not entered. */
+static bool left_out(const struct vmcb_save_area *s)
 {
-	return svm_caps.cr8_emulated && (s->efer & EFER_LME) && !(s->cr0 & X86_CR0_PG) && !(s->cr4 & X86_CR4_PAE);
+	return svm_caps.emulated && (s->efer & EFER_LME) && !(s->cr0 & X86_CR0_PG) && !(s->cr4 & X86_CR4_PAE);
 }
 
 static void trial(struct svm_vcpu *svm, const struct svm_check_env *env)
@@ -84,7 +81,7 @@ static void trial(struct svm_vcpu *svm, const struct svm_check_env *env)
 	value = keel_mutate_value(m, value, env->maxphyaddr);
 	memcpy((void *)vmcb + m->at, &value, m->size);
 
-	if (kills_emulator(&vmcb->save))
+	if (left_out(&vmcb->save))
 		goto restore;
 	result.value = value;
 	if (svm_check(vmcb, env, &v)) {

@@ -54,13 +54,13 @@ static void guest_own(void)
 		  (write_cr4(read_cr4() | BIT(3)), GUEST_TRY("mov %%dr4, %%rax", "a" (0))));
 }
 
-/* QEMU's TCG leaves a breakpoint armed on a CPU that the guest moves away from: it would go off in the host's programs. */
+/* QEMU's TCG does not keep a guest's debug registers apart from the host's when the guest moves to another CPU. */
 static void stay_on_this_cpu(void)
 {
 	ASSERT_EQ(host_pin(0, sched_getcpu()), 0);
 }
 
-/* Its SVM knows no bits of DR6, and a single step of a guest ends the machine; stock KVM sees the same. */
+/* Its SVM knows no bits of DR6, and the machine ended in this test, on stock KVM too. */
 static void require_debug_exceptions(void)
 {
 	REQUIRE(!(host_is_bochs() && guest_is_amd()), "Bochs's SVM loses debug exceptions");

@@ -58,9 +58,8 @@ void guest_tables_init(struct vm *vm);
 struct vcpu *vcpu_create_guest(struct vm *vm, u32 id, void *fn);
 void vcpu_args(struct vcpu *vcpu, u64 a0, u64 a1, u64 a2);
 /*
- * For a guest that runs without exits until the host stops it: on Bochs it starts
- * with interrupts on, because there the host gets none while a guest runs that was
- * entered with RFLAGS.IF clear.
+ * For a guest that runs without exits until the host stops it: it starts with
+ * interrupts on where the emulated host needs that, on Bochs.
  */
 void vcpu_let_host_in(struct vcpu *vcpu);
 /* Set the registers of an existing vCPU to the start of @fn in 64-bit mode. */

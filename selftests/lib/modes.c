@@ -210,7 +210,7 @@ static void start_prot(struct vcpu *vcpu, u64 gpa, struct kvm_segment cs, struct
 	struct kvm_sregs s = vcpu_sregs(vcpu);
 
 	set_system(&s, vcpu->id);
-	/* TCG ends itself ("invalid tss type") at a ring change with the TSS a VMCB marks busy. */
+	/* what QEMU 7.2's TCG goes on with (Documentation/differences.rst) */
 	if (host_is_tcg())
 		s.tr.type = 9;
 	s.cs = cs;

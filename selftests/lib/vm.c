@@ -71,7 +71,7 @@ int host_is_bochs(void)
 	return !memcmp(table + 10, "BOCHS", 5);
 }
 
-int host_survives_shutdown(void)
+int host_tells_shutdown(void)
 {
 	return !(host_is_bochs() && guest_is_amd());
 }

@@ -81,9 +81,9 @@ int has_cap(long cap);
 int host_is_tcg(void);
 /* The same for Bochs, which has no CPUID leaf of its own: its firmware's ACPI tables name it. */
 int host_is_bochs(void);
-/* On AMD's CPUs it does not intercept the shutdown of a guest, but ends. */
-int host_survives_shutdown(void);
-#define REQUIRE_SHUTDOWN()	REQUIRE(host_survives_shutdown(), "a guest's triple fault ends Bochs's SVM")
+/* False where the emulated CPU does not do what the manual says of a guest's shutdown. */
+int host_tells_shutdown(void);
+#define REQUIRE_SHUTDOWN()	REQUIRE(host_tells_shutdown(), "not on Bochs's SVM")
 
 /* ioctl() on any descriptor: result, or -errno. */
 int __fd_ioctl(int fd, unsigned long nr, void *arg);

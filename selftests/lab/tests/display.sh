@@ -2,8 +2,8 @@
 # shellcheck shell=dash disable=SC1091
 # run: --host bochs --module none --about 26
 #
-# The emulated machine's screen takes whatever is written to it. A Bochs whose pictures nobody reads stands still before the
-# fortieth of these (run_bochs), and the boot ends at its time limit.
+# The emulated machine's screen takes whatever is written to it: run_bochs reads what Bochs draws. Where it does not, the
+# boot ends at its time limit.
 
 . /lab/tap.sh
 begin 1

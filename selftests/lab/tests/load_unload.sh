@@ -7,9 +7,8 @@
 #
 # 50 times in and out, a VM made each time. Then the memory is back.
 #
-# Each round patches the running kernel's code (static keys). With a thread for each CPU the emulator can miss that on one
-# of them, and the host then spins at the breakpoint that marks the place; one thread for all does not. CPU 0, which the other
-# commands do without, is no way out: all of the host's CPUs spin.
+# With one emulator thread for all CPUs: with a thread for each, some of these boots of QEMU 7.2 did not end. CPU 0, which the
+# other commands do without, is no way out.
 
 . /lab/tap.sh
 

@@ -8,7 +8,7 @@
 #
 # The machine sleeps and wakes with VMs, and without one. Bochs does that in earnest: its S3 resets the CPUs and runs the
 # firmware, which wakes the kernel at once. A kernel that sees no IA32_TSC_ADJUST does not undo the reset of the TSC, as on hardware.
-# On QEMU a kernel that wakes ends in a triple fault, with no module too: there the kernel's own test level goes all the way but
+# On QEMU no kernel came back from the sleep, with no module either: there the kernel's own test level goes all the way but
 # for the sleep itself, with the other CPUs offline and the callbacks of what is suspended last.
 
 . /lab/tap.sh

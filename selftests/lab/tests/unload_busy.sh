@@ -7,8 +7,7 @@
 #
 # While a VM runs the module cannot be unloaded, and the VM does not notice; afterwards it can.
 #
-# With one CPU: one emulator thread for two interrupts itself to change between them, and if that hits the guest's handler
-# of an interrupt that was just injected, TCG delivers the interrupt a second time, whatever RFLAGS.IF says.
+# With one CPU: where one emulator thread serves two, TCG now and then delivers an injected interrupt a second time.
 
 . /lab/tap.sh
 . /lab/guests.sh

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A freestanding 32-bit program that a Multiboot loader starts: no interrupts, no paging, words by port 0xe9.
+ */
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+asm(".section .multiboot, \"ax\"; .balign 4; .long 0x1badb002, 0, -0x1badb002; .text; .globl _start\n"
+    "_start: mov $stack_end, %esp; call probe; mov $0, %al; out %al, $0xf4; 1: hlt; jmp 1b\n"
+    ".bss; .balign 16; .skip 16384; stack_end: .text");
+
+static inline void outb(unsigned short port, unsigned char v) { asm volatile("outb %0, %1" : : "a" (v), "Nd" (port)); }
+
+static inline unsigned char inb(unsigned short port)
+{
+	unsigned char v;
+
+	asm volatile("inb %1, %0" : "=a" (v) : "Nd" (port));
+	return v;
+}
+
+static inline void say(const char *s)
+{
+	while (*s)
+		outb(0xe9, *s++);
+}
+
+/* NAME=0xVALUE, without leading zeros */
+static inline void tell(const char *name, u32 v)
+{
+	int i = 28;
+
+	say(name);
+	say("=0x");
+	while (i && !(v >> i))
+		i -= 4;
+	for (; i >= 0; i -= 4)
+		outb(0xe9, "0123456789abcdef"[v >> i & 15]);
+	outb(0xe9, '\n');
+}
+
+void probe(void);
