@@ -79,8 +79,10 @@ ended() {
 qemu() {
 	local bin=$root/usr/bin/qemu-system-x86_64
 	runs "$bin"
-	ended 240 env QEMU_MODULE_DIR="$root/usr/lib/x86_64-linux-gnu/qemu" "$bin" -L "$root/usr/share/qemu" -L "$root/usr/share/seabios" -accel tcg,thread=single -nodefaults -display none -no-reboot \
-		-device isa-debug-exit,iobase=0xf4,iosize=1 -chardev "file,id=out,path=$work/out" -device isa-debugcon,iobase=0xe9,chardev=out "$@" ||
+	ended 240 env QEMU_MODULE_DIR="$root/usr/lib/x86_64-linux-gnu/qemu" "$bin" -L "$root/usr/share/qemu" \
+		-L "$root/usr/share/seabios" -accel tcg,thread=single -nodefaults -display none -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=1 -chardev "file,id=out,path=$work/out" \
+		-device isa-debugcon,iobase=0xe9,chardev=out "$@" ||
 		broken "the machine was still running after 240 s"
 }
 

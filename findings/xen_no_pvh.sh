@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: Xen 4.17 of Debian 12 (package xen-hypervisor-4.17-amd64).
-# Behaviour: Xen, which starts guests by the PVH entry, cannot be started by it itself: its image is an ELF file, as PVH wants, but has no note
-#	that names the entry. (It is a Multiboot kernel.) A launcher that takes any 32-bit ELF file for PVH enters it wrongly.
+# Behaviour: Xen starts guests by the PVH entry and cannot be started by it: its image is an ELF file, as PVH wants, but has no
+#	note that names the entry. (It is a Multiboot kernel.) A launcher that takes any 32-bit ELF file for PVH enters it wrongly.
 # Seen: ELF32, one note, of type NT_GNU_BUILD_ID; a Multiboot header.
 
 . "$(dirname "$0")/lib.sh"
