@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: Bochs 2.7 (Debian 12), model corei7_skylake_x.
+# Packages: bochs=2.7+dfsg-4+deb12u1
 # Behaviour: CPUID leaf 0xd, sub-leaf 1, EBX is the size of the compacted XSAVE area for what XCR0 has on. Here it is that of the
 #	standard format, which has a gap where components are missing. SDM, "Compacted Format of an XSAVE Area": the components
 #	follow one another, as far as the other sub-leaves do not want them aligned.
 # Seen: 0xa80, the components being 0x980 together, with XCR0 0xe7. Linux then does without XSAVE.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_bochs corei7_skylake_x <<'END'
 	mov %cr4, %eax; or $0x40000, %eax; mov %eax, %cr4

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: objdump of binutils 2.40, ndisasm of NASM 2.16.01, cstool of Capstone 4.0.2 (all Debian 12).
+# Packages: binutils-x86-64-linux-gnu=2.40-2 libbinutils=2.40-2 nasm=2.16.01-1 capstone-tool=4.0.2-5
+#	libcapstone4=4.0.2-5
 # Behaviour: three decoders in wide use give three short encodings of 64-bit code different names or lengths. No two agree on
 #	all of them. The CPUs: F3 41 90 is PAUSE; 66 E9 has 4 bytes on AMD, 6 on Intel; UD0 has a ModRM byte.
 # Seen: the table printed.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 fetch binutils-x86-64-linux-gnu=2.40-2 libbinutils=2.40-2 nasm=2.16.01-1 capstone-tool=4.0.2-5 libcapstone4=4.0.2-5
 export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: KVM of Linux 6.1.192 (Debian 12).
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: the poll command of an 8259 asks whether an interrupt is pending: bit 7 of the answer says yes, bits 2:0 are its
 #	number. KVM answers with the number of a pending interrupt alone, bit 7 clear. (6.12 sets it.)
 # Seen: 0x3 with input 3 pending, where the data sheet wants 0x83.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

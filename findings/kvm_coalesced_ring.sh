@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: KVM of Linux 6.1.192 (Debian 12).
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: the ring of coalesced MMIO has room for 169 entries, by its size of one page. Half of it is used: the space left is
 #	computed as an unsigned remainder of a number that is no power of two. Since Linux 6.12 or earlier all of it is used.
 # Seen: 85 writes fit, the 86th leaves to the launcher; KVM_COALESCED_MMIO_MAX is 170.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: KVM of Linux 6.1.192 (Debian 12), QEMU 7.2.22's own 8254 (Debian 12).
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: modes 6 and 7 of an 8254 are modes 2 and 3 with a bit that does not matter. Read back after the same control
 #	word, KVM's in-kernel timer calls mode 6 by its other name, 2; QEMU's shows the mode as it was written.
 # Seen: mode bits 0x34 on KVM, 0x3c on QEMU, for the control word 0x3c.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: KVM of Linux 6.1.192 (Debian 12), AMD SVM.
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: when a triple fault leaves to the launcher as KVM_EXIT_SHUTDOWN the registers are those of a CPU after reset
 #	already, not those of the fault: the launcher cannot see any more where it was. (On Intel VMX they are those of the fault.)
 # Seen: RIP 0xfff0 and CS 0xf000, the guest having been at 0x10xx with CS 0.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: KVM of Linux 6.1.192 (Debian 12).
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: the same string instruction leaves to the launcher in another grain by its direction. REP INSB of 2000 bytes asks for
 #	1024 at once, the size of a buffer inside, and then for the rest; REP OUTSB brings one byte each time.
 # Seen: count 1024 in the first exit of REP INSB, 976 in the second; 1 in each of the ten of REP OUTSB.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: KVM of Linux 6.1.192 (Debian 12).
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: when the local APIC timer's one-shot count has ended and its interrupt has come, a write to the divide configuration
 #	brings the interrupt once more, though the current count stays 0 and nobody wrote the initial count. SDM, "APIC Timer": the
 #	timer stops at 0 until it is programmed again.
 # Seen: one interrupt before that write, two after it; current count 0 both times.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: KVM of Linux 6.1.192 (Debian 12), AMD SVM.
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: a guest that writes the task priority of its local APIC reads back fewer bits than it wrote. KVM keeps the value in
 #	the field V_TPR of the VMCB, which holds the priority class alone, bits 7:4; the manuals have eight bits. A launcher that
 #	writes and reads the register by ioctls, without a run in between, keeps them all.
 # Seen: written 0x35, read 0x30.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: objdump of binutils 2.40 (Debian 12).
+# Packages: binutils-x86-64-linux-gnu=2.40-2 libbinutils=2.40-2 nasm=2.16.01-1
 # Behaviour: an instruction of 15 bytes, the most a CPU takes, with 14 prefixes before its opcode, is one instruction to CPUs.
 #	objdump gives the prefixes a line of their own and the opcode another, so that its lines are not instructions there.
 #	With 13 prefixes it is one line.
 # Seen: 14 times 66 and 90: 14 bytes "data16 ... data16", then 1 byte "nop". ndisasm 2.16 has 15 bytes.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 fetch binutils-x86-64-linux-gnu=2.40-2 libbinutils=2.40-2 nasm=2.16.01-1
 export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu

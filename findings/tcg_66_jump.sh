@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: QEMU 7.2.22 (Debian 12), TCG, user mode; all CPU models.
+# Packages: qemu-user=1:7.2+dfsg-7+deb12u18+b3
 # Behaviour: a near jump with operand-size prefix in 64-bit code, 66 E9, has a 32-bit offset on CPUs of Intel, which ignore the
 #	prefix, and a 16-bit offset on those of AMD, which also cut RIP to 16 bits. TCG does neither: it takes a 16-bit offset and
 #	keeps all of RIP, on models of both vendors.
 # Seen: 4 bytes to the next instruction, at a 64-bit address, on EPYC and Skylake-Client; 6 bytes on an Intel CPU.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 need gcc
 cat >"$work/probe.c" <<'END'

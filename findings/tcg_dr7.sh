@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: QEMU 7.2.22 (Debian 12), TCG, an AMD CPU with SVM; seen through KVM of Linux 6.1.192.
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: an instruction breakpoint in the debug registers that VMRUN loads does not go off.
 # Seen: a guest runs past the breakpoint that KVM_SET_GUEST_DEBUG has set, to its HLT: exit 5, where 4, KVM_EXIT_DEBUG, was to come.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

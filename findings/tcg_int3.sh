@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: QEMU 7.2.22 (Debian 12), TCG, an AMD CPU with SVM; seen through KVM of Linux 6.1.192.
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: the exception intercept of vector 3 does not see INT3. A debugger that has set KVM_GUESTDBG_USE_SW_BP never hears of
 #	the breakpoint: the guest's own handler gets it.
 # Seen: the guest's handler runs (OUT of 0x33) where KVM_EXIT_DEBUG (4) was to come.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: QEMU 7.2.22 (Debian 12), TCG, any CPU with PAE.
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3
 # Behaviour: the four entries of a page-directory-pointer table of PAE paging have no accessed bit: bit 5 is reserved there, and a
 #	CPU that finds it set when it loads CR3 refuses. TCG walks them like entries of other levels, and sets it in memory.
 # Seen: entry 0 is 0x...001 before paging is turned on, and 0x...021 after.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_bare <<'END'
 #include "bare.h"

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: QEMU 7.2.22 (Debian 12), TCG, user mode; all CPU models.
+# Packages: qemu-user=1:7.2+dfsg-7+deb12u18+b3
 # Behaviour: F3 41 90 is PAUSE to the CPUs of Intel and AMD: REX.B before 90 makes it XCHG with R8, but F3 90 is PAUSE whatever
 #	REX says. TCG exchanges the registers.
 # Seen: EAX and R8D change places under TCG on models of both vendors, and keep them on the CPU of the machine at hand.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 need gcc
 cat >"$work/probe.c" <<'END'

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: QEMU 7.2.22 (Debian 12), TCG, an AMD CPU with SVM; seen through KVM of Linux 6.1.192.
+# Packages: qemu-system-x86=1:7.2+dfsg-7+deb12u18+b3 linux-image-6.1.0-56-amd64=6.1.192-2
 # Behaviour: what a guest writes to XCR0 is gone after its next exit. Within the same run it reads its own value.
 # Seen: XGETBV gives 0x7 right after XSETBV of 7, and 0x1 after one exit.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 on_linux kvm <<'END'
 #include "kvm.h"

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Software: Xen 4.17 of Debian 12 (package xen-hypervisor-4.17-amd64).
+# Packages: xen-hypervisor-4.17-amd64=4.17.7+13-g2445b30a44-0+deb12u1
+#	binutils-x86-64-linux-gnu=2.40-2 libbinutils=2.40-2
 # Behaviour: Xen starts guests by the PVH entry and cannot be started by it: its image is an ELF file, as PVH wants, but has no
 #	note that names the entry. (It is a Multiboot kernel.) A launcher that takes any 32-bit ELF file for PVH enters it wrongly.
 # Seen: ELF32, one note, of type NT_GNU_BUILD_ID; a Multiboot header.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 need zcat
 fetch xen-hypervisor-4.17-amd64=4.17.7+13-g2445b30a44-0+deb12u1 binutils-x86-64-linux-gnu=2.40-2 libbinutils=2.40-2
