@@ -16,7 +16,7 @@ C	?= $(if $(shell command -v sparse 2>/dev/null),1,0)
 KREL	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
 MDIR	= $(BUILD)/$(KREL)
 ROOMS	= chardev core emulate ept host include iommu irqchip svm vmx
-SOURCES	= Kbuild $(shell find $(ROOMS) -name '*.[chS]' 2>/dev/null)
+SOURCES	= Kbuild version.mk $(shell find $(ROOMS) -name '*.[chS]' 2>/dev/null)
 
 .PHONY: all help module launcher install clean
 .DEFAULT_GOAL := help

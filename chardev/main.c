@@ -167,4 +167,6 @@ module_init(keel_init);
 module_exit(keel_exit);
 
 MODULE_DESCRIPTION("Keel virtual machine monitor");
+MODULE_AUTHOR("The Keel authors");
+MODULE_VERSION(KEEL_VERSION);
 MODULE_LICENSE("GPL");

@@ -13,10 +13,6 @@
 #include "machine.h"
 #include "report.h"
 
-#ifndef KEEL_VERSION
-#define KEEL_VERSION "0.1"
-#endif
-
 static struct machine machine;
 
 /*
