@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Keel: the module, the launcher, the tests. `make help` lists the targets.
 #
-# Nothing is built in the source tree: $(BUILD)/<kernel release>/ holds links to the sources, so that the module is
-# built for several kernels side by side.
+# Nothing is built in the source tree: $(BUILD)/<uname -r of the kernel>/ holds links to the sources, so that the module
+# is built for several kernels side by side.
 
-KDIR	?= /lib/modules/$(shell uname -r)/build
-ifeq ($(wildcard $(KDIR)/Makefile),)
-KDIR	:= $(lastword $(sort $(wildcard /usr/src/linux-headers-6.1.0-*-amd64)))
-endif
+RUNNING	:= $(shell uname -r)
+KDIR	?= /lib/modules/$(RUNNING)/build
 BUILD	?= $(CURDIR)/build
 W	?= 1
 # C=1 runs sparse where it is installed; CF makes its warnings errors.
 C	?= $(if $(shell command -v sparse 2>/dev/null),1,0)
 
-KREL	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+# Not kernel.release: Debian has its own version there.
+KREL	:= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 MDIR	= $(BUILD)/$(KREL)
 ROOMS	= chardev core emulate ept host include iommu irqchip svm vmx
 SOURCES	= Kbuild version.mk $(shell find $(ROOMS) -name '*.[chS]' 2>/dev/null)
 
-.PHONY: all help module launcher install clean
+.PHONY: all help headers module launcher install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -42,15 +41,18 @@ help:
 
 all: module launcher
 
+# No other kernel's headers are taken unasked.
+headers:
+	$(if $(KREL),,$(error no kernel headers in $(KDIR): install linux-headers-$(RUNNING), or say KDIR=DIRECTORY))
+
 # Links to all sources, refreshed so that removed files disappear.
-$(MDIR)/.links: $(SOURCES) Makefile
-	@test -n "$(KREL)" || { echo 'make: no kernel headers in KDIR=$(KDIR)'; exit 1; }
+$(MDIR)/.links: $(SOURCES) Makefile | headers
 	@mkdir -p $(MDIR)
 	@cd $(MDIR) && find . -type l -name '*.[chS]' -delete
 	@for f in $(SOURCES); do mkdir -p $(MDIR)/$$(dirname $$f) && ln -sf $(CURDIR)/$$f $(MDIR)/$$f; done
 	@touch $@
 
-$(MDIR)/keel_have.h: host/probe
+$(MDIR)/keel_have.h: host/probe | headers
 	@mkdir -p $(MDIR)
 	sh host/probe $(KDIR) > $@.tmp && mv $@.tmp $@
 

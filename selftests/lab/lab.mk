@@ -37,5 +37,6 @@ bench-vmx: lab
 	@$(LAB)/trace_exit
 
 # Not part of check: takes about an hour.
-suites: lab module
+suites: lab
+	@$(MAKE) module KDIR=$(KEEL_CACHE)/6.1/build
 	@$(LAB)/suite_kvm

@@ -29,19 +29,8 @@ die() {
 # lab_release SERIES - the kernel's full release name, as in uname -r
 lab_release() { basename "$(readlink "$cache_dir/$1/modules")"; }
 
-# lab_build SERIES - BUILD of the top Makefile for it: the cloud flavour's release
-# is named as the stock kernel's, so that it gets a directory of its own
-lab_build() {
-	case $1 in
-	*-cloud) echo "$build_dir/cloud" ;;
-	*) echo "$build_dir" ;;
-	esac
-}
-
 # lab_module SERIES [debug] - where the top Makefile puts keel.ko for it; debug: the test build (KEEL_DEBUG=1)
-lab_module() {
-	echo "$(lab_build "$1")${2:+/$2}/$(cat "$cache_dir/$1/build/include/config/kernel.release")/keel.ko"
-}
+lab_module() { echo "$build_dir${2:+/$2}/$(lab_release "$1")/keel.ko"; }
 
 # lab_have SERIES - is the kernel in the cache, whole?
 lab_have() { [ -e "$cache_dir/$1/complete" ]; }
