@@ -16,8 +16,11 @@ KREL	:= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' $(KDIR)/include/generat
 MDIR	= $(BUILD)/$(KREL)
 ROOMS	= chardev core emulate ept host include iommu irqchip svm vmx
 SOURCES	= Kbuild version.mk $(shell find $(ROOMS) -name '*.[chS]' 2>/dev/null)
+# Where things go, below DESTDIR, which is for those who pack. The module goes to MODULES/<uname -r>/updates.
+LOCAL	= $(DESTDIR)/usr/local
+MODULES	= $(DESTDIR)/lib/modules
 
-.PHONY: all help headers module launcher install clean
+.PHONY: all help headers module launcher install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,7 +37,8 @@ help:
 	@echo '  make all        the module and the launcher'
 	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one for tests of what CPUs do not do by themselves'
 	@echo '  make launcher   userspace/keel'
-	@echo '  make install    module, launcher and man page into this machine'
+	@echo '  make install    module, launcher, man page and udev rule into this machine, or below DESTDIR'
+	@echo '  make uninstall  take these away again, the module of every kernel'
 	@echo '  make clean      remove the build directory'
 	@echo
 	@echo 'Variables: KDIR (kernel headers, now $(KDIR)), BUILD (output, now $(BUILD)), W (warnings, 1), C (sparse, $(C))'
@@ -63,10 +67,21 @@ module: $(MDIR)/.links $(MDIR)/keel_have.h
 launcher:
 	$(MAKE) -C userspace BUILD=$(BUILD)/userspace
 
+# Without System.map, which headers lack, modules_install runs no depmod.
 install: all
-	$(MAKE) -C $(KDIR) M=$(MDIR) modules_install
-	install -D -m 755 $(BUILD)/userspace/keel $(DESTDIR)/usr/local/bin/keel
-	install -D -m 644 Documentation/keel.1 $(DESTDIR)/usr/local/share/man/man1/keel.1
+	$(MAKE) -C $(KDIR) M=$(MDIR) INSTALL_MOD_PATH=$(abspath $(DESTDIR)) INSTALL_MOD_DIR=updates DEPMOD=true modules_install
+	$(if $(DESTDIR),,depmod $(KREL))
+	install -D -m 755 $(BUILD)/userspace/keel $(LOCAL)/bin/keel
+	install -D -m 644 Documentation/keel.1 $(LOCAL)/share/man/man1/keel.1
+	install -D -m 644 userspace/60-keel.rules $(LOCAL)/lib/udev/rules.d/60-keel.rules
+
+# Of a compressed module the name goes on behind .ko.
+uninstall:
+	rm -f $(LOCAL)/bin/keel $(LOCAL)/share/man/man1/keel.1 $(LOCAL)/lib/udev/rules.d/60-keel.rules
+	@for module in $(wildcard $(MODULES)/*/updates/keel.ko*); do \
+		echo "rm -f $$module"; rm -f $$module; \
+		$(if $(DESTDIR),,kernel=$${module%/updates/*}; depmod $${kernel##*/};) \
+	done
 
 clean:
 	rm -rf $(BUILD)
