@@ -7,7 +7,6 @@
 
 #include <linux/build_bug.h>
 #include <linux/errno.h>
-#include <linux/init.h>
 #include <linux/mem_encrypt.h>
 #include <linux/printk.h>
 #include <linux/smp.h>
@@ -50,7 +49,7 @@ static void mode_read(struct host_mode *mode)
 		rdmsrl(MSR_IA32_XSS, mode->xss);
 }
 
-int __init keel_host_mode_init(enum host_virt virt)
+int keel_host_mode_init(enum host_virt virt)
 {
 	const char *refusal;
 
