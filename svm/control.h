@@ -56,7 +56,7 @@ enum svm_rare {
 	RARE_DEBUG	= BIT(4),
 	RARE_DIVIDER	= BIT(5),
 	RARE_TF		= RARE_STEP | RARE_DEBUG,
-	RARE_DEBUGCTL	= BIT(5),
+	RARE_DEBUGCTL	= BIT(6),
 };
 
 /**
