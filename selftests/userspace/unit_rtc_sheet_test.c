@@ -6,9 +6,7 @@
  */
 #include <unistd.h>
 
-#include "fake_vm.h"
-#include "test.h"
-#include "userspace/rtc.h"
+#include "fake_rtc.h"
 
 #define NOW		1795336346ULL	/* Sunday 2026-11-22 08:32:26 UTC */
 #define SECOND		1000000000ULL
@@ -18,34 +16,9 @@
 #define AIE		0x20
 #define UIE		0x10
 
-static struct vm vm;
-static struct rtc rtc;
-static u64 now_ns;
-
-static u64 fake_now(void)
-{
-	return now_ns;
-}
-
 static void set_up(void)
 {
-	fake_vm_init(&vm, 0);
-	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
-	rtc.now = fake_now;
-	now_ns = NOW * SECOND;
-	rtc.ticked = now_ns;
-}
-
-static u8 get(u8 reg)
-{
-	bus_write(&vm.ports, 0x70, 1, reg);
-	return (u8)bus_read(&vm.ports, 0x71, 1);
-}
-
-static void set(u8 reg, u8 value)
-{
-	bus_write(&vm.ports, 0x70, 1, reg);
-	bus_write(&vm.ports, 0x71, 1, value);
+	set_up_at(NOW);
 }
 
 /* After power-on as firmware leaves it, and which bits can be written. */

@@ -2,37 +2,13 @@
 /* The clock: every format reads back, setting it moves it, noise does no harm. */
 #include <unistd.h>
 
-#include "fake_vm.h"
-#include "test.h"
-#include "userspace/rtc.h"
+#include "fake_rtc.h"
 
 #define NOW	1795336346ULL	/* Sunday 2026-11-22 08:32:26 UTC */
 
-static struct vm vm;
-static struct rtc rtc;
-static u64 now_ns;
-
-static u64 fake_now(void) { return now_ns; }
-
 static void set_up(void)
 {
-	fake_vm_init(&vm, 0);
-	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
-	rtc.now = fake_now;
-	now_ns = NOW * 1000000000;
-	rtc.ticked = now_ns;
-}
-
-static u8 get(u8 reg)
-{
-	bus_write(&vm.ports, 0x70, 1, reg);
-	return (u8)bus_read(&vm.ports, 0x71, 1);
-}
-
-static void set(u8 reg, u8 value)
-{
-	bus_write(&vm.ports, 0x70, 1, reg);
-	bus_write(&vm.ports, 0x71, 1, value);
+	set_up_at(NOW);
 }
 
 static void test_read(void)
