@@ -59,8 +59,8 @@ bool keel_host_cpu_enabled(void)
 	return __this_cpu_read(enabled);
 }
 
-/* On the CPU, interrupts off. */
-static int enable_this_cpu(void)
+/* On the CPU, interrupts off. @comes: it is coming online. */
+static int enable_this_cpu(bool comes)
 {
 	int ret;
 
@@ -70,7 +70,7 @@ static int enable_this_cpu(void)
 		return -EIO;
 	if (enable_ops->cpu_busy())
 		return -EBUSY;
-	ret = keel_host_mode_check_cpu();
+	ret = keel_host_mode_check_cpu(comes);
 	if (!ret)
 		ret = enable_ops->cpu_enable();
 	if (!ret)
@@ -92,7 +92,7 @@ static void enable_ipi(void *data)
 {
 	struct enable_pass *pass = data;
 	int cpu = smp_processor_id();
-	int ret = enable_this_cpu();
+	int ret = enable_this_cpu(false);
 
 	if (ret == -EBUSY)
 		atomic_cmpxchg(&pass->busy_cpu, 0, cpu + 1);
@@ -114,7 +114,7 @@ static int cpu_comes(unsigned int cpu)
 	int ret;
 
 	local_irq_save(flags);
-	ret = enable_this_cpu();
+	ret = enable_this_cpu(true);
 	local_irq_restore(flags);
 	if (ret)
 		pr_err("CPU %u comes online without virtualization (%d); vCPUs on it get -EIO\n", cpu, ret);
@@ -147,7 +147,7 @@ static int enable_suspend(void)
 
 static void enable_resume(void)
 {
-	if (READ_ONCE(users) && enable_this_cpu())
+	if (READ_ONCE(users) && enable_this_cpu(false))
 		pr_err("virtualization did not come back after suspend; vCPUs get -EIO\n");
 }
 

@@ -61,12 +61,14 @@ int keel_host_mode_init(enum host_virt virt)
 	return -EOPNOTSUPP;
 }
 
-int keel_host_mode_check_cpu(void)
+int keel_host_mode_check_cpu(bool comes)
 {
 	struct host_mode mode;
 	const char *what;
 
 	mode_read(&mode);
+	if (comes)
+		mode.pat = keel_host_mode.pat;
 	what = host_mode_differs(&keel_host_mode, &mode);
 	if (!what)
 		return 0;

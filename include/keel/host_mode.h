@@ -71,8 +71,14 @@ const char *host_mode_differs(const struct host_mode *mode, const struct host_mo
 /* Read keel_host_mode, and judge it. Module init. 0, or -EOPNOTSUPP after a line in the log. */
 int keel_host_mode_init(enum host_virt virt);
 
-/* Does this CPU run as keel_host_mode says? On the CPU, interrupts off. 0, or -EIO after a line in the log. */
-int keel_host_mode_check_cpu(void);
+/**
+ * keel_host_mode_check_cpu() - does this CPU run as keel_host_mode says?
+ * @comes: it is just coming online. Its memory types are not asked then: after a sleep of the machine the kernel writes IA32_PAT
+ *	when all CPUs are there, before it lets a process run.
+ *
+ * On the CPU, interrupts off. Return: 0, or -EIO after a line in the log.
+ */
+int keel_host_mode_check_cpu(bool comes);
 
 /* How deep this very CPU walks tables in the host's format, now. */
 unsigned int keel_host_paging_levels(void);
