@@ -2,9 +2,9 @@
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --test-build --params force_bugs=div0,srso_reduce,tlb_mmatch,snp_host --cpus 2 --about 20
 # run: --host bochs --test-build --params force_bugs=flush_l1d --about 20
-# run: --host bochs --test-build --params force_bugs=flush_l1d --append l1tf=full --about 20
+# long: --host bochs --test-build --params force_bugs=flush_l1d --append l1tf=full --about 20
 # run: --host bochs --params nx_huge_pages=force --append mitigations=off --about 20
-# run: --host bochs --params nx_huge_pages=off --about 20
+# long: --host bochs --params nx_huge_pages=off --about 20
 # needs: selftests/core/cpuid_test selftests/chardev/stats_test selftests/ept/memory_test selftests/vmx/vmx_nx_huge_test selftests/vmx/vmx_l1d_flush_test
 #
 # Faults of CPUs. On Bochs the kernel finds L1TF and iTLB multihit by itself; what an emulated CPU lacks, a module made with

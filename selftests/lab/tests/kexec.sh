@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091,SC2034
-# run: --kernel 6.1 --module keel --cpus 2 --thread single --about 60
-# run: --kernel 6.12 --module keel --cpus 2 --thread single --append crashkernel=256M --about 60
+# run: --kernel 6.1 --module keel --cpus 2 --thread single --about 20
+# run: --kernel 6.12 --module keel --cpus 2 --thread single --append crashkernel=256M --about 20
 # run: --host bochs --module keel --cpus 2 --about 100
+# long: --host bochs --kernel 6.1-cloud --module keel --cpus 2 --extra sha256_ssse3 --extra msr --memory 640 --append crashkernel=256M --about 300
+# long: --host bochs --kernel 6.12-cloud --module keel --cpus 2 --extra sha256_ssse3 --extra msr --memory 640 --append crashkernel=256M --about 300
+# long: --host bochs --kernel 6.12-cloud --module keel --cpus 2 --about 100
+# long: --kernel 6.12 --module keel --cpus 2 --thread single --about 60
+# long: --kernel 6.1 --module keel --cpus 2 --thread single --append crashkernel=256M --about 60
 # needs: keel kernel selftests/host/kexec_test selftests/core/hlt_test
 #
 # With VMs alive the machine goes on to a second kernel, or, where memory is reserved for one,

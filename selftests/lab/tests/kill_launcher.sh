@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2 --about 150
+# run: --kernel 6.1 --module keel --cpus 2 --env KILLS=some --about 70
+# long: --kernel 6.1 --module keel --cpus 2 --about 150
 # run: --host bochs --module keel --about 65
 # needs: keel launcher guest
 #
-# A launcher is killed 100 times (15 on a slow host) at random moments of its guest's boot, two
+# A launcher is killed 100 times (40 with KILLS=some, 15 on a slow host) at random moments of its guest's boot, two
 # CPUs and a disk, while another guest goes on. Nothing is left of it: no process, no
 # memory, no reference that keeps the module.
 
@@ -25,6 +26,7 @@ kill_rounds() {
 }
 
 set -- 5 70 25 5
+[ "${KILLS:-}" != some ] || set -- 3 28 10 2
 [ -z "${KEEL_SLOW_HOST:-}" ] || set -- 2 10 4 1
 
 begin 9

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.12 --module keel --cpus 2 --about 220
+# long: --kernel 6.1 --module keel --cpus 2 --about 220
+# long: --host bochs --module keel --about 600
 # needs: launcher selftests/userspace/launcher_test selftests/userspace/console_test selftests/userspace/signals_test
 #
 # The launcher as a program: how its runs end, at a terminal, with output that nobody takes, by signals at any moment.

@@ -6,7 +6,7 @@
 # run: --kernel 6.1 --packaged --cpu +la57 --module keel --cpus 2 --about 25
 # run: --kernel 6.12 --packaged --cpu max --module keel --cpus 2 --about 25
 # run: --host bochs --module keel --about 40
-# run: --host bochs --module kvm --about 40
+# long: --host bochs --module kvm --about 40
 # needs: launcher guest
 #
 # Debian's stock kernel (its cloud kernel on Bochs) boots with two CPUs and a disk, does

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module none --cpus 2 --thread single --about 60
+# long: --kernel 6.1 --module none --cpus 2 --thread single --about 60
 # run: --kernel 6.12 --module none --cpus 2 --thread single --about 65
 # run: --host bochs --module none --about 55
 # needs: keel selftests/core/hlt_test

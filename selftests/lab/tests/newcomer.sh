@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091,SC2015,SC2016,SC2217
 # run: --kernel 6.1 --module keel --cpus 2 --extra loop --about 60
-# run: --kernel 6.1 --module kvm --cpus 2 --extra loop --about 60
+# long: --kernel 6.1 --module kvm --cpus 2 --extra loop --about 60
 # needs: launcher
 #
 # What somebody who does not know the launcher gives it: every wrong input has its exit status and one line that says

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module kvm --host-root --cpus 2 --memory 2048 --env CHIP=on --about 35
-# run: --kernel 6.1 --module kvm --host-root --cpus 2 --memory 2048 --env CHIP=split --about 35
+# long: --kernel 6.1 --module kvm --host-root --cpus 2 --memory 2048 --env CHIP=split --about 35
 # needs: guest
 #
 # A running guest moves from stock KVM to Keel and back again: QEMU saves it to a file on one and loads it on the other. Its timer

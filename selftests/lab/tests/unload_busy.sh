@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --about 25
+# long: --kernel 6.1 --module keel --about 25
 # run: --kernel 6.12 --module keel --about 25
 # run: --host bochs --about 50
 # needs: launcher guest
