@@ -168,7 +168,7 @@ static int set_tsc_aux(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u6
 	vcpu->msrs.tsc_aux = val;
 	preempt_disable();
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		keel_host_uret_set(URET_TSC_AUX, val);
+		keel_host_uret_tsc_aux(val);
 	preempt_enable();
 	return 0;
 }

@@ -33,6 +33,7 @@ MODULE_PARM_DESC(nx_huge_pages,
 
 struct host_plan keel_plan __ro_after_init;
 bool keel_host_flushes __ro_after_init;
+DEFINE_STATIC_KEY_FALSE(keel_host_divides);
 
 u64 keel_host_spec_ctrl(void)
 {
@@ -55,14 +56,6 @@ bool keel_host_wants_ibpb_on_switch(void)
 }
 
 /* ---- before entries ---- */
-
-void noinstr keel_host_clear_divider(void)
-{
-	u32 low = 0, high = 0;
-
-	asm volatile("divl %2" : "+a" (low), "+d" (high) : "r" (1) : "cc");
-	keel_bugs_count(BUGS_DIVIDED);
-}
 
 bool noinstr keel_host_flush(enum host_ran ran)
 {
@@ -248,6 +241,8 @@ int __init keel_host_bugs_init(const struct vendor_ops *ops)
 	host_plan_make(&keel_plan, &cpu);
 	keel_host_flushes = keel_plan.l1d_flush == L1D_COND || keel_plan.l1d_flush == L1D_ALWAYS ||
 			    static_key_enabled(&mmio_stale_data_clear);
+	if (keel_plan.clear_divider)
+		static_branch_enable(&keel_host_divides);
 	l1tf_tell(&cpu);
 	itlb_tell();
 	say(&cpu);

@@ -14,6 +14,8 @@
 #include <keel/host.h>
 #include "internal.h"
 
+enum uret_slot { URET_TSC_AUX, URET_STAR, URET_LSTAR, URET_SYSCALL_MASK, NR_URET_SLOTS };
+
 static const u32 slot_msr[NR_URET_SLOTS] = {
 	[URET_TSC_AUX]		= MSR_TSC_AUX,
 	[URET_STAR]		= MSR_STAR,
@@ -25,6 +27,7 @@ struct uret_cpu {
 	struct user_return_notifier urn;
 	bool registered;
 	u32 known;			/* slots whose host value has been read */
+	u32 changed;			/* of these, slots that have another value now */
 	u64 host[NR_URET_SLOTS];
 	u64 current_value[NR_URET_SLOTS];
 };
@@ -34,13 +37,14 @@ static DEFINE_PER_CPU(struct uret_cpu, uret_cpus);
 static void restore_host(struct uret_cpu *cpu)
 {
 	unsigned int slot;
+	u32 left;
 
-	for (slot = 0; slot < NR_URET_SLOTS; slot++) {
-		if (!(cpu->known & BIT(slot)) || cpu->current_value[slot] == cpu->host[slot])
-			continue;
+	for (left = cpu->changed; left; left &= left - 1) {
+		slot = __ffs(left);
 		wrmsrl(slot_msr[slot], cpu->host[slot]);
 		cpu->current_value[slot] = cpu->host[slot];
 	}
+	cpu->changed = 0;
 }
 
 static void on_user_return(struct user_return_notifier *urn)
@@ -58,33 +62,48 @@ static void on_user_return(struct user_return_notifier *urn)
 	local_irq_restore(flags);
 }
 
-static noinline void change(enum host_uret_slot slot, u64 guest_value)
+/* Interrupts off. */
+static __always_inline void change(struct uret_cpu *cpu, enum uret_slot slot, u64 guest_value)
 {
-	struct uret_cpu *cpu = this_cpu_ptr(&uret_cpus);
-	unsigned long flags;
-
-	local_irq_save(flags);
-	if (!(cpu->known & BIT(slot))) {
+	if (unlikely(!(cpu->known & BIT(slot)))) {
 		rdmsrl(slot_msr[slot], cpu->host[slot]);
 		cpu->current_value[slot] = cpu->host[slot];
 		cpu->known |= BIT(slot);
 	}
-	if (cpu->current_value[slot] != guest_value) {
-		wrmsrl(slot_msr[slot], guest_value);
-		cpu->current_value[slot] = guest_value;
-		if (!cpu->registered) {
-			cpu->registered = true;
-			user_return_notifier_register(&cpu->urn);
-		}
+	if (cpu->current_value[slot] == guest_value)
+		return;
+	wrmsrl(slot_msr[slot], guest_value);
+	cpu->current_value[slot] = guest_value;
+	cpu->changed |= BIT(slot);
+	if (!cpu->registered) {
+		cpu->registered = true;
+		user_return_notifier_register(&cpu->urn);
 	}
+}
+
+static noinline void change_tsc_aux(u64 guest_value)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	change(this_cpu_ptr(&uret_cpus), URET_TSC_AUX, guest_value);
 	local_irq_restore(flags);
 }
 
-void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value)
+void keel_host_uret_tsc_aux(u64 guest_value)
 {
-	if (unlikely(__this_cpu_read(uret_cpus.current_value[slot]) != guest_value ||
-		     !(__this_cpu_read(uret_cpus.known) & BIT(slot))))
-		change(slot, guest_value);
+	if (unlikely(__this_cpu_read(uret_cpus.current_value[URET_TSC_AUX]) != guest_value ||
+		     !(__this_cpu_read(uret_cpus.known) & BIT(URET_TSC_AUX))))
+		change_tsc_aux(guest_value);
+}
+
+void keel_host_uret_syscall(u64 star, u64 lstar, u64 sfmask)
+{
+	struct uret_cpu *cpu = this_cpu_ptr(&uret_cpus);
+
+	change(cpu, URET_STAR, star);
+	change(cpu, URET_LSTAR, lstar);
+	change(cpu, URET_SYSCALL_MASK, sfmask);
 }
 
 void __init keel_host_uret_init(void)

@@ -44,7 +44,6 @@
  * @RARE_IRET: an IRET that ends an NMI was intercepted and is about to execute
  * @RARE_STEP: one instruction, then core looks at NMIs again
  * @RARE_DEBUG: the launcher single-steps
- * @RARE_DIVIDER: the CPU's divider is to be cleared; for good
  * @RARE_TF: RFLAGS.TF is ours
  * @RARE_DEBUGCTL: the host's DEBUGCTL is kept out of the guest
  */
@@ -54,9 +53,8 @@ enum svm_rare {
 	RARE_IRET	= BIT(2),
 	RARE_STEP	= BIT(3),
 	RARE_DEBUG	= BIT(4),
-	RARE_DIVIDER	= BIT(5),
 	RARE_TF		= RARE_STEP | RARE_DEBUG,
-	RARE_DEBUGCTL	= BIT(6),
+	RARE_DEBUGCTL	= BIT(5),
 };
 
 /**

@@ -73,7 +73,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	control->virt_ext = 0;
 	svm->vmcb->save.dbgctl = 0;
 	svm->vmcb->save.spec_ctrl = 0;
-	svm->rare = keel_plan.clear_divider ? RARE_DIVIDER : 0;
+	svm->rare = 0;
 	svm->dr_open = false;
 	svm_set_int_ctl(svm, V_INTR_MASKING_MASK);
 	svm_intercepts_changed(vcpu);
@@ -97,7 +97,7 @@ void svm_vcpu_load(struct vcpu *vcpu)
 	svm_cpu_load(svm);
 	spec_ctrl_prepare(svm);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		keel_host_uret_set(URET_TSC_AUX, vcpu->msrs.tsc_aux);
+		keel_host_uret_tsc_aux(vcpu->msrs.tsc_aux);
 }
 
 void svm_vcpu_put(struct vcpu *vcpu)
@@ -119,8 +119,6 @@ static void enter_rare(struct svm_vcpu *svm)
 		keel_dr_load(&svm->vcpu);
 	if (svm->rare & (RARE_INJECTED | RARE_TF))
 		svm_intr_before(svm);
-	if (svm->rare & RARE_DIVIDER)
-		keel_host_clear_divider();
 }
 
 /*
@@ -190,6 +188,7 @@ static noinstr void run_guest(struct svm_vcpu *svm)
 	context_tracking_guest_enter();
 	if (unlikely(svm->spec))
 		native_wrmsrl(MSR_IA32_SPEC_CTRL, svm->vcpu.msrs.spec_ctrl);
+	keel_host_clear_divider();
 	svm_run(&svm->vcpu.regs, svm->vmcb_pa, svm->host_pa, svm->spec);
 	if (unlikely(svm->vmcb->control.exit_code == SVM_EXIT_NMI))
 		serve_nmi(svm);

@@ -190,7 +190,7 @@ void vmx_vmcs_clear(struct vmx_vcpu *vmx)
 	local_irq_restore(flags);
 }
 
-static void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu)
+static noinline void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu)
 {
 	unsigned long flags;
 

@@ -174,7 +174,7 @@ void vmx_vcpu_load(struct vcpu *vcpu)
 	vmx->seen = 0;
 	vmx->host.ldt = 0;
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		keel_host_uret_set(URET_TSC_AUX, vcpu->msrs.tsc_aux);
+		keel_host_uret_tsc_aux(vcpu->msrs.tsc_aux);
 }
 
 /* ---- the host's state ---- */
@@ -201,9 +201,7 @@ void vmx_syscall_load(struct vmx_vcpu *vmx)
 
 	if (!(r->efer & EFER_SCE))
 		return;
-	keel_host_uret_set(URET_STAR, r->star);
-	keel_host_uret_set(URET_LSTAR, r->lstar);
-	keel_host_uret_set(URET_SYSCALL_MASK, r->sfmask);
+	keel_host_uret_syscall(r->star, r->lstar, r->sfmask);
 }
 
 /* First entry since the load. */

@@ -5,6 +5,7 @@
 #ifndef KEEL_HOST_H
 #define KEEL_HOST_H
 
+#include <linux/jump_label.h>
 #include <linux/types.h>
 #include <keel/bugs.h>
 #include <keel/bugs_force.h>
@@ -84,9 +85,9 @@ static inline u16 host_ldt(void)
 
 /* ---- MSRs switched lazily: guest value stays until return to user mode or the next vCPU (host/uret.c) --------------------- */
 
-enum host_uret_slot { URET_TSC_AUX, URET_STAR, URET_LSTAR, URET_SYSCALL_MASK, NR_URET_SLOTS };
 void keel_host_uret_init(void);
-void keel_host_uret_set(enum host_uret_slot slot, u64 guest_value);	/* interrupts or preemption off */
+void keel_host_uret_tsc_aux(u64 guest_value);				/* interrupts or preemption off */
+void keel_host_uret_syscall(u64 star, u64 lstar, u64 sfmask);		/* interrupts off */
 
 /* ---- mitigations around guest entry (host/mitigations.c) ------------------------------------------------------------------ */
 
@@ -104,8 +105,18 @@ extern struct host_plan keel_plan;
 int keel_host_bugs_init(const struct vendor_ops *ops);
 void keel_host_bugs_exit(void);
 
+DECLARE_STATIC_KEY_FALSE(keel_host_divides);
+
 /* keel_plan.clear_divider: nothing but our quotient is left for a guest that divides by 0. No division until VMRUN. */
-void keel_host_clear_divider(void);
+static __always_inline void keel_host_clear_divider(void)
+{
+	u32 low = 0, high = 0;
+
+	if (!static_branch_unlikely(&keel_host_divides))
+		return;
+	asm volatile("divl %2" : "+a" (low), "+d" (high) : "r" (1) : "cc");
+	keel_bugs_count(BUGS_DIVIDED);
+}
 
 enum host_ran {
 	HOST_RAN_GUARDED,	/* since the last entry: nothing but code that touches the guest's own state */
