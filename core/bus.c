@@ -45,6 +45,7 @@ struct bus_range {
 void keel_bus_init(struct bus *bus)
 {
 	mutex_init(&bus->lock);
+	bus->generation = 1;
 }
 
 static struct bus_range *bus_alloc(unsigned int count)
@@ -216,7 +217,8 @@ void keel_bus_destroy(struct bus *bus)
 	     (e)-- > (ranges)->entry && (e)->max_last >= (addr);) \
 		if ((e)->last < (addr)) { } else
 
-struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generation)
+/* The device that is asked first, or NULL; @generation: of the bus for which that is true. Preemption off. */
+static struct bus_device *bus_first(struct bus *bus, gpa_t addr, u64 *generation)
 {
 	const struct bus_range *ranges;
 	const struct bus_entry *e;
@@ -229,36 +231,42 @@ struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generatio
 	bus_for_each_match(ranges, e, addr) {
 		struct bus_device *dev = READ_ONCE(e->dev);
 
-		/* whoever is asked before it may want to know more */
 		if (dev)
-			return dev->any_data && e->base == addr ? dev : NULL;
+			return dev;
 	}
 	return NULL;
 }
 
-bool keel_bus_has(struct bus *bus, gpa_t addr)
+struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generation)
 {
-	const struct bus_range *ranges;
-	const struct bus_entry *e;
-	bool found = false;
+	struct bus_device *dev = bus_first(bus, addr, generation);
 
-	preempt_disable_notrace();
-	ranges = rcu_dereference_sched(bus->ranges);
-	if (ranges) {
-		bus_for_each_match(ranges, e, addr) {
-			found = READ_ONCE(e->dev);
-			if (found)
-				break;
-		}
-	}
-	preempt_enable_notrace();
-	return found;
+	/* whoever is asked before it may want to know more */
+	return dev && dev->any_data && dev->base == addr ? dev : NULL;
 }
 
-/* An access must lie inside the device's range; a device without length decides by its base. */
-static bool bus_covers(const struct bus_entry *e, const struct bus_device *dev, gpa_t addr, unsigned int len)
+void keel_bus_look_up(struct bus *bus, struct bus_known *known, gpa_t addr)
 {
-	return dev->len ? e->last - addr >= len - 1 : e->base == addr;
+	u64 generation;
+	struct bus_device *dev = bus_first(bus, addr, &generation);
+
+	if (known->generation != generation) {
+		memset(known->addr, 0xff, sizeof(known->addr));
+		known->generation = generation;
+	}
+	known->addr[addr % BUS_KNOWN] = addr;
+	known->dev[addr % BUS_KNOWN] = dev;
+}
+
+bool keel_bus_has(struct bus *bus, gpa_t addr)
+{
+	struct bus_device *dev;
+	u64 generation;
+
+	preempt_disable_notrace();
+	dev = bus_first(bus, addr, &generation);
+	preempt_enable_notrace();
+	return dev;
 }
 
 /* Offer an access to the devices at @addr until one takes it: a write of @out, or a read to @in. */
@@ -274,7 +282,7 @@ static __always_inline int bus_access(struct vcpu *vcpu, struct bus *bus, gpa_t 
 		bus_for_each_match(ranges, e, addr) {
 			struct bus_device *dev = READ_ONCE(e->dev);
 
-			if (!dev || !bus_covers(e, dev, addr, len))
+			if (!dev || !bus_device_covers(dev, addr, len))
 				continue;
 			if (out && dev->ops->write)
 				ret = dev->ops->write(vcpu, dev, addr, len, out);

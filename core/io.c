@@ -67,6 +67,29 @@ int keel_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void
 	return keel_bus_write(vcpu, &vcpu->vm->mmio, gpa, len, data);
 }
 
+/*
+ * keel_bus_write() of @out, or keel_bus_read() to @in, for the fast verbs: the first device at an address, and that there is none,
+ * is mostly known from the last time.
+ */
+static __always_inline int fast_access(struct vcpu *vcpu, struct bus *bus, struct bus_known *known, gpa_t addr, unsigned int len,
+				       const void *out, void *in)
+{
+	struct bus_device *dev;
+
+	if (likely(bus_is_known(bus, known, addr))) {
+		dev = known->dev[addr % BUS_KNOWN];
+		if (!dev)
+			return -EOPNOTSUPP;
+		if (out && bus_device_covers(dev, addr, len) && dev->ops->write && !dev->ops->write(vcpu, dev, addr, len, out))
+			return 0;
+		if (in && bus_device_covers(dev, addr, len) && dev->ops->read && !dev->ops->read(vcpu, dev, addr, len, in))
+			return 0;
+	} else {
+		keel_bus_look_up(bus, known, addr);
+	}
+	return out ? keel_bus_write(vcpu, bus, addr, len, out) : keel_bus_read(vcpu, bus, addr, len, in);
+}
+
 /* IN writes AL, AX or EAX; a 32-bit result clears the upper half. */
 static void set_accumulator(struct vcpu *vcpu, unsigned int size, u32 val)
 {
@@ -98,12 +121,12 @@ enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
 		return EXIT_SLOW;
 
 	if (io->is_in) {
-		if (keel_bus_read(vcpu, bus, io->port, io->size, &val))
+		if (fast_access(vcpu, bus, &vcpu->known_ports, io->port, io->size, NULL, &val))
 			return user_port(vcpu, io);
 		set_accumulator(vcpu, io->size, val);
 	} else {
 		val = vcpu->regs.gpr[GPR_RAX];
-		if (keel_bus_write(vcpu, bus, io->port, io->size, &val)) {
+		if (fast_access(vcpu, bus, &vcpu->known_ports, io->port, io->size, &val, NULL)) {
 			memcpy(vcpu->pio_data, &val, sizeof(val));
 			return user_port(vcpu, io);
 		}
@@ -257,7 +280,7 @@ static __always_inline enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa
 	if (is_apic)
 		ret = keel_lapic_mmio_write(vcpu, offset_in_page(gpa), mov->size, &val);
 	else
-		ret = keel_bus_write(vcpu, &vcpu->vm->mmio, gpa, mov->size, &val);
+		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known_mmio, gpa, mov->size, &val, NULL);
 	if (!ret) {
 		if (!is_apic)
 			note_doorbell(vcpu, gpa);
@@ -279,7 +302,7 @@ static __always_inline enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa,
 	if (is_apic)
 		ret = keel_lapic_mmio_read(vcpu, offset_in_page(gpa), mov->size, &val);
 	else
-		ret = keel_bus_read(vcpu, &vcpu->vm->mmio, gpa, mov->size, &val);
+		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known_mmio, gpa, mov->size, NULL, &val);
 	if (!ret) {
 		emu_mov_load(mov, vcpu->regs.gpr, val);
 		vcpu_advance(vcpu, mov->length);
@@ -438,21 +461,9 @@ static int complete_msr(struct vcpu *vcpu, bool is_read)
 	return RUN_RESUME;
 }
 
-int keel_complete_user_io(struct vcpu *vcpu)
+static noinline int complete_rest(struct vcpu *vcpu, u8 what)
 {
-	u8 what = vcpu->complete;
-
-	if (likely(what == COMPLETE_NONE))
-		return RUN_RESUME;
-	vcpu->complete = COMPLETE_NONE;
-	/* the launcher has gone elsewhere: a reset, or state that it has restored */
-	if (unlikely(vcpu_rip(vcpu) != vcpu->io.rip))
-		return RUN_RESUME;
-
 	switch (what) {
-	case COMPLETE_PIO_OUT:
-		vcpu_advance(vcpu, vcpu->complete_len);
-		return RUN_RESUME;
 	case COMPLETE_PIO_IN:
 		complete_port_in(vcpu);
 		return RUN_RESUME;
@@ -473,4 +484,20 @@ int keel_complete_user_io(struct vcpu *vcpu)
 	default:
 		return RUN_RESUME;
 	}
+}
+
+int keel_complete_user_io(struct vcpu *vcpu)
+{
+	u8 what = vcpu->complete;
+
+	if (likely(what == COMPLETE_NONE))
+		return RUN_RESUME;
+	vcpu->complete = COMPLETE_NONE;
+	/* the launcher has gone elsewhere: a reset, or state that it has restored */
+	if (unlikely(vcpu_rip(vcpu) != vcpu->io.rip))
+		return RUN_RESUME;
+	if (what != COMPLETE_PIO_OUT)
+		return complete_rest(vcpu, what);
+	vcpu_advance(vcpu, vcpu->complete_len);
+	return RUN_RESUME;
 }

@@ -45,8 +45,37 @@ struct bus_range;
 struct bus {
 	struct mutex lock;		/* serialises changes */
 	struct bus_range __rcu *ranges;	/* sorted by base; NULL when empty */
-	u64 generation;			/* number of changes so far */
+	u64 generation;			/* one more than there were changes */
 };
+
+#define BUS_KNOWN	8
+
+/**
+ * struct bus_known - what a vCPU's last look-ups found, by the low bits of the address
+ * @generation: of the bus when all of them were true; 0 for none
+ * @addr: addresses
+ * @dev: the device that is asked first there, or NULL for none
+ */
+struct bus_known {
+	u64 generation;
+	gpa_t addr[BUS_KNOWN];
+	struct bus_device *dev[BUS_KNOWN];
+};
+
+/* Is @addr looked up, and nothing changed since? The answer may be used as long as interrupts are off. */
+static __always_inline bool bus_is_known(const struct bus *bus, const struct bus_known *known, gpa_t addr)
+{
+	return known->addr[addr % BUS_KNOWN] == addr && known->generation == READ_ONCE(bus->generation);
+}
+
+/* An access must lie inside the device's range; a device without length decides by its base. @addr is in the range. */
+static __always_inline bool bus_device_covers(const struct bus_device *dev, gpa_t addr, unsigned int len)
+{
+	return dev->len ? dev->len - (addr - dev->base) >= len : dev->base == addr;
+}
+
+/* Fill in the row of @addr. Interrupts off. */
+void keel_bus_look_up(struct bus *bus, struct bus_known *known, gpa_t addr);
 
 void keel_bus_init(struct bus *bus);
 int keel_bus_register(struct bus *bus, struct bus_device *dev);		/* -ENOMEM, -ENOSPC; may sleep */

@@ -385,6 +385,7 @@ struct vcpu {
 	u64 last_slot_generation;
 	struct vcpu_hole hole;
 	struct vcpu_doorbell bell;
+	struct bus_known known_ports, known_mmio;
 	struct vcpu_code code;
 };
 
