@@ -273,6 +273,53 @@ static void test_mmio(void)
 	CHECK_EQ("nothing more", 0, take_count(plain) + take_count(value));
 }
 
+#define ROUNDS	6
+
+/* What answers an address may change between two accesses to it, and those nearby keep theirs. */
+static void guest_come_and_go(void)
+{
+	u64 n;
+
+	for (n = 0; n < ROUNDS; n++) {
+		outb(PORT, 1);
+		mmio_write32(VM_MMIO, 1);
+		outb(PORT + 8, 2);
+		mmio_write32(VM_MMIO + 8, 2);
+		GUEST_SYNC(n);
+	}
+}
+
+static void test_come_and_go(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_come_and_go);
+	int port = new_eventfd(), mmio = new_eventfd();
+	u32 change = 0;
+	u64 n;
+
+	for (n = 0; n < ROUNDS; n++) {
+		u64 there = n % 3 == 1;
+
+		if (n % 3) {
+			ASSERT_EQ(__ioeventfd(vm, port, PORT, 1, KVM_IOEVENTFD_FLAG_PIO | change, 0), 0);
+			ASSERT_EQ(__ioeventfd(vm, mmio, VM_MMIO, 4, change, 0), 0);
+			change ^= KVM_IOEVENTFD_FLAG_DEASSIGN;
+		}
+		if (!there) {
+			expect_out(vcpu, "no eventfd", PORT, 1);
+			RUN_TO(vcpu, KVM_EXIT_MMIO);
+			CHECK_EQ("MMIO address", VM_MMIO, vcpu->run->mmio.phys_addr);
+		}
+		expect_out(vcpu, "never an eventfd", PORT + 8, 1);
+		RUN_TO(vcpu, KVM_EXIT_MMIO);
+		CHECK_EQ("MMIO address", VM_MMIO + 8, vcpu->run->mmio.phys_addr);
+		vcpu_run_sync(vcpu, n);
+		CHECK_EQ("port's eventfd", there, take_count(port));
+		CHECK_EQ("MMIO's eventfd", there, take_count(mmio));
+	}
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "irqfd", test_irqfd },
 	{ "irqfd_resample", test_resample },
@@ -280,6 +327,7 @@ static const struct test_case cases[] = {
 	{ "ioeventfd_port", test_pio },
 	{ "ioeventfd_string", test_string },
 	{ "ioeventfd_mmio", test_mmio },
+	{ "come_and_go", test_come_and_go },
 };
 
 TEST_MAIN(cases)
