@@ -248,12 +248,14 @@ static long vcpu_set_vapic_addr(void *object, void *arg, unsigned long raw)
 	return va->vapic_addr ? -EINVAL : 0;
 }
 
-/* Paravirtual features are enforced by the guest's CPUID at all times: asking for it, or not, changes nothing. */
 static long vcpu_enable_cap(void *object, void *arg, unsigned long raw)
 {
 	const struct kvm_enable_cap *cap = arg;
 
-	return cap->cap == KVM_CAP_ENFORCE_PV_FEATURE_CPUID && !cap->flags ? 0 : -EINVAL;
+	if (cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID || cap->flags)
+		return -EINVAL;
+	keel_cpuid_enforce_pv(object, cap->args[0]);
+	return 0;
 }
 
 /* ---- attributes, statistics ---- */
@@ -306,7 +308,7 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_DEBUGREGS,		SET,			do_keel_set_debugregs },
 	{ KVM_SET_TSC_KHZ,		ROW_VALUE | ROW_LOADED,	vcpu_set_tsc_khz },
 	{ KVM_GET_TSC_KHZ,		ROW_VALUE,		vcpu_get_tsc_khz },
-	{ KVM_ENABLE_CAP,		ROW_IN,			vcpu_enable_cap },
+	{ KVM_ENABLE_CAP,		SET,			vcpu_enable_cap },
 	{ KVM_GET_XSAVE,		GET,			vcpu_get_xsave },
 	{ KVM_SET_XSAVE,		ROW_VAR | ROW_LOADED,	vcpu_set_xsave },
 	{ KVM_GET_XCRS,			GET,			do_keel_get_xcrs },

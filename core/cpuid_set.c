@@ -84,7 +84,9 @@ void cpuid_policy_update(struct vcpu *vcpu)
 	cpuid->xcr0_allowed = XFEATURE_MASK_FP;
 	cpuid->xss_allowed = 0;
 	cpuid->flags = 0;
-	vcpu->pv.features = 0;
+	vcpu->pv.features = CPUID_PV_FEATURES;
+	if (vcpu->pv.enforce_cpuid)
+		vcpu->pv.features &= guest_reg(vcpu, KVM_CPUID_FEATURES, 0, EAX);
 	if (!cpuid->nent)
 		return;
 
@@ -94,7 +96,12 @@ void cpuid_policy_update(struct vcpu *vcpu)
 	if (cpuid->flags & GUEST_HAS_XSAVE)
 		cpuid->xcr0_allowed = cpuid_host_xcr0 & (guest_reg(vcpu, 0xd, 0, EAX) |
 						   (u64)guest_reg(vcpu, 0xd, 0, EDX) << 32);
-	vcpu->pv.features = guest_reg(vcpu, KVM_CPUID_FEATURES, 0, EAX) & CPUID_PV_FEATURES;
+}
+
+void keel_cpuid_enforce_pv(struct vcpu *vcpu, bool on)
+{
+	vcpu->pv.enforce_cpuid = on;
+	cpuid_policy_update(vcpu);
 }
 
 /* ---- KVM_SET_CPUID ---- */
@@ -135,7 +142,7 @@ static void adjust_pv(struct vcpu *vcpu)
 {
 	struct kvm_cpuid_entry2 *e = keel_cpuid_find(vcpu, KVM_CPUID_FEATURES, 0);
 
-	if (e && (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT))
+	if (e && (READ_ONCE(vcpu->vm->disabled_exits) & KVM_X86_DISABLE_EXITS_HLT))
 		e->eax &= ~BIT(KVM_FEATURE_PV_UNHALT);
 }
 

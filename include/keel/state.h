@@ -47,6 +47,8 @@ int keel_cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nent);
 int keel_cpuid_emulated(struct kvm_cpuid_entry2 *entries, u32 *nent);
 /* Take ownership of a kvmalloc'ed array. -EINVAL (contradictory, or changed after KVM_RUN). */
 int keel_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
+/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID on or off; vCPU loaded */
+void keel_cpuid_enforce_pv(struct vcpu *vcpu, bool on);
 void keel_cpuid_destroy(struct vcpu *vcpu);
 /* Answer CPUID for the guest as the CPU would. Interrupts may be off. */
 struct kvm_cpuid_entry2 keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 index);

@@ -278,7 +278,8 @@ struct vcpu_pv {
 	u64 steal_last;		/* run delay of the vCPU's thread that is already accounted, ns */
 	u64 wall_clock;
 	u64 eoi;		/* MSR_KVM_PV_EOI_EN */
-	u32 features;		/* KVM_CPUID_FEATURES.eax offered to this guest */
+	u32 features;		/* KVM_FEATURE_* that this guest may use */
+	bool enforce_cpuid;	/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID: those of its CPUID alone */
 	bool clock_stopped;	/* KVM_KVMCLOCK_CTRL: tell the guest it was paused */
 	bool unhalt;		/* KVM_HC_KICK_CPU arrived */
 	bool between_insns;	/* no translation of the guest's is in use: preempted now, the vCPU may be reported so */

@@ -2,7 +2,9 @@
 /*
  * Hypercalls: KVM_HC_VAPIC_POLL_IRQ succeeds, unknown numbers are -KVM_ENOSYS,
  * other registers stay, from 64-bit and 32-bit code, user mode gets -KVM_EPERM,
- * and the other vendor's instruction does the same.
+ * and the other vendor's instruction does the same. A guest whose CPUID names no
+ * paravirtual feature may use them all the same, MSRs too, unless the launcher has
+ * asked for KVM_CAP_ENFORCE_PV_FEATURE_CPUID (KVM's api.rst).
  */
 #include <linux/kvm_para.h>
 
@@ -83,10 +85,63 @@ static void test_other(void)
 	run_guest(VM_GUEST, guest_other);
 }
 
+static volatile u64 enforced;
+
+static void guest_unnamed(void)
+{
+	static const u32 msrs[] = { MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, MSR_KVM_WALL_CLOCK_NEW,
+				    MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_STEAL_TIME, MSR_KVM_PV_EOI_EN };
+	u64 refused = enforced, val = 1;
+
+	apic_enable(APIC_X1);
+	GUEST_ROW("VAPIC_POLL_IRQ", 0, guest_hypercall(KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0));
+	GUEST_ROW("SEND_IPI to nobody", refused ? -KVM_ENOSYS : 0,
+		  guest_hypercall(KVM_HC_SEND_IPI, 0, 0, 0, 0x61));
+	GUEST_ROW("KICK_CPU of nobody", refused ? -KVM_ENOSYS : 0,
+		  guest_hypercall(KVM_HC_KICK_CPU, 0, 99, 0, 0));
+	GUEST_ROW("SCHED_YIELD to nobody", refused ? -KVM_ENOSYS : 0,
+		  guest_hypercall(KVM_HC_SCHED_YIELD, 99, 0, 0, 0));
+	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++) {
+		GUEST_ROW("RDMSR", refused ? VEC_GP : NO_FAULT, rdmsr_safe(msrs[i], &val));
+		GUEST_ROW("WRMSR", refused ? VEC_GP : NO_FAULT, wrmsr_safe(msrs[i], 0));
+	}
+}
+
+/* Enforced, then no more: the capability's argument says which. */
+static void test_unnamed(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID };
+	struct kvm_cpuid2 *c = supported_cpuid();
+
+	REQUIRE_CAP(KVM_CAP_ENFORCE_PV_FEATURE_CPUID);
+	cpuid_row(c, KVM_CPUID_FEATURES, 0)->eax = 0;
+	for (u32 i = 0; i < 4; i++) {
+		enforced = i & 1;	/* before the guest gets its copy */
+
+		struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+		struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_unnamed);
+
+		test_note("%s, CPUID %s", i & 1 ? "enforced" : "not enforced",
+			  i & 2 ? "given before" : "given after");
+		if (i & 2)
+			vcpu_ioctl(vcpu, KVM_SET_CPUID2, c);
+		cap.args[0] = 1;
+		vcpu_ioctl(vcpu, KVM_ENABLE_CAP, &cap);
+		cap.args[0] = enforced;
+		vcpu_ioctl(vcpu, KVM_ENABLE_CAP, &cap);
+		if (!(i & 2))
+			vcpu_ioctl(vcpu, KVM_SET_CPUID2, c);
+		vcpu_run_done(vcpu);
+		vm_destroy(vm);
+	}
+	free(c);
+}
+
 static const struct test_case cases[] = {
 	{ "calls", test_calls },
 	{ "from_32_bit", test_32bit },
 	{ "other_vendor", test_other },
+	{ "unnamed_features", test_unnamed },
 };
 
 TEST_MAIN(cases)
