@@ -218,6 +218,8 @@ SETTER(pv_eoi, keel_lapic_set_pv_eoi(vcpu, val))
 #define GROUP(g, m)	.get = get_group, .set = msr_set_group, .group = (g), AT(m)
 #define ZERO		.get = get_constant, .set = set_zero
 #define READ_ZERO	.get = get_constant
+/* Counters that count nothing: there is no PMU, but old guests program them without asking. */
+#define IDLE_COUNTER	.get = get_constant, .set = set_ignored
 
 static const struct msr_row rows[] = {
 	{ RANGE(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE), READ_ZERO },
@@ -238,7 +240,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_PRED_CMD), .flags = ROW_WRITE_ONLY, .needs = GUEST_HAS_PRED_CMD, .get = get_constant, .set = msr_set_pred_cmd },
 	{ ONE(MSR_IA32_UCODE_WRITE), .get = get_constant, .set = set_ignored },
 	{ ONE(MSR_IA32_UCODE_REV), .flags = ROW_LIST | ROW_GUEST_DROP, STORED(msrs.ucode_rev), .mask = ANY },
-	{ RANGE(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1), ZERO },
+	{ RANGE(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1), IDLE_COUNTER },
 	{ ONE(MSR_FSB_FREQ), .get = get_constant, .mask = 3 },
 	{ ONE(MSR_PLATFORM_INFO), .flags = ROW_LIST | ROW_HOST_SET | ROW_PLATFORM, .get = get_stored, .set = msr_set_platform_info,
 	  AT(msrs.platform_info) },
@@ -257,7 +259,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_MCG_CAP), .get = get_stored, AT(msrs.mcg_cap) },
 	{ ONE(MSR_IA32_MCG_STATUS), .flags = ROW_LIST, STORED(msrs.mcg_status), .mask = ANY },
 	{ ONE(MSR_IA32_MCG_CTL), .flags = ROW_LIST | ROW_MCG_CTL, .get = get_stored, .set = msr_set_mcg_ctl, AT(msrs.mcg_ctl) },
-	{ RANGE(MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1), ZERO },
+	{ RANGE(MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1), IDLE_COUNTER },
 	/* bus to core ratios as a fixed 4; old guests divide by it */
 	{ ONE(MSR_IA32_PERF_STATUS), .get = get_constant, .mask = 1000 | 4ull << 40 },
 	{ ONE(MSR_IA32_PERF_CTL), READ_ZERO },
@@ -301,7 +303,7 @@ static const struct msr_row rows[] = {
 	  AT(msrs.tsc_aux) },
 
 	/* AMD */
-	{ RANGE(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3), ZERO },
+	{ RANGE(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3), IDLE_COUNTER },
 	{ ONE(MSR_AMD64_SYSCFG), ZERO },
 	{ ONE(MSR_K7_HWCR), .flags = ROW_LIST, .get = get_stored, .set = msr_set_hwcr, AT(msrs.hwcr) },
 	{ ONE(MSR_K7_CLK_CTL), .get = get_constant, .mask = 0x20000000 },

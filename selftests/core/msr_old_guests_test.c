@@ -3,6 +3,8 @@
  * MSRs that guests of their time read without asking CPUID, and the values stock KVM gives: Windows XP
  * stops without BBL_CR_CTL3 where its CPU is of family 6, model 23; Windows stops without
  * IA32_FEATURE_CONTROL on an Intel CPU. SDM vol. 4, tables of the P6 family, Pentium 4 and Core 2.
+ * Watchdogs of old kernels program the performance counters of the P6 family and of AMD's K7 unasked:
+ * without a PMU such a write is ignored.
  */
 #include "guest.h"
 
@@ -55,9 +57,38 @@ static void test_feature_control(void)
 	run_guest(VM_GUEST | VM_IRQCHIP, guest_feature_control);
 }
 
+static void guest_counters(void)
+{
+	static const struct { const char *name; u32 first, last; u64 value; } sets[] = {
+		{ "P6 PERFCTR", 0xc1, 0xc2, 0xffff0000 },
+		{ "P6 EVNTSEL", 0x186, 0x187, 0x430079 },
+		{ "K7 EVNTSEL", 0xc0010000, 0xc0010003, 0x430076 },
+		{ "K7 PERFCTR", 0xc0010004, 0xc0010007, 0xffffffff00000000 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(sets); i++) {
+		for (u32 msr = sets[i].first; msr <= sets[i].last; msr++) {
+			u64 v = ~0ull;
+
+			GUEST_ROW(sets[i].name, NO_FAULT, wrmsr_safe(msr, sets[i].value));
+			GUEST_ROW(sets[i].name, NO_FAULT, rdmsr_safe(msr, &v));
+			GUEST_ROW("counts nothing", 0, v);
+			GUEST_ROW("and zero", NO_FAULT, wrmsr_safe(msr, 0));
+		}
+	}
+}
+
+static void test_counters(void)
+{
+	REQUIRE(!has_cap(KVM_CAP_PMU_EVENT_FILTER) || !dev_is_kvm() || host_is_tcg() || host_is_bochs(),
+		"KVM may give the guest a PMU");
+	run_guest(VM_GUEST | VM_IRQCHIP, guest_counters);
+}
+
 static const struct test_case cases[] = {
 	{ "read", test_read },
 	{ "feature_control", test_feature_control },
+	{ "counters", test_counters },
 };
 
 TEST_MAIN(cases)
