@@ -3,14 +3,15 @@
  * Coalesced I/O: writes to registered MMIO and port zones are appended to a ring that user space
  * maps and empties at its next exit, in place of an exit each.
  *
- * User space owns ring->first and may write anything anywhere in the page: each index is read
- * once and cut to the ring's size. The module keeps its own copy of ring->last. Everything is
- * allocated with the first zone or the first mapping.
+ * User space may write anything anywhere in the page, also a ring->last of its own, which is where
+ * the next entry goes then: each index is read once. A ring->last beyond the ring is a full ring, a
+ * ring->first is cut to its size. Everything is allocated with the first zone or the first mapping.
  */
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -25,14 +26,12 @@
 /*
  * struct coalesced - a VM's ring and zones
  * @lock: the ring's producer side
- * @last: next entry to fill; user space sees a copy
  * @mutex: @zones
  */
 struct coalesced {
 	raw_spinlock_t lock;
 	struct kvm_coalesced_mmio_ring *ring;
 	struct page *page;
-	u32 last;
 	struct mutex mutex;
 	unsigned int nr_zones;
 	struct list_head zones;
@@ -53,25 +52,26 @@ static int zone_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, uns
 	struct coalesced *c = zone->owner;
 	struct kvm_coalesced_mmio *entry;
 	unsigned long flags;
-	u32 first;
+	u32 first, last;
 
 	if (len > sizeof(entry->data))
 		return -EOPNOTSUPP;
 	raw_spin_lock_irqsave(&c->lock, flags);
 	first = READ_ONCE(c->ring->first) % RING_ENTRIES;
-	if ((c->last + 1) % RING_ENTRIES == first) {
+	last = READ_ONCE(c->ring->last);
+	if (last >= RING_ENTRIES || (last + 1) % RING_ENTRIES == first) {
 		/* full: an exit lets user space empty it */
 		raw_spin_unlock_irqrestore(&c->lock, flags);
 		return -EOPNOTSUPP;
 	}
-	entry = &c->ring->coalesced_mmio[c->last];
+	last = array_index_nospec(last, RING_ENTRIES);
+	entry = &c->ring->coalesced_mmio[last];
 	entry->phys_addr = addr;
 	entry->len = len;
 	memcpy(entry->data, data, len);
 	entry->pio = zone->pio;
-	c->last = (c->last + 1) % RING_ENTRIES;
 	/* the entry before the index; pairs with user space reading them the other way round */
-	smp_store_release(&c->ring->last, c->last);
+	smp_store_release(&c->ring->last, (last + 1) % RING_ENTRIES);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
 }
