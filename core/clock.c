@@ -463,7 +463,10 @@ void keel_tsc_write_guest(struct vcpu *vcpu, u64 val)
 	keel_tsc_adjust(vcpu, delta);
 }
 
-/* Does writing @val now continue the current generation? 0 is what firmware and hotplug write to mean "in step". */
+/*
+ * Does writing @val now continue the current generation? 0 is what firmware and hotplug write to mean "in step". The first
+ * value that a launcher gives begins one: a guest that is younger than a second may have run elsewhere.
+ */
 static bool tsc_write_matches(const struct vm_clock *c, u32 khz, u64 val, u64 elapsed)
 {
 	u64 expected = c->last_tsc_write + khz_cycles(khz, elapsed);
@@ -471,7 +474,7 @@ static bool tsc_write_matches(const struct vm_clock *c, u32 khz, u64 val, u64 el
 
 	if (!c->tsc_generation || khz != c->last_tsc_khz)
 		return false;
-	return !val || (val < expected + second && val + second > expected);
+	return !val || (c->tsc_set && val < expected + second && val + second > expected);
 }
 
 /* @vcpu's TSC, @val at the host's @ns, goes on with the present generation or begins another one. Lock held. */
@@ -506,7 +509,7 @@ static void tsc_take_offset(struct vcpu *vcpu, u64 offset)
  * @val: TSC now
  *
  * A launcher that restores a machine writes each vCPU's TSC in turn, some time apart, and means them to be in step: values
- * within a second of what the first would be now join its generation.
+ * within a second of what the first that it wrote would be now join its generation.
  */
 void keel_tsc_write(struct vcpu *vcpu, u64 val)
 {
@@ -520,6 +523,7 @@ void keel_tsc_write(struct vcpu *vcpu, u64 val)
 	elapsed = ns - c->last_tsc_ns;
 	offset = val - keel_tsc_scale(vcpu, rdtsc());
 	matches = tsc_write_matches(c, vcpu->tsc.khz, val, elapsed);
+	c->tsc_set |= !!val;
 	if (matches && !check_tsc_unstable())
 		offset = c->tsc_offset;
 	else if (matches)
@@ -542,6 +546,7 @@ void keel_tsc_set_offset(struct vcpu *vcpu, u64 offset)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&c->lock, flags);
+	c->tsc_set = true;
 	tsc_join(vcpu, c->tsc_generation && vcpu->tsc.khz == c->last_tsc_khz && offset == c->tsc_offset,
 		 keel_tsc_scale(vcpu, rdtsc()) + offset, host_clock_ns(), offset);
 	raw_spin_unlock_irqrestore(&c->lock, flags);

@@ -37,6 +37,7 @@ enum irqchip_mode {
  * @last_tsc_write: guest TSC value that began the current generation
  * @last_tsc_ns: host clock at that time
  * @last_tsc_khz: guest frequency of that generation
+ * @tsc_set: the launcher, and not the creation of vCPUs alone, has said what the TSC is
  * @tsc_generation: vCPUs with equal vcpu->tsc.generation are in step
  * @nr_in_step: vCPUs of the current generation
  * @link: among all VMs' clocks, for the time after the machine slept
@@ -53,6 +54,7 @@ struct vm_clock {
 	u64 last_tsc_write;
 	u64 last_tsc_ns;
 	u32 last_tsc_khz;
+	bool tsc_set;
 	u64 tsc_generation;
 	unsigned int nr_in_step;
 	struct list_head link;
@@ -78,7 +80,7 @@ struct vm {
 	struct vm_clock clock;
 
 	/* KVM_ENABLE_CAP, KVM_CAP_DISABLE_EXITS ...: set before the first vCPU, then const */
-	u32 disabled_exits;		/* KVM_X86_DISABLE_EXITS_* */
+	u32 disabled_exits;		/* KVM_X86_DISABLE_EXITS_*; more may be added later */
 	u64 disabled_quirks;		/* KVM_X86_QUIRK_* */
 	bool x2apic_32bit_ids;		/* KVM_X2APIC_API_USE_32BIT_IDS */
 	bool x2apic_no_bcast_quirk;	/* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */

@@ -5,6 +5,7 @@
  * TSC_AUX reaches RDTSCP, the frequency is told, and two vCPUs agree, also those that
  * come after an offset was set. Where the CPU can scale it, the guest's runs at the frequency that was set, its deadline timer too.
  */
+#include <sys/utsname.h>
 #include <uapi/linux/keel.h>
 
 #include "apic.h"
@@ -212,6 +213,31 @@ static void test_written_late(void)
 	check_in_step("written late", a, b);
 }
 
+/*
+ * The first value that a launcher gives a young VM is what the TSC is: a guest that has run for less than a
+ * second elsewhere. The next within a second of it is in step.
+ */
+static void test_young(void)
+{
+	struct vm *vm = vm_create(VM_BARE);
+	struct vcpu *a = vcpu_create(vm, 0), *b = vcpu_create(vm, 1);
+	u64 second = vcpu_ioctl(a, KVM_GET_TSC_KHZ, NULL) * 1000ull, begun = rdtsc(), got, took;
+	struct utsname host;
+
+	ASSERT(!uname(&host), "uname");
+	REQUIRE(!dev_is_kvm() || strncmp(host.release, "6.1.", 4), "KVM 6.1 takes it for the creation's 0");
+	vcpu_set_msr(a, MSR_TSC, second / 2);
+	got = vcpu_msr(a, MSR_TSC);
+	took = rdtsc() - begun;
+	test_note("set to %llu, %llu after at most %llu", (unsigned long long)(second / 2),
+		  (unsigned long long)got, (unsigned long long)took);
+	REQUIRE(took < second / 4, "the host is too slow to tell");
+	CHECK_EQ("not before", 1, got >= second / 2);
+	CHECK_EQ("not after", 1, got <= second / 2 + took);
+	vcpu_set_msr(b, MSR_TSC, second / 2);
+	check_in_step("the next", a, b);
+}
+
 /* Who sets the offset of one vCPU means those to be in step with it that come later, or whose TSC is written to the same. */
 static void test_offset(void)
 {
@@ -376,6 +402,7 @@ static const struct test_case cases[] = {
 	{ "two_vcpus_agree", test_agree },
 	{ "written_together", test_written_together },
 	{ "written_late", test_written_late },
+	{ "young", test_young },
 	{ "offset", test_offset },
 	{ "scaled", test_scaled },
 	{ "scaled_deadline", test_scaled_deadline },
