@@ -87,6 +87,8 @@ static long vm_set_boot_cpu_id(void *object, void *arg, unsigned long raw)
 {
 	struct vm *vm = object;
 
+	if (raw > vm->max_vcpu_id)
+		return -EINVAL;
 	vm->bsp_id = raw;
 	return 0;
 }
@@ -230,9 +232,10 @@ static int enable_x2apic_api(struct vm *vm, u64 flags)
 
 static int enable_disabled_exits(struct vm *vm, u64 exits)
 {
-	if (only(exits, cap_disable_exits()) || vm->nr_vcpus)
+	if (only(exits, cap_disable_exits()))
 		return -EINVAL;
-	vm->disabled_exits |= exits;
+	/* vCPUs that exist may still exit, until their controls are made anew */
+	WRITE_ONCE(vm->disabled_exits, vm->disabled_exits | exits);
 	return 0;
 }
 
@@ -254,7 +257,7 @@ static int enable_hypercall_exits(struct vm *vm, u64 calls)
 
 static int enable_max_vcpu_id(struct vm *vm, u64 max)
 {
-	if (!max || max > KEEL_MAX_VCPU_ID || vm->nr_vcpus)
+	if (!max || max > KEEL_MAX_VCPU_ID || max < vm->bsp_id || vm->nr_vcpus)
 		return -EINVAL;
 	if (vm->max_vcpu_id != KEEL_MAX_VCPU_ID && vm->max_vcpu_id != max)
 		return -EINVAL;

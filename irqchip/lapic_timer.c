@@ -196,7 +196,8 @@ static void deadline_start_hrtimer(struct lapic *apic, u64 deadline)
  */
 static bool backend_may_watch(const struct vcpu *vcpu)
 {
-	return keel_caps.deadline_timer && !(vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT);
+	return keel_caps.deadline_timer &&
+	       !(READ_ONCE(vcpu->vm->disabled_exits) & KVM_X86_DISABLE_EXITS_MWAIT);
 }
 
 static void deadline_start(struct lapic *apic, u64 deadline)

@@ -151,7 +151,7 @@ static void want_if(struct intercepts *in, unsigned int bit, bool condition)
 static void want_optional(struct svm_vcpu *svm, struct intercepts *in)
 {
 	struct vcpu *vcpu = &svm->vcpu;
-	u32 off = vcpu->vm->disabled_exits;
+	u32 off = READ_ONCE(vcpu->vm->disabled_exits);
 	u32 debug = vcpu->guest_debug;
 
 	want_if(in, INTERCEPT_SMI, svm_caps.smi);

@@ -135,7 +135,7 @@ static void want(u32 *control, u32 bits, bool condition)
 
 static void want_exits(struct vmx_controls *c, const struct vcpu *vcpu)
 {
-	u32 off = vcpu->vm->disabled_exits;
+	u32 off = READ_ONCE(vcpu->vm->disabled_exits);
 
 	want(&c->cpu, CPU_BASED_HLT_EXITING, !(off & KVM_X86_DISABLE_EXITS_HLT));
 	want(&c->cpu, CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING, !(off & KVM_X86_DISABLE_EXITS_MWAIT));

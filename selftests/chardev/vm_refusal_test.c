@@ -201,6 +201,28 @@ static int enable(struct vm *vm, u32 cap, u32 flags, u64 arg)
 	return __vm_ioctl(vm, KVM_ENABLE_CAP, &c);
 }
 
+/* A number that no vCPU can have is no boot CPU; 6.1's KVM takes any. */
+static void test_boot_cpu_id(void)
+{
+	struct vm *vm = vm_create(VM_BARE);
+	long max = has_cap(KVM_CAP_MAX_VCPU_ID);
+	const struct { const char *name; long id; } rows[] = {
+		{ "above the limit", max + 1 },
+		{ "0xffffffff", 0xffffffffL },
+		{ "bit 32", 1L << 32 },
+		{ "-1", -1L },
+	};
+
+	REQUIRE(!dev_is_kvm() || __vm_ioctl(vm, KVM_SET_BOOT_CPU_ID, (void *)(max + 1)) == -EINVAL,
+		"not this KVM");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_RET(rows[i].name, -EINVAL, __vm_ioctl(vm, KVM_SET_BOOT_CPU_ID, (void *)rows[i].id));
+	CHECK_RET("one that can be", 0, __vm_ioctl(vm, KVM_SET_BOOT_CPU_ID, (void *)5L));
+	CHECK_RET("MAX_VCPU_ID below it", -EINVAL, enable(vm, KVM_CAP_MAX_VCPU_ID, 0, 4));
+	CHECK_RET("MAX_VCPU_ID above it", 0, enable(vm, KVM_CAP_MAX_VCPU_ID, 0, 8));
+	CHECK_RET("above the VM's limit", -EINVAL, __vm_ioctl(vm, KVM_SET_BOOT_CPU_ID, (void *)9L));
+}
+
 static void test_enable_cap(void)
 {
 	struct vm *vm = vm_create(VM_BARE), *with = vm_create(VM_IRQCHIP);
@@ -278,6 +300,7 @@ static const struct test_case cases[] = {
 	{ "routing", test_routing },
 	{ "irqfd", test_irqfd },
 	{ "ioeventfd", test_ioeventfd },
+	{ "boot_cpu_id", test_boot_cpu_id },
 	{ "enable_cap", test_enable_cap },
 	{ "misc", test_misc },
 	{ "wrong_fd", test_wrong_fd },

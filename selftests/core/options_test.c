@@ -3,6 +3,8 @@
  * Options of a VM that change what its vCPUs do: which vCPU boots, the TSC
  * frequency, exits that are turned off, 32-bit APIC IDs in the saved state.
  */
+#include <linux/kvm_para.h>
+
 #include "apic.h"
 #include "thread.h"
 
@@ -79,6 +81,29 @@ static void test_disable_exits(void)
 	vcpu_run_done(vcpu_create_guest(vm, 0, guest_hlt));
 }
 
+/* Also after a vCPU exists; its next CPUID then has no PV_UNHALT: nobody is told of its HLT. */
+static void test_disable_late(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct kvm_cpuid2 *c = supported_cpuid(), *got = supported_cpuid();
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_hlt);
+
+	REQUIRE(has_cap(KVM_CAP_X86_DISABLE_EXITS) & KVM_X86_DISABLE_EXITS_HLT,
+		"no KVM_X86_DISABLE_EXITS_HLT");
+	vcpu_ioctl(vcpu, KVM_SET_CPUID2, c);
+	vcpu_ioctl(vcpu, KVM_GET_CPUID2, got);
+	CHECK_EQ("PV_UNHALT", BIT(KVM_FEATURE_PV_UNHALT),
+		 cpuid_row(got, KVM_CPUID_FEATURES, 0)->eax & BIT(KVM_FEATURE_PV_UNHALT));
+	vm_enable_cap(vm, KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_HLT);
+	vcpu_ioctl(vcpu, KVM_SET_CPUID2, c);
+	vcpu_ioctl(vcpu, KVM_GET_CPUID2, got);
+	CHECK_EQ("no PV_UNHALT", 0,
+		 cpuid_row(got, KVM_CPUID_FEATURES, 0)->eax & BIT(KVM_FEATURE_PV_UNHALT));
+	vcpu_run_done(vcpu);
+	free(c);
+	free(got);
+}
+
 static void guest_x2apic(void)
 {
 	apic_enable(APIC_X2);
@@ -108,6 +133,7 @@ static const struct test_case cases[] = {
 	{ "boot_cpu", test_boot_cpu },
 	{ "tsc_khz", test_tsc_khz },
 	{ "disable_exits", test_disable_exits },
+	{ "disable_exits_late", test_disable_late },
 	{ "x2apic_ids", test_x2apic_ids },
 };
 
