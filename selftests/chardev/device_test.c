@@ -63,7 +63,10 @@ static int host_has_xsave(void)
 	return !!(ecx & BIT(27));
 }
 
-/* Capabilities of which user space relies on these values or at least their presence. */
+/*
+ * Capabilities of which user space relies on these values or at least their presence; among them those
+ * without which QEMU, 7.2 or 10 and later, does not start.
+ */
 static void test_caps(void)
 {
 	const struct {
@@ -81,6 +84,7 @@ static void test_caps(void)
 		{ "NR_MEMSLOTS", KVM_CAP_NR_MEMSLOTS, 32 },
 		{ "NOP_IO_DELAY", KVM_CAP_NOP_IO_DELAY, 1 },
 		{ "MP_STATE", KVM_CAP_MP_STATE, 1 },
+		{ "MCE", KVM_CAP_MCE, 1 },
 		{ "COALESCED_MMIO", KVM_CAP_COALESCED_MMIO, 1 },
 		{ "SYNC_MMU", KVM_CAP_SYNC_MMU, 1 },
 		{ "DESTROY_MEMORY_REGION_WORKS", KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },

@@ -57,6 +57,7 @@ static const struct row rows[] = {
 	{ "movsxd rax, dword [rcx]", L, 3, { 0x48, 0x63, 0x01 }, EMU_OP_MOVSXD, 8, 8 },
 	{ "arpl word [ecx], ax", P, 2, { 0x63, 0x01 }, EMU_OP_ARPL, 4, 4 },
 	{ "pause", L, 2, { 0xf3, 0x90 }, EMU_OP_PAUSE, 4, 8 },
+	{ "pause", L, 3, { 0xf3, 0x41, 0x90 }, EMU_OP_PAUSE, 4, 8 },	/* whatever REX.B is */
 	{ "vmmcall", L, 3, { 0x0f, 0x01, 0xd9 }, EMU_OP_VMMCALL, 4, 8 },
 	{ "in al, dx", R, 1, { 0xec }, EMU_OP_IN, 1, 2 },
 	{ "out 0x80, al", R, 2, { 0xe6, 0x80 }, EMU_OP_OUT, 1, 2 },
