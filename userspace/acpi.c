@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * RSDP -> XSDT -> FADT (-> DSDT, FACS), MADT. Layouts from the ACPI
- * specification, "ACPI System Description Tables".
+ * RSDP -> XSDT, or RSDT for guests of ACPI 1.0, -> FADT (-> DSDT, FACS), MADT.
+ * Layouts from the ACPI specification, "ACPI System Description Tables".
  *
  * The machine is a plain PC: ACPI fixed hardware, an I/O APIC for interrupt
  * lines 0 to 23 with the timer on pin 2, PCI by ports 0xcf8/0xcfc. PCI's INTx
@@ -335,23 +335,27 @@ static uint8_t *put_madt(struct tables *tables, unsigned int cpus)
 	return table;
 }
 
-static uint8_t *put_xsdt(struct tables *tables, uint64_t fadt, uint64_t madt)
+/* The table of tables; @width: bytes of an address, 4 in the RSDT, 8 in the XSDT. */
+static uint8_t *put_list(struct tables *tables, const char *signature, unsigned int width,
+			 uint64_t fadt, uint64_t madt)
 {
-	uint8_t *table = take(tables, HEADER_SIZE + 16);
+	size_t size = HEADER_SIZE + 2 * width;
+	uint8_t *table = take(tables, size);
 
 	if (!table)
 		return NULL;
-	put(table + HEADER_SIZE, fadt, 8);
-	put(table + HEADER_SIZE + 8, madt, 8);
-	put_header(table, "XSDT", 1, HEADER_SIZE + 16);
+	put(table + HEADER_SIZE, fadt, width);
+	put(table + HEADER_SIZE + width, madt, width);
+	put_header(table, signature, 1, size);
 	return table;
 }
 
-static void put_rsdp(uint8_t *table, uint64_t xsdt)
+static void put_rsdp(uint8_t *table, uint64_t rsdt, uint64_t xsdt)
 {
 	memcpy(table, "RSD PTR ", 8);
 	memcpy(table + 9, "KEEL  ", 6);
 	table[15] = 2;
+	put(table + 16, rsdt, 4);
 	table[8] = acpi_checksum(table, 20);
 	put(table + 20, RSDP_SIZE, 4);
 	put(table + 24, xsdt, 8);
@@ -372,10 +376,12 @@ size_t acpi_build(uint8_t *bytes, size_t size, uint64_t address, unsigned int cp
 
 	if (!fadt)
 		return 0;
-	uint8_t *xsdt = put_xsdt(&tables, address_of(&tables, fadt), address_of(&tables, madt));
+	uint64_t fadt_at = address_of(&tables, fadt), madt_at = address_of(&tables, madt);
+	uint8_t *rsdt = put_list(&tables, "RSDT", 4, fadt_at, madt_at);
+	uint8_t *xsdt = put_list(&tables, "XSDT", 8, fadt_at, madt_at);
 
-	if (!xsdt)
+	if (!rsdt || !xsdt)
 		return 0;
-	put_rsdp(rsdp, address_of(&tables, xsdt));
+	put_rsdp(rsdp, address_of(&tables, rsdt), address_of(&tables, xsdt));
 	return tables.used;
 }

@@ -22,6 +22,10 @@
 #define HEADER_OFFSET		offsetof(struct boot_params, hdr)
 #define HEADER_END_MAX		offsetof(struct boot_params, edd_mbr_sig_buffer)
 #define COMMAND_OLD_MAX		255
+#define MULTIBOOT_MAGIC		0x1badb002
+#define MULTIBOOT_AREA		8192		/* the header lies in as much of the file */
+#define MULTIBOOT2_MAGIC	0xe85250d6
+#define MULTIBOOT2_AREA		32768
 #define INITRD_OLD_LIMIT	0x38000000ULL
 
 /* The protocol versions that brought a field. */
@@ -85,6 +89,19 @@ static void set_limits(const struct memory *memory, const struct setup_header *h
 		kernel->command_max = header->cmdline_size;
 }
 
+/*
+ * MEMDISK has Linux's header for the boot loaders that know no other, but a disk and a BIOS are what
+ * it works with. kernel_version is the distance of a string from 0x200.
+ */
+static bool is_memdisk(const struct setup_header *header, const uint8_t *image, size_t size)
+{
+	static const char name[] = "MEMDISK ";
+	size_t at = 0x200 + (size_t)header->kernel_version;
+
+	return header->kernel_version && at < size && size - at >= strlen(name) &&
+	       !memcmp(image + at, name, strlen(name));
+}
+
 static const char *place_bzimage(const struct memory *memory, const uint8_t *image, size_t size,
 				 struct boot_kernel *kernel)
 {
@@ -94,6 +111,12 @@ static const char *place_bzimage(const struct memory *memory, const uint8_t *ima
 	copy_header(params, image);
 	if (header->version < 0x0200 || !(header->loadflags & LOADED_HIGH))
 		return "a zImage or older, which cannot be loaded; a bzImage is needed";
+	if (is_memdisk(header, image, size))
+		return "MEMDISK, which works with a BIOS alone";
+	kernel->entry.is_64bit = header->version >= PROTOCOL_XLOADFLAGS &&
+				 header->xloadflags & XLF_KERNEL_64;
+	if (!kernel->entry.is_64bit && !header->code32_start)
+		return "code32_start is 0: it has no 32-bit entry point, and starts from a BIOS alone";
 
 	size_t setup = 512 * ((header->setup_sects ? header->setup_sects : 4) + (size_t)1);
 
@@ -103,7 +126,7 @@ static const char *place_bzimage(const struct memory *memory, const uint8_t *ima
 	uint64_t payload = size - setup;
 	uint64_t need = payload;
 
-	if (header->version >= PROTOCOL_SYSSIZE && payload / 16 < header->syssize)
+	if (header->version >= PROTOCOL_SYSSIZE && (payload + 15) / 16 < header->syssize)
 		return "truncated: shorter than its header says";
 
 	if (header->version >= PROTOCOL_INIT_SIZE && header->init_size > need)
@@ -116,8 +139,6 @@ static const char *place_bzimage(const struct memory *memory, const uint8_t *ima
 	memcpy(memory_at(memory, base, payload), image + setup, payload);
 	kernel->end = base + need;
 	set_limits(memory, header, kernel);
-	kernel->entry.is_64bit = header->version >= PROTOCOL_XLOADFLAGS &&
-				 header->xloadflags & XLF_KERNEL_64;
 	if (kernel->entry.is_64bit && payload <= ENTRY_64_OFFSET)
 		return "truncated: the 64-bit entry point is missing";
 	kernel->entry.rip = base + (kernel->entry.is_64bit ? ENTRY_64_OFFSET : 0);
@@ -195,6 +216,36 @@ static void make_header(const struct memory *memory, struct boot_kernel *kernel)
 	set_limits(memory, header, kernel);
 }
 
+/* Is there a header that begins with @magic, aligned to @align, whose @words words add up to 0? */
+static bool has_multiboot_header(const uint8_t *image, size_t size, uint32_t magic, size_t align,
+				 unsigned int words)
+{
+	for (size_t at = 0; at + 4 * words <= size; at += align) {
+		uint32_t word[4], sum = 0;
+
+		memcpy(word, image + at, 4 * words);
+		if (word[0] != magic)
+			continue;
+		for (unsigned int i = 0; i < words; i++)
+			sum += word[i];
+		if (!sum)
+			return true;
+	}
+	return false;
+}
+
+static size_t at_most(size_t size, size_t most)
+{
+	return size < most ? size : most;
+}
+
+/* Entered as Linux is, a kernel for Multiboot does not find what it wants in its registers. */
+static bool is_multiboot(const uint8_t *image, size_t size)
+{
+	return has_multiboot_header(image, at_most(size, MULTIBOOT_AREA), MULTIBOOT_MAGIC, 4, 3) ||
+	       has_multiboot_header(image, at_most(size, MULTIBOOT2_AREA), MULTIBOOT2_MAGIC, 8, 4);
+}
+
 static const char *place_elf(const struct memory *memory, const uint8_t *image, size_t size,
 			     struct boot_kernel *kernel)
 {
@@ -205,6 +256,8 @@ static const char *place_elf(const struct memory *memory, const uint8_t *image, 
 	unsigned int count = is_64bit ? e64->e_phnum : e32->e_phnum;
 	unsigned int entry_size = is_64bit ? e64->e_phentsize : e32->e_phentsize;
 
+	if (is_multiboot(image, size))
+		return "a Multiboot kernel, and only Linux's boot protocol is known";
 	if (e64->e_machine != (is_64bit ? EM_X86_64 : EM_386))
 		return "an ELF file, but not for x86";
 	if (entry_size != (is_64bit ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))

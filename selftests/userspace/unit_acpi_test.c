@@ -56,6 +56,18 @@ static const u8 *xsdt_entry(unsigned int index, const char *signature)
 	return table_at(get(xsdt + 36 + 8 * index, 8), signature);
 }
 
+/* Guests of ACPI 1.0 know the first 20 bytes of the RSDP alone, and its table of 32-bit addresses. */
+static void test_rsdt(void)
+{
+	build(1);
+	const u8 *rsdt = table_at(get(bytes + 16, 4), "RSDT");
+	const u8 *xsdt = table_at(get(bytes + 24, 8), "XSDT");
+
+	CHECK_EQ("entries", (get(xsdt + 4, 4) - 36) / 8, (get(rsdt + 4, 4) - 36) / 4);
+	for (u32 i = 0; 36 + 4 * i < get(rsdt + 4, 4); i++)
+		CHECK_EQ("the same table", get(xsdt + 36 + 8 * i, 8), get(rsdt + 36 + 4 * i, 4));
+}
+
 static void test_rsdp(void)
 {
 	build(1);
@@ -196,6 +208,7 @@ static void test_aml_full(void)
 
 static const struct test_case cases[] = {
 	{ "rsdp", test_rsdp },
+	{ "rsdt", test_rsdt },
 	{ "fadt", test_fadt },
 	{ "madt", test_madt },
 	{ "too_small", test_too_small },

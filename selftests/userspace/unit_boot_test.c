@@ -45,6 +45,7 @@ static void make_bzimage(u16 version)
 	header()->cmdline_size = 2047;
 	header()->pref_address = 0x1000000;
 	header()->init_size = 0x800000;
+	header()->code32_start = 0x100000;
 }
 
 static const char *place(size_t size, struct boot_kernel *kernel)

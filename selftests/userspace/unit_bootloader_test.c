@@ -9,6 +9,7 @@
  * the area that setup_move_size covers.
  */
 #include <asm/bootparam.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,6 +50,7 @@ static void make_kernel(u16 version, u32 addr_max, u32 init_size)
 	h->cmdline_size = 2047;
 	h->pref_address = 0x1000000;
 	h->init_size = init_size;
+	h->code32_start = 0x100000;
 	write_file("/tmp/keel-boot-test.kernel", image, sizeof(image), sizeof(image));
 }
 
@@ -223,9 +225,110 @@ static void test_words(void)
 	((struct setup_header *)(image + offsetof(struct boot_params, hdr)))->syssize =
 		(sizeof(image) - SETUP) / 16;
 	CHECK_EQ("whole", 1, !boot_place_kernel(&memory, image, sizeof(image), &kernel));
-	const char *said = boot_place_kernel(&memory, image, sizeof(image) / 2, &kernel);
+	CHECK_EQ("the last paragraph is not full", 1,
+		 !boot_place_kernel(&memory, image, sizeof(image) - 15, &kernel));
+	const char *said = boot_place_kernel(&memory, image, sizeof(image) - 16, &kernel);
+
+	CHECK_EQ("a paragraph less", 0, strcmp(said ?: "", "truncated: shorter than its header says"));
+	said = boot_place_kernel(&memory, image, sizeof(image) / 2, &kernel);
 
 	CHECK_EQ("cut", 0, strcmp(said ?: "", "truncated: shorter than its header says"));
+}
+
+static void put_at(u32 at, const u32 *words, u32 count)
+{
+	memcpy(image + at, words, 4 * count);
+}
+
+/*
+ * Images for other boot protocols, or for a PC's BIOS: entered they would do nothing that can be
+ * understood. Multiboot 3.1 and 3.2 (Multiboot Specification, "The layout of Multiboot header");
+ * boot.rst, code32_start and kernel_version.
+ */
+static void test_other_protocols(void)
+{
+	static const u32 one[] = { 0x1badb002, 3, -(0x1badb002u + 3) }, bad_one[] = { 0x1badb002, 3, 5 };
+	static const u32 two[] = { 0xe85250d6, 0, 24, -(0xe85250d6u + 24) };
+	static const char multiboot[] = "a Multiboot kernel, and only Linux's boot protocol is known";
+	static const struct {
+		const char *name;
+		const u32 *words;
+		u32 at, count;
+		const char *want;
+	} elf[] = {
+		{ "ELF, no header", one, 128, 0, "" },
+		{ "Multiboot", one, 128, 3, multiboot },
+		{ "Multiboot, at the last place", one, 8192 - 12, 3, multiboot },
+		{ "Multiboot, behind it", one, 8192 - 8, 3, "" },
+		{ "Multiboot, not aligned", one, 130, 3, "" },
+		{ "Multiboot, sum wrong", bad_one, 128, 3, "" },
+		{ "Multiboot2", two, 128, 4, multiboot },
+		{ "Multiboot2, at the last place", two, 32768 - 16, 4, multiboot },
+		{ "Multiboot2, not aligned", two, 132, 4, "" },
+	};
+	static const struct {
+		const char *name, *version, *want;
+		u32 code32_start;
+		u16 protocol;
+	} bz[] = {
+		{ "bzImage, 32 bits", "", "", 0x100000, 0x0203 },
+		{ "bzImage, 64 bits, no 32-bit entry", "", "", 0, 0x020f },
+		{ "no 32-bit entry", "iPXE",
+		  "code32_start is 0: it has no 32-bit entry point, and starts from a BIOS alone", 0, 0x0207 },
+		{ "memdisk", "MEMDISK 6.04", "MEMDISK, which works with a BIOS alone", 0x100000, 0x0203 },
+		{ "a Linux of that name", "5.10 MEMDISK", "", 0x100000, 0x0203 },
+	};
+	struct boot_kernel kernel;
+	struct memory memory;
+	const char *said;
+
+	ASSERT_EQ(memory_create(&memory, 64ULL << 20), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(elf); i++) {
+		Elf32_Ehdr e = { .e_machine = EM_386, .e_entry = 0x100000, .e_phnum = 1,
+				 .e_phentsize = sizeof(Elf32_Phdr), .e_phoff = sizeof(e) };
+		Elf32_Phdr p = { .p_type = PT_LOAD, .p_paddr = 0x100000, .p_memsz = 0x1000 };
+
+		memset(image, 0, sizeof(image));
+		memcpy(e.e_ident, ELFMAG, SELFMAG);
+		e.e_ident[EI_CLASS] = ELFCLASS32;
+		memcpy(image, &e, sizeof(e));
+		memcpy(image + sizeof(e), &p, sizeof(p));
+		put_at(elf[i].at, elf[i].words, elf[i].count);
+		said = boot_place_kernel(&memory, image, sizeof(image), &kernel);
+		test_note("%s: %s", elf[i].name, said ?: "taken");
+		CHECK_EQ(elf[i].name, 0, strcmp(said ?: "", elf[i].want));
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(bz); i++) {
+		make_kernel(bz[i].protocol, 0x7fffffff, 0);
+		struct setup_header *h = (void *)(image + offsetof(struct boot_params, hdr));
+
+		h->code32_start = bz[i].code32_start;
+		h->kernel_version = 0x400;
+		strcpy((char *)image + 0x600, bz[i].version);
+		said = boot_place_kernel(&memory, image, sizeof(image), &kernel);
+		test_note("%s: %s", bz[i].name, said ?: "taken");
+		CHECK_EQ(bz[i].name, 0, strcmp(said ?: "", bz[i].want));
+	}
+	memory_destroy(&memory);
+}
+
+/* What the header says of its kernel_version may lie outside the file. */
+static void test_version_outside(void)
+{
+	struct setup_header *h = (void *)(image + offsetof(struct boot_params, hdr));
+	struct boot_kernel kernel;
+	struct memory memory;
+
+	ASSERT_EQ(memory_create(&memory, 64ULL << 20), 0);
+	make_kernel(0x020f, 0x7fffffff, 0);
+	h->kernel_version = 0xffff;
+	u8 *exact = malloc(SETUP + 0x1000);
+
+	ASSERT(exact, "memory");
+	memcpy(exact, image, SETUP + 0x1000);
+	CHECK_EQ("taken", 1, !boot_place_kernel(&memory, exact, SETUP + 0x1000, &kernel));
+	free(exact);
+	memory_destroy(&memory);
 }
 
 static const struct test_case cases[] = {
@@ -233,6 +336,8 @@ static const struct test_case cases[] = {
 	{ "command", test_command },
 	{ "old_command", test_old_command },
 	{ "words", test_words },
+	{ "other_protocols", test_other_protocols },
+	{ "version_outside", test_version_outside },
 };
 
 TEST_MAIN(cases)
