@@ -146,9 +146,8 @@ int keel_lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
 
 	if (!apic)
 		return -EINVAL;
-	/* in x2APIC mode the ID is wired to the vcpu_id */
-	if (apic->x2apic && (vcpu->vm->x2apic_32bit_ids ? id : id >> 24) !=
-			    (vcpu->vm->x2apic_32bit_ids ? vcpu->id : vcpu->id & 0xff))
+	/* in x2APIC mode the ID is wired to the vcpu_id: eight bits of it are ignored, all must match */
+	if (apic->x2apic && vcpu->vm->x2apic_32bit_ids && id != vcpu->id)
 		return -EINVAL;
 	lapic_load_state(apic, state);
 	return 0;

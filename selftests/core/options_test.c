@@ -122,10 +122,17 @@ static void test_x2apic_ids(void)
 	vcpu_run_sync(vcpu, 1);
 	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &l);
 	CHECK_EQ("ID in the old format", 5 << 24, *(u32 *)(l.regs + APIC_ID));
+	*(u32 *)(l.regs + APIC_ID) = 7 << 24;
+	CHECK_RET("another ID", 0, __vcpu_ioctl(vcpu, KVM_SET_LAPIC, &l));
+	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &l);
+	if (!dev_is_kvm())	/* 6.1's takes it */
+		CHECK_EQ("is ignored", 5 << 24, *(u32 *)(l.regs + APIC_ID));
 	vcpu = vcpu_create_guest(wide, 5, guest_x2apic);
 	vcpu_run_sync(vcpu, 1);
 	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &l);
 	CHECK_EQ("ID of 32 bits", 5, *(u32 *)(l.regs + APIC_ID));
+	*(u32 *)(l.regs + APIC_ID) = 7;
+	CHECK_RET("another ID of 32 bits", -EINVAL, __vcpu_ioctl(vcpu, KVM_SET_LAPIC, &l));
 	CHECK_EQ("LDR follows the ID", 1 << 5, *(u32 *)(l.regs + APIC_LDR));
 }
 

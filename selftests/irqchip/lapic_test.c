@@ -226,28 +226,18 @@ static void test_state(void)
 	vcpu_run_done(vcpu);
 }
 
-/* To nobody. Stock KVM keeps reserved bits (Documentation/differences.rst). */
-static void guest_icr_reserved(u64 kvm)
+/* To nobody. Reserved bits stay, the delivery status does not: KVM's xapic_state_test. */
+static void guest_icr_reserved(void)
 {
-	u32 v;
-
 	apic_enable(APIC_X1);
 	apic_write(APIC_ICR2, 0x77 << 24);
 	apic_write(APIC_ICR, 0xfff3f100 | V);
-	v = apic_read(APIC_ICR);
-	if (kvm)
-		GUEST_PRINT("stock KVM, ICR: 0x%llx, right is 0x%llx", (u64)v, (u64)(0xc100 | V));
-	else
-		GUEST_ROW("reserved bits, delivery status", 0xc100 | V, v);
+	GUEST_ROW("reserved bits, delivery status", 0xfff3e100 | V, apic_read(APIC_ICR));
 }
 
 static void test_icr_reserved(void)
 {
-	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
-	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_icr_reserved);
-
-	vcpu_args(vcpu, dev_is_kvm(), 0, 0);
-	vcpu_run_done(vcpu);
+	run_guest(VM_GUEST | VM_IRQCHIP, guest_icr_reserved);
 }
 
 static const struct test_case cases[] = {

@@ -481,7 +481,10 @@ static void test_state_refusals(void)
 
 	m = model_create(IRQCHIP_SPLIT, 2);
 	ASSERT_EQ(keel_apic_base_set(&m->vcpu[1], 0xfee00c00, true), 0);
-	CHECK_RET("x2APIC: another ID", -EINVAL, keel_lapic_set_state(&m->vcpu[1], &state));
+	state.regs[APIC_ID + 3] = 7;
+	CHECK_RET("x2APIC: another ID", 0, keel_lapic_set_state(&m->vcpu[1], &state));
+	ASSERT_EQ(keel_lapic_get_state(&m->vcpu[1], &state), 0);
+	CHECK_EQ("is ignored", 1, state.regs[APIC_ID + 3]);
 	state.regs[APIC_ID + 3] = 1;
 	CHECK_RET("xAPIC form", 0, keel_lapic_set_state(&m->vcpu[1], &state));
 	m->vm.x2apic_32bit_ids = true;
@@ -534,7 +537,7 @@ static void test_registers(void)
 	/* a destination that is nobody's, so that only the register changes */
 	lapic_put(&m->vcpu[0], APIC_ICR2, 0x77000000);
 	lapic_put(&m->vcpu[0], APIC_ICR, 0xfff3f9ff);
-	CHECK_EQ("ICR low: reserved bits, status", 0xc9ff, lapic_get(&m->vcpu[0], APIC_ICR));
+	CHECK_EQ("ICR low: reserved bits, status", 0xfff3e9ff, lapic_get(&m->vcpu[0], APIC_ICR));
 	model_destroy(m);
 }
 
