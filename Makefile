@@ -32,7 +32,7 @@ help:
 	@echo '  make check-debug  the tests on a kernel, built here, that watches locks, RCU and sleeping'
 	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX'
 	@echo '  make bench-vmx  only on VMX, and the VMREADs, VMWRITEs, ... of an exit'
-	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1, on stock KVM and on Keel'
+	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1 and 6.12, on stock KVM and on Keel'
 	@echo
 	@echo '  make all        the module and the launcher'
 	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one for tests of what CPUs do not do by themselves'

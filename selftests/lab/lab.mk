@@ -36,7 +36,8 @@ bench-vmx: lab
 	@KEEL_BENCH=vmx $(LAB)/bench
 	@$(LAB)/trace_exit
 
-# Not part of check: takes about an hour.
+# Not part of check: takes about an hour for each kernel.
 suites: lab
 	@$(MAKE) module KDIR=$(KEEL_CACHE)/6.1/build
-	@$(LAB)/suite_kvm
+	@$(MAKE) module KDIR=$(KEEL_CACHE)/6.12/build
+	@$(LAB)/suite_kvm --kernel 6.1; old=$$?; $(LAB)/suite_kvm --kernel 6.12 && exit $$old
