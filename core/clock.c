@@ -464,8 +464,9 @@ void keel_tsc_write_guest(struct vcpu *vcpu, u64 val)
 }
 
 /*
- * Does writing @val now continue the current generation? 0 is what firmware and hotplug write to mean "in step". The first
- * value that a launcher gives begins one: a guest that is younger than a second may have run elsewhere.
+ * Does writing @val now continue the current generation? 0 is what firmware and hotplug write to
+ * mean "in step". The first value that a launcher gives begins one: the guest may be young, and come
+ * from elsewhere.
  */
 static bool tsc_write_matches(const struct vm_clock *c, u32 khz, u64 val, u64 elapsed)
 {

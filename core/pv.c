@@ -3,7 +3,7 @@
  * Paravirtual interface of KVM: hypercalls (Documentation/virt/kvm/x86/hypercalls.rst) and steal time (msr.rst).
  *
  * Hypercalls are served in the inner loop where they need no sleeping; the few others ask to be called again outside.
- * A guest may use all of them, or, with KVM_CAP_ENFORCE_PV_FEATURE_CPUID, those whose feature bits its CPUID has.
+ * A guest may use all of them or, with KVM_CAP_ENFORCE_PV_FEATURE_CPUID, those that its CPUID names.
  */
 #include <linux/bitops.h>
 #include <linux/kvm_para.h>
