@@ -3,8 +3,8 @@
  * Second-level faults, and changes of the second-level tables on behalf of the other files.
  *
  * A fault is one pass under memory.lock: slot, the host's own entry (hostpage.c), our entry. What is lacking, the host
- * page or pages for tables, is fetched without the lock and the pass made again. Where the host maps 4K pages, the
- * pass also maps the neighbours it finds there ready to use, so that touching memory in order faults once for many pages.
+ * page or pages for tables, is fetched without the lock and the pass made again. Where we map 4K pages, the pass also
+ * maps the neighbours it finds there ready to use, so that touching memory in order faults once for many pages.
  *
  * TLB flushes are waited for under memory.lock: another thread that finds nothing left to remove may then rely on the
  * removed translations being gone.
@@ -19,7 +19,8 @@
 
 static unsigned int fault_around = 32;
 module_param(fault_around, uint, 0644);
-MODULE_PARM_DESC(fault_around, "4K pages mapped at one fault where the host has them present (1 to 512, default 32)");
+MODULE_PARM_DESC(fault_around, "4K pages mapped at one fault where the host has them present (1 to 512, default 32). "
+		 "Unless it is 1, 512 of a huge page that guest and host do not have aligned alike");
 
 /* Passes of one fault before the guest is entered again, to fault again, with signals and rescheduling looked at. */
 #define FAULT_PASSES	8
@@ -42,7 +43,7 @@ enum fault_step {
  * @hva: its address in the launcher, once the slot was found
  * @write: write access
  * @fetch: instruction fetch
- * @around: map the neighbours too. Not after the host page had to be fetched: these then are not there either
+ * @around: map the neighbours too. Not after a small host page had to be fetched: these then are not there either
  * @wanted: pages for tables that were lacking
  */
 struct fault_req {
@@ -146,37 +147,76 @@ static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *s
 }
 
 /*
- * Map the neighbours that the host has present. @entry and @host are the entries of the faulting page. Guest writes to
- * them need no care here if the host's entry is dirty already; others are mapped for reading. They count as not accessed.
+ * The frame @n behind that of @page, in the host's table or large page that it lies in. @writable: and guest writes to it need no
+ * care, because the host's entry is dirty; a large page that is writable was made so (hostpage.c). False: not ready to use.
  */
-static unsigned int map_around(struct pgtable *pt, const struct memslot *slot, gfn_t gfn, u64 *entry, const pte_t *host)
+static inline bool host_neighbour(const struct host_page *page, s64 n, u64 *pfn, bool *writable)
+{
+	pte_t pte;
+
+	*pfn = page->pfn + n;
+	*writable = page->writable;
+	if (!page->entry)
+		return true;
+	pte = READ_ONCE(page->entry[n]);
+	*pfn = pte_pfn(pte);
+	*writable = (pte_flags(pte) & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY);
+	return pte_access_permitted(pte, false) && !pte_special(pte);
+}
+
+/*
+ * Map the neighbours in one table that the host has present. @entry and @page are of the page at @gfn, which need not be mapped. What
+ * lies in 2 MB of a large page of the host's comes and goes together and is mapped whole. Neighbours count as not accessed.
+ */
+static unsigned int map_around(struct pgtable *pt, const struct memslot *slot, gfn_t gfn, u64 *entry, const struct host_page *page)
 {
 	const struct pte_format *f = pt->format;
-	bool writable = (!slot->dirty || f->dirty) && !(slot->flags & KVM_MEM_READONLY);
+	bool write = (!slot->dirty || f->dirty) && !(slot->flags & KVM_MEM_READONLY);
 	u64 clear = f->accessed | (slot->dirty ? f->dirty : 0);
 	u64 ro = f->leaf(1, PTE_READ | PTE_EXEC, PTE_MEM_WB) & ~f->accessed;
-	u64 rw = writable ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, PTE_MEM_WB) & ~clear : ro;
-	gfn_t window = rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
+	u64 rw = write ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, PTE_MEM_WB) & ~clear : ro;
+	gfn_t limit = rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
+	gfn_t window = page->entry || limit == 1 ? limit : PT_ENTRIES;
 	gfn_t first = max(gfn & ~(window - 1), slot->base);
 	gfn_t last = min(gfn | (window - 1), slot->base + slot->npages - 1);
-	unsigned long index = offset_in_page(host) / sizeof(*host);
-	unsigned int below = min_t(gfn_t, index, gfn - first);
-	unsigned int above = min_t(gfn_t, PTRS_PER_PTE - 1 - index, last - gfn);
+	u64 index = page->entry ? offset_in_page(page->entry) / sizeof(pte_t) : page->pfn & (PT_ENTRIES - 1);
+	s64 n = -(s64)min(index, gfn - first);
+	s64 end = min(PT_ENTRIES - 1 - index, last - gfn);
 	unsigned int mapped = 0;
-	const pte_t *end = host + above;
 
-	entry -= below;
-	for (host -= below; host <= end; host++, entry++) {
-		pte_t pte = READ_ONCE(*host);
+	for (; n <= end; n++) {
+		bool writable;
+		u64 pfn;
 
-		if (pte_is_present(f, *entry) || !pte_access_permitted(pte, false) || pte_special(pte))
+		if (pte_is_present(f, entry[n]) || !host_neighbour(page, n, &pfn, &writable))
 			continue;
-		WRITE_ONCE(*entry, (u64)pte_pfn(pte) << PAGE_SHIFT |
-				   ((pte_flags(pte) & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY) ? rw : ro));
+		WRITE_ONCE(entry[n], pfn << PAGE_SHIFT | (writable ? rw : ro));
 		mapped++;
 	}
 	pt->stats->pages_4k += mapped;
 	return mapped;
+}
+
+/*
+ * Where guest and host do not have it aligned alike, 2 MB of a large page of the host's lie in two tables: map the part that lies in
+ * the table next to that of @gfn. False: pages for that table are lacking.
+ */
+static bool map_beyond(struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn, const struct host_page *page, struct pt_update *up)
+{
+	struct pgtable *pt = vcpu->vm->mem.table;
+	gfn_t offset = gfn & (PT_ENTRIES - 1), index = page->pfn & (PT_ENTRIES - 1);
+	gfn_t other = gfn - offset + (offset < index ? -1 : PT_ENTRIES);
+	struct host_page there = *page;
+	u64 *entry;
+
+	if (offset == index || other - slot->base >= slot->npages || READ_ONCE(fault_around) <= 1)
+		return true;
+	entry = pgtable_entry(pt, other, 1, up);
+	if (!entry)
+		return false;
+	there.pfn += other - gfn;
+	vcpu->stats.pf_around += map_around(pt, slot, other, entry, &there);
+	return true;
 }
 
 static bool invalidating(const struct memory *mem, hva_t hva)
@@ -191,7 +231,7 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 	struct pgtable *pt = vcpu->vm->mem.table;
 	const struct pte_format *f = pt->format;
 	unsigned int level = leaf_level(pt, slot, req, page->level);
-	bool new_root = !pt->root;
+	bool new_root = !pt->root, is_new, around;
 	u32 prot = PTE_READ | PTE_EXEC;
 	u64 *entry, pte;
 	u64 pfn = page->pfn & ~(pt_span(level) - 1);
@@ -207,9 +247,17 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 	if (req->write)
 		slot_mark_dirty(slot, req->gfn);
 	pte = READ_ONCE(*entry);
+	is_new = !pte_is_present(f, pte);
 	/* another vCPU was here; a permission given must not be taken back without a flush */
-	if (pte_is_present(f, pte) && (!req->write || pte & f->write))
+	if (!is_new && (!req->write || pte & f->write))
 		return STEP_MAPPED;
+	/* one that was there for reading only has had its turn */
+	around = level == 1 && (page->entry ? req->around : is_new) && page->type == PTE_MEM_WB &&
+		 !vcpu->vm->mem.invalidate_active;
+	if (around && !page->entry && !map_beyond(vcpu, slot, req->gfn, page, up)) {
+		req->wanted = pt->wanted;
+		return STEP_TABLES;
+	}
 	if (page->writable && !(slot->flags & KVM_MEM_READONLY) && (!slot->dirty || req->write || f->dirty))
 		prot |= PTE_WRITE;
 	pte = pfn << PAGE_SHIFT | f->leaf(level, prot, page->type);
@@ -218,8 +266,8 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 		pte &= ~f->dirty;
 	pgtable_set_leaf(pt, entry, level, pte);
 	vcpu->stats.pf_fixed++;
-	if (req->around && page->entry && page->type == PTE_MEM_WB && !vcpu->vm->mem.invalidate_active)
-		vcpu->stats.pf_around += map_around(pt, slot, req->gfn, entry, page->entry);
+	if (around)
+		vcpu->stats.pf_around += map_around(pt, slot, req->gfn, entry, page);
 	return STEP_MAPPED;
 }
 

@@ -353,6 +353,7 @@ void pgtable_free_pages(u64 *list)
 	while (list) {
 		u64 *next = (u64 *)(unsigned long)list[0];
 
+		keel_host_count_table(list, -1);
 		free_page((unsigned long)list);
 		list = next;
 	}
@@ -369,6 +370,7 @@ u64 *pgtable_alloc_pages(unsigned int n)
 			pgtable_free_pages(list);
 			return NULL;
 		}
+		keel_host_count_table(page, 1);
 		page[0] = (unsigned long)list;
 		list = page;
 	}

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Is a frame RAM or a device's? And the one signal that changed its arguments.
+ * Is a frame RAM or a device's? The host's count of second-level tables. And the one signal that changed its arguments.
  */
 #include <linux/eventfd.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/vmstat.h>
 #include <keel/host.h>
+#include <keel/pgtable.h>
 #include "keel_have.h"
 
 void keel_host_eventfd_signal(struct eventfd_ctx *ctx)
@@ -39,4 +41,11 @@ bool keel_host_pfn_is_ram(u64 pfn)
 	if (page)
 		return !PageReserved(page) || is_zero_pfn(pfn);
 	return page_is_ram(pfn) || is_device_memory(pfn);
+}
+
+void keel_host_count_table(void *page, int n)
+{
+#ifdef KEEL_HAVE_SECONDARY_PAGETABLE
+	mod_lruvec_page_state(virt_to_page(page), NR_SECONDARY_PAGETABLE, n);
+#endif
 }

@@ -12,6 +12,7 @@
 #include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -94,6 +95,27 @@ static int add_vcpus(struct machine *machine, const struct options *options,
 	return vcpu_set_entry(&machine->vcpus[0], entry);
 }
 
+static int open_stats(struct machine *machine)
+{
+	char name[32];
+	int ret = stats_open(&machine->stats, machine->vm.fd, "the virtual machine");
+
+	for (unsigned int i = 0; !ret && i < machine->vcpu_count; i++) {
+		snprintf(name, sizeof(name), "vCPU %u", i);
+		ret = stats_open(&machine->stats, machine->vcpus[i].fd, name);
+	}
+	return ret;
+}
+
+static void print_stats(struct machine *machine)
+{
+	char *text = machine->stats.count ? stats_text(&machine->stats, status_line_end()) : NULL;
+
+	if (text)
+		status_print(text);
+	free(text);
+}
+
 static int build(struct machine *machine, const struct options *options)
 {
 	const struct boot_request request = {
@@ -115,6 +137,8 @@ static int build(struct machine *machine, const struct options *options)
 		ret = add_virtio(machine, options);
 	if (!ret)
 		ret = add_vcpus(machine, options, &entry);
+	if (!ret && options->stats)
+		ret = open_stats(machine);
 	return ret;
 }
 
@@ -206,6 +230,9 @@ static bool take_signal(struct machine *machine, const struct signalfd_siginfo *
 	case SIGCONT:
 		console_resume(&machine->console);
 		return false;
+	case SIGUSR2:
+		print_stats(machine);
+		return !machine->stats.count;
 	case SIGTERM:
 		if (vm_is_stopping(&machine->vm) || machine->is_button_pressed ||
 		    !power_press_button(&machine->power))
@@ -294,7 +321,16 @@ int machine_run(struct machine *machine, const struct options *options)
 	machine->is_started = !ret;
 	vm_open_gate(&machine->vm);
 	wait_for_end(machine);
-	if (tear_down(machine))
+
+	bool is_ended = tear_down(machine);
+
+	/* While the guest's memory is still mapped. */
+	if (machine->is_started) {
+		print_stats(machine);
+		machine->stats_json = stats_json(&machine->stats);
+	}
+	stats_close(&machine->stats);
+	if (is_ended)
 		vm_close(&machine->vm);
 	return machine->vm.status;
 }

@@ -12,6 +12,7 @@
 #include "power.h"
 #include "rtc.h"
 #include "serial.h"
+#include "stats.h"
 #include "vcpu.h"
 #include "virtio_blk.h"
 #include "virtio_rng.h"
@@ -29,6 +30,8 @@ struct machine {
 	struct virtio_device rng;
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];
 	unsigned int vcpu_count;	/* those created */
+	struct stats stats;		/* --stats */
+	char *stats_json;		/* those of the end, for the report; NULL: none */
 	int signals;			/* signalfd */
 	bool is_button_pressed;		/* by a first SIGTERM */
 	bool is_hurried;		/* a signal came after the end had begun */

@@ -43,7 +43,7 @@ static int run(const struct options *options)
 	/* A machine that could not be built has a report too. */
 	if (options->status_json && !report_get() && status != STATUS_USAGE)
 		report_open(options->status_json);
-	return report_write((enum status)status, machine.vm.reason);
+	return report_write((enum status)status, machine.vm.reason, machine.stats_json);
 }
 
 /* What was asked for is printed, or its loss is told. */

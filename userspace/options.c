@@ -150,6 +150,13 @@ static int set_no_sandbox(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_stats(struct options *options, const char *value)
+{
+	(void)value;
+	options->stats = true;
+	return 0;
+}
+
 static const struct option_row rows[] = {
 	{ "device", true, false, set_device },
 	{ "kernel", true, false, set_kernel },
@@ -160,6 +167,7 @@ static const struct option_row rows[] = {
 	{ "disk", true, true, set_disk },
 	{ "no-rng", false, true, set_no_rng },
 	{ "no-sandbox", false, true, set_no_sandbox },
+	{ "stats", false, true, set_stats },
 	{ "status-json", true, false, set_status_json },
 };
 
@@ -282,6 +290,7 @@ static const char run_help[] =
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
 	"  --no-rng             no virtio entropy device\n"
 	"  --no-sandbox         do not filter the launcher's own system calls\n"
+	"  --stats              print what the module counted, in the end and at SIGUSR2\n"
 	"  --status-json FILE   write how the run ended to FILE, one line of JSON\n"
 	"  --help               this text\n"
 	"\n"

@@ -31,6 +31,7 @@ struct options {
 	unsigned int disk_count;
 	bool rng;
 	bool sandbox;
+	bool stats;
 };
 
 enum options_action {

@@ -94,13 +94,13 @@ void report_drop(void)
 		syscall(SYS_unlink, names.temporary);
 }
 
-int report_write(enum status status, const char *reason)
+int report_write(enum status status, const char *reason, const char *stats)
 {
 	bool is_good;
 
 	if (!stream)
 		return (int)status;
-	status_write_json(stream, status, reason);
+	status_write_json(stream, status, reason, stats);
 	is_good = !fflush(stream) && !ferror(stream);
 	if (is_good && names.temporary[0])
 		is_good = !syscall(SYS_rename, names.temporary, names.path);

@@ -36,11 +36,12 @@ const struct report *report_get(void);
 
 /**
  * report_write() - write the report and put it in its place
+ * @stats: JSON of the statistics, or NULL.
  *
  * Return: @status; STATUS_HOST in place of STATUS_OK, after a line on stderr,
  * if that failed. Nothing happens if no report was opened.
  */
-int report_write(enum status status, const char *reason);
+int report_write(enum status status, const char *reason, const char *stats);
 
 /**
  * report_drop() - remove the unfinished file; safe in a signal handler

@@ -65,6 +65,11 @@ void status_set_raw(bool raw)
 	atomic_store(&is_raw, raw);
 }
 
+const char *status_line_end(void)
+{
+	return atomic_load(&is_raw) && isatty(STDERR_FILENO) ? "\r\n" : "\n";
+}
+
 static void wake_up(int signal)
 {
 	(void)signal;
@@ -75,7 +80,7 @@ static void wake_up(int signal)
  * tells of a full pipe, and a timer's signal, taken by this thread alone, gets it out of a write()
  * that waits half-way, as one to a terminal may.
  */
-static void put_line(const char *text, size_t count)
+static void put_text(const char *text, size_t count)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* one timer, whole lines */
 	const struct itimerval tick = { { 0, 100000 }, { 0, 100000 } };
@@ -115,11 +120,14 @@ static void __printf(2, 0) say(const char *prefix, const char *format, va_list a
 	size_t count = (size_t)used + (size_t)(more > 0 ? more : 0);
 
 	if (count > sizeof(line) - 3)
-		count = sizeof(line) - 3;
-	if (atomic_load(&is_raw) && isatty(STDERR_FILENO))
-		line[count++] = '\r';
-	line[count++] = '\n';
-	put_line(line, count);
+		count = sizeof(line) - 3;	/* for a line's end */
+	count += (size_t)sprintf(line + count, "%s", status_line_end());
+	put_text(line, count);
+}
+
+void status_print(const char *lines)
+{
+	put_text(lines, strlen(lines));
 }
 
 static char last[512];
@@ -151,7 +159,7 @@ void status_warn(const char *format, ...)
 	va_end(args);
 }
 
-void status_write_json(FILE *out, enum status status, const char *reason)
+void status_write_json(FILE *out, enum status status, const char *reason, const char *stats)
 {
 	fprintf(out, "{\"status\": %d, \"name\": \"%s\", \"reason\": \"", status,
 		status_name(status));
@@ -163,5 +171,8 @@ void status_write_json(FILE *out, enum status status, const char *reason)
 		else
 			fputc(*c, out);
 	}
-	fputs("\"}\n", out);
+	fputc('"', out);
+	if (stats)
+		fprintf(out, ", \"stats\": %s", stats);
+	fputs("}\n", out);
 }

@@ -72,9 +72,23 @@ const char *status_last(void);
 void __printf(1, 2) status_warn(const char *format, ...);
 
 /**
+ * status_line_end() - what ends a line on standard error now
+ */
+const char *status_line_end(void);
+
+/**
+ * status_print() - print lines that end as status_line_end() says, on stderr
+ *
+ * Gives up like status_fail(): the rest is dropped if nothing of it is taken
+ * for 0.3 s. From any thread.
+ */
+void status_print(const char *lines);
+
+/**
  * status_write_json() - write one line of JSON for @status and @reason
  * @reason: free text; quoted as JSON demands.
+ * @stats: JSON itself, for the key "stats"; NULL: no such key.
  */
-void status_write_json(FILE *out, enum status status, const char *reason);
+void status_write_json(FILE *out, enum status status, const char *reason, const char *stats);
 
 #endif

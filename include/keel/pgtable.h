@@ -62,4 +62,14 @@ extern struct pte_format keel_pte_ept;
 int keel_pgtable_init(struct pte_format *format);
 void keel_pgtable_exit(void);
 
+/**
+ * keel_host_count_table() - count a page of second-level tables where the host shows it
+ * @page: the page, which is the caller's
+ * @n: 1 after it was allocated, -1 before it is freed
+ *
+ * SecPageTables in /proc/meminfo, sec_pagetables in memory.stat of the control group that the page is charged to; nowhere on
+ * kernels without these. Context: any.
+ */
+void keel_host_count_table(void *page, int n);
+
 #endif

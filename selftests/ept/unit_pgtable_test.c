@@ -13,6 +13,14 @@
 long shim_pages;
 struct host_mode keel_host_mode = { .efer = HOST_MODE_NXE };
 
+static long counted;
+
+void keel_host_count_table(void *page, int n)
+{
+	ASSERT(page && !offset_in_page(page), "no page");
+	counted += n;
+}
+
 unsigned int keel_host_paging_levels(void)
 {
 	return host_mode_levels(&keel_host_mode);
@@ -187,6 +195,7 @@ static void check_model(void)
 	ASSERT_EQ(stats.pages_1g, 0);
 	/* every page allocated is a table, in the tree or in the reserve */
 	ASSERT_EQ(stats.table_pages + pt.nr_reserve, shim_pages);
+	ASSERT_EQ(counted, shim_pages);
 }
 
 static void random_range(unsigned int *first, unsigned int *end)
@@ -252,6 +261,7 @@ static void drop_all(void)
 	ASSERT_EQ(stats.pages_4k | stats.pages_2m | stats.pages_1g | stats.table_pages, 0);
 	pgtable_free_pages(pt.reserve);
 	ASSERT_EQ(shim_pages, 0);
+	ASSERT_EQ(counted, 0);
 }
 
 static void test_random(void)

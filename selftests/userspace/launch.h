@@ -298,7 +298,7 @@ static inline bool launch_becomes(const struct launch *run, bool is_raw)
 /* What is in a pipe now, as text. */
 static inline const char *launch_read(int fd)
 {
-	static char text[4096];
+	static char text[16384];
 	ssize_t got = -1;
 
 	if (fd >= 0) {
@@ -313,7 +313,7 @@ static inline const char *launch_read(int fd)
 static inline const char *launch_read_report(void)
 {
 	int fd = open(launch_report, O_RDONLY);
-	static char text[2048];
+	static char text[16384];
 	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
 
 	close(fd);

@@ -73,6 +73,7 @@ static void test_defaults(void)
 	ASSERT_EQ(options.cpus, 1);
 	ASSERT(!options.initrd && !options.status_json, "files without being asked");
 	ASSERT(options.rng && options.sandbox, "rng and sandbox are on");
+	ASSERT(!options.stats, "statistics without being asked");
 	options_free(&options);
 }
 
@@ -84,7 +85,7 @@ static void test_all_options(void)
 	ASSERT_EQ(parse(&options, &action,
 			"keel run --device=/dev/kvm --kernel k --initrd=i --append=a=b,c --cpus=4 "
 			"--memory 1G --disk d1 --disk=d2,ro --disk d,3,rw --no-rng --no-sandbox "
-			"--status-json s"), 0);
+			"--stats --status-json s"), 0);
 	ASSERT_EQ(strcmp(options.device, "/dev/kvm"), 0);
 	ASSERT_EQ(strcmp(options.initrd, "i"), 0);
 	ASSERT_EQ(strcmp(options.append, "a=b,c"), 0);
@@ -98,6 +99,7 @@ static void test_all_options(void)
 	ASSERT(!options.disks[0].readonly && options.disks[1].readonly &&
 	       !options.disks[2].readonly, "only the second disk is read-only");
 	ASSERT(!options.rng && !options.sandbox, "rng and sandbox are off");
+	ASSERT(options.stats, "statistics are on");
 	options_free(&options);
 }
 
@@ -149,6 +151,7 @@ static void test_refusals(void)
 		"keel run --kernel k --disk=",
 		"keel run --kernel k --no-rng=1",
 		"keel run --kernel k --no-sandbox=no",
+		"keel run --kernel k --stats=yes",
 		"keel run --kernel k --disk 1 --disk 2 --disk 3 --disk 4 --disk 5 --disk 6 --disk 7 "
 		"--disk 8 --disk 9 --disk 10 --disk 11 --disk 12 --disk 13 --disk 14 --disk 15 "
 		"--disk=16 --disk=17",
@@ -169,10 +172,16 @@ static void test_json(void)
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	ASSERT(out, "fmemopen");
-	status_write_json(out, STATUS_CRASH, "a \"quoted\\ reason\n");
+	status_write_json(out, STATUS_CRASH, "a \"quoted\\ reason\n", NULL);
 	fclose(out);
 	ASSERT_EQ(strcmp(text, "{\"status\": 9, \"name\": \"crash\", "
 			 "\"reason\": \"a \\\"quoted\\\\ reason\\u000a\"}\n"), 0);
+	out = fmemopen(text, sizeof(text), "w");
+	ASSERT(out, "fmemopen");
+	status_write_json(out, STATUS_OK, "", "{\"vm\": {}}");
+	fclose(out);
+	ASSERT_EQ(strcmp(text, "{\"status\": 0, \"name\": \"poweroff\", \"reason\": \"\", "
+			 "\"stats\": {\"vm\": {}}}\n"), 0);
 }
 
 static const struct test_case cases[] = {

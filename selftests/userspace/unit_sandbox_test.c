@@ -152,7 +152,7 @@ static void speak(void)
 
 static void report(void)
 {
-	NEED(report_write(STATUS_OK, "the end") == STATUS_OK);
+	NEED(report_write(STATUS_OK, "the end", NULL) == STATUS_OK);
 }
 
 static void report_is_dropped(void)

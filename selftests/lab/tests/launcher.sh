@@ -4,13 +4,14 @@
 # long: --kernel 6.1 --module keel --cpus 2 --about 220
 # long: --host bochs --module keel --about 600
 # needs: launcher selftests/userspace/launcher_test selftests/userspace/console_test selftests/userspace/signals_test
+# needs: selftests/userspace/stats_option_test
 #
 # The launcher as a program: how its runs end, at a terminal, with output that nobody takes, by signals at any moment.
 
 . /lab/tap.sh
 
-begin 3
-for name in launcher console signals; do
+begin 4
+for name in launcher console signals stats_option; do
 	check "userspace/${name}_test" /selftests/userspace/${name}_test
 done
 end
