@@ -71,6 +71,21 @@ static int translate(struct emu *e, u64 la, unsigned int acc, gpa_t *gpa)
 	return EMU_CONTINUE;
 }
 
+/* The guest's access has been made: do data breakpoints lie there? What the CPU reads for itself, as descriptors, meets none. */
+static int accessed(struct emu *e, u64 la, unsigned int size, unsigned int acc)
+{
+	if (unlikely(vcpu_watches(to_vcpu(e))) && !(acc & EMU_ACC_SYSTEM))
+		keel_watch_access(to_vcpu(e), la, size, acc & EMU_ACC_WRITE ? WATCH_WRITE | WATCH_DATA : WATCH_DATA);
+	return EMU_CONTINUE;
+}
+
+static int port_accessed(struct emu *e, u16 port, unsigned int size)
+{
+	if (unlikely(vcpu_watches(to_vcpu(e))))
+		keel_watch_access(to_vcpu(e), port, size, WATCH_IO);
+	return EMU_CONTINUE;
+}
+
 /* The piece at @pos of an access: up to 8 bytes, not across a page. */
 static unsigned int piece(u64 la, unsigned int left)
 {
@@ -141,7 +156,7 @@ static int insn_read(struct emu *e, u64 la, void *data, unsigned int size, unsig
 			return ret;
 	}
 	vcpu->io.have = 0;
-	return EMU_CONTINUE;
+	return accessed(e, la, size, acc);
 }
 
 /* As read_memory(); -ENXIO also if the slot is read-only. */
@@ -203,7 +218,7 @@ static int insn_write(struct emu *e, u64 la, const void *data, unsigned int size
 			return ret;
 	}
 	vcpu->io.have = 0;
-	return EMU_CONTINUE;
+	return accessed(e, la, size, acc | EMU_ACC_WRITE);
 }
 
 static int insn_fetch(struct emu *e, u64 la, void *data, unsigned int size)
@@ -242,7 +257,7 @@ static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsig
 		if (keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted) < 0)
 			continue;
 		memcpy(old, &expected, size);
-		return EMU_CONTINUE;
+		return accessed(e, la, size, EMU_ACC_WRITE);
 	}
 	return EMU_FAILED;
 }
@@ -271,13 +286,13 @@ static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, 
 		vcpu->io.answered = false;
 		if (data != vcpu->pio_data)
 			memcpy(data, vcpu->pio_data, size * count);
-		return EMU_CONTINUE;
+		return port_accessed(e, port, size);
 	}
 	for (i = 0; i < count; i++)
 		if (keel_bus_read(vcpu, &vcpu->vm->pio, port, size, data + i * size))
 			break;
 	if (i == count)
-		return EMU_CONTINUE;
+		return port_accessed(e, port, size);
 	/* a device answers all of its port or none */
 	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_IN);
 	vcpu->io.rip = vcpu_rip(vcpu);
@@ -297,7 +312,7 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	if (i && i < count)
 		e->batch = i;
 	if (i)
-		return EMU_CONTINUE;
+		return port_accessed(e, port, size);
 	if (count > 1 && keel_bus_has(&vcpu->vm->pio, port)) {
 		e->batch = 1;
 		count = 1;
@@ -307,7 +322,7 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_OUT);
 	vcpu->io.answered = true;
 	e->stop = true;
-	return EMU_CONTINUE;
+	return port_accessed(e, port, size);
 }
 
 static void insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
@@ -548,7 +563,7 @@ void keel_insn_begin(struct vcpu *vcpu)
 	e->intel = !(vcpu->cpuid.flags & GUEST_IS_AMD);
 	e->io_buf = vcpu->pio_data;
 	e->io_buf_size = PAGE_SIZE;
-	e->step = (e->rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP);
+	e->step = (e->rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | VCPU_WATCHES));
 	e->stop = false;
 	e->repeat = false;
 	e->shadow = 0;
@@ -572,6 +587,14 @@ static void store_context(struct vcpu *vcpu)
 		keel_task_switched(vcpu);
 }
 
+/* Nothing of the instruction in flight is left. */
+static void forget(struct vcpu *vcpu)
+{
+	emu_forget(&vcpu->emu);
+	vcpu->io.have = 0;
+	vcpu->io.watch_hits = 0;
+}
+
 /* An instruction that cannot be emulated: say which, and end this run. */
 static int emulation_failed(struct vcpu *vcpu)
 {
@@ -587,8 +610,7 @@ static int emulation_failed(struct vcpu *vcpu)
 		keel_explain(vcpu->vm, vcpu->id, "cannot emulate the instruction @ %#llx: it lies in no memory slot",
 			     e->rip);
 	}
-	emu_forget(e);
-	vcpu->io.have = 0;
+	forget(vcpu);
 	/* an access that would have needed user space */
 	vcpu->complete = COMPLETE_NONE;
 
@@ -614,8 +636,7 @@ static int deliver_fault(struct vcpu *vcpu)
 {
 	const struct emu_fault *f = &vcpu->emu.fault;
 
-	emu_forget(&vcpu->emu);
-	vcpu->io.have = 0;
+	forget(vcpu);
 	if (f->type != EMU_EVENT_EXCEPTION) {
 		/* INT n, INT3, INTO: the CPU delivers them when it runs the instruction itself */
 		return emulation_failed(vcpu);
@@ -698,10 +719,9 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len)
 	int ret = EMU_MORE;
 
 	keel_insn_begin(vcpu);
-	emu_forget(e);
+	forget(vcpu);
 	e->nr_bytes = 0;
 	e->insn.length = 0;
-	vcpu->io.have = 0;
 	vcpu->io.answered = false;
 	if (insn && insn_len) {
 		e->nr_bytes = min_t(unsigned int, insn_len, EMU_MAX_INSN);
