@@ -198,27 +198,28 @@ static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const voi
 static int insn_write(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = to_vcpu(e);
-	gpa_t gpa[3];
-	unsigned int pos, len, n = 0;
+	unsigned int pos, len, here = min_t(unsigned int, size, PAGE_SIZE - offset_in_page(la));
+	gpa_t gpa, page[2];
 	int ret;
 
 	if (size > sizeof(vcpu->io.data))
 		return EMU_FAILED;
+	acc |= EMU_ACC_WRITE;
 	/* the whole range must be writable before any of it changes */
-	for (pos = 0; pos < size && n < ARRAY_SIZE(gpa); pos += len) {
+	ret = translate(e, la, acc, &page[0]);
+	if (ret == EMU_CONTINUE && here < size)
+		ret = translate(e, la + here, acc, &page[1]);
+	if (ret != EMU_CONTINUE)
+		return ret;
+	for (pos = 0; pos < size; pos += len) {
 		len = piece(la + pos, size - pos);
-		ret = translate(e, la + pos, acc | EMU_ACC_WRITE, &gpa[n++]);
-		if (ret != EMU_CONTINUE)
-			return ret;
-	}
-	for (pos = 0, n = 0; pos < size; pos += len) {
-		len = piece(la + pos, size - pos);
-		ret = write_piece(vcpu, gpa[n++], pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
+		gpa = pos < here ? page[0] + pos : page[1] + (pos - here);
+		ret = write_piece(vcpu, gpa, pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
 		if (ret != EMU_CONTINUE)
 			return ret;
 	}
 	vcpu->io.have = 0;
-	return accessed(e, la, size, acc | EMU_ACC_WRITE);
+	return accessed(e, la, size, acc);
 }
 
 static int insn_fetch(struct emu *e, u64 la, void *data, unsigned int size)
@@ -367,7 +368,11 @@ static void insn_set_table(struct emu *e, enum emu_table_nr which, const struct 
 
 static u64 insn_get_cr(struct emu *e, unsigned int nr)
 {
-	return keel_get_cr(to_vcpu(e), nr);
+	struct vcpu *vcpu = to_vcpu(e);
+
+	if (nr == EMU_XCR0)
+		return vcpu_cr4(vcpu) & X86_CR4_OSXSAVE ? vcpu->xcr0 : 0;
+	return keel_get_cr(vcpu, nr);
 }
 
 static int insn_set_cr(struct emu *e, unsigned int nr, u64 val)
@@ -424,6 +429,37 @@ static void insn_read_xmm(struct emu *e, unsigned int nr, void *data)
 static void insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
 {
 	keel_host_xmm_write(nr, data);
+}
+
+static void insn_read_ymm(struct emu *e, unsigned int nr, void *data)
+{
+	keel_host_ymm_read(nr, data);
+}
+
+static void insn_write_ymm(struct emu *e, unsigned int nr, const void *data)
+{
+	keel_host_ymm_write(nr, data);
+}
+
+static void insn_fx_get(struct emu *e, struct emu_fx *fx)
+{
+	keel_host_fpregs_lock();
+	emu_fx_save(fx);
+	keel_host_fpregs_unlock();
+}
+
+static void insn_fx_set(struct emu *e, const struct emu_fx *fx)
+{
+	keel_host_fpregs_lock();
+	emu_fx_load(fx);
+	keel_host_fpregs_unlock();
+}
+
+static void insn_fx_run(struct emu *e, unsigned int insn, struct emu_fx *fx, void *memory)
+{
+	keel_host_fpregs_lock();
+	emu_fx_native(insn, fx, memory);
+	keel_host_fpregs_unlock();
 }
 
 static void insn_invlpg(struct emu *e, u64 la)
@@ -522,6 +558,11 @@ static const struct emu_ops insn_ops = {
 	.set_msr = insn_set_msr,
 	.read_xmm = insn_read_xmm,
 	.write_xmm = insn_write_xmm,
+	.read_ymm = insn_read_ymm,
+	.write_ymm = insn_write_ymm,
+	.fx_get = insn_fx_get,
+	.fx_set = insn_fx_set,
+	.fx_run = insn_fx_run,
 	.invlpg = insn_invlpg,
 	.system = insn_system,
 };

@@ -190,7 +190,7 @@ enum vcpu_completion {
 /**
  * struct vcpu_user_io - an access that user space answers (core/io.c, core/insn.c)
  * @data: bytes answered so far of the access in flight
- * @have: how many; one access of the emulator may take several exits (16 bytes, two pages)
+ * @have: how many; one access of the emulator may take several exits (FXSAVE, two pages)
  * @pos: where in @data the answer to the present exit goes
  * @len: bytes of the present exit
  * @is_write: direction of the present exit
@@ -200,15 +200,15 @@ enum vcpu_completion {
  * @mov: the plain move that a fast MMIO load completes
  */
 struct vcpu_user_io {
-	u8 data[16];
-	u8 have;
-	u8 pos;
+	u16 have;
+	u16 pos;
 	u8 len;
 	bool is_write;
 	bool answered;
 	u8 watch_hits;
 	u64 rip;
 	struct emu_mov mov;
+	u8 data[512];
 };
 
 /**
