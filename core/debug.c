@@ -5,11 +5,67 @@
  * This file keeps the settings; the backend puts the launcher's debug registers in place of the guest's and sets RFLAGS.TF
  * while they are in force (vendor_ops.intercepts_changed and the register groups). The guest's own debug registers stay in
  * vcpu->regs untouched.
+ *
+ * And the data and I/O breakpoints, of either, for what is executed in software. The CPU looks only at what it does itself.
  */
 #include <asm/trapnr.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include "insn.h"
+
+#define NR_BREAKPOINTS	4
+
+/* SDM, "Debug Control Register (DR7)": R/W and LEN of breakpoint @n */
+static unsigned int watch_kind(u64 dr7, unsigned int n)
+{
+	return (dr7 >> (DR_CONTROL_SHIFT + n * DR_CONTROL_SIZE)) & 3;
+}
+
+static unsigned int watch_length(u64 dr7, unsigned int n)
+{
+	static const u8 lengths[] = { 1, 2, 8, 4 };
+
+	return lengths[(dr7 >> (DR_CONTROL_SHIFT + n * DR_CONTROL_SIZE + 2)) & 3];
+}
+
+static bool is_enabled(u64 dr7, unsigned int n)
+{
+	return (dr7 >> (n * DR_ENABLE_SIZE)) & 3;
+}
+
+void keel_watch_update(struct vcpu *vcpu, u64 dr7)
+{
+	unsigned int i;
+
+	vcpu->guest_debug &= ~VCPU_WATCHES;
+	for (i = 0; i < NR_BREAKPOINTS; i++)
+		if (is_enabled(dr7, i) && watch_kind(dr7, i))
+			vcpu->guest_debug |= VCPU_WATCHES;
+}
+
+void keel_watch_access(struct vcpu *vcpu, u64 at, unsigned int size, u32 kinds)
+{
+	bool is_launcher = vcpu_launcher_breakpoints(vcpu);
+	const u64 *dr = is_launcher ? vcpu->debug_dr : vcpu->regs.dr;
+	unsigned int i, length;
+	u64 dr7, first;
+
+	vcpu_need(vcpu, RG_DR);
+	dr7 = is_launcher ? vcpu->debug_dr7 : vcpu->regs.dr7;
+	/* without CR4.DE that kind is undefined */
+	if (!(vcpu_cr4(vcpu) & X86_CR4_DE))
+		kinds &= ~WATCH_IO;
+	for (i = 0; i < NR_BREAKPOINTS; i++) {
+		if (!is_enabled(dr7, i) || !(kinds & BIT(watch_kind(dr7, i))))
+			continue;
+		length = watch_length(dr7, i);
+		/* low bits of the address do not count; either may begin first, or wrap */
+		first = dr[i] & ~(u64)(length - 1);
+		if (at - first < length || first - at < size)
+			vcpu->io.watch_hits |= BIT(i);
+	}
+}
 
 /* The launcher asks for an exception on the debugged program's behalf. */
 static int inject_for_launcher(struct vcpu *vcpu, u32 control)
@@ -38,8 +94,11 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	vcpu_need(vcpu, RG_DR | RG_RFLAGS);
 	vcpu->guest_debug = control & KVM_GUESTDBG_ENABLE ? control : 0;
 	/* the stop behind an instruction that has just been completed is not wanted any more */
-	if (!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+	if (!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) &&
+	    !(vcpu->io.watch_hits && vcpu_launcher_breakpoints(vcpu))) {
 		clear_bit(REQ_DEBUG_EXIT, &vcpu->requests);
+		vcpu->io.watch_hits = 0;
+	}
 	if (vcpu_launcher_breakpoints(vcpu)) {
 		for (i = 0; i < ARRAY_SIZE(vcpu->debug_dr); i++)
 			vcpu->debug_dr[i] = dbg->arch.debugreg[i];
@@ -48,6 +107,7 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	} else {
 		vcpu->debug_dr7 = DR7_FIXED;
 	}
+	keel_watch_update(vcpu, vcpu_launcher_breakpoints(vcpu) ? vcpu->debug_dr7 : vcpu->regs.dr7);
 	vcpu_dirty(vcpu, RG_DR | RG_RFLAGS);
 	keel_origin_note(vcpu, BY_SET_GUEST_DEBUG, RG_DR);
 	/* what KVM_GUESTDBG_BLOCKIRQ held back */

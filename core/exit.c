@@ -284,7 +284,12 @@ int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7)
 
 int keel_debug_step_exit(struct vcpu *vcpu)
 {
-	return keel_do_debug_exit(vcpu, X86_TRAP_DB, DR6_FIXED | DR_STEP, vcpu->debug_dr7);
+	u64 dr6 = DR6_FIXED | vcpu->io.watch_hits;
+
+	vcpu->io.watch_hits = 0;
+	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
+		dr6 |= DR_STEP;
+	return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vcpu->debug_dr7);
 }
 
 int keel_internal_error(struct vcpu *vcpu, u32 suberror, unsigned int ndata, ...)

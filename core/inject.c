@@ -394,14 +394,22 @@ void keel_advance_slow(struct vcpu *vcpu, unsigned int len)
 }
 
 /**
- * keel_instruction_done() - single step after an instruction completed in software
+ * keel_instruction_done() - single step, and the breakpoints met, after an instruction completed in software
  * @vcpu: loaded, on its own thread
  * @rflags: RFLAGS before the instruction
  */
 void keel_instruction_done(struct vcpu *vcpu, u64 rflags)
 {
-	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
+	u64 bits = vcpu->io.watch_hits;
+
+	/* as in hardware, what stops the launcher is not seen by the guest */
+	if ((vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) || (bits && vcpu_launcher_breakpoints(vcpu))) {
 		vcpu_request(vcpu, REQ_DEBUG_EXIT);
-	else if (rflags & X86_EFLAGS_TF)
-		keel_queue_debug(vcpu, DR_STEP);
+		return;
+	}
+	vcpu->io.watch_hits = 0;
+	if (rflags & X86_EFLAGS_TF)
+		bits |= DR_STEP;
+	if (bits)
+		keel_queue_debug(vcpu, bits);
 }

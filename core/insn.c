@@ -71,6 +71,21 @@ static int translate(struct emu *e, u64 la, unsigned int acc, gpa_t *gpa)
 	return EMU_CONTINUE;
 }
 
+/* The guest's access has been made: do data breakpoints lie there? What the CPU reads for itself, as descriptors, meets none. */
+static int accessed(struct emu *e, u64 la, unsigned int size, unsigned int acc)
+{
+	if (unlikely(vcpu_watches(to_vcpu(e))) && !(acc & EMU_ACC_SYSTEM))
+		keel_watch_access(to_vcpu(e), la, size, acc & EMU_ACC_WRITE ? WATCH_WRITE | WATCH_DATA : WATCH_DATA);
+	return EMU_CONTINUE;
+}
+
+static int port_accessed(struct emu *e, u16 port, unsigned int size)
+{
+	if (unlikely(vcpu_watches(to_vcpu(e))))
+		keel_watch_access(to_vcpu(e), port, size, WATCH_IO);
+	return EMU_CONTINUE;
+}
+
 /* The piece at @pos of an access: up to 8 bytes, not across a page. */
 static unsigned int piece(u64 la, unsigned int left)
 {
@@ -141,7 +156,7 @@ static int insn_read(struct emu *e, u64 la, void *data, unsigned int size, unsig
 			return ret;
 	}
 	vcpu->io.have = 0;
-	return EMU_CONTINUE;
+	return accessed(e, la, size, acc);
 }
 
 /* As read_memory(); -ENXIO also if the slot is read-only. */
@@ -183,27 +198,28 @@ static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const voi
 static int insn_write(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = to_vcpu(e);
-	gpa_t gpa[3];
-	unsigned int pos, len, n = 0;
+	unsigned int pos, len, here = min_t(unsigned int, size, PAGE_SIZE - offset_in_page(la));
+	gpa_t gpa, page[2];
 	int ret;
 
 	if (size > sizeof(vcpu->io.data))
 		return EMU_FAILED;
+	acc |= EMU_ACC_WRITE;
 	/* the whole range must be writable before any of it changes */
-	for (pos = 0; pos < size && n < ARRAY_SIZE(gpa); pos += len) {
+	ret = translate(e, la, acc, &page[0]);
+	if (ret == EMU_CONTINUE && here < size)
+		ret = translate(e, la + here, acc, &page[1]);
+	if (ret != EMU_CONTINUE)
+		return ret;
+	for (pos = 0; pos < size; pos += len) {
 		len = piece(la + pos, size - pos);
-		ret = translate(e, la + pos, acc | EMU_ACC_WRITE, &gpa[n++]);
-		if (ret != EMU_CONTINUE)
-			return ret;
-	}
-	for (pos = 0, n = 0; pos < size; pos += len) {
-		len = piece(la + pos, size - pos);
-		ret = write_piece(vcpu, gpa[n++], pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
+		gpa = pos < here ? page[0] + pos : page[1] + (pos - here);
+		ret = write_piece(vcpu, gpa, pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
 		if (ret != EMU_CONTINUE)
 			return ret;
 	}
 	vcpu->io.have = 0;
-	return EMU_CONTINUE;
+	return accessed(e, la, size, acc);
 }
 
 static int insn_fetch(struct emu *e, u64 la, void *data, unsigned int size)
@@ -242,7 +258,7 @@ static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsig
 		if (keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted) < 0)
 			continue;
 		memcpy(old, &expected, size);
-		return EMU_CONTINUE;
+		return accessed(e, la, size, EMU_ACC_WRITE);
 	}
 	return EMU_FAILED;
 }
@@ -271,13 +287,13 @@ static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, 
 		vcpu->io.answered = false;
 		if (data != vcpu->pio_data)
 			memcpy(data, vcpu->pio_data, size * count);
-		return EMU_CONTINUE;
+		return port_accessed(e, port, size);
 	}
 	for (i = 0; i < count; i++)
 		if (keel_bus_read(vcpu, &vcpu->vm->pio, port, size, data + i * size))
 			break;
 	if (i == count)
-		return EMU_CONTINUE;
+		return port_accessed(e, port, size);
 	/* a device answers all of its port or none */
 	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_IN);
 	vcpu->io.rip = vcpu_rip(vcpu);
@@ -297,7 +313,7 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	if (i && i < count)
 		e->batch = i;
 	if (i)
-		return EMU_CONTINUE;
+		return port_accessed(e, port, size);
 	if (count > 1 && keel_bus_has(&vcpu->vm->pio, port)) {
 		e->batch = 1;
 		count = 1;
@@ -307,7 +323,7 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_OUT);
 	vcpu->io.answered = true;
 	e->stop = true;
-	return EMU_CONTINUE;
+	return port_accessed(e, port, size);
 }
 
 static void insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
@@ -352,7 +368,11 @@ static void insn_set_table(struct emu *e, enum emu_table_nr which, const struct 
 
 static u64 insn_get_cr(struct emu *e, unsigned int nr)
 {
-	return keel_get_cr(to_vcpu(e), nr);
+	struct vcpu *vcpu = to_vcpu(e);
+
+	if (nr == EMU_XCR0)
+		return vcpu_cr4(vcpu) & X86_CR4_OSXSAVE ? vcpu->xcr0 : 0;
+	return keel_get_cr(vcpu, nr);
 }
 
 static int insn_set_cr(struct emu *e, unsigned int nr, u64 val)
@@ -409,6 +429,37 @@ static void insn_read_xmm(struct emu *e, unsigned int nr, void *data)
 static void insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
 {
 	keel_host_xmm_write(nr, data);
+}
+
+static void insn_read_ymm(struct emu *e, unsigned int nr, void *data)
+{
+	keel_host_ymm_read(nr, data);
+}
+
+static void insn_write_ymm(struct emu *e, unsigned int nr, const void *data)
+{
+	keel_host_ymm_write(nr, data);
+}
+
+static void insn_fx_get(struct emu *e, struct emu_fx *fx)
+{
+	keel_host_fpregs_lock();
+	emu_fx_save(fx);
+	keel_host_fpregs_unlock();
+}
+
+static void insn_fx_set(struct emu *e, const struct emu_fx *fx)
+{
+	keel_host_fpregs_lock();
+	emu_fx_load(fx);
+	keel_host_fpregs_unlock();
+}
+
+static void insn_fx_run(struct emu *e, unsigned int insn, struct emu_fx *fx, void *memory)
+{
+	keel_host_fpregs_lock();
+	emu_fx_native(insn, fx, memory);
+	keel_host_fpregs_unlock();
 }
 
 static void insn_invlpg(struct emu *e, u64 la)
@@ -507,6 +558,11 @@ static const struct emu_ops insn_ops = {
 	.set_msr = insn_set_msr,
 	.read_xmm = insn_read_xmm,
 	.write_xmm = insn_write_xmm,
+	.read_ymm = insn_read_ymm,
+	.write_ymm = insn_write_ymm,
+	.fx_get = insn_fx_get,
+	.fx_set = insn_fx_set,
+	.fx_run = insn_fx_run,
 	.invlpg = insn_invlpg,
 	.system = insn_system,
 };
@@ -548,7 +604,7 @@ void keel_insn_begin(struct vcpu *vcpu)
 	e->intel = !(vcpu->cpuid.flags & GUEST_IS_AMD);
 	e->io_buf = vcpu->pio_data;
 	e->io_buf_size = PAGE_SIZE;
-	e->step = (e->rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP);
+	e->step = (e->rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | VCPU_WATCHES));
 	e->stop = false;
 	e->repeat = false;
 	e->shadow = 0;
@@ -572,6 +628,14 @@ static void store_context(struct vcpu *vcpu)
 		keel_task_switched(vcpu);
 }
 
+/* Nothing of the instruction in flight is left. */
+static void forget(struct vcpu *vcpu)
+{
+	emu_forget(&vcpu->emu);
+	vcpu->io.have = 0;
+	vcpu->io.watch_hits = 0;
+}
+
 /* An instruction that cannot be emulated: say which, and end this run. */
 static int emulation_failed(struct vcpu *vcpu)
 {
@@ -587,8 +651,7 @@ static int emulation_failed(struct vcpu *vcpu)
 		keel_explain(vcpu->vm, vcpu->id, "cannot emulate the instruction @ %#llx: it lies in no memory slot",
 			     e->rip);
 	}
-	emu_forget(e);
-	vcpu->io.have = 0;
+	forget(vcpu);
 	/* an access that would have needed user space */
 	vcpu->complete = COMPLETE_NONE;
 
@@ -614,8 +677,7 @@ static int deliver_fault(struct vcpu *vcpu)
 {
 	const struct emu_fault *f = &vcpu->emu.fault;
 
-	emu_forget(&vcpu->emu);
-	vcpu->io.have = 0;
+	forget(vcpu);
 	if (f->type != EMU_EVENT_EXCEPTION) {
 		/* INT n, INT3, INTO: the CPU delivers them when it runs the instruction itself */
 		return emulation_failed(vcpu);
@@ -698,10 +760,9 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len)
 	int ret = EMU_MORE;
 
 	keel_insn_begin(vcpu);
-	emu_forget(e);
+	forget(vcpu);
 	e->nr_bytes = 0;
 	e->insn.length = 0;
-	vcpu->io.have = 0;
 	vcpu->io.answered = false;
 	if (insn && insn_len) {
 		e->nr_bytes = min_t(unsigned int, insn_len, EMU_MAX_INSN);

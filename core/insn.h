@@ -25,6 +25,15 @@ void keel_insn_begin(struct vcpu *vcpu);
 int keel_insn_finish(struct vcpu *vcpu, int result, u64 rflags);
 /* task.c: what a switch that the emulator has made asks of the rest of the vCPU. */
 void keel_task_switched(struct vcpu *vcpu);
+/* keel_watch_access(): what the access is, by the R/W field that waits for it */
+#define WATCH_WRITE	BIT(1)
+#define WATCH_IO	BIT(2)
+#define WATCH_DATA	BIT(3)	/* a read or a write */
+/*
+ * An access of @size bytes or ports at @at, a linear address or a port, has been made in software: note in io.watch_hits the breakpoints that
+ * it meets (SDM, "Breakpoint Field Recognition"). They go off in keel_instruction_done().
+ */
+void keel_watch_access(struct vcpu *vcpu, u64 at, unsigned int size, u32 kinds);
 /* CPUID, for any leaf. */
 void keel_insn_cpuid(struct vcpu *vcpu);
 

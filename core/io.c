@@ -117,7 +117,8 @@ enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
 	struct bus *bus = &vcpu->vm->pio;
 	u32 val = 0;
 
-	if (unlikely(io->is_string || !io->length))
+	/* a string instruction's length is 0 */
+	if (unlikely(!io->length) || unlikely(vcpu_watches(vcpu)))
 		return EXIT_SLOW;
 
 	if (io->is_in) {
@@ -242,14 +243,13 @@ static __always_inline const struct code_move *known_move(struct vcpu *vcpu, con
 	return move;
 }
 
-/* vcpu_advance() behind keel_fetch_again(), which has brought RIP and RFLAGS */
+/* vcpu_advance() behind keel_fetch_again(), which has brought RIP and RFLAGS. Nobody debugs. */
 static __always_inline void advance_known(struct vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_regs *r = &vcpu->regs;
 	u64 rip = r->rip + len;
 
-	if (unlikely(r->rflags & X86_EFLAGS_TF) || unlikely(vcpu->guest_debug) || unlikely(vcpu->events.shadow) ||
-	    unlikely((rip ^ r->rip) >> 31)) {
+	if (unlikely(r->rflags & X86_EFLAGS_TF) || unlikely(vcpu->events.shadow) || unlikely((rip ^ r->rip) >> 31)) {
 		vcpu_advance(vcpu, len);
 		return;
 	}
@@ -337,7 +337,7 @@ static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fa
 	if (!is_apic && (!keel_memory_is_hole(vcpu, fault->gpa) || keel_lapic_hole(vcpu, fault->gpa)))
 		return EXIT_SLOW;
 	/* while events wait the emulator's slow path sorts out what came first */
-	if (vcpu->events.injected.valid)
+	if (vcpu->events.injected.valid || unlikely(vcpu_watches(vcpu)))
 		return EXIT_SLOW;
 	move = known_move(vcpu, fault, fault->access & FAULT_WRITE);
 	if (likely(move))
@@ -355,7 +355,8 @@ enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fa
 	const struct code_move *move;
 
 	/* of a doorbell only the instruction's length matters, once it is known to be a store that begins there */
-	if (is_known_doorbell(vcpu, fault->gpa) && fault->access == FAULT_WRITE && !vcpu->events.injected.valid) {
+	if (is_known_doorbell(vcpu, fault->gpa) && fault->access == FAULT_WRITE && !vcpu->events.injected.valid &&
+	    likely(!vcpu->guest_debug)) {
 		move = known_move(vcpu, fault, true);
 		if (likely(move && !dev->ops->write(vcpu, dev, fault->gpa, move->mov.size, NULL))) {
 			advance_known(vcpu, move->mov.length);

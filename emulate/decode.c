@@ -251,9 +251,23 @@ static bool set_vex_row(struct emu_insn *in)
 	}
 }
 
+/* The last byte of a VEX prefix. A dword is the smallest operand; W is ignored outside 64-bit code. */
+static void decode_vex_fields(const struct emu *e, struct emu_insn *in, u8 last, u8 escape)
+{
+	const struct emu_opcode *row;
+
+	in->vex = escape == 0xc5 ? last & 0x7f : last;
+	in->op_size = 4;
+	if ((in->vex & 0x80) && emu_is_long(e))
+		in->rex |= 8;
+	row = emu_vex_row(in->map, in->opcode, last & 3);
+	if (row)
+		in->row = *row;
+}
+
 /*
- * VEX, EVEX and XOP: for the length, and to tell #UD from not executable.  The
- * register fields are not kept.  An invalid use leaves the #UD row.
+ * VEX; EVEX and XOP for the length, and to tell #UD from not executable.  An
+ * invalid use leaves the #UD row.
  */
 static const u8 *decode_vex(const struct emu *e, struct emu_insn *in, const u8 *p, const u8 *end,
 			    u8 escape)
@@ -270,6 +284,8 @@ static const u8 *decode_vex(const struct emu *e, struct emu_insn *in, const u8 *
 	in->opcode = p[payload];
 	if (!set_vex_row(in) || !is_valid)
 		in->row = (struct emu_opcode){ EMU_OP_UD, CLASS_UD, 0, 0, 0 };
+	else if (escape == 0xc4 || escape == 0xc5)
+		decode_vex_fields(e, in, p[payload - 1], escape);
 	return p + payload + 1;
 }
 

@@ -278,6 +278,10 @@ static int dispatch(struct emu *e)
 		return e->ops->system(e, e->insn.row.op);
 	case CLASS_VECTOR:
 		return emu_exec_vector(e);
+	case CLASS_FX:
+		return emu_exec_fx(e);
+	case CLASS_BITS:
+		return emu_exec_bits(e);
 	case CLASS_SEGMENT:
 		return emu_exec_segment(e);
 	case CLASS_FAR:

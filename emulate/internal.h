@@ -48,7 +48,9 @@
 #define VEC_NP		11
 #define VEC_SS		12
 #define VEC_GP		13
+#define VEC_MF		16
 #define VEC_AC		17
+#define VEC_XM		19
 
 /* Control register bits that the emulator itself consults */
 #define CR0_MP		0x00000002u
@@ -83,6 +85,7 @@ enum operand {
 	OPR_DR,
 	OPR_XMM,	/* XMM register in ModRM.reg */
 	OPR_XMMRM,	/* XMM register or memory */
+	OPR_VEX,	/* VEX.vvvv */
 };
 
 /* Which function executes; from CLASS_PREFIX on, what the decoder does next. */
@@ -110,6 +113,8 @@ enum op_class {
 	CLASS_SYSTEM,
 	CLASS_OWNER,	/* ops->system() */
 	CLASS_VECTOR,
+	CLASS_FX,
+	CLASS_BITS,
 	CLASS_PREFIX,	/* row.op: emu_insn.prefix bit; row.dst: 1 + segment */
 	CLASS_ESCAPE,	/* row.op: map */
 	CLASS_BY_REG,	/* row.op: extension table, indexed by ModRM.reg */
@@ -173,6 +178,7 @@ extern const struct emu_opcode emu_one_byte[256];
 extern const struct emu_opcode emu_two_byte[256];
 extern const struct emu_opcode emu_map_38[256];
 extern const struct emu_opcode emu_extension[][8];
+const struct emu_opcode *emu_vex_row(unsigned int map, u8 opcode, unsigned int pp);
 
 /* operand.c: masks by size, cheaper than shifts */
 extern const u64 emu_size_mask[16];
@@ -292,5 +298,10 @@ int emu_exec_segment(struct emu *e);
 int emu_exec_far(struct emu *e);
 int emu_exec_system(struct emu *e);
 int emu_exec_vector(struct emu *e);
+int emu_exec_fx(struct emu *e);
+int emu_exec_bits(struct emu *e);
+
+/* vector.c: may SSE be used? */
+int emu_check_sse(struct emu *e);
 
 #endif /* EMULATE_INTERNAL_H */

@@ -32,7 +32,7 @@ enum extension {
 	EXT_MOVLP_LOAD, EXT_MOVLP_MEM, EXT_MOVHP_LOAD, EXT_MOVHP_MEM, EXT_MOVLP_STORE,
 	EXT_MOVHP_STORE, EXT_MOVD_LOAD, EXT_MOVD_STORE, EXT_MOVQ_LOAD, EXT_MOVQ_STORE,
 	EXT_MOVQ, EXT_MOVNTDQ, EXT_LDDQU, EXT_MOVNTDQA, EXT_MOVBE_LOAD, EXT_MOVBE_STORE,
-	EXT_INVEPT, EXT_INVVPID, EXT_INVPCID, EXT_VMREAD,
+	EXT_INVEPT, EXT_INVVPID, EXT_INVPCID, EXT_VMREAD, EXT_CLWB, EXT_ADX, EXT_BLS,
 };
 
 /* The six encodings of each of the eight arithmetic operations. */
@@ -158,7 +158,7 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0xd5] = R(AAD, BCD, IMM, NONE, I_8 | F_I64),
 	[0xd6] = OP(SALC, FLAG, F_I64),
 	[0xd7] = OP(XLAT, MOV, F_BYTE),
-	[0xd8 ... 0xdf] = LEN(M),				/* x87 */
+	[0xd8 ... 0xdf] = OP(X87, FX, M),
 	[0xe0] = R(LOOPNE, BRANCH, IMM, NONE, I_8 | F_NEAR),
 	[0xe1] = R(LOOPE, BRANCH, IMM, NONE, I_8 | F_NEAR),
 	[0xe2] = R(LOOP, BRANCH, IMM, NONE, I_8 | F_NEAR),
@@ -211,7 +211,7 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x11] = BY(PREFIX, MOVU_STORE, XMMRM, XMM, M),
 	[0x12] = BY(MOD, MOVLP_LOAD, XMM, XMMRM, M),
 	[0x13] = BY(PREFIX, MOVLP_STORE, XMMRM, XMM, M | F_MEM),
-	[0x14 ... 0x15] = LEN(M),
+	[0x14 ... 0x15] = OP(SIMD, FX, M),
 	[0x16] = BY(MOD, MOVHP_LOAD, XMM, XMMRM, M),
 	[0x17] = BY(PREFIX, MOVHP_STORE, XMMRM, XMM, M | F_MEM),
 	[0x18] = R(PREFETCH, NOP, RM, NONE, M),
@@ -222,7 +222,7 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x23] = R(MOV_TO_DR, SYSTEM, DR, RM, M | F_NOMOD | F_PRIV | F_TRAP),
 	[0x28] = R(MOVX, VECTOR, XMM, XMMRM, M | F_ALIGN),
 	[0x29] = R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN),
-	[0x2a] = LEN(M),
+	[0x2a] = OP(SIMD, FX, M),
 	[0x2b] = R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN | F_MEM),
 	[0x2c ... 0x2f] = LEN(M),
 	[0x30] = OP(WRMSR, SYSTEM, F_PRIV | F_TRAP),
@@ -235,15 +235,16 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x38] = { 2, CLASS_ESCAPE, 0, 0, 0 },
 	[0x3a] = { 3, CLASS_ESCAPE, 0, 0, 0 },
 	[0x40 ... 0x4f] = R(CMOVCC, MOV, REG, RM, M),
-	[0x50 ... 0x6d] = LEN(M),
+	[0x50] = LEN(M),
+	[0x51 ... 0x6d] = OP(SIMD, FX, M),
 	[0x6e] = BY(PREFIX, MOVD_LOAD, XMM, RM, M),
 	[0x6f] = BY(PREFIX, MOVQ_LOAD, XMM, XMMRM, M),
 	[0x70 ... 0x73] = LEN(M | I_8),
-	[0x74 ... 0x76] = LEN(M),
+	[0x74 ... 0x76] = OP(SIMD, FX, M),
 	[0x77] = LEN(0),					/* EMMS */
 	[0x78] = BY(PREFIX, VMREAD, RM, REG, M),
 	[0x79] = R(VMWRITE, OWNER, REG, RM, M | F_PROT | F_TRAP),
-	[0x7c ... 0x7d] = LEN(M),
+	[0x7c ... 0x7d] = OP(SIMD, FX, M),
 	[0x7e] = BY(PREFIX, MOVD_STORE, RM, XMM, M),
 	[0x7f] = BY(PREFIX, MOVQ_STORE, XMMRM, XMM, M),
 	[0x80 ... 0x8f] = R(JCC, BRANCH, IMM, NONE, I_Z | F_NEAR),
@@ -285,13 +286,16 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0xc4 ... 0xc6] = LEN(M | I_8),
 	[0xc7] = BY(MOD, GROUP9, RM, NONE, M),
 	[0xc8 ... 0xcf] = R(BSWAP, MOV, RM, NONE, 0),
-	[0xd0 ... 0xd5] = LEN(M),
+	[0xd0 ... 0xd5] = OP(SIMD, FX, M),
 	[0xd6] = BY(PREFIX, MOVQ, XMMRM, XMM, M),
-	[0xd7 ... 0xe6] = LEN(M),
+	[0xd7] = LEN(M),
+	[0xd8 ... 0xe6] = OP(SIMD, FX, M),
 	[0xe7] = BY(PREFIX, MOVNTDQ, XMMRM, XMM, M | F_MEM),
-	[0xe8 ... 0xef] = LEN(M),
+	[0xe8 ... 0xef] = OP(SIMD, FX, M),
 	[0xf0] = BY(PREFIX, LDDQU, XMM, XMMRM, M | F_MEM),
-	[0xf1 ... 0xfe] = LEN(M),
+	[0xf1 ... 0xf6] = OP(SIMD, FX, M),
+	[0xf7] = LEN(M),
+	[0xf8 ... 0xfe] = OP(SIMD, FX, M),
 	[0xff] = OP(UD, UD, M),
 };
 
@@ -306,8 +310,10 @@ const struct emu_opcode emu_map_38[256] = {
 	[0xdb ... 0xdf] = LEN(M),
 	[0xf0] = BY(PREFIX, MOVBE_LOAD, REG, RM, M),
 	[0xf1] = BY(PREFIX, MOVBE_STORE, RM, REG, M),
-	[0xf5 ... 0xf6] = LEN(M),
-	[0xf8 ... 0xf9] = LEN(M),
+	[0xf5] = LEN(M),
+	[0xf6] = BY(PREFIX, ADX, REG, RM, M),
+	[0xf8] = LEN(M),
+	[0xf9] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_WRITE),	/* MOVDIRI */
 };
 
 const struct emu_opcode emu_extension[][8] = {
@@ -401,7 +407,8 @@ const struct emu_opcode emu_extension[][8] = {
 	},
 	[EXT_GROUP9_MEM] = {
 		[1] = OP(CMPXCHG8B, XCHG, F_RW | F_LOCK),
-		[3] = LEN(0), [4] = LEN(0), [5] = LEN(0),	/* XRSTORS, XSAVEC, XSAVES */
+		[3] = OP(XRSTOR, LENGTH, 0),			/* XRSTORS */
+		[4] = OP(XSAVE, LENGTH, 0), [5] = OP(XSAVE, LENGTH, 0),	/* XSAVEC, XSAVES */
 		[6] = BY(PREFIX, VMPTR, NONE, NONE, 0),
 		[7] = R(VMPTRST, OWNER, RM, NONE, F_PROT | F_TRAP),
 	},
@@ -419,7 +426,8 @@ const struct emu_opcode emu_extension[][8] = {
 		BY(REG, GROUP15_MEM, NONE, NONE, 0), BY(REG, GROUP15_REG, NONE, NONE, 0),
 	},
 	[EXT_GROUP15_MEM] = {
-		LEN(0), LEN(0), LEN(0), LEN(0), LEN(0), LEN(0), LEN(0),
+		OP(FXSAVE, FX, 0), OP(FXRSTOR, FX, 0), OP(LDMXCSR, FX, 0), OP(STMXCSR, FX, 0),
+		OP(XSAVE, LENGTH, 0), OP(XRSTOR, LENGTH, 0), BY(PREFIX, CLWB, NONE, NONE, 0),
 		OP(CLFLUSH, NOP, 0),				/* also CLFLUSHOPT */
 	},
 	[EXT_GROUP15_REG] = {
@@ -427,6 +435,7 @@ const struct emu_opcode emu_extension[][8] = {
 		BY(PREFIX, RDFSBASE, NONE, NONE, 0), BY(PREFIX, RDFSBASE, NONE, NONE, 0),
 		LEN(0), OP(FENCE, NOP, 0), OP(FENCE, NOP, 0), OP(FENCE, NOP, 0),
 	},
+	[EXT_CLWB] = { OP(XSAVE, LENGTH, 0), OP(CLFLUSH, NOP, 0), LEN(0), LEN(0) },	/* XSAVEOPT */
 	[EXT_RDFSBASE] = { [2] = OP(FSGSBASE, SYSTEM, F_O64) },
 	[EXT_POPCNT] = { [2] = OP(POPCNT, SCAN, 0) },
 	[EXT_BSF] = { OP(BSF, SCAN, 0), OP(BSF, SCAN, 0), OP(TZCNT, SCAN, 0), OP(BSF, SCAN, 0) },
@@ -449,27 +458,85 @@ const struct emu_opcode emu_extension[][8] = {
 	},
 	[EXT_MOVLP_STORE] = { OP(MOVX_LOW, VECTOR, F_VEC8), OP(MOVX_LOW, VECTOR, F_VEC8) },
 	[EXT_MOVHP_STORE] = { OP(MOVX_HIGH, VECTOR, F_VEC8), OP(MOVX_HIGH, VECTOR, F_VEC8) },
-	[EXT_MOVD_LOAD] = { LEN(0), OP(MOVX_GPR, VECTOR, 0) },
+	[EXT_MOVD_LOAD] = { OP(SIMD, FX, 0), OP(MOVX_GPR, VECTOR, 0) },
 	[EXT_MOVD_STORE] = {
-		LEN(0), OP(MOVX_GPR, VECTOR, 0), R(MOVX, VECTOR, XMM, XMMRM, F_VEC8),
+		OP(SIMD, FX, 0), OP(MOVX_GPR, VECTOR, 0), R(MOVX, VECTOR, XMM, XMMRM, F_VEC8),
 	},
-	[EXT_MOVQ_LOAD] = { LEN(0), OP(MOVX, VECTOR, F_ALIGN), OP(MOVX, VECTOR, 0) },
-	[EXT_MOVQ_STORE] = { LEN(0), OP(MOVX, VECTOR, F_ALIGN), OP(MOVX, VECTOR, 0) },
+	[EXT_MOVQ_LOAD] = { OP(SIMD, FX, 0), OP(MOVX, VECTOR, F_ALIGN), OP(MOVX, VECTOR, 0) },
+	[EXT_MOVQ_STORE] = { OP(SIMD, FX, 0), OP(MOVX, VECTOR, F_ALIGN), OP(MOVX, VECTOR, 0) },
 	[EXT_MOVQ] = { { 0 }, OP(MOVX, VECTOR, F_VEC8), LEN(F_REG), LEN(F_REG) },
-	[EXT_MOVNTDQ] = { LEN(0), OP(MOVX, VECTOR, F_ALIGN) },
+	[EXT_MOVNTDQ] = { OP(SIMD, FX, 0), OP(MOVX, VECTOR, F_ALIGN) },
 	[EXT_LDDQU] = { [3] = OP(MOVX, VECTOR, 0) },
 	[EXT_MOVNTDQA] = { [1] = OP(MOVX, VECTOR, F_ALIGN) },
 	[EXT_MOVBE_LOAD] = {
 		OP(MOVBE, MOV, F_MEM | F_WRITE), OP(MOVBE, MOV, F_MEM | F_WRITE), { 0 },
-		LEN(0),						/* CRC32 */
+		R(CRC32, BITS, REG, RM, F_BYTE),
 	},
 	[EXT_MOVBE_STORE] = {
-		OP(MOVBE, MOV, F_MEM | F_WRITE), OP(MOVBE, MOV, F_MEM | F_WRITE), { 0 }, LEN(0),
+		OP(MOVBE, MOV, F_MEM | F_WRITE), OP(MOVBE, MOV, F_MEM | F_WRITE), { 0 },
+		R(CRC32, BITS, REG, RM, 0),
 	},
+	[EXT_ADX] = { LEN(0), OP(ADCX, BITS, 0), OP(ADOX, BITS, 0), LEN(0) },
 	[EXT_INVEPT] = { [1] = OP(INVEPT, OWNER, 0) },
 	[EXT_INVVPID] = { [1] = OP(INVVPID, OWNER, 0) },
 	[EXT_INVPCID] = { [1] = OP(INVPCID, OWNER, F_PRIV) },
 	[EXT_VMREAD] = {
 		OP(VMREAD, OWNER, F_PROT | F_TRAP), LEN(F_REG | I_8_8), { 0 }, LEN(F_REG | I_8_8),
 	},
+	[EXT_BLS] = {
+		[1] = OP(BLSR, BITS, 0), [2] = OP(BLSMSK, BITS, 0), [3] = OP(BLSI, BITS, 0),
+	},
 };
+
+#define V(map, op, pps, row)	{ map, op, pps, row }
+#define NO_PP	1	/* mandatory prefixes: bit n for VEX.pp = n */
+#define PP_66	2
+#define PP_F3	4
+#define PP_F2	8
+
+/* Of VEX the moves of 16 and 32 bytes, of scalars, and BMI. */
+static const struct vex_row {
+	u8 map, opcode, pps;
+	struct emu_opcode row;
+} vex_rows[] = {
+	V(1, 0x10, NO_PP | PP_66, R(MOVX, VECTOR, XMM, XMMRM, M)),
+	V(1, 0x10, PP_F3, R(MOVX, VECTOR, XMM, XMMRM, M | F_VEC4)),
+	V(1, 0x10, PP_F2, R(MOVX, VECTOR, XMM, XMMRM, M | F_VEC8)),
+	V(1, 0x11, NO_PP | PP_66, R(MOVX, VECTOR, XMMRM, XMM, M)),
+	V(1, 0x11, PP_F3, R(MOVX, VECTOR, XMMRM, XMM, M | F_VEC4)),
+	V(1, 0x11, PP_F2, R(MOVX, VECTOR, XMMRM, XMM, M | F_VEC8)),
+	V(1, 0x28, NO_PP | PP_66, R(MOVX, VECTOR, XMM, XMMRM, M | F_ALIGN)),
+	V(1, 0x29, NO_PP | PP_66, R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN)),
+	V(1, 0x2b, NO_PP | PP_66, R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN | F_MEM)),
+	V(1, 0x6f, PP_66, R(MOVX, VECTOR, XMM, XMMRM, M | F_ALIGN)),
+	V(1, 0x6f, PP_F3, R(MOVX, VECTOR, XMM, XMMRM, M)),
+	V(1, 0x7f, PP_66, R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN)),
+	V(1, 0x7f, PP_F3, R(MOVX, VECTOR, XMMRM, XMM, M)),
+	V(1, 0x7e, PP_F3, R(MOVX, VECTOR, XMM, XMMRM, M | F_VEC8)),
+	V(1, 0xd6, PP_66, R(MOVX, VECTOR, XMMRM, XMM, M | F_VEC8)),
+	V(1, 0xe7, PP_66, R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN | F_MEM)),
+	V(1, 0xf0, PP_F2, R(MOVX, VECTOR, XMM, XMMRM, M | F_MEM)),
+	V(2, 0x2a, PP_66, R(MOVX, VECTOR, XMM, XMMRM, M | F_ALIGN | F_MEM)),
+	V(2, 0xf2, NO_PP, R(ANDN, BITS, REG, RM, M)),
+	V(2, 0xf3, NO_PP, BY(REG, BLS, VEX, RM, M)),
+	V(2, 0xf5, NO_PP, R(BZHI, BITS, REG, RM, M)),
+	V(2, 0xf5, PP_F3, R(PEXT, BITS, REG, RM, M)),
+	V(2, 0xf5, PP_F2, R(PDEP, BITS, REG, RM, M)),
+	V(2, 0xf6, PP_F2, R(MULX, BITS, REG, RM, M)),
+	V(2, 0xf7, NO_PP, R(BEXTR, BITS, REG, RM, M)),
+	V(2, 0xf7, PP_66, R(SHLX, BITS, REG, RM, M)),
+	V(2, 0xf7, PP_F3, R(SARX, BITS, REG, RM, M)),
+	V(2, 0xf7, PP_F2, R(SHRX, BITS, REG, RM, M)),
+	V(3, 0xf0, PP_F2, R(RORX, BITS, REG, RM, M | I_8)),
+};
+
+/* The row of a VEX opcode with mandatory prefix @pp, NULL where only the length is known. */
+const struct emu_opcode *emu_vex_row(unsigned int map, u8 opcode, unsigned int pp)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(vex_rows) / sizeof(vex_rows[0]); i++)
+		if (vex_rows[i].map == map && vex_rows[i].opcode == opcode && (vex_rows[i].pps >> pp & 1))
+			return &vex_rows[i].row;
+	return NULL;
+}

@@ -198,43 +198,48 @@ int keel_host_fpu_set_fpu(struct host_fpu *fpu, const struct kvm_fpu *in)
 	return 0;
 }
 
-/* ---- XMM registers for the emulator ---- */
+/* ---- registers for the emulator ---- */
 
-/* The registers hold the guest's state from here to fpregs_unlock(). */
-static void guest_fpregs_lock(void)
+/* The registers hold the guest's state from here to keel_host_fpregs_unlock(). */
+void keel_host_fpregs_lock(void)
 {
 	fpregs_lock();
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
 }
 
-#define XMM_READ(n)	case n: asm volatile("movdqu %%xmm" #n ", %0" : "=m" (*data)); break
-#define XMM_WRITE(n)	case n: asm volatile("movdqu %0, %%xmm" #n : : "m" (*data)); break
-#define XMM_ALL(op)	op(0); op(1); op(2); op(3); op(4); op(5); op(6); op(7); \
-			op(8); op(9); op(10); op(11); op(12); op(13); op(14); op(15)
+void keel_host_fpregs_unlock(void)
+{
+	fpregs_unlock();
+}
 
 struct xmm_data {
 	u8 bytes[16];
 };
 
-void keel_host_xmm_read(unsigned int n, void *data16)
-{
-	struct xmm_data *data = data16;
+struct ymm_data {
+	u8 bytes[32];
+};
 
-	guest_fpregs_lock();
-	switch (n) {
-	XMM_ALL(XMM_READ);
-	}
-	fpregs_unlock();
+#define XMM_READ(n)	case n: asm volatile("movdqu %%xmm" #n ", %0" : "=m" (*data)); break
+#define XMM_WRITE(n)	case n: asm volatile("movdqu %0, %%xmm" #n : : "m" (*data)); break
+#define YMM_READ(n)	case n: asm volatile("vmovdqu %%ymm" #n ", %0" : "=m" (*data)); break
+#define YMM_WRITE(n)	case n: asm volatile("vmovdqu %0, %%ymm" #n : : "m" (*data)); break
+#define ALL(op)		op(0); op(1); op(2); op(3); op(4); op(5); op(6); op(7); \
+			op(8); op(9); op(10); op(11); op(12); op(13); op(14); op(15)
+
+/* name(n, buffer): move register n by the cases of op */
+#define MOVE(name, buffer, op)			\
+void name(unsigned int n, buffer)		\
+{						\
+	keel_host_fpregs_lock();		\
+	switch (n) {				\
+	ALL(op);				\
+	}					\
+	keel_host_fpregs_unlock();		\
 }
 
-void keel_host_xmm_write(unsigned int n, const void *data16)
-{
-	const struct xmm_data *data = data16;
-
-	guest_fpregs_lock();
-	switch (n) {
-	XMM_ALL(XMM_WRITE);
-	}
-	fpregs_unlock();
-}
+MOVE(keel_host_xmm_read, struct xmm_data *data, XMM_READ)
+MOVE(keel_host_xmm_write, const struct xmm_data *data, XMM_WRITE)
+MOVE(keel_host_ymm_read, struct ymm_data *data, YMM_READ)
+MOVE(keel_host_ymm_write, const struct ymm_data *data, YMM_WRITE)

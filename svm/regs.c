@@ -188,6 +188,7 @@ static void write_debug(struct svm_vcpu *svm)
 	vmcb->save.dr6 = r->dr6;
 	vmcb->save.dr7 = dr7;
 	vmcb_changed(vmcb, VMCB_CLEAN_DR);
+	keel_watch_update(&svm->vcpu, dr7);
 
 	vmcb->control.intercepts[INTERCEPT_DR] = open ? 0 : ~0u;
 	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS);
@@ -208,6 +209,7 @@ void svm_dr_save(struct svm_vcpu *svm)
 	get_debugreg(dr[1], 1);
 	get_debugreg(dr[2], 2);
 	get_debugreg(dr[3], 3);
+	keel_watch_update(&svm->vcpu, svm->vmcb->save.dr7);
 }
 
 static void fetch_debug(struct svm_vcpu *svm)

@@ -249,6 +249,7 @@ static void write_debug(struct vmx_vcpu *vmx)
 	bool open = vmx->dr_open && !launcher;
 
 	vmcs_writel(GUEST_DR7, dr7);
+	keel_watch_update(&vmx->vcpu, dr7);
 	if (open)
 		vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING);
 	else
@@ -270,6 +271,7 @@ void vmx_dr_save(struct vmx_vcpu *vmx)
 		get_debugreg(r->dr[2], 2);
 		get_debugreg(r->dr[3], 3);
 		get_debugreg(r->dr6, 6);
+		keel_watch_update(&vmx->vcpu, vmcs_readl(GUEST_DR7));
 	}
 	set_debugreg(DR6_FIXED, 6);
 }

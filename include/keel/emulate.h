@@ -165,7 +165,7 @@ struct emu_fault {
 #define EMU_PFX_LOCK		0x04	/* F0 */
 #define EMU_PFX_REPNE		0x08	/* F2 */
 #define EMU_PFX_REP		0x10	/* F3 */
-#define EMU_PFX_VEX		0x20	/* VEX, EVEX or XOP: length only */
+#define EMU_PFX_VEX		0x20	/* VEX, EVEX or XOP */
 
 /**
  * struct emu_opcode - one row of the opcode table
@@ -199,6 +199,7 @@ struct emu_opcode {
  * @scale: log2
  * @disp: displacement, sign-extended; the address of a moffs operand
  * @imm: immediate, sign-extended to 64 bits
+ * @vex: of VEX: W, vvvv (inverted), L, pp from bit 7 down
  */
 struct emu_insn {
 	struct emu_opcode row;
@@ -218,9 +219,32 @@ struct emu_insn {
 	u8 index;
 	u8 scale;
 	u8 imm_size;
+	u8 vex;
 	s64 disp;
 	u64 imm;
 };
+
+/* struct emu_fx - what FXSAVE64 stores (SDM, "FXSAVE Area"): a register of x87 or MMX has 10 of its 16 bytes */
+struct emu_fx {
+	u16 fcw;
+	u16 fsw;
+	u16 ftw;
+	u16 fop;
+	u64 fip;
+	u64 fdp;
+	u32 mxcsr;
+	u32 mxcsr_mask;
+	u64 st[8][2];
+	u64 xmm[16][2];
+	u64 unused[12];
+} __attribute__((aligned(16)));
+
+/* For fx_run(): prefix (none, 66, F3, F2) in bits 9:8 and the opcode behind 0F; or that of x87, opcode[2:0] and ModRM.reg. */
+#define EMU_FX_X87	0x800
+#define EMU_FX_W	0x400	/* REX.W */
+
+/* For get_cr(): XCR0, zero with CR4.OSXSAVE clear */
+#define EMU_XCR0	16
 
 /**
  * struct emu_ops - what the emulator asks of its owner
@@ -235,8 +259,8 @@ struct emu_insn {
  * execute again.
  *
  * @fetch: instruction bytes [@la, @la + @size); checks execute permission
- * @read: @size 1..16 bytes
- * @write: @size 1..16 bytes
+ * @read: @size 1..16 bytes, or up to 512 where it is the only access
+ * @write: the same
  * @cmpxchg: atomically, if memory equals @old store @new; always put what was
  *	found into @old.  @size 1, 2, 4, 8, 16.  On memory that is no RAM, store @new
  * @probe: would this access fault?  No side effect but the fault
@@ -248,7 +272,7 @@ struct emu_insn {
  * @set_segment: load register and hidden part; checks are done already
  * @get_table: GDTR or IDTR
  * @set_table: base is canonical
- * @get_cr: value of control register 0, 2, 3, 4, 8
+ * @get_cr: value of control register 0, 2, 3, 4, 8, or EMU_XCR0
  * @set_cr: 0, 2, 3, 4, 8; full check of @val is the owner's; may fault
  * @get_dr: 0..7 (4 and 5 already mapped to 6 and 7); DR7.GD is the owner's
  * @set_dr: full check of @val is the owner's
@@ -256,6 +280,11 @@ struct emu_insn {
  * @set_msr: WRMSR
  * @read_xmm: 16 bytes of XMM register @nr
  * @write_xmm: 16 bytes of XMM register @nr, upper halves of YMM, ZMM kept
+ * @read_ymm: 32 bytes of YMM register @nr; only with AVX enabled in EMU_XCR0
+ * @write_ymm: the same; the upper half of ZMM is cleared
+ * @fx_get: all x87, MMX and XMM registers
+ * @fx_set: the same; emu_fx_load() must not fault
+ * @fx_run: emu_fx_native() where the CPU's registers may be used
  * @invlpg: INVLPG of @la (no segment fault, may be non-canonical)
  * @system: instructions whose whole effect is the owner's: CPUID, HLT,
  *	VMMCALL, VMCALL, RDTSC, RDTSCP, RDPMC, XSETBV, XGETBV, WBINVD, INVD, PAUSE,
@@ -286,6 +315,11 @@ struct emu_ops {
 	int (*set_msr)(struct emu *e, u32 msr, u64 val);
 	void (*read_xmm)(struct emu *e, unsigned int nr, void *data);
 	void (*write_xmm)(struct emu *e, unsigned int nr, const void *data);
+	void (*read_ymm)(struct emu *e, unsigned int nr, void *data);
+	void (*write_ymm)(struct emu *e, unsigned int nr, const void *data);
+	void (*fx_get)(struct emu *e, struct emu_fx *fx);
+	void (*fx_set)(struct emu *e, const struct emu_fx *fx);
+	void (*fx_run)(struct emu *e, unsigned int insn, struct emu_fx *fx, void *memory);
 	void (*invlpg)(struct emu *e, u64 la);
 	int (*system)(struct emu *e, enum emu_op op);
 	int (*intercept)(struct emu *e);
@@ -415,6 +449,20 @@ int emu_task_event(struct emu *e, u16 selector, const struct emu_task_event *eve
  * Return: characters written, without the terminator
  */
 int emu_format(const struct emu *e, char *buf, size_t n);
+
+/* The CPU's own registers to an image and back. Nothing else may use them meanwhile, as between fpregs_lock() and _unlock(). */
+void emu_fx_save(struct emu_fx *fx);
+void emu_fx_load(const struct emu_fx *fx);
+
+/**
+ * emu_fx_native() - execute one instruction on the CPU
+ * @nr: as for ops->fx_run(); what is not known does nothing
+ * @fx: registers, before and after. No x87 exception is pending, all of SSE's are masked
+ * @memory: the instruction's operand, aligned to 16
+ *
+ * The CPU's own registers are used and brought back, see emu_fx_save().
+ */
+void emu_fx_native(unsigned int nr, struct emu_fx *fx, void *memory);
 
 /* emu_raise() - fill emu.fault with an exception without error code; returns EMU_FAULT */
 int emu_raise(struct emu *e, u8 vector);

@@ -57,7 +57,12 @@
 	X(INVEPT, "invept") X(INVVPID, "invvpid") \
 	X(RDRAND, "rdrand") X(RDSEED, "rdseed") X(FSGSBASE, "fsgsbase") \
 	X(MOVX, "movx") X(MOVX_LOW, "movxl") X(MOVX_HIGH, "movxh") X(MOVX_GPR, "movd") \
-	X(FWAIT, "fwait") X(LENGTH_ONLY, "(other)") X(UD, "ud")
+	X(X87, "(x87)") X(SIMD, "(simd)") X(LDMXCSR, "ldmxcsr") X(STMXCSR, "stmxcsr") \
+	X(FXSAVE, "fxsave") X(FXRSTOR, "fxrstor") X(XSAVE, "xsave") X(XRSTOR, "xrstor") \
+	X(ANDN, "andn") X(BLSR, "blsr") X(BLSMSK, "blsmsk") X(BLSI, "blsi") X(BZHI, "bzhi") \
+	X(BEXTR, "bextr") X(PDEP, "pdep") X(PEXT, "pext") X(SHLX, "shlx") X(SARX, "sarx") \
+	X(SHRX, "shrx") X(RORX, "rorx") X(MULX, "mulx") X(ADCX, "adcx") X(ADOX, "adox") \
+	X(CRC32, "crc32") X(FWAIT, "fwait") X(LENGTH_ONLY, "(other)") X(UD, "ud")
 
 #define EMU_OP_ENUM(id, name) EMU_OP_##id,
 enum emu_op {

@@ -53,9 +53,16 @@ int keel_host_fpu_set_fpu(struct host_fpu *fpu, const struct kvm_fpu *in);
 /* XCR0 and XSS around entry: load the guest's if they differ from the host's; interrupts off, RCU need not watch. */
 void keel_host_xcr0_load(u64 guest_xcr0);
 void keel_host_xcr0_restore(u64 guest_xcr0);
-/* XMM registers for the emulator while guest FPU state is loaded; preemption may be on. */
-void keel_host_xmm_read(unsigned int n, void *data16);
-void keel_host_xmm_write(unsigned int n, const void *data16);
+/* Registers for the emulator while guest FPU state is loaded; preemption may be on. */
+struct xmm_data;
+struct ymm_data;
+void keel_host_xmm_read(unsigned int n, struct xmm_data *data);
+void keel_host_xmm_write(unsigned int n, const struct xmm_data *data);
+void keel_host_ymm_read(unsigned int n, struct ymm_data *data);	/* only where the host has AVX on */
+void keel_host_ymm_write(unsigned int n, const struct ymm_data *data);	/* the upper half of ZMM is cleared */
+/* Around any use of the guest's x87 and vector registers: not preempted, no softirq. */
+void keel_host_fpregs_lock(void);
+void keel_host_fpregs_unlock(void);
 
 /* ---- entry work, context tracking (host/xfer.c) -------------------------------------------------------------------------- */
 

@@ -190,23 +190,25 @@ enum vcpu_completion {
 /**
  * struct vcpu_user_io - an access that user space answers (core/io.c, core/insn.c)
  * @data: bytes answered so far of the access in flight
- * @have: how many; one access of the emulator may take several exits (16 bytes, two pages)
+ * @have: how many; one access of the emulator may take several exits (FXSAVE, two pages)
  * @pos: where in @data the answer to the present exit goes
  * @len: bytes of the present exit
  * @is_write: direction of the present exit
  * @answered: port data for the emulator are in pio_data
+ * @watch_hits: DR6.B0-B3 that the instruction's accesses have earned so far (core/debug.c)
  * @rip: of the instruction; completion is dropped when user space moved RIP meanwhile
  * @mov: the plain move that a fast MMIO load completes
  */
 struct vcpu_user_io {
-	u8 data[16];
-	u8 have;
-	u8 pos;
+	u16 have;
+	u16 pos;
 	u8 len;
 	bool is_write;
 	bool answered;
+	u8 watch_hits;
 	u64 rip;
 	struct emu_mov mov;
+	u8 data[512];
 };
 
 /**
@@ -374,7 +376,7 @@ struct vcpu {
 	u8 complete;			/* enum vcpu_completion */
 	u8 complete_len;		/* instruction length to advance by */
 
-	u32 guest_debug;		/* KVM_GUESTDBG_* */
+	u32 guest_debug;		/* KVM_GUESTDBG_*, VCPU_WATCHES */
 	u64 debug_dr[4], debug_dr7;	/* launcher's breakpoints while KVM_GUESTDBG_USE_HW_BP */
 
 	sigset_t sigset;		/* KVM_SET_SIGNAL_MASK */
@@ -564,6 +566,20 @@ static inline bool vcpu_launcher_breakpoints(const struct vcpu *vcpu)
 {
 	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP;
 }
+
+/*
+ * vcpu.guest_debug: a data or I/O breakpoint is enabled in the debug registers in force. Then no device access is served in the inner
+ * loop, and the emulator looks at the addresses of its own.
+ */
+#define VCPU_WATCHES	BIT(31)
+
+static inline bool vcpu_watches(const struct vcpu *vcpu)
+{
+	return vcpu->guest_debug & VCPU_WATCHES;
+}
+
+/* keel_watch_update() - @dr7 has come into force: set or clear VCPU_WATCHES (core/debug.c). Any context on the vCPU's thread. */
+void keel_watch_update(struct vcpu *vcpu, u64 dr7);
 
 /* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled (core/debug.c). Interrupts off, right before the entry. */
 void keel_dr_load(const struct vcpu *vcpu);

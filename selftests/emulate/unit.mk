@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 emulate-srcs := $(patsubst %,emulate/%.c,decode opcodes operand execute arith muldiv exchange \
-	stack branch string segment far task system vector fast format) selftests/emulate/unit_machine.c
+	stack branch string segment far task system vector fx native bits fast format) selftests/emulate/unit_machine.c
 unit_decode_test-srcs := $(emulate-srcs)
 unit_native_test-srcs := $(emulate-srcs)
 unit_execute_test-srcs := $(emulate-srcs)
@@ -9,3 +9,4 @@ unit_segment_test-srcs := $(emulate-srcs)
 unit_task_test-srcs := $(emulate-srcs)
 unit_fast_test-srcs := $(emulate-srcs)
 unit_fuzz_test-srcs := $(emulate-srcs)
+unit_fx_test-srcs := $(emulate-srcs)

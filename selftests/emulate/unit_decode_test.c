@@ -61,9 +61,9 @@ static const struct row rows[] = {
 	{ "vmmcall", L, 3, { 0x0f, 0x01, 0xd9 }, EMU_OP_VMMCALL, 4, 8 },
 	{ "in al, dx", R, 1, { 0xec }, EMU_OP_IN, 1, 2 },
 	{ "out 0x80, al", R, 2, { 0xe6, 0x80 }, EMU_OP_OUT, 1, 2 },
-	{ "(other)", L, 5, { 0xc5, 0xf8, 0x10, 0x04, 0x24 }, EMU_OP_LENGTH_ONLY, 4, 8 },
+	{ "(other)", L, 5, { 0xc5, 0xf8, 0x58, 0x04, 0x24 }, EMU_OP_LENGTH_ONLY, 4, 8 },
 	{ "(other)", L, 7, { 0x62, 0xf1, 0x7c, 0x48, 0x10, 0x40, 0x01 }, EMU_OP_LENGTH_ONLY, 4, 8 },
-	{ "(other)", L, 4, { 0x66, 0x0f, 0xef, 0xc0 }, EMU_OP_LENGTH_ONLY, 2, 8 },
+	{ "(simd)", L, 4, { 0x66, 0x0f, 0xef, 0xc0 }, EMU_OP_SIMD, 2, 8 },
 };
 
 static void test_fields(void)

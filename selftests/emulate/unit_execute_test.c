@@ -141,9 +141,9 @@ static const struct row rows[] = {
 	{ "movaps, unaligned", L, 0, 0, 4, { 0x0f, 0x28, 0x43, 8 }, ERROR(13), RAX, 0 },
 	{ "movntdq", L, 0, 0, 4, { 0x66, 0x0f, 0xe7, 0x07 }, 0, MEM4000, 0xf0f1f2f3f4f5f6f7 },
 	/* not executed */
-	{ "fld", L, 0, 0, 2, { 0xd9, 0x03 }, FAILED, RAX, 0 },
+	{ "fabs", L, 0, 0, 2, { 0xd9, 0xe1 }, FAILED, RAX, 0 },
 	{ "paddb", L, 0, 0, 4, { 0x66, 0x0f, 0xfc, 0xc0 }, FAILED, RAX, 0 },
-	{ "vmovups", L, 0, 0, 4, { 0xc5, 0xf8, 0x10, 0x03 }, FAILED, RAX, 0 },
+	{ "vaddps", L, 0, 0, 4, { 0xc5, 0xf8, 0x58, 0x03 }, FAILED, RAX, 0 },
 };
 
 static void setup(struct machine *m, const struct row *r)

@@ -84,7 +84,7 @@ static int op_read(struct emu *e, u64 la, void *data, unsigned int size, unsigne
 {
 	struct machine *m = to_machine(e);
 	u8 *p = ram_at(m, la, size);
-	u64 val[2];
+	u64 val[64] = { 0 };
 
 	if (p && !((acc & EMU_ACC_WRITE) && is_read_only(la))) {
 		memcpy(data, p, size);
@@ -201,7 +201,7 @@ static void op_set_table(struct emu *e, enum emu_table_nr which, const struct em
 
 static u64 op_get_cr(struct emu *e, unsigned int nr)
 {
-	if (nr >= 16)
+	if (nr > EMU_XCR0)
 		abort();
 	return to_machine(e)->cr[nr];
 }
@@ -264,6 +264,36 @@ static void op_write_xmm(struct emu *e, unsigned int nr, const void *data)
 	memcpy(to_machine(e)->xmm[nr], data, 16);
 }
 
+static void op_read_ymm(struct emu *e, unsigned int nr, void *data)
+{
+	if (nr >= 16)
+		abort();
+	memcpy(data, to_machine(e)->ymm[nr], 32);
+}
+
+static void op_write_ymm(struct emu *e, unsigned int nr, const void *data)
+{
+	if (nr >= 16)
+		abort();
+	memcpy(to_machine(e)->ymm[nr], data, 32);
+}
+
+static void op_fx_get(struct emu *e, struct emu_fx *fx)
+{
+	*fx = to_machine(e)->fx;
+}
+
+static void op_fx_set(struct emu *e, const struct emu_fx *fx)
+{
+	to_machine(e)->fx = *fx;
+	to_machine(e)->nr_fx_sets++;
+}
+
+static void op_fx_run(struct emu *e, unsigned int insn, struct emu_fx *fx, void *memory)
+{
+	emu_fx_native(insn, fx, memory);
+}
+
 static void op_invlpg(struct emu *e, u64 la)
 {
 	to_machine(e)->invlpg = la;
@@ -282,6 +312,8 @@ static const struct emu_ops machine_ops = {
 	.get_table = op_get_table, .set_table = op_set_table, .get_cr = op_get_cr,
 	.set_cr = op_set_cr, .get_dr = op_get_dr, .set_dr = op_set_dr, .get_msr = op_get_msr,
 	.set_msr = op_set_msr, .read_xmm = op_read_xmm, .write_xmm = op_write_xmm,
+	.read_ymm = op_read_ymm, .write_ymm = op_write_ymm, .fx_get = op_fx_get,
+	.fx_set = op_fx_set, .fx_run = op_fx_run,
 	.invlpg = op_invlpg, .system = op_system,
 };
 

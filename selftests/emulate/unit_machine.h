@@ -32,7 +32,7 @@
 struct machine_access {
 	u64 la;
 	u64 data;
-	u8 size;
+	u16 size;
 	bool is_write;
 };
 
@@ -47,12 +47,15 @@ struct machine {
 	u64 gpr[16];
 	struct emu_segment seg[8];
 	struct emu_table table[2];
-	u64 cr[16];
+	u64 cr[17];		/* and EMU_XCR0 */
 	u64 dr[8];
 	u64 msr_value;
 	u32 msr;
 	u64 invlpg;
 	u64 xmm[32][2];
+	u64 ymm[16][4];
+	struct emu_fx fx;
+	unsigned int nr_fx_sets;
 	u8 ram[RAM_SIZE];
 	u8 *host_base;		/* linear addresses from here are host addresses (native test) */
 	size_t host_size;

@@ -160,7 +160,9 @@ void guest_call(const struct ucall *uc);
 #define VEC_SS	12
 #define VEC_GP	13
 #define VEC_PF	14
+#define VEC_MF	16
 #define VEC_AC	17
+#define VEC_XM	19
 
 #define GUEST_TRY_ASM(insn)						\
 	"mov $-1, %%r10\n\t"						\
