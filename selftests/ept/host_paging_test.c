@@ -21,7 +21,7 @@ static u64 frame_of(void *page)
 	u64 entry = 0;
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 
-	ASSERT(fd >= 0, "no pagemap");
+	REQUIRE(fd >= 0, "the kernel has no /proc/self/pagemap");
 	ASSERT_EQ(pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE_SIZE * sizeof(entry)), sizeof(entry));
 	close(fd);
 	REQUIRE(entry & ((1ull << 55) - 1), "the kernel does not tell frames here");
