@@ -147,26 +147,9 @@ static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *s
 }
 
 /*
- * The frame @n behind that of @page, in the host's table or large page that it lies in. @writable: and guest writes to it need no
- * care, because the host's entry is dirty; a large page that is writable was made so (hostpage.c). False: not ready to use.
- */
-static inline bool host_neighbour(const struct host_page *page, s64 n, u64 *pfn, bool *writable)
-{
-	pte_t pte;
-
-	*pfn = page->pfn + n;
-	*writable = page->writable;
-	if (!page->entry)
-		return true;
-	pte = READ_ONCE(page->entry[n]);
-	*pfn = pte_pfn(pte);
-	*writable = (pte_flags(pte) & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY);
-	return pte_access_permitted(pte, false) && !pte_special(pte);
-}
-
-/*
  * Map the neighbours in one table that the host has present. @entry and @page are of the page at @gfn, which need not be mapped. What
- * lies in 2 MB of a large page of the host's comes and goes together and is mapped whole. Neighbours count as not accessed.
+ * lies in 2 MB of a large page of the host's comes and goes together and is mapped whole; a large page that is writable was made so
+ * (hostpage.c). Neighbours count as not accessed.
  */
 static unsigned int map_around(struct pgtable *pt, const struct memslot *slot, gfn_t gfn, u64 *entry, const struct host_page *page)
 {
@@ -180,18 +163,32 @@ static unsigned int map_around(struct pgtable *pt, const struct memslot *slot, g
 	gfn_t first = max(gfn & ~(window - 1), slot->base);
 	gfn_t last = min(gfn | (window - 1), slot->base + slot->npages - 1);
 	u64 index = page->entry ? offset_in_page(page->entry) / sizeof(pte_t) : page->pfn & (PT_ENTRIES - 1);
-	s64 n = -(s64)min(index, gfn - first);
-	s64 end = min(PT_ENTRIES - 1 - index, last - gfn);
+	u64 below = min(index, gfn - first);
+	u64 *end = entry + min(PT_ENTRIES - 1 - index, last - gfn);
+	u64 pte = (page->pfn - below) << PAGE_SHIFT | (page->writable ? rw : ro);
+	const pte_t *host = page->entry;
+	bool is_large = !host;
 	unsigned int mapped = 0;
 
-	for (; n <= end; n++) {
-		bool writable;
-		u64 pfn;
+	entry -= below;
+	if (is_large) {
+		for (; entry <= end; entry++, pte += PAGE_SIZE) {
+			if (pte_is_present(f, *entry))
+				continue;
+			WRITE_ONCE(*entry, pte);
+			mapped++;
+		}
+	} else {
+		for (host -= below; entry <= end; entry++, host++) {
+			pte_t h = READ_ONCE(*host);
 
-		if (pte_is_present(f, entry[n]) || !host_neighbour(page, n, &pfn, &writable))
-			continue;
-		WRITE_ONCE(entry[n], pfn << PAGE_SHIFT | (writable ? rw : ro));
-		mapped++;
+			if (pte_is_present(f, *entry) || !pte_access_permitted(h, false) || pte_special(h))
+				continue;
+			/* guest writes need no care where the host's entry is dirty already */
+			WRITE_ONCE(*entry, (u64)pte_pfn(h) << PAGE_SHIFT |
+					   ((pte_flags(h) & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY) ? rw : ro));
+			mapped++;
+		}
 	}
 	pt->stats->pages_4k += mapped;
 	return mapped;
