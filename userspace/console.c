@@ -297,7 +297,10 @@ void console_resume(struct console *console)
 			console->has_raw = !tcgetattr(console->in, &console->saved);
 		console->raw = console->saved;
 		cfmakeraw(&console->raw);
-		tcsetattr(console->in, TCSANOW, &console->raw);
+		/* first, for a crash in between */
+		set_raw(console, console->has_raw);
+		if (console->has_raw)
+			tcsetattr(console->in, TCSANOW, &console->raw);
 	}
 	set_raw(console, console->has_raw);
 	pthread_mutex_unlock(&console->mode_lock);
