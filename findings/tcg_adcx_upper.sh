@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Software: QEMU 7.2.22 (Debian 12), TCG, user mode, -cpu max.
+# Packages: qemu-user=1:7.2+dfsg-7+deb12u18+b3
+# Behaviour: ADCX and ADOX with 32-bit operands take no notice of the upper halves of their registers. TCG adds those in too, and the sum of them
+#	becomes CF: a flag that was clear comes out set, without a carry. Guess: only the lower halves count, as with ADC.
+# Seen: 2 + 3 with bits in the upper halves: CF 1 on TCG, 0 on a CPU.
+
+. "$(dirname "$0")/lib/lib.sh"
+
+need gcc
+cat >"$work/probe.c" <<'END'
+#include <stdio.h>
+
+int main(void)
+{
+	unsigned long a = 0x100000002, flags;
+
+	asm volatile("test %0, %0; adcx %k2, %k0; pushf; pop %1" : "+r" (a), "=&r" (flags) : "r" (0x200000003UL) : "cc");
+	printf("sum=%lu\ncarry=%lu\n", a, flags & 1);
+	return 0;
+}
+END
+gcc -O1 -static -Wall -Werror -o "$work/probe" "$work/probe.c" || broken "the program does not compile"
+fetch qemu-user=1:7.2+dfsg-7+deb12u18+b3
+"$root/usr/bin/qemu-x86_64" -cpu max "$work/probe" >"$work/out" 2>/dev/null || broken "the program did not end well"
+expect "TCG: 2 + 3" 5 "$(seen sum)"
+expect "TCG: CF of it" 1 "$(seen carry)"
+grep -qw adx /proc/cpuinfo || finish
+"$work/probe" >"$work/out" || broken "the program did not end well on this machine"
+expect "this machine's CPU: 2 + 3" 5 "$(seen sum)"
+expect "this machine's CPU: CF of it" 0 "$(seen carry)"
+finish
