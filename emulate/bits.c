@@ -89,75 +89,87 @@ static unsigned int operand_size(struct emu_insn *in)
 	return in->op_size;
 }
 
-int emu_exec_bits(struct emu *e)
+/* @src is the operand that may be in memory, @other the one that VEX.vvvv names, with number @vvvv. */
+static int compute(struct emu *e, u64 src, u64 other, unsigned int vvvv, unsigned int dst, u64 *res)
 {
 	struct emu_insn *in = &e->insn;
-	unsigned int vvvv = (~in->vex >> 3) & (emu_is_long(e) ? 15 : 7), size = operand_size(in), bits = 8 * size;
-	unsigned int dst = in->row.dst == OPR_REG ? in->reg : vvvv, count;
-	u64 src, other = emu_reg_read(e, vvvv, size), res;
-	int ret;
+	unsigned int size = in->op_size, bits = 8 * size, count = (unsigned int)other & (bits - 1);
 
-	if ((in->prefix & EMU_PFX_VEX) && (in->vex & 4))
-		return emu_raise(e, VEC_UD);
-	ret = emu_read_operand(e, OPR_RM, &src);
-	if (ret)
-		return ret;
-	count = (unsigned int)other & (bits - 1);
 	switch (in->row.op) {
 	case EMU_OP_ANDN:
-		res = logic(e, ~other & src, false);
+		*res = logic(e, ~other & src, false);
 		break;
 	case EMU_OP_BLSR:
-		res = logic(e, src & (src - 1), !src);
+		*res = logic(e, src & (src - 1), !src);
 		break;
 	case EMU_OP_BLSMSK:
-		res = logic(e, src ^ (src - 1), !src);
+		*res = logic(e, src ^ (src - 1), !src);
 		break;
 	case EMU_OP_BLSI:
-		res = logic(e, src & -src, src);
+		*res = logic(e, src & -src, src);
 		break;
 	case EMU_OP_BZHI:
-		res = logic(e, low_bits(src, other & 0xff), (other & 0xff) >= bits);
+		*res = logic(e, low_bits(src, other & 0xff), (other & 0xff) >= bits);
 		break;
 	case EMU_OP_BEXTR:
-		res = (other & 0xff) < bits ? src >> (other & 0xff) : 0;
-		res = logic(e, low_bits(res, (other >> 8) & 0xff), false);
+		*res = (other & 0xff) < bits ? src >> (other & 0xff) : 0;
+		*res = logic(e, low_bits(*res, (other >> 8) & 0xff), false);
 		break;
 	case EMU_OP_PDEP:
-		res = deposit(other, src);
+		*res = deposit(other, src);
 		break;
 	case EMU_OP_PEXT:
-		res = extract(other, src);
+		*res = extract(other, src);
 		break;
 	case EMU_OP_SHLX:
-		res = src << count;
+		*res = src << count;
 		break;
 	case EMU_OP_SHRX:
-		res = src >> count;
+		*res = src >> count;
 		break;
 	case EMU_OP_SARX:
-		res = (u64)((s64)emu_sign_extend(src, size) >> count);
+		*res = (u64)((s64)emu_sign_extend(src, size) >> count);
 		break;
 	case EMU_OP_RORX:
 		if ((in->vex & 0x78) != 0x78)
 			return emu_raise(e, VEC_UD);
 		count = (unsigned int)in->imm & (bits - 1);
-		res = count ? src >> count | src << (bits - count) : src;
+		*res = count ? src >> count | src << (bits - count) : src;
 		break;
 	case EMU_OP_MULX:
-		res = multiply(e, src, vvvv);
+		*res = multiply(e, src, vvvv);
 		break;
 	case EMU_OP_ADCX:
-		res = add_with(e, emu_reg_read(e, dst, size), src, FL_CF);
+		*res = add_with(e, emu_reg_read(e, dst, size), src, FL_CF);
 		break;
 	case EMU_OP_ADOX:
-		res = add_with(e, emu_reg_read(e, dst, size), src, FL_OF);
+		*res = add_with(e, emu_reg_read(e, dst, size), src, FL_OF);
 		break;
 	default:	/* CRC32: the destination has 4 or 8 bytes, the source any number */
-		res = crc32c((u32)e->gpr[dst & 15], src, size);
-		size = 8;
+		*res = crc32c((u32)e->gpr[dst & 15], src, size);
 		break;
 	}
+	return EMU_CONTINUE;
+}
+
+int emu_exec_bits(struct emu *e)
+{
+	struct emu_insn *in = &e->insn;
+	unsigned int vvvv = (~in->vex >> 3) & (emu_is_long(e) ? 15 : 7), size = operand_size(in);
+	unsigned int dst = in->row.dst == OPR_REG ? in->reg : vvvv;
+	u64 src, res;
+	int ret;
+
+	if ((in->prefix & EMU_PFX_VEX) && (in->vex & 4))
+		return emu_raise(e, VEC_UD);
+	ret = emu_read_operand(e, OPR_RM, &src);
+	if (!ret)
+		ret = compute(e, src, emu_reg_read(e, vvvv, size), vvvv, dst, &res);
+	if (ret)
+		return ret;
+	/* CRC32 clears the upper half, whatever the size of its source */
+	if (in->row.op == EMU_OP_CRC32)
+		size = 8;
 	emu_gpr_write(e, dst, size, res & emu_mask(size));
 	return EMU_CONTINUE;
 }
