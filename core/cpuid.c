@@ -29,6 +29,7 @@ void cpuid_index_entries(struct vcpu_cpuid *cpuid)
 {
 	int i;
 
+	cpuid->last = NULL;
 	memset(cpuid->first, 0, sizeof(cpuid->first));
 	for (i = min(cpuid->nent, 255) - 1; i >= 0; i--) {
 		u32 function = cpuid->entries[i].function;

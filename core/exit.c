@@ -18,14 +18,20 @@
 
 enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len)
 {
-	const struct kvm_cpuid_entry2 *e;
+	struct vcpu_cpuid *cpuid = &vcpu->cpuid;
+	const struct kvm_cpuid_entry2 *e = cpuid->last;
 	u64 *gpr = vcpu->regs.gpr;
+	u64 asked = (u32)gpr[GPR_RAX] | gpr[GPR_RCX] << 32;
 
 	if (keel_cpuid_faults(vcpu)) {
 		keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
 		return EXIT_AGAIN;
 	}
-	e = keel_cpuid_find(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+	if (unlikely(!e || cpuid->last_asked != asked)) {
+		e = keel_cpuid_find(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+		cpuid->last = e;
+		cpuid->last_asked = asked;
+	}
 	if (likely(e)) {
 		gpr[GPR_RAX] = e->eax;
 		gpr[GPR_RBX] = e->ebx;

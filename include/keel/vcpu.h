@@ -292,6 +292,8 @@ struct vcpu_pv {
 struct vcpu_cpuid {
 	struct kvm_cpuid_entry2 *entries;
 	int nent;
+	const struct kvm_cpuid_entry2 *last;	/* what the guest asked for last, EAX and above it ECX; NULL for nothing */
+	u64 last_asked;
 	u8 first[3][48];	/* number + 1 of the first entry of basic, 0x4..., 0x8... leaf n; 0: none, or search */
 	u8 maxphyaddr;
 	u64 reserved_gpa;	/* bits of a gpa beyond maxphyaddr */
