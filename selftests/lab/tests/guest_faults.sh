@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module none --cpus 1 --about 60
-# long: --kernel 6.12 --module none --cpus 1 --about 60
+# long: --kernel 6.1 --module none --cpus 2 --about 60
+# long: --kernel 6.12 --module none --cpus 2 --about 60
 # long: --host bochs --module none --about 150
 # needs: launcher skewed guest
 #
