@@ -86,6 +86,21 @@ qemu() {
 		broken "the machine was still running after 240 s"
 }
 
+# user_probe - a C program, from standard input, on TCG's "max" in user mode; what it prints goes to $work/out
+user_probe() {
+	need gcc
+	cat >"$work/probe.c"
+	gcc -O1 -static -Wall -Werror -o "$work/probe" "$work/probe.c" || broken "the program does not compile"
+	fetch qemu-user=1:7.2+dfsg-7+deb12u18+b3
+	"$root/usr/bin/qemu-x86_64" -cpu max "$work/probe" >"$work/out" 2>/dev/null || broken "the program did not end well"
+}
+
+# on_this_cpu FLAG - the same program on the machine's own CPU; false where that has no FLAG
+on_this_cpu() {
+	grep -qw "$1" /proc/cpuinfo || return 1
+	"$work/probe" >"$work/out" || broken "the program did not end well on this machine"
+}
+
 # on_linux MODULES - a C program, from standard input, as root in Linux 6.1 on QEMU's EPYC with SVM. MODULES: kvm, or none
 on_linux() {
 	local kernel=6.1.0-56-amd64 name box=$work/initrd.d
