@@ -182,15 +182,9 @@ static void serve_mmio(struct kvm_run *run)
 		memcpy(run->mmio.data, device + at, run->mmio.len);
 }
 
-static void run(void *fn, u32 need, int stock)
+/* Until the guest is done. */
+static void run_with_device(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu;
-
-	REQUIRE(stock || !dev_is_kvm(), "stock KVM does not execute it");
-	REQUIRE(has(need), "not on this CPU");
-	REQUIRE(!(need & NO_TCG) || !host_is_tcg(), "TCG does not get it right");
-	vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, fn);
-	vcpu_args(vcpu, need == AVX ? BIT(18) : 0, 0, 0);
 	for (;;) {
 		if (vcpu_run(vcpu) == KVM_EXIT_MMIO) {
 			serve_mmio(vcpu->run);
@@ -200,6 +194,18 @@ static void run(void *fn, u32 need, int stock)
 		if (vcpu_finish(vcpu) == UCALL_DONE)
 			return;
 	}
+}
+
+static void run(void *fn, u32 need, int stock)
+{
+	struct vcpu *vcpu;
+
+	REQUIRE(stock || !dev_is_kvm(), "stock KVM does not execute it");
+	REQUIRE(has(need), "not on this CPU");
+	REQUIRE(!(need & NO_TCG) || !host_is_tcg(), "TCG does not get it right");
+	vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, fn);
+	vcpu_args(vcpu, need == AVX ? BIT(18) : 0, 0, 0);
+	run_with_device(vcpu);
 }
 
 #define TEST(name, cpu, stock, insn) static void test_##name(void) { run(guest_##name, cpu, stock); }
@@ -242,15 +248,7 @@ static void test_faults(void)
 	struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_faults);
 
 	REQUIRE(!dev_is_kvm(), "stock KVM does not execute them");
-	for (;;) {
-		if (vcpu_run(vcpu) == KVM_EXIT_MMIO) {
-			serve_mmio(vcpu->run);
-			continue;
-		}
-		ASSERT_EXIT(vcpu, KVM_EXIT_IO);
-		if (vcpu_finish(vcpu) == UCALL_DONE)
-			return;
-	}
+	run_with_device(vcpu);
 }
 
 static void guest_not_executed(u64 which)

@@ -109,20 +109,27 @@ static void test_end(void)
 	run_to_end(reset, sizeof(reset), 8, "keel: the guest asked for a reset (port 0x64)\n", false);
 }
 
-static void test_signal(void)
+/* A guest that does nothing, once it runs. */
+static void start_sleeping(struct launch *run, enum stream in, enum stream err)
 {
-	struct launch run = {
+	*run = (struct launch){
 		.code = sleeping,
 		.size = sizeof(sleeping),
-		.in = STREAM_NULL,
+		.in = in,
 		.out = STREAM_PIPE,
-		.err = STREAM_PIPE,
+		.err = err,
 		.more = "--stats",
 	};
+	launch_start(run);
+	launch_wait_for_guest(run);
+}
+
+static void test_signal(void)
+{
+	struct launch run;
 	long long first;
 
-	launch_start(&run);
-	launch_wait_for_guest(&run);
+	start_sleeping(&run, STREAM_NULL, STREAM_PIPE);
 	launch_signal(&run, SIGUSR2);
 	CHECK_EQ("asked once", 1, has_come(run.errors, VCPU, 1));
 	launch_signal(&run, SIGUSR2);
@@ -141,17 +148,9 @@ static void test_signal(void)
 /* A raw terminal wants the carriage returns too. */
 static void test_terminal(void)
 {
-	struct launch run = {
-		.code = sleeping,
-		.size = sizeof(sleeping),
-		.in = STREAM_TERMINAL,
-		.out = STREAM_PIPE,
-		.err = STREAM_TERMINAL,
-		.more = "--stats",
-	};
+	struct launch run;
 
-	launch_start(&run);
-	launch_wait_for_guest(&run);
+	start_sleeping(&run, STREAM_TERMINAL, STREAM_TERMINAL);
 	CHECK_EQ("raw", 1, launch_becomes(&run, true));
 	launch_signal(&run, SIGUSR2);
 	if (!has_come(run.keys, VCPU "\r\n  ", 1))
@@ -163,17 +162,9 @@ static void test_terminal(void)
 /* Nobody reads standard error: the end comes all the same. */
 static void test_unread(void)
 {
-	struct launch run = {
-		.code = sleeping,
-		.size = sizeof(sleeping),
-		.in = STREAM_NULL,
-		.out = STREAM_PIPE,
-		.err = STREAM_PIPE,
-		.more = "--stats",
-	};
+	struct launch run;
 
-	launch_start(&run);
-	launch_wait_for_guest(&run);
+	start_sleeping(&run, STREAM_NULL, STREAM_PIPE);
 	for (int i = 0; i < 200; i++) {
 		launch_signal(&run, SIGUSR2);
 		usleep(2000);
