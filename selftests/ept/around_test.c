@@ -12,7 +12,7 @@
 
 #define GPA	0x40000000ULL
 #define HUGE	(2ULL << 20)
-#define SIZE	(32ULL << 20)
+#define SIZE	(8ULL << 20)
 
 /* Does the page at @p lie in a mapping with a huge page? */
 static int is_huge(const u8 *p)

@@ -13,7 +13,7 @@
 #include "guest.h"
 
 #define GPA	0x40000000ULL
-#define SIZE	(64ULL << 20)
+#define SIZE	(16ULL << 20)
 #define TABLES	(SIZE / (512 * PAGE_SIZE))	/* that 4K entries for SIZE take */
 
 /* The number behind @name in a file of such lines, in units of @unit bytes; -1 if it is not there. */
@@ -149,7 +149,7 @@ static void test_group(void)
 	with = number_in(GROUP "/memory.stat", "sec_pagetables ", 1);
 	test_note("%ld bytes with the VM", with);
 	ASSERT_GE(with, (long)(TABLES * PAGE_SIZE));
-	ASSERT_LE(with, (long)((TABLES + 64) * PAGE_SIZE));
+	ASSERT_LE(with, (long)((TABLES + 12) * PAGE_SIZE));
 	destroy(vcpu);
 	leave_group();
 }

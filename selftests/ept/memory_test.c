@@ -11,7 +11,7 @@
 #include "thread.h"
 
 #define GPA	0x40000000ULL
-#define SIZE	(32ULL << 20)
+#define SIZE	(16ULL << 20)
 
 static void guest_fill(u64 base, u64 step)
 {
@@ -67,7 +67,7 @@ static void test_giant(void)
 	vm_set_slot(vm, 1, 0, GPA, giant, mem);
 	vcpu_args(vcpu, GPA + giant - SIZE, 1032, 0);
 	vcpu_run_done(vcpu);
-	CHECK_EQ("in the last 32 MB", GPA + giant - SIZE + 1032, *(u64 *)(mem + giant - SIZE + 1032));
+	CHECK_EQ("in the last 16 MB", GPA + giant - SIZE + 1032, *(u64 *)(mem + giant - SIZE + 1032));
 }
 
 /* Huge host pages at an offset that no huge guest page can have. */

@@ -12,7 +12,7 @@
 #define GPA		0x40000000ULL
 #define SIZE		(4ULL << 20)
 #define NR_VCPUS	2
-#define DISTURB_SECONDS	20
+#define DISTURB_SECONDS	10
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
