@@ -1,233 +1,187 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The verbs behind intercepted instructions, neutral of the vendor: CPUID, RDMSR, WRMSR, hypercalls, HLT, XSETBV, and the ends of a
- * run: triple fault, internal error, failed entry.
+ * What intercepted instructions do, whether the CPU names them in an exit or the emulator has found them, and the ends of a
+ * run: triple fault, debug exit, failed entry.
  *
- * Each fast verb either completes the instruction or changes nothing; its slow twin completes it always.
+ * One function for each. Those that may have to sleep are told whether they can: keel_fast_*() completes the
+ * instruction or returns RUN_SLOW with nothing changed.
  */
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <asm/trapnr.h>
+#include <keel/emulate.h>
 #include <keel/exit.h>
 #include <keel/memory.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
-#include "insn.h"
 #include "io.h"
 
-enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len)
+static int done(struct vcpu *vcpu, unsigned int len)
+{
+	vcpu_advance(vcpu, len);
+	return RUN_RESUME;
+}
+
+static __always_inline void set_cpuid(u64 *gpr, const struct kvm_cpuid_entry2 *e)
+{
+	gpr[GPR_RAX] = e->eax;
+	gpr[GPR_RBX] = e->ebx;
+	gpr[GPR_RCX] = e->ecx;
+	gpr[GPR_RDX] = e->edx;
+}
+
+static noinline void cpuid_beyond(struct vcpu *vcpu)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	struct kvm_cpuid_entry2 e = keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+
+	set_cpuid(gpr, &e);
+}
+
+/* With CPUID faulting, which the guest has turned on (MISC_FEATURES_ENABLES), #GP outside ring 0. */
+int keel_do_cpuid(struct vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->cpuid;
 	const struct kvm_cpuid_entry2 *e = cpuid->last;
 	u64 *gpr = vcpu->regs.gpr;
 	u64 asked = (u32)gpr[GPR_RAX] | gpr[GPR_RCX] << 32;
 
-	if (keel_cpuid_faults(vcpu)) {
-		keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-		return EXIT_AGAIN;
-	}
+	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu) > 0)
+		return keel_do_gp(vcpu);
 	if (unlikely(!e || cpuid->last_asked != asked)) {
 		e = keel_cpuid_find(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
 		cpuid->last = e;
 		cpuid->last_asked = asked;
 	}
-	if (likely(e)) {
-		gpr[GPR_RAX] = e->eax;
-		gpr[GPR_RBX] = e->ebx;
-		gpr[GPR_RCX] = e->ecx;
-		gpr[GPR_RDX] = e->edx;
-	} else {
-		keel_insn_cpuid(vcpu);
-	}
+	if (likely(e))
+		set_cpuid(gpr, e);
+	else
+		cpuid_beyond(vcpu);
 	vcpu_advance(vcpu, len);
-	return EXIT_AGAIN;
-}
-
-int keel_do_cpuid(struct vcpu *vcpu, unsigned int len)
-{
-	keel_fast_cpuid(vcpu, len);
 	return RUN_RESUME;
 }
 
-static void rdmsr_done(struct vcpu *vcpu, u64 val, unsigned int len)
-{
-	vcpu->regs.gpr[GPR_RAX] = (u32)val;
-	vcpu->regs.gpr[GPR_RDX] = val >> 32;
-	vcpu_advance(vcpu, len);
-}
-
 /* EDX:EAX */
-static u64 wrmsr_value(struct vcpu *vcpu)
+static u64 edx_eax(struct vcpu *vcpu)
 {
 	return (u32)vcpu->regs.gpr[GPR_RAX] | vcpu->regs.gpr[GPR_RDX] << 32;
 }
 
-enum exit_verdict keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len)
+static void set_edx_eax(struct vcpu *vcpu, u64 val)
 {
-	u64 val;
-
-	if (keel_msr_get_fast(vcpu, vcpu->regs.gpr[GPR_RCX], &val))
-		return EXIT_SLOW;
-	rdmsr_done(vcpu, val, len);
-	return EXIT_AGAIN;
+	vcpu->regs.gpr[GPR_RAX] = (u32)val;
+	vcpu->regs.gpr[GPR_RDX] = val >> 32;
 }
 
-enum exit_verdict keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len)
-{
-	if (keel_msr_set_fast(vcpu, vcpu->regs.gpr[GPR_RCX], wrmsr_value(vcpu)))
-		return EXIT_SLOW;
-	vcpu_advance(vcpu, len);
-	return EXIT_AGAIN;
-}
-
-/* KVM_CAP_X86_USER_SPACE_MSR: the launcher decides. */
-static int user_msr(struct vcpu *vcpu, u32 reason, u32 msr, u64 val, u32 why, unsigned int len)
+/* #GP or, with KVM_CAP_X86_USER_SPACE_MSR, the launcher decides. @how: what keel_msr_get() or keel_msr_set() returned */
+static int msr_failed(struct vcpu *vcpu, u32 reason, u64 val, int how, unsigned int len)
 {
 	struct kvm_run *run = vcpu->run;
+	u32 why = how == MSR_FILTERED ? KVM_MSR_EXIT_REASON_FILTER :
+		  how == MSR_UNKNOWN ? KVM_MSR_EXIT_REASON_UNKNOWN : KVM_MSR_EXIT_REASON_INVAL;
 
+	if (how < 0)
+		return how;
+	if (!(vcpu->vm->user_space_msr_mask & why))
+		return keel_do_gp(vcpu);
 	run->exit_reason = reason;
 	run->msr.error = 0;
 	memset(run->msr.pad, 0, sizeof(run->msr.pad));
 	run->msr.reason = why;
-	run->msr.index = msr;
+	run->msr.index = vcpu->regs.gpr[GPR_RCX];
 	run->msr.data = val;
-	vcpu->complete = reason == KVM_EXIT_X86_RDMSR ? COMPLETE_RDMSR : COMPLETE_WRMSR;
-	vcpu->complete_len = len;
-	vcpu->io.rip = vcpu_rip(vcpu);
+	user_completes(vcpu, reason == KVM_EXIT_X86_RDMSR ? COMPLETE_RDMSR : COMPLETE_WRMSR, len);
 	return RUN_USER;
 }
 
-static int msr_failed(struct vcpu *vcpu, u32 reason, u32 msr, u64 val, int how, unsigned int len)
-{
-	u32 why = how == MSR_FILTERED ? KVM_MSR_EXIT_REASON_FILTER :
-		  how == MSR_UNKNOWN ? KVM_MSR_EXIT_REASON_UNKNOWN : KVM_MSR_EXIT_REASON_INVAL;
-
-	if (vcpu->vm->user_space_msr_mask & why)
-		return user_msr(vcpu, reason, msr, val, why, len);
-	return keel_do_gp(vcpu);
-}
-
-int keel_do_rdmsr(struct vcpu *vcpu, unsigned int len)
+static __always_inline int read_msr(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 {
 	u32 msr = vcpu->regs.gpr[GPR_RCX];
-	u64 val = 0;
-	int ret = keel_msr_get(vcpu, msr, &val, MSR_FROM_GUEST);
+	u64 val;
+	int ret = may_sleep ? keel_msr_get(vcpu, msr, &val, MSR_FROM_GUEST) : keel_msr_get_fast(vcpu, msr, &val);
 
-	if (ret < 0)
-		return ret;
 	if (ret)
-		return msr_failed(vcpu, KVM_EXIT_X86_RDMSR, msr, 0, ret, len);
-	rdmsr_done(vcpu, val, len);
+		return may_sleep ? msr_failed(vcpu, KVM_EXIT_X86_RDMSR, 0, ret, len) : RUN_SLOW;
+	set_edx_eax(vcpu, val);
+	vcpu_advance(vcpu, len);
 	return RUN_RESUME;
 }
 
-int keel_do_wrmsr(struct vcpu *vcpu, unsigned int len)
+static __always_inline int write_msr(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 {
 	u32 msr = vcpu->regs.gpr[GPR_RCX];
-	u64 val = wrmsr_value(vcpu);
-	int ret = keel_msr_set(vcpu, msr, val, MSR_FROM_GUEST);
+	u64 val = edx_eax(vcpu);
+	int ret = may_sleep ? keel_msr_set(vcpu, msr, val, MSR_FROM_GUEST) : keel_msr_set_fast(vcpu, msr, val);
 
-	if (ret < 0)
-		return ret;
 	if (ret)
-		return msr_failed(vcpu, KVM_EXIT_X86_WRMSR, msr, val, ret, len);
+		return may_sleep ? msr_failed(vcpu, KVM_EXIT_X86_WRMSR, val, ret, len) : RUN_SLOW;
 	vcpu_advance(vcpu, len);
 	return RUN_RESUME;
 }
 
 /* Number and arguments by mode: 64-bit code uses full registers, all else the low halves. */
-static u64 hypercall_args(struct vcpu *vcpu, u64 args[4])
+static int hypercall(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 {
-	const u64 *gpr = vcpu->regs.gpr;
-	u64 mask = vcpu_is_64bit_code(vcpu) ? ~0ull : ~0u;
+	u64 *gpr = vcpu->regs.gpr, mask = vcpu_is_64bit_code(vcpu) ? ~0ull : ~0u, ret;
+	u64 args[4] = { gpr[GPR_RBX] & mask, gpr[GPR_RCX] & mask, gpr[GPR_RDX] & mask, gpr[GPR_RSI] & mask };
+	int result = keel_pv_hypercall(vcpu, gpr[GPR_RAX] & mask, args, &ret, may_sleep);
 
-	args[0] = gpr[GPR_RBX] & mask;
-	args[1] = gpr[GPR_RCX] & mask;
-	args[2] = gpr[GPR_RDX] & mask;
-	args[3] = gpr[GPR_RSI] & mask;
-	return gpr[GPR_RAX] & mask;
-}
-
-static void hypercall_done(struct vcpu *vcpu, u64 ret, unsigned int len)
-{
-	vcpu->regs.gpr[GPR_RAX] = vcpu_is_64bit_code(vcpu) ? ret : (u32)ret;
+	if (result != RUN_RESUME) {
+		if (result == RUN_USER)
+			user_completes(vcpu, COMPLETE_HYPERCALL, len);
+		return result;
+	}
+	gpr[GPR_RAX] = vcpu_is_64bit_code(vcpu) ? ret : (u32)ret;
 	vcpu->stats.hypercalls++;
 	vcpu_advance(vcpu, len);
-}
-
-enum exit_verdict keel_fast_hypercall(struct vcpu *vcpu, unsigned int len)
-{
-	u64 args[4], ret;
-	u64 nr = hypercall_args(vcpu, args);
-
-	if (keel_pv_hypercall(vcpu, nr, args, &ret, true) != 1)
-		return EXIT_SLOW;
-	hypercall_done(vcpu, ret, len);
-	return EXIT_AGAIN;
-}
-
-int keel_do_hypercall(struct vcpu *vcpu, unsigned int len)
-{
-	u64 args[4], ret;
-	u64 nr = hypercall_args(vcpu, args);
-
-	if (keel_pv_hypercall(vcpu, nr, args, &ret, false) != 1) {
-		vcpu->complete = COMPLETE_HYPERCALL;
-		vcpu->complete_len = len;
-		vcpu->io.rip = vcpu_rip(vcpu);
-		return RUN_USER;
-	}
-	hypercall_done(vcpu, ret, len);
 	return RUN_RESUME;
 }
 
-enum exit_verdict keel_fast_hlt(struct vcpu *vcpu, unsigned int len)
+int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len)
 {
-	if (!vcpu->lapic)
-		return EXIT_SLOW;
-	vcpu->stats.halt_exits++;
-	/* also ends the shadow of an STI before the HLT */
-	vcpu_advance(vcpu, len);
-	if (keel_vcpu_has_events(vcpu)) {
-		vcpu->pv.unhalt = false;
-		vcpu_request(vcpu, REQ_EVENT);
-		return EXIT_AGAIN;
-	}
-	vcpu->mp_state = KVM_MP_STATE_HALTED;
-	return EXIT_LEAVE;
+	return read_msr(vcpu, len, false);
+}
+
+int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len)
+{
+	return write_msr(vcpu, len, false);
+}
+
+int keel_fast_hypercall(struct vcpu *vcpu, unsigned int len)
+{
+	return hypercall(vcpu, len, false);
 }
 
 int keel_do_hlt(struct vcpu *vcpu, unsigned int len)
 {
 	vcpu->stats.halt_exits++;
+	/* also ends the shadow of an STI before the HLT */
 	vcpu_advance(vcpu, len);
-	if (vcpu->lapic) {
-		vcpu->mp_state = KVM_MP_STATE_HALTED;
+	if (!vcpu->lapic) {
+		vcpu->run->exit_reason = KVM_EXIT_HLT;
+		return RUN_USER;
+	}
+	if (keel_vcpu_has_events(vcpu)) {
+		vcpu->pv.unhalt = false;
+		vcpu_request(vcpu, REQ_EVENT);
 		return RUN_RESUME;
 	}
-	vcpu->run->exit_reason = KVM_EXIT_HLT;
-	return RUN_USER;
+	vcpu->mp_state = KVM_MP_STATE_HALTED;
+	return RUN_LEAVE;
 }
 
-int keel_do_xsetbv(struct vcpu *vcpu, unsigned int len)
+static int xsetbv(struct vcpu *vcpu, unsigned int len)
 {
 	if (!(vcpu_cr4(vcpu) & X86_CR4_OSXSAVE))
 		return keel_do_undefined(vcpu);
-	if (vcpu_cpl(vcpu) || keel_set_xcr(vcpu, vcpu->regs.gpr[GPR_RCX], wrmsr_value(vcpu)))
+	if (vcpu_cpl(vcpu) || keel_set_xcr(vcpu, vcpu->regs.gpr[GPR_RCX], edx_eax(vcpu)))
 		return keel_do_gp(vcpu);
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
-}
-
-int keel_do_invd(struct vcpu *vcpu, unsigned int len)
-{
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
+	return done(vcpu, len);
 }
 
 /* No monitor for guests: no-ops, as KVM has it; with the quirk off, #UD in a guest whose CPUID has no MWAIT. */
-int keel_do_mwait(struct vcpu *vcpu, unsigned int len)
+static int mwait(struct vcpu *vcpu, unsigned int len)
 {
 #ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
 	const struct kvm_cpuid_entry2 *e = keel_cpuid_find(vcpu, 1, 0);
@@ -235,8 +189,54 @@ int keel_do_mwait(struct vcpu *vcpu, unsigned int len)
 	if ((vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) && !(e && (e->ecx & BIT(X86_FEATURE_MWAIT & 31))))
 		return keel_do_undefined(vcpu);
 #endif
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
+	return vcpu_cpl(vcpu) ? keel_do_undefined(vcpu) : done(vcpu, len);
+}
+
+/* RDTSC, RDTSCP, RDPID: the last two are there with TSC_AUX. No filter of MSRs concerns them. */
+static int rdtsc_aux(struct vcpu *vcpu, enum emu_op op, unsigned int len)
+{
+	u32 aux = vcpu->msrs.tsc_aux;
+
+	if (op != EMU_OP_RDTSC && !(vcpu->cpuid.flags & GUEST_HAS_RDTSCP))
+		return keel_do_undefined(vcpu);
+	if (op == EMU_OP_RDPID) {
+		vcpu_set_gpr(vcpu, vcpu->emu.insn.rm, aux);
+		return done(vcpu, len);
+	}
+	if ((vcpu_cr4(vcpu) & X86_CR4_TSD) && vcpu_cpl(vcpu))
+		return keel_do_gp(vcpu);
+	set_edx_eax(vcpu, keel_tsc_read(vcpu));
+	if (op == EMU_OP_RDTSCP)
+		vcpu->regs.gpr[GPR_RCX] = aux;
+	return done(vcpu, len);
+}
+
+int keel_do_insn(struct vcpu *vcpu, enum emu_op op, unsigned int len)
+{
+	switch (op) {
+	case EMU_OP_RDMSR:	return read_msr(vcpu, len, true);
+	case EMU_OP_WRMSR:	return write_msr(vcpu, len, true);
+	case EMU_OP_CPUID:	return keel_do_cpuid(vcpu, len);
+	case EMU_OP_VMCALL:
+	case EMU_OP_VMMCALL:	return hypercall(vcpu, len, true);
+	case EMU_OP_HLT:	return keel_do_hlt(vcpu, len);
+	case EMU_OP_XSETBV:	return xsetbv(vcpu, len);
+	case EMU_OP_MONITOR:
+	case EMU_OP_MWAIT:	return mwait(vcpu, len);
+	case EMU_OP_RDTSC:
+	case EMU_OP_RDTSCP:
+	case EMU_OP_RDPID:	return rdtsc_aux(vcpu, op, len);
+	case EMU_OP_RDPMC:	return keel_do_gp(vcpu);
+	case EMU_OP_PAUSE:
+		vcpu_advance(vcpu, len);
+		return keel_do_pause(vcpu);
+	/* the guest's memory is write-back throughout, and coherent with its devices */
+	case EMU_OP_INVD:
+	case EMU_OP_WBINVD:	return done(vcpu, len);
+	case EMU_OP_VMRUN ... EMU_OP_INVVPID:
+	case EMU_OP_RSM:	return keel_do_undefined(vcpu);
+	default:		return RUN_SLOW;
+	}
 }
 
 /* The guest spins. Give the CPU to whoever holds what it waits for: any other runnable vCPU that is not running now. */
@@ -263,18 +263,6 @@ int keel_do_triple_fault(struct vcpu *vcpu)
 	return RUN_USER;
 }
 
-int keel_do_undefined(struct vcpu *vcpu)
-{
-	keel_queue_exception(vcpu, X86_TRAP_UD);
-	return RUN_RESUME;
-}
-
-int keel_do_gp(struct vcpu *vcpu)
-{
-	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-	return RUN_RESUME;
-}
-
 int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7)
 {
 	struct kvm_debug_exit_arch *arch = &vcpu->run->debug.arch;
@@ -296,23 +284,6 @@ int keel_debug_step_exit(struct vcpu *vcpu)
 	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
 		dr6 |= DR_STEP;
 	return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vcpu->debug_dr7);
-}
-
-int keel_internal_error(struct vcpu *vcpu, u32 suberror, unsigned int ndata, ...)
-{
-	struct kvm_run *run = vcpu->run;
-	unsigned int i;
-	va_list ap;
-
-	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
-	run->internal.suberror = suberror;
-	ndata = min_t(unsigned int, ndata, ARRAY_SIZE(run->internal.data));
-	run->internal.ndata = ndata;
-	va_start(ap, ndata);
-	for (i = 0; i < ndata; i++)
-		run->internal.data[i] = va_arg(ap, u64);
-	va_end(ap);
-	return RUN_USER;
 }
 
 int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason)

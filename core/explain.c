@@ -15,6 +15,7 @@
 #include <linux/string.h>
 #include <asm/msr-index.h>
 #include <uapi/linux/keel.h>
+#include <keel/exit.h>
 #include <keel/rule.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -81,6 +82,23 @@ void keel_last_error(struct vm *vm, struct keel_last_error *out)
 	raw_spin_lock_irqsave(&error->lock, flags);
 	*out = error->last;
 	raw_spin_unlock_irqrestore(&error->lock, flags);
+}
+
+int keel_internal_error(struct vcpu *vcpu, u32 suberror, unsigned int ndata, ...)
+{
+	struct kvm_run *run = vcpu->run;
+	unsigned int i;
+	va_list ap;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	ndata = min_t(unsigned int, ndata, ARRAY_SIZE(run->internal.data));
+	run->internal.ndata = ndata;
+	va_start(ap, ndata);
+	for (i = 0; i < ndata; i++)
+		run->internal.data[i] = va_arg(ap, u64);
+	va_end(ap);
+	return RUN_USER;
 }
 
 /* ---- which ioctl ---- */

@@ -15,6 +15,7 @@
 #include <linux/smp.h>
 #include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro around a tracepoint on newer kernels */
 #include <asm/trapnr.h>
+#include <keel/exit.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -91,6 +92,18 @@ void keel_queue_exception(struct vcpu *vcpu, u8 vector)
 void keel_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 {
 	queue(vcpu, vector, true, error);
+}
+
+int keel_do_undefined(struct vcpu *vcpu)
+{
+	keel_queue_exception(vcpu, X86_TRAP_UD);
+	return RUN_RESUME;
+}
+
+int keel_do_gp(struct vcpu *vcpu)
+{
+	keel_queue_exception_error(vcpu, X86_TRAP_GP, 0);
+	return RUN_RESUME;
 }
 
 static void set_payload(struct vcpu *vcpu, u8 vector, u64 payload)
@@ -259,14 +272,6 @@ static void inject_irq(struct vcpu *vcpu)
 		return;
 	vcpu->stats.irq_injections++;
 	keel_vendor->inject(vcpu, &irq);
-}
-
-bool keel_irq_ready(struct vcpu *vcpu)
-{
-	struct vcpu_events *ev = &vcpu->events;
-
-	return ev->user_irq < 0 && !ev->injected.valid && !ev->held.valid && !ev->exception.valid && keel_irq_allowed(vcpu) &&
-	       takes_user_irq(vcpu);
 }
 
 /* An IPI to this CPU, taken by the guest before its first instruction; what was injected is delivered. Interrupts off. */

@@ -95,9 +95,8 @@ static unsigned int piece(u64 la, unsigned int left)
 static int ask_user(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, unsigned int len, const void *data)
 {
 	vcpu->io.pos = pos;
-	vcpu->io.rip = vcpu_rip(vcpu);
 	keel_user_mmio(vcpu, gpa, len, data);
-	vcpu->complete = COMPLETE_MMIO;
+	user_completes(vcpu, COMPLETE_MMIO, 0);
 	return EMU_IO;
 }
 
@@ -296,8 +295,7 @@ static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, 
 		return port_accessed(e, port, size);
 	/* a device answers all of its port or none */
 	keel_user_pio(vcpu, port, size, count, KVM_EXIT_IO_IN);
-	vcpu->io.rip = vcpu_rip(vcpu);
-	vcpu->complete = COMPLETE_STRING_IO;
+	user_completes(vcpu, COMPLETE_STRING_IO, 0);
 	return EMU_IO;
 }
 
@@ -372,6 +370,8 @@ static u64 insn_get_cr(struct emu *e, unsigned int nr)
 
 	if (nr == EMU_XCR0)
 		return vcpu_cr4(vcpu) & X86_CR4_OSXSAVE ? vcpu->xcr0 : 0;
+	if (nr == EMU_EFER)
+		return vcpu_efer(vcpu);
 	return keel_get_cr(vcpu, nr);
 }
 
@@ -409,16 +409,6 @@ static int insn_set_dr(struct emu *e, unsigned int nr, u64 val)
 	if (ret != EMU_CONTINUE)
 		return ret;
 	return keel_set_dr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
-}
-
-static int insn_get_msr(struct emu *e, u32 msr, u64 *val)
-{
-	return keel_msr_get(to_vcpu(e), msr, val, MSR_FROM_GUEST) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
-}
-
-static int insn_set_msr(struct emu *e, u32 msr, u64 val)
-{
-	return keel_msr_set(to_vcpu(e), msr, val, MSR_FROM_GUEST) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
 }
 
 static void insn_read_xmm(struct emu *e, unsigned int nr, void *data)
@@ -467,77 +457,6 @@ static void insn_invlpg(struct emu *e, u64 la)
 	keel_vendor->tlb_flush(to_vcpu(e), TLB_GUEST);
 }
 
-static int insn_hypercall(struct vcpu *vcpu)
-{
-	u64 ret, args[4] = {
-		vcpu->regs.gpr[GPR_RBX], vcpu->regs.gpr[GPR_RCX], vcpu->regs.gpr[GPR_RDX], vcpu->regs.gpr[GPR_RSI],
-	};
-
-	if (keel_pv_hypercall(vcpu, vcpu->regs.gpr[GPR_RAX], args, &ret, false) != 1)
-		return EMU_FAILED;
-	vcpu->regs.gpr[GPR_RAX] = ret;
-	return EMU_CONTINUE;
-}
-
-static int insn_rdtsc(struct vcpu *vcpu, bool with_aux)
-{
-	u64 tsc = keel_tsc_read(vcpu);
-
-	if ((vcpu_cr4(vcpu) & X86_CR4_TSD) && vcpu_cpl(vcpu))
-		return emu_raise_error(&vcpu->emu, X86_TRAP_GP, 0);
-	vcpu->regs.gpr[GPR_RAX] = (u32)tsc;
-	vcpu->regs.gpr[GPR_RDX] = tsc >> 32;
-	if (with_aux)
-		vcpu->regs.gpr[GPR_RCX] = (u32)vcpu->msrs.tsc_aux;
-	return EMU_CONTINUE;
-}
-
-void keel_insn_cpuid(struct vcpu *vcpu)
-{
-	u64 *gpr = vcpu->regs.gpr;
-	struct kvm_cpuid_entry2 e = keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
-
-	gpr[GPR_RAX] = e.eax;
-	gpr[GPR_RBX] = e.ebx;
-	gpr[GPR_RCX] = e.ecx;
-	gpr[GPR_RDX] = e.edx;
-}
-
-static int insn_system(struct emu *e, enum emu_op op)
-{
-	struct vcpu *vcpu = to_vcpu(e);
-	u64 val;
-
-	switch (op) {
-	case EMU_OP_CPUID:
-		if (keel_cpuid_faults(vcpu))
-			return emu_raise_error(e, X86_TRAP_GP, 0);
-		keel_insn_cpuid(vcpu);
-		return EMU_CONTINUE;
-	case EMU_OP_HLT:
-		vcpu->mp_state = vcpu->lapic ? KVM_MP_STATE_HALTED : vcpu->mp_state;
-		return vcpu->lapic ? EMU_CONTINUE : EMU_FAILED;
-	case EMU_OP_VMMCALL:
-	case EMU_OP_VMCALL:
-		return insn_hypercall(vcpu);
-	case EMU_OP_RDTSC:
-		return insn_rdtsc(vcpu, false);
-	case EMU_OP_RDTSCP:
-		return insn_rdtsc(vcpu, true);
-	case EMU_OP_XSETBV:
-		val = (u32)e->gpr[GPR_RAX] | e->gpr[GPR_RDX] << 32;
-		return keel_set_xcr(vcpu, e->gpr[GPR_RCX], val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
-	case EMU_OP_WBINVD:
-	case EMU_OP_INVD:
-	case EMU_OP_PAUSE:
-	case EMU_OP_MONITOR:
-	case EMU_OP_MWAIT:
-		return EMU_CONTINUE;
-	default:
-		return EMU_FAILED;
-	}
-}
-
 static const struct emu_ops insn_ops = {
 	.fetch = insn_fetch,
 	.read = insn_read,
@@ -554,8 +473,6 @@ static const struct emu_ops insn_ops = {
 	.set_cr = insn_set_cr,
 	.get_dr = insn_get_dr,
 	.set_dr = insn_set_dr,
-	.get_msr = insn_get_msr,
-	.set_msr = insn_set_msr,
 	.read_xmm = insn_read_xmm,
 	.write_xmm = insn_write_xmm,
 	.read_ymm = insn_read_ymm,
@@ -564,7 +481,6 @@ static const struct emu_ops insn_ops = {
 	.fx_set = insn_fx_set,
 	.fx_run = insn_fx_run,
 	.invlpg = insn_invlpg,
-	.system = insn_system,
 };
 
 void keel_insn_init(struct vcpu *vcpu)
@@ -611,6 +527,23 @@ void keel_insn_begin(struct vcpu *vcpu)
 	e->switched = 0;
 }
 
+/* SDM, "Debug Control Register (DR7)": a task switch clears the local enable flags and LE. */
+#define DR7_LOCAL	0x155ull
+
+static void task_switched(struct vcpu *vcpu)
+{
+	bool trap = vcpu->emu.switched & EMU_SWITCHED_TRAP;
+
+	vcpu->emu.switched = 0;
+	vcpu_need(vcpu, RG_DR);
+	if (vcpu->regs.dr7 & DR7_LOCAL) {
+		vcpu->regs.dr7 &= ~DR7_LOCAL;
+		vcpu_dirty(vcpu, RG_DR);
+	}
+	if (trap)
+		keel_queue_debug(vcpu, DR_SWITCH);
+}
+
 static void store_context(struct vcpu *vcpu)
 {
 	struct emu *e = &vcpu->emu;
@@ -625,7 +558,7 @@ static void store_context(struct vcpu *vcpu)
 	vcpu->regs.rflags = e->rflags;
 	vcpu_dirty(vcpu, RG_RSP | RG_RIP | RG_RFLAGS | RG_SHADOW);
 	if (unlikely(e->switched))
-		keel_task_switched(vcpu);
+		task_switched(vcpu);
 }
 
 /* Nothing of the instruction in flight is left. */
@@ -719,6 +652,19 @@ static int completed(struct vcpu *vcpu, u64 rflags_before)
 	return RUN_RESUME;
 }
 
+/* The instruction is that of an exit. */
+static int owned(struct vcpu *vcpu)
+{
+	int ret;
+
+	vcpu_need(vcpu, RG_SHADOW);
+	ret = keel_do_insn(vcpu, vcpu->emu.insn.row.op, vcpu->emu.insn.length);
+	if (ret == RUN_SLOW)
+		return emulation_failed(vcpu);
+	vcpu->stats.insn_emulation++;
+	return ret;
+}
+
 int keel_insn_finish(struct vcpu *vcpu, int result, u64 rflags)
 {
 	/* a fault behind a task switch is the new task's */
@@ -728,6 +674,8 @@ int keel_insn_finish(struct vcpu *vcpu, int result, u64 rflags)
 	case EMU_CONTINUE:
 		vcpu->stats.insn_emulation++;
 		return completed(vcpu, rflags);
+	case EMU_OWNER:
+		return owned(vcpu);
 	case EMU_FAULT:
 		return deliver_fault(vcpu);
 	case EMU_IO:

@@ -13,18 +13,10 @@ void keel_insn_init(struct vcpu *vcpu);
 enum emu_mode keel_insn_mode(struct vcpu *vcpu);
 /* Emulate (again) the instruction in vcpu->emu; @decoded if emu.insn is still valid. Return rule of exit.h. */
 int keel_insn_run(struct vcpu *vcpu);
-/* CPUID faulting, which the guest has turned on (MISC_FEATURES_ENABLES): #GP outside ring 0. */
-static inline bool keel_cpuid_faults(struct vcpu *vcpu)
-{
-	return unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu) > 0;
-}
-
 /* Registers to vcpu->emu. */
 void keel_insn_begin(struct vcpu *vcpu);
 /* What becomes of a result of the emulator, @rflags before it. Return rule of exit.h. */
 int keel_insn_finish(struct vcpu *vcpu, int result, u64 rflags);
-/* task.c: what a switch that the emulator has made asks of the rest of the vCPU. */
-void keel_task_switched(struct vcpu *vcpu);
 /* keel_watch_access(): what the access is, by the R/W field that waits for it */
 #define WATCH_WRITE	BIT(1)
 #define WATCH_IO	BIT(2)
@@ -34,7 +26,4 @@ void keel_task_switched(struct vcpu *vcpu);
  * it meets (SDM, "Breakpoint Field Recognition"). They go off in keel_instruction_done().
  */
 void keel_watch_access(struct vcpu *vcpu, u64 at, unsigned int size, u32 kinds);
-/* CPUID, for any leaf. */
-void keel_insn_cpuid(struct vcpu *vcpu);
-
 #endif

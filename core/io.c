@@ -3,7 +3,7 @@
  * Port and memory-mapped I/O: in-kernel devices at once, everything else by way of user space.
  *
  * The fast verbs here run in the inner loop. A plain IN, OUT, load or store is carried out or handed to user space without
- * leaving it and without the emulator; anything that needs more answers EXIT_SLOW with nothing changed.
+ * leaving it and without the emulator; anything that needs more answers RUN_SLOW with nothing changed.
  *
  * An access that user space answers is finished at the next KVM_RUN by keel_complete_user_io(), as api.rst says for KVM_EXIT_IO
  * and KVM_EXIT_MMIO. What user space put into kvm_run is hostile: only data are taken from it, never lengths or counts.
@@ -103,23 +103,21 @@ static void set_accumulator(struct vcpu *vcpu, unsigned int size, u32 val)
 		*rax = val;
 }
 
-static enum exit_verdict user_port(struct vcpu *vcpu, const struct io_exit *io)
+static int user_port(struct vcpu *vcpu, const struct io_exit *io)
 {
-	vcpu->complete = io->is_in ? COMPLETE_PIO_IN : COMPLETE_PIO_OUT;
-	vcpu->complete_len = io->length;
-	vcpu->io.rip = vcpu_rip(vcpu);
+	user_completes(vcpu, io->is_in ? COMPLETE_PIO_IN : COMPLETE_PIO_OUT, io->length);
 	keel_user_pio(vcpu, io->port, io->size, 1, io->is_in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT);
-	return EXIT_USER;
+	return RUN_USER;
 }
 
-enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
+int keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
 {
 	struct bus *bus = &vcpu->vm->pio;
 	u32 val = 0;
 
 	/* a string instruction's length is 0 */
 	if (unlikely(!io->length) || unlikely(vcpu_watches(vcpu)))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 
 	if (io->is_in) {
 		if (fast_access(vcpu, bus, &vcpu->known_ports, io->port, io->size, NULL, &val))
@@ -133,7 +131,7 @@ enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
 		}
 	}
 	vcpu_advance(vcpu, io->length);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
 /*
@@ -269,7 +267,7 @@ static noinline void note_doorbell(struct vcpu *vcpu, gpa_t gpa)
 	bell->apic_base = vcpu->apic_base;
 }
 
-static __always_inline enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
+static __always_inline int fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
 {
 	u64 val;
 	int ret;
@@ -285,20 +283,20 @@ static __always_inline enum exit_verdict fast_store(struct vcpu *vcpu, gpa_t gpa
 		if (!is_apic)
 			note_doorbell(vcpu, gpa);
 		vcpu_advance(vcpu, mov->length);
-		return EXIT_AGAIN;
+		return RUN_RESUME;
 	}
 	keel_user_mmio(vcpu, gpa, mov->size, &val);
 	vcpu_advance(vcpu, mov->length);
-	return EXIT_USER;
+	return RUN_USER;
 }
 
-static __always_inline enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
+static __always_inline int fast_load(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
 {
 	u64 val = 0;
 	int ret;
 
 	if (mov->reg == GPR_RSP)
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	if (is_apic)
 		ret = keel_lapic_mmio_read(vcpu, offset_in_page(gpa), mov->size, &val);
 	else
@@ -306,13 +304,13 @@ static __always_inline enum exit_verdict fast_load(struct vcpu *vcpu, gpa_t gpa,
 	if (!ret) {
 		emu_mov_load(mov, vcpu->regs.gpr, val);
 		vcpu_advance(vcpu, mov->length);
-		return EXIT_AGAIN;
+		return RUN_RESUME;
 	}
 	vcpu->io.mov = *mov;
 	vcpu->io.rip = vcpu_rip(vcpu);
 	vcpu->complete = COMPLETE_MMIO_LOAD;
 	keel_user_mmio(vcpu, gpa, mov->size, NULL);
-	return EXIT_USER;
+	return RUN_USER;
 }
 
 /* Is the address that of the doorbell in vcpu->bell, and nothing else there now? */
@@ -325,7 +323,7 @@ static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
 	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == READ_ONCE(slots->generation);
 }
 
-static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fault_exit *fault)
+static noinline int fast_device(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	bool is_apic = keel_lapic_claims(vcpu, fault->gpa);
 	const struct code_move *move;
@@ -333,23 +331,23 @@ static noinline enum exit_verdict fast_device(struct vcpu *vcpu, const struct fa
 	struct emu_mov decoded;
 
 	if (fault->access & (FAULT_FETCH | FAULT_TABLE))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	if (!is_apic && (!keel_memory_is_hole(vcpu, fault->gpa) || keel_lapic_hole(vcpu, fault->gpa)))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	/* while events wait the emulator's slow path sorts out what came first */
 	if (vcpu->events.injected.valid || unlikely(vcpu_watches(vcpu)))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	move = known_move(vcpu, fault, fault->access & FAULT_WRITE);
 	if (likely(move))
 		mov = &move->mov;
 	else if (decode_plain_move(vcpu, fault, &decoded))
 		mov = &decoded;
 	else
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	return mov->store ? fast_store(vcpu, fault->gpa, mov, is_apic) : fast_load(vcpu, fault->gpa, mov, is_apic);
 }
 
-enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	struct bus_device *dev = vcpu->bell.dev;
 	const struct code_move *move;
@@ -360,7 +358,7 @@ enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fa
 		move = known_move(vcpu, fault, true);
 		if (likely(move && !dev->ops->write(vcpu, dev, fault->gpa, move->mov.size, NULL))) {
 			advance_known(vcpu, move->mov.length);
-			return EXIT_AGAIN;
+			return RUN_RESUME;
 		}
 	}
 	return fast_device(vcpu, fault);

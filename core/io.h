@@ -4,6 +4,7 @@
 #define CORE_IO_H
 
 #include <keel/types.h>
+#include <keel/vcpu.h>
 
 /**
  * keel_complete_user_io() - finish what the last exit to user space left open
@@ -11,6 +12,14 @@
  * Return rule of exit.h: the instruction may need user space again.
  */
 int keel_complete_user_io(struct vcpu *vcpu);
+
+/* User space answers the instruction at RIP: @what to do then, and by how much to advance. */
+static inline void user_completes(struct vcpu *vcpu, enum vcpu_completion what, unsigned int len)
+{
+	vcpu->complete = what;
+	vcpu->complete_len = len;
+	vcpu->io.rip = vcpu_rip(vcpu);
+}
 
 /* Fill kvm_run for one port access of @count units; data lie in vcpu->pio_data. */
 void keel_user_pio(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int count, int direction);

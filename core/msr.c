@@ -15,6 +15,7 @@
 #include <asm/apicdef.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
+#include <keel/exit.h>
 #include <keel/irq.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
@@ -95,14 +96,14 @@ int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from)
  * @msr: number
  * @val: out
  *
- * Return: 0, or MSR_SLOW: ask keel_msr_get().
+ * Return: 0, or RUN_SLOW: ask keel_msr_get().
  */
 int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val)
 {
 	if (msr - APIC_BASE_MSR <= 0xff)	/* never filtered */
-		return keel_lapic_msr_get(vcpu, msr, val) ? MSR_SLOW : 0;
+		return keel_lapic_msr_get(vcpu, msr, val) ? RUN_SLOW : 0;
 	if (unlikely(rcu_access_pointer(vcpu->vm->msr_filter)))
-		return MSR_SLOW;
+		return RUN_SLOW;
 	switch (msr) {
 	case MSR_IA32_APICBASE:
 		*val = vcpu->apic_base;
@@ -119,11 +120,11 @@ int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val)
 		return 0;
 	case MSR_IA32_SPEC_CTRL:
 		if (!(vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
-			return MSR_SLOW;
+			return RUN_SLOW;
 		msr_spec_ctrl_get(vcpu, val);
 		return 0;
 	default:
-		return MSR_SLOW;
+		return RUN_SLOW;
 	}
 }
 
@@ -133,32 +134,32 @@ int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val)
  * @msr: number
  * @val: value
  *
- * Return: 0, or MSR_SLOW with nothing changed: ask keel_msr_set().
+ * Return: 0, or RUN_SLOW with nothing changed: ask keel_msr_set().
  */
 int keel_msr_set_fast(struct vcpu *vcpu, u32 msr, u64 val)
 {
 	if (msr - APIC_BASE_MSR <= 0xff)	/* never filtered; a refusal changes nothing */
-		return keel_lapic_msr_set(vcpu, msr, val) ? MSR_SLOW : 0;
+		return keel_lapic_msr_set(vcpu, msr, val) ? RUN_SLOW : 0;
 	if (unlikely(rcu_access_pointer(vcpu->vm->msr_filter)))
-		return MSR_SLOW;
+		return RUN_SLOW;
 	switch (msr) {
 	case MSR_IA32_TSC_DEADLINE:
 		if (!vcpu->lapic || !(vcpu->cpuid.flags & GUEST_HAS_TSC_DEADLINE))
-			return MSR_SLOW;
+			return RUN_SLOW;
 		keel_lapic_set_deadline(vcpu, val);
 		return 0;
 	case MSR_IA32_CR_PAT:
 		if (!msr_pat_valid(val))
-			return MSR_SLOW;
+			return RUN_SLOW;
 		vcpu->regs.pat = val;
 		vcpu_dirty(vcpu, RG_PAT);
 		return 0;
 	case MSR_IA32_SPEC_CTRL:
 		if (!(vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
-			return MSR_SLOW;
-		return msr_spec_ctrl_set(vcpu, val, MSR_FROM_GUEST) ? MSR_SLOW : 0;
+			return RUN_SLOW;
+		return msr_spec_ctrl_set(vcpu, val, MSR_FROM_GUEST) ? RUN_SLOW : 0;
 	default:
-		return MSR_SLOW;
+		return RUN_SLOW;
 	}
 }
 

@@ -10,14 +10,12 @@
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 #include <keel/compat.h>
+#include <keel/exit.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-
-#define PV_DONE		1
-#define PV_USER		0
 
 /*
  * IPIs of one hypercall that are sent with interrupts off (Documentation/locking.rst, "Interrupts
@@ -165,17 +163,17 @@ static int map_gpa_range(struct vcpu *vcpu, const u64 args[4], u64 *ret)
 
 	*ret = -KVM_ENOSYS;
 	if (!(vcpu->vm->hypercall_exits & BIT(KVM_HC_MAP_GPA_RANGE)))
-		return PV_DONE;
+		return RUN_RESUME;
 	*ret = -KVM_EINVAL;
 	if (!IS_ALIGNED(gpa, PAGE_SIZE) || !npages || gpa_to_gfn(gpa) + npages <= gpa_to_gfn(gpa))
-		return PV_DONE;
+		return RUN_RESUME;
 	run->exit_reason = KVM_EXIT_HYPERCALL;
 	run->hypercall.nr = KVM_HC_MAP_GPA_RANGE;
 	run->hypercall.args[0] = gpa;
 	run->hypercall.args[1] = npages;
 	run->hypercall.args[2] = args[2];
 	run->hypercall.keel_longmode = vcpu_is_64bit_code(vcpu);
-	return PV_USER;
+	return RUN_USER;
 }
 
 /* Those that may sleep or go to user space. */
@@ -184,10 +182,10 @@ static int hypercall_slow(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret
 	switch (nr) {
 	case KVM_HC_CLOCK_PAIRING:
 		*ret = clock_pairing(vcpu, args[0], args[1]);
-		return PV_DONE;
+		return RUN_RESUME;
 	case KVM_HC_SCHED_YIELD:
 		*ret = sched_yield_to(vcpu, args[0]);
-		return PV_DONE;
+		return RUN_RESUME;
 	default:
 		return map_gpa_range(vcpu, args, ret);
 	}
@@ -199,16 +197,16 @@ static int hypercall_slow(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret
  * @nr: KVM_HC_*
  * @args: arguments, cut to 32 bits outside 64-bit mode
  * @ret: result for the guest, 0 or -KVM_E*
- * @atomic: interrupts are off
+ * @may_sleep: interrupts are on
  *
- * Return: 1 done; 0 go to user space, vcpu->run is filled; MSR_SLOW: call again with @atomic false.
+ * Return: RUN_RESUME done; RUN_USER; RUN_SLOW: call again where it may sleep.
  */
-int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool atomic)
+int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool may_sleep)
 {
 	*ret = -KVM_ENOSYS;
 	if (unlikely(vcpu_cpl(vcpu))) {
 		*ret = -KVM_EPERM;
-		return PV_DONE;
+		return RUN_RESUME;
 	}
 	switch (nr) {
 	case KVM_HC_VAPIC_POLL_IRQ:
@@ -219,8 +217,8 @@ int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bo
 			*ret = kick_cpu(vcpu, args[1]);
 		break;
 	case KVM_HC_SEND_IPI:
-		if (atomic && hweight64(args[0]) + hweight64(args[1]) > PV_IPIS_ATOMIC)
-			return MSR_SLOW;
+		if (!may_sleep && hweight64(args[0]) + hweight64(args[1]) > PV_IPIS_ATOMIC)
+			return RUN_SLOW;
 		if (guest_has(vcpu, KVM_FEATURE_PV_SEND_IPI))
 			*ret = keel_pv_send_ipi(vcpu->vm, args[0], args[1], args[2], args[3], vcpu_is_64bit_code(vcpu));
 		break;
@@ -230,7 +228,7 @@ int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bo
 		fallthrough;
 	case KVM_HC_CLOCK_PAIRING:
 	case KVM_HC_MAP_GPA_RANGE:
-		return atomic ? MSR_SLOW : hypercall_slow(vcpu, nr, args, ret);
+		return may_sleep ? hypercall_slow(vcpu, nr, args, ret) : RUN_SLOW;
 	}
-	return PV_DONE;
+	return RUN_RESUME;
 }

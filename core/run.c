@@ -130,18 +130,18 @@ noinstr void keel_xstate_host(struct vcpu *vcpu)
 /*
  * The inner loop. Interrupts off throughout.
  *
- * Return: EXIT_AGAIN when something else than the guest wants the CPU, else the verdict on the last exit.
+ * Return: RUN_RESUME when something else than the guest wants the CPU, else the verdict on the last exit.
  */
-static enum exit_verdict inner_loop(struct vcpu *vcpu)
+static int inner_loop(struct vcpu *vcpu)
 {
-	enum exit_verdict verdict;
+	int verdict;
 
 	for (;;) {
 		unsigned long requests = READ_ONCE(vcpu->requests);
 
 		if (requests) {
 			if (requests & OUTER_REQUESTS)
-				return EXIT_AGAIN;
+				return RUN_RESUME;
 			clear_bit(REQ_EVENT, &vcpu->requests);
 			keel_events_prepare(vcpu);
 			/*
@@ -155,11 +155,11 @@ static enum exit_verdict inner_loop(struct vcpu *vcpu)
 		vcpu->stats.exits++;
 
 		verdict = keel_vendor->exit_fast(vcpu);
-		if (verdict != EXIT_AGAIN)
+		if (verdict != RUN_RESUME)
 			return verdict;
 		vcpu->stats.fast_exits++;
 		if (keel_host_work_pending())
-			return EXIT_AGAIN;
+			return RUN_RESUME;
 	}
 }
 
@@ -180,7 +180,7 @@ static noinline int leave_unfit_cpu(struct vcpu *vcpu)
 
 static int enter_guest(struct vcpu *vcpu)
 {
-	enum exit_verdict verdict;
+	int verdict;
 
 	preempt_disable();
 	local_irq_disable();
@@ -218,9 +218,7 @@ static int enter_guest(struct vcpu *vcpu)
 	keel_host_guest_time_end();
 	preempt_enable();
 
-	if (verdict == EXIT_SLOW)
-		return keel_vendor->exit_slow(vcpu);
-	return verdict == EXIT_USER ? RUN_USER : RUN_RESUME;
+	return verdict == RUN_SLOW ? keel_vendor->exit_slow(vcpu) : verdict;
 }
 
 static bool is_runnable(struct vcpu *vcpu)

@@ -10,23 +10,6 @@
 #include <keel/vendor.h>
 #include "insn.h"
 
-/* SDM, "Debug Control Register (DR7)": a task switch clears the local enable flags and LE. */
-#define DR7_LOCAL	0x155ull
-
-void keel_task_switched(struct vcpu *vcpu)
-{
-	bool trap = vcpu->emu.switched & EMU_SWITCHED_TRAP;
-
-	vcpu->emu.switched = 0;
-	vcpu_need(vcpu, RG_DR);
-	if (vcpu->regs.dr7 & DR7_LOCAL) {
-		vcpu->regs.dr7 &= ~DR7_LOCAL;
-		vcpu_dirty(vcpu, RG_DR);
-	}
-	if (trap)
-		keel_queue_debug(vcpu, DR_SWITCH);
-}
-
 /*
  * The event is over with this exit, whatever comes of it: NMIs are blocked, and a fault is one in
  * the delivery of an exception if that is what the event was (SDM, "Conditions for Generating a

@@ -220,7 +220,7 @@ static int exec_scan(struct emu *e)
 	return EMU_CONTINUE;
 }
 
-/* PAUSE and the like are ops->system(); what remains to be done here is nothing. */
+/* PAUSE and the like are the owner's; what remains to be done here is nothing. */
 static int check_nop(struct emu *e)
 {
 	if (e->insn.row.op == EMU_OP_FWAIT && !(~e->ops->get_cr(e, 0) & (CR0_MP | CR0_TS)))
@@ -237,8 +237,6 @@ static int check_privilege(struct emu *e)
 		return emu_raise_error(e, VEC_GP, 0);
 	if ((flags & F_UMIP) && e->cpl && (e->ops->get_cr(e, 4) & CR4_UMIP))
 		return emu_raise_error(e, VEC_GP, 0);
-	if ((flags & F_TRAP) && e->ops->intercept)
-		return e->ops->intercept(e);
 	return EMU_CONTINUE;
 }
 
@@ -275,7 +273,7 @@ static int dispatch(struct emu *e)
 	case CLASS_SYSTEM:
 		return emu_exec_system(e);
 	case CLASS_OWNER:
-		return e->ops->system(e, e->insn.row.op);
+		return EMU_OWNER;
 	case CLASS_VECTOR:
 		return emu_exec_vector(e);
 	case CLASS_FX:
@@ -307,7 +305,7 @@ int emu_execute(struct emu *e)
 	e->next_rip = e->rip + e->insn.length;
 	if (unlikely(!emu_is_long(e)))
 		e->next_rip = (u32)e->next_rip;
-	if (unlikely(e->insn.row.flags & (F_PRIV | F_UMIP | F_TRAP)))
+	if (unlikely(e->insn.row.flags & (F_PRIV | F_UMIP)))
 		ret = check_privilege(e);
 	if (likely(!ret))
 		ret = dispatch(e);

@@ -12,7 +12,6 @@
 #define MXCSR_FLAGS	0x003fu
 #define MXCSR_MASKS	0x1f80u
 #define MXCSR_BEFORE	0x0007u		/* invalid, denormal, divide by zero: found before anything is computed */
-#define MSR_EFER_NR	0xc0000080u
 #define EFER_FFXSR_BIT	0x00004000u
 #define MXCSR_UM	0x0800u
 #define ALIGNED		__attribute__((aligned(16)))
@@ -277,11 +276,9 @@ static int exec_mxcsr(struct emu *e)
 /* Bytes that belong to registers: eight of XMM outside 64-bit code, none by AMD's fast FXSAVE (APM, "FXSAVE and FXRSTOR Instructions"). */
 static unsigned int fxsave_size(struct emu *e)
 {
-	u64 efer = 0;
-
 	if (!emu_is_long(e))
 		return offsetof(struct emu_fx, xmm[8]);
-	if (!e->cpl && !e->ops->get_msr(e, MSR_EFER_NR, &efer) && (efer & EFER_FFXSR_BIT))
+	if (!e->cpl && (e->ops->get_cr(e, EMU_EFER) & EFER_FFXSR_BIT))
 		return offsetof(struct emu_fx, xmm);
 	return offsetof(struct emu_fx, unused);
 }

@@ -111,7 +111,7 @@ enum op_class {
 	CLASS_SEGMENT,
 	CLASS_FAR,
 	CLASS_SYSTEM,
-	CLASS_OWNER,	/* ops->system() */
+	CLASS_OWNER,	/* EMU_OWNER */
 	CLASS_VECTOR,
 	CLASS_FX,
 	CLASS_BITS,
@@ -140,7 +140,6 @@ enum op_class {
 #define F_REG		0x00000800u	/* #UD with a memory operand */
 #define F_PROT		0x00001000u	/* #UD in real and virtual-8086 mode */
 #define F_NOMOD		0x00002000u	/* mod is ignored: always registers */
-#define F_TRAP		0x00004000u	/* ask ops->intercept() first */
 #define F_VEC8		0x00008000u	/* vector memory operand of 8 bytes (else 16) */
 #define F_VEC4		0x00010000u
 #define F_ALIGN		0x00020000u	/* vector memory operand must be aligned */

@@ -16,7 +16,7 @@
 
 #define R(o, c, d, s, f)	{ EMU_OP_##o, CLASS_##c, OPR_##d, OPR_##s, (f) }
 #define OP(o, c, f)		R(o, c, NONE, NONE, f)
-#define OWNER(o, f)		R(o, OWNER, NONE, NONE, (f) | F_TRAP)
+#define OWNER(o, f)		R(o, OWNER, NONE, NONE, (f))
 #define LEN(f)			R(LENGTH_ONLY, LENGTH, NONE, NONE, f)
 #define PFX(bit, seg)		{ EMU_PFX_##bit, CLASS_PREFIX, seg, 0, 0 }
 #define SEGPFX(seg)		{ 0, CLASS_PREFIX, 1 + EMU_##seg, 0, 0 }
@@ -146,10 +146,10 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0xc9] = OP(LEAVE, STACK, F_D64),
 	[0xca] = R(RETF, FAR, IMM, NONE, I_16),
 	[0xcb] = OP(RETF, FAR, 0),
-	[0xcc] = OP(INT3, BRANCH, F_TRAP),
-	[0xcd] = R(INT, BRANCH, IMM, NONE, I_8 | F_TRAP),
-	[0xce] = OP(INTO, BRANCH, F_I64 | F_TRAP),
-	[0xcf] = OP(IRET, FAR, F_TRAP),
+	[0xcc] = OP(INT3, BRANCH, 0),
+	[0xcd] = R(INT, BRANCH, IMM, NONE, I_8),
+	[0xce] = OP(INTO, BRANCH, F_I64),
+	[0xcf] = OP(IRET, FAR, 0),
 	[0xd0] = BY(REG, SHIFT, RM, ONE, M | F_BYTE),
 	[0xd1] = BY(REG, SHIFT, RM, ONE, M),
 	[0xd2] = BY(REG, SHIFT, RM, CL, M | F_BYTE),
@@ -176,7 +176,7 @@ const struct emu_opcode emu_one_byte[256] = {
 	[0xee] = R(OUT, PORT, DX, ACC, F_BYTE),
 	[0xef] = R(OUT, PORT, DX, ACC, 0),
 	[0xf0] = PFX(LOCK, 0),
-	[0xf1] = OP(INT1, BRANCH, F_TRAP),
+	[0xf1] = OP(INT1, BRANCH, 0),
 	[0xf2] = PFX(REPNE, 0),
 	[0xf3] = PFX(REP, 0),
 	[0xf4] = OWNER(HLT, F_PRIV),
@@ -199,7 +199,7 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x02] = R(LAR, SEGMENT, REG, RM16, M | F_PROT),
 	[0x03] = R(LSL, SEGMENT, REG, RM16, M | F_PROT),
 	[0x05] = OWNER(SYSCALL, 0),
-	[0x06] = OP(CLTS, SYSTEM, F_PRIV | F_TRAP),
+	[0x06] = OP(CLTS, SYSTEM, F_PRIV),
 	[0x07] = OWNER(SYSRET, F_PRIV),
 	[0x08] = OWNER(INVD, F_PRIV),
 	[0x09] = OWNER(WBINVD, F_PRIV),
@@ -216,18 +216,18 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x17] = BY(PREFIX, MOVHP_STORE, XMMRM, XMM, M | F_MEM),
 	[0x18] = R(PREFETCH, NOP, RM, NONE, M),
 	[0x19 ... 0x1f] = R(NOP, NOP, RM, NONE, M),
-	[0x20] = R(MOV_FROM_CR, SYSTEM, RM, CR, M | F_NOMOD | F_PRIV | F_TRAP),
-	[0x21] = R(MOV_FROM_DR, SYSTEM, RM, DR, M | F_NOMOD | F_PRIV | F_TRAP),
-	[0x22] = R(MOV_TO_CR, SYSTEM, CR, RM, M | F_NOMOD | F_PRIV | F_TRAP),
-	[0x23] = R(MOV_TO_DR, SYSTEM, DR, RM, M | F_NOMOD | F_PRIV | F_TRAP),
+	[0x20] = R(MOV_FROM_CR, SYSTEM, RM, CR, M | F_NOMOD | F_PRIV),
+	[0x21] = R(MOV_FROM_DR, SYSTEM, RM, DR, M | F_NOMOD | F_PRIV),
+	[0x22] = R(MOV_TO_CR, SYSTEM, CR, RM, M | F_NOMOD | F_PRIV),
+	[0x23] = R(MOV_TO_DR, SYSTEM, DR, RM, M | F_NOMOD | F_PRIV),
 	[0x28] = R(MOVX, VECTOR, XMM, XMMRM, M | F_ALIGN),
 	[0x29] = R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN),
 	[0x2a] = OP(SIMD, FX, M),
 	[0x2b] = R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN | F_MEM),
 	[0x2c ... 0x2f] = LEN(M),
-	[0x30] = OP(WRMSR, SYSTEM, F_PRIV | F_TRAP),
+	[0x30] = OWNER(WRMSR, F_PRIV),
 	[0x31] = OWNER(RDTSC, 0),
-	[0x32] = OP(RDMSR, SYSTEM, F_PRIV | F_TRAP),
+	[0x32] = OWNER(RDMSR, F_PRIV),
 	[0x33] = OWNER(RDPMC, 0),
 	[0x34] = OWNER(SYSENTER, F_PROT),
 	[0x35] = OWNER(SYSEXIT, F_PROT | F_PRIV),
@@ -243,7 +243,7 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x74 ... 0x76] = OP(SIMD, FX, M),
 	[0x77] = LEN(0),					/* EMMS */
 	[0x78] = BY(PREFIX, VMREAD, RM, REG, M),
-	[0x79] = R(VMWRITE, OWNER, REG, RM, M | F_PROT | F_TRAP),
+	[0x79] = R(VMWRITE, OWNER, REG, RM, M | F_PROT),
 	[0x7c ... 0x7d] = OP(SIMD, FX, M),
 	[0x7e] = BY(PREFIX, MOVD_STORE, RM, XMM, M),
 	[0x7f] = BY(PREFIX, MOVQ_STORE, XMMRM, XMM, M),
@@ -303,9 +303,9 @@ const struct emu_opcode emu_map_38[256] = {
 	[0x00 ... 0x29] = LEN(M),
 	[0x2a] = BY(PREFIX, MOVNTDQA, XMM, XMMRM, M | F_MEM),
 	[0x2b ... 0x7f] = LEN(M),
-	[0x80] = BY(PREFIX, INVEPT, REG, RM, M | F_MEM | F_PROT | F_TRAP),
-	[0x81] = BY(PREFIX, INVVPID, REG, RM, M | F_MEM | F_PROT | F_TRAP),
-	[0x82] = BY(PREFIX, INVPCID, REG, RM, M | F_MEM | F_TRAP),
+	[0x80] = BY(PREFIX, INVEPT, REG, RM, M | F_MEM | F_PROT),
+	[0x81] = BY(PREFIX, INVVPID, REG, RM, M | F_MEM | F_PROT),
+	[0x82] = BY(PREFIX, INVPCID, REG, RM, M | F_MEM),
 	[0xc8 ... 0xcf] = LEN(M),
 	[0xdb ... 0xdf] = LEN(M),
 	[0xf0] = BY(PREFIX, MOVBE_LOAD, REG, RM, M),
@@ -351,27 +351,27 @@ const struct emu_opcode emu_extension[][8] = {
 		OP(XCHG, XCHG, 0), OP(XCHG, XCHG, 0), OWNER(PAUSE, 0), OP(XCHG, XCHG, 0),
 	},
 	[EXT_GROUP6] = {
-		OP(SLDT, SYSTEM, F_PROT | F_TRAP | F_UMIP),
-		OP(STR, SYSTEM, F_PROT | F_TRAP | F_UMIP),
-		OP(LLDT, SYSTEM, F_PROT | F_TRAP | F_PRIV),
-		OP(LTR, SYSTEM, F_PROT | F_TRAP | F_PRIV),
+		OP(SLDT, SYSTEM, F_PROT | F_UMIP),
+		OP(STR, SYSTEM, F_PROT | F_UMIP),
+		OP(LLDT, SYSTEM, F_PROT | F_PRIV),
+		OP(LTR, SYSTEM, F_PROT | F_PRIV),
 		OP(VERR, SEGMENT, F_PROT), OP(VERW, SEGMENT, F_PROT),
 	},
 	[EXT_GROUP7] = {
 		BY(REG, GROUP7_MEM, NONE, NONE, 0), BY(REG, GROUP7_REG, NONE, NONE, 0),
 	},
 	[EXT_GROUP7_MEM] = {
-		OP(SGDT, SYSTEM, F_TRAP | F_UMIP | F_MULTI),
-		OP(SIDT, SYSTEM, F_TRAP | F_UMIP | F_MULTI),
-		OP(LGDT, SYSTEM, F_TRAP | F_PRIV), OP(LIDT, SYSTEM, F_TRAP | F_PRIV),
-		R(SMSW, SYSTEM, RM16, NONE, F_TRAP | F_UMIP), LEN(0),	/* RSTORSSP */
-		OP(LMSW, SYSTEM, F_TRAP | F_PRIV), OP(INVLPG, SYSTEM, F_TRAP | F_PRIV),
+		OP(SGDT, SYSTEM, F_UMIP | F_MULTI),
+		OP(SIDT, SYSTEM, F_UMIP | F_MULTI),
+		OP(LGDT, SYSTEM, F_PRIV), OP(LIDT, SYSTEM, F_PRIV),
+		R(SMSW, SYSTEM, RM16, NONE, F_UMIP), LEN(0),	/* RSTORSSP */
+		OP(LMSW, SYSTEM, F_PRIV), OP(INVLPG, SYSTEM, F_PRIV),
 	},
 	[EXT_GROUP7_REG] = {
 		BY(RM, VMX, NONE, NONE, 0), BY(RM, MONITOR, NONE, NONE, 0),
 		BY(RM, XCR, NONE, NONE, 0), BY(RM, SVM, NONE, NONE, 0),
-		OP(SMSW, SYSTEM, F_TRAP | F_UMIP), BY(RM, PKU, NONE, NONE, 0),
-		OP(LMSW, SYSTEM, F_TRAP | F_PRIV), BY(RM, SWAPGS, NONE, NONE, 0),
+		OP(SMSW, SYSTEM, F_UMIP), BY(RM, PKU, NONE, NONE, 0),
+		OP(LMSW, SYSTEM, F_PRIV), BY(RM, SWAPGS, NONE, NONE, 0),
 	},
 	[EXT_VMX] = {
 		LEN(0), OWNER(VMCALL, 0), OWNER(VMLAUNCH, F_PROT), OWNER(VMRESUME, F_PROT),
@@ -382,7 +382,7 @@ const struct emu_opcode emu_extension[][8] = {
 		LEN(0), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_XCR] = {
-		OWNER(XGETBV, 0), OWNER(XSETBV, F_PRIV), LEN(0), LEN(0),
+		OWNER(XGETBV, 0), OWNER(XSETBV, 0), LEN(0), LEN(0),
 		OWNER(VMFUNC, 0), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_SVM] = {
@@ -410,17 +410,17 @@ const struct emu_opcode emu_extension[][8] = {
 		[3] = OP(XRSTOR, LENGTH, 0),			/* XRSTORS */
 		[4] = OP(XSAVE, LENGTH, 0), [5] = OP(XSAVE, LENGTH, 0),	/* XSAVEC, XSAVES */
 		[6] = BY(PREFIX, VMPTR, NONE, NONE, 0),
-		[7] = R(VMPTRST, OWNER, RM, NONE, F_PROT | F_TRAP),
+		[7] = R(VMPTRST, OWNER, RM, NONE, F_PROT),
 	},
 	[EXT_GROUP9_REG] = {
-		[6] = R(RDRAND, OWNER, RM, NONE, F_TRAP),
+		[6] = R(RDRAND, OWNER, RM, NONE, 0),
 		[7] = BY(PREFIX, RDPID, NONE, NONE, 0),
 	},
 	[EXT_VMPTR] = {
 		OWNER(VMPTRLD, F_PROT), OWNER(VMCLEAR, F_PROT), OWNER(VMXON, F_PROT),
 	},
 	[EXT_RDPID] = {
-		OWNER(RDSEED, 0), OWNER(RDSEED, 0), OP(RDPID, SYSTEM, 0),
+		OWNER(RDSEED, 0), OWNER(RDSEED, 0), OWNER(RDPID, 0),
 	},
 	[EXT_GROUP15] = {
 		BY(REG, GROUP15_MEM, NONE, NONE, 0), BY(REG, GROUP15_REG, NONE, NONE, 0),
@@ -481,7 +481,7 @@ const struct emu_opcode emu_extension[][8] = {
 	[EXT_INVVPID] = { [1] = OP(INVVPID, OWNER, 0) },
 	[EXT_INVPCID] = { [1] = OP(INVPCID, OWNER, F_PRIV) },
 	[EXT_VMREAD] = {
-		OP(VMREAD, OWNER, F_PROT | F_TRAP), LEN(F_REG | I_8_8), { 0 }, LEN(F_REG | I_8_8),
+		OP(VMREAD, OWNER, F_PROT), LEN(F_REG | I_8_8), { 0 }, LEN(F_REG | I_8_8),
 	},
 	[EXT_BLS] = {
 		[1] = OP(BLSR, BITS, 0), [2] = OP(BLSMSK, BITS, 0), [3] = OP(BLSI, BITS, 0),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * System instructions that the emulator itself carries out: control and debug
- * registers, MSRs, descriptor-table registers, INVLPG.  What a register may
+ * registers, descriptor-table registers, INVLPG.  What a register may
  * hold is for the owner's callbacks to check; here are only the rules of the
  * instructions.  CPL 0 has been checked by emu_execute().
  */
@@ -10,7 +10,6 @@
 
 #define CR4_DE		0x00000008u
 #define CR4_FSGSBASE	0x00010000u
-#define MSR_TSC_AUX	0xc0000103u
 
 static unsigned int natural_size(const struct emu *e)
 {
@@ -73,22 +72,6 @@ static int exec_msw(struct emu *e)
 	default:
 		return emu_write_operand(e, emu_is_memory(in) ? OPR_RM16 : OPR_RM, cr0);
 	}
-}
-
-static int exec_msr(struct emu *e)
-{
-	u32 msr = (u32)e->gpr[EMU_RCX];
-	u64 val;
-	int ret;
-
-	if (e->insn.row.op == EMU_OP_WRMSR)
-		return e->ops->set_msr(e, msr, (u32)e->gpr[EMU_RAX] | e->gpr[EMU_RDX] << 32);
-	ret = e->ops->get_msr(e, msr, &val);
-	if (ret)
-		return ret;
-	e->gpr[EMU_RAX] = (u32)val;
-	e->gpr[EMU_RDX] = val >> 32;
-	return EMU_CONTINUE;
 }
 
 /* INVLPG makes no access: no limit, no type, no canonical check. */
@@ -179,17 +162,6 @@ static int exec_fsgsbase(struct emu *e)
 	return EMU_CONTINUE;
 }
 
-static int exec_rdpid(struct emu *e)
-{
-	u64 val;
-	int ret;
-
-	ret = e->ops->get_msr(e, MSR_TSC_AUX, &val);
-	if (!ret)
-		emu_gpr_write(e, e->insn.rm, natural_size(e), val);
-	return ret;
-}
-
 int emu_exec_system(struct emu *e)
 {
 	switch (e->insn.row.op) {
@@ -203,9 +175,6 @@ int emu_exec_system(struct emu *e)
 	case EMU_OP_LMSW:
 	case EMU_OP_SMSW:
 		return exec_msw(e);
-	case EMU_OP_RDMSR:
-	case EMU_OP_WRMSR:
-		return exec_msr(e);
 	case EMU_OP_INVLPG:
 		exec_invlpg(e);
 		return EMU_CONTINUE;
@@ -216,8 +185,6 @@ int emu_exec_system(struct emu *e)
 		return exec_table(e);
 	case EMU_OP_FSGSBASE:
 		return exec_fsgsbase(e);
-	case EMU_OP_RDPID:
-		return exec_rdpid(e);
 	default:
 		return exec_system_segment(e);
 	}

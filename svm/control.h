@@ -241,7 +241,7 @@ void svm_check_this_cpu(struct svm_check_env *env);
 void svm_explain_entry(struct svm_vcpu *svm);
 
 /* exit.c */
-enum exit_verdict svm_exit_fast(struct vcpu *vcpu);
+int svm_exit_fast(struct vcpu *vcpu);
 int svm_exit_slow(struct vcpu *vcpu);
 const char *svm_describe_exit(u64 reason);
 void svm_dump(struct vcpu *vcpu);

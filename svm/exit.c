@@ -125,38 +125,38 @@ static void decode_fault(const struct svm_vcpu *svm, struct fault_exit *fault)
 
 /* ---- fast ---- */
 
-static enum exit_verdict fast_cpuid(struct svm_vcpu *svm)
+static int fast_cpuid(struct svm_vcpu *svm)
 {
 	unsigned int len = length_fast(svm, EMU_OP_CPUID);
 
-	return likely(len) ? keel_fast_cpuid(&svm->vcpu, len) : EXIT_SLOW;
+	return likely(len) ? keel_do_cpuid(&svm->vcpu, len) : RUN_SLOW;
 }
 
-static enum exit_verdict fast_msr(struct svm_vcpu *svm)
+static int fast_msr(struct svm_vcpu *svm)
 {
 	bool write = svm->vmcb->control.exit_info_1;
 	unsigned int len = length_fast(svm, write ? EMU_OP_WRMSR : EMU_OP_RDMSR);
 
 	if (unlikely(!len))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	return write ? keel_fast_wrmsr(&svm->vcpu, len) : keel_fast_rdmsr(&svm->vcpu, len);
 }
 
-static enum exit_verdict fast_hypercall(struct svm_vcpu *svm)
+static int fast_hypercall(struct svm_vcpu *svm)
 {
 	unsigned int len = length_fast(svm, EMU_OP_VMMCALL);
 
-	return likely(len) ? keel_fast_hypercall(&svm->vcpu, len) : EXIT_SLOW;
+	return likely(len) ? keel_fast_hypercall(&svm->vcpu, len) : RUN_SLOW;
 }
 
-static enum exit_verdict fast_hlt(struct svm_vcpu *svm)
+static int fast_hlt(struct svm_vcpu *svm)
 {
 	unsigned int len = length_fast(svm, EMU_OP_HLT);
 
-	return likely(len) ? keel_fast_hlt(&svm->vcpu, len) : EXIT_SLOW;
+	return likely(len) ? keel_do_hlt(&svm->vcpu, len) : RUN_SLOW;
 }
 
-static enum exit_verdict fast_io(struct svm_vcpu *svm)
+static int fast_io(struct svm_vcpu *svm)
 {
 	struct io_exit io;
 
@@ -164,7 +164,7 @@ static enum exit_verdict fast_io(struct svm_vcpu *svm)
 	return keel_fast_io(&svm->vcpu, &io);
 }
 
-static enum exit_verdict fast_fault(struct svm_vcpu *svm)
+static int fast_fault(struct svm_vcpu *svm)
 {
 	struct fault_exit fault;
 
@@ -176,10 +176,10 @@ static enum exit_verdict fast_fault(struct svm_vcpu *svm)
  * A window that user space asked for stays open until user space has it: go there, since a virtual interrupt could keep the
  * host's from ever ending the loop.
  */
-static enum exit_verdict fast_vintr(struct svm_vcpu *svm)
+static int fast_vintr(struct svm_vcpu *svm)
 {
 	svm_exit_vintr(svm);
-	return svm->vcpu.vm->irq_mode == IRQCHIP_KERNEL ? EXIT_AGAIN : EXIT_LEAVE;
+	return svm->vcpu.vm->irq_mode == IRQCHIP_KERNEL ? RUN_RESUME : RUN_LEAVE;
 }
 
 /*
@@ -192,55 +192,55 @@ static bool switches_tasks(const struct vmcb_save_area *save)
 	       !(save->rflags & X86_EFLAGS_VM) && !(save->efer & EFER_LMA);
 }
 
-static enum exit_verdict fast_iret(struct svm_vcpu *svm)
+static int fast_iret(struct svm_vcpu *svm)
 {
 	if (unlikely(switches_tasks(&svm->vmcb->save)))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	svm_exit_iret(svm);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
 /* From now on the guest's debug registers are in the CPU, and its access executes again without an exit. */
-static enum exit_verdict fast_dr(struct svm_vcpu *svm)
+static int fast_dr(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = &svm->vcpu;
 
 	if (vcpu_launcher_breakpoints(vcpu))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	svm->dr_open = true;
 	vcpu_need(vcpu, RG_DR);
 	vcpu_dirty(vcpu, RG_DR);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
 /* The request ends the inner loop, and the guest. */
-static enum exit_verdict fast_mc(struct svm_vcpu *svm)
+static int fast_mc(struct svm_vcpu *svm)
 {
 	if (keel_plan.erratum_383 && keel_host_erratum_383())
 		vcpu_request(&svm->vcpu, REQ_TRIPLE_FAULT);
 	else
 		keel_host_machine_check();
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
-/* EXIT_SLOW, after which interrupts are on: that is all an interrupt of the host needs. */
-static enum exit_verdict fast_intr(struct svm_vcpu *svm)
+/* RUN_SLOW, after which interrupts are on: that is all an interrupt of the host needs. */
+static int fast_intr(struct svm_vcpu *svm)
 {
 	svm->vcpu.stats.irq_exits++;
-	return EXIT_SLOW;
+	return RUN_SLOW;
 }
 
 /* A refused VMRUN need not have flushed what it was asked to. */
-static enum exit_verdict fast_refused(struct svm_vcpu *svm)
+static int fast_refused(struct svm_vcpu *svm)
 {
 	svm_asid_drop(svm);
-	return EXIT_SLOW;
+	return RUN_SLOW;
 }
 
 /*
  * svm_exit_fast() - serve the exit with interrupts off, if that can be done
  */
-enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
+int svm_exit_fast(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
@@ -263,29 +263,20 @@ enum exit_verdict svm_exit_fast(struct vcpu *vcpu)
 	case SVM_EXIT_NMI:
 	case SVM_EXIT_SMI:
 	case SVM_EXIT_INIT:
-		return EXIT_AGAIN;
+		return RUN_RESUME;
 	default:
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	}
 }
 
 /* ---- slow ---- */
 
-typedef int (*insn_verb)(struct vcpu *vcpu, unsigned int len);
-
-/* Measure the instruction and call the verb for it; through the emulator when it cannot be measured. */
-static int slow_insn(struct svm_vcpu *svm, enum emu_op op, insn_verb verb)
+/* Through the emulator when it cannot be measured. */
+static int slow_insn(struct svm_vcpu *svm, enum emu_op op)
 {
 	unsigned int len = length_slow(svm, op);
 
-	return len ? verb(&svm->vcpu, len) : keel_do_emulate(&svm->vcpu, NULL, 0);
-}
-
-static int slow_msr(struct svm_vcpu *svm)
-{
-	if (svm->vmcb->control.exit_info_1)
-		return slow_insn(svm, EMU_OP_WRMSR, keel_do_wrmsr);
-	return slow_insn(svm, EMU_OP_RDMSR, keel_do_rdmsr);
+	return len ? keel_do_insn(&svm->vcpu, op, len) : keel_do_emulate(&svm->vcpu, NULL, 0);
 }
 
 static int slow_fault(struct svm_vcpu *svm)
@@ -347,7 +338,7 @@ static int slow_ud(struct svm_vcpu *svm)
 	if (!len)
 		return keel_do_undefined(vcpu);
 	patch_vmcall(svm, len);
-	return keel_do_hypercall(vcpu, len);
+	return keel_do_insn(vcpu, EMU_OP_VMCALL, len);
 }
 
 static int slow_ac(struct svm_vcpu *svm)
@@ -395,10 +386,10 @@ int svm_exit_slow(struct vcpu *vcpu)
 	switch (code) {
 	case SVM_EXIT_INTR:		return RUN_RESUME;
 	case SVM_EXIT_NPF:		return slow_fault(svm);
-	case SVM_EXIT_MSR:		return slow_msr(svm);
-	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT, keel_do_hlt);
-	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID, keel_do_cpuid);
-	case SVM_EXIT_VMMCALL:		return slow_insn(svm, EMU_OP_VMMCALL, keel_do_hypercall);
+	case SVM_EXIT_MSR:		return slow_insn(svm, svm->vmcb->control.exit_info_1 ? EMU_OP_WRMSR : EMU_OP_RDMSR);
+	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT);
+	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID);
+	case SVM_EXIT_VMMCALL:		return slow_insn(svm, EMU_OP_VMMCALL);
 	case SVM_EXIT_WRITE_CR0:
 	case SVM_EXIT_CR0_SEL_WRITE:	return slow_cr_write(svm, 0);
 	case SVM_EXIT_WRITE_CR4:	return slow_cr_write(svm, 4);
@@ -412,12 +403,12 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
 		return keel_do_emulate(vcpu, NULL, 0);
 	case SVM_EXIT_PAUSE:		return keel_do_pause(vcpu);
-	case SVM_EXIT_XSETBV:		return slow_insn(svm, EMU_OP_XSETBV, keel_do_xsetbv);
-	case SVM_EXIT_WBINVD:		return slow_insn(svm, EMU_OP_WBINVD, keel_do_invd);
-	case SVM_EXIT_INVD:		return slow_insn(svm, EMU_OP_INVD, keel_do_invd);
-	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR, keel_do_mwait);
+	case SVM_EXIT_XSETBV:		return slow_insn(svm, EMU_OP_XSETBV);
+	case SVM_EXIT_WBINVD:		return slow_insn(svm, EMU_OP_WBINVD);
+	case SVM_EXIT_INVD:		return slow_insn(svm, EMU_OP_INVD);
+	case SVM_EXIT_MONITOR:		return slow_insn(svm, EMU_OP_MONITOR);
 	case SVM_EXIT_MWAIT:
-	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT, keel_do_mwait);
+	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT);
 	case SVM_EXIT_RDPMC:		return keel_do_gp(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);

@@ -182,25 +182,25 @@ void vmx_tpr_threshold(struct vmx_vcpu *vmx, u8 class)
 /* ---- exits ---- */
 
 /* The instruction is complete, the register is written. */
-enum exit_verdict vmx_exit_apic_write(struct vmx_vcpu *vmx)
+int vmx_exit_apic_write(struct vmx_vcpu *vmx)
 {
 	keel_lapic_written(&vmx->vcpu, vmcs_readl(EXIT_QUALIFICATION) & APICQ_OFFSET);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
 /* The instruction is complete, the interrupt is ended. */
-enum exit_verdict vmx_exit_eoi(struct vmx_vcpu *vmx)
+int vmx_exit_eoi(struct vmx_vcpu *vmx)
 {
 	keel_lapic_ended(&vmx->vcpu, vmcs_readl(EXIT_QUALIFICATION));
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
-enum exit_verdict vmx_exit_tpr(struct vmx_vcpu *vmx)
+int vmx_exit_tpr(struct vmx_vcpu *vmx)
 {
 	vmx_tpr_threshold(vmx, 0);
 	vmx->vcpu.windows &= ~(0xfu << WINDOW_TPR_SHIFT);
 	vcpu_request(&vmx->vcpu, REQ_EVENT);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
 /* An access that the CPU does not serve from the page: a fault on a device page, as any other. */

@@ -265,9 +265,9 @@ void vmx_apic_init(struct vmx_vcpu *vmx);
 void vmx_apic_changed(struct vmx_vcpu *vmx);
 void vmx_apic_sync(struct vcpu *vcpu, const struct lapic_levels *levels);
 void vmx_tpr_threshold(struct vmx_vcpu *vmx, u8 class);
-enum exit_verdict vmx_exit_apic_write(struct vmx_vcpu *vmx);
-enum exit_verdict vmx_exit_eoi(struct vmx_vcpu *vmx);
-enum exit_verdict vmx_exit_tpr(struct vmx_vcpu *vmx);
+int vmx_exit_apic_write(struct vmx_vcpu *vmx);
+int vmx_exit_eoi(struct vmx_vcpu *vmx);
+int vmx_exit_tpr(struct vmx_vcpu *vmx);
 void vmx_decode_apic_access(struct fault_exit *fault);
 bool vmx_apic_page_wanted(const struct vmx_vcpu *vmx, gpa_t gpa);
 bool vmx_apic_page_map(struct vmx_vcpu *vmx);
@@ -341,7 +341,7 @@ int vmx_exit_step(struct vmx_vcpu *vmx);
 void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error);
 
 /* exit.c */
-enum exit_verdict vmx_exit_fast(struct vcpu *vcpu);
+int vmx_exit_fast(struct vcpu *vcpu);
 int vmx_exit_slow(struct vcpu *vcpu);
 const char *vmx_describe_exit(u64 reason);
 void vmx_dump(struct vcpu *vcpu);

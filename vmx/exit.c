@@ -95,24 +95,24 @@ static __always_inline void event_interrupted(struct vmx_vcpu *vmx)
 
 /* ---- fast ---- */
 
-static enum exit_verdict fast_exception(struct vmx_vcpu *vmx)
+static int fast_exception(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
 
 	/* served in vmx_enter() */
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
-		return EXIT_AGAIN;
+		return RUN_RESUME;
 	event_interrupted(vmx);
 	if ((info & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) {
 		keel_host_machine_check();
-		return EXIT_AGAIN;
+		return RUN_RESUME;
 	}
 	if ((info & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
 		vmx_nmi_reblock(vmx);
-	return EXIT_SLOW;
+	return RUN_SLOW;
 }
 
-static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
+static int fast_io(struct vmx_vcpu *vmx)
 {
 	fetch_insn(&vmx->vcpu);
 	decode_io(&vmx->io);
@@ -123,7 +123,7 @@ static enum exit_verdict fast_io(struct vmx_vcpu *vmx)
  * It came in the delivery of an event, of an IRET that had ended the block of NMIs, or at the local APIC's page, which may have to be
  * mapped.
  */
-static noinline enum exit_verdict fast_fault_rare(struct vmx_vcpu *vmx, u32 vectoring, u32 qual)
+static noinline int fast_fault_rare(struct vmx_vcpu *vmx, u32 vectoring, u32 qual)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
 
@@ -132,12 +132,12 @@ static noinline enum exit_verdict fast_fault_rare(struct vmx_vcpu *vmx, u32 vect
 	if ((qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
 		vmx_nmi_reblock(vmx);
 	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	return keel_fast_fault(vcpu, &vmx->fault);
 }
 
 /* Out of line, so that it needs no frame. */
-static noinline enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
+static noinline int fast_fault(struct vmx_vcpu *vmx)
 {
 	u32 vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
@@ -150,23 +150,23 @@ static noinline enum exit_verdict fast_fault(struct vmx_vcpu *vmx)
 }
 
 /* The log is full: the access that found it so executes again. */
-static enum exit_verdict fast_pml(struct vmx_vcpu *vmx)
+static int fast_pml(struct vmx_vcpu *vmx)
 {
 	event_interrupted(vmx);
 	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
 		vmx_nmi_reblock(vmx);
 	vmx_dirty_flush(&vmx->vcpu);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
-static enum exit_verdict fast_timer(struct vcpu *vcpu)
+static int fast_timer(struct vcpu *vcpu)
 {
 	keel_lapic_deadline_reached(vcpu);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
 /* An access to the local APIC's page that the CPU leaves to us. */
-static enum exit_verdict fast_apic_access(struct vmx_vcpu *vmx)
+static int fast_apic_access(struct vmx_vcpu *vmx)
 {
 	event_interrupted(vmx);
 	vmx_decode_apic_access(&vmx->fault);
@@ -174,13 +174,13 @@ static enum exit_verdict fast_apic_access(struct vmx_vcpu *vmx)
 }
 
 /* Whether an event wakes the guest depends on the shadow of an STI, which ends with the HLT. */
-static enum exit_verdict fast_hlt(struct vmx_vcpu *vmx)
+static int fast_hlt(struct vmx_vcpu *vmx)
 {
 	vcpu_need(&vmx->vcpu, RG_SHADOW);
-	return keel_fast_hlt(&vmx->vcpu, insn_begin(&vmx->vcpu));
+	return keel_do_hlt(&vmx->vcpu, insn_begin(&vmx->vcpu));
 }
 
-static enum exit_verdict fast_hypercall(struct vcpu *vcpu)
+static int fast_hypercall(struct vcpu *vcpu)
 {
 	fetch_code(vcpu);
 	return keel_fast_hypercall(vcpu, insn_begin(vcpu));
@@ -190,43 +190,43 @@ static enum exit_verdict fast_hypercall(struct vcpu *vcpu)
  * This exit goes before an interrupt of the host: where nothing goes in, as for a launcher that asked for the window, entering again
  * would come back here for good.
  */
-static enum exit_verdict fast_irq_window(struct vmx_vcpu *vmx)
+static int fast_irq_window(struct vmx_vcpu *vmx)
 {
 	vmx_exit_irq_window(vmx);
-	return READ_ONCE(vmx->vcpu.run->request_interrupt_window) ? EXIT_LEAVE : EXIT_AGAIN;
+	return READ_ONCE(vmx->vcpu.run->request_interrupt_window) ? RUN_LEAVE : RUN_RESUME;
 }
 
-static enum exit_verdict fast_nmi_window(struct vmx_vcpu *vmx)
+static int fast_nmi_window(struct vmx_vcpu *vmx)
 {
 	vmx_exit_nmi_window(vmx);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
 /* From now on the guest's debug registers are in the CPU, and its access executes again without an exit. */
-static enum exit_verdict fast_dr(struct vmx_vcpu *vmx)
+static int fast_dr(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
 
 	/* the exit comes before the check of DR7.GD */
 	if (vcpu_launcher_breakpoints(vcpu) || (vmcs_readl(GUEST_DR7) & DR7_GD))
-		return EXIT_SLOW;
+		return RUN_SLOW;
 	vcpu_need(vcpu, RG_DR);
 	vmx->dr_open = true;
 	vcpu_dirty(vcpu, RG_DR);
-	return EXIT_AGAIN;
+	return RUN_RESUME;
 }
 
-/* EXIT_SLOW, after which interrupts are on: that is all an interrupt of the host needs, as exits do not acknowledge it. */
-static enum exit_verdict fast_intr(struct vmx_vcpu *vmx)
+/* RUN_SLOW, after which interrupts are on: that is all an interrupt of the host needs, as exits do not acknowledge it. */
+static int fast_intr(struct vmx_vcpu *vmx)
 {
 	vmx->vcpu.stats.irq_exits++;
-	return EXIT_SLOW;
+	return RUN_SLOW;
 }
 
 /*
  * vmx_exit_fast() - serve the exit with interrupts off, if that can be done
  */
-enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
+int vmx_exit_fast(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
@@ -236,7 +236,7 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	if (vmx->exit_reason == EXIT_REASON_MSR_WRITE)
 		return keel_fast_wrmsr(vcpu, insn_begin(vcpu));
 	switch (vmx->exit_reason) {
-	case EXIT_REASON_CPUID:		return keel_fast_cpuid(vcpu, insn_begin(vcpu));
+	case EXIT_REASON_CPUID:		return keel_do_cpuid(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
 	case EXIT_REASON_HLT:		return fast_hlt(vmx);
@@ -252,7 +252,7 @@ enum exit_verdict vmx_exit_fast(struct vcpu *vcpu)
 	case EXIT_REASON_EOI_INDUCED:	return vmx_exit_eoi(vmx);
 	case EXIT_REASON_APIC_ACCESS:	return fast_apic_access(vmx);
 	case EXIT_REASON_TPR_BELOW_THRESHOLD: return vmx_exit_tpr(vmx);
-	default:			return EXIT_SLOW;
+	default:			return RUN_SLOW;
 	}
 }
 
@@ -296,12 +296,6 @@ static int slow_cr(struct vcpu *vcpu)
 	}
 }
 
-static int slow_pause(struct vcpu *vcpu)
-{
-	vcpu_advance(vcpu, insn_length());
-	return keel_do_pause(vcpu);
-}
-
 static int slow_bp(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
@@ -325,7 +319,7 @@ static int slow_ud(struct vcpu *vcpu)
 	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
 	    !keel_read_virt(vcpu, vcpu_linear_rip(vcpu), bytes, sizeof(bytes), access, &walk, &where) &&
 	    !memcmp(bytes, vmmcall, sizeof(bytes)))
-		return keel_do_hypercall(vcpu, sizeof(bytes));
+		return keel_do_insn(vcpu, EMU_OP_VMMCALL, sizeof(bytes));
 	return keel_do_undefined(vcpu);
 }
 
@@ -419,20 +413,20 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_INIT_SIGNAL:
 	case EXIT_REASON_SIPI_SIGNAL:	return RUN_RESUME;
 	case EXIT_REASON_EPT_VIOLATION:	return slow_fault(vmx);
-	case EXIT_REASON_MSR_READ:	return keel_do_rdmsr(vcpu, insn_length());
-	case EXIT_REASON_MSR_WRITE:	return keel_do_wrmsr(vcpu, insn_length());
+	case EXIT_REASON_MSR_READ:	return keel_do_insn(vcpu, EMU_OP_RDMSR, insn_length());
+	case EXIT_REASON_MSR_WRITE:	return keel_do_insn(vcpu, EMU_OP_WRMSR, insn_length());
 	case EXIT_REASON_HLT:		return keel_do_hlt(vcpu, insn_length());
 	case EXIT_REASON_CPUID:		return keel_do_cpuid(vcpu, insn_length());
-	case EXIT_REASON_VMCALL:	return keel_do_hypercall(vcpu, insn_length());
+	case EXIT_REASON_VMCALL:	return keel_do_insn(vcpu, EMU_OP_VMCALL, insn_length());
 	case EXIT_REASON_CR_ACCESS:	return slow_cr(vcpu);
 	case EXIT_REASON_IO_INSTRUCTION: /* INS and OUTS */
 	case EXIT_REASON_DR_ACCESS:	return keel_do_emulate(vcpu, NULL, 0);
-	case EXIT_REASON_PAUSE_INSTRUCTION: return slow_pause(vcpu);
-	case EXIT_REASON_XSETBV:	return keel_do_xsetbv(vcpu, insn_length());
+	case EXIT_REASON_PAUSE_INSTRUCTION: return keel_do_insn(vcpu, EMU_OP_PAUSE, insn_length());
+	case EXIT_REASON_XSETBV:	return keel_do_insn(vcpu, EMU_OP_XSETBV, insn_length());
 	case EXIT_REASON_WBINVD:
-	case EXIT_REASON_INVD:		return keel_do_invd(vcpu, insn_length());
+	case EXIT_REASON_INVD:		return keel_do_insn(vcpu, EMU_OP_INVD, insn_length());
 	case EXIT_REASON_MONITOR_INSTRUCTION:
-	case EXIT_REASON_MWAIT_INSTRUCTION: return keel_do_mwait(vcpu, insn_length());
+	case EXIT_REASON_MWAIT_INSTRUCTION: return keel_do_insn(vcpu, EMU_OP_MWAIT, insn_length());
 	case EXIT_REASON_RDPMC:		return keel_do_gp(vcpu);
 	case EXIT_REASON_EXCEPTION_NMI:	return slow_exception(vmx);
 	case EXIT_REASON_MONITOR_TRAP_FLAG: return vmx_exit_step(vmx);

@@ -45,6 +45,7 @@ struct emu;
  * @EMU_FAULT: the guest gets an event; emu.fault says which
  * @EMU_IO: user space must answer first; state unchanged, execute again after
  * @EMU_FAILED: cannot be emulated; state unchanged
+ * @EMU_OWNER: its whole effect, RIP included, is the owner's: CPUID, HLT, RDMSR, VMCALL, ... by insn.row.op; state unchanged
  * @EMU_MORE: emu_decode() only: the instruction goes on past the bytes given
  */
 enum emu_result {
@@ -52,6 +53,7 @@ enum emu_result {
 	EMU_FAULT,
 	EMU_IO,
 	EMU_FAILED,
+	EMU_OWNER,
 	EMU_MORE,
 };
 
@@ -243,8 +245,9 @@ struct emu_fx {
 #define EMU_FX_X87	0x800
 #define EMU_FX_W	0x400	/* REX.W */
 
-/* For get_cr(): XCR0, zero with CR4.OSXSAVE clear */
+/* For get_cr(): XCR0, zero with CR4.OSXSAVE clear; EFER */
 #define EMU_XCR0	16
+#define EMU_EFER	17
 
 /**
  * struct emu_ops - what the emulator asks of its owner
@@ -272,12 +275,10 @@ struct emu_fx {
  * @set_segment: load register and hidden part; checks are done already
  * @get_table: GDTR or IDTR
  * @set_table: base is canonical
- * @get_cr: value of control register 0, 2, 3, 4, 8, or EMU_XCR0
+ * @get_cr: value of control register 0, 2, 3, 4, 8, EMU_XCR0, EMU_EFER
  * @set_cr: 0, 2, 3, 4, 8; full check of @val is the owner's; may fault
  * @get_dr: 0..7 (4 and 5 already mapped to 6 and 7); DR7.GD is the owner's
  * @set_dr: full check of @val is the owner's
- * @get_msr: RDMSR, also TSC_AUX for RDTSCP; may fault
- * @set_msr: WRMSR
  * @read_xmm: 16 bytes of XMM register @nr
  * @write_xmm: 16 bytes of XMM register @nr, upper halves of YMM, ZMM kept
  * @read_ymm: 32 bytes of YMM register @nr; only with AVX enabled in EMU_XCR0
@@ -286,13 +287,6 @@ struct emu_fx {
  * @fx_set: the same; emu_fx_load() must not fault
  * @fx_run: emu_fx_native() where the CPU's registers may be used
  * @invlpg: INVLPG of @la (no segment fault, may be non-canonical)
- * @system: instructions whose whole effect is the owner's: CPUID, HLT,
- *	VMMCALL, VMCALL, RDTSC, RDTSCP, RDPMC, XSETBV, XGETBV, WBINVD, INVD, PAUSE,
- *	MONITOR, MWAIT, RSM, SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS, CLGI,
- *	STGI, ... by @op.  May change gpr, rflags, and next_rip.  CPL 0 is
- *	already checked where it is architectural (not for CR4 bits such as TSD, PCE)
- * @intercept: NULL, or asked before a system instruction executes and before
- *	its operands are read; another value than EMU_CONTINUE ends the emulation
  */
 struct emu_ops {
 	int (*fetch)(struct emu *e, u64 la, void *data, unsigned int size);
@@ -311,8 +305,6 @@ struct emu_ops {
 	int (*set_cr)(struct emu *e, unsigned int nr, u64 val);
 	int (*get_dr)(struct emu *e, unsigned int nr, u64 *val);
 	int (*set_dr)(struct emu *e, unsigned int nr, u64 val);
-	int (*get_msr)(struct emu *e, u32 msr, u64 *val);
-	int (*set_msr)(struct emu *e, u32 msr, u64 val);
 	void (*read_xmm)(struct emu *e, unsigned int nr, void *data);
 	void (*write_xmm)(struct emu *e, unsigned int nr, const void *data);
 	void (*read_ymm)(struct emu *e, unsigned int nr, void *data);
@@ -321,8 +313,6 @@ struct emu_ops {
 	void (*fx_set)(struct emu *e, const struct emu_fx *fx);
 	void (*fx_run)(struct emu *e, unsigned int insn, struct emu_fx *fx, void *memory);
 	void (*invlpg)(struct emu *e, u64 la);
-	int (*system)(struct emu *e, enum emu_op op);
-	int (*intercept)(struct emu *e);
 };
 
 #define EMU_MAX_INSN	15
@@ -418,7 +408,7 @@ int emu_fetch_decode(struct emu *e);
  * emu_execute() - execute the decoded instruction
  *
  * Return: EMU_CONTINUE (rip advanced unless emu.repeat), EMU_FAULT, EMU_IO,
- * EMU_FAILED.  Trap flag and breakpoints are the owner's.  May sleep only as its
+ * EMU_FAILED, EMU_OWNER.  Trap flag and breakpoints are the owner's.  May sleep only as its
  * callbacks do.
  */
 int emu_execute(struct emu *e);

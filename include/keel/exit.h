@@ -3,30 +3,26 @@
  * The return rule and the verbs that a vendor's exit switch calls.
  *
  * Level 1 (vmx/exit.c, svm/exit.c) turns hardware bits into the small structs below; level 2 (core/) acts on them and
- * knows no hardware. Two contexts exist:
- *
- *  - fast verbs run in the inner loop with interrupts off. They never sleep, and return an enum exit_verdict. EXIT_SLOW
- *    means "nothing was changed, ask again in the slow context".
- *  - slow verbs run preemptible with interrupts on, and return by the one rule:
- *      > 0 (RUN_RESUME)  resume the guest,
- *        0 (RUN_USER)    go to user space; vcpu->run->exit_reason is filled,
- *      < 0               errno for the caller of KVM_RUN.
+ * knows no hardware.
  */
 #ifndef KEEL_EXIT_H
 #define KEEL_EXIT_H
 
+#include <keel/emulate_op.h>
 #include <keel/types.h>
 
+/**
+ * enum run_result - the one rule by which verbs return; a negative errno goes to the caller of KVM_RUN
+ * @RUN_USER: go to user space; vcpu->run->exit_reason is filled
+ * @RUN_RESUME: handled, enter the guest again
+ * @RUN_SLOW: nothing was changed, ask again where sleeping is allowed: out of the inner loop vendor_ops.exit_slow() is called
+ * @RUN_LEAVE: handled, but the inner loop ends
+ */
 enum run_result {
-	RUN_USER	= 0,
-	RUN_RESUME	= 1,
-};
-
-enum exit_verdict {
-	EXIT_AGAIN,	/* handled: enter the guest again */
-	EXIT_SLOW,	/* leave the inner loop and call vendor_ops.exit_slow() */
-	EXIT_LEAVE,	/* handled: leave the inner loop, the outer one goes on (RUN_RESUME) */
-	EXIT_USER,	/* handled: leave the inner loop, vcpu->run is filled for user space (RUN_USER) */
+	RUN_USER,
+	RUN_RESUME,
+	RUN_SLOW,
+	RUN_LEAVE,
 };
 
 /**
@@ -34,7 +30,7 @@ enum exit_verdict {
  * @port: first port
  * @size: 1, 2 or 4 bytes
  * @is_in: device to guest
- * @is_string: INS/OUTS; EXIT_SLOW, and the emulator decodes the rest
+ * @is_string: INS/OUTS; RUN_SLOW, and the emulator decodes the rest
  * @length: instruction length in bytes, 0 when unknown (string instructions)
  */
 struct io_exit {
@@ -82,29 +78,31 @@ struct task_gate_exit {
 };
 
 /*
- * Fast verbs: interrupts off, no sleeping. @len is the length of the intercepted instruction; the verb advances RIP by
- * it once the instruction is complete.
+ * Fast verbs may be called in the inner loop, with interrupts off: they do not sleep. @len is the length of the intercepted
+ * instruction; the verb advances RIP by it once the instruction is complete.
  */
-enum exit_verdict keel_fast_cpuid(struct vcpu *vcpu, unsigned int len);
-enum exit_verdict keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len);
-enum exit_verdict keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len);
-enum exit_verdict keel_fast_hypercall(struct vcpu *vcpu, unsigned int len);
-enum exit_verdict keel_fast_io(struct vcpu *vcpu, const struct io_exit *io);
-enum exit_verdict keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault);
-enum exit_verdict keel_fast_hlt(struct vcpu *vcpu, unsigned int len);
-
-/* Slow verbs: may sleep, return by the rule at the top. */
 int keel_do_cpuid(struct vcpu *vcpu, unsigned int len);
-int keel_do_rdmsr(struct vcpu *vcpu, unsigned int len);
-int keel_do_wrmsr(struct vcpu *vcpu, unsigned int len);
-int keel_do_hypercall(struct vcpu *vcpu, unsigned int len);
-int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault);
 int keel_do_hlt(struct vcpu *vcpu, unsigned int len);
-int keel_do_xsetbv(struct vcpu *vcpu, unsigned int len);
-int keel_do_invd(struct vcpu *vcpu, unsigned int len);		/* INVD, WBINVD: no effect but the length */
+int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len);
+int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len);
+int keel_fast_hypercall(struct vcpu *vcpu, unsigned int len);
+int keel_fast_io(struct vcpu *vcpu, const struct io_exit *io);
+int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault);
+
+/* The others may sleep. */
+
+/**
+ * keel_do_insn() - carry out an instruction that was intercepted, or that the emulator leaves to its owner
+ * @vcpu: on its own thread, loaded
+ * @op: which; of those with an operand it is in vcpu->emu
+ * @len: its length
+ *
+ * Return: as enum run_result says; RUN_SLOW for an instruction that is not served here.
+ */
+int keel_do_insn(struct vcpu *vcpu, enum emu_op op, unsigned int len);
+int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault);
 int keel_do_pause(struct vcpu *vcpu);				/* pause filter or pause-loop exit: yield */
 int keel_do_triple_fault(struct vcpu *vcpu);			/* KVM_EXIT_SHUTDOWN */
-int keel_do_mwait(struct vcpu *vcpu, unsigned int len);		/* MONITOR, MWAIT: no-ops, or #UD */
 int keel_do_undefined(struct vcpu *vcpu);			/* intercepted and not offered: #UD */
 int keel_do_gp(struct vcpu *vcpu);				/* #GP(0) */
 int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_EXIT_DEBUG */

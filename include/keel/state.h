@@ -63,12 +63,11 @@ enum msr_from { MSR_FROM_GUEST, MSR_FROM_HOST };
  * KVM_CAP_X86_USER_SPACE_MSR, in an exit that tells them apart; for the host in "not settable".
  */
 #define MSR_INVALID	1	/* value or state forbids it */
-#define MSR_UNKNOWN	3	/* no such MSR */
-#define MSR_FILTERED	4	/* denied by KVM_X86_SET_MSR_FILTER */
-#define MSR_SLOW	2	/* fast getters and setters: ask again where it may sleep */
+#define MSR_UNKNOWN	2	/* no such MSR */
+#define MSR_FILTERED	3	/* denied by KVM_X86_SET_MSR_FILTER */
 int keel_msr_get(struct vcpu *vcpu, u32 msr, u64 *val, enum msr_from from);
 int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from);
-/* The few that the inner loop serves; MSR_SLOW for all others. Interrupts off. */
+/* The few that the inner loop serves; RUN_SLOW for all others. Interrupts off. */
 int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val);
 int keel_msr_set_fast(struct vcpu *vcpu, u32 msr, u64 val);
 void keel_msr_reset(struct vcpu *vcpu, bool init);
@@ -114,7 +113,7 @@ int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val);		/* MSR_KVM_STEAL_TIME; 
 void keel_pv_update_steal(struct vcpu *vcpu);			/* REQ_STEAL; may sleep */
 void keel_pv_thread_changed(struct vcpu *vcpu);			/* another thread runs it now: what that waited before was not stolen */
 void keel_pv_preempted(struct vcpu *vcpu);			/* sched_out, if pv.between_insns: set KVM_VCPU_PREEMPTED; preemption off */
-/* Serve a hypercall. 1 done (*ret), 0 go to user space (run->hypercall filled), MSR_SLOW needs to sleep (@atomic). */
-int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool atomic);
+/* Serve a hypercall: RUN_RESUME (*ret is the answer), RUN_USER or, unless @may_sleep, RUN_SLOW. */
+int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool may_sleep);
 
 #endif

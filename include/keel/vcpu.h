@@ -609,7 +609,6 @@ void keel_events_prepare(struct vcpu *vcpu);
 /* Leave the guest again before its first instruction, whatever goes in. On its own CPU, interrupts off. */
 void keel_exit_at_once(struct vcpu *vcpu);
 bool keel_irq_allowed(struct vcpu *vcpu);		/* RFLAGS.IF and no shadow */
-bool keel_irq_ready(struct vcpu *vcpu);			/* may the launcher inject by KVM_INTERRUPT now? */
 bool keel_vcpu_has_events(struct vcpu *vcpu);		/* something would wake it from HLT */
 
 #endif

@@ -84,7 +84,7 @@ extern struct vendor_caps keel_caps;
  * The inner loop, interrupts off:
  * @enter: write dirty groups, enter the guest, come back at its exit with host state restored. regs.valid then
  *	holds just the groups the backend copied. Reports interrupted events with keel_event_interrupted().
- * @exit_fast: look at the exit; serve it by a fast verb or return EXIT_SLOW.
+ * @exit_fast: look at the exit; serve it by a fast verb, whose result it returns, or return RUN_SLOW.
  * @inject: hand @event to hardware for the coming entry; NULL: nothing goes in.
  * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
  *	REQ_EVENT; core then chooses again.
@@ -125,7 +125,7 @@ struct vendor_ops {
 	void (*regs_fetch)(struct vcpu *vcpu, u32 groups);
 
 	void (*enter)(struct vcpu *vcpu);
-	enum exit_verdict (*exit_fast)(struct vcpu *vcpu);
+	int (*exit_fast)(struct vcpu *vcpu);
 	int (*exit_slow)(struct vcpu *vcpu);
 	void (*inject)(struct vcpu *vcpu, const struct event *event);
 	void (*windows)(struct vcpu *vcpu, u32 windows);

@@ -118,8 +118,6 @@ static const struct row rows[] = {
 	{ "mov cr1", L, 0, 0, 3, { 0x0f, 0x20, 0xc8 }, FAULT(6), RAX, 0 },
 	{ "mov rax, cr0", L, 0, 0, 3, { 0x0f, 0x20, 0xc0 }, 0, RAX, 0x80000011 },
 	{ "smsw ax", L, 0, 0, 4, { 0x66, 0x0f, 0x01, 0xe0 }, 0, RAX, 0x1122334455660011 },
-	{ "rdmsr", L, 0, 0, 2, { 0x0f, 0x32 }, 0, RAX, 0x89abcdef },
-	{ "rdmsr high", L, 0, 0, 2, { 0x0f, 0x32 }, 0, RDX, 0x01234567 },
 	{ "sldt eax", P, 0, 0, 3, { 0x0f, 0x00, 0xc0 }, 0, RAX, 0x38 },
 	{ "mov eax, ds", L, 0, 0, 2, { 0x8c, 0xd8 }, 0, RAX, 0x20 },
 	{ "sgdt", L, 0, 0, 3, { 0x0f, 0x01, 0x03 }, 0, MEM2000, 0x900000ff },
@@ -154,7 +152,6 @@ static void setup(struct machine *m, const struct row *r)
 	memcpy(m->gpr, gpr, sizeof(gpr));
 	m->emu.cpl = r->cpl;
 	m->emu.rflags = 2 | r->flags;
-	m->msr_value = 0x0123456789abcdef;
 	m->xmm[0][0] = 0xf0f1f2f3f4f5f6f7;
 	m->xmm[0][1] = 0xe0e1e2e3e4e5e6e7;
 	machine_poke(m, 0x2000, 0xaaaabbbbccccdddd, 8);
@@ -226,7 +223,7 @@ static void test_events(void)
 /* Operations of the owner arrive as such. */
 static void test_owner(void)
 {
-	static const struct { u8 bytes[3]; u8 n; enum emu_op op; } ops[] = {
+	static const struct { u8 bytes[4]; u8 n; enum emu_op op; } ops[] = {
 		{ { 0x0f, 0xa2 }, 2, EMU_OP_CPUID }, { { 0xf4 }, 1, EMU_OP_HLT },
 		{ { 0x0f, 0x01, 0xd9 }, 3, EMU_OP_VMMCALL }, { { 0x0f, 0x01, 0xc1 }, 3, EMU_OP_VMCALL },
 		{ { 0x0f, 0x31 }, 2, EMU_OP_RDTSC }, { { 0x0f, 0x01, 0xf9 }, 3, EMU_OP_RDTSCP },
@@ -234,6 +231,8 @@ static void test_owner(void)
 		{ { 0x0f, 0x09 }, 2, EMU_OP_WBINVD }, { { 0x0f, 0x08 }, 2, EMU_OP_INVD },
 		{ { 0xf3, 0x90 }, 2, EMU_OP_PAUSE }, { { 0x0f, 0x01, 0xc8 }, 3, EMU_OP_MONITOR },
 		{ { 0x0f, 0x01, 0xc9 }, 3, EMU_OP_MWAIT }, { { 0x0f, 0xaa }, 2, EMU_OP_RSM },
+		{ { 0x0f, 0x32 }, 2, EMU_OP_RDMSR }, { { 0x0f, 0x30 }, 2, EMU_OP_WRMSR },
+		{ { 0xf3, 0x0f, 0xc7, 0xf8 }, 4, EMU_OP_RDPID },
 		{ { 0x0f, 0x05 }, 2, EMU_OP_SYSCALL }, { { 0x0f, 0x01, 0xf8 }, 3, EMU_OP_SWAPGS },
 	};
 	static struct machine m;
@@ -242,13 +241,14 @@ static void test_owner(void)
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		setup(&m, &rows[0]);
 		m.emu.mode = L;
-		CHECK_EQ("result", EMU_CONTINUE, machine_run(&m, ops[i].bytes, ops[i].n));
-		CHECK_EQ("operation", ops[i].op, (unsigned int)m.last_system);
-		CHECK_EQ("rip", CODE + ops[i].n, m.emu.rip);
+		CHECK_EQ("result", EMU_OWNER, machine_run(&m, ops[i].bytes, ops[i].n));
+		CHECK_EQ("operation", ops[i].op, m.emu.insn.row.op);
+		CHECK_EQ("length", ops[i].n, m.emu.insn.length);
+		CHECK_EQ("rip", CODE, m.emu.rip);
 	}
 }
 
-/* Control, debug and table registers, MSRs: the value that reaches the owner. */
+/* Control, debug and table registers: the value that reaches the owner. */
 static void test_system_registers(void)
 {
 	static struct machine m;
@@ -269,9 +269,6 @@ static void test_system_registers(void)
 	CHECK_EQ("cr0", 0x80000011, m.cr[0]);
 	CHECK_EQ("lmsw cannot clear PE", EMU_CONTINUE, RUN(&m, 0x0f, 0x01, 0xf1));
 	CHECK_EQ("cr0", 0x80000013, m.cr[0]);
-	CHECK_EQ("wrmsr", EMU_CONTINUE, RUN(&m, 0x0f, 0x30));
-	CHECK_EQ("msr", 2, m.msr);
-	CHECK_EQ("value", 0x8055667788, m.msr_value);
 	CHECK_EQ("invlpg", EMU_CONTINUE, RUN(&m, 0x0f, 0x01, 0x7b, 0x10));
 	CHECK_EQ("address", 0x2010, m.invlpg);
 	CHECK_EQ("lgdt, non-canonical", EMU_FAULT, RUN(&m, 0x0f, 0x01, 0x13));

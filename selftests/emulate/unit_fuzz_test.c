@@ -75,7 +75,7 @@ static void check_result(const struct machine *m, const struct machine *old, int
 {
 	bool is_rep = m->emu.insn.prefix & (EMU_PFX_REP | EMU_PFX_REPNE);
 
-	ASSERT(ret >= EMU_CONTINUE && ret <= EMU_FAILED, "result %d", ret);
+	ASSERT(ret >= EMU_CONTINUE && ret <= EMU_OWNER, "result %d", ret);
 	ASSERT(m->emu.insn.length >= 1 && m->emu.insn.length <= 15, "length %u", m->emu.insn.length);
 	if (ret == EMU_CONTINUE)
 		ASSERT(m->emu.rflags & 2, "flags 0x%lx", m->emu.rflags);

@@ -413,7 +413,7 @@ static void test_restart(void)
 			m.cr[EMU_XCR0] = 7;
 			asm volatile("fninit; fld1; fxsave64 %0; fninit" : "=m" (m.fx));
 			before = m.fx;
-			m.msr_value = r->efer;
+			m.cr[EMU_EFER] = r->efer;
 			m.gpr[EMU_RDI] = place ? FAULT_PAGE : DEVICE;
 			test_note("%s, %s", r->name, place ? "fault" : "device");
 			CHECK_EQ("first run", place ? EMU_FAULT : EMU_IO, machine_step(&m, r->insn, r->n));

@@ -201,7 +201,7 @@ static void op_set_table(struct emu *e, enum emu_table_nr which, const struct em
 
 static u64 op_get_cr(struct emu *e, unsigned int nr)
 {
-	if (nr > EMU_XCR0)
+	if (nr > EMU_EFER)
 		abort();
 	return to_machine(e)->cr[nr];
 }
@@ -229,24 +229,6 @@ static int op_set_dr(struct emu *e, unsigned int nr, u64 val)
 	if (nr >= 8)
 		abort();
 	to_machine(e)->dr[nr] = val;
-	return EMU_CONTINUE;
-}
-
-static int op_get_msr(struct emu *e, u32 msr, u64 *val)
-{
-	struct machine *m = to_machine(e);
-
-	m->msr = msr;
-	*val = m->msr_value;
-	return msr == 0xdead ? emu_raise_error(e, 13, 0) : EMU_CONTINUE;
-}
-
-static int op_set_msr(struct emu *e, u32 msr, u64 val)
-{
-	struct machine *m = to_machine(e);
-
-	m->msr = msr;
-	m->msr_value = val;
 	return EMU_CONTINUE;
 }
 
@@ -299,22 +281,16 @@ static void op_invlpg(struct emu *e, u64 la)
 	to_machine(e)->invlpg = la;
 }
 
-static int op_system(struct emu *e, enum emu_op op)
-{
-	to_machine(e)->last_system = op;
-	return EMU_CONTINUE;
-}
-
 static const struct emu_ops machine_ops = {
 	.fetch = op_fetch, .read = op_read, .write = op_write, .cmpxchg = op_cmpxchg,
 	.probe = op_probe, .port_in = op_port_in, .port_out = op_port_out,
 	.get_segment = op_get_segment, .set_segment = op_set_segment,
 	.get_table = op_get_table, .set_table = op_set_table, .get_cr = op_get_cr,
-	.set_cr = op_set_cr, .get_dr = op_get_dr, .set_dr = op_set_dr, .get_msr = op_get_msr,
-	.set_msr = op_set_msr, .read_xmm = op_read_xmm, .write_xmm = op_write_xmm,
+	.set_cr = op_set_cr, .get_dr = op_get_dr, .set_dr = op_set_dr,
+	.read_xmm = op_read_xmm, .write_xmm = op_write_xmm,
 	.read_ymm = op_read_ymm, .write_ymm = op_write_ymm, .fx_get = op_fx_get,
 	.fx_set = op_fx_set, .fx_run = op_fx_run,
-	.invlpg = op_invlpg, .system = op_system,
+	.invlpg = op_invlpg,
 };
 
 void machine_init(struct machine *m, enum emu_mode mode)
@@ -342,7 +318,6 @@ void machine_init(struct machine *m, enum emu_mode mode)
 	m->cr[0] = mode == EMU_MODE_REAL ? 0x10 : 0x80000011;
 	m->cr[4] = 0x200;
 	m->gpr[EMU_RSP] = STACK;
-	m->last_system = -1;
 }
 
 int machine_decode(struct machine *m, const void *bytes, unsigned int n)

@@ -40,17 +40,14 @@ struct machine_access {
  * struct machine - state around a struct emu
  * @asked: accesses that went to user space, in order
  * @lose_races: this many cmpxchg find other memory than expected
- * @last_system: the last operation given to ops->system()
  */
 struct machine {
 	struct emu emu;
 	u64 gpr[16];
 	struct emu_segment seg[8];
 	struct emu_table table[2];
-	u64 cr[17];		/* and EMU_XCR0 */
+	u64 cr[18];		/* and EMU_XCR0, EMU_EFER */
 	u64 dr[8];
-	u64 msr_value;
-	u32 msr;
 	u64 invlpg;
 	u64 xmm[32][2];
 	u64 ymm[16][4];
@@ -69,7 +66,6 @@ struct machine {
 	bool port_asks;		/* ports go to user space */
 	unsigned int nr_port_calls;
 	unsigned int lose_races;
-	int last_system;
 };
 
 void machine_init(struct machine *m, enum emu_mode mode);
