@@ -2,8 +2,7 @@
 /*
  * CPUID: what a running guest is answered.
  *
- * The launcher's leaves are kept in its order. A few bits follow the machine's state (OSXSAVE, OSPKE, APIC, XSAVE sizes); they
- * are written to the leaves when that state changes, so that the guest's CPUID is a look-up.
+ * The launcher's leaves are kept in its order; the guest's CPUID is a look-up.
  */
 #include <linux/bits.h>
 #include <linux/kernel.h>
@@ -114,46 +113,4 @@ struct kvm_cpuid_entry2 keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 in
 	if (unlikely(!e))
 		e = beyond(vcpu, function, index);
 	return likely(e) ? *e : beyond_topology(vcpu, function, index);
-}
-
-/* ---- bits that follow the machine's state ---- */
-
-static void set_bit_if(u32 *reg, u32 bit, bool on)
-{
-	*reg = on ? *reg | bit : *reg & ~bit;
-}
-
-static void runtime_xsave(struct vcpu *vcpu)
-{
-	struct kvm_cpuid_entry2 *e = keel_cpuid_find(vcpu, 0xd, 0);
-
-	if (e)
-		e->ebx = cpuid_xsave_size(vcpu->xcr0);
-	e = keel_cpuid_find(vcpu, 0xd, 1);
-	if (e && (e->eax & (F(XSAVES) | F(XSAVEC))))
-		e->ebx = cpuid_xsave_size_compacted(vcpu->xcr0 | vcpu->msrs.xss);
-}
-
-/**
- * keel_cpuid_update_runtime() - the bits that follow CR4, XCR0, XSS, the APIC base and MISC_ENABLE
- * @vcpu: loaded, or not yet running
- */
-void keel_cpuid_update_runtime(struct vcpu *vcpu)
-{
-	struct kvm_cpuid_entry2 *e;
-	u64 cr4 = vcpu_cr4(vcpu);
-
-	if (unlikely(!vcpu->cpuid.maxphyaddr))
-		cpuid_policy_update(vcpu);
-	e = keel_cpuid_find(vcpu, 1, 0);
-	if (e) {
-		set_bit_if(&e->ecx, F(OSXSAVE), (e->ecx & F(XSAVE)) && (cr4 & X86_CR4_OSXSAVE));
-		set_bit_if(&e->edx, F(APIC), vcpu->apic_base & MSR_IA32_APICBASE_ENABLE);
-		if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
-			set_bit_if(&e->ecx, F(MWAIT), vcpu->msrs.misc_enable & MSR_IA32_MISC_ENABLE_MWAIT);
-	}
-	e = keel_cpuid_find(vcpu, 7, 0);
-	if (e)
-		set_bit_if(&e->ecx, F(OSPKE), (e->ecx & F(PKU)) && (cr4 & X86_CR4_PKE));
-	runtime_xsave(vcpu);
 }

@@ -38,11 +38,6 @@ u32 cpuid_offer(u32 function, u32 index, enum reg reg);
 u32 cpuid_xsave_size(u64 features);
 u32 cpuid_xsave_size_compacted(u64 features);
 
-/* ---- cpuid_set.c ---- */
-
-/* What the guest may set, from its leaves and from what the host offers. Without leaves, as with KVM, from the latter alone. */
-void cpuid_policy_update(struct vcpu *vcpu);
-
 /* ---- cpuid.c ---- */
 
 /* Make keel_cpuid_find() quick, after a change of the entries. */

@@ -4,6 +4,8 @@
  *
  * The launcher chooses among what is offered, or beyond it at its own risk: isolation never depends on CPUID, since what a
  * guest may set in control registers and MSRs is masked by what the host offers as well.
+ *
+ * A few bits follow the machine's state (OSXSAVE, OSPKE, APIC, XSAVE sizes); they are written to the leaves when that state changes.
  */
 #include <linux/bits.h>
 #include <linux/errno.h>
@@ -73,7 +75,8 @@ static u8 guest_maxphyaddr(struct vcpu *vcpu)
 	return clamp_t(u32, width, 32, 52);
 }
 
-void cpuid_policy_update(struct vcpu *vcpu)
+/* What the guest may set, from its leaves and from what the host offers. Without leaves, as with KVM, from the latter alone. */
+static void policy_update(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->cpuid;
 	unsigned int i;
@@ -101,7 +104,49 @@ void cpuid_policy_update(struct vcpu *vcpu)
 void keel_cpuid_enforce_pv(struct vcpu *vcpu, bool on)
 {
 	vcpu->pv.enforce_cpuid = on;
-	cpuid_policy_update(vcpu);
+	policy_update(vcpu);
+}
+
+/* ---- bits that follow the machine's state ---- */
+
+static void set_bit_if(u32 *reg, u32 bit, bool on)
+{
+	*reg = on ? *reg | bit : *reg & ~bit;
+}
+
+static void runtime_xsave(struct vcpu *vcpu)
+{
+	struct kvm_cpuid_entry2 *e = keel_cpuid_find(vcpu, 0xd, 0);
+
+	if (e)
+		e->ebx = cpuid_xsave_size(vcpu->xcr0);
+	e = keel_cpuid_find(vcpu, 0xd, 1);
+	if (e && (e->eax & (F(XSAVES) | F(XSAVEC))))
+		e->ebx = cpuid_xsave_size_compacted(vcpu->xcr0 | vcpu->msrs.xss);
+}
+
+/**
+ * keel_cpuid_update_runtime() - the bits that follow CR4, XCR0, XSS, the APIC base and MISC_ENABLE
+ * @vcpu: loaded, or not yet running
+ */
+void keel_cpuid_update_runtime(struct vcpu *vcpu)
+{
+	struct kvm_cpuid_entry2 *e;
+	u64 cr4 = vcpu_cr4(vcpu);
+
+	if (unlikely(!vcpu->cpuid.maxphyaddr))
+		policy_update(vcpu);
+	e = keel_cpuid_find(vcpu, 1, 0);
+	if (e) {
+		set_bit_if(&e->ecx, F(OSXSAVE), (e->ecx & F(XSAVE)) && (cr4 & X86_CR4_OSXSAVE));
+		set_bit_if(&e->edx, F(APIC), vcpu->apic_base & MSR_IA32_APICBASE_ENABLE);
+		if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+			set_bit_if(&e->ecx, F(MWAIT), vcpu->msrs.misc_enable & MSR_IA32_MISC_ENABLE_MWAIT);
+	}
+	e = keel_cpuid_find(vcpu, 7, 0);
+	if (e)
+		set_bit_if(&e->ecx, F(OSPKE), (e->ecx & F(PKU)) && (cr4 & X86_CR4_PKE));
+	runtime_xsave(vcpu);
 }
 
 /* ---- KVM_SET_CPUID ---- */
@@ -152,7 +197,7 @@ static void install(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nen
 	vcpu->cpuid.nent = nent;
 	cpuid_index_entries(&vcpu->cpuid);
 	adjust_pv(vcpu);
-	cpuid_policy_update(vcpu);
+	policy_update(vcpu);
 	keel_cpuid_update_runtime(vcpu);
 }
 

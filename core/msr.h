@@ -51,17 +51,47 @@ struct msr_row {
 	u64 mask;
 };
 
+/* ---- rows that are plain storage, or storage that is part of a register group: only bits of the row's mask ---- */
+
+static inline u64 *msr_row_value(struct vcpu *vcpu, const struct msr_row *row, u32 msr)
+{
+	return (u64 *)((char *)vcpu + row->offset) + (msr - row->first);
+}
+
+static inline int msr_set_stored(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
+{
+	if (val & ~row->mask)
+		return MSR_INVALID;
+	*msr_row_value(vcpu, row, msr) = val;
+	return 0;
+}
+
+static inline int msr_set_group(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
+{
+	if (val & ~row->mask)
+		return MSR_INVALID;
+	vcpu_need(vcpu, row->group);
+	*msr_row_value(vcpu, row, msr) = val;
+	vcpu_dirty(vcpu, row->group);
+	return 0;
+}
+
+/* For the index lists: *@n in: room, out: @count. Return: 0 or -E2BIG. */
+static inline int msr_copy_list(const u32 *from, u32 count, u32 *indices, u32 *n)
+{
+	u32 room = *n;
+
+	*n = count;
+	if (room < count)
+		return -E2BIG;
+	memcpy(indices, from, count * sizeof(*from));
+	return 0;
+}
+
 /* ---- msr_table.c ---- */
 
 /* The row of an MSR, NULL if it has none. */
 const struct msr_row *msr_find_row(u32 msr);
-/* For the index lists: *@n in: room, out: @count. Return: 0 or -E2BIG. */
-int msr_copy_list(const u32 *from, u32 count, u32 *indices, u32 *n);
-
-/* Plain storage, and storage that is part of a register group: only bits of the row's mask. */
-msr_set_fn msr_set_stored;
-msr_set_fn msr_set_group;
-
 /* ---- msr_memtype.c ---- */
 
 #define MTRR_COUNT	8	/* variable ranges */

@@ -27,22 +27,9 @@
 
 /* ---- generic rows ---- */
 
-static u64 *row_value(struct vcpu *vcpu, const struct msr_row *row, u32 msr)
-{
-	return (u64 *)((char *)vcpu + row->offset) + (msr - row->first);
-}
-
 static int get_stored(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
 {
-	*val = *row_value(vcpu, row, msr);
-	return 0;
-}
-
-int msr_set_stored(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	if (val & ~row->mask)
-		return MSR_INVALID;
-	*row_value(vcpu, row, msr) = val;
+	*val = *msr_row_value(vcpu, row, msr);
 	return 0;
 }
 
@@ -50,17 +37,7 @@ int msr_set_stored(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 va
 static int get_group(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 *val)
 {
 	vcpu_need(vcpu, row->group);
-	*val = *row_value(vcpu, row, msr);
-	return 0;
-}
-
-int msr_set_group(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
-{
-	if (val & ~row->mask)
-		return MSR_INVALID;
-	vcpu_need(vcpu, row->group);
-	*row_value(vcpu, row, msr) = val;
-	vcpu_dirty(vcpu, row->group);
+	*val = *msr_row_value(vcpu, row, msr);
 	return 0;
 }
 
@@ -341,17 +318,6 @@ const struct msr_row *msr_find_row(u32 msr)
 }
 
 /* ---- KVM_GET_MSR_INDEX_LIST ---- */
-
-int msr_copy_list(const u32 *from, u32 count, u32 *indices, u32 *n)
-{
-	u32 room = *n;
-
-	*n = count;
-	if (room < count)
-		return -E2BIG;
-	memcpy(indices, from, count * sizeof(*from));
-	return 0;
-}
 
 /**
  * keel_msr_list() - KVM_GET_MSR_INDEX_LIST: what makes up a vCPU's state beside its registers

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Life of a vCPU: creation, architectural reset, being put on a CPU and taken off it, directed yield, destruction.
+ * Life of a vCPU: creation, architectural reset, being put on a CPU and taken off it, destruction.
  *
  * A vCPU is "loaded" between keel_vcpu_load() and keel_vcpu_put(). In between the preempt notifier follows the thread from
  * CPU to CPU, so vcpu->cpu is always where the hardware state is, or -1.
@@ -96,29 +96,6 @@ void keel_vcpu_put(struct vcpu *vcpu)
 	take_off_cpu(vcpu);
 	preempt_notifier_unregister(&vcpu->preempt);
 	preempt_enable();
-}
-
-bool keel_vcpu_is_current(const struct vcpu *vcpu)
-{
-	return vcpu->task == current && !READ_ONCE(vcpu->blocked);
-}
-
-bool keel_vcpu_yield_to(struct vcpu *target)
-{
-	struct task_struct *task = NULL;
-	struct pid *pid;
-	int ret;
-
-	rcu_read_lock();
-	pid = rcu_dereference(target->pid);
-	if (pid)
-		task = get_pid_task(pid, PIDTYPE_PID);
-	rcu_read_unlock();
-	if (!task)
-		return false;
-	ret = yield_to(task, true);
-	put_task_struct(task);
-	return ret > 0;
 }
 
 /* SDM, "Processor State After Reset"; INIT keeps the FPU, CR0.CD and CR0.NW, and the MSRs. */
@@ -224,11 +201,6 @@ static int vcpu_allocate(struct vcpu *vcpu)
 	return keel_vendor->vcpu_create(vcpu);
 }
 
-static bool id_taken(struct vm *vm, u32 id)
-{
-	return keel_vm_vcpu_by_id(vm, id);
-}
-
 struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 {
 	struct vcpu *vcpu;
@@ -237,7 +209,7 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	lockdep_assert_held(&vm->lock);
 	if (id >= vm->max_vcpu_id || vm->nr_vcpus >= KEEL_MAX_VCPUS)
 		return ERR_PTR(-EINVAL);
-	if (id_taken(vm, id))
+	if (keel_vm_vcpu_by_id(vm, id))
 		return ERR_PTR(-EEXIST);
 
 	vcpu = kmem_cache_zalloc(vcpu_cache, GFP_KERNEL_ACCOUNT);

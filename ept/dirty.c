@@ -45,6 +45,17 @@ void dirty_log_stopped(struct vm *vm, struct memslot *slot)
 		memory_visit(vm, slot->base, slot->base + slot->npages, collapse);
 }
 
+void keel_mark_dirty(struct vm *vm, gfn_t gfn)
+{
+	struct memslot *slot;
+
+	rcu_read_lock();
+	slot = slots_find(mem_slots_rcu(&vm->mem), gfn);
+	if (slot)
+		slot_mark_dirty(slot, gfn);
+	rcu_read_unlock();
+}
+
 static int logged_slot(struct memory *mem, u32 id, struct memslot **slot)
 {
 	if (id >= KEEL_MAX_SLOTS)

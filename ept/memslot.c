@@ -487,14 +487,3 @@ bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa)
 		return true;
 	return find_hole(&vcpu->hole, slots, gfn);
 }
-
-void keel_mark_dirty(struct vm *vm, gfn_t gfn)
-{
-	struct memslot *slot;
-
-	rcu_read_lock();
-	slot = slots_find(mem_slots_rcu(&vm->mem), gfn);
-	if (slot)
-		slot_mark_dirty(slot, gfn);
-	rcu_read_unlock();
-}
