@@ -196,7 +196,7 @@ static long vcpu_set_signal_mask(void *object, void *arg, unsigned long raw)
 	sigset_t set;
 
 	if (!user) {
-		vcpu->sigset_active = false;
+		vcpu->thread.sigset_active = false;
 		return 0;
 	}
 	if (copy_from_user(&head, user, sizeof(head)))
@@ -212,8 +212,8 @@ static long vcpu_set_signal_mask(void *object, void *arg, unsigned long raw)
 void vcpu_set_sigset(struct vcpu *vcpu, sigset_t *set)
 {
 	sigdelsetmask(set, sigmask(SIGKILL) | sigmask(SIGSTOP));
-	vcpu->sigset = *set;
-	vcpu->sigset_active = true;
+	vcpu->thread.sigset = *set;
+	vcpu->thread.sigset_active = true;
 }
 
 /* ---- machine check, TPR reporting, capabilities ---- */

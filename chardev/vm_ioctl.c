@@ -14,6 +14,7 @@
 #include <keel/memory.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
+#include <keel/vendor.h>
 #include <keel/vm.h>
 #include "chardev.h"
 #include "dispatch.h"

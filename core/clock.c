@@ -13,6 +13,7 @@
  */
 #include <linux/clocksource.h>
 #include <linux/ktime.h>
+#include <linux/kvm_para.h>
 #include <linux/math64.h>
 #include <linux/pvclock_gtod.h>
 #include <linux/seqlock.h>
@@ -22,7 +23,9 @@
 #include <asm/msr.h>
 #include <asm/pvclock.h>
 #include <asm/tsc.h>
+#include <keel/access.h>
 #include <keel/irq.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>

@@ -17,6 +17,7 @@
 #include <asm/fpu/types.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include <keel/access.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -119,10 +120,10 @@ static void runtime_xsave(struct vcpu *vcpu)
 	struct kvm_cpuid_entry2 *e = keel_cpuid_find(vcpu, 0xd, 0);
 
 	if (e)
-		e->ebx = cpuid_xsave_size(vcpu->xcr0);
+		e->ebx = cpuid_xsave_size(vcpu->xstate.xcr0);
 	e = keel_cpuid_find(vcpu, 0xd, 1);
 	if (e && (e->eax & (F(XSAVES) | F(XSAVEC))))
-		e->ebx = cpuid_xsave_size_compacted(vcpu->xcr0 | vcpu->msrs.xss);
+		e->ebx = cpuid_xsave_size_compacted(vcpu->xstate.xcr0 | vcpu->msrs.xss);
 }
 
 /**

@@ -9,8 +9,10 @@
 #include <linux/types.h>
 #include <asm/fpu/xcr.h>
 #include <asm/processor-flags.h>
+#include <keel/access.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -238,7 +240,7 @@ int keel_set_xcr(struct vcpu *vcpu, u32 index, u64 val)
 {
 	if (index != XCR_XFEATURE_ENABLED_MASK || !xcr0_consistent(val) || (val & ~vcpu->cpuid.xcr0_allowed))
 		return 1;
-	vcpu->xcr0 = val;
+	vcpu->xstate.xcr0 = val;
 	keel_cpuid_update_runtime(vcpu);
 	return 0;
 }

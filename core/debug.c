@@ -9,6 +9,8 @@
  * And the data and I/O breakpoints, of either, for what is executed in software. The CPU looks only at what it does itself.
  */
 #include <asm/trapnr.h>
+#include <keel/access.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>

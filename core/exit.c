@@ -9,9 +9,11 @@
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <asm/trapnr.h>
+#include <keel/access.h>
 #include <keel/emulate.h>
 #include <keel/exit.h>
 #include <keel/memory.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>

@@ -15,8 +15,10 @@
 #include <linux/smp.h>
 #include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro around a tracepoint on newer kernels */
 #include <asm/trapnr.h>
+#include <keel/access.h>
 #include <keel/exit.h>
 #include <keel/irq.h>
+#include <keel/request.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 
@@ -293,9 +295,9 @@ static u32 tpr_window(struct vcpu *vcpu)
 
 static void set_windows(struct vcpu *vcpu, u32 windows)
 {
-	if (windows == vcpu->windows)
+	if (windows == vcpu->events.windows)
 		return;
-	vcpu->windows = windows;
+	vcpu->events.windows = windows;
 	keel_vendor->windows(vcpu, windows);
 }
 

@@ -10,11 +10,13 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 #include <asm/trapnr.h>
+#include <keel/access.h>
 #include <keel/bus.h>
 #include <keel/exit.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -188,7 +190,7 @@ static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const voi
 	if (!last)
 		return EMU_IO;
 	/* nothing is left to do after this store: no restart */
-	vcpu->complete = COMPLETE_NONE;
+	vcpu->io.complete = COMPLETE_NONE;
 	vcpu->io.answered = true;
 	vcpu->emu.stop = true;
 	return EMU_CONTINUE;
@@ -369,7 +371,7 @@ static u64 insn_get_cr(struct emu *e, unsigned int nr)
 	struct vcpu *vcpu = to_vcpu(e);
 
 	if (nr == EMU_XCR0)
-		return vcpu_cr4(vcpu) & X86_CR4_OSXSAVE ? vcpu->xcr0 : 0;
+		return vcpu_cr4(vcpu) & X86_CR4_OSXSAVE ? vcpu->xstate.xcr0 : 0;
 	if (nr == EMU_EFER)
 		return vcpu_efer(vcpu);
 	return keel_get_cr(vcpu, nr);
@@ -586,7 +588,7 @@ static int emulation_failed(struct vcpu *vcpu)
 	}
 	forget(vcpu);
 	/* an access that would have needed user space */
-	vcpu->complete = COMPLETE_NONE;
+	vcpu->io.complete = COMPLETE_NONE;
 
 	if (vcpu_cpl(vcpu) && !vcpu->vm->exit_on_emulation_error) {
 		keel_queue_exception(vcpu, X86_TRAP_UD);

@@ -10,6 +10,7 @@
  */
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <keel/access.h>
 #include <keel/bus.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
@@ -71,12 +72,12 @@ int keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
 		return RUN_SLOW;
 
 	if (io->is_in) {
-		if (fast_access(vcpu, bus, &vcpu->known_ports, io->port, io->size, NULL, &val))
+		if (fast_access(vcpu, bus, &vcpu->known.ports, io->port, io->size, NULL, &val))
 			return user_port(vcpu, io);
 		set_accumulator(vcpu, io->size, val);
 	} else {
 		val = vcpu->regs.gpr[GPR_RAX];
-		if (fast_access(vcpu, bus, &vcpu->known_ports, io->port, io->size, &val, NULL)) {
+		if (fast_access(vcpu, bus, &vcpu->known.ports, io->port, io->size, &val, NULL)) {
 			memcpy(vcpu->pio_data, &val, sizeof(val));
 			return user_port(vcpu, io);
 		}
@@ -169,7 +170,7 @@ static noinline void decode_move(struct code_move *move, u64 low, u64 high)
 /* The fault's instruction where the same one, in 64-bit code, was decoded before. NULL: use decode_plain_move(). */
 static __always_inline const struct code_move *known_move(struct vcpu *vcpu, const struct fault_exit *fault, bool store)
 {
-	struct vcpu_code *code = &vcpu->code;
+	struct vcpu_code *code = &vcpu->known.code;
 	struct code_move *move;
 	unsigned int offset;
 
@@ -209,11 +210,11 @@ static __always_inline void advance_known(struct vcpu *vcpu, unsigned int len)
 /* A write went to a device at @gpa, which is in no slot and not the local APIC: is that one a doorbell? */
 static noinline void note_doorbell(struct vcpu *vcpu, gpa_t gpa)
 {
-	struct vcpu_doorbell *bell = &vcpu->bell;
+	struct vcpu_doorbell *bell = &vcpu->known.bell;
 
 	bell->dev = keel_bus_doorbell(&vcpu->vm->mmio, gpa, &bell->bus_generation);
 	/* keel_memory_is_hole() has just said so for these */
-	bell->slots_generation = bell->dev ? vcpu->hole.generation : 0;
+	bell->slots_generation = bell->dev ? vcpu->known.hole.generation : 0;
 	bell->gpa = gpa;
 	bell->apic_base = vcpu->apic_base;
 }
@@ -229,7 +230,7 @@ static __always_inline int fast_store(struct vcpu *vcpu, gpa_t gpa, const struct
 	if (is_apic)
 		ret = keel_lapic_mmio_write(vcpu, offset_in_page(gpa), mov->size, &val);
 	else
-		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known_mmio, gpa, mov->size, &val, NULL);
+		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known.mmio, gpa, mov->size, &val, NULL);
 	if (!ret) {
 		if (!is_apic)
 			note_doorbell(vcpu, gpa);
@@ -251,7 +252,7 @@ static __always_inline int fast_load(struct vcpu *vcpu, gpa_t gpa, const struct 
 	if (is_apic)
 		ret = keel_lapic_mmio_read(vcpu, offset_in_page(gpa), mov->size, &val);
 	else
-		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known_mmio, gpa, mov->size, NULL, &val);
+		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known.mmio, gpa, mov->size, NULL, &val);
 	if (!ret) {
 		emu_mov_load(mov, vcpu->regs.gpr, val);
 		vcpu_advance(vcpu, mov->length);
@@ -259,15 +260,15 @@ static __always_inline int fast_load(struct vcpu *vcpu, gpa_t gpa, const struct 
 	}
 	vcpu->io.mov = *mov;
 	vcpu->io.rip = vcpu_rip(vcpu);
-	vcpu->complete = COMPLETE_MMIO_LOAD;
+	vcpu->io.complete = COMPLETE_MMIO_LOAD;
 	keel_user_mmio(vcpu, gpa, mov->size, NULL);
 	return RUN_USER;
 }
 
-/* Is the address that of the doorbell in vcpu->bell, and nothing else there now? */
+/* Is the address that of the doorbell in vcpu->known.bell, and nothing else there now? */
 static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
 {
-	const struct vcpu_doorbell *bell = &vcpu->bell;
+	const struct vcpu_doorbell *bell = &vcpu->known.bell;
 	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
 
 	return bell->gpa == gpa && bell->bus_generation == READ_ONCE(vcpu->vm->mmio.generation) &&
@@ -300,7 +301,7 @@ static noinline int fast_device(struct vcpu *vcpu, const struct fault_exit *faul
 
 int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 {
-	struct bus_device *dev = vcpu->bell.dev;
+	struct bus_device *dev = vcpu->known.bell.dev;
 	const struct code_move *move;
 
 	/* of a doorbell only the instruction's length matters, once it is known to be a store that begins there */
@@ -374,7 +375,7 @@ static void complete_port_in(struct vcpu *vcpu)
 
 	memcpy(&val, vcpu->pio_data, vcpu->io.len);
 	set_accumulator(vcpu, vcpu->io.len, val);
-	vcpu_advance(vcpu, vcpu->complete_len);
+	vcpu_advance(vcpu, vcpu->io.complete_len);
 }
 
 /* Data for the emulator's access; then the instruction runs again. */
@@ -393,7 +394,7 @@ static int complete_hypercall(struct vcpu *vcpu)
 	u64 ret = READ_ONCE(vcpu->run->hypercall.ret);
 
 	vcpu_set_gpr(vcpu, GPR_RAX, vcpu_is_64bit_code(vcpu) ? ret : (u32)ret);
-	vcpu_advance(vcpu, vcpu->complete_len);
+	vcpu_advance(vcpu, vcpu->io.complete_len);
 	return RUN_RESUME;
 }
 
@@ -407,7 +408,7 @@ static int complete_msr(struct vcpu *vcpu, bool is_read)
 		vcpu->regs.gpr[GPR_RAX] = (u32)val;
 		vcpu->regs.gpr[GPR_RDX] = val >> 32;
 	}
-	vcpu_advance(vcpu, vcpu->complete_len);
+	vcpu_advance(vcpu, vcpu->io.complete_len);
 	return RUN_RESUME;
 }
 
@@ -438,16 +439,16 @@ static noinline int complete_rest(struct vcpu *vcpu, u8 what)
 
 int keel_complete_user_io(struct vcpu *vcpu)
 {
-	u8 what = vcpu->complete;
+	u8 what = vcpu->io.complete;
 
 	if (likely(what == COMPLETE_NONE))
 		return RUN_RESUME;
-	vcpu->complete = COMPLETE_NONE;
+	vcpu->io.complete = COMPLETE_NONE;
 	/* the launcher has gone elsewhere: a reset, or state that it has restored */
 	if (unlikely(vcpu_rip(vcpu) != vcpu->io.rip))
 		return RUN_RESUME;
 	if (what != COMPLETE_PIO_OUT)
 		return complete_rest(vcpu, what);
-	vcpu_advance(vcpu, vcpu->complete_len);
+	vcpu_advance(vcpu, vcpu->io.complete_len);
 	return RUN_RESUME;
 }

@@ -3,6 +3,7 @@
 #ifndef CORE_IO_H
 #define CORE_IO_H
 
+#include <keel/access.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
 
@@ -16,8 +17,8 @@ int keel_complete_user_io(struct vcpu *vcpu);
 /* User space answers the instruction at RIP: @what to do then, and by how much to advance. */
 static inline void user_completes(struct vcpu *vcpu, enum vcpu_completion what, unsigned int len)
 {
-	vcpu->complete = what;
-	vcpu->complete_len = len;
+	vcpu->io.complete = what;
+	vcpu->io.complete_len = len;
 	vcpu->io.rip = vcpu_rip(vcpu);
 }
 

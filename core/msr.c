@@ -15,6 +15,7 @@
 #include <asm/apicdef.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
+#include <keel/access.h>
 #include <keel/exit.h>
 #include <keel/irq.h>
 #include <keel/state.h>

@@ -6,6 +6,7 @@
 #include <linux/bits.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
+#include <keel/access.h>
 #include <keel/state.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>

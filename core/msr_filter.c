@@ -14,6 +14,7 @@
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
 #include <keel/compat.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>

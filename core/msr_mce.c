@@ -12,6 +12,8 @@
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include <uapi/linux/kvm.h>
+#include <keel/access.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include "msr.h"

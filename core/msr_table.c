@@ -16,6 +16,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/mtrr.h>
+#include <keel/access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>

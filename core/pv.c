@@ -8,10 +8,12 @@
 #include <linux/bitops.h>
 #include <linux/kvm_para.h>
 #include <linux/timekeeping.h>
+#include <keel/access.h>
 #include <keel/compat.h>
 #include <keel/exit.h>
 #include <keel/host.h>
 #include <keel/irq.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>

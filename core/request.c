@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro around a tracepoint on newer kernels */
+#include <keel/request.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "request.h"
@@ -52,7 +53,7 @@ struct vcpu *keel_vm_vcpu_by_id(struct vm *vm, u32 vcpu_id)
 
 bool keel_vcpu_is_current(const struct vcpu *vcpu)
 {
-	return vcpu->task == current && !READ_ONCE(vcpu->blocked);
+	return vcpu->thread.task == current && !READ_ONCE(vcpu->blocked);
 }
 
 bool keel_vcpu_yield_to(struct vcpu *target)
@@ -62,7 +63,7 @@ bool keel_vcpu_yield_to(struct vcpu *target)
 	int ret;
 
 	rcu_read_lock();
-	pid = rcu_dereference(target->pid);
+	pid = rcu_dereference(target->thread.pid);
 	if (pid)
 		task = get_pid_task(pid, PIDTYPE_PID);
 	rcu_read_unlock();
@@ -85,7 +86,7 @@ static int push_out(struct vcpu *vcpu, int this_cpu)
 	/* orders the caller's request before the look at blocked and mode; pairs with core/run.c */
 	smp_mb();
 	if (READ_ONCE(vcpu->blocked)) {
-		rcuwait_wake_up(&vcpu->wait);
+		rcuwait_wake_up(&vcpu->thread.wait);
 		return -1;
 	}
 	cpu = READ_ONCE(vcpu->cpu);

@@ -16,9 +16,11 @@
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
 #include <asm/processor.h>
+#include <keel/access.h>
 #include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -87,7 +89,7 @@ static int drain_requests(struct vcpu *vcpu)
 
 static __always_inline bool has_own_pkru(const struct vcpu *vcpu)
 {
-	return (vcpu->regs.cr4 & X86_CR4_PKE) || (vcpu->xcr0 & XFEATURE_MASK_PKRU);
+	return (vcpu->regs.cr4 & X86_CR4_PKE) || (vcpu->xstate.xcr0 & XFEATURE_MASK_PKRU);
 }
 
 /*
@@ -98,23 +100,23 @@ static __always_inline bool has_own_pkru(const struct vcpu *vcpu)
 static __always_inline void xstate_guest(struct vcpu *vcpu)
 {
 	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
-		keel_host_xcr0_load(vcpu->xcr0);
+		keel_host_xcr0_load(vcpu->xstate.xcr0);
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE)) {
-		vcpu->host_pkru = rdpkru();
-		if (vcpu->host_pkru != vcpu->pkru && has_own_pkru(vcpu))
-			wrpkru(vcpu->pkru);
+		vcpu->xstate.host_pkru = rdpkru();
+		if (vcpu->xstate.host_pkru != vcpu->xstate.pkru && has_own_pkru(vcpu))
+			wrpkru(vcpu->xstate.pkru);
 	}
 }
 
 static __always_inline void xstate_host(struct vcpu *vcpu)
 {
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && has_own_pkru(vcpu)) {
-		vcpu->pkru = rdpkru();
-		if (vcpu->pkru != vcpu->host_pkru)
-			wrpkru(vcpu->host_pkru);
+		vcpu->xstate.pkru = rdpkru();
+		if (vcpu->xstate.pkru != vcpu->xstate.host_pkru)
+			wrpkru(vcpu->xstate.host_pkru);
 	}
 	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
-		keel_host_xcr0_restore(vcpu->xcr0);
+		keel_host_xcr0_restore(vcpu->xstate.xcr0);
 }
 
 noinstr void keel_xstate_guest(struct vcpu *vcpu)
@@ -248,7 +250,7 @@ static int block(struct vcpu *vcpu)
 	if (try_wake(vcpu))
 		return RUN_RESUME;
 
-	prepare_to_rcuwait(&vcpu->wait);
+	prepare_to_rcuwait(&vcpu->thread.wait);
 	WRITE_ONCE(vcpu->blocked, true);
 	for (;;) {
 		/* full barrier inside: state and blocked before the look at requests; pairs with push_out() */
@@ -258,7 +260,7 @@ static int block(struct vcpu *vcpu)
 		schedule();
 	}
 	WRITE_ONCE(vcpu->blocked, false);
-	finish_rcuwait(&vcpu->wait);
+	finish_rcuwait(&vcpu->thread.wait);
 
 	/* REQ_EVENT is looked at by try_wake(); take it so that an event held back does not spin here */
 	if (take_request(vcpu, REQ_EVENT) && try_wake(vcpu))
@@ -345,13 +347,13 @@ static void fill_run(struct vcpu *vcpu)
 
 static void remember_thread(struct vcpu *vcpu)
 {
-	struct pid *old = rcu_dereference_protected(vcpu->pid, lockdep_is_held(&vcpu->mutex));
+	struct pid *old = rcu_dereference_protected(vcpu->thread.pid, lockdep_is_held(&vcpu->mutex));
 	struct pid *now = task_pid(current);
 
-	vcpu->task = current;
+	vcpu->thread.task = current;
 	if (likely(old == now))
 		return;
-	rcu_assign_pointer(vcpu->pid, get_pid(now));
+	rcu_assign_pointer(vcpu->thread.pid, get_pid(now));
 	keel_pv_thread_changed(vcpu);
 	if (old) {
 		synchronize_rcu();
@@ -410,12 +412,12 @@ int keel_vcpu_run(struct vcpu *vcpu)
 	remember_thread(vcpu);
 	vcpu->launched_once = true;
 	keel_vcpu_load(vcpu);
-	if (unlikely(vcpu->sigset_active))
-		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
+	if (unlikely(vcpu->thread.sigset_active))
+		sigprocmask(SIG_SETMASK, &vcpu->thread.sigset, &saved);
 	ret = run_loaded(vcpu);
-	if (unlikely(vcpu->sigset_active))
+	if (unlikely(vcpu->thread.sigset_active))
 		sigprocmask(SIG_SETMASK, &saved, NULL);
 	keel_vcpu_put(vcpu);
-	vcpu->task = NULL;
+	vcpu->thread.task = NULL;
 	return ret;
 }

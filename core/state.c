@@ -14,9 +14,11 @@
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include <uapi/linux/kvm.h>
+#include <keel/access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -342,13 +344,13 @@ int keel_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu)
 
 int keel_get_xsave(struct vcpu *vcpu, void *buf, unsigned int size)
 {
-	keel_host_fpu_get_xsave(&vcpu->fpu, buf, size, vcpu->cpuid.xcr0_allowed, vcpu->pkru);
+	keel_host_fpu_get_xsave(&vcpu->fpu, buf, size, vcpu->cpuid.xcr0_allowed, vcpu->xstate.pkru);
 	return 0;
 }
 
 int keel_set_xsave(struct vcpu *vcpu, const void *buf)
 {
-	return keel_host_fpu_set_xsave(&vcpu->fpu, buf, keel_host_fpu_supported_xcr0(), &vcpu->pkru);
+	return keel_host_fpu_set_xsave(&vcpu->fpu, buf, keel_host_fpu_supported_xcr0(), &vcpu->xstate.pkru);
 }
 
 int keel_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
@@ -357,7 +359,7 @@ int keel_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return 0;
 	xcrs->nr_xcrs = 1;
-	xcrs->xcrs[0].value = vcpu->xcr0;
+	xcrs->xcrs[0].value = vcpu->xstate.xcr0;
 	return 0;
 }
 
@@ -373,7 +375,7 @@ int keel_set_xcrs(struct vcpu *vcpu, const struct kvm_xcrs *xcrs)
 		if (xcrs->xcrs[i].xcr != 0)
 			continue;
 		/* the present value goes back in also where the guest's CPUID offers no XSAVE */
-		return val != vcpu->xcr0 && keel_set_xcr(vcpu, 0, val) ? -EINVAL : 0;
+		return val != vcpu->xstate.xcr0 && keel_set_xcr(vcpu, 0, val) ? -EINVAL : 0;
 	}
 	return 0;
 }

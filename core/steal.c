@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 #include <keel/host.h>
 #include <keel/memory.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -23,7 +24,7 @@ int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val)
 	if (!vcpu->pv.steal_time)
 		return 0;
 	/* a launcher may set it from any thread, whose delays are not the vCPU's: keel_pv_thread_changed() */
-	if (rcu_access_pointer(vcpu->pid) == task_pid(current))
+	if (rcu_access_pointer(vcpu->thread.pid) == task_pid(current))
 		vcpu->pv.steal_last = keel_host_run_delay();
 	vcpu_request(vcpu, REQ_STEAL);
 	return 0;

@@ -31,7 +31,7 @@ static void event_taken(struct vcpu *vcpu, const struct event *event, int result
 static int no_memory(struct vcpu *vcpu, const struct task_gate_exit *exit)
 {
 	vcpu->io.have = 0;
-	vcpu->complete = COMPLETE_NONE;
+	vcpu->io.complete = COMPLETE_NONE;
 	if (!vcpu->emu.switched)
 		keel_event_interrupted(vcpu, exit->event);
 	keel_explain(vcpu->vm, vcpu->id,

@@ -5,7 +5,9 @@
 #include <linux/math64.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
+#include <keel/access.h>
 #include <keel/irq.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>

@@ -11,8 +11,10 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
+#include <keel/access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -54,7 +56,7 @@ static void take_off_cpu(struct vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
-	struct vcpu *vcpu = container_of(notifier, struct vcpu, preempt);
+	struct vcpu *vcpu = container_of(notifier, struct vcpu, thread.preempt);
 
 	put_on_cpu(vcpu, cpu);
 	if (vcpu->pv.steal_time)
@@ -63,7 +65,7 @@ static void sched_in(struct preempt_notifier *notifier, int cpu)
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	struct vcpu *vcpu = container_of(notifier, struct vcpu, preempt);
+	struct vcpu *vcpu = container_of(notifier, struct vcpu, thread.preempt);
 
 	if (task_is_running(current)) {
 		vcpu->stats.preempted++;
@@ -82,7 +84,7 @@ void keel_vcpu_load(struct vcpu *vcpu)
 {
 	int cpu = get_cpu();
 
-	preempt_notifier_register(&vcpu->preempt);
+	preempt_notifier_register(&vcpu->thread.preempt);
 	put_on_cpu(vcpu, cpu);
 	/* time may have been stolen while the launcher had the thread */
 	if (vcpu->pv.steal_time && keel_host_run_delay() != vcpu->pv.steal_last)
@@ -94,7 +96,7 @@ void keel_vcpu_put(struct vcpu *vcpu)
 {
 	preempt_disable();
 	take_off_cpu(vcpu);
-	preempt_notifier_unregister(&vcpu->preempt);
+	preempt_notifier_unregister(&vcpu->thread.preempt);
 	preempt_enable();
 }
 
@@ -140,8 +142,8 @@ static void reset_registers(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 		r->pat = 0x0007040600070406ULL;
 		r->star = r->lstar = r->cstar = r->sfmask = r->kernel_gs_base = 0;
 		r->sysenter_cs = r->sysenter_esp = r->sysenter_eip = 0;
-		vcpu->xcr0 = XFEATURE_MASK_FP;
-		vcpu->pkru = 0;
+		vcpu->xstate.xcr0 = XFEATURE_MASK_FP;
+		vcpu->xstate.pkru = 0;
 	} else {
 		vcpu_need(vcpu, RG_PAT | RG_SYSCALL);
 	}
@@ -161,7 +163,7 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	memset(&vcpu->events, 0, sizeof(vcpu->events));
 	vcpu->events.user_irq = -1;
 	vcpu->cr8 = 0;
-	vcpu->complete = COMPLETE_NONE;
+	vcpu->io.complete = COMPLETE_NONE;
 	vcpu->io.have = 0;
 	vcpu->io.answered = false;
 	emu_forget(&vcpu->emu);
@@ -173,7 +175,6 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	else if (kind == VCPU_RESET)
 		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 				  (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
-	vcpu->windows = 0;
 	keel_origin_forget(vcpu);
 	keel_vendor->vcpu_reset(vcpu);
 	keel_cpuid_update_runtime(vcpu);
@@ -220,14 +221,14 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	vcpu->index = vm->nr_vcpus;
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->mutex);
-	rcuwait_init(&vcpu->wait);
-	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
+	rcuwait_init(&vcpu->thread.wait);
+	preempt_notifier_init(&vcpu->thread.preempt, &preempt_ops);
 	vcpu->regs.valid = RG_ALL;
 	vcpu->mp_state = vm->irq_mode == IRQCHIP_NONE || id == vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
 									      KVM_MP_STATE_UNINITIALIZED;
 	keel_insn_init(vcpu);
 	/* no page of code has been fetched from: see fetch_again() */
-	memset(vcpu->code.page, 0xff, sizeof(vcpu->code.page));
+	memset(vcpu->known.code.page, 0xff, sizeof(vcpu->known.code.page));
 
 	ret = vcpu_allocate(vcpu);
 	if (ret)
@@ -258,7 +259,7 @@ void keel_vcpu_destroy(struct vcpu *vcpu)
 	keel_host_fpu_destroy(&vcpu->fpu);
 	keel_cpuid_destroy(vcpu);
 	keel_msr_vcpu_destroy(vcpu);
-	put_pid(rcu_dereference_protected(vcpu->pid, true));
+	put_pid(rcu_dereference_protected(vcpu->thread.pid, true));
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->run);
 	kmem_cache_free(vcpu_cache, vcpu);

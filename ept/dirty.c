@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <keel/request.h>
 #include "ept.h"
 
 /* Bitmap words handled at once: 32768 pages, 4K of bitmap. */

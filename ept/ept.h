@@ -43,15 +43,15 @@ static inline struct memslot *slots_find(const struct memslots *slots, gfn_t gfn
 /* The same with the vCPU's last slot tried first; on its own thread. */
 static inline struct memslot *vcpu_find_slot(struct vcpu *vcpu, const struct memslots *slots, gfn_t gfn)
 {
-	struct memslot *slot = vcpu->last_slot_hint;
+	struct memslot *slot = vcpu->known.slot;
 
 	/* equal generations: the hint is in this array, hence alive as long as it is */
-	if (slots && likely(slots->generation == vcpu->last_slot_generation) && gfn - slot->base < slot->npages)
+	if (slots && likely(slots->generation == vcpu->known.slot_generation) && gfn - slot->base < slot->npages)
 		return slot;
 	slot = slots_find(slots, gfn);
 	if (slot) {
-		vcpu->last_slot_hint = slot;
-		vcpu->last_slot_generation = slots->generation;
+		vcpu->known.slot = slot;
+		vcpu->known.slot_generation = slots->generation;
 	}
 	return slot;
 }

@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <asm/apicdef.h>
 #include <keel/exit.h>
+#include <keel/request.h>
 #include "ept.h"
 
 static unsigned int fault_around = 32;

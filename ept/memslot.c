@@ -478,12 +478,12 @@ bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa)
 {
 	/* interrupts are off, so this is an RCU reader */
 	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
-	const struct vcpu_hole *hole = &vcpu->hole;
+	const struct vcpu_hole *hole = &vcpu->known.hole;
 	gfn_t gfn = gpa_to_gfn(gpa);
 
 	if (unlikely(!slots))
 		return true;
 	if (likely(hole->generation == READ_ONCE(slots->generation) && gfn - hole->base < hole->npages))
 		return true;
-	return find_hole(&vcpu->hole, slots, gfn);
+	return find_hole(&vcpu->known.hole, slots, gfn);
 }

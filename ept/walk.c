@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
+#include <keel/access.h>
 #include "ept.h"
 
 #define GPTE_P		BIT_ULL(0)
@@ -83,8 +84,8 @@ static __always_inline void view_init(struct slot_view *v, struct vcpu *vcpu, co
 	v->base = 0;
 	v->npages = 0;
 	v->delta = 0;
-	if (slots && likely(slots->generation == vcpu->last_slot_generation))
-		view_set(v, vcpu->last_slot_hint);
+	if (slots && likely(slots->generation == vcpu->known.slot_generation))
+		view_set(v, vcpu->known.slot);
 }
 
 /* The slot of @gfn when the view is of another one. Out of line, and without the view, which so stays in registers. */
@@ -229,7 +230,7 @@ static __always_inline int walk_fault(struct walk *walk, u32 error)
 /* PFERR_PK when the protection key of a user page forbids the data access. Long mode with CR4.PKE. */
 static noinline u32 key_error(const struct vcpu *vcpu, u32 access, u64 pte)
 {
-	u32 key = vcpu->pkru >> (2 * (pte >> GPTE_KEY_SHIFT & 15));
+	u32 key = vcpu->xstate.pkru >> (2 * (pte >> GPTE_KEY_SHIFT & 15));
 
 	if (access & WALK_FETCH)
 		return 0;
@@ -477,7 +478,7 @@ fault:
 /* Which record a page of code has. */
 static inline struct code_page *code_page(struct vcpu *vcpu, gva_t gva)
 {
-	return &vcpu->code.page[(gva >> PAGE_SHIFT) % CODE_PAGES];
+	return &vcpu->known.code.page[(gva >> PAGE_SHIFT) % CODE_PAGES];
 }
 
 /* What the record of @gva says when it is of this page and privilege; supervisor mode is recorded as CPL 0. */
@@ -592,7 +593,7 @@ bool keel_fetch_again(struct vcpu *vcpu)
 		vcpu_need(vcpu, FETCH_REGS | RG_CODE);
 	if (unlikely(!(r->efer & EFER_LMA) || !(r->seg[SEG_CS].ar & SEG_L)))
 		return false;
-	return fetch_again(vcpu, r->rip, seg_dpl(&r->seg[SEG_SS]), &vcpu->code.low, &vcpu->code.high);
+	return fetch_again(vcpu, r->rip, seg_dpl(&r->seg[SEG_SS]), &vcpu->known.code.low, &vcpu->known.code.high);
 }
 
 unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)

@@ -18,6 +18,7 @@
  */
 #include <linux/nospec.h>
 #include <linux/slab.h>
+#include <keel/request.h>
 #include "irqchip.h"
 
 #define XAPIC_BROADCAST		0xffu

@@ -9,6 +9,8 @@
  * other. The task priority is not used for that: the guest may lower it without an exit.
  */
 #include <linux/bitops.h>
+#include <linux/kvm_para.h>
+#include <keel/request.h>
 #include "lapic.h"
 
 /* ---- acceptance ---- */

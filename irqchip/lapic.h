@@ -4,6 +4,7 @@
 #define KEEL_IRQCHIP_LAPIC_H
 
 #include <linux/bitops.h>
+#include <keel/request.h>
 #include "irqchip.h"
 
 void lapic_end_irq(struct lapic *apic);

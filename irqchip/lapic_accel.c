@@ -21,6 +21,7 @@
  * interrupt that a controller or user space must hear of (keel_lapic_ended()). For the latter the CPU is given the set of vectors;
  * when it changes, REQ_SCAN_IOAPIC goes to all vCPUs before an interrupt can be sent by the new set.
  */
+#include <keel/request.h>
 #include <keel/vendor.h>
 #include "lapic.h"
 

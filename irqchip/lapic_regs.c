@@ -5,8 +5,11 @@
  * All of it runs on the vCPU's own thread. Registers that senders look at (SPIV and the mode by
  * way of @accepting, LVTs, IDs) are written as single words.
  */
+#include <linux/kvm_para.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <keel/access.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include "lapic.h"
 

@@ -16,6 +16,7 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/moduleparam.h>
+#include <keel/access.h>
 #include <keel/compat.h>
 #include <keel/state.h>
 #include <keel/vendor.h>

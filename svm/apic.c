@@ -4,6 +4,7 @@
  * intercepted, so that interrupts which they let through are looked at; V_TPR can still change by itself on a CPU whose
  * intercept lets writes pass. All other registers of the APIC are accessed with exits.
  */
+#include <keel/access.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
 #include "control.h"

@@ -15,6 +15,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include <keel/access.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "control.h"

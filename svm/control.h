@@ -12,6 +12,7 @@
 #include <asm/svm.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
+#include <keel/vendor.h>
 
 /* Clean bits */
 #define VMCB_CLEAN_INTERCEPTS	BIT(0)	/* intercepts, TSC offset, pause filter */

@@ -13,10 +13,12 @@
 #include <linux/ratelimit.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
+#include <keel/access.h>
 #include <keel/emulate.h>
 #include <keel/exit.h>
 #include <keel/host.h>
 #include <keel/memory.h>
+#include <keel/request.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "control.h"

@@ -11,6 +11,7 @@
  */
 #include <asm/trapnr.h>
 #include <keel/exit.h>
+#include <keel/request.h>
 #include <keel/vcpu.h>
 #include "control.h"
 
@@ -116,7 +117,7 @@ static void injected_before_step(struct svm_vcpu *svm)
 		vmcb_intercept(svm->vmcb, INTERCEPT_IRET);
 	} else if (svm->rare & RARE_STEP) {
 		svm->rare &= ~RARE_STEP;
-		vcpu->windows &= ~WINDOW_NMI;
+		vcpu->events.windows &= ~WINDOW_NMI;
 		vcpu_request(vcpu, REQ_EVENT);
 		keel_exit_at_once(vcpu);
 	}
@@ -153,7 +154,7 @@ static void step_end(struct svm_vcpu *svm)
 		return;
 	/* one step, then core decides anew */
 	svm->rare &= ~RARE_STEP;
-	vcpu->windows &= ~WINDOW_NMI;
+	vcpu->events.windows &= ~WINDOW_NMI;
 	vcpu_request(vcpu, REQ_EVENT);
 	svm->stepped = !svm->step_tf && !(svm->rare & RARE_DEBUG) &&
 		       svm->vmcb->control.exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_DB;
@@ -217,7 +218,7 @@ void svm_event_interrupted(struct svm_vcpu *svm)
 void svm_exit_vintr(struct svm_vcpu *svm)
 {
 	window_close(svm);
-	svm->vcpu.windows &= ~WINDOW_IRQ;
+	svm->vcpu.events.windows &= ~WINDOW_IRQ;
 	svm->vcpu.stats.irq_window_exits++;
 	vcpu_request(&svm->vcpu, REQ_EVENT);
 }
@@ -229,7 +230,7 @@ void svm_exit_iret(struct svm_vcpu *svm)
 	vmcb_pass(svm->vmcb, INTERCEPT_IRET);
 	svm->iret_rip = svm->vcpu.regs.rip;
 	svm->rare |= RARE_IRET;
-	if (svm->vcpu.windows & WINDOW_NMI)
+	if (svm->vcpu.events.windows & WINDOW_NMI)
 		svm->rare |= RARE_STEP;
 }
 

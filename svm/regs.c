@@ -7,6 +7,7 @@
  * and taken back here, and the guest's accesses are intercepted while there is one.
  */
 #include <linux/mem_encrypt.h>
+#include <keel/access.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "control.h"

@@ -16,6 +16,7 @@
 #include <asm/io.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
+#include <keel/access.h>
 #include <keel/host.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>

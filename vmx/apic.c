@@ -19,6 +19,7 @@
 #include <keel/exit.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
+#include <keel/request.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
@@ -198,7 +199,7 @@ int vmx_exit_eoi(struct vmx_vcpu *vmx)
 int vmx_exit_tpr(struct vmx_vcpu *vmx)
 {
 	vmx_tpr_threshold(vmx, 0);
-	vmx->vcpu.windows &= ~(0xfu << WINDOW_TPR_SHIFT);
+	vmx->vcpu.events.windows &= ~(0xfu << WINDOW_TPR_SHIFT);
 	vcpu_request(&vmx->vcpu, REQ_EVENT);
 	return RUN_RESUME;
 }

@@ -18,6 +18,7 @@
 #include <asm/processor.h>
 #include <asm/segment.h>
 #include <asm/trapnr.h>
+#include <keel/access.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>

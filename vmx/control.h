@@ -16,6 +16,7 @@
 #include <keel/exit.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
+#include <keel/vendor.h>
 
 /* What <asm/vmx.h> lacks, or names differently from kernel to kernel. */
 #define VMX_EXIT_REASON_GETSEC	11

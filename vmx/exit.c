@@ -12,6 +12,7 @@
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <uapi/asm/vmx.h>
+#include <keel/access.h>
 #include <keel/exit.h>
 #include <keel/host.h>
 #include <keel/irq.h>

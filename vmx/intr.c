@@ -10,7 +10,9 @@
  * points at it. INT1 executes again.
  */
 #include <asm/trapnr.h>
+#include <keel/access.h>
 #include <keel/exit.h>
+#include <keel/request.h>
 #include <keel/vcpu.h>
 #include "insn.h"
 #include "control.h"
@@ -120,10 +122,10 @@ void vmx_windows(struct vcpu *vcpu, u32 windows)
 void vmx_exit_irq_window(struct vmx_vcpu *vmx)
 {
 	vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_INTR_WINDOW_EXITING);
-	vmx->vcpu.windows &= ~WINDOW_IRQ;
+	vmx->vcpu.events.windows &= ~WINDOW_IRQ;
 	/* it may have stood for the other */
 	if (!(vmx->wanted.cpu & CPU_BASED_NMI_WINDOW_EXITING))
-		vmx->vcpu.windows &= ~WINDOW_NMI;
+		vmx->vcpu.events.windows &= ~WINDOW_NMI;
 	vmx->vcpu.stats.irq_window_exits++;
 	vcpu_request(&vmx->vcpu, REQ_EVENT);
 }
@@ -132,7 +134,7 @@ void vmx_exit_irq_window(struct vmx_vcpu *vmx)
 void vmx_exit_nmi_window(struct vmx_vcpu *vmx)
 {
 	vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_NMI_WINDOW_EXITING);
-	vmx->vcpu.windows &= ~WINDOW_NMI;
+	vmx->vcpu.events.windows &= ~WINDOW_NMI;
 	vmx->vcpu.stats.nmi_window_exits++;
 	vcpu_request(&vmx->vcpu, REQ_EVENT);
 }

@@ -7,6 +7,7 @@
  * intercepted, so that vcpu_regs always has them; KERNEL_GS_BASE is in the CPU or in struct vmx_vcpu.
  */
 #include <asm/msr.h>
+#include <keel/access.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "insn.h"

@@ -3,7 +3,7 @@
 #ifndef KEEL_CODE_H
 #define KEEL_CODE_H
 
-#include <keel/emulate.h>
+#include <keel/emulate_fast.h>
 #include <keel/types.h>
 
 #define CODE_LEVELS	4

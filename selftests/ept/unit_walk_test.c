@@ -164,7 +164,7 @@ static void start(enum mode m)
 	};
 	vcpu.cpuid.reserved_gpa = ~0ull << 40;
 	vcpu.cpuid.flags = GUEST_HAS_GBPAGES;
-	vcpu.pkru = 0;
+	vcpu.xstate.pkru = 0;
 }
 
 static int walk(u32 access, struct walk *w)
@@ -320,7 +320,7 @@ static void test_keys(void)
 		map(LONG4, GVA, 1, 0, ALL);
 		set_entry(LONG4, 1, GVA, ALL | 3ull << 59);
 		vcpu.regs.cr4 |= X86_CR4_PKE;
-		vcpu.pkru = rows[i].pkru;
+		vcpu.xstate.pkru = rows[i].pkru;
 		CHECK_RET("key", rows[i].error >= 0, walk(rows[i].access, &w));
 		if (rows[i].error >= 0)
 			CHECK_EQ("key", rows[i].error, w.error);
@@ -590,16 +590,16 @@ static void test_fetch_again(void)
 		vcpu.regs.rip = 0x3000;
 		vcpu.regs.seg[SEG_CS].ar = SEG_L;
 		vcpu.regs.seg[SEG_SS].ar = 0;
-		memset(&vcpu.code, 0xff, sizeof(vcpu.code));
+		memset(&vcpu.known.code, 0xff, sizeof(vcpu.known.code));
 		test_note("%s", changes[i].name);
 		CHECK_EQ("not fetched before", 0, keel_fetch_again(&vcpu));
 		CHECK_EQ("fetched", 15, keel_fetch_atomic(&vcpu, buf, 15));
 		CHECK_EQ("again", 1, keel_fetch_again(&vcpu));
-		CHECK_EQ("its first byte", 0x11, vcpu.code.low & 0xff);
+		CHECK_EQ("its first byte", 0x11, vcpu.known.code.low & 0xff);
 		changes[i].change();
 		CHECK_EQ("again after the change", changes[i].again, keel_fetch_again(&vcpu));
 		if (changes[i].again)
-			CHECK_EQ("first byte then", changes[i].first, vcpu.code.low & 0xff);
+			CHECK_EQ("first byte then", changes[i].first, vcpu.known.code.low & 0xff);
 		CHECK_EQ("fetched after the change", changes[i].n, keel_fetch_atomic(&vcpu, buf, 15));
 		if (changes[i].n)
 			CHECK_EQ("first byte fetched then", changes[i].first, buf[0]);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Registers of a vCPU: read, written, checked; and what a debugger has in them. On the vCPU's own thread, loaded. */
+#ifndef KEEL_ACCESS_H
+#define KEEL_ACCESS_H
+
+#include <keel/vcpu.h>
+#include <keel/vendor.h>
+
+/* Make @groups valid. On the vCPU's own thread, loaded. */
+static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
+{
+	u32 missing = groups & ~vcpu->regs.valid;
+
+	if (unlikely(missing)) {
+		keel_vendor->regs_fetch(vcpu, missing);
+		vcpu->regs.valid |= missing;
+	}
+}
+
+/* The caller has written (all of) @groups, or has called vcpu_need() and then changed a part. */
+static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
+{
+	vcpu->regs.valid |= groups;
+	vcpu->regs.dirty |= groups;
+}
+
+static inline u64 vcpu_gpr(struct vcpu *vcpu, unsigned int n)
+{
+	if (n == GPR_RSP)
+		vcpu_need(vcpu, RG_RSP);
+	return vcpu->regs.gpr[n];
+}
+
+static inline void vcpu_set_gpr(struct vcpu *vcpu, unsigned int n, u64 val)
+{
+	vcpu->regs.gpr[n] = val;
+	if (n == GPR_RSP)
+		vcpu_dirty(vcpu, RG_RSP);
+}
+
+static inline u64 vcpu_rip(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, RG_RIP);
+	return vcpu->regs.rip;
+}
+
+static inline u64 vcpu_rflags(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, RG_RFLAGS);
+	return vcpu->regs.rflags;
+}
+
+static inline u64 vcpu_cr0(struct vcpu *vcpu) { vcpu_need(vcpu, RG_CR0); return vcpu->regs.cr0; }
+static inline u64 vcpu_cr3(struct vcpu *vcpu) { vcpu_need(vcpu, RG_CR3); return vcpu->regs.cr3; }
+static inline u64 vcpu_cr4(struct vcpu *vcpu) { vcpu_need(vcpu, RG_CR4); return vcpu->regs.cr4; }
+static inline u64 vcpu_efer(struct vcpu *vcpu) { vcpu_need(vcpu, RG_EFER); return vcpu->regs.efer; }
+
+static inline struct segment *vcpu_seg(struct vcpu *vcpu, enum seg s)
+{
+	vcpu_need(vcpu, RG_SEG);
+	return &vcpu->regs.seg[s];
+}
+
+static inline void vcpu_need_code(struct vcpu *vcpu)
+{
+	if (!(vcpu->regs.valid & RG_SEG))
+		vcpu_need(vcpu, RG_CODE);
+}
+
+static inline const struct segment *vcpu_cs(struct vcpu *vcpu)
+{
+	vcpu_need_code(vcpu);
+	return &vcpu->regs.seg[SEG_CS];
+}
+
+static inline unsigned int vcpu_cpl(struct vcpu *vcpu)
+{
+	vcpu_need_code(vcpu);
+	return seg_dpl(&vcpu->regs.seg[SEG_SS]);
+}
+
+static inline bool vcpu_is_long_mode(struct vcpu *vcpu) { return vcpu_efer(vcpu) & EFER_LMA; }
+static inline bool vcpu_is_paging(struct vcpu *vcpu) { return vcpu_cr0(vcpu) & X86_CR0_PG; }
+static inline bool vcpu_is_protected(struct vcpu *vcpu) { return vcpu_cr0(vcpu) & X86_CR0_PE; }
+
+static inline bool vcpu_is_64bit_code(struct vcpu *vcpu)
+{
+	return vcpu_is_long_mode(vcpu) && (vcpu_cs(vcpu)->ar & SEG_L);
+}
+
+/* Linear address of the instruction. */
+static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
+{
+	gva_t rip = vcpu_rip(vcpu);
+
+	return likely(vcpu_is_64bit_code(vcpu)) ? rip : (u32)(rip + vcpu_cs(vcpu)->base);
+}
+
+/* core/inject.c: an instruction of @len bytes is complete. RIP, interrupt shadow, single step (TF and launcher). */
+void keel_advance_slow(struct vcpu *vcpu, unsigned int len);
+
+static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
+{
+	struct vcpu_regs *r = &vcpu->regs;
+	u64 rip = vcpu_rip(vcpu) + len;
+
+	/* a wrap at 4G, single step or a shadow to clear: rare */
+	if (unlikely((vcpu_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->guest_debug || (rip ^ r->rip) >> 31)) {
+		keel_advance_slow(vcpu, len);
+		return;
+	}
+	r->rip = rip;
+	if (vcpu->events.shadow) {
+		vcpu->events.shadow = 0;
+		vcpu_dirty(vcpu, RG_SHADOW);
+	}
+	vcpu_dirty(vcpu, RG_RIP);
+}
+
+/* Control registers and EFER with all architectural checks (core/cr.c). Return: 0, or 1 for #GP. */
+int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val);	/* 0, 2, 3, 4, 8 */
+u64 keel_get_cr(struct vcpu *vcpu, unsigned int n);
+int keel_set_cr8(struct vcpu *vcpu, u64 val);
+u64 keel_get_cr8(struct vcpu *vcpu);
+int keel_set_efer(struct vcpu *vcpu, u64 val, u64 allowed);	/* as WRMSR; LMA follows LME and paging */
+int keel_set_xcr(struct vcpu *vcpu, u32 index, u64 val);
+int keel_set_dr(struct vcpu *vcpu, unsigned int n, u64 val);
+u64 keel_get_dr(struct vcpu *vcpu, unsigned int n);
+
+static inline bool vcpu_launcher_breakpoints(const struct vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP;
+}
+
+/*
+ * vcpu.guest_debug: a data or I/O breakpoint is enabled in the debug registers in force. Then no device access is served in the inner
+ * loop, and the emulator looks at the addresses of its own.
+ */
+#define VCPU_WATCHES	BIT(31)
+
+static inline bool vcpu_watches(const struct vcpu *vcpu)
+{
+	return vcpu->guest_debug & VCPU_WATCHES;
+}
+
+/* keel_watch_update() - @dr7 has come into force: set or clear VCPU_WATCHES (core/debug.c). Any context on the vCPU's thread. */
+void keel_watch_update(struct vcpu *vcpu, u64 dr7);
+
+/* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled (core/debug.c). Interrupts off, right before the entry. */
+void keel_dr_load(const struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Modes, segments, accesses, faults: what the emulator, its owner and its callbacks speak of. */
+#ifndef KEEL_EMULATE_TYPES_H
+#define KEEL_EMULATE_TYPES_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t s8;
+typedef int16_t s16;
+typedef int32_t s32;
+typedef int64_t s64;
+#endif
+
+/**
+ * enum emu_result - the one rule for callbacks and for the emulator itself
+ * @EMU_CONTINUE: done; for emu_execute(): resume the guest
+ * @EMU_FAULT: the guest gets an event; emu.fault says which
+ * @EMU_IO: user space must answer first; state unchanged, execute again after
+ * @EMU_FAILED: cannot be emulated; state unchanged
+ * @EMU_OWNER: its whole effect, RIP included, is the owner's: CPUID, HLT, RDMSR, VMCALL, ... by insn.row.op; state unchanged
+ * @EMU_MORE: emu_decode() only: the instruction goes on past the bytes given
+ */
+enum emu_result {
+	EMU_CONTINUE = 0,
+	EMU_FAULT,
+	EMU_IO,
+	EMU_FAILED,
+	EMU_OWNER,
+	EMU_MORE,
+};
+
+/**
+ * enum emu_mode - how instructions are decoded and segments are used
+ *
+ * The values from EMU_MODE_COMPAT16 on mean EFER.LMA = 1.
+ */
+enum emu_mode {
+	EMU_MODE_REAL,		/* CR0.PE = 0; hidden limits are honoured (big real) */
+	EMU_MODE_VM86,
+	EMU_MODE_PROT16,	/* protected, CS.D = 0 */
+	EMU_MODE_PROT32,	/* protected, CS.D = 1 */
+	EMU_MODE_COMPAT16,
+	EMU_MODE_COMPAT32,
+	EMU_MODE_LONG,		/* CS.L = 1 */
+};
+
+/* Segment registers in the order of their encoding, then the two system ones. */
+enum emu_seg_nr {
+	EMU_ES, EMU_CS, EMU_SS, EMU_DS, EMU_FS, EMU_GS,
+	EMU_LDTR, EMU_TR,
+	EMU_SEG_NONE = 0xff,
+};
+
+/* Index into emu.gpr, the order of their encoding. */
+enum emu_gpr_nr {
+	EMU_RAX, EMU_RCX, EMU_RDX, EMU_RBX, EMU_RSP, EMU_RBP, EMU_RSI, EMU_RDI,
+};
+
+/* struct emu_segment.attr: bits 8..23 of a descriptor's second dword, and one more. */
+#define EMU_ATTR_S		0x0010
+#define EMU_ATTR_DPL_SHIFT	5
+#define EMU_ATTR_L		0x2000
+#define EMU_ATTR_DB		0x4000
+#define EMU_ATTR_G		0x8000
+#define EMU_ATTR_UNUSABLE	0x10000
+
+/**
+ * struct emu_segment - a segment register with its hidden part
+ * @limit: in bytes, last valid offset (granularity already applied)
+ */
+struct emu_segment {
+	u64 base;
+	u32 limit;
+	u32 attr;
+	u16 selector;
+};
+
+/* struct emu_table - GDTR or IDTR */
+struct emu_table {
+	u64 base;
+	u16 limit;
+};
+
+enum emu_table_nr { EMU_GDTR, EMU_IDTR };
+
+/* Access kinds, or-ed.  A read with EMU_ACC_WRITE is the read half of a read-modify-write. */
+#define EMU_ACC_READ		0x01
+#define EMU_ACC_WRITE		0x02
+#define EMU_ACC_FETCH		0x04
+#define EMU_ACC_SYSTEM		0x08	/* descriptor tables, TSS: supervisor whatever the CPL */
+#define EMU_ACC_LOCKED		0x10
+#define EMU_ACC_FINAL		0x20	/* of a write: no access follows in this transaction */
+
+/* What switches tasks; the values of "Exit Qualification for Task Switches" in the SDM. */
+enum emu_task_source {
+	EMU_TASK_CALL,
+	EMU_TASK_IRET,
+	EMU_TASK_JMP,
+	EMU_TASK_EVENT,		/* through a task gate in the IDT */
+};
+
+/**
+ * struct emu_task_event - an event whose vector has a task gate
+ * @return_rip: where the interrupted task goes on
+ * @external: not from INT n, INT3 or INTO: error codes of faults on the way have EXT set
+ * @has_error: push @error onto the stack of the new task
+ */
+struct emu_task_event {
+	u64 return_rip;
+	bool external;
+	bool has_error;
+	u32 error;
+};
+
+/* emu.switched */
+#define EMU_SWITCHED		0x01
+#define EMU_SWITCHED_TRAP	0x02	/* the new TSS has its T flag set */
+
+/* struct emu_fault.type */
+enum emu_event_type {
+	EMU_EVENT_EXCEPTION,	/* a fault: RIP stays on the instruction */
+	EMU_EVENT_SOFT_INT,	/* INT n: return address is emu.next_rip */
+	EMU_EVENT_SOFT_EXC,	/* INT3, INTO: trap through a gate with DPL check, next_rip */
+	EMU_EVENT_PRIV_SOFT_EXC,/* INT1, next_rip */
+};
+
+/* struct emu_fault - the event that EMU_FAULT delivers */
+struct emu_fault {
+	u8 vector;
+	u8 type;
+	bool has_error;
+	u32 error;
+	u64 cr2;		/* linear address, vector 14 only */
+};
+
+/* struct emu_fx - what FXSAVE64 stores (SDM, "FXSAVE Area"): a register of x87 or MMX has 10 of its 16 bytes */
+struct emu_fx {
+	u16 fcw;
+	u16 fsw;
+	u16 ftw;
+	u16 fop;
+	u64 fip;
+	u64 fdp;
+	u32 mxcsr;
+	u32 mxcsr_mask;
+	u64 st[8][2];
+	u64 xmm[16][2];
+	u64 unused[12];
+} __attribute__((aligned(16)));
+
+/* For fx_run(): prefix (none, 66, F3, F2) in bits 9:8 and the opcode behind 0F; or that of x87, opcode[2:0] and ModRM.reg. */
+#define EMU_FX_X87	0x800
+#define EMU_FX_W	0x400	/* REX.W */
+
+#endif
