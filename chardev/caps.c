@@ -39,9 +39,16 @@ static int has_tsc_scaling(void)
 	return keel_caps.tsc_scaling;
 }
 
+/* MWAIT in a guest must neither miss wake-ups nor stop the timer of the CPU. */
+static bool guests_may_mwait(void)
+{
+	return boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) && !boot_cpu_has_bug(X86_BUG_MONITOR);
+}
+
 static int disable_exits(void)
 {
-	return cap_disable_exits();
+	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE |
+	       (guests_may_mwait() ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
 }
 
 /* The kernel sizes every guest's area alike: without a vCPU at hand this is the same number. */
@@ -177,16 +184,4 @@ bool cap_can_manual_protect(u64 flags)
 	if (flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
 		return !(flags & ~(u64)MANUAL_PROTECT_FLAGS);
 	return !flags;
-}
-
-/* MWAIT in a guest must neither miss wake-ups nor stop the timer of the CPU. */
-static bool guests_may_mwait(void)
-{
-	return boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) && !boot_cpu_has_bug(X86_BUG_MONITOR);
-}
-
-u64 cap_disable_exits(void)
-{
-	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE |
-	       (guests_may_mwait() ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
 }

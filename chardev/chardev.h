@@ -25,9 +25,6 @@ int vcpu_stats_file_create(struct vcpu *vcpu);
 int cap_value(unsigned long cap);
 bool cap_can_manual_protect(u64 flags);
 
-/* Masks behind capabilities, used by KVM_ENABLE_CAP too. */
-u64 cap_disable_exits(void);
-
 /* device_ioctl.c */
 struct kvm_create_device;
 int vm_device_create(struct vm *vm, struct kvm_create_device *dev);

@@ -214,48 +214,6 @@ static long vm_get_tsc_khz(void *object, void *arg, unsigned long raw)
 
 HANDLER(vm_check_extension, cap_value(raw))
 
-/* Only bits of @mask may be set. */
-static int only(u64 val, u64 mask)
-{
-	return val & ~mask ? -EINVAL : 0;
-}
-
-static int enable_x2apic_api(struct vm *vm, u64 flags)
-{
-	if (only(flags, KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK))
-		return -EINVAL;
-	if (flags & KVM_X2APIC_API_USE_32BIT_IDS)
-		vm->x2apic_32bit_ids = true;
-	if (flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
-		vm->x2apic_no_bcast_quirk = true;
-	return 0;
-}
-
-static int enable_disabled_exits(struct vm *vm, u64 exits)
-{
-	if (only(exits, cap_disable_exits()))
-		return -EINVAL;
-	/* vCPUs that exist may still exit, until their controls are made anew */
-	WRITE_ONCE(vm->disabled_exits, vm->disabled_exits | exits);
-	return 0;
-}
-
-static int enable_user_space_msr(struct vm *vm, u64 mask)
-{
-	if (only(mask, KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER))
-		return -EINVAL;
-	vm->user_space_msr_mask = mask;
-	return 0;
-}
-
-static int enable_hypercall_exits(struct vm *vm, u64 calls)
-{
-	if (only(calls, cap_value(KVM_CAP_EXIT_HYPERCALL)))
-		return -EINVAL;
-	vm->hypercall_exits = calls;
-	return 0;
-}
-
 static int enable_max_vcpu_id(struct vm *vm, u64 max)
 {
 	if (!max || max > KEEL_MAX_VCPU_ID || max < vm->bsp_id || vm->nr_vcpus)
@@ -266,67 +224,67 @@ static int enable_max_vcpu_id(struct vm *vm, u64 max)
 	return 0;
 }
 
-static int enable_manual_protect(struct vm *vm, u64 flags)
+/* Of these the capability's value is the mask of what may be asked for. */
+static bool cap_is_mask(u32 cap)
 {
-	if (!cap_can_manual_protect(flags))
-		return -EINVAL;
-	vm->mem.manual_protect = flags;
-	return 0;
-}
-
-static int enable_disable_quirks(struct vm *vm, u64 quirks, u64 known)
-{
-	if (only(quirks, known))
-		return -EINVAL;
-	vm->disabled_quirks = quirks;
-	return 0;
+	return cap == KVM_CAP_DISABLE_QUIRKS2 || cap == KVM_CAP_X2APIC_API || cap == KVM_CAP_X86_DISABLE_EXITS ||
+	       cap == KVM_CAP_X86_USER_SPACE_MSR || cap == KVM_CAP_EXIT_HYPERCALL || cap == KVM_CAP_EXIT_ON_EMULATION_FAILURE;
 }
 
 static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 {
 	const struct kvm_enable_cap *cap = arg;
 	struct vm *vm = object;
+	u64 val = cap->args[0];
 
-	if (cap->flags)
+	if (cap->flags || (cap_is_mask(cap->cap) && (val & ~(u64)cap_value(cap->cap))))
 		return -EINVAL;
 	switch (cap->cap) {
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
-		return enable_manual_protect(vm, cap->args[0]);
+		if (!cap_can_manual_protect(val))
+			return -EINVAL;
+		vm->mem.manual_protect = val;
+		break;
 	case KVM_CAP_DISABLE_QUIRKS:
-		return enable_disable_quirks(vm, cap->args[0], ~0ULL);
 	case KVM_CAP_DISABLE_QUIRKS2:
-		return enable_disable_quirks(vm, cap->args[0], cap_value(KVM_CAP_DISABLE_QUIRKS2));
-	case KVM_CAP_SPLIT_IRQCHIP:
-		return keel_irqchip_split(vm, min_t(u64, cap->args[0], U32_MAX));
+		vm->disabled_quirks = val;
+		break;
 	case KVM_CAP_X2APIC_API:
-		return enable_x2apic_api(vm, cap->args[0]);
+		vm->x2apic_32bit_ids |= !!(val & KVM_X2APIC_API_USE_32BIT_IDS);
+		vm->x2apic_no_bcast_quirk |= !!(val & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK);
+		break;
 	case KVM_CAP_X86_DISABLE_EXITS:
-		return enable_disabled_exits(vm, cap->args[0]);
+		/* vCPUs that exist may still exit, until their controls are made anew */
+		WRITE_ONCE(vm->disabled_exits, vm->disabled_exits | val);
+		break;
 	case KVM_CAP_EXCEPTION_PAYLOAD:
-		vm->exception_payload = cap->args[0];
-		return 0;
+		vm->exception_payload = val;
+		break;
 #ifdef KVM_CAP_X86_TRIPLE_FAULT_EVENT
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
-		vm->triple_fault_event = cap->args[0];
-		return 0;
+		vm->triple_fault_event = val;
+		break;
 #endif
 	case KVM_CAP_X86_USER_SPACE_MSR:
-		return enable_user_space_msr(vm, cap->args[0]);
+		vm->user_space_msr_mask = val;
+		break;
 	case KVM_CAP_MSR_PLATFORM_INFO:
-		vm->hide_platform_info = !cap->args[0];
-		return 0;
+		vm->hide_platform_info = !val;
+		break;
 	case KVM_CAP_EXIT_HYPERCALL:
-		return enable_hypercall_exits(vm, cap->args[0]);
+		vm->hypercall_exits = val;
+		break;
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
-		if (only(cap->args[0], 1))
-			return -EINVAL;
-		vm->exit_on_emulation_error = cap->args[0];
-		return 0;
+		vm->exit_on_emulation_error = val;
+		break;
+	case KVM_CAP_SPLIT_IRQCHIP:
+		return keel_irqchip_split(vm, min_t(u64, val, U32_MAX));
 	case KVM_CAP_MAX_VCPU_ID:
-		return enable_max_vcpu_id(vm, cap->args[0]);
+		return enable_max_vcpu_id(vm, val);
 	default:
 		return -EINVAL;
 	}
+	return 0;
 }
 
 DIRECT(vm, keel_msr_filter_set, struct kvm_msr_filter)

@@ -122,6 +122,21 @@ static __always_inline int write_msr(struct vcpu *vcpu, unsigned int len, bool m
 	return RUN_RESUME;
 }
 
+int keel_complete_msr(struct vcpu *vcpu, bool is_read)
+{
+	if (READ_ONCE(vcpu->run->msr.error))
+		return keel_do_gp(vcpu);
+	if (is_read)
+		set_edx_eax(vcpu, READ_ONCE(vcpu->run->msr.data));
+	return done(vcpu, vcpu->io.complete_len);
+}
+
+int keel_complete_hypercall(struct vcpu *vcpu, u64 ret, unsigned int len)
+{
+	vcpu->regs.gpr[GPR_RAX] = vcpu_is_64bit_code(vcpu) ? ret : (u32)ret;
+	return done(vcpu, len);
+}
+
 /* Number and arguments by mode: 64-bit code uses full registers, all else the low halves. */
 static int hypercall(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 {
@@ -134,10 +149,8 @@ static int hypercall(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 			user_completes(vcpu, COMPLETE_HYPERCALL, len);
 		return result;
 	}
-	gpr[GPR_RAX] = vcpu_is_64bit_code(vcpu) ? ret : (u32)ret;
 	vcpu->stats.hypercalls++;
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
+	return keel_complete_hypercall(vcpu, ret, len);
 }
 
 int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len)

@@ -105,15 +105,15 @@ static int ask_user(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, unsigned int
 /* The launcher may change slots meanwhile: an access that failed is looked at again this often, it may be a device's now. */
 #define SLOT_TRIES	8
 
-/* 0, -ENXIO if no slot is there, -EFAULT if the slot's memory is not. */
-static int read_memory(struct vcpu *vcpu, gpa_t gpa, void *data, unsigned int len)
+/* 0, -ENXIO if no slot is there, or a read-only one for a write of @out; -EFAULT if the slot's memory is not. */
+static int access_memory(struct vcpu *vcpu, gpa_t gpa, void *in, const void *out, unsigned int len)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOT_TRIES; i++) {
-		if (keel_lapic_claims(vcpu, gpa) || !keel_memory_has_slot(vcpu, gpa))
+		if (keel_lapic_claims(vcpu, gpa) || !(out ? keel_memory_is_writable(vcpu, gpa) : keel_memory_has_slot(vcpu, gpa)))
 			return -ENXIO;
-		if (!keel_read_guest(vcpu->vm, gpa, data, len))
+		if (!(out ? keel_write_guest(vcpu->vm, gpa, out, len) : keel_read_guest(vcpu->vm, gpa, in, len)))
 			return 0;
 	}
 	return -EFAULT;
@@ -121,7 +121,7 @@ static int read_memory(struct vcpu *vcpu, gpa_t gpa, void *data, unsigned int le
 
 static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data, unsigned int len)
 {
-	int ret = read_memory(vcpu, gpa, data, len);
+	int ret = access_memory(vcpu, gpa, data, NULL, len);
 
 	if (ret != -ENXIO)
 		return ret ? EMU_FAILED : EMU_CONTINUE;
@@ -160,23 +160,9 @@ static int insn_read(struct emu *e, u64 la, void *data, unsigned int size, unsig
 	return accessed(e, la, size, acc);
 }
 
-/* As read_memory(); -ENXIO also if the slot is read-only. */
-static int write_memory(struct vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len)
-{
-	unsigned int i;
-
-	for (i = 0; i < SLOT_TRIES; i++) {
-		if (keel_lapic_claims(vcpu, gpa) || !keel_memory_is_writable(vcpu, gpa))
-			return -ENXIO;
-		if (!keel_write_guest(vcpu->vm, gpa, data, len))
-			return 0;
-	}
-	return -EFAULT;
-}
-
 static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const void *data, unsigned int len, bool last)
 {
-	int ret = write_memory(vcpu, gpa, data, len);
+	int ret = access_memory(vcpu, gpa, NULL, data, len);
 
 	if (ret != -ENXIO)
 		return ret ? EMU_FAILED : EMU_CONTINUE;

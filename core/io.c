@@ -389,29 +389,6 @@ static int complete_emulated_mmio(struct vcpu *vcpu)
 	return keel_insn_run(vcpu);
 }
 
-static int complete_hypercall(struct vcpu *vcpu)
-{
-	u64 ret = READ_ONCE(vcpu->run->hypercall.ret);
-
-	vcpu_set_gpr(vcpu, GPR_RAX, vcpu_is_64bit_code(vcpu) ? ret : (u32)ret);
-	vcpu_advance(vcpu, vcpu->io.complete_len);
-	return RUN_RESUME;
-}
-
-static int complete_msr(struct vcpu *vcpu, bool is_read)
-{
-	if (READ_ONCE(vcpu->run->msr.error))
-		return keel_do_gp(vcpu);
-	if (is_read) {
-		u64 val = READ_ONCE(vcpu->run->msr.data);
-
-		vcpu->regs.gpr[GPR_RAX] = (u32)val;
-		vcpu->regs.gpr[GPR_RDX] = val >> 32;
-	}
-	vcpu_advance(vcpu, vcpu->io.complete_len);
-	return RUN_RESUME;
-}
-
 static noinline int complete_rest(struct vcpu *vcpu, u8 what)
 {
 	switch (what) {
@@ -427,11 +404,11 @@ static noinline int complete_rest(struct vcpu *vcpu, u8 what)
 		vcpu->io.answered = true;
 		return keel_insn_run(vcpu);
 	case COMPLETE_HYPERCALL:
-		return complete_hypercall(vcpu);
+		return keel_complete_hypercall(vcpu, READ_ONCE(vcpu->run->hypercall.ret), vcpu->io.complete_len);
 	case COMPLETE_RDMSR:
-		return complete_msr(vcpu, true);
+		return keel_complete_msr(vcpu, true);
 	case COMPLETE_WRMSR:
-		return complete_msr(vcpu, false);
+		return keel_complete_msr(vcpu, false);
 	default:
 		return RUN_RESUME;
 	}

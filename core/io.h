@@ -31,6 +31,10 @@ void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *
 int keel_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data);
 int keel_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
 
+/* exit.c: the answers of user space to these two. Return rule of exit.h. */
+int keel_complete_msr(struct vcpu *vcpu, bool is_read);
+int keel_complete_hypercall(struct vcpu *vcpu, u64 ret, unsigned int len);
+
 /* KVM_EXIT_DEBUG for a step over an instruction completed in software. */
 int keel_debug_step_exit(struct vcpu *vcpu);
 

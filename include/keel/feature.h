@@ -22,21 +22,17 @@ enum feature_set {
 /* Features of a guest that other rooms and hot code ask for (core/cpuid_set.c). */
 #define GUEST_HAS_X2APIC	BIT(0)
 #define GUEST_HAS_TSC_DEADLINE	BIT(1)
-#define GUEST_HAS_LONG_MODE	BIT(2)
-#define GUEST_HAS_RDTSCP	BIT(3)	/* or RDPID: TSC_AUX */
-#define GUEST_HAS_SPEC_CTRL	BIT(4)	/* at least one bit of the MSR */
-#define GUEST_HAS_PRED_CMD	BIT(5)	/* at least one bit of the MSR */
-#define GUEST_HAS_XSAVE		BIT(6)
-#define GUEST_IS_AMD		BIT(7)	/* vendor string AMD or Hygon */
-#define GUEST_HAS_FSRM		BIT(8)
-#define GUEST_HAS_XSAVES	BIT(9)
-#define GUEST_HAS_ARCH_CAPS	BIT(10)
-#define GUEST_HAS_NX		BIT(11)
-#define GUEST_HAS_GBPAGES	BIT(12)
-#define GUEST_HAS_SYSCALL	BIT(13)
-#define GUEST_HAS_MTRR		BIT(14)
-#define GUEST_HAS_TSC_ADJUST	BIT(15)
-#define GUEST_HAS_INVPCID	BIT(16)
-#define GUEST_OWNS_SPEC_CTRL	BIT(17)	/* all of SPEC_CTRL that the CPU has: no intercept */
+#define GUEST_HAS_RDTSCP	BIT(2)	/* or RDPID: TSC_AUX */
+#define GUEST_HAS_SPEC_CTRL	BIT(3)	/* at least one bit of the MSR */
+#define GUEST_HAS_PRED_CMD	BIT(4)	/* at least one bit of the MSR */
+#define GUEST_HAS_XSAVE		BIT(5)
+#define GUEST_IS_AMD		BIT(6)	/* vendor string AMD or Hygon */
+#define GUEST_HAS_XSAVES	BIT(7)
+#define GUEST_HAS_ARCH_CAPS	BIT(8)
+#define GUEST_HAS_GBPAGES	BIT(9)
+#define GUEST_HAS_MTRR		BIT(10)
+#define GUEST_HAS_TSC_ADJUST	BIT(11)
+#define GUEST_HAS_INVPCID	BIT(12)
+#define GUEST_OWNS_SPEC_CTRL	BIT(13)	/* all of SPEC_CTRL that the CPU has: no intercept */
 
 #endif
