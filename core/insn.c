@@ -312,44 +312,34 @@ static int insn_port_out(struct emu *e, u16 port, const void *data, unsigned int
 	return port_accessed(e, port, size);
 }
 
-static void insn_get_segment(struct emu *e, unsigned int nr, struct emu_segment *s)
+static void insn_get_segment(struct emu *e, unsigned int nr, struct segment *s)
 {
-	const struct segment *seg = vcpu_seg(to_vcpu(e), nr);
-
-	*s = (struct emu_segment){ .base = seg->base, .limit = seg->limit, .attr = seg->ar, .selector = seg->selector };
+	*s = *vcpu_seg(to_vcpu(e), nr);
 }
 
-static void insn_set_segment(struct emu *e, unsigned int nr, const struct emu_segment *s)
+static void insn_set_segment(struct emu *e, unsigned int nr, const struct segment *s)
 {
 	struct vcpu *vcpu = to_vcpu(e);
 
-	*vcpu_seg(vcpu, nr) = (struct segment){
-		.base = s->base, .limit = s->limit, .ar = s->attr, .selector = s->selector,
-	};
+	*vcpu_seg(vcpu, nr) = *s;
 	vcpu_dirty(vcpu, RG_SEG);
 }
 
-static void insn_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
+static struct desc_table *desc_table(struct vcpu *vcpu, enum emu_table_nr which)
 {
-	struct vcpu *vcpu = to_vcpu(e);
-	const struct desc_table *dt;
-
 	vcpu_need(vcpu, RG_DT);
-	dt = which == EMU_GDTR ? &vcpu->regs.gdt : &vcpu->regs.idt;
-	*t = (struct emu_table){ .base = dt->base, .limit = dt->limit };
+	return which == EMU_GDTR ? &vcpu->regs.gdt : &vcpu->regs.idt;
 }
 
-static void insn_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
+static void insn_get_table(struct emu *e, enum emu_table_nr which, struct desc_table *t)
 {
-	struct vcpu *vcpu = to_vcpu(e);
-	struct desc_table dt = { .base = t->base, .limit = t->limit };
+	*t = *desc_table(to_vcpu(e), which);
+}
 
-	vcpu_need(vcpu, RG_DT);
-	if (which == EMU_GDTR)
-		vcpu->regs.gdt = dt;
-	else
-		vcpu->regs.idt = dt;
-	vcpu_dirty(vcpu, RG_DT);
+static void insn_set_table(struct emu *e, enum emu_table_nr which, const struct desc_table *t)
+{
+	*desc_table(to_vcpu(e), which) = *t;
+	vcpu_dirty(to_vcpu(e), RG_DT);
 }
 
 static u64 insn_get_cr(struct emu *e, unsigned int nr)
@@ -535,13 +525,8 @@ static void task_switched(struct vcpu *vcpu)
 static void store_context(struct vcpu *vcpu)
 {
 	struct emu *e = &vcpu->emu;
-	u8 shadow = 0;
 
-	if (e->shadow & EMU_SHADOW_STI)
-		shadow |= SHADOW_STI;
-	if (e->shadow & EMU_SHADOW_MOVSS)
-		shadow |= SHADOW_MOVSS;
-	vcpu->events.shadow = shadow;
+	vcpu->events.shadow = e->shadow;
 	vcpu->regs.rip = e->rip;
 	vcpu->regs.rflags = e->rflags;
 	vcpu_dirty(vcpu, RG_RSP | RG_RIP | RG_RFLAGS | RG_SHADOW);

@@ -74,7 +74,7 @@ static u64 add_with(struct emu *e, u64 dst, u64 src, u32 carry)
 static u64 multiply(struct emu *e, u64 src, unsigned int low)
 {
 	unsigned int size = e->insn.op_size;
-	u64 a = e->gpr[EMU_RDX] & emu_mask(size);
+	u64 a = e->gpr[GPR_RDX] & emu_mask(size);
 	unsigned __int128 res = (unsigned __int128)a * src;
 
 	emu_gpr_write(e, low, size, (u64)res & emu_mask(size));

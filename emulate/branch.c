@@ -8,13 +8,13 @@
 /* Go to @target, an offset in the code segment already truncated to the operand size. */
 static int go_to(struct emu *e, u64 target)
 {
-	struct emu_segment cs;
+	struct segment cs;
 
 	if (emu_is_long(e)) {
 		if (!emu_is_canonical(e, target))
 			return emu_raise_error(e, VEC_GP, 0);
 	} else {
-		e->ops->get_segment(e, EMU_CS, &cs);
+		e->ops->get_segment(e, SEG_CS, &cs);
 		if (target > cs.limit)
 			return emu_raise_error(e, VEC_GP, 0);
 	}
@@ -77,7 +77,7 @@ static int exec_ret(struct emu *e)
 static int exec_loop(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
-	u64 count = (e->gpr[EMU_RCX] - 1) & emu_mask(in->addr_size);
+	u64 count = (e->gpr[GPR_RCX] - 1) & emu_mask(in->addr_size);
 	bool taken = count;
 	int ret;
 
@@ -90,7 +90,7 @@ static int exec_loop(struct emu *e)
 		if (ret)
 			return ret;
 	}
-	emu_gpr_write(e, EMU_RCX, in->addr_size, count);
+	emu_gpr_write(e, GPR_RCX, in->addr_size, count);
 	return EMU_CONTINUE;
 }
 
@@ -137,7 +137,7 @@ int emu_exec_branch(struct emu *e)
 		ret = branch_target(e, &target);
 		return ret ? ret : go_to(e, target);
 	case EMU_OP_JCXZ:
-		if (e->gpr[EMU_RCX] & emu_mask(in->addr_size))
+		if (e->gpr[GPR_RCX] & emu_mask(in->addr_size))
 			return EMU_CONTINUE;
 		return branch_relative(e);
 	case EMU_OP_CALL:

@@ -52,7 +52,7 @@ static void decode_prefix(const struct emu *e, struct emu_insn *in, const struct
 	if (row->dst) {
 		u8 seg = row->dst - 1;
 
-		if (!emu_is_long(e) || seg >= EMU_FS)
+		if (!emu_is_long(e) || seg >= SEG_FS)
 			in->seg = seg;
 		return;
 	}
@@ -94,8 +94,8 @@ static inline const u8 *decode_address(const struct emu *e, struct emu_insn *in,
 	if (likely(is_base)) {
 		base |= (rex & 1) << 3;
 		in->base = base;
-		if ((base & 0xfe) == EMU_RSP && in->seg == EMU_SEG_NONE)
-			in->seg = EMU_SS;
+		if ((base & 0xfe) == GPR_RSP && in->seg == SEG_NONE)
+			in->seg = SEG_SS;
 	}
 	if (!disp_size)
 		return p;
@@ -107,9 +107,9 @@ static inline const u8 *decode_address(const struct emu *e, struct emu_insn *in,
 
 /* Base and index of the 16-bit addresses by ModRM.rm. */
 static const u8 address16[8][2] = {
-	{ EMU_RBX, EMU_RSI }, { EMU_RBX, EMU_RDI }, { EMU_RBP, EMU_RSI }, { EMU_RBP, EMU_RDI },
-	{ EMU_RSI, BASE_NONE }, { EMU_RDI, BASE_NONE }, { EMU_RBP, BASE_NONE },
-	{ EMU_RBX, BASE_NONE },
+	{ GPR_RBX, GPR_RSI }, { GPR_RBX, GPR_RDI }, { GPR_RBP, GPR_RSI }, { GPR_RBP, GPR_RDI },
+	{ GPR_RSI, BASE_NONE }, { GPR_RDI, BASE_NONE }, { GPR_RBP, BASE_NONE },
+	{ GPR_RBX, BASE_NONE },
 };
 
 static const u8 *decode_address16(struct emu_insn *in, const u8 *p, const u8 *end)
@@ -122,8 +122,8 @@ static const u8 *decode_address16(struct emu_insn *in, const u8 *p, const u8 *en
 		in->base = BASE_NONE;
 		disp_size = 2;
 	}
-	if (in->base == EMU_RBP && in->seg == EMU_SEG_NONE)
-		in->seg = EMU_SS;
+	if (in->base == GPR_RBP && in->seg == SEG_NONE)
+		in->seg = SEG_SS;
 	if (end - p < (long)disp_size)
 		return NULL;
 	if (disp_size)
@@ -389,7 +389,7 @@ static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 	if ((in->prefix & EMU_PFX_LOCK) && !is_lockable(e, in))
 		return true;
 	if (in->row.op == EMU_OP_MOV_SREG &&
-	    ((in->reg & 7) > EMU_GS || (in->row.dst == OPR_SREG && (in->reg & 7) == EMU_CS)))
+	    ((in->reg & 7) > SEG_GS || (in->row.dst == OPR_SREG && (in->reg & 7) == SEG_CS)))
 		return true;
 	return ((flags & F_I64) && emu_is_long(e)) || ((flags & F_O64) && !emu_is_long(e)) ||
 	       ((flags & F_MEM) && !emu_is_memory(in)) || ((flags & F_REG) && emu_is_memory(in)) ||
@@ -471,7 +471,7 @@ int emu_decode(struct emu *e, const u8 *bytes, unsigned int n)
 	const u8 *end;
 
 	*in = (struct emu_insn){
-		.seg = EMU_SEG_NONE, .base = BASE_NONE, .index = BASE_NONE,
+		.seg = SEG_NONE, .base = BASE_NONE, .index = BASE_NONE,
 	};
 	in->op_size = default_sizes[e->mode][0];
 	in->addr_size = default_sizes[e->mode][1];
@@ -480,8 +480,8 @@ int emu_decode(struct emu *e, const u8 *bytes, unsigned int n)
 	if (unlikely(!end))
 		return out_of_bytes(e, n);
 	in->length = (u8)(end - bytes);
-	if (in->seg == EMU_SEG_NONE)
-		in->seg = EMU_DS;
+	if (in->seg == SEG_NONE)
+		in->seg = SEG_DS;
 	e->next_rip = e->rip + in->length;
 	if (unlikely(!emu_is_long(e)))
 		e->next_rip = (u32)e->next_rip;
@@ -496,7 +496,7 @@ int emu_decode(struct emu *e, const u8 *bytes, unsigned int n)
 static int fetch_linear(struct emu *e, unsigned int offset, u64 *la, unsigned int *room)
 {
 	unsigned int left = EMU_MAX_INSN - offset;
-	struct emu_segment cs;
+	struct segment cs;
 	u64 ip = e->rip + offset;
 
 	*room = 0;
@@ -505,7 +505,7 @@ static int fetch_linear(struct emu *e, unsigned int offset, u64 *la, unsigned in
 		if (!emu_is_canonical(e, ip))
 			return emu_raise_error(e, VEC_GP, 0);
 	} else {
-		e->ops->get_segment(e, EMU_CS, &cs);
+		e->ops->get_segment(e, SEG_CS, &cs);
 		ip = (u32)ip;
 		if (ip > cs.limit)
 			return emu_raise_error(e, VEC_GP, 0);

@@ -13,7 +13,7 @@ static u64 exchange(const struct emu *e, u64 old, u64 *flags)
 {
 	const struct emu_insn *in = &e->insn;
 	u64 src = emu_reg_read(e, in->reg, in->op_size);
-	u64 acc = e->gpr[EMU_RAX] & emu_mask(in->op_size);
+	u64 acc = e->gpr[GPR_RAX] & emu_mask(in->op_size);
 
 	switch (in->row.op) {
 	case EMU_OP_XADD:
@@ -35,7 +35,7 @@ static void exchange_commit(struct emu *e, u64 old, u64 flags)
 	if (in->row.op != EMU_OP_CMPXCHG)
 		emu_reg_write(e, in->reg, in->op_size, old);
 	else if (!(flags & FL_ZF))
-		emu_gpr_write(e, EMU_RAX, in->op_size, old);
+		emu_gpr_write(e, GPR_RAX, in->op_size, old);
 }
 
 static int exchange_memory(struct emu *e)
@@ -82,8 +82,8 @@ static int exchange_registers(struct emu *e)
 	if (in->row.src == OPR_ACC) {	/* 90+r; 90 alone is NOP */
 		if (!in->rm)
 			return EMU_CONTINUE;
-		emu_reg_write(e, in->rm, size, e->gpr[EMU_RAX] & emu_mask(size));
-		emu_gpr_write(e, EMU_RAX, size, old);
+		emu_reg_write(e, in->rm, size, e->gpr[GPR_RAX] & emu_mask(size));
+		emu_gpr_write(e, GPR_RAX, size, old);
 		return EMU_CONTINUE;
 	}
 	new = exchange(e, old, &flags);
@@ -125,8 +125,8 @@ static int exec_cmpxchg8b(struct emu *e)
 		return ret;
 	if (half == 8 && (la & 15))
 		return emu_raise_error(e, VEC_GP, 0);
-	read_halves(e, EMU_RAX, EMU_RDX, half, expected);
-	read_halves(e, EMU_RBX, EMU_RCX, half, new);
+	read_halves(e, GPR_RAX, GPR_RDX, half, expected);
+	read_halves(e, GPR_RBX, GPR_RCX, half, new);
 	ret = emu_read_linear(e, la, old, 2 * half, acc | EMU_ACC_LOCKED);
 	if (!ret && is_same(old, expected))
 		ret = emu_cmpxchg_linear(e, la, old, new, 2 * half);
@@ -137,8 +137,8 @@ static int exec_cmpxchg8b(struct emu *e)
 		return EMU_CONTINUE;
 	}
 	e->rflags &= ~(u64)FL_ZF;
-	emu_gpr_write(e, EMU_RAX, half, old[0]);
-	emu_gpr_write(e, EMU_RDX, half, half == 4 ? old[0] >> 32 : old[1]);
+	emu_gpr_write(e, GPR_RAX, half, old[0]);
+	emu_gpr_write(e, GPR_RDX, half, half == 4 ? old[0] >> 32 : old[1]);
 	return EMU_CONTINUE;
 }
 
@@ -170,7 +170,7 @@ static int exec_interrupt_flag(struct emu *e)
 		return EMU_CONTINUE;
 	}
 	if (flag == FL_IF && !(e->rflags & FL_IF))
-		e->shadow = EMU_SHADOW_STI;
+		e->shadow = SHADOW_STI;
 	e->rflags |= flag;
 	return EMU_CONTINUE;
 }
@@ -202,14 +202,14 @@ int emu_exec_flag(struct emu *e)
 		e->rflags |= FL_AC;
 		break;
 	case EMU_OP_LAHF:
-		e->gpr[EMU_RAX] = (e->gpr[EMU_RAX] & ~0xff00ULL) |
+		e->gpr[GPR_RAX] = (e->gpr[GPR_RAX] & ~0xff00ULL) |
 				  ((e->rflags & low) | FL_ONE) << 8;
 		break;
 	case EMU_OP_SAHF:
-		e->rflags = (e->rflags & ~low) | ((e->gpr[EMU_RAX] >> 8) & low);
+		e->rflags = (e->rflags & ~low) | ((e->gpr[GPR_RAX] >> 8) & low);
 		break;
 	case EMU_OP_SALC:
-		emu_gpr_write(e, EMU_RAX, 1, e->rflags & FL_CF ? 0xff : 0);
+		emu_gpr_write(e, GPR_RAX, 1, e->rflags & FL_CF ? 0xff : 0);
 		break;
 	default:
 		return exec_interrupt_flag(e);

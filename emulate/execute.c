@@ -29,12 +29,12 @@ static int exec_cmov(struct emu *e)
 
 static int exec_xlat(struct emu *e)
 {
-	u64 ea = (e->gpr[EMU_RBX] + (u8)e->gpr[EMU_RAX]) & emu_mask(e->insn.addr_size), val;
+	u64 ea = (e->gpr[GPR_RBX] + (u8)e->gpr[GPR_RAX]) & emu_mask(e->insn.addr_size), val;
 	int ret;
 
 	ret = emu_read_seg(e, e->insn.seg, ea, &val, 1);
 	if (!ret)
-		emu_gpr_write(e, EMU_RAX, 1, val);
+		emu_gpr_write(e, GPR_RAX, 1, val);
 	return ret;
 }
 
@@ -47,12 +47,12 @@ static u64 swap_bytes(u64 val, unsigned int size)
 static void exec_widen(struct emu *e)
 {
 	unsigned int size = e->insn.op_size;
-	u64 acc = e->gpr[EMU_RAX];
+	u64 acc = e->gpr[GPR_RAX];
 
 	if (e->insn.row.op == EMU_OP_CBW)
-		emu_gpr_write(e, EMU_RAX, size, emu_sign_extend(acc, size / 2));
+		emu_gpr_write(e, GPR_RAX, size, emu_sign_extend(acc, size / 2));
 	else
-		emu_gpr_write(e, EMU_RDX, size, (acc >> (8 * size - 1)) & 1 ? ~0ULL : 0);
+		emu_gpr_write(e, GPR_RDX, size, (acc >> (8 * size - 1)) & 1 ? ~0ULL : 0);
 }
 
 /* The moves whose source is not simply copied. */
@@ -173,7 +173,7 @@ static int exec_rmw(struct emu *e)
 	if (unlikely(ret))
 		return ret;
 	if (in->row.class == CLASS_DSHIFT)
-		third = in->imm_size ? in->imm : e->gpr[EMU_RCX] & 0xff;
+		third = in->imm_size ? in->imm : e->gpr[GPR_RCX] & 0xff;
 	if (in->row.dst == OPR_RM && emu_is_memory(in))
 		return rmw_memory(e, src, third);
 

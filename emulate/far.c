@@ -9,7 +9,7 @@
 
 /* A place to go to: code segment and offset in it, or a task. */
 struct far_target {
-	struct emu_segment cs;
+	struct segment cs;
 	u64 offset;
 	bool is_task;
 	u16 tss;
@@ -18,7 +18,7 @@ struct far_target {
 /* Is the offset inside the segment that is about to be loaded? */
 static int check_offset(struct emu *e, const struct far_target *t)
 {
-	bool is_long = e->mode >= EMU_MODE_COMPAT16 && (t->cs.attr & EMU_ATTR_L);
+	bool is_long = e->mode >= EMU_MODE_COMPAT16 && (t->cs.ar & SEG_L);
 
 	if (is_long ? !emu_is_canonical(e, t->offset) : t->offset > t->cs.limit)
 		return emu_raise_error(e, VEC_GP, 0);
@@ -87,7 +87,7 @@ static int find_target(struct emu *e, u16 selector, u64 offset, bool is_return,
 	t->is_task = false;
 	if (!emu_is_real(e))
 		return code_segment(e, selector, is_return, t);
-	e->ops->get_segment(e, EMU_CS, &t->cs);
+	e->ops->get_segment(e, SEG_CS, &t->cs);
 	t->cs.selector = selector;
 	t->cs.base = (u64)selector << 4;
 	return check_offset(e, t);
@@ -95,7 +95,7 @@ static int find_target(struct emu *e, u16 selector, u64 offset, bool is_return,
 
 static void go(struct emu *e, const struct far_target *t)
 {
-	e->ops->set_segment(e, EMU_CS, &t->cs);
+	e->ops->set_segment(e, SEG_CS, &t->cs);
 	e->next_rip = t->offset;
 }
 
@@ -121,7 +121,7 @@ int emu_far_pointer(struct emu *e, u16 *selector, u64 *offset)
 static int exec_jump(struct emu *e)
 {
 	bool is_call = e->insn.row.op == EMU_OP_CALLF;
-	struct emu_segment cs;
+	struct segment cs;
 	struct far_target t;
 	struct emu_stack s;
 	u16 selector;
@@ -134,7 +134,7 @@ static int exec_jump(struct emu *e)
 	if (!ret && t.is_task)
 		return emu_task_switch(e, is_call ? EMU_TASK_CALL : EMU_TASK_JMP, t.tss);
 	if (!ret && is_call) {
-		e->ops->get_segment(e, EMU_CS, &cs);
+		e->ops->get_segment(e, SEG_CS, &cs);
 		emu_stack_begin(e, &s);
 		ret = emu_push(e, &s, cs.selector, e->insn.op_size);
 		if (!ret)
@@ -218,10 +218,10 @@ int emu_exec_far(struct emu *e)
 /* Push FLAGS, CS and IP for a return to @return_rip. */
 static int push_frame(struct emu *e, struct emu_stack *s, u64 return_rip)
 {
-	struct emu_segment cs;
+	struct segment cs;
 	int ret;
 
-	e->ops->get_segment(e, EMU_CS, &cs);
+	e->ops->get_segment(e, SEG_CS, &cs);
 	emu_stack_begin(e, s);
 	ret = emu_push(e, s, e->rflags, 2);
 	if (!ret)
@@ -236,7 +236,7 @@ static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 {
 	struct far_target t;
 	struct emu_stack s;
-	struct emu_table idt;
+	struct desc_table idt;
 	u32 entry = 0;
 	int ret;
 

@@ -83,7 +83,7 @@ static void put_memory(struct text *t, const struct emu_insn *in, unsigned int s
 	if (size <= 8 && size_names[size])
 		put(t, size_names[size]);
 	put_char(t, '[');
-	if (in->seg != EMU_DS) {
+	if (in->seg != SEG_DS) {
 		put(t, segment_names[in->seg & 7]);
 		put_char(t, ':');
 	}
@@ -153,7 +153,7 @@ static void put_operand(struct text *t, const struct emu *e, unsigned int kind)
 		put_register(t, in->reg, in->row.op == EMU_OP_ARPL ? 2 : in->op_size, in->rex);
 		break;
 	case OPR_ACC:
-		put_register(t, EMU_RAX, in->op_size, true);
+		put_register(t, GPR_RAX, in->op_size, true);
 		break;
 	case OPR_IMM:
 		put_immediate(t, e);

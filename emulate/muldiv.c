@@ -11,11 +11,11 @@ static void write_pair(struct emu *e, u64 low, u64 high)
 	unsigned int size = e->insn.op_size;
 
 	if (size == 1) {
-		emu_gpr_write(e, EMU_RAX, 2, (u8)low | (u64)(u8)high << 8);
+		emu_gpr_write(e, GPR_RAX, 2, (u8)low | (u64)(u8)high << 8);
 		return;
 	}
-	emu_gpr_write(e, EMU_RAX, size, low);
-	emu_gpr_write(e, EMU_RDX, size, high);
+	emu_gpr_write(e, GPR_RAX, size, low);
+	emu_gpr_write(e, GPR_RDX, size, high);
 }
 
 static void set_overflow(struct emu *e, bool on)
@@ -44,7 +44,7 @@ static int exec_imul_reg(struct emu *e, u64 src)
 static int exec_mul(struct emu *e, u64 src)
 {
 	unsigned int size = e->insn.op_size;
-	u64 acc = e->gpr[EMU_RAX] & emu_mask(size), low, high;
+	u64 acc = e->gpr[GPR_RAX] & emu_mask(size), low, high;
 
 	if (e->insn.row.op == EMU_OP_MUL) {
 		unsigned __int128 product = (unsigned __int128)acc * src;
@@ -77,7 +77,7 @@ static u64 divide(u64 high, u64 low, u64 div, u64 *rest)
 static void read_dividend(const struct emu *e, u64 *high, u64 *low)
 {
 	unsigned int size = e->insn.op_size;
-	u64 rax = e->gpr[EMU_RAX], rdx = e->gpr[EMU_RDX];
+	u64 rax = e->gpr[GPR_RAX], rdx = e->gpr[GPR_RDX];
 
 	*high = 0;
 	switch (size) {
@@ -166,7 +166,7 @@ int emu_exec_muldiv(struct emu *e)
 static void exec_packed(struct emu *e)
 {
 	bool is_sub = e->insn.row.op == EMU_OP_DAS, carry = e->rflags & FL_CF;
-	u8 al = (u8)e->gpr[EMU_RAX], old = al;
+	u8 al = (u8)e->gpr[GPR_RAX], old = al;
 	u64 flags = e->rflags & ~(u64)(FL_CF | FL_AF);
 
 	if ((old & 0x0f) > 9 || (e->rflags & FL_AF)) {
@@ -183,13 +183,13 @@ static void exec_packed(struct emu *e)
 	}
 	emu_flags_result(al, 1, &flags);
 	e->rflags = flags;
-	emu_gpr_write(e, EMU_RAX, 1, al);
+	emu_gpr_write(e, GPR_RAX, 1, al);
 }
 
 /* AAA and AAS: the same for one unpacked digit, with AH as the next. */
 static void exec_unpacked(struct emu *e)
 {
-	u16 ax = (u16)e->gpr[EMU_RAX];
+	u16 ax = (u16)e->gpr[GPR_RAX];
 	u64 flags = e->rflags & ~(u64)(FL_CF | FL_AF);
 
 	if ((ax & 0x0f) > 9 || (e->rflags & FL_AF)) {
@@ -198,12 +198,12 @@ static void exec_unpacked(struct emu *e)
 	}
 	ax &= 0xff0f;
 	e->rflags = flags;
-	emu_gpr_write(e, EMU_RAX, 2, ax);
+	emu_gpr_write(e, GPR_RAX, 2, ax);
 }
 
 int emu_exec_bcd(struct emu *e)
 {
-	u8 imm = (u8)e->insn.imm, al = (u8)e->gpr[EMU_RAX], ah = (u8)(e->gpr[EMU_RAX] >> 8);
+	u8 imm = (u8)e->insn.imm, al = (u8)e->gpr[GPR_RAX], ah = (u8)(e->gpr[GPR_RAX] >> 8);
 
 	switch (e->insn.row.op) {
 	case EMU_OP_DAA:
@@ -225,7 +225,7 @@ int emu_exec_bcd(struct emu *e)
 		ah = 0;
 		break;
 	}
-	emu_gpr_write(e, EMU_RAX, 2, al | (u64)ah << 8);
+	emu_gpr_write(e, GPR_RAX, 2, al | (u64)ah << 8);
 	emu_flags_result(al, 1, &e->rflags);
 	return EMU_CONTINUE;
 }

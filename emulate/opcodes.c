@@ -19,7 +19,7 @@
 #define OWNER(o, f)		R(o, OWNER, NONE, NONE, (f))
 #define LEN(f)			R(LENGTH_ONLY, LENGTH, NONE, NONE, f)
 #define PFX(bit, seg)		{ EMU_PFX_##bit, CLASS_PREFIX, seg, 0, 0 }
-#define SEGPFX(seg)		{ 0, CLASS_PREFIX, 1 + EMU_##seg, 0, 0 }
+#define SEGPFX(seg)		{ 0, CLASS_PREFIX, 1 + SEG_##seg, 0, 0 }
 #define BY(how, table, d, s, f)	{ EXT_##table, CLASS_BY_##how, OPR_##d, OPR_##s, (f) }
 #define M			F_MODRM
 

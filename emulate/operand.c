@@ -68,12 +68,12 @@ u64 emu_address(const struct emu *e)
 }
 
 /* Offset within the limit?  Expand-down segments begin above it. */
-static bool is_within_limit(const struct emu_segment *s, u64 ea, unsigned int size, bool is_real)
+static bool is_within_limit(const struct segment *s, u64 ea, unsigned int size, bool is_real)
 {
 	u64 last = ea + size - 1;
 
-	if (!is_real && (s->attr & (EMU_ATTR_S | 0x0c)) == (EMU_ATTR_S | 0x04)) {
-		u64 top = s->attr & EMU_ATTR_DB ? 0xffffffffu : 0xffffu;
+	if (!is_real && (s->ar & (SEG_S | 0x0c)) == (SEG_S | 0x04)) {
+		u64 top = s->ar & SEG_DB ? 0xffffffffu : 0xffffu;
 
 		return ea > s->limit && last <= top;
 	}
@@ -81,11 +81,11 @@ static bool is_within_limit(const struct emu_segment *s, u64 ea, unsigned int si
 }
 
 /* May the segment be used for this kind of access at all? */
-static bool is_permitted(const struct emu_segment *s, unsigned int acc)
+static bool is_permitted(const struct segment *s, unsigned int acc)
 {
-	bool is_code = s->attr & 0x08, readable_or_writable = s->attr & 0x02;
+	bool is_code = s->ar & 0x08, readable_or_writable = s->ar & 0x02;
 
-	if (s->attr & EMU_ATTR_UNUSABLE)
+	if (s->ar & SEG_UNUSABLE)
 		return false;
 	if (is_code)
 		return !(acc & EMU_ACC_WRITE) && readable_or_writable;
@@ -102,14 +102,14 @@ static int check_alignment(struct emu *e, u64 la, unsigned int size)
 
 static int linear_long(struct emu *e, unsigned int seg, u64 ea, unsigned int size, u64 *la)
 {
-	struct emu_segment s;
+	struct segment s;
 
-	if (seg == EMU_FS || seg == EMU_GS) {
+	if (seg == SEG_FS || seg == SEG_GS) {
 		e->ops->get_segment(e, seg, &s);
 		ea += s.base;
 	}
 	if (unlikely(!emu_is_canonical(e, ea) || !emu_is_canonical(e, ea + size - 1)))
-		return emu_raise_error(e, seg == EMU_SS ? VEC_SS : VEC_GP, 0);
+		return emu_raise_error(e, seg == SEG_SS ? VEC_SS : VEC_GP, 0);
 	*la = ea;
 	return check_alignment(e, ea, size);
 }
@@ -117,7 +117,7 @@ static int linear_long(struct emu *e, unsigned int seg, u64 ea, unsigned int siz
 int emu_linear(struct emu *e, unsigned int seg, u64 ea, unsigned int size, unsigned int acc,
 	       u64 *la)
 {
-	struct emu_segment s;
+	struct segment s;
 
 	if (likely(emu_is_long(e)))
 		return linear_long(e, seg, ea, size, la);
@@ -125,7 +125,7 @@ int emu_linear(struct emu *e, unsigned int seg, u64 ea, unsigned int size, unsig
 	ea = (u32)ea;
 	if ((!emu_is_real(e) && !is_permitted(&s, acc)) ||
 	    !is_within_limit(&s, ea, size, emu_is_real(e)))
-		return emu_raise_error(e, seg == EMU_SS ? VEC_SS : VEC_GP, 0);
+		return emu_raise_error(e, seg == SEG_SS ? VEC_SS : VEC_GP, 0);
 	*la = (u32)(s.base + ea);
 	return check_alignment(e, *la, size);
 }
@@ -293,7 +293,7 @@ int emu_read_operand(struct emu *e, unsigned int kind, u64 *val)
 	case OPR_RM32:
 		return read_rm(e, operand_size(in, kind), val);
 	case OPR_ACC:
-		*val = e->gpr[EMU_RAX] & emu_mask(in->op_size);
+		*val = e->gpr[GPR_RAX] & emu_mask(in->op_size);
 		break;
 	case OPR_IMM:
 		*val = in->imm & emu_mask(in->op_size);
@@ -302,10 +302,10 @@ int emu_read_operand(struct emu *e, unsigned int kind, u64 *val)
 		*val = 1;
 		break;
 	case OPR_CL:
-		*val = e->gpr[EMU_RCX] & 0xff;
+		*val = e->gpr[GPR_RCX] & 0xff;
 		break;
 	case OPR_DX:
-		*val = e->gpr[EMU_RDX] & 0xffff;
+		*val = e->gpr[GPR_RDX] & 0xffff;
 		break;
 	default:
 		*val = 0;
@@ -323,7 +323,7 @@ int emu_write_operand(struct emu *e, unsigned int kind, u64 val)
 	int ret;
 
 	if (kind == OPR_ACC) {
-		emu_gpr_write(e, EMU_RAX, size, val);
+		emu_gpr_write(e, GPR_RAX, size, val);
 		return EMU_CONTINUE;
 	}
 	if (kind == OPR_REG || !emu_is_memory(in)) {

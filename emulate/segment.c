@@ -11,25 +11,25 @@
 #define DESC_RETRIES	8
 
 /* The table that holds @selector: its base and last offset. */
-static void descriptor_table(struct emu *e, u16 selector, struct emu_table *t)
+static void descriptor_table(struct emu *e, u16 selector, struct desc_table *t)
 {
-	struct emu_segment ldt;
+	struct segment ldt;
 
 	if (!(selector & 4)) {
 		e->ops->get_table(e, EMU_GDTR, t);
 		return;
 	}
-	e->ops->get_segment(e, EMU_LDTR, &ldt);
+	e->ops->get_segment(e, SEG_LDTR, &ldt);
 	t->base = ldt.base;
 	t->limit = ldt.limit > 0xffff ? 0xffff : (u16)ldt.limit;
-	if (ldt.attr & EMU_ATTR_UNUSABLE)
+	if (ldt.ar & SEG_UNUSABLE)
 		t->limit = 0;
 }
 
 /* Read the descriptor of @selector; beyond its table, @vector with the selector as error code. */
 int emu_read_descriptor(struct emu *e, u16 selector, u8 vector, struct descriptor *d)
 {
-	struct emu_table t;
+	struct desc_table t;
 	u64 raw = 0;
 	int ret;
 
@@ -74,28 +74,28 @@ int emu_mark_descriptor(struct emu *e, struct descriptor *d, u8 bits)
 	return EMU_FAILED;
 }
 
-void emu_unpack_descriptor(const struct descriptor *d, struct emu_segment *s)
+void emu_unpack_descriptor(const struct descriptor *d, struct segment *s)
 {
 	s->selector = d->selector;
 	s->base = (d->low >> 16) | (d->high & 0xff) << 16 | (d->high & 0xff000000u) |
 		  (u64)d->base_high << 32;
 	s->limit = (d->low & 0xffff) | (d->high & 0xf0000);
-	if (d->high & ((u32)EMU_ATTR_G << 8))
+	if (d->high & ((u32)SEG_G << 8))
 		s->limit = s->limit << 12 | 0xfff;
-	s->attr = (d->high >> 8) & 0xf0ff;
+	s->ar = (d->high >> 8) & 0xf0ff;
 }
 
 /* Real mode keeps the hidden limit and rights; virtual-8086 mode has fixed ones. */
 static int load_real(struct emu *e, unsigned int seg, u16 selector)
 {
-	struct emu_segment s;
+	struct segment s;
 
 	e->ops->get_segment(e, seg, &s);
 	s.selector = selector;
 	s.base = (u64)selector << 4;
 	if (e->mode == EMU_MODE_VM86) {
 		s.limit = 0xffff;
-		s.attr = 0xf3;
+		s.ar = 0xf3;
 	}
 	e->ops->set_segment(e, seg, &s);
 	return EMU_CONTINUE;
@@ -103,12 +103,12 @@ static int load_real(struct emu *e, unsigned int seg, u16 selector)
 
 static int load_null(struct emu *e, unsigned int seg, u16 selector)
 {
-	struct emu_segment s = { .selector = selector, .attr = EMU_ATTR_UNUSABLE };
+	struct segment s = { .selector = selector, .ar = SEG_UNUSABLE };
 
-	if (seg == EMU_SS) {
+	if (seg == SEG_SS) {
 		if (!emu_is_long(e) || e->cpl == 3 || RPL(selector) != e->cpl)
 			return emu_raise_error(e, VEC_GP, 0);
-		s.attr |= (u32)e->cpl << EMU_ATTR_DPL_SHIFT;
+		s.ar |= (u32)e->cpl << SEG_DPL_SHIFT;
 	}
 	e->ops->set_segment(e, seg, &s);
 	return EMU_CONTINUE;
@@ -121,7 +121,7 @@ static int check_data_descriptor(struct emu *e, unsigned int seg, const struct d
 	u16 error = d->selector & ~3u;
 	bool valid;
 
-	if (seg == EMU_SS) {
+	if (seg == SEG_SS) {
 		valid = DESC_IS_SEGMENT(d) && !DESC_IS_CODE(d) && DESC_IS_READABLE(d) &&
 			rpl == e->cpl && dpl == e->cpl;
 	} else {
@@ -132,14 +132,14 @@ static int check_data_descriptor(struct emu *e, unsigned int seg, const struct d
 	if (!valid)
 		return emu_raise_error(e, VEC_GP, error);
 	if (!DESC_IS_PRESENT(d))
-		return emu_raise_error(e, seg == EMU_SS ? VEC_SS : VEC_NP, error);
+		return emu_raise_error(e, seg == SEG_SS ? VEC_SS : VEC_NP, error);
 	return EMU_CONTINUE;
 }
 
 /* Load ES, SS, DS, FS or GS. */
 static int load_segment(struct emu *e, unsigned int seg, u16 selector)
 {
-	struct emu_segment s;
+	struct segment s;
 	struct descriptor d;
 	int ret;
 
@@ -162,8 +162,8 @@ static int load_segment(struct emu *e, unsigned int seg, u16 selector)
 /* LLDT and LTR. */
 int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector)
 {
-	bool is_ldt = seg == EMU_LDTR, is_lma = e->mode >= EMU_MODE_COMPAT16;
-	struct emu_segment s = { .selector = selector, .attr = EMU_ATTR_UNUSABLE };
+	bool is_ldt = seg == SEG_LDTR, is_lma = e->mode >= EMU_MODE_COMPAT16;
+	struct segment s = { .selector = selector, .ar = SEG_UNUSABLE };
 	struct descriptor d;
 	unsigned int type;
 	int ret;
@@ -189,7 +189,7 @@ int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector)
 		return emu_raise_error(e, VEC_GP, selector & ~3u);
 	if (!is_ldt) {
 		ret = emu_mark_descriptor(e, &d, 2);
-		s.attr |= 2;
+		s.ar |= 2;
 	}
 	if (!ret)
 		e->ops->set_segment(e, seg, &s);
@@ -199,7 +199,7 @@ int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector)
 static int exec_mov_sreg(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
-	struct emu_segment s;
+	struct segment s;
 	u64 sel;
 	int ret;
 
@@ -210,8 +210,8 @@ static int exec_mov_sreg(struct emu *e)
 	ret = emu_read_operand(e, OPR_RM16, &sel);
 	if (!ret)
 		ret = load_segment(e, in->reg & 7, (u16)sel);
-	if (!ret && (in->reg & 7) == EMU_SS)
-		e->shadow = EMU_SHADOW_MOVSS;
+	if (!ret && (in->reg & 7) == SEG_SS)
+		e->shadow = SHADOW_MOVSS;
 	return ret;
 }
 
@@ -229,8 +229,8 @@ static int exec_pop_sreg(struct emu *e)
 	if (ret)
 		return ret;
 	emu_stack_commit(e, &s);
-	if (seg == EMU_SS)
-		e->shadow = EMU_SHADOW_MOVSS;
+	if (seg == SEG_SS)
+		e->shadow = SHADOW_MOVSS;
 	return EMU_CONTINUE;
 }
 
@@ -238,7 +238,7 @@ static int exec_pop_sreg(struct emu *e)
 static int exec_load_far(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
-	unsigned int seg = in->map ? in->opcode & 7 : in->opcode == 0xc4 ? EMU_ES : EMU_DS;
+	unsigned int seg = in->map ? in->opcode & 7 : in->opcode == 0xc4 ? SEG_ES : SEG_DS;
 	u16 selector;
 	u64 offset;
 	int ret;
@@ -300,7 +300,7 @@ static int probe_descriptor(struct emu *e, u16 selector, struct descriptor *d, b
 static int exec_probe(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
-	struct emu_segment s;
+	struct segment s;
 	struct descriptor d;
 	bool valid;
 	u64 sel;

@@ -16,7 +16,7 @@ struct descriptor {
 
 int emu_read_descriptor(struct emu *e, u16 selector, u8 vector, struct descriptor *d);
 int emu_mark_descriptor(struct emu *e, struct descriptor *d, u8 bits);
-void emu_unpack_descriptor(const struct descriptor *d, struct emu_segment *s);
+void emu_unpack_descriptor(const struct descriptor *d, struct segment *s);
 /* The far pointer that an instruction has as immediate or in memory. */
 int emu_far_pointer(struct emu *e, u16 *selector, u64 *offset);
 int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector);

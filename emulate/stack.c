@@ -9,35 +9,35 @@
 
 void emu_stack_begin(struct emu *e, struct emu_stack *s)
 {
-	struct emu_segment ss;
+	struct segment ss;
 
 	s->mask = ~0ULL;
 	if (!emu_is_long(e)) {
-		e->ops->get_segment(e, EMU_SS, &ss);
-		s->mask = ss.attr & EMU_ATTR_DB ? 0xffffffffULL : 0xffffULL;
+		e->ops->get_segment(e, SEG_SS, &ss);
+		s->mask = ss.ar & SEG_DB ? 0xffffffffULL : 0xffffULL;
 	}
-	s->sp = e->gpr[EMU_RSP] & s->mask;
+	s->sp = e->gpr[GPR_RSP] & s->mask;
 }
 
 void emu_stack_commit(struct emu *e, const struct emu_stack *s)
 {
 	if (s->mask == 0xffff)
-		emu_gpr_write(e, EMU_RSP, 2, s->sp);
+		emu_gpr_write(e, GPR_RSP, 2, s->sp);
 	else
-		e->gpr[EMU_RSP] = s->sp & s->mask;
+		e->gpr[GPR_RSP] = s->sp & s->mask;
 }
 
 int emu_push(struct emu *e, struct emu_stack *s, u64 val, unsigned int size)
 {
 	s->sp = (s->sp - size) & s->mask;
-	return emu_write_seg(e, EMU_SS, s->sp, val, size);
+	return emu_write_seg(e, SEG_SS, s->sp, val, size);
 }
 
 int emu_pop(struct emu *e, struct emu_stack *s, u64 *val, unsigned int size)
 {
 	int ret;
 
-	ret = emu_read_seg(e, EMU_SS, s->sp, val, size);
+	ret = emu_read_seg(e, SEG_SS, s->sp, val, size);
 	s->sp = (s->sp + size) & s->mask;
 	return ret;
 }
@@ -124,7 +124,7 @@ static int exec_popa(struct emu *e, struct emu_stack *s)
 	for (i = 7; i >= 0 && !ret; i--)
 		ret = emu_pop(e, s, &val[i], e->insn.op_size);
 	for (i = 0; i < 8 && !ret; i++)
-		if (i != EMU_RSP)
+		if (i != GPR_RSP)
 			emu_gpr_write(e, i, e->insn.op_size, val[i]);
 	return ret;
 }
@@ -133,12 +133,12 @@ static int exec_popa(struct emu *e, struct emu_stack *s)
 static int enter_display(struct emu *e, struct emu_stack *s, unsigned int level, u64 frame)
 {
 	unsigned int size = e->insn.op_size, i;
-	u64 bp = e->gpr[EMU_RBP], val;
+	u64 bp = e->gpr[GPR_RBP], val;
 	int ret;
 
 	for (i = 1; i < level; i++) {
 		bp -= size;
-		ret = emu_read_seg(e, EMU_SS, bp & s->mask, &val, size);
+		ret = emu_read_seg(e, SEG_SS, bp & s->mask, &val, size);
 		if (!ret)
 			ret = emu_push(e, s, val, size);
 		if (ret)
@@ -153,7 +153,7 @@ static int exec_enter(struct emu *e, struct emu_stack *s)
 	u64 frame;
 	int ret;
 
-	ret = emu_push(e, s, e->gpr[EMU_RBP], size);
+	ret = emu_push(e, s, e->gpr[GPR_RBP], size);
 	if (ret)
 		return ret;
 	frame = s->sp;
@@ -161,7 +161,7 @@ static int exec_enter(struct emu *e, struct emu_stack *s)
 	if (ret)
 		return ret;
 	s->sp = (s->sp - (u16)e->insn.imm) & s->mask;
-	emu_gpr_write(e, EMU_RBP, size, frame);
+	emu_gpr_write(e, GPR_RBP, size, frame);
 	return EMU_CONTINUE;
 }
 
@@ -170,17 +170,17 @@ static int exec_leave(struct emu *e, struct emu_stack *s)
 	u64 val;
 	int ret;
 
-	s->sp = e->gpr[EMU_RBP] & s->mask;
+	s->sp = e->gpr[GPR_RBP] & s->mask;
 	ret = emu_pop(e, s, &val, e->insn.op_size);
 	if (!ret)
-		emu_gpr_write(e, EMU_RBP, e->insn.op_size, val);
+		emu_gpr_write(e, GPR_RBP, e->insn.op_size, val);
 	return ret;
 }
 
 static int exec_push(struct emu *e, struct emu_stack *s)
 {
 	const struct emu_insn *in = &e->insn;
-	struct emu_segment seg;
+	struct segment seg;
 	u64 val;
 	int ret;
 
@@ -195,7 +195,7 @@ static int exec_push(struct emu *e, struct emu_stack *s)
 /* An address based on the stack pointer uses its value after the pop. */
 static int exec_pop(struct emu *e, struct emu_stack *s)
 {
-	u64 val, rsp = e->gpr[EMU_RSP];
+	u64 val, rsp = e->gpr[GPR_RSP];
 	int ret;
 
 	ret = emu_pop(e, s, &val, e->insn.op_size);
@@ -204,7 +204,7 @@ static int exec_pop(struct emu *e, struct emu_stack *s)
 	emu_stack_commit(e, s);
 	ret = emu_write_operand(e, OPR_RM, val);
 	if (ret)
-		e->gpr[EMU_RSP] = rsp;
+		e->gpr[GPR_RSP] = rsp;
 	return ret;
 }
 

@@ -22,13 +22,13 @@
 static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 {
 	unsigned int mask = ((1u << size) - 1) << (port & 7);
-	struct emu_segment tr;
+	struct segment tr;
 	u16 base = 0, bits = 0;
 	u64 last;
 	int ret;
 
-	e->ops->get_segment(e, EMU_TR, &tr);
-	if ((tr.attr & EMU_ATTR_UNUSABLE) || !(tr.attr & 0x08) || tr.limit < TSS_IO_BASE + 1)
+	e->ops->get_segment(e, SEG_TR, &tr);
+	if ((tr.ar & SEG_UNUSABLE) || !(tr.ar & 0x08) || tr.limit < TSS_IO_BASE + 1)
 		return emu_raise_error(e, VEC_GP, 0);
 	ret = emu_read_linear(e, tr.base + TSS_IO_BASE, &base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
 	if (ret)
@@ -60,7 +60,7 @@ static unsigned int port_size(const struct emu_insn *in)
 
 static u16 port_number(const struct emu *e, unsigned int kind)
 {
-	return kind == OPR_IMM ? (u8)e->insn.imm : (u16)e->gpr[EMU_RDX];
+	return kind == OPR_IMM ? (u8)e->insn.imm : (u16)e->gpr[GPR_RDX];
 }
 
 int emu_exec_port(struct emu *e)
@@ -76,12 +76,12 @@ int emu_exec_port(struct emu *e)
 	if (ret)
 		return ret;
 	if (!is_in) {
-		data = e->gpr[EMU_RAX] & emu_mask(size);
+		data = e->gpr[GPR_RAX] & emu_mask(size);
 		return emu_port_out(e, port, &data, size);
 	}
 	ret = emu_port_in(e, port, &data, size);
 	if (!ret)
-		emu_gpr_write(e, EMU_RAX, size, data);
+		emu_gpr_write(e, GPR_RAX, size, data);
 	return ret;
 }
 
@@ -103,7 +103,7 @@ static void advance(struct emu *e, unsigned int reg, unsigned int size, unsigned
 /* Units of a batch: as many as RCX, the buffer and the page allow, upwards only. */
 static unsigned int batch_units(const struct emu *e, u64 la, unsigned int size)
 {
-	u64 units = e->gpr[EMU_RCX] & emu_mask(e->insn.addr_size);
+	u64 units = e->gpr[GPR_RCX] & emu_mask(e->insn.addr_size);
 	unsigned int room = (4096 - (unsigned int)(la & 4095)) / size;
 
 	if (!e->io_buf || !(e->insn.prefix & (EMU_PFX_REP | EMU_PFX_REPNE)) ||
@@ -120,7 +120,7 @@ static unsigned int batch_units(const struct emu *e, u64 la, unsigned int size)
 static int fill_batch(struct emu *e, u64 la, unsigned int size)
 {
 	unsigned int units = batch_units(e, la, size);
-	u16 port = (u16)e->gpr[EMU_RDX];
+	u16 port = (u16)e->gpr[GPR_RDX];
 	int ret;
 
 	ret = check_port(e, port, size);
@@ -142,7 +142,7 @@ static int string_ins(struct emu *e)
 	u64 la, data = 0;
 	int ret;
 
-	ret = emu_linear(e, EMU_ES, index_address(e, EMU_RDI), size, EMU_ACC_WRITE, &la);
+	ret = emu_linear(e, SEG_ES, index_address(e, GPR_RDI), size, EMU_ACC_WRITE, &la);
 	if (!ret && !e->batch)
 		ret = fill_batch(e, la, size);
 	if (ret)
@@ -150,14 +150,14 @@ static int string_ins(struct emu *e)
 	if (e->batch)
 		memcpy(&data, e->io_buf + (e->batch_size - e->batch) * size, size);
 	else
-		ret = emu_port_in(e, (u16)e->gpr[EMU_RDX], &data, size);
+		ret = emu_port_in(e, (u16)e->gpr[GPR_RDX], &data, size);
 	if (!ret)
 		ret = emu_write_linear(e, la, &data, size, EMU_ACC_WRITE);
 	if (ret)
 		return ret;
 	if (e->batch)
 		e->batch--;
-	advance(e, EMU_RDI, size, 1);
+	advance(e, GPR_RDI, size, 1);
 	return EMU_CONTINUE;
 }
 
@@ -186,8 +186,8 @@ static int gather_batch(struct emu *e, u64 ea, unsigned int size, unsigned int u
 static int string_outs(struct emu *e, unsigned int *done)
 {
 	unsigned int size = port_size(&e->insn), units;
-	u16 port = (u16)e->gpr[EMU_RDX];
-	u64 la, ea = index_address(e, EMU_RSI), data = 0;
+	u16 port = (u16)e->gpr[GPR_RDX];
+	u64 la, ea = index_address(e, GPR_RSI), data = 0;
 	int ret;
 
 	ret = check_port(e, port, size);
@@ -210,7 +210,7 @@ static int string_outs(struct emu *e, unsigned int *done)
 	if (ret)
 		return ret;
 	e->batch = 0;
-	advance(e, EMU_RSI, size, units);
+	advance(e, GPR_RSI, size, units);
 	*done = units;
 	return EMU_CONTINUE;
 }
@@ -221,13 +221,13 @@ static int string_movs(struct emu *e)
 	u64 val;
 	int ret;
 
-	ret = emu_read_seg(e, in->seg, index_address(e, EMU_RSI), &val, in->op_size);
+	ret = emu_read_seg(e, in->seg, index_address(e, GPR_RSI), &val, in->op_size);
 	if (!ret)
-		ret = emu_write_seg(e, EMU_ES, index_address(e, EMU_RDI), val, in->op_size);
+		ret = emu_write_seg(e, SEG_ES, index_address(e, GPR_RDI), val, in->op_size);
 	if (ret)
 		return ret;
-	advance(e, EMU_RSI, in->op_size, 1);
-	advance(e, EMU_RDI, in->op_size, 1);
+	advance(e, GPR_RSI, in->op_size, 1);
+	advance(e, GPR_RDI, in->op_size, 1);
 	return EMU_CONTINUE;
 }
 
@@ -236,19 +236,19 @@ static int string_compare(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	bool is_cmps = in->row.op == EMU_OP_CMPS;
-	u64 left = e->gpr[EMU_RAX] & emu_mask(in->op_size), right;
+	u64 left = e->gpr[GPR_RAX] & emu_mask(in->op_size), right;
 	int ret = EMU_CONTINUE;
 
 	if (is_cmps)
-		ret = emu_read_seg(e, in->seg, index_address(e, EMU_RSI), &left, in->op_size);
+		ret = emu_read_seg(e, in->seg, index_address(e, GPR_RSI), &left, in->op_size);
 	if (!ret)
-		ret = emu_read_seg(e, EMU_ES, index_address(e, EMU_RDI), &right, in->op_size);
+		ret = emu_read_seg(e, SEG_ES, index_address(e, GPR_RDI), &right, in->op_size);
 	if (ret)
 		return ret;
 	emu_sub(left, right, 0, in->op_size, &e->rflags);
 	if (is_cmps)
-		advance(e, EMU_RSI, in->op_size, 1);
-	advance(e, EMU_RDI, in->op_size, 1);
+		advance(e, GPR_RSI, in->op_size, 1);
+	advance(e, GPR_RDI, in->op_size, 1);
 	return EMU_CONTINUE;
 }
 
@@ -263,16 +263,16 @@ static int string_one(struct emu *e, unsigned int *done)
 	case EMU_OP_MOVS:
 		return string_movs(e);
 	case EMU_OP_STOS:
-		ret = emu_write_seg(e, EMU_ES, index_address(e, EMU_RDI), e->gpr[EMU_RAX],
+		ret = emu_write_seg(e, SEG_ES, index_address(e, GPR_RDI), e->gpr[GPR_RAX],
 				    in->op_size);
 		if (!ret)
-			advance(e, EMU_RDI, in->op_size, 1);
+			advance(e, GPR_RDI, in->op_size, 1);
 		return ret;
 	case EMU_OP_LODS:
-		ret = emu_read_seg(e, in->seg, index_address(e, EMU_RSI), &val, in->op_size);
+		ret = emu_read_seg(e, in->seg, index_address(e, GPR_RSI), &val, in->op_size);
 		if (!ret) {
-			emu_gpr_write(e, EMU_RAX, in->op_size, val);
-			advance(e, EMU_RSI, in->op_size, 1);
+			emu_gpr_write(e, GPR_RAX, in->op_size, val);
+			advance(e, GPR_RSI, in->op_size, 1);
 		}
 		return ret;
 	case EMU_OP_INS:
@@ -301,7 +301,7 @@ int emu_exec_string(struct emu *e)
 
 	if (!(in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)))
 		return string_one(e, &done);
-	count = e->gpr[EMU_RCX] & emu_mask(in->addr_size);
+	count = e->gpr[GPR_RCX] & emu_mask(in->addr_size);
 	for (; count; e->rounds++) {
 		if (e->rounds && !e->batch && (e->stop || e->step || e->rounds >= STRING_ITERATIONS)) {
 			e->stop |= e->step;
@@ -317,7 +317,7 @@ int emu_exec_string(struct emu *e)
 		e->log.nr = 0;
 		e->log.pending = 0;
 		count -= done;
-		emu_gpr_write(e, EMU_RCX, in->addr_size, count);
+		emu_gpr_write(e, GPR_RCX, in->addr_size, count);
 		if (is_found(e))
 			break;
 	}

@@ -77,10 +77,10 @@ static int exec_msw(struct emu *e)
 /* INVLPG makes no access: no limit, no type, no canonical check. */
 static void exec_invlpg(struct emu *e)
 {
-	struct emu_segment s;
+	struct segment s;
 	u64 la = emu_address(e);
 
-	if (!emu_is_long(e) || e->insn.seg == EMU_FS || e->insn.seg == EMU_GS) {
+	if (!emu_is_long(e) || e->insn.seg == SEG_FS || e->insn.seg == SEG_GS) {
 		e->ops->get_segment(e, e->insn.seg, &s);
 		la += s.base;
 		if (!emu_is_long(e))
@@ -98,7 +98,7 @@ static int exec_table(struct emu *e)
 				  EMU_GDTR : EMU_IDTR;
 	unsigned int size = natural_size(e);
 	u64 ea = emu_address(e), second = (ea + 2) & emu_mask(in->addr_size), limit;
-	struct emu_table t;
+	struct desc_table t;
 	int ret;
 
 	if (is_store) {
@@ -126,8 +126,8 @@ static int exec_system_segment(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
 	unsigned int seg = in->row.op == EMU_OP_SLDT || in->row.op == EMU_OP_LLDT ?
-			   EMU_LDTR : EMU_TR;
-	struct emu_segment s;
+			   SEG_LDTR : SEG_TR;
+	struct segment s;
 	u64 sel;
 	int ret;
 
@@ -145,8 +145,8 @@ static int exec_system_segment(struct emu *e)
 static int exec_fsgsbase(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
-	unsigned int seg = in->reg & 1 ? EMU_GS : EMU_FS;
-	struct emu_segment s;
+	unsigned int seg = in->reg & 1 ? SEG_GS : SEG_FS;
+	struct segment s;
 
 	if (!(e->ops->get_cr(e, 4) & CR4_FSGSBASE))
 		return emu_raise(e, VEC_UD);

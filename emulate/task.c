@@ -18,7 +18,7 @@
 #define CLAIM_RETRIES	8
 #define BUSY		0x200u		/* of a descriptor's second dword */
 
-/* In struct emu_segment.attr: of a TSS, and what CS has until its descriptor is loaded. */
+/* In struct segment.ar: of a TSS, and what CS has until its descriptor is loaded. */
 #define ATTR_TSS32	0x08u
 #define ATTR_BUSY	0x02u
 #define ATTR_NEW_CS	0x9bu
@@ -62,8 +62,8 @@ struct task_switch {
 	const struct emu_task_event *event;
 	u16 selector;
 	struct descriptor desc;		/* of the new TSS */
-	struct emu_segment old;		/* TR */
-	struct emu_segment new;
+	struct segment old;		/* TR */
+	struct segment new;
 	const struct tss_format *from;
 	const struct tss_format *to;
 	u32 field[FIELD_SEG + NR_SEG_FIELDS];
@@ -77,12 +77,12 @@ static bool is_nested(const struct task_switch *s)
 	return s->source == EMU_TASK_CALL || s->source == EMU_TASK_EVENT;
 }
 
-static const struct tss_format *format_of(const struct emu_segment *tss)
+static const struct tss_format *format_of(const struct segment *tss)
 {
-	return tss->attr & ATTR_TSS32 ? &format_32 : &format_16;
+	return tss->ar & ATTR_TSS32 ? &format_32 : &format_16;
 }
 
-static u64 offset_in(const struct emu_segment *tss, unsigned int offset)
+static u64 offset_in(const struct segment *tss, unsigned int offset)
 {
 	return (u32)(tss->base + offset);
 }
@@ -124,7 +124,7 @@ static unsigned int saved_size(const struct tss_format *f)
 /* Descriptor of the TSS that TR has. */
 static u64 old_descriptor(struct emu *e, const struct task_switch *s)
 {
-	struct emu_table gdt;
+	struct desc_table gdt;
 
 	e->ops->get_table(e, EMU_GDTR, &gdt);
 	return (u32)(gdt.base + (s->old.selector & ~7u));
@@ -228,7 +228,7 @@ static int save(struct emu *e, const struct task_switch *s)
 	const struct tss_format *f = s->from;
 	u32 field[FIELD_SEG + NR_SEG_FIELDS];
 	u8 image[sizeof(field)];
-	struct emu_segment seg;
+	struct segment seg;
 	unsigned int i;
 
 	field[FIELD_IP] = (u32)(s->event ? s->event->return_rip : e->next_rip);
@@ -236,7 +236,7 @@ static int save(struct emu *e, const struct task_switch *s)
 	for (i = 0; i < 8; i++)
 		field[FIELD_GPR + i] = (u32)e->gpr[i];
 	for (i = 0; i < f->nr_segs; i++) {
-		e->ops->get_segment(e, EMU_ES + i, &seg);
+		e->ops->get_segment(e, SEG_ES + i, &seg);
 		field[FIELD_SEG + i] = seg.selector;
 	}
 	for (i = 0; i < nr_fields(f); i++)
@@ -268,7 +268,7 @@ static int load(struct emu *e, struct task_switch *s)
 
 static void set_vm86_segment(struct emu *e, unsigned int seg, u16 selector)
 {
-	struct emu_segment s = { (u64)selector << 4, 0xffff, 0xf3, selector };
+	struct segment s = { (u64)selector << 4, 0xffff, 0xf3, selector };
 
 	e->ops->set_segment(e, seg, &s);
 }
@@ -276,12 +276,12 @@ static void set_vm86_segment(struct emu *e, unsigned int seg, u16 selector)
 /* A selector whose descriptor is not loaded. SS tells the privilege level all the same. */
 static void set_selector(struct emu *e, unsigned int seg, u16 selector)
 {
-	struct emu_segment s = { .selector = selector, .attr = EMU_ATTR_UNUSABLE };
+	struct segment s = { .selector = selector, .ar = SEG_UNUSABLE };
 
-	if (seg == EMU_CS)
-		s.attr = ATTR_NEW_CS;
-	if (seg == EMU_CS || seg == EMU_SS)
-		s.attr |= (u32)e->cpl << EMU_ATTR_DPL_SHIFT;
+	if (seg == SEG_CS)
+		s.ar = ATTR_NEW_CS;
+	if (seg == SEG_CS || seg == SEG_SS)
+		s.ar |= (u32)e->cpl << SEG_DPL_SHIFT;
 	e->ops->set_segment(e, seg, &s);
 }
 
@@ -291,8 +291,8 @@ static void commit(struct emu *e, struct task_switch *s)
 	bool is_vm86;
 	unsigned int i;
 
-	s->new.attr |= ATTR_BUSY;
-	e->ops->set_segment(e, EMU_TR, &s->new);
+	s->new.ar |= ATTR_BUSY;
+	e->ops->set_segment(e, SEG_TR, &s->new);
 	e->switched = EMU_SWITCHED;
 	e->next_rip = s->field[FIELD_IP];
 	e->rip = e->next_rip;
@@ -303,22 +303,22 @@ static void commit(struct emu *e, struct task_switch *s)
 		e->gpr[i] = s->field[FIELD_GPR + i];
 	is_vm86 = e->rflags & FL_VM;
 	e->mode = is_vm86 ? EMU_MODE_VM86 : EMU_MODE_PROT32;
-	e->cpl = is_vm86 ? 3 : s->field[FIELD_SEG + EMU_CS] & 3;
+	e->cpl = is_vm86 ? 3 : s->field[FIELD_SEG + SEG_CS] & 3;
 	for (i = 0; i < NR_SEG_FIELDS; i++) {
 		u16 selector = (u16)s->field[FIELD_SEG + i];
 
 		if (is_vm86)
-			set_vm86_segment(e, EMU_ES + i, selector);
+			set_vm86_segment(e, SEG_ES + i, selector);
 		else
-			set_selector(e, EMU_ES + i, selector);
+			set_selector(e, SEG_ES + i, selector);
 	}
-	set_selector(e, EMU_LDTR, s->ldt);
+	set_selector(e, SEG_LDTR, s->ldt);
 }
 
 static int load_ldt(struct emu *e, u16 selector)
 {
 	u16 error = selector & ~3u;
-	struct emu_segment seg;
+	struct segment seg;
 	struct descriptor d;
 	int ret;
 
@@ -331,7 +331,7 @@ static int load_ldt(struct emu *e, u16 selector)
 	if (DESC_IS_SEGMENT(&d) || DESC_TYPE(&d) != 2 || !DESC_IS_PRESENT(&d))
 		return emu_raise_error(e, VEC_TS, error);
 	emu_unpack_descriptor(&d, &seg);
-	e->ops->set_segment(e, EMU_LDTR, &seg);
+	e->ops->set_segment(e, SEG_LDTR, &seg);
 	return EMU_CONTINUE;
 }
 
@@ -344,9 +344,9 @@ static bool is_valid_for(const struct emu *e, unsigned int seg, const struct des
 	if (!DESC_IS_SEGMENT(d))
 		return false;
 	switch (seg) {
-	case EMU_CS:
+	case SEG_CS:
 		return is_code && (is_conforming ? dpl <= rpl : dpl == rpl);
-	case EMU_SS:
+	case SEG_SS:
 		return !is_code && DESC_IS_READABLE(d) && dpl == e->cpl && dpl == rpl;
 	default:
 		if (is_code && !DESC_IS_READABLE(d))
@@ -357,14 +357,14 @@ static bool is_valid_for(const struct emu *e, unsigned int seg, const struct des
 
 static int load_segment(struct emu *e, unsigned int seg, u16 selector)
 {
-	u8 absent = seg == EMU_SS ? VEC_SS : VEC_NP;
+	u8 absent = seg == SEG_SS ? VEC_SS : VEC_NP;
 	u16 error = selector & ~3u;
-	struct emu_segment s;
+	struct segment s;
 	struct descriptor d;
 	int ret;
 
 	if (!error)
-		return seg == EMU_CS || seg == EMU_SS ? emu_raise_error(e, VEC_TS, 0) : EMU_CONTINUE;
+		return seg == SEG_CS || seg == SEG_SS ? emu_raise_error(e, VEC_TS, 0) : EMU_CONTINUE;
 	ret = emu_read_descriptor(e, selector, VEC_TS, &d);
 	if (ret)
 		return ret;
@@ -377,14 +377,14 @@ static int load_segment(struct emu *e, unsigned int seg, u16 selector)
 		return ret;
 	emu_unpack_descriptor(&d, &s);
 	e->ops->set_segment(e, seg, &s);
-	if (seg == EMU_CS && !(s.attr & EMU_ATTR_DB))
+	if (seg == SEG_CS && !(s.ar & SEG_DB))
 		e->mode = EMU_MODE_PROT16;
 	return EMU_CONTINUE;
 }
 
 static int load_segments(struct emu *e, const struct task_switch *s)
 {
-	static const u8 order[] = { EMU_SS, EMU_CS, EMU_DS, EMU_ES, EMU_FS, EMU_GS };
+	static const u8 order[] = { SEG_SS, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	unsigned int i;
 	int ret;
 
@@ -412,7 +412,7 @@ static int push_error_code(struct emu *e, const struct task_switch *s)
 static int enter(struct emu *e, const struct task_switch *s)
 {
 	u64 cr0 = e->ops->get_cr(e, 0);
-	struct emu_segment cs;
+	struct segment cs;
 	int ret;
 
 	ret = e->ops->set_cr(e, 0, cr0 | CR0_TS);
@@ -424,7 +424,7 @@ static int enter(struct emu *e, const struct task_switch *s)
 		ret = push_error_code(e, s);
 	if (ret)
 		return ret;
-	e->ops->get_segment(e, EMU_CS, &cs);
+	e->ops->get_segment(e, SEG_CS, &cs);
 	if (e->rip > cs.limit)
 		return emu_raise_error(e, VEC_GP, 0);
 	if (s->trap & 1)
@@ -439,7 +439,7 @@ static int run(struct emu *e, struct task_switch *s)
 
 	/* a store to user space does not end it */
 	e->insn.row.flags |= F_MULTI;
-	e->ops->get_segment(e, EMU_TR, &s->old);
+	e->ops->get_segment(e, SEG_TR, &s->old);
 	s->from = format_of(&s->old);
 	ret = claim(e, s);
 	if (!ret && !is_nested(s))
@@ -468,11 +468,11 @@ int emu_task_switch(struct emu *e, enum emu_task_source source, u16 selector)
 /* IRET with NT set: to the task in the back link. */
 int emu_task_return(struct emu *e)
 {
-	struct emu_segment tr;
+	struct segment tr;
 	u16 link = 0;
 	int ret;
 
-	e->ops->get_segment(e, EMU_TR, &tr);
+	e->ops->get_segment(e, SEG_TR, &tr);
 	ret = copy_in(e, offset_in(&tr, 0), (u8 *)&link, 2);
 	return ret ? ret : emu_task_switch(e, EMU_TASK_IRET, link);
 }

@@ -37,14 +37,10 @@ struct emu_log {
 	u64 data[EMU_LOG_SIZE][2];
 };
 
-/* emu.shadow */
-#define EMU_SHADOW_STI		0x01
-#define EMU_SHADOW_MOVSS	0x02
-
 /**
  * struct emu - the emulator's context, embedded in a vCPU
  * @ops: set once
- * @gpr: 16 registers, order of enum emu_gpr_nr, then R8..R15
+ * @gpr: 16 registers, order of enum gpr, then R8..R15
  * @io_buf: NULL, or room for batches of INS and OUTS (REP)
  * @io_buf_size: its bytes, at most 4096
  * @intel: Intel's reading where the vendors differ (66 on near branches)
@@ -55,7 +51,7 @@ struct emu_log {
  * @rflags: in and out (always with bit 1)
  * @next_rip: out: address after the instruction
  * @fault: out, valid after EMU_FAULT
- * @shadow: out: EMU_SHADOW_* the instruction begins; the former one is over
+ * @shadow: out: SHADOW_* the instruction begins; the former one is over
  * @switched: out: EMU_SWITCHED_*: tasks have been switched, and all state is the new task's, also after EMU_FAULT.
  *	The debug registers' part in it and the trap are the owner's
  * @step: in: an instruction is stepped through; each iteration of REP ends with @stop and @repeat

@@ -33,7 +33,7 @@ struct emu;
  *	permission bitmap have been checked
  * @port_out: the same, outwards.  @count is 1 unless emu.io_buf is set; of more than one it may take only the first few,
  *	and say how many in emu.batch
- * @get_segment: any of enum emu_seg_nr
+ * @get_segment: any of enum seg
  * @set_segment: load register and hidden part; checks are done already
  * @get_table: GDTR or IDTR
  * @set_table: base is canonical
@@ -59,10 +59,10 @@ struct emu_ops {
 	int (*port_in)(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count);
 	int (*port_out)(struct emu *e, u16 port, const void *data, unsigned int size,
 			unsigned int count);
-	void (*get_segment)(struct emu *e, unsigned int seg, struct emu_segment *s);
-	void (*set_segment)(struct emu *e, unsigned int seg, const struct emu_segment *s);
-	void (*get_table)(struct emu *e, enum emu_table_nr which, struct emu_table *t);
-	void (*set_table)(struct emu *e, enum emu_table_nr which, const struct emu_table *t);
+	void (*get_segment)(struct emu *e, unsigned int seg, struct segment *s);
+	void (*set_segment)(struct emu *e, unsigned int seg, const struct segment *s);
+	void (*get_table)(struct emu *e, enum emu_table_nr which, struct desc_table *t);
+	void (*set_table)(struct emu *e, enum emu_table_nr which, const struct desc_table *t);
 	u64 (*get_cr)(struct emu *e, unsigned int nr);
 	int (*set_cr)(struct emu *e, unsigned int nr, u64 val);
 	int (*get_dr)(struct emu *e, unsigned int nr, u64 *val);

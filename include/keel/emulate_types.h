@@ -52,44 +52,56 @@ enum emu_mode {
 	EMU_MODE_LONG,		/* CS.L = 1 */
 };
 
-/* Segment registers in the order of their encoding, then the two system ones. */
-enum emu_seg_nr {
-	EMU_ES, EMU_CS, EMU_SS, EMU_DS, EMU_FS, EMU_GS,
-	EMU_LDTR, EMU_TR,
-	EMU_SEG_NONE = 0xff,
+/* General registers in the order of their encoding in instructions. */
+enum gpr {
+	GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+	NR_GPRS,
 };
 
-/* Index into emu.gpr, the order of their encoding. */
-enum emu_gpr_nr {
-	EMU_RAX, EMU_RCX, EMU_RDX, EMU_RBX, EMU_RSP, EMU_RBP, EMU_RSI, EMU_RDI,
+/* Segment registers in the order of their encoding in instructions, then the two system segments. */
+enum seg {
+	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
+	NR_SEGS,
+	SEG_NONE = 0xff,
 };
-
-/* struct emu_segment.attr: bits 8..23 of a descriptor's second dword, and one more. */
-#define EMU_ATTR_S		0x0010
-#define EMU_ATTR_DPL_SHIFT	5
-#define EMU_ATTR_L		0x2000
-#define EMU_ATTR_DB		0x4000
-#define EMU_ATTR_G		0x8000
-#define EMU_ATTR_UNUSABLE	0x10000
 
 /**
- * struct emu_segment - a segment register with its hidden part
- * @limit: in bytes, last valid offset (granularity already applied)
+ * struct segment - a segment register with its hidden part
+ * @base: linear address
+ * @limit: in bytes, already scaled by the granularity bit
+ * @ar: access rights as in bits 40-55 of a descriptor: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15; and
+ *      SEG_UNUSABLE (the layout of the SDM's "Guest Register State")
+ * @selector: visible part
  */
-struct emu_segment {
+struct segment {
 	u64 base;
 	u32 limit;
-	u32 attr;
+	u32 ar;
 	u16 selector;
 };
 
-/* struct emu_table - GDTR or IDTR */
-struct emu_table {
+#define SEG_TYPE	0x000fu
+#define SEG_S		(1u << 4)
+#define SEG_DPL_SHIFT	5
+#define SEG_P		(1u << 7)
+#define SEG_AVL		(1u << 12)
+#define SEG_L		(1u << 13)
+#define SEG_DB		(1u << 14)
+#define SEG_G		(1u << 15)
+#define SEG_UNUSABLE	(1u << 16)
+#define seg_dpl(s)	(((s)->ar >> SEG_DPL_SHIFT) & 3)
+
+struct desc_table {
 	u64 base;
 	u16 limit;
 };
 
 enum emu_table_nr { EMU_GDTR, EMU_IDTR };
+
+/* The one-instruction block of interrupts after STI and MOV SS */
+#define SHADOW_STI	(1u << 0)	/* KVM_X86_SHADOW_INT_STI */
+#define SHADOW_MOVSS	(1u << 1)	/* KVM_X86_SHADOW_INT_MOV_SS */
 
 /* Access kinds, or-ed.  A read with EMU_ACC_WRITE is the read half of a read-modify-write. */
 #define EMU_ACC_READ		0x01

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/types.h>
+#include <keel/emulate_types.h>
 #include <keel/types.h>
 
 /* Event types; the values are those of EVENTINJ and of the VM-entry interruption information. */
@@ -24,9 +25,6 @@ struct event {
 	u8 length;		/* soft events: length of the INT instruction, 0 if unknown */
 	u32 error;
 };
-
-#define SHADOW_STI	BIT(0)	/* KVM_X86_SHADOW_INT_STI */
-#define SHADOW_MOVSS	BIT(1)	/* KVM_X86_SHADOW_INT_MOV_SS */
 
 /**
  * struct vcpu_events - what waits to be delivered

@@ -171,11 +171,11 @@ static u64 result_at(const struct machine *m, enum where where, unsigned int siz
 	case MEM4000:
 		return machine_peek(m, 0x4000, 8);
 	case TOP:
-		return machine_peek(m, m->gpr[EMU_RSP], size);
+		return machine_peek(m, m->gpr[GPR_RSP], size);
 	case XMM0:
 		return m->xmm[0][0];
 	default:
-		return m->gpr[(const u8[]){ EMU_RAX, EMU_RCX, EMU_RDX, EMU_RSP, EMU_RBP, EMU_RDI }[where]];
+		return m->gpr[(const u8[]){ GPR_RAX, GPR_RCX, GPR_RDX, GPR_RSP, GPR_RBP, GPR_RDI }[where]];
 	}
 }
 
@@ -306,13 +306,13 @@ static void test_bitmap(void)
 	setup(&m, &rows[0]);
 	m.emu.mode = P;
 	m.emu.cpl = 3;
-	m.seg[EMU_TR] = (struct emu_segment){ 0x5000, 0x67 + 0x20, 0x8b, 0x40 };
+	m.seg[SEG_TR] = (struct segment){ 0x5000, 0x67 + 0x20, 0x8b, 0x40 };
 	machine_poke(&m, 0x5066, 0x68, 2);
 	machine_poke(&m, 0x5068 + 0x10, 0x02, 1);
 	CHECK_EQ("in al, 0x80", EMU_CONTINUE, RUN(&m, 0xe4, 0x80));
 	CHECK_EQ("in ax, 0x80", EMU_FAULT, RUN(&m, 0x66, 0xe5, 0x80));
 	CHECK_EQ("in al, 0x81", EMU_FAULT, RUN(&m, 0xe4, 0x81));
-	m.gpr[EMU_RDX] = 0x3f8;
+	m.gpr[GPR_RDX] = 0x3f8;
 	CHECK_EQ("beyond the limit", EMU_FAULT, RUN(&m, 0xec));
 }
 
@@ -323,12 +323,12 @@ static void test_shadow(void)
 
 	setup(&m, &rows[0]);
 	CHECK_EQ("sti", EMU_CONTINUE, RUN(&m, 0xfb));
-	CHECK_EQ("shadow", EMU_SHADOW_STI, m.emu.shadow);
+	CHECK_EQ("shadow", SHADOW_STI, m.emu.shadow);
 	CHECK_EQ("sti again", EMU_CONTINUE, RUN(&m, 0xfb));
 	CHECK_EQ("shadow", 0, m.emu.shadow);
 	CHECK_EQ("mov ss, ax", EMU_CONTINUE, RUN(&m, 0x8e, 0xd0));
-	CHECK_EQ("shadow", EMU_SHADOW_MOVSS, m.emu.shadow);
-	CHECK_EQ("ss", 0x77880, m.seg[EMU_SS].base);
+	CHECK_EQ("shadow", SHADOW_MOVSS, m.emu.shadow);
+	CHECK_EQ("ss", 0x77880, m.seg[SEG_SS].base);
 	CHECK_EQ("nop", EMU_CONTINUE, RUN(&m, 0x90));
 	CHECK_EQ("shadow", 0, m.emu.shadow);
 }
@@ -365,7 +365,7 @@ static void test_fetch(void)
 	CHECK_EQ("vector", 14, m.emu.fault.vector);
 	CHECK_EQ("cr2", RAM_SIZE, m.emu.fault.cr2);
 	m.emu.mode = P;
-	m.seg[EMU_CS].limit = RAM_SIZE - 1;
+	m.seg[SEG_CS].limit = RAM_SIZE - 1;
 	CHECK_EQ("beyond the limit", EMU_FAULT, emu_fetch_decode(&m.emu));
 	CHECK_EQ("vector", 13, m.emu.fault.vector);
 }

@@ -54,7 +54,7 @@ static void check_mov(struct machine *m, const struct emu_mov *mov, const u8 *b)
 	m->emu.insn.base = 0xff;
 	m->emu.insn.index = 0xff;
 	m->emu.insn.disp = (s64)la;
-	m->emu.insn.seg = EMU_DS;
+	m->emu.insn.seg = SEG_DS;
 	machine_poke(m, la, value, 8);
 	ASSERT_EQ(emu_execute(&m->emu), EMU_CONTINUE);
 	if (!mov->store)

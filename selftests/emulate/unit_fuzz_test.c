@@ -35,7 +35,7 @@ static void rnd_machine(struct machine *m, u8 *io_buf)
 	for (i = 0; i < 16; i++)
 		m->gpr[i] = rnd() & 3 ? places[rnd() % ARRAY_SIZE(places)] + (rnd() & 15) : rnd();
 	for (i = 0; i < 8; i++)
-		m->seg[i] = (struct emu_segment){ rnd() & 1 ? 0 : rnd() & 0xffff,
+		m->seg[i] = (struct segment){ rnd() & 1 ? 0 : rnd() & 0xffff,
 						  rnd() & 1 ? 0xffffffff : (u32)rnd() & 0xffff,
 						  (u32)(rnd() & 0x1f0ff), (u16)rnd() };
 	m->cr[0] = rnd();

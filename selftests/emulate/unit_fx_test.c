@@ -37,7 +37,7 @@ asm(".pushsection .rodata\n"
     "fx_end:\n"
     ".popsection\n");
 
-struct gpr {
+struct gprs {
 	u64 rax, rbx, rcx, flags, rdx;
 };
 
@@ -156,7 +156,7 @@ static void stub_init(void)
 	sigaction(SIGFPE, &action, NULL);
 }
 
-static bool run_native(const u8 *insn, unsigned int n, void *memory, struct emu_fx *fx, struct gpr *gpr)
+static bool run_native(const u8 *insn, unsigned int n, void *memory, struct emu_fx *fx, struct gprs *gpr)
 {
 	u32 mxcsr = 0x1f80;
 	u8 *patch = stub + (fx_patch - fx_stub);
@@ -193,7 +193,7 @@ static void compare_images(const char *name, const struct emu_fx *want, const st
 static void one_round(const struct row *r, struct machine *m)
 {
 	static u64 memory[2] __attribute__((aligned(16)));
-	struct gpr gpr = { rnd_word(), rnd_word(), rnd_word(), 2 | (xorshift(&seed) & FLAG_ARITH), rnd_word() };
+	struct gprs gpr = { rnd_word(), rnd_word(), rnd_word(), 2 | (xorshift(&seed) & FLAG_ARITH), rnd_word() };
 	struct emu_fx fx __attribute__((aligned(16)));
 	u8 insn[10];
 	bool ok;
@@ -209,11 +209,11 @@ static void one_round(const struct row *r, struct machine *m)
 	if (insn[0] == 0xd9 && insn[1] == 0x2f)
 		memory[0] &= 0xf3f;
 	m->fx = fx;
-	m->gpr[EMU_RAX] = gpr.rax;
-	m->gpr[EMU_RBX] = gpr.rbx;
-	m->gpr[EMU_RCX] = gpr.rcx;
-	m->gpr[EMU_RDX] = gpr.rdx;
-	m->gpr[EMU_RDI] = OPERAND;
+	m->gpr[GPR_RAX] = gpr.rax;
+	m->gpr[GPR_RBX] = gpr.rbx;
+	m->gpr[GPR_RCX] = gpr.rcx;
+	m->gpr[GPR_RDX] = gpr.rdx;
+	m->gpr[GPR_RDI] = OPERAND;
 	m->emu.rflags = gpr.flags;
 	m->emu.rip = CODE;
 	memcpy(m->ram + OPERAND, memory, 16);
@@ -229,13 +229,13 @@ static void one_round(const struct row *r, struct machine *m)
 	if (ret != EMU_CONTINUE || m->emu.insn.length != r->n)
 		FAIL("%s: result %d, vector %u, length %u", r->name, ret, m->emu.fault.vector, m->emu.insn.length);
 	compare_images(r->name, &fx, &m->fx);
-	if (memcmp(memory, m->ram + OPERAND, 16) || gpr.rax != m->gpr[EMU_RAX] || gpr.rcx != m->gpr[EMU_RCX] ||
+	if (memcmp(memory, m->ram + OPERAND, 16) || gpr.rax != m->gpr[GPR_RAX] || gpr.rcx != m->gpr[GPR_RCX] ||
 	    ((gpr.flags ^ m->emu.rflags) & FLAG_ARITH & ~r->undefined)) {
 		test_note("%s", r->name);
 		CHECK_EQ("memory", memory[0], machine_peek(m, OPERAND, 8));
 		CHECK_EQ("memory + 8", memory[1], machine_peek(m, OPERAND + 8, 8));
-		CHECK_EQ("RAX", gpr.rax, m->gpr[EMU_RAX]);
-		CHECK_EQ("RCX", gpr.rcx, m->gpr[EMU_RCX]);
+		CHECK_EQ("RAX", gpr.rax, m->gpr[GPR_RAX]);
+		CHECK_EQ("RCX", gpr.rcx, m->gpr[GPR_RCX]);
 		CHECK_EQ("flags", gpr.flags & FLAG_ARITH & ~r->undefined, m->emu.rflags & FLAG_ARITH & ~r->undefined);
 	}
 }
@@ -365,8 +365,8 @@ static void test_rules(void)
 		m.fx.fcw = r->fsw ? 0x37b : 0x37f;
 		m.fx.fsw = r->fsw;
 		m.fx.mxcsr = r->mxcsr ? r->mxcsr : 0x1f80;
-		m.gpr[EMU_RDI] = 0x2008;
-		m.gpr[EMU_RBX] = 0x2000;
+		m.gpr[GPR_RDI] = 0x2008;
+		m.gpr[GPR_RBX] = 0x2000;
 		machine_poke(&m, 0x2010, ~0ULL, 8);
 		machine_poke(&m, 0x2018, ~0ULL, 8);
 		ret = machine_run(&m, r->insn, r->n);
@@ -414,7 +414,7 @@ static void test_restart(void)
 			asm volatile("fninit; fld1; fxsave64 %0; fninit" : "=m" (m.fx));
 			before = m.fx;
 			m.cr[EMU_EFER] = r->efer;
-			m.gpr[EMU_RDI] = place ? FAULT_PAGE : DEVICE;
+			m.gpr[GPR_RDI] = place ? FAULT_PAGE : DEVICE;
 			test_note("%s, %s", r->name, place ? "fault" : "device");
 			CHECK_EQ("first run", place ? EMU_FAULT : EMU_IO, machine_step(&m, r->insn, r->n));
 			CHECK_EQ("registers changed", 0, !!memcmp(&before, &m.fx, sizeof(before)) || m.nr_fx_sets);
@@ -439,7 +439,7 @@ static void test_pointers(void)
 
 	machine_init(&m, L);
 	asm volatile("fninit; fxsave64 %0" : "=m" (m.fx));
-	m.gpr[EMU_RDI] = OPERAND;
+	m.gpr[GPR_RDI] = OPERAND;
 	CHECK_EQ("fld", EMU_CONTINUE, RUN(&m, 0xdd, 0x47, 0x08));
 	/* some CPUs store them only with an exception pending, and some FDP alone */
 	has_fip = m.fx.fip;

@@ -175,26 +175,26 @@ static int op_port_out(struct emu *e, u16 port, const void *data, unsigned int s
 	return EMU_CONTINUE;
 }
 
-static void op_get_segment(struct emu *e, unsigned int seg, struct emu_segment *s)
+static void op_get_segment(struct emu *e, unsigned int seg, struct segment *s)
 {
 	if (seg >= 8)
 		abort();
 	*s = to_machine(e)->seg[seg];
 }
 
-static void op_set_segment(struct emu *e, unsigned int seg, const struct emu_segment *s)
+static void op_set_segment(struct emu *e, unsigned int seg, const struct segment *s)
 {
 	if (seg >= 8)
 		abort();
 	to_machine(e)->seg[seg] = *s;
 }
 
-static void op_get_table(struct emu *e, enum emu_table_nr which, struct emu_table *t)
+static void op_get_table(struct emu *e, enum emu_table_nr which, struct desc_table *t)
 {
 	*t = to_machine(e)->table[which];
 }
 
-static void op_set_table(struct emu *e, enum emu_table_nr which, const struct emu_table *t)
+static void op_set_table(struct emu *e, enum emu_table_nr which, const struct desc_table *t)
 {
 	to_machine(e)->table[which] = *t;
 }
@@ -308,16 +308,16 @@ void machine_init(struct machine *m, enum emu_mode mode)
 	m->emu.rflags = 2;
 	m->emu.cpl = mode == EMU_MODE_VM86 ? 3 : 0;
 	for (i = 0; i < 8; i++)
-		m->seg[i] = (struct emu_segment){ 0, is_16 ? 0xffff : 0xffffffff,
+		m->seg[i] = (struct segment){ 0, is_16 ? 0xffff : 0xffffffff,
 						  is_16 ? 0x93 : 0xc093, (u16)(8 * (i + 1)) };
-	m->seg[EMU_CS].attr = is_16 ? 0x9b : mode == EMU_MODE_LONG ? 0xa09b : 0xc09b;
-	m->seg[EMU_TR] = (struct emu_segment){ 0, 0x67, 0x8b, 0x40 };
-	m->seg[EMU_LDTR].attr = EMU_ATTR_UNUSABLE;
-	m->table[EMU_GDTR] = (struct emu_table){ 0x9000, 0xff };
-	m->table[EMU_IDTR] = (struct emu_table){ 0, 0x3ff };
+	m->seg[SEG_CS].ar = is_16 ? 0x9b : mode == EMU_MODE_LONG ? 0xa09b : 0xc09b;
+	m->seg[SEG_TR] = (struct segment){ 0, 0x67, 0x8b, 0x40 };
+	m->seg[SEG_LDTR].ar = SEG_UNUSABLE;
+	m->table[EMU_GDTR] = (struct desc_table){ 0x9000, 0xff };
+	m->table[EMU_IDTR] = (struct desc_table){ 0, 0x3ff };
 	m->cr[0] = mode == EMU_MODE_REAL ? 0x10 : 0x80000011;
 	m->cr[4] = 0x200;
-	m->gpr[EMU_RSP] = STACK;
+	m->gpr[GPR_RSP] = STACK;
 }
 
 int machine_decode(struct machine *m, const void *bytes, unsigned int n)

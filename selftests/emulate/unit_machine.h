@@ -44,8 +44,8 @@ struct machine_access {
 struct machine {
 	struct emu emu;
 	u64 gpr[16];
-	struct emu_segment seg[8];
-	struct emu_table table[2];
+	struct segment seg[8];
+	struct desc_table table[2];
 	u64 cr[18];		/* and EMU_XCR0, EMU_EFER */
 	u64 dr[8];
 	u64 invlpg;

@@ -259,12 +259,12 @@ static struct fields rnd_fields(const struct row *row, unsigned int size)
 	if (row->form & FORM_RM) {
 		f.is_mem = (row->form & FORM_MEM) || (rnd() & 1);
 		reg = row->form & FORM_GROUP ? row->reg : rnd_reg(is_byte, f.rex);
-		if ((row->form & FORM_BITS) && reg == EMU_RSI)	/* a pointer is no bit number */
-			reg = EMU_RDX;
+		if ((row->form & FORM_BITS) && reg == GPR_RSI)	/* a pointer is no bit number */
+			reg = GPR_RDX;
 		f.mod_rm = (reg & 7) << 3;
 		if (!(row->form & FORM_GROUP) && reg > 7)
 			f.rex |= 4;
-		reg = f.is_mem ? EMU_RSI : rnd_reg(is_byte || byte_source, f.rex);
+		reg = f.is_mem ? GPR_RSI : rnd_reg(is_byte || byte_source, f.rex);
 		f.rex |= reg >> 3;
 		f.mod_rm |= (reg & 7) | (f.is_mem ? 0x40 : 0xc0);
 	} else if (row->form & FORM_OPREG) {
@@ -339,23 +339,23 @@ static void rnd_state(const struct row *row, unsigned int size, u8 *buffer, stru
 			s->gpr[i] = (u64)((s64)(rnd() % 1024) - 512);
 	}
 	if ((row->form & FORM_DIV) && rnd() % 8)
-		s->gpr[EMU_RDX] = rnd() & 1 ? (rnd() & 0xff) : (u64)-(s64)(rnd() & 0xff);
+		s->gpr[GPR_RDX] = rnd() & 1 ? (rnd() & 0xff) : (u64)-(s64)(rnd() & 0xff);
 	if (row->form & FORM_DOUBLE)
-		s->gpr[EMU_RCX] = (s->gpr[EMU_RCX] & ~0xffULL) | rnd() % (size * 8 + 1);
+		s->gpr[GPR_RCX] = (s->gpr[GPR_RCX] & ~0xffULL) | rnd() % (size * 8 + 1);
 	if (row->form & FORM_REP) {
-		s->gpr[EMU_RCX] = rnd() % 9;
-		s->gpr[EMU_RDI] = (u64)(uintptr_t)buffer + 128 + rnd() % 256;
+		s->gpr[GPR_RCX] = rnd() % 9;
+		s->gpr[GPR_RDI] = (u64)(uintptr_t)buffer + 128 + rnd() % 256;
 		if (rnd() & 1)
-			s->gpr[EMU_RAX] = 0x5555555555555555;
+			s->gpr[GPR_RAX] = 0x5555555555555555;
 	}
-	s->gpr[EMU_RSI] = (u64)(uintptr_t)buffer + 128 + (row->form & FORM_REP ? rnd() % 256 : rnd() % 64);
+	s->gpr[GPR_RSI] = (u64)(uintptr_t)buffer + 128 + (row->form & FORM_REP ? rnd() % 256 : rnd() % 64);
 	if (row->form & FORM_PAIR)
-		s->gpr[EMU_RSI] &= ~15ULL;
+		s->gpr[GPR_RSI] &= ~15ULL;
 	if (!strncmp(row->name, "cmpxchg", 7) && (rnd() & 1)) {
-		const u8 *p = (const u8 *)(uintptr_t)s->gpr[EMU_RSI];
+		const u8 *p = (const u8 *)(uintptr_t)s->gpr[GPR_RSI];
 
-		memcpy(&s->gpr[EMU_RAX], p, 8);
-		memcpy(&s->gpr[EMU_RDX], p + (size == 8 ? 8 : 4), 8);
+		memcpy(&s->gpr[GPR_RAX], p, 8);
+		memcpy(&s->gpr[GPR_RDX], p + (size == 8 ? 8 : 4), 8);
 	}
 	s->flags = 2 | (rnd() & FLAG_ARITH) | (row->form & FORM_REP ? rnd() & FLAG_DF : 0);
 }
@@ -397,7 +397,7 @@ static void compare(const struct row *row, const struct machine *m, const struct
 	unsigned int i;
 
 	for (i = 0; i < 15; i++) {
-		if (i == EMU_RSP || m->gpr[i] == s->gpr[i])
+		if (i == GPR_RSP || m->gpr[i] == s->gpr[i])
 			continue;
 		report(row, m);
 		CHECK_EQ("register", s->gpr[i], m->gpr[i]);
@@ -423,7 +423,7 @@ static void one_round(const struct row *row, u8 *buffer, struct machine *m)
 	memcpy(m->gpr, s.gpr, sizeof(m->gpr));
 	m->emu.rflags = s.flags;
 	m->emu.rip = CODE;
-	rcx = s.gpr[EMU_RCX];
+	rcx = s.gpr[GPR_RCX];
 
 	ok = run_native(insn, n, &s);
 	memcpy(native, buffer, BUFFER_SIZE);

@@ -51,11 +51,11 @@ static const struct row rows[] = {
 static void setup(struct machine *m, u64 device)
 {
 	machine_init(m, L);
-	m->gpr[EMU_RDI] = device;
-	m->gpr[EMU_RSI] = device;
-	m->gpr[EMU_RBX] = 0x2000;
-	m->gpr[EMU_RAX] = 0x55;
-	m->gpr[EMU_RCX] = 3;
+	m->gpr[GPR_RDI] = device;
+	m->gpr[GPR_RSI] = device;
+	m->gpr[GPR_RBX] = 0x2000;
+	m->gpr[GPR_RAX] = 0x55;
+	m->gpr[GPR_RCX] = 3;
 	m->xmm[0][0] = 0x777;
 	m->device_value = 0x10;
 	machine_poke(m, 0x2000, 0x1111, 8);
@@ -91,8 +91,8 @@ static void check_row(struct machine *m, const struct row *r)
 	CHECK_EQ(r->name, r->asked, m->nr_asked);
 	for (i = 0; i < m->nr_asked; i++)
 		CHECK_EQ(r->name, (r->writes >> i) & 1, m->asked[i].is_write);
-	CHECK_EQ(r->name, r->rax, m->gpr[EMU_RAX]);
-	CHECK_EQ(r->name, r->rcx, m->gpr[EMU_RCX]);
+	CHECK_EQ(r->name, r->rax, m->gpr[GPR_RAX]);
+	CHECK_EQ(r->name, r->rcx, m->gpr[GPR_RCX]);
 	if (r->writes)
 		CHECK_EQ(r->name, r->stored, m->asked[m->nr_asked - 1].data);
 	CHECK_EQ(r->name, 0, m->emu.log.nr);
@@ -131,14 +131,14 @@ static void test_many_writes(void)
 	unsigned int i;
 
 	machine_init(&m, EMU_MODE_PROT32);
-	m.gpr[EMU_RSP] = DEVICE_POSTED + 0x100;
-	m.gpr[EMU_RAX] = 7;
+	m.gpr[GPR_RSP] = DEVICE_POSTED + 0x100;
+	m.gpr[GPR_RAX] = 7;
 	CHECK_EQ("pusha", EMU_CONTINUE, RUN(&m, 0x60));
 	CHECK_EQ("asked", 8, m.nr_asked);
 	for (i = 0; i < 8; i++)
 		CHECK_EQ("place", DEVICE_POSTED + 0xfc - 4 * i, m.asked[i].la);
 	CHECK_EQ("first", 7, m.asked[0].data);
-	CHECK_EQ("esp", DEVICE_POSTED + 0x100 - 32, m.gpr[EMU_RSP]);
+	CHECK_EQ("esp", DEVICE_POSTED + 0x100 - 32, m.gpr[GPR_RSP]);
 }
 
 /* A fault after an answered read: nothing committed, log empty. */
@@ -147,12 +147,12 @@ static void test_fault_after_read(void)
 	static struct machine m;
 
 	setup(&m, DEVICE);
-	m.gpr[EMU_RDI] = FAULT_PAGE;
+	m.gpr[GPR_RDI] = FAULT_PAGE;
 	CHECK_EQ("movs", EMU_FAULT, RUN(&m, 0xa5));
 	CHECK_EQ("vector", 14, m.emu.fault.vector);
 	CHECK_EQ("error", 2, m.emu.fault.error);
 	CHECK_EQ("cr2", FAULT_PAGE, m.emu.fault.cr2);
-	CHECK_EQ("rsi", DEVICE, m.gpr[EMU_RSI]);
+	CHECK_EQ("rsi", DEVICE, m.gpr[GPR_RSI]);
 	CHECK_EQ("rip", CODE, m.emu.rip);
 	CHECK_EQ("log", 0, m.emu.log.nr);
 }
@@ -163,11 +163,11 @@ static void test_rep_fault(void)
 	static struct machine m;
 
 	setup(&m, DEVICE);
-	m.gpr[EMU_RDI] = RAM_SIZE - 8;
-	m.gpr[EMU_RCX] = 5;
+	m.gpr[GPR_RDI] = RAM_SIZE - 8;
+	m.gpr[GPR_RCX] = 5;
 	CHECK_EQ("rep stos", EMU_FAULT, RUN(&m, 0xf3, 0xab));
-	CHECK_EQ("rdi", RAM_SIZE, m.gpr[EMU_RDI]);
-	CHECK_EQ("rcx", 3, m.gpr[EMU_RCX]);
+	CHECK_EQ("rdi", RAM_SIZE, m.gpr[GPR_RDI]);
+	CHECK_EQ("rcx", 3, m.gpr[GPR_RCX]);
 	CHECK_EQ("rip", CODE, m.emu.rip);
 	CHECK_EQ("stored", 0x55, machine_peek(&m, RAM_SIZE - 4, 4));
 }
@@ -178,10 +178,10 @@ static void setup_ports(struct machine *m, u8 *buffer, bool asks)
 	m->emu.io_buf = buffer;
 	m->emu.io_buf_size = buffer ? 64 : 0;
 	m->port_asks = asks;
-	m->gpr[EMU_RDX] = 0x1f0;
-	m->gpr[EMU_RDI] = 0x2000;
-	m->gpr[EMU_RSI] = 0x2000;
-	m->gpr[EMU_RCX] = 50;
+	m->gpr[GPR_RDX] = 0x1f0;
+	m->gpr[GPR_RDI] = 0x2000;
+	m->gpr[GPR_RSI] = 0x2000;
+	m->gpr[GPR_RCX] = 50;
 	m->port_value = 1;
 }
 
@@ -195,20 +195,20 @@ static void test_string_ports(void)
 	for (way = 0; way < 4; way++) {
 		setup_ports(&m, way & 1 ? buffer : NULL, way & 2);
 		CHECK_EQ("insw", EMU_CONTINUE, RUN(&m, 0xf3, 0x66, 0x6d));
-		CHECK_EQ("rcx", 0, m.gpr[EMU_RCX]);
-		CHECK_EQ("rdi", 0x2000 + 100, m.gpr[EMU_RDI]);
+		CHECK_EQ("rcx", 0, m.gpr[GPR_RCX]);
+		CHECK_EQ("rdi", 0x2000 + 100, m.gpr[GPR_RDI]);
 		for (i = 0; i < 100; i++)
 			CHECK_EQ("byte", (u8)(i + 1), m.ram[0x2000 + i]);
 		CHECK_EQ("calls", (way & 1 ? 2 : 50) * (way & 2 ? 2 : 1), m.nr_port_calls);
 
-		m.gpr[EMU_RCX] = 50;
+		m.gpr[GPR_RCX] = 50;
 		m.nr_port_calls = 0;
 		m.nr_asked = 0;
 		m.emu.rip = CODE;
 		CHECK_EQ("outsw", EMU_CONTINUE, RUN(&m, 0xf3, 0x66, 0x6f));
 		CHECK_EQ("bytes out", 100, m.nr_ports);
 		CHECK_EQ("same", 0, memcmp(m.ports, m.ram + 0x2000, 100));
-		CHECK_EQ("rsi", 0x2000 + 100, m.gpr[EMU_RSI]);
+		CHECK_EQ("rsi", 0x2000 + 100, m.gpr[GPR_RSI]);
 		CHECK_EQ("calls", (way & 1 ? 2 : 50) * (way & 2 ? 2 : 1), m.nr_port_calls);
 	}
 }
@@ -220,11 +220,11 @@ static void test_ins_fault(void)
 	u8 buffer[64];
 
 	setup_ports(&m, buffer, false);
-	m.gpr[EMU_RDI] = READ_ONLY_PAGE;
+	m.gpr[GPR_RDI] = READ_ONLY_PAGE;
 	CHECK_EQ("insb", EMU_FAULT, RUN(&m, 0xf3, 0x6c));
 	CHECK_EQ("vector", 14, m.emu.fault.vector);
 	CHECK_EQ("calls", 0, m.nr_port_calls);
-	CHECK_EQ("rcx", 50, m.gpr[EMU_RCX]);
+	CHECK_EQ("rcx", 50, m.gpr[GPR_RCX]);
 }
 
 /* A batch from the port into a device that posts: all units arrive, in order, one by one. */
@@ -235,8 +235,8 @@ static void test_ins_to_device(void)
 	unsigned int i;
 
 	setup_ports(&m, buffer, false);
-	m.gpr[EMU_RDI] = DEVICE_POSTED;
-	m.gpr[EMU_RCX] = 10;
+	m.gpr[GPR_RDI] = DEVICE_POSTED;
+	m.gpr[GPR_RCX] = 10;
 	CHECK_EQ("insb", EMU_CONTINUE, RUN(&m, 0xf3, 0x6c));
 	CHECK_EQ("asked", 10, m.nr_asked);
 	CHECK_EQ("calls", 1, m.nr_port_calls);
@@ -264,7 +264,7 @@ static void test_races(void)
 	setup(&m, 0x3000);
 	m.lose_races = 1000;
 	CHECK_EQ("xchg", EMU_CONTINUE, STEP(&m, 0x87, 0x07));
-	CHECK_EQ("rax", 0x55, m.gpr[EMU_RAX]);
+	CHECK_EQ("rax", 0x55, m.gpr[GPR_RAX]);
 	CHECK_EQ("repeat", true, m.emu.repeat);
 }
 
@@ -274,11 +274,11 @@ static void test_long_rep(void)
 	static struct machine m;
 
 	setup(&m, 0x2000);
-	m.gpr[EMU_RCX] = 5000;
+	m.gpr[GPR_RCX] = 5000;
 	CHECK_EQ("rep stosb", EMU_CONTINUE, STEP(&m, 0xf3, 0xaa));
 	CHECK_EQ("repeat", true, m.emu.repeat);
-	CHECK_EQ("rcx", 5000 - 1024, m.gpr[EMU_RCX]);
-	CHECK_EQ("rdi", 0x2000 + 1024, m.gpr[EMU_RDI]);
+	CHECK_EQ("rcx", 5000 - 1024, m.gpr[GPR_RCX]);
+	CHECK_EQ("rdi", 0x2000 + 1024, m.gpr[GPR_RDI]);
 	CHECK_EQ("rip", CODE, m.emu.rip);
 }
 

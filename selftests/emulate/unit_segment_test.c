@@ -65,7 +65,7 @@ static void test_load(void)
 
 		setup(&m, r->mode);
 		m.emu.cpl = r->cpl;
-		m.gpr[EMU_RAX] = r->selector;
+		m.gpr[GPR_RAX] = r->selector;
 		ret = RUN(&m, 0x8e, 0xc0 | r->opcode_reg << 3);
 		CHECK_EQ(r->name, r->vector ? EMU_FAULT : EMU_CONTINUE, ret);
 		if (ret == EMU_FAULT) {
@@ -76,12 +76,12 @@ static void test_load(void)
 		}
 		CHECK_EQ(r->name, r->selector, m.seg[r->opcode_reg].selector);
 		if (!(r->selector & ~3)) {
-			CHECK_EQ(r->name, EMU_ATTR_UNUSABLE,
-				 m.seg[r->opcode_reg].attr & EMU_ATTR_UNUSABLE);
+			CHECK_EQ(r->name, SEG_UNUSABLE,
+				 m.seg[r->opcode_reg].ar & SEG_UNUSABLE);
 			continue;
 		}
 		CHECK_EQ(r->name, 1, m.ram[0x9000 + (r->selector & ~7) + 5] & 1);	/* accessed */
-		CHECK_EQ(r->name, 1, m.seg[r->opcode_reg].attr & 1);
+		CHECK_EQ(r->name, 1, m.seg[r->opcode_reg].ar & 1);
 	}
 }
 
@@ -90,22 +90,22 @@ static void test_hidden_part(void)
 	static struct machine m;
 
 	setup(&m, P);
-	m.gpr[EMU_RAX] = 0x10;
+	m.gpr[GPR_RAX] = 0x10;
 	CHECK_EQ("mov ds", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
-	CHECK_EQ("base", 0x5000, m.seg[EMU_DS].base);
-	CHECK_EQ("limit", 0xfff, m.seg[EMU_DS].limit);
-	CHECK_EQ("attr", 0x4093, m.seg[EMU_DS].attr);
-	m.gpr[EMU_RBX] = 0xffc;
+	CHECK_EQ("base", 0x5000, m.seg[SEG_DS].base);
+	CHECK_EQ("limit", 0xfff, m.seg[SEG_DS].limit);
+	CHECK_EQ("attr", 0x4093, m.seg[SEG_DS].ar);
+	m.gpr[GPR_RBX] = 0xffc;
 	CHECK_EQ("last dword", EMU_CONTINUE, RUN(&m, 0x8b, 0x03));
-	m.gpr[EMU_RBX] = 0xffd;
+	m.gpr[GPR_RBX] = 0xffd;
 	CHECK_EQ("beyond", EMU_FAULT, RUN(&m, 0x8b, 0x03));
 	CHECK_EQ("vector", 13, m.emu.fault.vector);
-	m.gpr[EMU_RAX] = 0x78;
+	m.gpr[GPR_RAX] = 0x78;
 	CHECK_EQ("expand-down", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
 	CHECK_EQ("below", EMU_FAULT, RUN(&m, 0x8b, 0x03));
-	m.gpr[EMU_RBX] = 0x1000;
+	m.gpr[GPR_RBX] = 0x1000;
 	CHECK_EQ("above", EMU_CONTINUE, RUN(&m, 0x8b, 0x03));
-	m.gpr[EMU_RAX] = 0;
+	m.gpr[GPR_RAX] = 0;
 	CHECK_EQ("null", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
 	CHECK_EQ("use of null", EMU_FAULT, RUN(&m, 0x8b, 0x03));
 }
@@ -118,20 +118,20 @@ static void test_system_segments(void)
 
 	for (i = 0; i < 2; i++) {
 		setup(&m, modes[i]);
-		m.gpr[EMU_RAX] = 0x50;
+		m.gpr[GPR_RAX] = 0x50;
 		CHECK_EQ("lldt", EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd0));
-		CHECK_EQ("base", 0x6800, m.seg[EMU_LDTR].base);
-		m.gpr[EMU_RAX] = 0x40;
+		CHECK_EQ("base", 0x6800, m.seg[SEG_LDTR].base);
+		m.gpr[GPR_RAX] = 0x40;
 		CHECK_EQ("lldt of a TSS", EMU_FAULT, RUN(&m, 0x0f, 0x00, 0xd0));
 		CHECK_EQ("error", 0x40, m.emu.fault.error);
 		CHECK_EQ("ltr", EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd8));
 		CHECK_EQ("busy in the table", 0x8b, m.ram[0x9000 + 0x45]);
-		CHECK_EQ("busy in TR", 0x8b, m.seg[EMU_TR].attr);
+		CHECK_EQ("busy in TR", 0x8b, m.seg[SEG_TR].ar);
 		CHECK_EQ("ltr again", EMU_FAULT, RUN(&m, 0x0f, 0x00, 0xd8));
-		m.gpr[EMU_RAX] = 0;
+		m.gpr[GPR_RAX] = 0;
 		CHECK_EQ("ltr null", EMU_FAULT, RUN(&m, 0x0f, 0x00, 0xd8));
 		CHECK_EQ("lldt null", EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd0));
-		CHECK_EQ("unusable", EMU_ATTR_UNUSABLE, m.seg[EMU_LDTR].attr);
+		CHECK_EQ("unusable", SEG_UNUSABLE, m.seg[SEG_LDTR].ar);
 	}
 }
 
@@ -142,25 +142,25 @@ static void test_far(void)
 	setup(&m, P);
 	CHECK_EQ("jmp 8:2000", EMU_CONTINUE, RUN(&m, 0xea, 0, 0x20, 0, 0, 8, 0));
 	CHECK_EQ("eip", 0x2000, m.emu.rip);
-	CHECK_EQ("cs", 8, m.seg[EMU_CS].selector);
+	CHECK_EQ("cs", 8, m.seg[SEG_CS].selector);
 	CHECK_EQ("jmp to dpl 3", EMU_FAULT, RUN(&m, 0xea, 0, 0x20, 0, 0, 0x18, 0));
 	CHECK_EQ("error", 0x18, m.emu.fault.error);
 	CHECK_EQ("jmp to data", EMU_FAULT, RUN(&m, 0xea, 0, 0x20, 0, 0, 0x10, 0));
 	CHECK_EQ("jmp to null", EMU_FAULT, RUN(&m, 0xea, 0, 0x20, 0, 0, 0, 0));
 	CHECK_EQ("jmp to a gate", EMU_FAILED, RUN(&m, 0xea, 0, 0x20, 0, 0, 0x70, 0));
 	CHECK_EQ("call 8:3000", EMU_CONTINUE, RUN(&m, 0x9a, 0, 0x30, 0, 0, 8, 0));
-	CHECK_EQ("return eip", 0x2007, machine_peek(&m, m.gpr[EMU_RSP], 4));
-	CHECK_EQ("return cs", 8, machine_peek(&m, m.gpr[EMU_RSP] + 4, 4));
+	CHECK_EQ("return eip", 0x2007, machine_peek(&m, m.gpr[GPR_RSP], 4));
+	CHECK_EQ("return cs", 8, machine_peek(&m, m.gpr[GPR_RSP] + 4, 4));
 	CHECK_EQ("retf", EMU_CONTINUE, RUN(&m, 0xcb));
 	CHECK_EQ("eip", 0x2007, m.emu.rip);
-	CHECK_EQ("esp", STACK, m.gpr[EMU_RSP]);
+	CHECK_EQ("esp", STACK, m.gpr[GPR_RSP]);
 	machine_poke(&m, STACK, 0x2345, 4);
 	machine_poke(&m, STACK + 4, 8, 4);
 	machine_poke(&m, STACK + 8, 0xed7, 4);
 	CHECK_EQ("iret", EMU_CONTINUE, RUN(&m, 0xcf));
 	CHECK_EQ("eip", 0x2345, m.emu.rip);
 	CHECK_EQ("eflags", 0xed7, m.emu.rflags);
-	m.gpr[EMU_RSP] = STACK;
+	m.gpr[GPR_RSP] = STACK;
 	machine_poke(&m, STACK + 4, 0x1b, 4);
 	CHECK_EQ("iret to ring 3", EMU_FAILED, RUN(&m, 0xcf));
 	CHECK_EQ("eip", 0x2345, m.emu.rip);
@@ -171,12 +171,12 @@ static void test_long_far(void)
 	static struct machine m;
 
 	setup(&m, L);
-	m.gpr[EMU_RBX] = 0x2000;
+	m.gpr[GPR_RBX] = 0x2000;
 	machine_poke(&m, 0x2000, 0x0000006000001234ULL, 8);
 	CHECK_EQ("jmp far [rbx]", EMU_CONTINUE, RUN(&m, 0xff, 0x2b));
 	CHECK_EQ("rip", 0x1234, m.emu.rip);
-	CHECK_EQ("cs", 0x60, m.seg[EMU_CS].selector);
-	CHECK_EQ("attr", 0xa09b, m.seg[EMU_CS].attr);
+	CHECK_EQ("cs", 0x60, m.seg[SEG_CS].selector);
+	CHECK_EQ("attr", 0xa09b, m.seg[SEG_CS].ar);
 	CHECK_EQ("iretq", EMU_FAILED, RUN(&m, 0x48, 0xcf));
 }
 
@@ -189,22 +189,22 @@ static void test_real(void)
 	m.emu.rflags = 2 | FLAG_IF | FLAG_CF;
 	CHECK_EQ("int 21", EMU_CONTINUE, RUN(&m, 0xcd, 0x21));
 	CHECK_EQ("ip", 0x100, m.emu.rip);
-	CHECK_EQ("cs", 0x1234, m.seg[EMU_CS].selector);
-	CHECK_EQ("cs base", 0x12340, m.seg[EMU_CS].base);
+	CHECK_EQ("cs", 0x1234, m.seg[SEG_CS].selector);
+	CHECK_EQ("cs base", 0x12340, m.seg[SEG_CS].base);
 	CHECK_EQ("flags", 2 | FLAG_CF, m.emu.rflags);
-	CHECK_EQ("sp", STACK - 6, m.gpr[EMU_RSP]);
+	CHECK_EQ("sp", STACK - 6, m.gpr[GPR_RSP]);
 	CHECK_EQ("pushed ip", CODE + 2, machine_peek(&m, STACK - 6, 2));
 	CHECK_EQ("pushed flags", 2 | FLAG_IF | FLAG_CF, machine_peek(&m, STACK - 2, 2));
 	CHECK_EQ("iret", EMU_CONTINUE, RUN(&m, 0xcf));
 	CHECK_EQ("ip", CODE + 2, m.emu.rip);
-	CHECK_EQ("sp", STACK, m.gpr[EMU_RSP]);
+	CHECK_EQ("sp", STACK, m.gpr[GPR_RSP]);
 	CHECK_EQ("flags", 2 | FLAG_IF | FLAG_CF, m.emu.rflags);
 	CHECK_EQ("from outside", EMU_CONTINUE, emu_real_interrupt(&m.emu, 0x21, 0x4444));
 	CHECK_EQ("ip", 0x100, m.emu.rip);
 	CHECK_EQ("pushed ip", 0x4444, machine_peek(&m, STACK - 6, 2));
 	m.table[EMU_IDTR].limit = 0x20;
 	CHECK_EQ("beyond the table", EMU_FAULT, emu_real_interrupt(&m.emu, 0x21, 0));
-	m.seg[EMU_SS].limit = 0x10;
+	m.seg[SEG_SS].limit = 0x10;
 	m.table[EMU_IDTR].limit = 0x3ff;
 	CHECK_EQ("no stack", EMU_FAULT, emu_real_interrupt(&m.emu, 0x21, 0));
 	CHECK_EQ("vector", 12, m.emu.fault.vector);
@@ -216,18 +216,18 @@ static void test_big_real(void)
 	static struct machine m;
 
 	setup(&m, R);
-	m.seg[EMU_DS].limit = 0xffffffff;
-	m.gpr[EMU_RBX] = DEVICE;
+	m.seg[SEG_DS].limit = 0xffffffff;
+	m.gpr[GPR_RBX] = DEVICE;
 	CHECK_EQ("mov eax, [ebx]", EMU_CONTINUE, RUN(&m, 0x66, 0x67, 0x8b, 0x03));
 	CHECK_EQ("asked", 1, m.nr_asked);
-	m.gpr[EMU_RAX] = 0;
+	m.gpr[GPR_RAX] = 0;
 	CHECK_EQ("mov ds, ax", EMU_CONTINUE, RUN(&m, 0x8e, 0xd8));
-	CHECK_EQ("limit", 0xffffffff, m.seg[EMU_DS].limit);
+	CHECK_EQ("limit", 0xffffffff, m.seg[SEG_DS].limit);
 	machine_poke(&m, 0x2000, 0x9999000055554444ULL, 8);
-	m.gpr[EMU_RBX] = 0x2000;
+	m.gpr[GPR_RBX] = 0x2000;
 	CHECK_EQ("les ax, [bx]", EMU_CONTINUE, RUN(&m, 0xc4, 0x07));
-	CHECK_EQ("ax", 0x4444, m.gpr[EMU_RAX]);
-	CHECK_EQ("es", 0x55550, m.seg[EMU_ES].base);
+	CHECK_EQ("ax", 0x4444, m.gpr[GPR_RAX]);
+	CHECK_EQ("es", 0x55550, m.seg[SEG_ES].base);
 }
 
 static void test_probes(void)
@@ -248,11 +248,11 @@ static void test_probes(void)
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		setup(&m, P);
-		m.gpr[EMU_RCX] = rows[i].sel;
-		m.gpr[EMU_RAX] = 7;
+		m.gpr[GPR_RCX] = rows[i].sel;
+		m.gpr[GPR_RAX] = 7;
 		CHECK_EQ(rows[i].name, EMU_CONTINUE, RUN(&m, 0x0f, rows[i].op, rows[i].modrm));
 		CHECK_EQ(rows[i].name, rows[i].zf, !!(m.emu.rflags & FLAG_ZF));
-		CHECK_EQ(rows[i].name, rows[i].eax, m.gpr[EMU_RAX]);
+		CHECK_EQ(rows[i].name, rows[i].eax, m.gpr[GPR_RAX]);
 	}
 }
 

@@ -110,17 +110,17 @@ static void setup(struct machine *m, bool from_16, bool to_16, bool is_return)
 		put_tss16(m);
 	else
 		put_tss32(m);
-	m->seg[EMU_TR] = (struct emu_segment){
+	m->seg[SEG_TR] = (struct segment){
 		OLD, from_16 ? 0x2b : 0x67, from_16 ? 0x83 : 0x8b, SEL_OLD,
 	};
-	m->seg[EMU_LDTR] = (struct emu_segment){ LDT, 0xff, 0x82, 0xf8 };
+	m->seg[SEG_LDTR] = (struct segment){ LDT, 0xff, 0x82, 0xf8 };
 	m->cr[3] = OLD_CR3;
 	for (i = 0; i < 6; i++)
 		m->seg[i].selector = SEL_DATA;
-	m->seg[EMU_CS].selector = SEL_CODE;
+	m->seg[SEG_CS].selector = SEL_CODE;
 	for (i = 0; i < 8; i++)
 		m->gpr[i] = 0xcd000000 + i;
-	m->gpr[EMU_RSP] = STACK;
+	m->gpr[GPR_RSP] = STACK;
 	m->emu.rflags = 2 | FLAG_ZF | FLAG_RF | (is_return ? FLAG_NT : 0);
 	machine_poke(m, OLD, SEL_NEW, 2);
 	machine_poke(m, NEW, 0xdead, 2);
@@ -159,10 +159,10 @@ static void check_saved(const struct machine *m, bool is_16, enum emu_task_sourc
 	CHECK_EQ("saved EIP", saved_eip[source], machine_peek(m, OLD + at, width));
 	CHECK_EQ("saved EFLAGS", flags & mask, machine_peek(m, OLD + at + width, width));
 	for (i = 0; i < 8; i++)
-		CHECK_EQ("saved register", (i == EMU_RSP ? STACK : 0xcd000000 + i) & mask,
+		CHECK_EQ("saved register", (i == GPR_RSP ? STACK : 0xcd000000 + i) & mask,
 			 machine_peek(m, OLD + at + (2 + i) * width, width));
 	for (i = 0; i < (is_16 ? 4 : 6); i++)
-		CHECK_EQ("saved selector", i == EMU_CS ? SEL_CODE : SEL_DATA,
+		CHECK_EQ("saved selector", i == SEG_CS ? SEL_CODE : SEL_DATA,
 			 machine_peek(m, OLD + at + (10 + i) * width, width));
 }
 
@@ -175,21 +175,21 @@ static void check_loaded(struct machine *m, bool is_16, enum emu_task_source sou
 	CHECK_EQ("EIP", NEW_EIP, m->emu.rip);
 	CHECK_EQ("EFLAGS", 2 | FLAG_CF | (is_16 ? 0 : FLAG_RF) | (is_nested ? FLAG_NT : 0), m->emu.rflags);
 	for (i = 0; i < 8; i++)
-		CHECK_EQ("register", i == EMU_RSP ? esp : (is_16 ? 0xab00 : 0xab000000) + i, m->gpr[i]);
+		CHECK_EQ("register", i == GPR_RSP ? esp : (is_16 ? 0xab00 : 0xab000000) + i, m->gpr[i]);
 	if (source == EMU_TASK_EVENT)
 		CHECK_EQ("error code", 0x1234, machine_peek(m, esp, is_16 ? 2 : 4));
-	CHECK_EQ("CS", is_16 ? SEL_CODE16 : SEL_CODE, m->seg[EMU_CS].selector);
-	CHECK_EQ("CS rights", is_16 ? 0x9b : 0xc09b, m->seg[EMU_CS].attr);
+	CHECK_EQ("CS", is_16 ? SEL_CODE16 : SEL_CODE, m->seg[SEG_CS].selector);
+	CHECK_EQ("CS rights", is_16 ? 0x9b : 0xc09b, m->seg[SEG_CS].ar);
 	CHECK_EQ("mode", is_16 ? EMU_MODE_PROT16 : EMU_MODE_PROT32, m->emu.mode);
-	CHECK_EQ("SS rights", 0xc093, m->seg[EMU_SS].attr);
+	CHECK_EQ("SS rights", 0xc093, m->seg[SEG_SS].ar);
 	CHECK_EQ("DS accessed", 1, m->ram[ACCESS(SEL_DATA)] & 1);
-	CHECK_EQ("FS", is_16 ? 0 : SEL_DATA, m->seg[EMU_FS].selector);
-	CHECK_EQ("GS, null", EMU_ATTR_UNUSABLE, m->seg[EMU_GS].attr);
-	CHECK_EQ("LDTR", SEL_LDT, m->seg[EMU_LDTR].selector);
-	CHECK_EQ("LDTR base", LDT, m->seg[EMU_LDTR].base);
-	CHECK_EQ("TR", SEL_NEW, m->seg[EMU_TR].selector);
-	CHECK_EQ("TR base", NEW, m->seg[EMU_TR].base);
-	CHECK_EQ("TR rights", is_16 ? 0x83 : 0x8b, m->seg[EMU_TR].attr);
+	CHECK_EQ("FS", is_16 ? 0 : SEL_DATA, m->seg[SEG_FS].selector);
+	CHECK_EQ("GS, null", SEG_UNUSABLE, m->seg[SEG_GS].ar);
+	CHECK_EQ("LDTR", SEL_LDT, m->seg[SEG_LDTR].selector);
+	CHECK_EQ("LDTR base", LDT, m->seg[SEG_LDTR].base);
+	CHECK_EQ("TR", SEL_NEW, m->seg[SEG_TR].selector);
+	CHECK_EQ("TR base", NEW, m->seg[SEG_TR].base);
+	CHECK_EQ("TR rights", is_16 ? 0x83 : 0x8b, m->seg[SEG_TR].ar);
 	CHECK_EQ("CR0.TS", 8, m->cr[0] & 8);
 	CHECK_EQ("CR3", is_16 ? OLD_CR3 : NEW_CR3, m->cr[3]);
 	CHECK_EQ("switched", EMU_SWITCHED, m->emu.switched);
@@ -334,21 +334,21 @@ static void check_fault(struct machine *m, const struct fault_row *r, int ret)
 	CHECK_EQ(r->name, r->vector, m->emu.fault.vector);
 	CHECK_EQ(r->name, r->error, m->emu.fault.error);
 	CHECK_EQ(r->name, r->in_new ? EMU_SWITCHED : 0, m->emu.switched);
-	CHECK_EQ(r->name, r->in_new ? SEL_NEW : SEL_OLD, m->seg[EMU_TR].selector);
+	CHECK_EQ(r->name, r->in_new ? SEL_NEW : SEL_OLD, m->seg[SEG_TR].selector);
 	CHECK_EQ(r->name, r->in_new ? NEW_EIP : CODE, m->emu.rip);
 	CHECK_EQ(r->name, r->in_new ? 8 : 0, m->cr[0] & 8);
 	if (r->in_new) {
-		CHECK_EQ(r->name, machine_peek(m, NEW + T_CS, 2), m->seg[EMU_CS].selector);
-		CHECK_EQ(r->name, machine_peek(m, NEW + T_SS, 2), m->seg[EMU_SS].selector);
-		CHECK_EQ(r->name, machine_peek(m, NEW + T_GS, 2), m->seg[EMU_GS].selector);
-		CHECK_EQ(r->name, machine_peek(m, NEW + T_LDT, 2), m->seg[EMU_LDTR].selector);
+		CHECK_EQ(r->name, machine_peek(m, NEW + T_CS, 2), m->seg[SEG_CS].selector);
+		CHECK_EQ(r->name, machine_peek(m, NEW + T_SS, 2), m->seg[SEG_SS].selector);
+		CHECK_EQ(r->name, machine_peek(m, NEW + T_GS, 2), m->seg[SEG_GS].selector);
+		CHECK_EQ(r->name, machine_peek(m, NEW + T_LDT, 2), m->seg[SEG_LDTR].selector);
 		/* VM entry wants a CS that is code, and SS and CS of one level */
-		CHECK_EQ(r->name, 0x9a, m->seg[EMU_CS].attr & 0x9a);
-		CHECK_EQ(r->name, m->seg[EMU_CS].attr >> 5 & 3, m->seg[EMU_SS].attr >> 5 & 3);
+		CHECK_EQ(r->name, 0x9a, m->seg[SEG_CS].ar & 0x9a);
+		CHECK_EQ(r->name, m->seg[SEG_CS].ar >> 5 & 3, m->seg[SEG_SS].ar >> 5 & 3);
 		CHECK_EQ(r->name, 2, m->ram[ACCESS(SEL_NEW)] & 2);
 		return;
 	}
-	CHECK_EQ(r->name, STACK, m->gpr[EMU_RSP]);
+	CHECK_EQ(r->name, STACK, m->gpr[GPR_RSP]);
 	CHECK_EQ(r->name, 0, machine_peek(m, OLD + T_EIP, 4));
 	CHECK_EQ(r->name, 2, m->ram[ACCESS(SEL_OLD)] & 2);
 	if (r->at != ACCESS(SEL_NEW))
@@ -378,20 +378,20 @@ static void test_old(void)
 	static struct machine m;
 
 	setup(&m, false, false, false);
-	m.seg[EMU_TR].limit = 0x5e;
+	m.seg[SEG_TR].limit = 0x5e;
 	CHECK_EQ("too short to save in", EMU_FAULT, run_switch(&m, J, SEL_NEW));
 	CHECK_EQ("vector", 10, m.emu.fault.vector);
 	CHECK_EQ("error", SEL_OLD, m.emu.fault.error);
-	m.seg[EMU_TR].limit = 0x5f;
+	m.seg[SEG_TR].limit = 0x5f;
 	CHECK_EQ("just long enough", EMU_CONTINUE, run_switch(&m, J, SEL_NEW));
 	setup(&m, true, false, false);
-	m.seg[EMU_TR].limit = 0x28;
+	m.seg[SEG_TR].limit = 0x28;
 	CHECK_EQ("16 bits, too short", EMU_FAULT, run_switch(&m, J, SEL_NEW));
-	m.seg[EMU_TR].limit = 0x29;
+	m.seg[SEG_TR].limit = 0x29;
 	CHECK_EQ("16 bits, just long enough", EMU_CONTINUE, run_switch(&m, J, SEL_NEW));
 
 	setup(&m, false, false, false);
-	m.seg[EMU_TR].base = READ_ONLY_PAGE;
+	m.seg[SEG_TR].base = READ_ONLY_PAGE;
 	CHECK_EQ("not writable", EMU_FAULT, run_switch(&m, C, SEL_NEW));
 	CHECK_EQ("vector", 14, m.emu.fault.vector);
 	CHECK_EQ("address", READ_ONLY_PAGE + 0x20, m.emu.fault.cr2);
@@ -451,10 +451,10 @@ static void test_vm86(void)
 	CHECK_EQ("to virtual-8086 mode", EMU_CONTINUE, run_switch(&m, J, SEL_NEW));
 	CHECK_EQ("mode", EMU_MODE_VM86, m.emu.mode);
 	CHECK_EQ("CPL", 3, m.emu.cpl);
-	CHECK_EQ("CS base", 0x12350, m.seg[EMU_CS].base);
-	CHECK_EQ("GS base", 0xffff0, m.seg[EMU_GS].base);
-	CHECK_EQ("SS rights", 0xf3, m.seg[EMU_SS].attr);
-	CHECK_EQ("SS limit", 0xffff, m.seg[EMU_SS].limit);
+	CHECK_EQ("CS base", 0x12350, m.seg[SEG_CS].base);
+	CHECK_EQ("GS base", 0xffff0, m.seg[SEG_GS].base);
+	CHECK_EQ("SS rights", 0xf3, m.seg[SEG_SS].ar);
+	CHECK_EQ("SS limit", 0xffff, m.seg[SEG_SS].limit);
 	setup(&m, false, false, false);
 	m.emu.mode = EMU_MODE_VM86;
 	m.emu.cpl = 3;
@@ -492,17 +492,17 @@ static void test_rest(void)
 
 	setup(&m, false, false, false);
 	CHECK_EQ("INT n", EMU_CONTINUE, emu_task_event(&m.emu, SEL_NEW, &soft));
-	CHECK_EQ("nothing pushed", NEW_ESP, m.gpr[EMU_RSP]);
+	CHECK_EQ("nothing pushed", NEW_ESP, m.gpr[GPR_RSP]);
 	CHECK_EQ("saved RF", 0, machine_peek(&m, OLD + T_EFLAGS, 4) & FLAG_RF);
 	setup(&m, false, false, false);
 	CHECK_EQ("INT n, bad TSS", EMU_FAULT, emu_task_event(&m.emu, SEL_DATA, &soft));
 	CHECK_EQ("no EXT", SEL_DATA, m.emu.fault.error);
 
 	setup(&m, false, false, false);
-	m.seg[EMU_TR].base = DEVICE;
+	m.seg[SEG_TR].base = DEVICE;
 	CHECK_EQ("TSS in a device", EMU_FAILED, run_switch(&m, J, SEL_NEW));
 	setup(&m, false, false, false);
-	m.seg[EMU_TR].base = DEVICE_POSTED;
+	m.seg[SEG_TR].base = DEVICE_POSTED;
 	CHECK_EQ("TSS in a device that takes stores", EMU_FAILED, run_switch(&m, J, SEL_NEW));
 	CHECK_EQ("none taken", false, m.emu.stop);
 
@@ -510,7 +510,7 @@ static void test_rest(void)
 	setup(&m, false, false, false);
 	memcpy(m.ram + RAM_SIZE - 0x80, m.ram + GDT, 0x80);
 	m.table[EMU_GDTR].base = RAM_SIZE - 0x80;
-	m.seg[EMU_TR].selector = 0x80;
+	m.seg[SEG_TR].selector = 0x80;
 	CHECK_EQ("old descriptor not mapped", EMU_FAULT, run_switch(&m, J, SEL_NEW));
 	CHECK_EQ("vector", 14, m.emu.fault.vector);
 	CHECK_EQ("new TSS still available", 0, m.ram[RAM_SIZE - 0x80 + SEL_NEW + 5] & 2);
