@@ -227,8 +227,9 @@ static int enable_max_vcpu_id(struct vm *vm, u64 max)
 /* Of these the capability's value is the mask of what may be asked for. */
 static bool cap_is_mask(u32 cap)
 {
-	return cap == KVM_CAP_DISABLE_QUIRKS2 || cap == KVM_CAP_X2APIC_API || cap == KVM_CAP_X86_DISABLE_EXITS ||
-	       cap == KVM_CAP_X86_USER_SPACE_MSR || cap == KVM_CAP_EXIT_HYPERCALL || cap == KVM_CAP_EXIT_ON_EMULATION_FAILURE;
+	return cap == KVM_CAP_DISABLE_QUIRKS2 || cap == KVM_CAP_X2APIC_API ||
+	       cap == KVM_CAP_X86_DISABLE_EXITS || cap == KVM_CAP_X86_USER_SPACE_MSR ||
+	       cap == KVM_CAP_EXIT_HYPERCALL || cap == KVM_CAP_EXIT_ON_EMULATION_FAILURE;
 }
 
 static long vm_enable_cap(void *object, void *arg, unsigned long raw)

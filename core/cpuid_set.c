@@ -5,7 +5,8 @@
  * The launcher chooses among what is offered, or beyond it at its own risk: isolation never depends on CPUID, since what a
  * guest may set in control registers and MSRs is masked by what the host offers as well.
  *
- * A few bits follow the machine's state (OSXSAVE, OSPKE, APIC, XSAVE sizes); they are written to the leaves when that state changes.
+ * A few bits follow the machine's state (OSXSAVE, OSPKE, APIC, XSAVE sizes); they are written to
+ * the leaves when that state changes.
  */
 #include <linux/bits.h>
 #include <linux/errno.h>
@@ -76,7 +77,10 @@ static u8 guest_maxphyaddr(struct vcpu *vcpu)
 	return clamp_t(u32, width, 32, 52);
 }
 
-/* What the guest may set, from its leaves and from what the host offers. Without leaves, as with KVM, from the latter alone. */
+/*
+ * What the guest may set, from its leaves and from what the host offers. Without leaves, as with
+ * KVM, from the latter alone.
+ */
 static void policy_update(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->cpuid;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What intercepted instructions do, whether the CPU names them in an exit or the emulator has found them, and the ends of a
- * run: triple fault, debug exit, failed entry.
+ * What intercepted instructions do, whether the CPU names them in an exit or the emulator has
+ * found them, and the ends of a run: triple fault, debug exit, failed entry.
  *
- * One function for each. Those that may have to sleep are told whether they can: keel_fast_*() completes the
- * instruction or returns RUN_SLOW with nothing changed.
+ * One function for each. Those that may have to sleep are told whether they can: keel_fast_*()
+ * completes the instruction or returns RUN_SLOW with nothing changed.
  */
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
@@ -41,7 +41,7 @@ static noinline void cpuid_beyond(struct vcpu *vcpu)
 	set_cpuid(gpr, &e);
 }
 
-/* With CPUID faulting, which the guest has turned on (MISC_FEATURES_ENABLES), #GP outside ring 0. */
+/* With CPUID faulting, which the guest turns on in MISC_FEATURES_ENABLES, #GP outside ring 0. */
 int keel_do_cpuid(struct vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->cpuid;
@@ -76,7 +76,10 @@ static void set_edx_eax(struct vcpu *vcpu, u64 val)
 	vcpu->regs.gpr[GPR_RDX] = val >> 32;
 }
 
-/* #GP or, with KVM_CAP_X86_USER_SPACE_MSR, the launcher decides. @how: what keel_msr_get() or keel_msr_set() returned */
+/*
+ * #GP or, with KVM_CAP_X86_USER_SPACE_MSR, the launcher decides. @how is what keel_msr_get() or
+ * keel_msr_set() has returned.
+ */
 static int msr_failed(struct vcpu *vcpu, u32 reason, u64 val, int how, unsigned int len)
 {
 	struct kvm_run *run = vcpu->run;
@@ -101,7 +104,8 @@ static __always_inline int read_msr(struct vcpu *vcpu, unsigned int len, bool ma
 {
 	u32 msr = vcpu->regs.gpr[GPR_RCX];
 	u64 val;
-	int ret = may_sleep ? keel_msr_get(vcpu, msr, &val, MSR_FROM_GUEST) : keel_msr_get_fast(vcpu, msr, &val);
+	int ret = may_sleep ? keel_msr_get(vcpu, msr, &val, MSR_FROM_GUEST) :
+			      keel_msr_get_fast(vcpu, msr, &val);
 
 	if (ret)
 		return may_sleep ? msr_failed(vcpu, KVM_EXIT_X86_RDMSR, 0, ret, len) : RUN_SLOW;
@@ -114,7 +118,8 @@ static __always_inline int write_msr(struct vcpu *vcpu, unsigned int len, bool m
 {
 	u32 msr = vcpu->regs.gpr[GPR_RCX];
 	u64 val = edx_eax(vcpu);
-	int ret = may_sleep ? keel_msr_set(vcpu, msr, val, MSR_FROM_GUEST) : keel_msr_set_fast(vcpu, msr, val);
+	int ret = may_sleep ? keel_msr_set(vcpu, msr, val, MSR_FROM_GUEST) :
+			      keel_msr_set_fast(vcpu, msr, val);
 
 	if (ret)
 		return may_sleep ? msr_failed(vcpu, KVM_EXIT_X86_WRMSR, val, ret, len) : RUN_SLOW;
@@ -141,7 +146,9 @@ int keel_complete_hypercall(struct vcpu *vcpu, u64 ret, unsigned int len)
 static int hypercall(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 {
 	u64 *gpr = vcpu->regs.gpr, mask = vcpu_is_64bit_code(vcpu) ? ~0ull : ~0u, ret;
-	u64 args[4] = { gpr[GPR_RBX] & mask, gpr[GPR_RCX] & mask, gpr[GPR_RDX] & mask, gpr[GPR_RSI] & mask };
+	u64 args[4] = {
+		gpr[GPR_RBX] & mask, gpr[GPR_RCX] & mask, gpr[GPR_RDX] & mask, gpr[GPR_RSI] & mask,
+	};
 	int result = keel_pv_hypercall(vcpu, gpr[GPR_RAX] & mask, args, &ret, may_sleep);
 
 	if (result != RUN_RESUME) {

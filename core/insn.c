@@ -105,15 +105,20 @@ static int ask_user(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, unsigned int
 /* The launcher may change slots meanwhile: an access that failed is looked at again this often, it may be a device's now. */
 #define SLOT_TRIES	8
 
-/* 0, -ENXIO if no slot is there, or a read-only one for a write of @out; -EFAULT if the slot's memory is not. */
+/*
+ * Write @out, or read to @in. 0, -ENXIO where no slot is or, for a write, a read-only one; -EFAULT
+ * if the slot's memory is not there.
+ */
 static int access_memory(struct vcpu *vcpu, gpa_t gpa, void *in, const void *out, unsigned int len)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOT_TRIES; i++) {
-		if (keel_lapic_claims(vcpu, gpa) || !(out ? keel_memory_is_writable(vcpu, gpa) : keel_memory_has_slot(vcpu, gpa)))
+		if (keel_lapic_claims(vcpu, gpa) ||
+		    !(out ? keel_memory_is_writable(vcpu, gpa) : keel_memory_has_slot(vcpu, gpa)))
 			return -ENXIO;
-		if (!(out ? keel_write_guest(vcpu->vm, gpa, out, len) : keel_read_guest(vcpu->vm, gpa, in, len)))
+		if (!(out ? keel_write_guest(vcpu->vm, gpa, out, len) :
+			    keel_read_guest(vcpu->vm, gpa, in, len)))
 			return 0;
 	}
 	return -EFAULT;

@@ -404,7 +404,8 @@ static noinline int complete_rest(struct vcpu *vcpu, u8 what)
 		vcpu->io.answered = true;
 		return keel_insn_run(vcpu);
 	case COMPLETE_HYPERCALL:
-		return keel_complete_hypercall(vcpu, READ_ONCE(vcpu->run->hypercall.ret), vcpu->io.complete_len);
+		return keel_complete_hypercall(vcpu, READ_ONCE(vcpu->run->hypercall.ret),
+					       vcpu->io.complete_len);
 	case COMPLETE_RDMSR:
 		return keel_complete_msr(vcpu, true);
 	case COMPLETE_WRMSR:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How one vCPU reaches another, or a thread of the launcher any: looked up, asked for something, pushed out of guest mode, given the CPU.
+ * How vCPUs are reached from elsewhere: looked up, asked for something, pushed out of guest mode,
+ * given the CPU.
  */
 #include <linux/cpumask.h>
 #include <linux/nospec.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Steal time (Documentation/virt/kvm/x86/msr.rst): how long a vCPU's thread waited for a CPU, and that it does.
+ * Steal time (Documentation/virt/kvm/x86/msr.rst): how long a vCPU's thread waited for a CPU, and
+ * that it does.
  */
 #include <linux/bits.h>
 #include <linux/kvm_para.h>

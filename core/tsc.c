@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest TSC: the host's, scaled, plus an offset. vCPUs whose TSCs are in step form a generation (struct vm_clock).
+ * The guest TSC: the host's, scaled, plus an offset. vCPUs whose TSCs are in step form a generation
+ * (struct vm_clock).
  */
 #include <linux/math64.h>
 #include <asm/msr.h>

@@ -388,7 +388,8 @@ int svm_exit_slow(struct vcpu *vcpu)
 	switch (code) {
 	case SVM_EXIT_INTR:		return RUN_RESUME;
 	case SVM_EXIT_NPF:		return slow_fault(svm);
-	case SVM_EXIT_MSR:		return slow_insn(svm, svm->vmcb->control.exit_info_1 ? EMU_OP_WRMSR : EMU_OP_RDMSR);
+	case SVM_EXIT_MSR:
+		return slow_insn(svm, svm->vmcb->control.exit_info_1 ? EMU_OP_WRMSR : EMU_OP_RDMSR);
 	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT);
 	case SVM_EXIT_CPUID:		return slow_insn(svm, EMU_OP_CPUID);
 	case SVM_EXIT_VMMCALL:		return slow_insn(svm, EMU_OP_VMMCALL);

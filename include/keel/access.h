@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Registers of a vCPU: read, written, checked; and what a debugger has in them. On the vCPU's own thread, loaded. */
+/*
+ * Registers of a vCPU: read, written, checked; and what a debugger has in them. On the vCPU's own
+ * thread, loaded.
+ */
 #ifndef KEEL_ACCESS_H
 #define KEEL_ACCESS_H
 

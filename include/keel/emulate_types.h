@@ -25,7 +25,8 @@ typedef int64_t s64;
  * @EMU_FAULT: the guest gets an event; emu.fault says which
  * @EMU_IO: user space must answer first; state unchanged, execute again after
  * @EMU_FAILED: cannot be emulated; state unchanged
- * @EMU_OWNER: its whole effect, RIP included, is the owner's: CPUID, HLT, RDMSR, VMCALL, ... by insn.row.op; state unchanged
+ * @EMU_OWNER: its whole effect, RIP included, is the owner's: CPUID, HLT, RDMSR, VMCALL, ... by
+ *	insn.row.op; state unchanged
  * @EMU_MORE: emu_decode() only: the instruction goes on past the bytes given
  */
 enum emu_result {

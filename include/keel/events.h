@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What goes into a guest beside its own instructions: exceptions, NMIs, interrupts (core/inject.c). */
+/* What goes into a guest by itself: exceptions, NMIs, interrupts (core/inject.c). */
 #ifndef KEEL_EVENTS_H
 #define KEEL_EVENTS_H
 

@@ -12,10 +12,11 @@
 #include <keel/types.h>
 
 /**
- * enum run_result - the one rule by which verbs return; a negative errno goes to the caller of KVM_RUN
+ * enum run_result - by which all verbs return; a negative errno goes to the caller of KVM_RUN
  * @RUN_USER: go to user space; vcpu->run->exit_reason is filled
  * @RUN_RESUME: handled, enter the guest again
- * @RUN_SLOW: nothing was changed, ask again where sleeping is allowed: out of the inner loop vendor_ops.exit_slow() is called
+ * @RUN_SLOW: nothing was changed, ask again where sleeping is allowed: the inner loop ends, and
+ *	vendor_ops.exit_slow() is called
  * @RUN_LEAVE: handled, but the inner loop ends
  */
 enum run_result {
@@ -78,8 +79,8 @@ struct task_gate_exit {
 };
 
 /*
- * Fast verbs may be called in the inner loop, with interrupts off: they do not sleep. @len is the length of the intercepted
- * instruction; the verb advances RIP by it once the instruction is complete.
+ * Fast verbs may be called in the inner loop, with interrupts off: they do not sleep. @len is the
+ * length of the intercepted instruction; the verb advances RIP by it once that is complete.
  */
 int keel_do_cpuid(struct vcpu *vcpu, unsigned int len);
 int keel_do_hlt(struct vcpu *vcpu, unsigned int len);
@@ -92,7 +93,7 @@ int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault);
 /* The others may sleep. */
 
 /**
- * keel_do_insn() - carry out an instruction that was intercepted, or that the emulator leaves to its owner
+ * keel_do_insn() - carry out an instruction that was intercepted, or that the emulator leaves
  * @vcpu: on its own thread, loaded
  * @op: which; of those with an operand it is in vcpu->emu
  * @len: its length

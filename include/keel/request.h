@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How a vCPU is told of work, and reached (core/request.c). struct vm has the look-up and the request to all (keel/vm.h). */
+/*
+ * How a vCPU is told of work, and reached (core/request.c). The look-up, and the request to all of
+ * a VM, are in keel/vm.h.
+ */
 #ifndef KEEL_REQUEST_H
 #define KEEL_REQUEST_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * struct vcpu: one virtual CPU. Its registers are reached by keel/access.h; keel/request.h says how others reach it.
+ * struct vcpu: one virtual CPU. keel/access.h reads and writes its registers; keel/request.h says
+ * how others reach it.
  *
  * The backend embeds it as the first member of its own struct (struct svm_vcpu, struct vmx_vcpu). Guest state lives here in
  * vendor-neutral form; the hardware structure is a cache of it:

@@ -84,7 +84,7 @@ extern struct vendor_caps keel_caps;
  * The inner loop, interrupts off:
  * @enter: write dirty groups, enter the guest, come back at its exit with host state restored. regs.valid then
  *	holds just the groups the backend copied. Reports interrupted events with keel_event_interrupted().
- * @exit_fast: look at the exit; serve it by a fast verb, whose result it returns, or return RUN_SLOW.
+ * @exit_fast: look at the exit; serve it by a fast verb and return its result, or RUN_SLOW.
  * @inject: hand @event to hardware for the coming entry; NULL: nothing goes in.
  * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
  *	REQ_EVENT; core then chooses again.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An instruction that exits does the same when the CPU names it in the exit and when it goes through the emulator: what it
- * returns, faults with and tells user space.
+ * An instruction that exits does the same when the CPU names it in the exit and when it goes
+ * through the emulator: what it returns, faults with and tells user space.
  *
- * To have an instruction emulated the guest's tables say that it is at an address where the CPU, which has not been told of the
- * change, still finds a load from a device.
+ * To have an instruction emulated the guest's tables say that it is at an address where the CPU,
+ * which has not been told of the change, still finds a load from a device.
  */
 #include <linux/kvm_para.h>
 
 #include "guest.h"
 
-#define CODE		0x80000000ULL		/* two pages: before and behind the change, behind it */
+#define CODE		0x80000000ULL	/* two pages: before and behind the change, behind it */
 #define CODE_PD		(VM_PD + 8 * (CODE >> 21))
 #define TABLE		(VM_SCRATCH2 + 0x2000)
 #define LOAD		(VM_SCRATCH2 + 0x0000)	/* mov (%rdi), %eax; lret */
@@ -25,6 +25,12 @@
 #define UNKNOWN_MSR	0x12345678
 #define TSC_AUX		0xc0000103
 
+#ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
+#define MWAIT_QUIRK	KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
+#else
+#define MWAIT_QUIRK	0
+#endif
+
 enum setup {
 	COMPAT		= BIT(0),	/* 32-bit code in long mode */
 	NO_MWAIT_QUIRK	= BIT(1),
@@ -37,7 +43,7 @@ enum setup {
 	KVM_FAILS	= BIT(8),	/* stock KVM's emulator does not know it */
 };
 
-/* What comes first, and then of the registers those that are not ANY. */
+/* The instruction and its registers; the exit for user space, if any; what is found behind it. */
 struct row {
 	const char *name;
 	u8 insn[5];
@@ -50,7 +56,7 @@ struct row {
 };
 
 #define ANY	0xa11a11a11a11a11aULL
-#define SAME	0xabababababababab		/* as given */
+#define SAME	0xababababababababULL	/* as given */
 #define HIGH	(1ULL << 32)
 
 #define CPUID	{ 0x0f, 0xa2 }, 2
@@ -66,34 +72,51 @@ static const struct row rows[] = {
 	{ "CPUID", CPUID, 0, KVM_CPUID_SIGNATURE, 0, 0, 0, 0, NO_FAULT, ANY, 0x4d },
 	{ "MWAIT", MWAIT, EMULATED_ONLY, 5, 0, 0, 6, 0, NO_FAULT, SAME, SAME },
 	{ "MWAIT, quirk off", MWAIT, NO_MWAIT_QUIRK, 5, 0, 0, 6, 0, VEC_UD, SAME, SAME },
-	{ "MONITOR, quirk off", MONITOR, NO_MWAIT_QUIRK, VM_SCRATCH, 0, 0, 0, 0, VEC_UD, SAME, SAME },
+	{ "MONITOR, quirk off", MONITOR, NO_MWAIT_QUIRK, VM_SCRATCH, 0, 0, 0, 0, VEC_UD, SAME,
+	  SAME },
 	{ "hypercall", VMCALL, 0, KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0, NO_FAULT, 0, SAME },
 	{ "hypercall, unknown number", VMCALL, 0, 1234, 0, 0, 0, 0, NO_FAULT, -KVM_ENOSYS, SAME },
-	{ "hypercall, 64-bit number", VMCALL, 0, HIGH | KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0, NO_FAULT, -KVM_ENOSYS, SAME },
-	{ "hypercall of 32-bit code", VMCALL, COMPAT, HIGH | KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0, NO_FAULT, 0, SAME },
-	{ "hypercall of 32-bit code, unknown", VMCALL, COMPAT, 1234, 0, 0, 0, 0, NO_FAULT, (u32)-KVM_ENOSYS, SAME },
-	{ "MAP_GPA_RANGE", VMCALL, MAP_GPA, KVM_HC_MAP_GPA_RANGE, 0x1000, 2, 3, KVM_EXIT_HYPERCALL, NO_FAULT, 7, SAME },
-	{ "MAP_GPA_RANGE of 32-bit code", VMCALL, MAP_GPA | COMPAT, KVM_HC_MAP_GPA_RANGE, HIGH | 0x1000, HIGH | 2, HIGH | 3,
+	{ "hypercall, 64-bit number", VMCALL, 0, HIGH | KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0,
+	  NO_FAULT, -KVM_ENOSYS, SAME },
+	{ "hypercall of 32-bit code", VMCALL, COMPAT, HIGH | KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0,
+	  NO_FAULT, 0, SAME },
+	{ "hypercall of 32-bit code, unknown", VMCALL, COMPAT, 1234, 0, 0, 0, 0, NO_FAULT,
+	  (u32)-KVM_ENOSYS, SAME },
+	{ "MAP_GPA_RANGE", VMCALL, MAP_GPA, KVM_HC_MAP_GPA_RANGE, 0x1000, 2, 3,
 	  KVM_EXIT_HYPERCALL, NO_FAULT, 7, SAME },
-	{ "MAP_GPA_RANGE, not asked for", VMCALL, 0, KVM_HC_MAP_GPA_RANGE, 0x1000, 2, 3, 0, NO_FAULT, -KVM_ENOSYS, SAME },
+	{ "MAP_GPA_RANGE of 32-bit code", VMCALL, MAP_GPA | COMPAT, KVM_HC_MAP_GPA_RANGE,
+	  HIGH | 0x1000, HIGH | 2, HIGH | 3,
+	  KVM_EXIT_HYPERCALL, NO_FAULT, 7, SAME },
+	{ "MAP_GPA_RANGE, not asked for", VMCALL, 0, KVM_HC_MAP_GPA_RANGE, 0x1000, 2, 3, 0,
+	  NO_FAULT, -KVM_ENOSYS, SAME },
 	{ "RDMSR", RDMSR, USER_MSR, 0, 0, SYSENTER_ESP, 0, 0, NO_FAULT, 0xaa55aa55, 0x1234 },
 	{ "RDMSR, unknown", RDMSR, 0, 0, 0, UNKNOWN_MSR, 0, 0, VEC_GP, SAME, SAME },
-	{ "RDMSR, unknown, to user space", RDMSR, USER_MSR, 0, 0, UNKNOWN_MSR, 0, KVM_EXIT_X86_RDMSR, NO_FAULT,
+	{ "RDMSR, unknown, to user space", RDMSR, USER_MSR, 0, 0, UNKNOWN_MSR, 0,
+	  KVM_EXIT_X86_RDMSR, NO_FAULT,
 	  0x55667788, 0x11223344 },
-	{ "RDMSR, unknown, refused there", RDMSR, USER_MSR | ERROR, 0, 0, UNKNOWN_MSR, 0, KVM_EXIT_X86_RDMSR, VEC_GP, SAME, SAME },
+	{ "RDMSR, unknown, refused there", RDMSR, USER_MSR | ERROR, 0, 0, UNKNOWN_MSR, 0,
+	  KVM_EXIT_X86_RDMSR, VEC_GP, SAME, SAME },
 	{ "RDMSR, filtered", RDMSR, FILTER, 0, 0, SYSENTER_CS, 0, 0, VEC_GP, SAME, SAME },
-	{ "RDMSR, filtered, to user space", RDMSR, FILTER | USER_MSR, 0, 0, SYSENTER_CS, 0, KVM_EXIT_X86_RDMSR, NO_FAULT,
+	{ "RDMSR, filtered, to user space", RDMSR, FILTER | USER_MSR, 0, 0, SYSENTER_CS, 0,
+	  KVM_EXIT_X86_RDMSR, NO_FAULT,
 	  0x55667788, 0x11223344 },
 	{ "WRMSR, unknown", WRMSR, 0, 1, 0, UNKNOWN_MSR, 2, 0, VEC_GP, SAME, SAME },
-	{ "WRMSR, unknown, to user space", WRMSR, USER_MSR, 1, 0, UNKNOWN_MSR, 2, KVM_EXIT_X86_WRMSR, NO_FAULT, SAME, SAME },
-	{ "WRMSR, refused there", WRMSR, USER_MSR | ERROR, 1, 0, UNKNOWN_MSR, 2, KVM_EXIT_X86_WRMSR, VEC_GP, SAME, SAME },
-	{ "WRMSR, filtered, to user space", WRMSR, FILTER | USER_MSR, 1, 0, SYSENTER_CS, 2, KVM_EXIT_X86_WRMSR, NO_FAULT,
+	{ "WRMSR, unknown, to user space", WRMSR, USER_MSR, 1, 0, UNKNOWN_MSR, 2,
+	  KVM_EXIT_X86_WRMSR, NO_FAULT, SAME, SAME },
+	{ "WRMSR, refused there", WRMSR, USER_MSR | ERROR, 1, 0, UNKNOWN_MSR, 2,
+	  KVM_EXIT_X86_WRMSR, VEC_GP, SAME, SAME },
+	{ "WRMSR, filtered, to user space", WRMSR, FILTER | USER_MSR, 1, 0, SYSENTER_CS, 2,
+	  KVM_EXIT_X86_WRMSR, NO_FAULT,
 	  SAME, SAME },
-	{ "WRMSR, wrong value, to user space", WRMSR, USER_MSR, 1, 0, EFER, 1u << 31, KVM_EXIT_X86_WRMSR, NO_FAULT,
+	{ "WRMSR, wrong value, to user space", WRMSR, USER_MSR, 1, 0, EFER, 1u << 31,
+	  KVM_EXIT_X86_WRMSR, NO_FAULT,
 	  SAME, SAME },
-	{ "RDPID, TSC_AUX filtered", RDPID, FILTER | EMULATED_ONLY, 0, 0, 0, 0, 0, NO_FAULT, 0x77, SAME },
-	{ "RDPID, not in CPUID", RDPID, NO_RDTSCP | EMULATED_ONLY, 0, 0, 0, 0, 0, VEC_UD, SAME, SAME },
-	{ "RDTSCP, not in CPUID", { 0x0f, 0x01, 0xf9 }, 3, NO_RDTSCP | EMULATED_ONLY, 0, 0, 0, 0, 0, VEC_UD, SAME, SAME },
+	{ "RDPID, TSC_AUX filtered", RDPID, FILTER | EMULATED_ONLY, 0, 0, 0, 0, 0, NO_FAULT,
+	  0x77, SAME },
+	{ "RDPID, not in CPUID", RDPID, NO_RDTSCP | EMULATED_ONLY, 0, 0, 0, 0, 0, VEC_UD, SAME,
+	  SAME },
+	{ "RDTSCP, not in CPUID", { 0x0f, 0x01, 0xf9 }, 3, NO_RDTSCP | EMULATED_ONLY, 0, 0, 0, 0,
+	  0, VEC_UD, SAME, SAME },
 	{ "XSETBV, CR4.OSXSAVE clear", XSETBV, 0, 1, 0, 0, 0, 0, VEC_UD, SAME, SAME },
 	{ "HLT", { 0x2e, 0xf4 }, 2, 0, 1, 0, 0, 2, KVM_EXIT_HLT, NO_FAULT, SAME, SAME },
 	{ "INVD", { 0x0f, 0x08 }, 2, 0, 1, 0, 0, 2, 0, NO_FAULT, SAME, SAME },
@@ -123,7 +146,8 @@ static u64 load(u64 address)
 {
 	u64 rax = 0;
 
-	asm volatile("lcall *%1" : "+a" (rax) : "m" (target), "D" (address) : "rbx", "rcx", "rdx", "memory", "cc");
+	asm volatile("lcall *%1" : "+a" (rax) : "m" (target), "D" (address)
+		     : "rbx", "rcx", "rdx", "memory", "cc");
 	return (u32)rax;
 }
 
@@ -140,8 +164,8 @@ static void guest_main(void)
 		*(volatile u64 *)entry += INSN - LOAD;
 		was_stale = load(MEMORY) == MAGIC;
 	}
-	asm volatile("lcall *%4" : "+a" (rax), "+b" (rbx), "+c" (rcx), "+d" (rdx) : "m" (target), "S" (0), "D" (VM_MMIO)
-		     : "memory", "cc");
+	asm volatile("lcall *%4" : "+a" (rax), "+b" (rbx), "+c" (rcx), "+d" (rdx)
+		     : "m" (target), "S" (0), "D" (VM_MMIO) : "memory", "cc");
 	out[0] = rax;
 	out[1] = rbx;
 	out[2] = rcx;
@@ -158,7 +182,8 @@ static void put_code(struct vm *vm, const struct row *r)
 	memcpy(code, r->insn, r->len);
 	code[r->len] = 0xcb;
 	/* for who executes the hypercall at once, by this CPU's vendor */
-	if (!memcmp(r->insn, "\x0f\x01\xc1", 3) && cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x68747541)
+	if (!memcmp(r->insn, "\x0f\x01\xc1", 3) &&
+	    cpuid_row(supported_cpuid(), 0, 0)->ebx == 0x68747541)
 		code[2] = 0xd9;
 	table[0] = LOAD | 3;
 	table[1] = INSN | 3;
@@ -173,7 +198,8 @@ static void set_filter(struct vm *vm)
 
 	for (i = 0; i < ARRAY_SIZE(msrs); i++)
 		f.ranges[i] = (struct kvm_msr_filter_range){
-			.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .base = msrs[i], .nmsrs = 1, .bitmap = none,
+			.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+			.base = msrs[i], .nmsrs = 1, .bitmap = none,
 		};
 	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &f);
 }
@@ -204,13 +230,11 @@ static struct vcpu *create(const struct row *r, int is_emulated)
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu;
 
-#ifdef KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
 	if (r->setup & NO_MWAIT_QUIRK)
-		vm_enable_cap(vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS);
-#endif
+		vm_enable_cap(vm, KVM_CAP_DISABLE_QUIRKS2, MWAIT_QUIRK);
 	if (r->setup & USER_MSR)
-		vm_enable_cap(vm, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
-			      KVM_MSR_EXIT_REASON_FILTER);
+		vm_enable_cap(vm, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_INVAL |
+			      KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER);
 	if (r->setup & FILTER)
 		set_filter(vm);
 	if (r->setup & MAP_GPA)
@@ -244,7 +268,8 @@ static void check_exit(struct vcpu *vcpu, const struct row *r)
 		/* fall through */
 	case KVM_EXIT_X86_RDMSR:
 		CHECK_EQ("MSR", r->rcx, run->msr.index);
-		CHECK_EQ("reason", r->setup & FILTER ? KVM_MSR_EXIT_REASON_FILTER : run->msr.reason, run->msr.reason);
+		CHECK_EQ("filtered", !!(r->setup & FILTER),
+			 run->msr.reason == KVM_MSR_EXIT_REASON_FILTER);
 		run->msr.data = 0x1122334455667788;
 		run->msr.error = !!(r->setup & ERROR);
 		break;
@@ -309,7 +334,8 @@ static void test_rows(int is_emulated)
 			continue;
 		if ((r->setup & KVM_FAILS) && is_emulated && dev_is_kvm())
 			continue;
-		if ((r->setup & NO_MWAIT_QUIRK) && !(has_cap(KVM_CAP_DISABLE_QUIRKS2) & BIT(5)))
+		if ((r->setup & NO_MWAIT_QUIRK) &&
+		    !(has_cap(KVM_CAP_DISABLE_QUIRKS2) & MWAIT_QUIRK))
 			continue;
 		test_note("%s", r->name);
 		/* a CPU may look at the tables again, as whenever its host is interrupted */
