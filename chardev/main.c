@@ -140,7 +140,7 @@ static int __init keel_init(void)
 	ret = nodes_register();
 	if (ret)
 		goto err_rooms;
-	pr_info("ready on %s%s\n", keel_vendor->name, keel_caps.nested ? " with nested paging" : "");
+	pr_info("ready on %s with nested paging\n", keel_vendor->name);
 	return 0;
 
 err_rooms:

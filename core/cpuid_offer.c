@@ -181,7 +181,7 @@ static void drop_dependents(void)
 		if (boot_cpu_has(found[i].flag))
 			*find_offer(found[i].function, 0, found[i].reg) |= found[i].feature;
 	/* guests in nested paging use what the CPU has, whatever the host uses itself */
-	if (keel_caps.nested && (cpuid_edx(0x80000001) & F(GBPAGES)))
+	if (cpuid_edx(0x80000001) & F(GBPAGES))
 		*x1d |= F(GBPAGES);
 }
 

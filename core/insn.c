@@ -394,24 +394,20 @@ static int insn_set_dr(struct emu *e, unsigned int nr, u64 val)
 	return keel_set_dr(to_vcpu(e), nr, val) ? emu_raise_error(e, X86_TRAP_GP, 0) : EMU_CONTINUE;
 }
 
-static void insn_read_xmm(struct emu *e, unsigned int nr, void *data)
+static void insn_read_vector(struct emu *e, unsigned int nr, void *data, unsigned int size)
 {
-	keel_host_xmm_read(nr, data);
+	if (size == 32)
+		keel_host_ymm_read(nr, data);
+	else
+		keel_host_xmm_read(nr, data);
 }
 
-static void insn_write_xmm(struct emu *e, unsigned int nr, const void *data)
+static void insn_write_vector(struct emu *e, unsigned int nr, const void *data, unsigned int size)
 {
-	keel_host_xmm_write(nr, data);
-}
-
-static void insn_read_ymm(struct emu *e, unsigned int nr, void *data)
-{
-	keel_host_ymm_read(nr, data);
-}
-
-static void insn_write_ymm(struct emu *e, unsigned int nr, const void *data)
-{
-	keel_host_ymm_write(nr, data);
+	if (size == 32)
+		keel_host_ymm_write(nr, data);
+	else
+		keel_host_xmm_write(nr, data);
 }
 
 static void insn_fx_get(struct emu *e, struct emu_fx *fx)
@@ -456,10 +452,8 @@ static const struct emu_ops insn_ops = {
 	.set_cr = insn_set_cr,
 	.get_dr = insn_get_dr,
 	.set_dr = insn_set_dr,
-	.read_xmm = insn_read_xmm,
-	.write_xmm = insn_write_xmm,
-	.read_ymm = insn_read_ymm,
-	.write_ymm = insn_write_ymm,
+	.read_vector = insn_read_vector,
+	.write_vector = insn_write_vector,
 	.fx_get = insn_fx_get,
 	.fx_set = insn_fx_set,
 	.fx_run = insn_fx_run,

@@ -86,21 +86,6 @@ static int map_gpa_range(struct vcpu *vcpu, const u64 args[4], u64 *ret)
 	return RUN_USER;
 }
 
-/* Those that may sleep or go to user space. */
-static int hypercall_slow(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret)
-{
-	switch (nr) {
-	case KVM_HC_CLOCK_PAIRING:
-		*ret = clock_pairing(vcpu, args[0], args[1]);
-		return RUN_RESUME;
-	case KVM_HC_SCHED_YIELD:
-		*ret = sched_yield_to(vcpu, args[0]);
-		return RUN_RESUME;
-	default:
-		return map_gpa_range(vcpu, args, ret);
-	}
-}
-
 /**
  * keel_pv_hypercall() - serve a hypercall
  * @vcpu: on its own thread, loaded
@@ -135,10 +120,17 @@ int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bo
 	case KVM_HC_SCHED_YIELD:
 		if (!guest_has(vcpu, KVM_FEATURE_PV_SCHED_YIELD))
 			break;
-		fallthrough;
+		if (!may_sleep)
+			return RUN_SLOW;
+		*ret = sched_yield_to(vcpu, args[0]);
+		break;
 	case KVM_HC_CLOCK_PAIRING:
+		if (!may_sleep)
+			return RUN_SLOW;
+		*ret = clock_pairing(vcpu, args[0], args[1]);
+		break;
 	case KVM_HC_MAP_GPA_RANGE:
-		return may_sleep ? hypercall_slow(vcpu, nr, args, ret) : RUN_SLOW;
+		return map_gpa_range(vcpu, args, ret);
 	}
 	return RUN_RESUME;
 }

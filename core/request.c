@@ -13,7 +13,7 @@
 #include <keel/request.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "request.h"
+#include "life.h"
 
 /* CPUs to wait for, one mask for each CPU that may ask; used with preemption off. */
 static cpumask_t __percpu *request_mask;

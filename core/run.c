@@ -68,7 +68,7 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 		keel_clock_update(vcpu);
 	if (take_request(vcpu, REQ_STEAL))
 		keel_pv_update_steal(vcpu);
-	if (take_request(vcpu, REQ_SCAN_IOAPIC) | take_request(vcpu, REQ_INTERCEPTS))
+	if (take_request(vcpu, REQ_INTERCEPTS))
 		keel_vendor->intercepts_changed(vcpu);
 }
 

@@ -20,7 +20,7 @@
 #include <keel/vendor.h>
 #include <keel/vm.h>
 #include "insn.h"
-#include "vcpu_alloc.h"
+#include "life.h"
 
 static struct kmem_cache *vcpu_cache;
 

@@ -14,8 +14,7 @@
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
-#include "request.h"
-#include "vcpu_alloc.h"
+#include "life.h"
 
 static atomic64_t vm_serial;
 

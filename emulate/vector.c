@@ -62,12 +62,12 @@ static int vector_load(struct emu *e)
 	if (ret)
 		return ret;
 	if (in->row.op == EMU_OP_MOVX) {
-		e->ops->write_xmm(e, in->reg, data);
+		e->ops->write_vector(e, in->reg, data, 16);
 		return EMU_CONTINUE;
 	}
-	e->ops->read_xmm(e, in->reg, val);
+	e->ops->read_vector(e, in->reg, val, 16);
 	val[in->row.op == EMU_OP_MOVX_HIGH] = data[0];
-	e->ops->write_xmm(e, in->reg, val);
+	e->ops->write_vector(e, in->reg, val, 16);
 	return EMU_CONTINUE;
 }
 
@@ -81,7 +81,7 @@ static int vector_store(struct emu *e)
 	ret = memory_linear(e, size, EMU_ACC_WRITE, &la);
 	if (ret)
 		return ret;
-	e->ops->read_xmm(e, in->reg, val);
+	e->ops->read_vector(e, in->reg, val, 16);
 	return emu_write_linear(e, la, in->row.op == EMU_OP_MOVX_HIGH ? &val[1] : val, size,
 				EMU_ACC_WRITE);
 }
@@ -95,11 +95,11 @@ static void vector_register(struct emu *e)
 	unsigned int size = memory_size(in);
 	u64 src[2], dst[2] = { 0, 0 };
 
-	e->ops->read_xmm(e, from, src);
+	e->ops->read_vector(e, from, src, 16);
 	if (in->opcode == 0x10 || in->opcode == 0x11)
-		e->ops->read_xmm(e, to, dst);
+		e->ops->read_vector(e, to, dst, 16);
 	memcpy(dst, src, size);
-	e->ops->write_xmm(e, to, dst);
+	e->ops->write_vector(e, to, dst, 16);
 }
 
 /* MOVD and MOVQ between an XMM register and a general register or memory. */
@@ -113,10 +113,10 @@ static int vector_gpr(struct emu *e)
 	if (in->row.dst == OPR_XMM) {
 		ret = emu_read_operand(e, OPR_RM, val);
 		if (!ret)
-			e->ops->write_xmm(e, in->reg, val);
+			e->ops->write_vector(e, in->reg, val, 16);
 		return ret;
 	}
-	e->ops->read_xmm(e, in->reg, val);
+	e->ops->read_vector(e, in->reg, val, 16);
 	return emu_write_operand(e, OPR_RM, val[0] & emu_mask(in->op_size));
 }
 
@@ -137,10 +137,10 @@ static int vector_vex(struct emu *e)
 	if (in->row.dst == OPR_XMM) {
 		ret = e->ops->read(e, la, data, size, EMU_ACC_READ);
 		if (!ret)
-			e->ops->write_ymm(e, in->reg, data);
+			e->ops->write_vector(e, in->reg, data, 32);
 		return ret;
 	}
-	e->ops->read_ymm(e, in->reg, data);
+	e->ops->read_vector(e, in->reg, data, 32);
 	return e->ops->write(e, la, data, size, EMU_ACC_WRITE | EMU_ACC_FINAL);
 }
 

@@ -19,7 +19,7 @@
  *
  * What the CPU does not do exits: a register written by the CPU whose effect is ours (keel_lapic_written()), and the end of an
  * interrupt that a controller or user space must hear of (keel_lapic_ended()). For the latter the CPU is given the set of vectors;
- * when it changes, REQ_SCAN_IOAPIC goes to all vCPUs before an interrupt can be sent by the new set.
+ * when it changes, REQ_INTERCEPTS goes to all vCPUs before an interrupt can be sent by the new set.
  */
 #include <keel/request.h>
 #include <keel/vendor.h>
@@ -157,5 +157,5 @@ void irq_set_eoi_vectors(struct irqchip *irq, const unsigned long vectors[4])
 	 * off, and the vCPUs many
 	 */
 	vm_for_each_vcpu(irq->vm, i, vcpu)
-		vcpu_request(vcpu, REQ_SCAN_IOAPIC);
+		vcpu_request(vcpu, REQ_INTERCEPTS);
 }

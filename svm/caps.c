@@ -114,7 +114,6 @@ int svm_caps_setup(void)
 		.emulated	 = emulated_by_tcg(),
 	};
 
-	keel_caps.nested = true;
 	keel_caps.ucode_rev = 0x01000065;
 	keel_caps.tpr_shadow = false;		/* writes of CR8 are always intercepted */
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES);

@@ -127,35 +127,19 @@ static void decode_fault(const struct svm_vcpu *svm, struct fault_exit *fault)
 
 /* ---- fast ---- */
 
-static int fast_cpuid(struct svm_vcpu *svm)
+static __always_inline int fast_insn(struct svm_vcpu *svm, enum emu_op op,
+				     int (*verb)(struct vcpu *vcpu, unsigned int len))
 {
-	unsigned int len = length_fast(svm, EMU_OP_CPUID);
+	unsigned int len = length_fast(svm, op);
 
-	return likely(len) ? keel_do_cpuid(&svm->vcpu, len) : RUN_SLOW;
+	return likely(len) ? verb(&svm->vcpu, len) : RUN_SLOW;
 }
 
 static int fast_msr(struct svm_vcpu *svm)
 {
-	bool write = svm->vmcb->control.exit_info_1;
-	unsigned int len = length_fast(svm, write ? EMU_OP_WRMSR : EMU_OP_RDMSR);
-
-	if (unlikely(!len))
-		return RUN_SLOW;
-	return write ? keel_fast_wrmsr(&svm->vcpu, len) : keel_fast_rdmsr(&svm->vcpu, len);
-}
-
-static int fast_hypercall(struct svm_vcpu *svm)
-{
-	unsigned int len = length_fast(svm, EMU_OP_VMMCALL);
-
-	return likely(len) ? keel_fast_hypercall(&svm->vcpu, len) : RUN_SLOW;
-}
-
-static int fast_hlt(struct svm_vcpu *svm)
-{
-	unsigned int len = length_fast(svm, EMU_OP_HLT);
-
-	return likely(len) ? keel_do_hlt(&svm->vcpu, len) : RUN_SLOW;
+	if (svm->vmcb->control.exit_info_1)
+		return fast_insn(svm, EMU_OP_WRMSR, keel_fast_wrmsr);
+	return fast_insn(svm, EMU_OP_RDMSR, keel_fast_rdmsr);
 }
 
 static int fast_io(struct svm_vcpu *svm)
@@ -247,12 +231,12 @@ int svm_exit_fast(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	switch (svm->vmcb->control.exit_code) {
-	case SVM_EXIT_CPUID:	return fast_cpuid(svm);
+	case SVM_EXIT_CPUID:	return fast_insn(svm, EMU_OP_CPUID, keel_do_cpuid);
 	case SVM_EXIT_MSR:	return fast_msr(svm);
 	case SVM_EXIT_IOIO:	return fast_io(svm);
 	case SVM_EXIT_NPF:	return fast_fault(svm);
-	case SVM_EXIT_HLT:	return fast_hlt(svm);
-	case SVM_EXIT_VMMCALL:	return fast_hypercall(svm);
+	case SVM_EXIT_HLT:	return fast_insn(svm, EMU_OP_HLT, keel_do_hlt);
+	case SVM_EXIT_VMMCALL:	return fast_insn(svm, EMU_OP_VMMCALL, keel_fast_hypercall);
 	case SVM_EXIT_INTR:	return fast_intr(svm);
 	case SVM_EXIT_VINTR:	return fast_vintr(svm);
 	case SVM_EXIT_IRET:	return fast_iret(svm);

@@ -223,7 +223,6 @@ int vmx_caps_setup(void)
 		return ret;
 	setup_paging(env.ept_vpid);
 
-	keel_caps.nested = true;
 	keel_caps.ucode_rev = 0x100000000ull;
 	keel_caps.tpr_shadow = vmx_caps.cpu & CPU_BASED_TPR_SHADOW;
 	keel_caps.apic_accel = vmx_caps.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;

@@ -20,7 +20,6 @@
 #define KEEL_EMULATE_H
 
 #include <keel/emulate_fast.h>
-#include <keel/emulate_insn.h>
 #include <keel/emulate_op.h>
 #include <keel/emulate_ops.h>
 #include <keel/emulate_types.h>

@@ -41,10 +41,8 @@ struct emu;
  * @set_cr: 0, 2, 3, 4, 8; full check of @val is the owner's; may fault
  * @get_dr: 0..7 (4 and 5 already mapped to 6 and 7); DR7.GD is the owner's
  * @set_dr: full check of @val is the owner's
- * @read_xmm: 16 bytes of XMM register @nr
- * @write_xmm: 16 bytes of XMM register @nr, upper halves of YMM, ZMM kept
- * @read_ymm: 32 bytes of YMM register @nr; only with AVX enabled in EMU_XCR0
- * @write_ymm: the same; the upper half of ZMM is cleared
+ * @read_vector: 16 bytes of XMM register @nr or, only with AVX enabled in EMU_XCR0, 32 of YMM
+ * @write_vector: the same; of XMM the upper halves of YMM and ZMM are kept, of YMM that of ZMM cleared
  * @fx_get: all x87, MMX and XMM registers
  * @fx_set: the same; emu_fx_load() must not fault
  * @fx_run: emu_fx_native() where the CPU's registers may be used
@@ -67,10 +65,8 @@ struct emu_ops {
 	int (*set_cr)(struct emu *e, unsigned int nr, u64 val);
 	int (*get_dr)(struct emu *e, unsigned int nr, u64 *val);
 	int (*set_dr)(struct emu *e, unsigned int nr, u64 val);
-	void (*read_xmm)(struct emu *e, unsigned int nr, void *data);
-	void (*write_xmm)(struct emu *e, unsigned int nr, const void *data);
-	void (*read_ymm)(struct emu *e, unsigned int nr, void *data);
-	void (*write_ymm)(struct emu *e, unsigned int nr, const void *data);
+	void (*read_vector)(struct emu *e, unsigned int nr, void *data, unsigned int size);
+	void (*write_vector)(struct emu *e, unsigned int nr, const void *data, unsigned int size);
 	void (*fx_get)(struct emu *e, struct emu_fx *fx);
 	void (*fx_set)(struct emu *e, const struct emu_fx *fx);
 	void (*fx_run)(struct emu *e, unsigned int insn, struct emu_fx *fx, void *memory);

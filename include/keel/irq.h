@@ -124,7 +124,7 @@ bool keel_lapic_accel_deliverable(struct vcpu *vcpu);
 void keel_lapic_written(struct vcpu *vcpu, u32 offset);
 /* The CPU has ended @vector, one of keel_lapic_eoi_vectors(). Interrupts may be off. */
 void keel_lapic_ended(struct vcpu *vcpu, u8 vector);
-/* Vectors whose end must exit; REQ_SCAN_IOAPIC tells of changes. */
+/* Vectors whose end must exit; REQ_INTERCEPTS tells of changes. */
 void keel_lapic_eoi_vectors(const struct vcpu *vcpu, u64 vectors[4]);
 
 #endif

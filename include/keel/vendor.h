@@ -27,7 +27,6 @@ enum tlb_scope {
 
 /**
  * struct vendor_caps - what the CPU offers, filled by vendor_ops.setup(), const afterwards
- * @nested: second-level paging is there and used
  * @tsc_scaling: the guest TSC can run at another frequency
  * @tsc_ratio_frac_bits: fixed-point position of vcpu_tsc.ratio
  * @max_tsc_khz: highest guest frequency that scaling reaches
@@ -39,7 +38,6 @@ enum tlb_scope {
  * @ucode_rev: microcode revision that guests see until the launcher sets another
  */
 struct vendor_caps {
-	bool nested;
 	bool tsc_scaling;
 	u8 tsc_ratio_frac_bits;
 	u32 max_tsc_khz;

@@ -232,32 +232,22 @@ static int op_set_dr(struct emu *e, unsigned int nr, u64 val)
 	return EMU_CONTINUE;
 }
 
-static void op_read_xmm(struct emu *e, unsigned int nr, void *data)
+static void op_read_vector(struct emu *e, unsigned int nr, void *data, unsigned int size)
 {
-	if (nr >= 16)
+	struct machine *m = to_machine(e);
+
+	if (nr >= 16 || (size != 16 && size != 32))
 		abort();
-	memcpy(data, to_machine(e)->xmm[nr], 16);
+	memcpy(data, size == 32 ? (void *)m->ymm[nr] : (void *)m->xmm[nr], size);
 }
 
-static void op_write_xmm(struct emu *e, unsigned int nr, const void *data)
+static void op_write_vector(struct emu *e, unsigned int nr, const void *data, unsigned int size)
 {
-	if (nr >= 16)
-		abort();
-	memcpy(to_machine(e)->xmm[nr], data, 16);
-}
+	struct machine *m = to_machine(e);
 
-static void op_read_ymm(struct emu *e, unsigned int nr, void *data)
-{
-	if (nr >= 16)
+	if (nr >= 16 || (size != 16 && size != 32))
 		abort();
-	memcpy(data, to_machine(e)->ymm[nr], 32);
-}
-
-static void op_write_ymm(struct emu *e, unsigned int nr, const void *data)
-{
-	if (nr >= 16)
-		abort();
-	memcpy(to_machine(e)->ymm[nr], data, 32);
+	memcpy(size == 32 ? (void *)m->ymm[nr] : (void *)m->xmm[nr], data, size);
 }
 
 static void op_fx_get(struct emu *e, struct emu_fx *fx)
@@ -287,8 +277,7 @@ static const struct emu_ops machine_ops = {
 	.get_segment = op_get_segment, .set_segment = op_set_segment,
 	.get_table = op_get_table, .set_table = op_set_table, .get_cr = op_get_cr,
 	.set_cr = op_set_cr, .get_dr = op_get_dr, .set_dr = op_set_dr,
-	.read_xmm = op_read_xmm, .write_xmm = op_write_xmm,
-	.read_ymm = op_read_ymm, .write_ymm = op_write_ymm, .fx_get = op_fx_get,
+	.read_vector = op_read_vector, .write_vector = op_write_vector, .fx_get = op_fx_get,
 	.fx_set = op_fx_set, .fx_run = op_fx_run,
 	.invlpg = op_invlpg,
 };
