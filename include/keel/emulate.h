@@ -24,7 +24,6 @@
 #include <keel/emulate_ops.h>
 #include <keel/emulate_types.h>
 
-#define EMU_MAX_INSN	15
 #define EMU_LOG_SIZE	8
 
 /* struct emu_log - accesses of the current transaction that user space answered (private) */

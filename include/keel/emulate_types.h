@@ -154,6 +154,8 @@ struct emu_fault {
 	u64 cr2;		/* linear address, vector 14 only */
 };
 
+#define EMU_MAX_INSN	15	/* bytes */
+
 /* emu_insn.prefix */
 #define EMU_PFX_OPSIZE		0x01	/* 66 */
 #define EMU_PFX_ADSIZE		0x02	/* 67 */

@@ -3,6 +3,8 @@
  * In place of keel/vcpu.h and what that includes: the members that ept/walk.c uses, registers always valid. Included before
  * anything else, so that the guards keep the real headers out.
  */
+#define KEEL_ACCESS_H
+#define KEEL_REQUEST_H
 #define KEEL_VCPU_H
 #define KEEL_VM_H
 
@@ -23,17 +25,7 @@
 #define RG_EFER		0u
 #define RG_SEG		0u
 #define RG_CODE		0u
-#define SEG_L		BIT(13)
 #define GUEST_HAS_GBPAGES BIT(12)
-#define seg_dpl(s)	(((s)->ar >> 5) & 3)
-
-enum { SEG_ES, SEG_CS, SEG_SS, NR_SEGS };
-
-struct segment {
-	u64 base;
-	u32 limit, ar;
-	u16 selector;
-};
 
 struct vcpu_regs {
 	u64 rip, rflags, cr0, cr3, cr4, efer;
@@ -53,10 +45,12 @@ struct vcpu {
 		u64 reserved_gpa;
 		u32 flags;
 	} cpuid;
-	u32 pkru;
-	struct memslot *last_slot_hint;
-	u64 last_slot_generation;
-	struct vcpu_code code;
+	struct { u32 pkru; } xstate;
+	struct {
+		struct memslot *slot;
+		u64 slot_generation;
+		struct vcpu_code code;
+	} known;
 };
 
 static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
