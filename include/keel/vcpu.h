@@ -188,4 +188,5 @@ void keel_xstate_host(struct vcpu *vcpu);
 void keel_xstate_guest(struct vcpu *vcpu);
 /* Body of KVM_RUN; vcpu->mutex held, vCPU loaded by itself. Return: 0 or negative errno. */
 int keel_vcpu_run(struct vcpu *vcpu);
+
 #endif

@@ -70,10 +70,11 @@ struct row {
 
 static const struct row rows[] = {
 	{ "CPUID", CPUID, 0, KVM_CPUID_SIGNATURE, 0, 0, 0, 0, NO_FAULT, ANY, 0x4d },
-	{ "MWAIT", MWAIT, EMULATED_ONLY, 5, 0, 0, 6, 0, NO_FAULT, SAME, SAME },
-	{ "MWAIT, quirk off", MWAIT, NO_MWAIT_QUIRK, 5, 0, 0, 6, 0, VEC_UD, SAME, SAME },
-	{ "MONITOR, quirk off", MONITOR, NO_MWAIT_QUIRK, VM_SCRATCH, 0, 0, 0, 0, VEC_UD, SAME,
+	{ "MWAIT", MWAIT, EMULATED_ONLY | KVM_FAILS, 5, 0, 0, 6, 0, NO_FAULT, SAME, SAME },
+	{ "MWAIT, quirk off", MWAIT, NO_MWAIT_QUIRK | KVM_FAILS, 5, 0, 0, 6, 0, VEC_UD, SAME,
 	  SAME },
+	{ "MONITOR, quirk off", MONITOR, NO_MWAIT_QUIRK | KVM_FAILS, VM_SCRATCH, 0, 0, 0, 0,
+	  VEC_UD, SAME, SAME },
 	{ "hypercall", VMCALL, 0, KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0, NO_FAULT, 0, SAME },
 	{ "hypercall, unknown number", VMCALL, 0, 1234, 0, 0, 0, 0, NO_FAULT, -KVM_ENOSYS, SAME },
 	{ "hypercall, 64-bit number", VMCALL, 0, HIGH | KVM_HC_VAPIC_POLL_IRQ, 0, 0, 0, 0,
@@ -115,8 +116,8 @@ static const struct row rows[] = {
 	  0x77, SAME },
 	{ "RDPID, not in CPUID", RDPID, NO_RDTSCP | EMULATED_ONLY, 0, 0, 0, 0, 0, VEC_UD, SAME,
 	  SAME },
-	{ "RDTSCP, not in CPUID", { 0x0f, 0x01, 0xf9 }, 3, NO_RDTSCP | EMULATED_ONLY, 0, 0, 0, 0,
-	  0, VEC_UD, SAME, SAME },
+	{ "RDTSCP, not in CPUID", { 0x0f, 0x01, 0xf9 }, 3, NO_RDTSCP | EMULATED_ONLY | KVM_FAILS,
+	  0, 0, 0, 0, 0, VEC_UD, SAME, SAME },
 	{ "XSETBV, CR4.OSXSAVE clear", XSETBV, 0, 1, 0, 0, 0, 0, VEC_UD, SAME, SAME },
 	{ "HLT", { 0x2e, 0xf4 }, 2, 0, 1, 0, 0, 2, KVM_EXIT_HLT, NO_FAULT, SAME, SAME },
 	{ "INVD", { 0x0f, 0x08 }, 2, 0, 1, 0, 0, 2, 0, NO_FAULT, SAME, SAME },
@@ -213,13 +214,11 @@ static void set_cpuid(struct vcpu *vcpu, u32 setup)
 		struct kvm_cpuid_entry2 *e = &c->entries[i];
 
 		if (e->function == 1)
-			e->ecx &= ~BIT(3);
-		if (e->function == 0x80000001 && (setup & NO_RDTSCP))
-			e->edx &= ~BIT(27);
-		else if (e->function == 0x80000001)
-			e->edx |= BIT(27);
-		if (e->function == 7 && !e->index && (setup & NO_RDTSCP))
-			e->ecx &= ~BIT(22);
+			e->ecx &= ~BIT(3);	/* MWAIT */
+		if (e->function == 0x80000001)
+			e->edx = (e->edx & ~BIT(27)) | (setup & NO_RDTSCP ? 0 : BIT(27));
+		if (e->function == 7 && !e->index)
+			e->ecx = (e->ecx & ~BIT(22)) | (setup & NO_RDTSCP ? 0 : BIT(22));
 	}
 	vcpu_ioctl(vcpu, KVM_SET_CPUID2, c);
 	free(c);
