@@ -23,9 +23,37 @@ static inline void user_completes(struct vcpu *vcpu, enum vcpu_completion what, 
 }
 
 /* Fill kvm_run for one port access of @count units; data lie in vcpu->pio_data. */
-void keel_user_pio(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int count, int direction);
+static inline void keel_user_pio(struct vcpu *vcpu, u16 port, unsigned int size,
+				 unsigned int count, int direction)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = direction;
+	run->io.size = size;
+	run->io.port = port;
+	run->io.count = count;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	vcpu->io.len = size;
+	vcpu->stats.io_exits++;
+}
+
 /* Fill kvm_run for one MMIO access of at most 8 bytes. @data for writes. */
-void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
+static __always_inline void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len,
+					   const void *data)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = !!data;
+	if (data)
+		memcpy(run->mmio.data, data, len);
+	vcpu->io.len = len;
+	vcpu->io.is_write = !!data;
+	vcpu->stats.mmio_exits++;
+}
 
 /* In-kernel devices at @gpa: the local APIC of this vCPU, then the MMIO bus. 0 or -EOPNOTSUPP. Interrupts may be off. */
 int keel_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data);

@@ -20,7 +20,7 @@
 #define TRIES		8
 
 #define SYSENTER_CS	0x174
-#define SYSENTER_ESP	0x175
+#define LSTAR		0xc0000082
 #define EFER		0xc0000080
 #define UNKNOWN_MSR	0x12345678
 #define TSC_AUX		0xc0000103
@@ -41,6 +41,7 @@ enum setup {
 	EMULATED_ONLY	= BIT(6),	/* the CPU may not have it, or not exit for it */
 	ERROR		= BIT(7),	/* user space's answer */
 	KVM_FAILS	= BIT(8),	/* stock KVM's emulator does not know it */
+	KVM_HAS_PMU	= BIT(9),	/* and Keel has none */
 };
 
 /* The instruction and its registers; the exit for user space, if any; what is found behind it. */
@@ -90,7 +91,7 @@ static const struct row rows[] = {
 	  KVM_EXIT_HYPERCALL, NO_FAULT, 7, SAME },
 	{ "MAP_GPA_RANGE, not asked for", VMCALL, 0, KVM_HC_MAP_GPA_RANGE, 0x1000, 2, 3, 0,
 	  NO_FAULT, -KVM_ENOSYS, SAME },
-	{ "RDMSR", RDMSR, USER_MSR, 0, 0, SYSENTER_ESP, 0, 0, NO_FAULT, 0xaa55aa55, 0x1234 },
+	{ "RDMSR", RDMSR, USER_MSR, 0, 0, LSTAR, 0, 0, NO_FAULT, 0xaa55aa55, 0x1234 },
 	{ "RDMSR, unknown", RDMSR, 0, 0, 0, UNKNOWN_MSR, 0, 0, VEC_GP, SAME, SAME },
 	{ "RDMSR, unknown, to user space", RDMSR, USER_MSR, 0, 0, UNKNOWN_MSR, 0,
 	  KVM_EXIT_X86_RDMSR, NO_FAULT,
@@ -122,7 +123,7 @@ static const struct row rows[] = {
 	{ "HLT", { 0x2e, 0xf4 }, 2, 0, 1, 0, 0, 2, KVM_EXIT_HLT, NO_FAULT, SAME, SAME },
 	{ "INVD", { 0x0f, 0x08 }, 2, 0, 1, 0, 0, 2, 0, NO_FAULT, SAME, SAME },
 	{ "WBINVD", { 0x0f, 0x09 }, 2, 0, 1, 0, 0, 2, 0, NO_FAULT, SAME, SAME },
-	{ "RDPMC", { 0x0f, 0x33 }, 2, KVM_FAILS, 1, 0, 0, 2, 0, VEC_GP, SAME, SAME },
+	{ "RDPMC", { 0x0f, 0x33 }, 2, KVM_HAS_PMU, 1, 0, 0, 2, 0, VEC_GP, SAME, SAME },
 	{ "VMXOFF", { 0x0f, 0x01, 0xc4 }, 3, KVM_FAILS, 1, 0, 0, 2, 0, VEC_UD, SAME, SAME },
 	{ "STGI", { 0x0f, 0x01, 0xdc }, 3, KVM_FAILS, 1, 0, 0, 2, 0, VEC_UD, SAME, SAME },
 	{ "IN", { 0x2e, 0xed }, 2, 0, 1, 0, 0, 0x5555, KVM_EXIT_IO, NO_FAULT, 0x99, SAME },
@@ -241,7 +242,7 @@ static struct vcpu *create(const struct row *r, int is_emulated)
 	put_code(vm, r);
 	vcpu = vcpu_create_guest(vm, 0, guest_main);
 	set_cpuid(vcpu, r->setup);
-	vcpu_set_msr(vcpu, SYSENTER_ESP, 0x1234aa55aa55);
+	vcpu_set_msr(vcpu, LSTAR, 0x1234aa55aa55);
 	if (!(r->setup & NO_RDTSCP))
 		__vcpu_set_msr(vcpu, TSC_AUX, 0x77);
 	GUEST_VAR(vm, target)->offset = is_emulated ? CODE : CODE + PAGE_SIZE;
@@ -331,7 +332,8 @@ static void test_rows(int is_emulated)
 
 		if ((r->setup & EMULATED_ONLY) && !is_emulated)
 			continue;
-		if ((r->setup & KVM_FAILS) && is_emulated && dev_is_kvm())
+		if (dev_is_kvm() &&
+		    (r->setup & (is_emulated ? KVM_FAILS | KVM_HAS_PMU : KVM_HAS_PMU)))
 			continue;
 		if ((r->setup & NO_MWAIT_QUIRK) &&
 		    !(has_cap(KVM_CAP_DISABLE_QUIRKS2) & MWAIT_QUIRK))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where one access goes: to an in-kernel device, or to user space by way of kvm_run.
+ * Is a memory access one for an in-kernel device? The local APIC first, then the bus.
  */
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -9,35 +9,6 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "io.h"
-
-void keel_user_pio(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int count, int direction)
-{
-	struct kvm_run *run = vcpu->run;
-
-	run->exit_reason = KVM_EXIT_IO;
-	run->io.direction = direction;
-	run->io.size = size;
-	run->io.port = port;
-	run->io.count = count;
-	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
-	vcpu->io.len = size;
-	vcpu->stats.io_exits++;
-}
-
-void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data)
-{
-	struct kvm_run *run = vcpu->run;
-
-	run->exit_reason = KVM_EXIT_MMIO;
-	run->mmio.phys_addr = gpa;
-	run->mmio.len = len;
-	run->mmio.is_write = !!data;
-	if (data)
-		memcpy(run->mmio.data, data, len);
-	vcpu->io.len = len;
-	vcpu->io.is_write = !!data;
-	vcpu->stats.mmio_exits++;
-}
 
 int keel_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data)
 {
