@@ -124,6 +124,23 @@ static int access_memory(struct vcpu *vcpu, gpa_t gpa, void *in, const void *out
 	return -EFAULT;
 }
 
+/* The same of a device here: the local APIC, then what is on the bus. 0 or -EOPNOTSUPP. */
+static int access_device(struct vcpu *vcpu, gpa_t gpa, void *in, const void *out, unsigned int len)
+{
+	struct bus *bus = &vcpu->vm->mmio;
+
+	if (keel_lapic_claims(vcpu, gpa))
+		return out ? keel_lapic_mmio_write(vcpu, offset_in_page(gpa), len, out) :
+			     keel_lapic_mmio_read(vcpu, offset_in_page(gpa), len, in);
+	if (keel_lapic_hole(vcpu, gpa)) {
+		if (in)
+			memset(in, 0xff, len);
+		return 0;
+	}
+	return out ? keel_bus_write(vcpu, bus, gpa, len, out) :
+		     keel_bus_read(vcpu, bus, gpa, len, in);
+}
+
 static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data, unsigned int len)
 {
 	int ret = access_memory(vcpu, gpa, data, NULL, len);
@@ -134,7 +151,7 @@ static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data
 		memcpy(data, vcpu->io.data + pos, len);
 		return EMU_CONTINUE;
 	}
-	if (!keel_device_read(vcpu, gpa, len, data)) {
+	if (!access_device(vcpu, gpa, data, NULL, len)) {
 		/* a device read may have effects: keep the answer for the restart */
 		memcpy(vcpu->io.data + pos, data, len);
 		vcpu->io.have = pos + len;
@@ -173,7 +190,7 @@ static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const voi
 		return ret ? EMU_FAILED : EMU_CONTINUE;
 	if (pos < vcpu->io.have)
 		return EMU_CONTINUE;
-	if (!keel_device_write(vcpu, gpa, len, data)) {
+	if (!access_device(vcpu, gpa, NULL, data, len)) {
 		vcpu->io.have = pos + len;
 		return EMU_CONTINUE;
 	}
@@ -214,7 +231,8 @@ static int insn_write(struct emu *e, u64 la, const void *data, unsigned int size
 	return accessed(e, la, size, acc);
 }
 
-static int insn_fetch(struct emu *e, u64 la, void *data, unsigned int size)
+/* Would each page allow the access? Read the bytes there if @data is given. */
+static int over_pages(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc)
 {
 	unsigned int pos, len;
 	gpa_t gpa;
@@ -222,13 +240,23 @@ static int insn_fetch(struct emu *e, u64 la, void *data, unsigned int size)
 
 	for (pos = 0; pos < size; pos += len) {
 		len = min_t(unsigned int, size - pos, PAGE_SIZE - offset_in_page(la + pos));
-		ret = translate(e, la + pos, EMU_ACC_FETCH, &gpa);
+		ret = translate(e, la + pos, acc, &gpa);
 		if (ret != EMU_CONTINUE)
 			return ret;
-		if (keel_read_guest(to_vcpu(e)->vm, gpa, data + pos, len))
+		if (data && keel_read_guest(to_vcpu(e)->vm, gpa, data + pos, len))
 			return EMU_FAILED;
 	}
 	return EMU_CONTINUE;
+}
+
+static int insn_fetch(struct emu *e, u64 la, void *data, unsigned int size)
+{
+	return over_pages(e, la, data, size, EMU_ACC_FETCH);
+}
+
+static int insn_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
+{
+	return over_pages(e, la, NULL, size, acc);
 }
 
 /* On RAM by the CPU's own locked instruction; elsewhere there is nobody to be atomic against. */
@@ -253,21 +281,6 @@ static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsig
 		return accessed(e, la, size, EMU_ACC_WRITE);
 	}
 	return EMU_FAILED;
-}
-
-static int insn_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
-{
-	unsigned int pos, len;
-	gpa_t gpa;
-	int ret;
-
-	for (pos = 0; pos < size; pos += len) {
-		len = min_t(unsigned int, size - pos, PAGE_SIZE - offset_in_page(la + pos));
-		ret = translate(e, la + pos, acc, &gpa);
-		if (ret != EMU_CONTINUE)
-			return ret;
-	}
-	return EMU_CONTINUE;
 }
 
 static int insn_port_in(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count)

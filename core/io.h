@@ -55,10 +55,6 @@ static __always_inline void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigne
 	vcpu->stats.mmio_exits++;
 }
 
-/* In-kernel devices at @gpa: the local APIC of this vCPU, then the MMIO bus. 0 or -EOPNOTSUPP. Interrupts may be off. */
-int keel_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data);
-int keel_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
-
 /* exit.c: the answers of user space to these two. Return rule of exit.h. */
 int keel_complete_msr(struct vcpu *vcpu, bool is_read);
 int keel_complete_hypercall(struct vcpu *vcpu, u64 ret, unsigned int len);
