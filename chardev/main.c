@@ -28,6 +28,12 @@ MODULE_PARM_DESC(alias, "alias=kvm makes the node /dev/kvm too, when kvm.ko is n
 const struct vendor_ops *keel_vendor;
 struct vendor_caps keel_caps;
 
+DEFINE_STATIC_CALL_NULL(keel_vendor_vcpu_load, *((struct vendor_ops *)NULL)->vcpu_load);
+DEFINE_STATIC_CALL_NULL(keel_vendor_vcpu_put, *((struct vendor_ops *)NULL)->vcpu_put);
+DEFINE_STATIC_CALL_NULL(keel_vendor_enter, *((struct vendor_ops *)NULL)->enter);
+DEFINE_STATIC_CALL_NULL(keel_vendor_exit_fast, *((struct vendor_ops *)NULL)->exit_fast);
+DEFINE_STATIC_CALL_NULL(keel_vendor_exit_slow, *((struct vendor_ops *)NULL)->exit_slow);
+
 static struct miscdevice keel_node = {
 	.minor	= MISC_DYNAMIC_MINOR,
 	.name	= "keel",
@@ -109,6 +115,16 @@ static void rooms_exit(void)
 	keel_core_exit();
 }
 
+static void __init set_vendor(const struct vendor_ops *ops)
+{
+	keel_vendor = ops;
+	static_call_update(keel_vendor_vcpu_load, ops->vcpu_load);
+	static_call_update(keel_vendor_vcpu_put, ops->vcpu_put);
+	static_call_update(keel_vendor_enter, ops->enter);
+	static_call_update(keel_vendor_exit_fast, ops->exit_fast);
+	static_call_update(keel_vendor_exit_slow, ops->exit_slow);
+}
+
 static int __init keel_init(void)
 {
 	int ret;
@@ -117,7 +133,7 @@ static int __init keel_init(void)
 		pr_err("alias=%s: only \"kvm\" is known\n", alias);
 		return -EINVAL;
 	}
-	keel_vendor = choose_vendor();
+	set_vendor(choose_vendor());
 	ret = keel_vendor->supported();
 	if (ret)
 		return ret;

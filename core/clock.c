@@ -381,7 +381,8 @@ void keel_clock_vcpu_load(struct vcpu *vcpu)
 {
 	u64 tsc;
 
-	if (unlikely(check_tsc_unstable()) && vcpu->tsc.last_host) {
+	vcpu->tsc.unstable = check_tsc_unstable();
+	if (unlikely(vcpu->tsc.unstable) && vcpu->tsc.last_host) {
 		/* this CPU's TSC may be behind that of the last one: the guest's never goes back */
 		tsc = keel_tsc_read(vcpu);
 		if ((s64)(tsc - vcpu->tsc.last_guest) < 0) {
@@ -395,10 +396,8 @@ void keel_clock_vcpu_load(struct vcpu *vcpu)
 	}
 }
 
-void keel_clock_vcpu_put(struct vcpu *vcpu)
+void keel_clock_note_tsc(struct vcpu *vcpu)
 {
-	if (likely(!check_tsc_unstable()))
-		return;
 	vcpu->tsc.last_host = rdtsc();
 	vcpu->tsc.last_guest = keel_tsc_scale(vcpu, vcpu->tsc.last_host) + vcpu->tsc.offset;
 }

@@ -15,9 +15,11 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
+#include <asm/msr.h>
 #include <asm/processor.h>
 #include <keel/access.h>
 #include <keel/compat.h>
+#include <keel/entry_work.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/request.h>
@@ -153,10 +155,10 @@ static int inner_loop(struct vcpu *vcpu)
 			if (unlikely(READ_ONCE(vcpu->requests) & OUTER_REQUESTS))
 				keel_exit_at_once(vcpu);
 		}
-		keel_vendor->enter(vcpu);
+		static_call(keel_vendor_enter)(vcpu);
 		vcpu->stats.exits++;
 
-		verdict = keel_vendor->exit_fast(vcpu);
+		verdict = static_call(keel_vendor_exit_fast)(vcpu);
 		if (verdict != RUN_RESUME)
 			return verdict;
 		vcpu->stats.fast_exits++;
@@ -201,7 +203,7 @@ static int enter_guest(struct vcpu *vcpu)
 	/* no backend lets a guest change CR4 without an exit: it stays known until xstate is the host's again */
 	vcpu_need(vcpu, RG_CR4);
 	xstate_guest(vcpu);
-	vcpu->host_debugctl = get_debugctlmsr();
+	vcpu->host_debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	/* the next tick ends the inner loop, and this is told again */
 	keel_host_note_quiescent();
 	keel_host_guest_time_begin();
@@ -220,7 +222,7 @@ static int enter_guest(struct vcpu *vcpu)
 	keel_host_guest_time_end();
 	preempt_enable();
 
-	return verdict == RUN_SLOW ? keel_vendor->exit_slow(vcpu) : verdict;
+	return verdict == RUN_SLOW ? static_call(keel_vendor_exit_slow)(vcpu) : verdict;
 }
 
 static bool is_runnable(struct vcpu *vcpu)
@@ -406,17 +408,16 @@ static int run_loaded(struct vcpu *vcpu)
 
 int keel_vcpu_run(struct vcpu *vcpu)
 {
-	sigset_t saved;
 	int ret;
 
 	remember_thread(vcpu);
 	vcpu->launched_once = true;
 	keel_vcpu_load(vcpu);
 	if (unlikely(vcpu->thread.sigset_active))
-		sigprocmask(SIG_SETMASK, &vcpu->thread.sigset, &saved);
+		sigprocmask(SIG_SETMASK, &vcpu->thread.sigset, &vcpu->thread.sigset_saved);
 	ret = run_loaded(vcpu);
 	if (unlikely(vcpu->thread.sigset_active))
-		sigprocmask(SIG_SETMASK, &saved, NULL);
+		sigprocmask(SIG_SETMASK, &vcpu->thread.sigset_saved, NULL);
 	keel_vcpu_put(vcpu);
 	vcpu->thread.task = NULL;
 	return ret;

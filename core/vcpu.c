@@ -41,7 +41,7 @@ void keel_vcpu_cache_destroy(void)
 static void put_on_cpu(struct vcpu *vcpu, int cpu)
 {
 	vcpu->cpu = cpu;
-	keel_vendor->vcpu_load(vcpu);
+	static_call(keel_vendor_vcpu_load)(vcpu);
 	keel_clock_vcpu_load(vcpu);
 	if (vcpu->lapic)
 		keel_lapic_vcpu_load(vcpu);
@@ -49,8 +49,9 @@ static void put_on_cpu(struct vcpu *vcpu, int cpu)
 
 static void take_off_cpu(struct vcpu *vcpu)
 {
-	keel_clock_vcpu_put(vcpu);
-	keel_vendor->vcpu_put(vcpu);
+	if (unlikely(vcpu->tsc.unstable))
+		keel_clock_note_tsc(vcpu);
+	static_call(keel_vendor_vcpu_put)(vcpu);
 	WRITE_ONCE(vcpu->cpu, -1);
 }
 

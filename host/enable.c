@@ -10,7 +10,7 @@
  * While a VM exists the kernel's scheduler also looks for preemption notifiers at every context
  * switch.
  *
- * One mutex guards the user count. "enabled" is per CPU, written on that CPU with interrupts off; the run loop reads it
+ * One mutex guards the user count. keel_host_enabled is per CPU, written on that CPU with interrupts off; the run loop reads it
  * with interrupts off before each entry, so that a CPU that is going away or a machine that is going down is left in time.
  */
 #define pr_fmt(fmt) "keel: " fmt
@@ -27,6 +27,7 @@
 #include <linux/syscore_ops.h>
 #include <linux/workqueue.h>
 #include <asm/reboot.h>
+#include <keel/entry_work.h>
 #include <keel/host.h>
 #include <keel/host_mode.h>
 #include <keel/vendor.h>
@@ -46,7 +47,7 @@ static unsigned int users;			/* VMs; enable_lock */
 static bool callback_held;			/* the crash callback is registered; enable_lock */
 static bool notifiers_held;			/* the key of the preemption notifiers; enable_lock */
 static bool going_down;				/* reboot: stays set */
-static DEFINE_PER_CPU(bool, enabled);
+DEFINE_PER_CPU(bool, keel_host_enabled);
 
 /* Result of one pass over all CPUs. */
 struct enable_pass {
@@ -54,17 +55,12 @@ struct enable_pass {
 	atomic_t failed_cpu;			/* CPU number + 1 that could not be switched, 0 for none */
 };
 
-bool keel_host_cpu_enabled(void)
-{
-	return __this_cpu_read(enabled);
-}
-
 /* On the CPU, interrupts off. @comes: it is coming online. */
 static int enable_this_cpu(bool comes)
 {
 	int ret;
 
-	if (__this_cpu_read(enabled))
+	if (keel_host_cpu_enabled())
 		return 0;
 	if (READ_ONCE(going_down))
 		return -EIO;
@@ -74,16 +70,16 @@ static int enable_this_cpu(bool comes)
 	if (!ret)
 		ret = enable_ops->cpu_enable();
 	if (!ret)
-		__this_cpu_write(enabled, true);
+		__this_cpu_write(keel_host_enabled, true);
 	return ret;
 }
 
 /* On the CPU, interrupts off. */
 static void disable_this_cpu(void)
 {
-	if (!__this_cpu_read(enabled))
+	if (!keel_host_cpu_enabled())
 		return;
-	__this_cpu_write(enabled, false);
+	__this_cpu_write(keel_host_enabled, false);
 	barrier();
 	enable_ops->cpu_disable();
 }

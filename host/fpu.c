@@ -15,6 +15,7 @@
 #include <asm/fpu/xcr.h>
 #include <asm/fpu/xstate.h>
 #include <uapi/linux/kvm.h>
+#include <keel/entry_work.h>
 #include <keel/host.h>
 #include <keel/host_mode.h>
 #include "internal.h"
@@ -73,10 +74,9 @@ void keel_host_fpu_save(struct host_fpu *fpu)
 	fpu_swap_kvm_fpstate(guest_of(fpu), false);
 }
 
-void keel_host_fpu_entry(void)
+void keel_host_fpu_reload(void)
 {
-	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
-		switch_fpu_return();
+	switch_fpu_return();
 }
 
 /* ---- XCR0 and XSS ---- */

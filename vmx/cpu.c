@@ -22,6 +22,7 @@
 #include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/tlbflush.h>
+#include <keel/entry_work.h>
 #include <keel/host.h>
 #include <keel/vcpu.h>
 #include "insn.h"

@@ -28,8 +28,6 @@ int keel_host_enable_get(void);
 void keel_host_enable_put(void);
 int keel_host_enable_init(const struct vendor_ops *ops);	/* module init: hotplug, suspend, reboot, crash hooks */
 void keel_host_enable_exit(void);
-/* Is virtualization on, on this CPU? Preemption off. False during unplug: the entry is then refused with -EIO. */
-bool keel_host_cpu_enabled(void);
 
 /* ---- FPU (host/fpu.c) ------------------------------------------------------------------------------------------------ */
 
@@ -43,7 +41,6 @@ void keel_host_fpu_destroy(struct host_fpu *fpu);
 void keel_host_fpu_init_state(struct host_fpu *fpu);		/* architectural reset state */
 void keel_host_fpu_load(struct host_fpu *fpu);			/* guest state to registers, at the begin of KVM_RUN */
 void keel_host_fpu_save(struct host_fpu *fpu);			/* back to memory, at its end */
-void keel_host_fpu_entry(void);					/* before every entry, interrupts off: reload if TIF_NEED_FPU_LOAD */
 u64 keel_host_fpu_supported_xcr0(void);				/* host XCR0 limited to x87..AVX-512, PKRU */
 unsigned int keel_host_fpu_uabi_size(struct host_fpu *fpu);	/* bytes for KVM_GET_XSAVE2 */
 void keel_host_fpu_get_xsave(struct host_fpu *fpu, void *buf, unsigned int size, u64 xcr0_allowed, u32 pkru);
@@ -64,21 +61,9 @@ void keel_host_ymm_write(unsigned int n, const struct ymm_data *data);	/* the up
 void keel_host_fpregs_lock(void);
 void keel_host_fpregs_unlock(void);
 
-/* ---- entry work, context tracking (host/xfer.c) -------------------------------------------------------------------------- */
+/* ---- the thread (host/xfer.c; keel/entry_work.h has what is done around each entry) ------------------------------------- */
 
-/* Is a signal, a reschedule or task work pending? Sure with interrupts off, a hint with them on. */
-bool keel_host_work_pending(void);
-/* Do it, interrupts on. Return 0, or -EINTR when a signal waits. */
-int keel_host_do_work(void);
-/* Before each inner loop, interrupts off: no RCU reader is under way on this CPU. */
-void keel_host_note_quiescent(void);
-/*
- * Around the inner loop, interrupts off at the begin, on at the end: what passes in between, and the host's timer tick that
- * ended it, counts as guest time.
- */
-void keel_host_guest_time_begin(void);
-void keel_host_guest_time_end(void);
-/* rcuwait, task accounting: run delay of current in ns, for steal time. */
+/* Run delay of current in ns, for steal time. */
 u64 keel_host_run_delay(void);
 
 /* Selector of the local descriptor table, 0 for none. */

@@ -98,7 +98,7 @@ void keel_tsc_set_offset(struct vcpu *vcpu, u64 offset);		/* the host sets KVM_V
 void keel_tsc_write_guest(struct vcpu *vcpu, u64 val);		/* the guest does; moves tsc.adjust along */
 void keel_tsc_adjust(struct vcpu *vcpu, s64 delta);		/* the guest adds to its TSC; tsc.adjust is the caller's */
 void keel_clock_vcpu_load(struct vcpu *vcpu);			/* on a CPU; preemption off. Cheap while the host TSC is stable */
-void keel_clock_vcpu_put(struct vcpu *vcpu);
+void keel_clock_note_tsc(struct vcpu *vcpu);			/* off a CPU, if tsc.unstable; preemption off */
 bool keel_clock_tsc_pair(struct vcpu *vcpu, struct timespec64 *real, u64 *guest_tsc);	/* real time and guest TSC at once */
 /*
  * Write a record that guests read without a lock: while its version, a u32 at @version_at, is odd they read again. @record has the

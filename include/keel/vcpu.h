@@ -36,6 +36,7 @@ struct vcpu_tsc {
 	u64 offset;		/* guest TSC = host TSC * ratio + offset */
 	u64 ratio;		/* fixed point, host/vendor.h: caps.tsc_ratio_frac_bits; 1.0 without scaling */
 	u32 khz;
+	bool unstable;		/* the host's TSC, when last put on a CPU */
 	u64 last_host;		/* host and guest TSC when last taken off a CPU, while the host's TSC is unstable */
 	u64 last_guest;
 	s64 moved;		/* what the guest itself added since the launcher last set the TSC */
@@ -73,6 +74,7 @@ struct vcpu_thread {
 	struct task_struct *task;	/* only ever compared with current */
 	struct pid __rcu *pid;		/* the last one, for directed yield */
 	sigset_t sigset;		/* KVM_SET_SIGNAL_MASK */
+	sigset_t sigset_saved;		/* the thread's own, in KVM_RUN */
 	bool sigset_active;
 };
 

@@ -7,6 +7,7 @@
 #ifndef KEEL_VENDOR_H
 #define KEEL_VENDOR_H
 
+#include <linux/static_call.h>
 #include <keel/exit.h>
 #include <keel/pgtable.h>
 #include <keel/types.h>
@@ -142,6 +143,14 @@ struct vendor_ops {
 
 /* Chosen at load from CPUID (chardev/main.c). */
 extern const struct vendor_ops *keel_vendor;
+
+/* What every KVM_RUN or exit calls, called directly: with retpolines an indirect call costs more than it does. Set with keel_vendor. */
+DECLARE_STATIC_CALL(keel_vendor_vcpu_load, *((struct vendor_ops *)NULL)->vcpu_load);
+DECLARE_STATIC_CALL(keel_vendor_vcpu_put, *((struct vendor_ops *)NULL)->vcpu_put);
+DECLARE_STATIC_CALL(keel_vendor_enter, *((struct vendor_ops *)NULL)->enter);
+DECLARE_STATIC_CALL(keel_vendor_exit_fast, *((struct vendor_ops *)NULL)->exit_fast);
+DECLARE_STATIC_CALL(keel_vendor_exit_slow, *((struct vendor_ops *)NULL)->exit_slow);
+
 extern const struct vendor_ops keel_svm_ops;
 extern const struct vendor_ops keel_vmx_ops;
 
