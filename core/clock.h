@@ -3,7 +3,7 @@
 #ifndef CORE_CLOCK_H
 #define CORE_CLOCK_H
 
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 #include <keel/types.h>
 
 /* The host's clock of both: raw time plus time asleep. */

@@ -6,7 +6,6 @@
 #ifndef KEEL_ENTRY_WORK_H
 #define KEEL_ENTRY_WORK_H
 
-#include <linux/time.h>		/* first: the next one needs its types */
 #include <linux/entry-kvm.h>
 #include <linux/jiffies.h>
 #include <linux/percpu.h>

@@ -4,6 +4,7 @@
 #define KEEL_REGS_H
 
 #include <linux/bits.h>
+#include <linux/percpu.h>
 #include <linux/types.h>
 #include <asm/debugreg.h>
 #include <asm/msr-index.h>
