@@ -27,9 +27,10 @@ help:
 	@echo 'Keel, a virtual machine monitor for Linux on x86'
 	@echo
 	@echo '  make demo       install what is needed, build, boot Debian in a Keel VM in an emulated host'
-	@echo '  make check      install what is needed, build for every supported kernel, run all tests'
+	@echo '  make check      install what is needed, build for every supported kernel, run all tests; TESTS=NAME for those of one'
 	@echo '  make check-models  the tests on every CPU model that Bochs has and Debian boots on, VMX and SVM; a table'
 	@echo '  make check-debug  the tests on a kernel, built here, that watches locks, RCU and sleeping'
+	@echo '  make check-readme  README.md followed word by word, in a clean Debian 12 and on an emulated host that runs it'
 	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX'
 	@echo '  make bench-vmx  only on VMX, and the VMREADs, VMWRITEs, ... of an exit'
 	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1 and 6.12, on stock KVM and on Keel'

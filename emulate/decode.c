@@ -281,6 +281,7 @@ static const u8 *decode_vex(const struct emu *e, struct emu_insn *in, const u8 *
 	if (emu_is_long(e) && escape != 0x62)
 		in->rex = (~*p >> 5) & (escape == 0xc5 ? 4 : 7);
 	in->prefix |= EMU_PFX_VEX;
+	in->escape = escape;
 	in->opcode = p[payload];
 	if (!set_vex_row(in) || !is_valid)
 		in->row = (struct emu_opcode){ EMU_OP_UD, CLASS_UD, 0, 0, 0 };

@@ -228,8 +228,97 @@ static void put_operands(struct text *t, const struct emu *e)
 	}
 }
 
-static void put_mnemonic(struct text *t, const struct emu_insn *in)
+#define IMMEDIATE	"(MMX or SSE with an immediate)"
+#define TO_GPR		"(SSE with a result in a general register)"
+
+/* What is not executed, by map and opcodes: the first row that fits. */
+static const struct {
+	u8 map, first, last;
+	const char *name;
+} classes[] = {
+	{ 1, 0x0e, 0x0f, "(3DNow!)" },
+	{ 1, 0x2c, 0x2d, TO_GPR },
+	{ 1, 0x2e, 0x2f, "(SSE with a result in RFLAGS)" },
+	{ 1, 0x50, 0x50, TO_GPR },
+	{ 1, 0x70, 0x73, IMMEDIATE },
+	{ 1, 0xc2, 0xc6, IMMEDIATE },
+	{ 1, 0xd7, 0xd7, TO_GPR },
+	{ 1, 0xf7, 0xf7, "(MASKMOVQ or MASKMOVDQU)" },
+	{ 2, 0x00, 0x0b, "(SSSE3)" },
+	{ 2, 0x1c, 0x1e, "(SSSE3)" },
+	{ 2, 0x37, 0x37, "(SSE4.2)" },
+	{ 2, 0x10, 0x41, "(SSE4.1)" },
+	{ 2, 0xc8, 0xcd, "(SHA)" },
+	{ 2, 0xcf, 0xcf, "(GFNI)" },
+	{ 2, 0xdb, 0xdf, "(AES)" },
+	{ 3, 0x0f, 0x0f, "(SSSE3)" },
+	{ 3, 0x08, 0x42, "(SSE4.1)" },
+	{ 3, 0x44, 0x44, "(PCLMULQDQ)" },
+	{ 3, 0x60, 0x63, "(SSE4.2)" },
+	{ 3, 0xcc, 0xcc, "(SHA)" },
+	{ 3, 0xce, 0xcf, "(GFNI)" },
+	{ 3, 0xdf, 0xdf, "(AES)" },
+};
+
+static const char *class_name(const struct emu_insn *in)
 {
+	unsigned int i;
+
+	if (in->escape)
+		return in->escape == 0x62 ? "(EVEX)" : in->escape == 0x8f ? "(XOP)" : "(AVX)";
+	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		if (in->map == classes[i].map && in->opcode >= classes[i].first && in->opcode <= classes[i].last)
+			return classes[i].name;
+	return op_names[EMU_OP_LENGTH_ONLY];
+}
+
+/* One of the XSAVE family, by the SDM's names. */
+static const char *xsave_name(const struct emu_insn *in)
+{
+	static const char *const group9[] = { "xrstors", "xsavec", "xsaves" };
+	static const char *const group15[] = { "xsave", "xrstor", "xsaveopt" };
+
+	return in->opcode == 0xc7 ? group9[((in->modrm >> 3) & 7) - 3] : group15[((in->modrm >> 3) & 7) - 4];
+}
+
+/* The environment and the whole state have other formats in 16-bit code and in real mode. */
+static const char *x87_name(const struct emu *e)
+{
+	static const char *const names[2][2] = {
+		{ "(FLDENV of 16 bits or real mode)", "(FNSTENV of 16 bits or real mode)" },
+		{ "(FRSTOR of 16 bits or real mode)", "(FNSAVE of 16 bits or real mode)" },
+	};
+	const struct emu_insn *in = &e->insn;
+	unsigned int op = in->opcode & 7, reg = (in->modrm >> 3) & 7;
+
+	if (!emu_is_memory(in) || (op != 1 && op != 5) || (reg != 4 && reg != 6) || (in->op_size >= 4 && !emu_is_real(e)))
+		return op_names[EMU_OP_X87];
+	return names[op == 5][reg == 6];
+}
+
+/* Of what has one operation for many instructions. */
+static const char *op_name(const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+
+	switch (in->row.op) {
+	case EMU_OP_LENGTH_ONLY:
+		return class_name(in);
+	case EMU_OP_SIMD:
+		return in->opcode < 0x60 || (in->prefix & (EMU_PFX_OPSIZE | EMU_PFX_REP | EMU_PFX_REPNE)) ? "(SSE)" : "(MMX)";
+	case EMU_OP_XSAVE:
+	case EMU_OP_XRSTOR:
+		return xsave_name(in);
+	case EMU_OP_X87:
+		return x87_name(e);
+	default:
+		return in->row.op < EMU_OP_COUNT ? op_names[in->row.op] : "?";
+	}
+}
+
+static void put_mnemonic(struct text *t, const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
 	enum emu_op op = in->row.op;
 
 	if (in->prefix & EMU_PFX_LOCK)
@@ -239,7 +328,7 @@ static void put_mnemonic(struct text *t, const struct emu_insn *in)
 	if (in->row.class == CLASS_UD)
 		put(t, "(invalid)");
 	else
-		put(t, op < EMU_OP_COUNT ? op_names[op] : "?");
+		put(t, op_name(e));
 	if (op == EMU_OP_JCC || op == EMU_OP_SETCC || op == EMU_OP_CMOVCC)
 		put(t, condition_names[in->opcode & 15]);
 	if (in->row.class == CLASS_STRING)
@@ -255,7 +344,7 @@ int emu_format(const struct emu *e, char *buf, size_t n)
 	if (!n)
 		return 0;
 	if (length) {
-		put_mnemonic(&t, &e->insn);
+		put_mnemonic(&t, e);
 		put_operands(&t, e);
 		put(&t, " ;");
 	} else {

@@ -258,7 +258,7 @@ static void wait_for_end(struct machine *machine)
 	struct signalfd_siginfo info;
 
 	while (!vm_is_stopping(&machine->vm)) {
-		if (poll(waits, 2, -1) < 0 && errno != EINTR)
+		if (poll(waits, 2, power_tick(&machine->power)) < 0 && errno != EINTR)
 			vm_stop(&machine->vm, STATUS_HOST, "poll failed: %s", strerror(errno));
 		else if (next_signal(machine, &info) && take_signal(machine, &info))
 			vm_stop(&machine->vm, STATUS_SIGNAL, "ended by signal %u (%s)",

@@ -13,24 +13,34 @@
 #include "power.h"
 #include "vm.h"
 
+#define PM1_TIMER		(1u << 0)
 #define PM1_POWER_BUTTON	(1u << 8)
 #define PM1_ENABLE_BITS		0x4721u
 #define PM1_SCI_ENABLE		(1u << 0)
 #define PM1_SLEEP_ENABLE	(1u << 13)
 #define PM1_SLEEP_TYPE(control)	((control) >> 10 & 7)
 #define PM_TIMER_HZ		3579545u
+#define PM_TIMER_HALF		(1ULL << 31)	/* the highest bit changes that often */
+#define SECOND_NS		1000000000u
 
 #define KEYBOARD_DATA_PORT	0x60
 #define KEYBOARD_COMMAND_PORT	0x64
 #define KEYBOARD_PULSE_RESET	0xfe
 
-static uint32_t timer_ticks(void)
+static uint64_t host_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint32_t)((uint64_t)now.tv_sec * PM_TIMER_HZ +
-			  (uint64_t)now.tv_nsec * PM_TIMER_HZ / 1000000000u);
+	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* Of the timer as if it had 64 bits. */
+static uint64_t timer_ticks(const struct power *power)
+{
+	uint64_t now = power->now();
+
+	return now / SECOND_NS * PM_TIMER_HZ + now % SECOND_NS * PM_TIMER_HZ / SECOND_NS;
 }
 
 static void update_line(struct power *power)
@@ -38,15 +48,38 @@ static void update_line(struct power *power)
 	vm_set_line(power->vm, POWER_SCI_GSI, IRQ_SOURCE_BOARD, power->status & power->enable);
 }
 
+/* "PM1 Status Registers": TMR_STS is set any time the timer's highest bit changes. Return: ticks to the next time. */
+static uint64_t carry(struct power *power)
+{
+	uint64_t ticks = timer_ticks(power);
+
+	if (ticks / PM_TIMER_HALF != power->halves) {
+		power->halves = ticks / PM_TIMER_HALF;
+		power->status |= PM1_TIMER;
+		update_line(power);
+	}
+	return PM_TIMER_HALF - ticks % PM_TIMER_HALF;
+}
+
+int power_tick(struct power *power)
+{
+	pthread_mutex_lock(&power->lock);
+	uint64_t left = carry(power);
+
+	pthread_mutex_unlock(&power->lock);
+	return (int)(left * 1000 / PM_TIMER_HZ + 1);
+}
+
 static uint32_t read_aligned(struct power *power, uint64_t offset)
 {
 	switch (offset) {
 	case 0:
+		carry(power);
 		return power->status | (uint32_t)power->enable << 16;
 	case POWER_CONTROL_PORT - POWER_EVENT_PORT:
 		return power->control | PM1_SCI_ENABLE;
 	case POWER_TIMER_PORT - POWER_EVENT_PORT:
-		return timer_ticks();
+		return (uint32_t)timer_ticks(power);
 	default:
 		return 0;
 	}
@@ -83,6 +116,7 @@ static void power_write(void *owner, uint64_t offset, unsigned int len, uint64_t
 	pthread_mutex_lock(&power->lock);
 	switch (offset & ~3ULL) {
 	case 0:
+		carry(power);
 		power->status &= (uint16_t)~bits;	/* write one to clear */
 		power->enable = (uint16_t)((power->enable & ~(mask >> 16)) | bits >> 16) &
 				PM1_ENABLE_BITS;
@@ -144,7 +178,8 @@ static const struct bus_ops reset_ops = { read_zero, reset_write };
 
 int power_init(struct power *power, struct vm *vm)
 {
-	*power = (struct power){ .vm = vm };
+	*power = (struct power){ .vm = vm, .now = host_now };
+	power->halves = timer_ticks(power) / PM_TIMER_HALF;
 	pthread_mutex_init(&power->lock, NULL);
 
 	int ret = bus_add(&vm->ports, POWER_EVENT_PORT, POWER_PORTS, &power_ops, power);

@@ -27,6 +27,8 @@ struct power {
 	uint16_t status;
 	uint16_t enable;
 	uint16_t control;
+	uint64_t halves;	/* how often the timer's highest bit has changed, as far as looked */
+	uint64_t (*now)(void);	/* host time, ns; replaced by tests */
 };
 
 /**
@@ -34,6 +36,14 @@ struct power {
  * Return: 0 or a negative errno.
  */
 int power_init(struct power *power, struct vm *vm);
+
+/**
+ * power_tick() - set TMR_STS if the PM timer's highest bit has changed since the last call
+ *
+ * Takes power->lock. Source: ACPI specification, "PM1 Status Registers".
+ * Return: milliseconds, at most ten minutes, after which it wants to be called again.
+ */
+int power_tick(struct power *power);
 
 /**
  * power_press_button() - press the guest's power button

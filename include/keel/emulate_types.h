@@ -217,6 +217,7 @@ struct emu_insn {
 	u8 scale;
 	u8 imm_size;
 	u8 vex;
+	u8 escape;		/* C4 or C5 of VEX, 62 of EVEX, 8F of XOP; 0 without */
 	s64 disp;
 	u64 imm;
 };

@@ -10,10 +10,27 @@
 
 #include "guest.h"
 
-/* A shuffle of what a device holds: no emulator of ours, nor KVM's, executes this. */
-static void guest_fault(void)
+/* On a device no emulator of ours, nor KVM's, executes these; the first is the one of test_emulation(). */
+#define INSNS(X)									\
+	X(0, 0, "pshufd $0, (%0), %%xmm0", "(MMX or SSE with an immediate)")		\
+	X(1, 26, "xsave (%0)", "xsave")							\
+	X(2, 26, "xrstor (%0)", "xrstor")						\
+	X(3, 9, "pabsb (%0), %%xmm0", "(SSSE3)")					\
+	X(4, 19, "ptest (%0), %%xmm0", "(SSE4.1)")					\
+	X(5, 0, "comisd (%0), %%xmm0", "(SSE with a result in RFLAGS)")			\
+	X(6, 0, "cvttsd2si (%0), %%ecx", "(SSE with a result in a general register)")
+
+#define INSN_CASE(nr, bit, insn, name)							\
+	case nr:									\
+		asm volatile(insn : : "r" (VM_MMIO), "a" (3), "d" (0) : "memory", "rcx");	\
+		break;
+
+static void guest_fault(u64 which, u64 cr4)
 {
-	asm volatile("pshufd $0, (%0), %%xmm0" : : "r" (VM_MMIO) : "memory");
+	write_cr4(read_cr4() | cr4);
+	switch (which) {
+	INSNS(INSN_CASE)
+	}
 }
 
 static void test_none(void)
@@ -38,6 +55,7 @@ static void test_emulation(void)
 
 	REQUIRE_CAP(KEEL_CAP_LAST_ERROR);
 	vcpu = vcpu_create_guest(vm, 3, guest_fault);
+	vcpu_args(vcpu, 0, 0, 0);
 	RUN_TO(vcpu, KVM_EXIT_INTERNAL_ERROR);
 	vm_ioctl(vm, KEEL_GET_LAST_ERROR, &of_vm);
 	vcpu_ioctl(vcpu, KEEL_GET_LAST_ERROR, &of_vcpu);
@@ -51,6 +69,31 @@ static void test_emulation(void)
 	vcpu_run(vcpu);
 	vm_ioctl(vm, KEEL_GET_LAST_ERROR, &of_vm);
 	CHECK_EQ("count after the second", 2, of_vm.count);
+}
+
+/* The text has the instruction's name, or that of its kind. */
+#define INSN_ROW(nr, bit, insn, name)	{ name, bit },
+static void test_instruction(void)
+{
+	static const struct {
+		const char *name;
+		u32 bit;	/* of CPUID leaf 1, ECX; 0: every CPU has it */
+	} rows[] = { INSNS(INSN_ROW) };
+	struct kvm_cpuid_entry2 *leaf1 = cpuid_row(supported_cpuid(), 1, 0);
+	struct keel_last_error error;
+
+	REQUIRE_CAP(KEEL_CAP_LAST_ERROR);
+	for (u64 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_fault);
+
+		if (rows[i].bit && !(leaf1->ecx & BIT(rows[i].bit)))
+			continue;
+		vcpu_args(vcpu, i, rows[i].bit == 26 ? BIT(18) : 0, 0);
+		RUN_TO(vcpu, KVM_EXIT_INTERNAL_ERROR);
+		vcpu_ioctl(vcpu, KEEL_GET_LAST_ERROR, &error);
+		test_note("%s", error.text);
+		CHECK_EQ(rows[i].name, 1, !!strstr(error.text, rows[i].name));
+	}
 }
 
 /* Changes to the registers of a vCPU in 64-bit mode, each of them refused alone. */
@@ -134,6 +177,7 @@ static void test_sregs(void)
 static const struct test_case cases[] = {
 	{ "none", test_none },
 	{ "emulation", test_emulation },
+	{ "instruction", test_instruction },
 	{ "sregs", test_sregs },
 };
 

@@ -260,7 +260,7 @@ static void test_no_memory(void)
 	u8 *idt = host_pages(PAGE_SIZE);
 	unsigned int i;
 
-	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "KVM may emulate the instruction at RIP for ever");
+	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "stock KVM did not end here");
 	vcpu_run_sync(vcpu, 1);
 	for (i = 0; i < 2; i++) {
 		RUN_TO(vcpu, KVM_EXIT_INTERNAL_ERROR);

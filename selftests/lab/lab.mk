@@ -7,7 +7,7 @@ export KEEL_CACHE	?= $(KEEL_BUILD)/cache
 
 LAB	= $(CURDIR)/selftests/lab
 
-.PHONY: demo check check-models check-debug bench bench-vmx suites lab
+.PHONY: demo check check-models check-debug check-readme bench bench-vmx suites lab
 
 # What building and testing need: Debian's packages, the kernels under test.
 lab:
@@ -16,8 +16,14 @@ lab:
 demo: lab
 	@$(LAB)/demo
 
+# TESTS=NAME[:WORD]...: with the boots of these lab tests alone.
 check: lab
-	@$(LAB)/check
+	@$(LAB)/check $(TESTS)
+
+# Not part of check: fetches a clean Debian 12, and does in it what README.md says.
+check-readme:
+	@$(LAB)/install 'mmdebstrap /usr/bin/mmdebstrap'
+	@$(LAB)/check_readme
 
 # Not part of check: takes about an hour.
 check-models: lab

@@ -48,15 +48,15 @@ static void start_timer(timer_t timer, long ms)
 	timer_settime(timer, 0, &its, NULL);
 }
 
-/* QEMU 7.2 ended in this test: what did it is spoilt in what the guest is given. */
+/* QEMU 7.2 ended in this test: what did it is, among much else, spoilt in what the guest is given. */
 static void spare_tcg(u8 *p, size_t n)
 {
 	size_t i;
 
 	for (i = 1; i + 1 < n; i++)
-		if (p[i] == 0x0f && p[i + 1] == 0x22 &&
-		    (p[i - 1] == 0xf0 || (p[i - 1] & 0xf4) == 0x44))
-			p[i + 1] = 0x20;
+		if (p[i] == 0x0f && (p[i + 1] & 0xfc) == 0x20 &&
+		    (p[i - 1] == 0xf0 || (p[i - 1] & 0xf0) == 0x40))
+			p[i + 1] = 0x1f;
 }
 
 static void fill(u8 *p, size_t n)

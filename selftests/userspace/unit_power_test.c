@@ -85,12 +85,78 @@ static void test_timer(void)
 	ASSERT(second - first && second - first < 0x80000000u, "the timer goes forward");
 }
 
+/* The host's time at which the timer's highest bit changes for the @n-th time: tick @n << 31 of 3579545 a second. */
+#define CARRY_NS(n)	((u64)((__uint128_t)(n) * (1ULL << 31) * 1000000000 / 3579545 + 1))
+
+static u64 now_ns;
+
+static u64 fake_now(void)
+{
+	return now_ns;
+}
+
+/* ACPI specification, "PM1 Status Registers": set when the bit changes, from clear to set or set to clear. */
+static void test_carry(void)
+{
+	static const struct {
+		const char *name;
+		u64 at, write;
+		u32 enable, status, line;
+	} rows[] = {
+		{ "before the bit changes", CARRY_NS(1) - 1000, 0, 0, 0, 0 },
+		{ "it becomes set", CARRY_NS(1), 0, 0, 1, 0 },
+		{ "the write of another bit", CARRY_NS(1), 1 << 8, 0, 1, 0 },
+		{ "enabled", CARRY_NS(1), 0, 1, 1, 1 },
+		{ "cleared", CARRY_NS(1), 1, 1, 0, 0 },
+		{ "does not come back", CARRY_NS(1) + 1000, 0, 1, 0, 0 },
+		{ "still not", CARRY_NS(2) - 1000, 0, 1, 0, 0 },
+		{ "it becomes clear", CARRY_NS(2), 0, 1, 1, 1 },
+		{ "disabled", CARRY_NS(2), 0, 0, 1, 0 },
+		{ "kept over more changes", CARRY_NS(5), 0, 0, 1, 0 },
+		{ "which one write clears", CARRY_NS(5), 1, 0, 0, 0 },
+		{ "late, and cleared at once", CARRY_NS(6), 1, 1, 0, 0 },
+		{ "after years", CARRY_NS(1000000), 0, 1, 1, 1 },
+	};
+
+	set_up();
+	power.now = fake_now;
+	power.halves = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		now_ns = rows[i].at;
+		out(POWER_EVENT_PORT + 2, 2, rows[i].enable);
+		if (rows[i].write)
+			out(POWER_EVENT_PORT, 2, (u32)rows[i].write);
+		CHECK_EQ(rows[i].name, rows[i].status, in(POWER_EVENT_PORT, 2));
+		CHECK_EQ("  interrupt", rows[i].line, fake_line(&vm, POWER_SCI_GSI));
+	}
+}
+
+/* Nobody reads: the launcher's loop calls when it was told to. */
+static void test_carry_wakes(void)
+{
+	set_up();
+	power.now = fake_now;
+	power.halves = 0;
+	now_ns = 0;
+	out(POWER_EVENT_PORT + 2, 2, 1);
+	/* 599932.016 ms */
+	CHECK_EQ("ten minutes to the first", 599933, power_tick(&power));
+	now_ns = 599932ULL * 1000000;
+	CHECK_EQ("woken early", 1, power_tick(&power));
+	CHECK_EQ("  no interrupt", 0, fake_line(&vm, POWER_SCI_GSI));
+	now_ns = 599933ULL * 1000000;
+	CHECK_EQ("as told", 599932, power_tick(&power));
+	CHECK_EQ("  interrupt", 1, fake_line(&vm, POWER_SCI_GSI));
+}
+
 static const struct test_case cases[] = {
 	{ "off", test_off },
 	{ "off_by_bytes", test_off_by_bytes },
 	{ "reset", test_reset },
 	{ "button", test_button },
 	{ "timer", test_timer },
+	{ "carry", test_carry },
+	{ "carry_wakes", test_carry_wakes },
 };
 
 TEST_MAIN(cases)
