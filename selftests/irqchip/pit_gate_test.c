@@ -188,15 +188,12 @@ static void guest_status(u64 kvm)
 	CHIP_ROW("BCD: all digits are decimal", 1, decimal);
 }
 
-static void guest_rate(u64 kvm)
+/* Of channels 1 and 2, from one moment to another. The host may stop the guest between the readings of the two. */
+static u32 same_rate(void)
 {
 	u16 a1, b1, a2, b2;
 	u32 d1, d2;
 
-	start(kvm);
-	gate(1);
-	control(2, 2);
-	count(2, 0);
 	a1 = latch(1);
 	a2 = latch(2);
 	wait_ticks(20000);
@@ -204,8 +201,20 @@ static void guest_rate(u64 kvm)
 	b2 = latch(2);
 	d1 = (u16)(a1 - b1);
 	d2 = (u16)(a2 - b2);
-	GUEST_ROW("channel 2 counts as fast as channel 1, within 3 %", 1,
-		  d2 > d1 - d1 / 32 && d2 < d1 + d1 / 32);
+	return d2 > d1 - d1 / 32 && d2 < d1 + d1 / 32;
+}
+
+static void guest_rate(u64 kvm)
+{
+	u32 i, same = 0;
+
+	start(kvm);
+	gate(1);
+	control(2, 2);
+	count(2, 0);
+	for (i = 0; i < 10 && !same; i++)
+		same = same_rate();
+	GUEST_ROW("channel 2 counts as fast as channel 1, within 3 %", 1, same);
 }
 
 static void run(void *guest)
