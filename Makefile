@@ -20,7 +20,7 @@ SOURCES	= Kbuild version.mk $(shell find $(ROOMS) -name '*.[chS]' 2>/dev/null)
 LOCAL	= $(DESTDIR)/usr/local
 MODULES	= $(DESTDIR)/lib/modules
 
-.PHONY: all help headers module launcher install uninstall clean
+.PHONY: all help headers module map launcher install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,6 +37,7 @@ help:
 	@echo
 	@echo '  make all        the module and the launcher'
 	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one for tests of what CPUs do not do by themselves'
+	@echo '  make map        build the module, and print which function is defined in which file, and who uses it'
 	@echo '  make launcher   userspace/keel'
 	@echo '  make install    module, launcher, man page and udev rule into this machine, or below DESTDIR'
 	@echo '  make uninstall  take these away again, the module of every kernel'
@@ -64,6 +65,9 @@ $(MDIR)/keel_have.h: host/probe | headers
 module: $(MDIR)/.links $(MDIR)/keel_have.h
 	$(MAKE) -C $(KDIR) M=$(MDIR) W=$(W) C=$(C) CF='-Wsparse-error' modules
 	@echo 'module: $(MDIR)/keel.ko'
+
+map: module
+	@KEEL_BUILD=$(abspath $(BUILD)) KREL=$(KREL) selftests/lab/map_functions
 
 launcher:
 	$(MAKE) -C userspace BUILD=$(BUILD)/userspace
