@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A freestanding 32-bit program that a Multiboot loader starts: no interrupts, no paging, words by port 0xe9.
+ * A freestanding 32-bit program that a Multiboot loader starts: no interrupts, no paging, words by port 0xe9, or by WORDS.
  */
+#ifndef WORDS
+#define WORDS 0xe9
+#endif
+
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
@@ -22,7 +26,7 @@ static inline unsigned char inb(unsigned short port)
 static inline void say(const char *s)
 {
 	while (*s)
-		outb(0xe9, *s++);
+		outb(WORDS, *s++);
 }
 
 /* NAME=0xVALUE, without leading zeros */
@@ -35,8 +39,8 @@ static inline void tell(const char *name, u32 v)
 	while (i && !(v >> i))
 		i -= 4;
 	for (; i >= 0; i -= 4)
-		outb(0xe9, "0123456789abcdef"[v >> i & 15]);
-	outb(0xe9, '\n');
+		outb(WORDS, "0123456789abcdef"[v >> i & 15]);
+	outb(WORDS, '\n');
 }
 
 void probe(void);

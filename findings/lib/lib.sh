@@ -54,6 +54,16 @@ fetch() {
 	done
 }
 
+# fetch_npm PACKAGE VERSION SHA512 - the same from wherever npm gets its packages, to $root/npm/PACKAGE; the sum in base64
+fetch_npm() {
+	local file=$debs/$1-$2.tgz
+	need node npm tar
+	[ -e "$file" ] || (cd "$debs" && timeout 600 npm pack --silent "$1@$2" >"$work/npm" 2>&1) || cannot "no package $1 $2 from npm here"
+	[ "$(node -p 'crypto.createHash("sha512").update(fs.readFileSync(process.argv[1])).digest("base64")' "$file")" = "$3" ] ||
+		broken "another $1 $2 than the one told of"
+	mkdir -p "$root/npm/$1" && tar -xzf "$file" -C "$root/npm/$1" --strip-components=1 || broken "cannot unpack $1"
+}
+
 # runs FILE - have the libraries of a program that was fetched? They are the machine's own.
 runs() {
 	local missing
@@ -128,15 +138,29 @@ on_linux() {
 	[ "$(seen status)" = 0 ] || { cat "$work/out" "$work/words"; broken "the program did not end well"; }
 }
 
-# on_bare - a freestanding 32-bit C program, from standard input, started by Multiboot on a bare QEMU; see bare.h
-on_bare() {
+# bare_program OPTION... - a freestanding 32-bit C program, from standard input, for a Multiboot loader; see bare.h
+bare_program() {
 	need gcc
 	cat >"$work/probe.c"
 	gcc -m32 -O1 -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none -mno-sse -nostdlib -static -Wall -Werror -I"$here" \
-		-Wl,-Ttext=0x100000,--build-id=none,-no-pie,-z,noexecstack -o "$work/probe" "$work/probe.c" || broken "the program does not compile"
+		-Wl,-Ttext=0x100000,--build-id=none,-no-pie,-z,noexecstack "$@" -o "$work/probe" "$work/probe.c" ||
+		broken "the program does not compile"
+}
+
+# on_bare OPTION... - a bare_program on QEMU
+on_bare() {
+	bare_program
 	fetch "${qemu_72[@]}"
-	qemu -m 64 -kernel "$work/probe"
+	qemu -m 64 "$@" -kernel "$work/probe"
 	[ "$(seen status)" = 0 ] || { cat "$work/out" "$work/words"; broken "the program did not end well"; }
+}
+
+# on_v86 - a bare_program on v86 0.5.462, whose words go to the first serial port
+on_v86() {
+	bare_program -DWORDS=0x3f8
+	fetch_npm v86 0.5.462 aKPX7DdzqAKFRv2omDkqSju0uEzlOxzo+II82J5UT7+tZNsboA6kyaNq9NKAnxvo9hzpJ8dQj7vcvcz0J7I2QA==
+	ended 240 node "$here/v86.mjs" "$root/npm/v86/build" "$work/probe" "$work/out" || broken "the machine was still running after 240 s"
+	[ "$(seen status)" = 0 ] || { cat "$work/words"; broken "the program did not end well"; }
 }
 
 # on_bochs MODEL - a boot sector, from standard input as 16-bit assembly, on Bochs 2.7's CPU model. It may call tell (EAX in
