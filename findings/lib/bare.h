@@ -9,8 +9,15 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-asm(".section .multiboot, \"ax\"; .balign 4; .long 0x1badb002, 0, -0x1badb002; .text; .globl _start\n"
-    "_start: mov $stack_end, %esp; call probe; mov $0, %al; out %al, $0xf4; 1: hlt; jmp 1b\n"
+/* what the program demands of its loader (bit 2: a video mode, of 1024 by 768 with 32 bits), and the loader's answer */
+#ifndef MULTIBOOT_FLAGS
+#define MULTIBOOT_FLAGS "0"
+#endif
+const u32 *boot_info;
+
+asm(".section .multiboot, \"ax\"; .balign 4; .long 0x1badb002, " MULTIBOOT_FLAGS ", -0x1badb002 - " MULTIBOOT_FLAGS "\n"
+    ".long 0, 0, 0, 0, 0, 0, 1024, 768, 32; .text; .globl _start\n"
+    "_start: mov $stack_end, %esp; mov %ebx, boot_info; call probe; mov $0, %al; out %al, $0xf4; 1: hlt; jmp 1b\n"
     ".bss; .balign 16; .skip 16384; stack_end: .text");
 
 static inline void outb(unsigned short port, unsigned char v) { asm volatile("outb %0, %1" : : "a" (v), "Nd" (port)); }

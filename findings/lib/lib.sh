@@ -61,7 +61,8 @@ fetch_npm() {
 	[ -e "$file" ] || (cd "$debs" && timeout 600 npm pack --silent "$1@$2" >"$work/npm" 2>&1) || cannot "no package $1 $2 from npm here"
 	[ "$(node -p 'crypto.createHash("sha512").update(fs.readFileSync(process.argv[1])).digest("base64")' "$file")" = "$3" ] ||
 		broken "another $1 $2 than the one told of"
-	mkdir -p "$root/npm/$1" && tar -xzf "$file" -C "$root/npm/$1" --strip-components=1 || broken "cannot unpack $1"
+	mkdir -p "$root/npm/$1"
+	tar -xzf "$file" -C "$root/npm/$1" --strip-components=1 || broken "cannot unpack $1"
 }
 
 # runs FILE - have the libraries of a program that was fetched? They are the machine's own.
