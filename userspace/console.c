@@ -30,6 +30,7 @@
 #define GATHER_NS	500000L
 #define BACKGROUND_MS	200	/* between two looks whether the terminal is ours again */
 #define HURRIED_MS	500	/* what output may take when the user wants an end */
+#define TAKING_MS	200	/* what a crash waits for a thread that takes the terminal */
 #define PATIENT_MS	5000	/* without a byte taken, when the guest ended by itself */
 
 /* Output. */
@@ -265,6 +266,8 @@ static void *reader_main(void *argument)
 /* The terminal's mode. */
 
 static struct console *crashing;	/* whose terminal a crash restores */
+static atomic_bool has_crashed;		/* the terminal is not taken any more */
+static atomic_ulong taker;		/* the thread that is taking it, or 0 */
 
 static bool is_same_mode(const struct termios *a, const struct termios *b)
 {
@@ -276,6 +279,20 @@ static void set_raw(struct console *console, bool is_raw)
 {
 	console->is_raw = is_raw;
 	status_set_raw(is_raw);
+}
+
+/*
+ * Of this and console_crash() in another thread one sees the other: either the
+ * terminal is left alone here, or the crash waits and then gives it back.
+ */
+static void make_raw(struct console *console)
+{
+	atomic_store(&taker, pthread_self());
+	/* first, for a crash of this thread in between */
+	set_raw(console, true);
+	if (!atomic_load(&has_crashed))
+		tcsetattr(console->in, TCSANOW, &console->raw);
+	atomic_store(&taker, 0);
 }
 
 /*
@@ -297,10 +314,8 @@ void console_resume(struct console *console)
 			console->has_raw = !tcgetattr(console->in, &console->saved);
 		console->raw = console->saved;
 		cfmakeraw(&console->raw);
-		/* first, for a crash in between */
-		set_raw(console, console->has_raw);
 		if (console->has_raw)
-			tcsetattr(console->in, TCSANOW, &console->raw);
+			make_raw(console);
 	}
 	set_raw(console, console->has_raw);
 	pthread_mutex_unlock(&console->mode_lock);
@@ -317,8 +332,16 @@ void console_suspend(struct console *console)
 
 void console_crash(void)
 {
+	const struct timespec slice = { .tv_nsec = 1000000 };
 	struct console *console = crashing;
+	unsigned long other;
 
+	atomic_store(&has_crashed, true);
+	for (int i = 0; i < TAKING_MS && (other = atomic_load(&taker)); i++) {
+		if (other == pthread_self())
+			break;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &slice, NULL);
+	}
 	if (console && console->is_raw && is_ours(console))
 		tcsetattr(console->in, TCSANOW, &console->saved);
 }

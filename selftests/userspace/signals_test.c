@@ -3,6 +3,9 @@
  * Signals to the launcher at any moment: it stops and goes on as a job of a shell does, gives the
  * terminal back and takes it again, and neither gets stuck nor burns time, whatever comes.
  */
+#include <dirent.h>
+#include <sys/syscall.h>
+
 #include "launch.h"
 
 /* Says R, then prints a dot now and then: how it goes on shows. */
@@ -378,6 +381,51 @@ static int send_signals(struct launch *run, int share, int *sent, u64 *mask)
 	return launch_end(run, 4);
 }
 
+/* A thread of the launcher other than its first. */
+static pid_t other_thread(const struct launch *run)
+{
+	char name[32];
+	pid_t found = 0;
+
+	snprintf(name, sizeof(name), "/proc/%d/task", run->pid);
+	DIR *tasks = opendir(name);
+
+	ASSERT_EQ(!tasks, 0);
+	for (struct dirent *entry; (entry = readdir(tasks));) {
+		pid_t thread = atoi(entry->d_name);
+
+		if (thread && thread != run->pid)
+			found = thread;
+	}
+	closedir(tasks);
+	ASSERT_EQ(!found, 0);
+	return found;
+}
+
+/* One thread crashes while another takes the terminal again. */
+static void test_crash_after_stop(void)
+{
+	const int rounds = getenv("KEEL_SLOW_HOST") ? 5 : 100;
+	int wrong = 0, unrestored = 0;
+
+	for (int i = 0; i < rounds; i++) {
+		struct launch run = start(sleeping, sizeof(sleeping), false);
+		pid_t thread = other_thread(&run);
+
+		launch_signal(&run, SIGTSTP);
+		wrong += !is_stopped(&run);
+		kill(run.pid, SIGCONT);
+		usleep(xorshift(&seed) % 300);
+		syscall(SYS_tgkill, run.pid, thread, SIGSEGV);
+		wrong += launch_end(&run, 4) != 256 + SIGSEGV;
+		unrestored += !launch_is_restored(&run);
+		launch_clean_up(&run);
+	}
+	test_note("%d launchers", rounds);
+	CHECK_EQ("stops and ends by the signals", 0, wrong);
+	CHECK_EQ("the terminal is always restored", 0, unrestored);
+}
+
 /* Any signal that can be caught, at any moment. */
 static void test_random(void)
 {
@@ -412,6 +460,7 @@ static const struct test_case cases[] = {
 	{ "tostop", test_tostop },
 	{ "ignored", test_ignored },
 	{ "harmless", test_harmless },
+	{ "crash_after_stop", test_crash_after_stop, 120 },
 	{ "random", test_random, 300 },
 };
 
