@@ -164,10 +164,9 @@ on_v86() {
 	[ "$(seen status)" = 0 ] || { cat "$work/words"; broken "the program did not end well"; }
 }
 
-# on_bochs MODEL - a boot sector, from standard input as 16-bit assembly, on Bochs 2.7's CPU model. It may call tell (EAX in
-# hexadecimal, a line to Bochs's port 0xe9) and jumps to done. Bochs's own words are in $work/words.
-on_bochs() {
-	local end=$((SECONDS + 240)) library=$root/usr/lib/x86_64-linux-gnu/bochs/plugins
+# boot_sector - a disk of 20 cylinders, 16 heads, 63 sectors that starts with a boot sector, from standard input as 16-bit assembly.
+# It may call tell (EAX in hexadecimal, a line to port 0xe9) and jumps to done.
+boot_sector() {
 	need as ld
 	{
 		# shellcheck disable=SC2016 # assembly
@@ -175,6 +174,7 @@ on_bochs() {
 		cat
 		cat <<'END'
 done:	mov $10, %al; out %al, $0xe9; mov $'@', %al; out %al, $0xe9; mov $'.', %al; out %al, $0xe9; mov $10, %al; out %al, $0xe9
+	mov $0, %al; out %al, $0xf4
 1:	hlt; jmp 1b
 tell:	pusha; mov $8, %cx; mov %eax, %ebx; mov $10, %al; out %al, $0xe9; mov $'@', %al; out %al, $0xe9
 1:	rol $4, %ebx; mov %bl, %al; and $15, %al; cmp $10, %al; jb 2f; add $39, %al
@@ -185,6 +185,24 @@ END
 	as -o "$work/sector.o" "$work/sector.S" || broken "the boot sector does not assemble"
 	ld -Ttext=0x7c00 --oformat binary -o "$work/disk" "$work/sector.o" || broken "the boot sector does not link"
 	truncate -s $((20 * 16 * 63 * 512)) "$work/disk"
+}
+
+# told FILE - what a boot sector told, to $work/out
+told() { sed -n 's/^@\([0-9a-f]\{8\}\).*/\1/p' "$1" >"$work/told" && mv "$work/told" "$work/out"; }
+
+# on_seabios - a boot_sector on QEMU, whose firmware is SeaBIOS
+on_seabios() {
+	boot_sector
+	fetch "${qemu_72[@]}"
+	qemu -m 64 -drive "file=$work/disk,format=raw,if=ide"
+	grep -aq '^@[.]' "$work/out" || { cat "$work/out" "$work/words"; broken "the program did not end well"; }
+	told "$work/out"
+}
+
+# on_bochs MODEL - a boot_sector on Bochs 2.7's CPU model, with Bochs's own firmware. Bochs's own words are in $work/words.
+on_bochs() {
+	local end=$((SECONDS + 240)) library=$root/usr/lib/x86_64-linux-gnu/bochs/plugins
+	boot_sector
 	fetch "${bochs_27[@]}"
 	runs "$root/usr/bin/bochs-bin"
 	cat >"$work/bochsrc" <<END
@@ -219,7 +237,7 @@ END
 	kill -9 $machine
 	wait $machine 2>/dev/null
 	machine=''
-	sed -n 's/^@\([0-9a-f]\{8\}\).*/\1/p' "$work/words" >"$work/out"
+	told "$work/words"
 }
 
 # line N - of what the program printed
