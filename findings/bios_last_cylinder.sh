@@ -7,7 +7,8 @@
 # Behaviour: a disk's size can be had from INT 13h in three ways: the last cylinder (AH=08), the sectors (AH=15), and both again (AH=48).
 #	Both keep the last cylinder back, as an AT did for diagnostics, but not in the same answers: SeaBIOS in the first two, Bochs in
 #	the second alone, which so contradicts its first. AH=02 reads the cylinder that was kept back all the same.
-#	Guess: one size. Phoenix's Enhanced Disk Drive Specification 3.0, "Get Drive Parameters", AH=08 and AH=48.
+#	Guess: one size. IBM PS/2 and PC BIOS Interface Technical Reference, "Interrupt 13H", "(AH)=08H Read Drive Parameters", which tells
+#	of the largest usable cylinder, and "(AH)=15H Read DASD Type".
 # Seen: of 20 cylinders, 16 heads, 63 sectors: 19, 19 and 20 cylinders on SeaBIOS; 20, 19 and 20 on Bochs.
 
 . "$(dirname "$0")/lib/lib.sh"

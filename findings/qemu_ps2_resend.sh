@@ -6,7 +6,7 @@
 # Behaviour: Resend (FE) makes a PS/2 keyboard send its last byte again; a command that a keyboard or mouse does not know is answered by
 #	FE. On QEMU the keyboard's answer to Resend is FE, that is, it asks for the same in turn. The mouse has no answer at all to
 #	a command that it does not know, and one of these is Reset Wrap Mode (EC) outside of wrap mode.
-#	Guess: IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device", "Resend" and "Reset Wrap Mode".
+#	Guess: IBM PS/2 Hardware Interface Technical Reference, the keyboard's command Resend (FE) and the mouse's Reset Wrap Mode (EC).
 # Seen: after a reset's last byte AA, FE gets FE. The mouse answers E8 with FA, then EC and E4 with nothing, then E6 with FA.
 
 . "$(dirname "$0")/lib/lib.sh"
