@@ -172,7 +172,7 @@ u64 emu_mov_value(const struct emu_mov *mov, const u64 *gpr)
 #define TWO(a, b)	{ (a) | (b) << 8, 0xffff, 2 }
 #define THREE(a, b, c)	{ (a) | (b) << 8 | (c) << 16, 0xffffff, 3 }
 
-/* Opcodes without operands, by operation.  What has no row matches anything, with length 0. */
+/* Opcodes without ModRM operands, by operation.  What has no row matches anything, with length 0. */
 const struct emu_plain emu_plain[EMU_OP_COUNT] = {
 	[EMU_OP_CPUID] = TWO(0x0f, 0xa2),
 	[EMU_OP_RDMSR] = TWO(0x0f, 0x32),
@@ -185,6 +185,7 @@ const struct emu_plain emu_plain[EMU_OP_COUNT] = {
 	[EMU_OP_INVD] = TWO(0x0f, 0x08),
 	[EMU_OP_WBINVD] = TWO(0x0f, 0x09),
 	[EMU_OP_RSM] = TWO(0x0f, 0xaa),
+	[EMU_OP_INT] = { 0xcd, 0xff, 2 },		/* and its vector */
 	[EMU_OP_INT1] = ONE(0xf1),
 	[EMU_OP_INT3] = ONE(0xcc),
 	[EMU_OP_INTO] = ONE(0xce),

@@ -167,6 +167,8 @@ static void want_optional(struct svm_vcpu *svm, struct intercepts *in)
 	want_if(in, INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_BP,
 		(debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_USE_SW_BP));
 	want_if(in, INTERCEPT_IRET, vcpu->events.nmi_masked && !(svm->rare & RARE_IRET));
+	/* the CPU would save our TF in the TSS of the task that is left: it executes in software */
+	want_if(in, INTERCEPT_TASK_SWITCH, svm->rare & RARE_TF);
 }
 
 /*
@@ -207,16 +209,16 @@ void svm_intercepts_changed(struct vcpu *vcpu)
 	else if (svm_caps.spec_ctrl && (vcpu->cpuid.flags & GUEST_OWNS_SPEC_CTRL))
 		map = MSRPM_SPEC;
 
+	svm->rare &= ~RARE_DEBUG;
+	if ((vcpu->guest_debug & KVM_GUESTDBG_ENABLE) && (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		svm->rare |= RARE_DEBUG;
+
 	for (i = 0; i < ARRAY_SIZE(required); i++)
 		want(&in, required[i]);
 	want_optional(svm, &in);
 	memcpy(vmcb->control.intercepts, in.word, sizeof(in.word));
 	vmcb->control.msrpm_base_pa = map_pa(msrpms[map]);
 	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_PERM);
-
-	svm->rare &= ~RARE_DEBUG;
-	if ((vcpu->guest_debug & KVM_GUESTDBG_ENABLE) && (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
-		svm->rare |= RARE_DEBUG;
 
 	/* and what follows registers */
 	vcpu_need(vcpu, RG_CR0 | RG_DR);

@@ -35,6 +35,9 @@
 #define NPF_FETCH		BIT_ULL(4)
 #define NPF_TABLE		BIT_ULL(33)
 
+/* EXITINFO2 of a task switch: RFLAGS.RF as the outgoing TSS is to get it */
+#define TASK_SWITCH_RF		BIT_ULL(48)
+
 /* EXITINFO1 of a MOV to or from CR with decode assists */
 #define CR_VALID		BIT_ULL(63)
 
@@ -235,6 +238,7 @@ void svm_intr_after(struct svm_vcpu *svm);
 void svm_exit_vintr(struct svm_vcpu *svm);
 void svm_exit_iret(struct svm_vcpu *svm);
 int svm_exit_db(struct svm_vcpu *svm);
+int svm_exit_task_gate(struct svm_vcpu *svm);
 
 /* explain.c */
 struct svm_check_env;
@@ -244,6 +248,7 @@ void svm_explain_entry(struct svm_vcpu *svm);
 /* exit.c */
 int svm_exit_fast(struct vcpu *vcpu);
 int svm_exit_slow(struct vcpu *vcpu);
+unsigned int svm_measure(struct svm_vcpu *svm, enum emu_op op);
 const char *svm_describe_exit(u64 reason);
 void svm_dump(struct vcpu *vcpu);
 

@@ -65,8 +65,10 @@ static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_o
 	return n ? emu_skip_length(decode_mode(&vmcb->save), bytes, n, op) : 0;
 }
 
-/* Look at the bytes where it may sleep: length of the instruction if it is an @op, else 0. */
-static unsigned int measure_slow(struct svm_vcpu *svm, enum emu_op op)
+/*
+ * svm_measure() - look at the bytes where it may sleep: length of the instruction if it is an @op, else 0
+ */
+unsigned int svm_measure(struct svm_vcpu *svm, enum emu_op op)
 {
 	const struct vmcb *vmcb = svm->vmcb;
 	gva_t la = linear_rip(svm), where;
@@ -84,7 +86,7 @@ static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
 {
 	if (svm_caps.nrip)
 		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
-	return measure_slow(svm, op);
+	return svm_measure(svm, op);
 }
 
 /* ---- decoding into neutral structs ---- */
@@ -313,6 +315,14 @@ static void patch_vmcall(struct svm_vcpu *svm, unsigned int len)
 	keel_write_virt(&svm->vcpu, linear_rip(svm) + len - 1, &last, 1, svm->vmcb->save.cpl == 3 ? WALK_USER : 0, &walk, &where);
 }
 
+/* CALL, JMP and IRET execute in software, as the emulator does them. */
+static int slow_task_switch(struct svm_vcpu *svm)
+{
+	if (!(svm->vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
+		return keel_do_emulate(&svm->vcpu, NULL, 0);
+	return svm_exit_task_gate(svm);
+}
+
 /* A guest that was made for Intel, or came from there, calls with VMCALL; all else that is undefined stays so. */
 static int slow_ud(struct svm_vcpu *svm)
 {
@@ -320,7 +330,7 @@ static int slow_ud(struct svm_vcpu *svm)
 	unsigned int len = 0;
 
 	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN))
-		len = measure_slow(svm, EMU_OP_VMCALL);
+		len = svm_measure(svm, EMU_OP_VMCALL);
 	if (!len)
 		return keel_do_undefined(vcpu);
 	patch_vmcall(svm, len);
@@ -401,6 +411,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return slow_ac(svm);
+	case SVM_EXIT_TASK_SWITCH:	return slow_task_switch(svm);
 	case SVM_EXIT_SHUTDOWN:		return slow_shutdown(svm);
 	case SVM_EXIT_VMRUN:
 	case SVM_EXIT_VMLOAD:

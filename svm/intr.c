@@ -72,10 +72,13 @@ void svm_windows(struct vcpu *vcpu, u32 windows)
 	else if (svm->int_ctl & V_IRQ_MASK)
 		window_close(svm);
 
-	if ((windows & WINDOW_NMI) && (!vcpu->events.nmi_masked || (svm->rare & RARE_IRET)))
+	if ((windows & WINDOW_NMI) && (!vcpu->events.nmi_masked || (svm->rare & RARE_IRET))) {
 		svm->rare |= RARE_STEP;
-	else
+		/* see want_optional(); it may stay */
+		vmcb_intercept(svm->vmcb, INTERCEPT_TASK_SWITCH);
+	} else {
 		svm->rare &= ~RARE_STEP;
+	}
 }
 
 /*
@@ -184,6 +187,22 @@ static bool is_software(u32 info)
 	return type == SVM_EXITINTINFO_TYPE_EXEPT && (vector == X86_TRAP_BP || vector == X86_TRAP_OF);
 }
 
+/* Of EXITINTINFO. */
+static struct event to_event(const struct vmcb_control_area *control)
+{
+	u32 info = control->exit_int_info;
+	struct event event = {
+		.valid = true,
+		.type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT,
+		.vector = info & SVM_EXITINTINFO_VEC_MASK,
+		.has_error = info & SVM_EXITINTINFO_VALID_ERR,
+	};
+
+	if (event.has_error)
+		event.error = control->exit_int_info_err;
+	return event;
+}
+
 /*
  * svm_event_interrupted() - an exit cut the delivery of an event short
  *
@@ -195,15 +214,8 @@ void svm_event_interrupted(struct svm_vcpu *svm)
 	u32 info = control->exit_int_info;
 	u32 same = SVM_EXITINTINFO_VEC_MASK | SVM_EXITINTINFO_TYPE_MASK;
 	bool ours = (svm->rare & RARE_INJECTED) && !((info ^ svm->inject_info) & same);
-	struct event event = {
-		.valid = true,
-		.type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT,
-		.vector = info & SVM_EXITINTINFO_VEC_MASK,
-		.has_error = info & SVM_EXITINTINFO_VALID_ERR,
-	};
+	struct event event = to_event(control);
 
-	if (event.has_error)
-		event.error = control->exit_int_info_err;
 	if (!ours && is_software(info))
 		return;
 	if (ours && svm->inject_len) {
@@ -212,6 +224,46 @@ void svm_event_interrupted(struct svm_vcpu *svm)
 			svm->vcpu.regs.rip -= svm->inject_len;
 	}
 	keel_event_interrupted(&svm->vcpu, &event);
+}
+
+/* The instruction that a software event comes from. */
+static enum emu_op software_op(const struct event *event)
+{
+	if (event->type == EVENT_SOFT_INTR)
+		return EMU_OP_INT;
+	return event->vector == X86_TRAP_BP ? EMU_OP_INT3 : EMU_OP_INTO;
+}
+
+/*
+ * svm_exit_task_gate() - the delivery of an event has come to a task gate, while switches execute in software
+ *
+ * RF is told apart from RFLAGS, as the old TSS is to get it (APM, "Task Switch Intercept").
+ */
+int svm_exit_task_gate(struct svm_vcpu *svm)
+{
+	const struct vmcb_control_area *control = &svm->vmcb->control;
+	struct vcpu *vcpu = &svm->vcpu;
+	bool is_back = vcpu->events.injected.valid;
+	struct event event = is_back ? vcpu->events.injected : to_event(control);
+	struct task_gate_exit exit = {
+		.tss = (u16)control->exit_info_1,
+		.event = &event,
+		.is_software = is_software(control->exit_int_info),
+	};
+
+	/* svm_event_interrupted() has left it to execute again; in case it has to go in, it does with its length */
+	if (!is_back) {
+		event.length = svm_measure(svm, software_op(&event));
+		event.type = EVENT_SOFT_INTR;
+		if (!event.length)
+			return keel_do_unknown_exit(vcpu, control->exit_code);
+	}
+	vcpu->events.injected.valid = false;
+	exit.length = event.length;
+	vcpu->regs.rflags &= ~(u64)X86_EFLAGS_RF;
+	if (control->exit_info_2 & TASK_SWITCH_RF)
+		vcpu->regs.rflags |= X86_EFLAGS_RF;
+	return keel_do_task_gate(vcpu, &exit);
 }
 
 /* The interrupt window is open. */

@@ -51,7 +51,7 @@ void emu_mov_load(const struct emu_mov *mov, u64 *gpr, u64 value);
 /* emu_mov_value() - the value that the store puts into memory (low size bytes count) */
 u64 emu_mov_value(const struct emu_mov *mov, const u64 *gpr);
 
-/* struct emu_plain - the bytes of an opcode without operands; all zero for any other operation */
+/* struct emu_plain - the bytes of an opcode without ModRM operands; all zero for any other operation */
 struct emu_plain {
 	u32 code;
 	u32 mask;

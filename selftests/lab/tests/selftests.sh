@@ -13,10 +13,12 @@
 # run: --host bochs --module keel --cpus 2 --env KEEL_TESTS=core/migrate_test,host/hotplug_test,ept/reclaim_test --about 120
 # run: --host bochs --module keel --params apicv=1 --env KEEL_TESTS=irqchip --about 60
 # run: --host bochs --cpu corei3_cnl --module keel --append clearcpuid=avx512f,pku,mpx --env KEEL_TESTS=core/insn_enable_test --about 35
+# run: --host bochs --cpu zambezi --module keel --env KEEL_TESTS=core/task_switch_test --about 40
 # needs: selftests
 #
 # All of selftests/ROOM/*_test. The same programs on stock KVM are the reference.
 # Where KVM is known to differ, known.kvm names the test and says why. KEEL_TESTS: only these, with commas between.
+# Bochs's AMD models intercept task switches, which QEMU does not.
 # Without the state of those three features Bochs tells the right size of the compacted XSAVE area, and the kernel uses XSAVES.
 
 known=/lab/known.${KEEL_DEVICE#/dev/}
