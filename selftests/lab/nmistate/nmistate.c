@@ -21,7 +21,7 @@
 
 #define NAME		"nmistate"
 #define MAX_RECORDS	2000
-#define LIMIT_US	1000000
+#define LIMIT_US	20000000	/* an emulated CPU may wait for a real one */
 
 struct record {
 	unsigned long ip;	/* 0 for user space */
