@@ -40,21 +40,21 @@ void keel_watch_update(struct vcpu *vcpu, u64 dr7)
 {
 	unsigned int i;
 
-	vcpu->guest_debug &= ~VCPU_WATCHES;
+	vcpu->debug.control &= ~VCPU_WATCHES;
 	for (i = 0; i < NR_BREAKPOINTS; i++)
 		if (is_enabled(dr7, i) && watch_kind(dr7, i))
-			vcpu->guest_debug |= VCPU_WATCHES;
+			vcpu->debug.control |= VCPU_WATCHES;
 }
 
 void keel_watch_access(struct vcpu *vcpu, u64 at, unsigned int size, u32 kinds)
 {
 	bool is_launcher = vcpu_launcher_breakpoints(vcpu);
-	const u64 *dr = is_launcher ? vcpu->debug_dr : vcpu->regs.dr;
+	const u64 *dr = is_launcher ? vcpu->debug.dr : vcpu->regs.dr;
 	unsigned int i, length;
 	u64 dr7, first;
 
 	vcpu_need(vcpu, RG_DR);
-	dr7 = is_launcher ? vcpu->debug_dr7 : vcpu->regs.dr7;
+	dr7 = is_launcher ? vcpu->debug.dr7 : vcpu->regs.dr7;
 	/* without CR4.DE that kind is undefined */
 	if (!(vcpu_cr4(vcpu) & X86_CR4_DE))
 		kinds &= ~WATCH_IO;
@@ -94,22 +94,22 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	}
 	/* the guest's own values, before the launcher's take their place in hardware */
 	vcpu_need(vcpu, RG_DR | RG_RFLAGS);
-	vcpu->guest_debug = control & KVM_GUESTDBG_ENABLE ? control : 0;
+	vcpu->debug.control = control & KVM_GUESTDBG_ENABLE ? control : 0;
 	/* the stop behind an instruction that has just been completed is not wanted any more */
-	if (!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) &&
+	if (!(vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP) &&
 	    !(vcpu->io.watch_hits && vcpu_launcher_breakpoints(vcpu))) {
 		clear_bit(REQ_DEBUG_EXIT, &vcpu->requests);
 		vcpu->io.watch_hits = 0;
 	}
 	if (vcpu_launcher_breakpoints(vcpu)) {
-		for (i = 0; i < ARRAY_SIZE(vcpu->debug_dr); i++)
-			vcpu->debug_dr[i] = dbg->arch.debugreg[i];
+		for (i = 0; i < ARRAY_SIZE(vcpu->debug.dr); i++)
+			vcpu->debug.dr[i] = dbg->arch.debugreg[i];
 		/* the upper half must be zero, and access to debug registers stays the guest's */
-		vcpu->debug_dr7 = (lower_32_bits(dbg->arch.debugreg[7]) & ~(u64)DR7_GD) | DR7_FIXED;
+		vcpu->debug.dr7 = (lower_32_bits(dbg->arch.debugreg[7]) & ~(u64)DR7_GD) | DR7_FIXED;
 	} else {
-		vcpu->debug_dr7 = DR7_FIXED;
+		vcpu->debug.dr7 = DR7_FIXED;
 	}
-	keel_watch_update(vcpu, vcpu_launcher_breakpoints(vcpu) ? vcpu->debug_dr7 : vcpu->regs.dr7);
+	keel_watch_update(vcpu, vcpu_launcher_breakpoints(vcpu) ? vcpu->debug.dr7 : vcpu->regs.dr7);
 	vcpu_dirty(vcpu, RG_DR | RG_RFLAGS);
 	keel_origin_note(vcpu, BY_SET_GUEST_DEBUG, RG_DR);
 	/* what KVM_GUESTDBG_BLOCKIRQ held back */
@@ -120,7 +120,7 @@ int keel_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 
 void keel_dr_load(const struct vcpu *vcpu)
 {
-	const u64 *dr = vcpu_launcher_breakpoints(vcpu) ? vcpu->debug_dr : vcpu->regs.dr;
+	const u64 *dr = vcpu_launcher_breakpoints(vcpu) ? vcpu->debug.dr : vcpu->regs.dr;
 
 	set_debugreg(0, 7);
 	set_debugreg(dr[0], 0);

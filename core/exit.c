@@ -303,9 +303,9 @@ int keel_debug_step_exit(struct vcpu *vcpu)
 	u64 dr6 = DR6_FIXED | vcpu->io.watch_hits;
 
 	vcpu->io.watch_hits = 0;
-	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
+	if (vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP)
 		dr6 |= DR_STEP;
-	return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vcpu->debug_dr7);
+	return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vcpu->debug.dr7);
 }
 
 int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason)

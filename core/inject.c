@@ -340,7 +340,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 		busy = false;
 	}
 	/* a debugger steps through the program, not through its interrupts: they wait, without a window */
-	if (unlikely(vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ)) {
+	if (unlikely(vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ)) {
 		set_windows(vcpu, 0);
 		return;
 	}
@@ -410,7 +410,7 @@ void keel_instruction_done(struct vcpu *vcpu, u64 rflags)
 	u64 bits = vcpu->io.watch_hits;
 
 	/* as in hardware, what stops the launcher is not seen by the guest */
-	if ((vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) || (bits && vcpu_launcher_breakpoints(vcpu))) {
+	if ((vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP) || (bits && vcpu_launcher_breakpoints(vcpu))) {
 		vcpu_request(vcpu, REQ_DEBUG_EXIT);
 		return;
 	}

@@ -510,7 +510,7 @@ void keel_insn_begin(struct vcpu *vcpu)
 	e->intel = !(vcpu->cpuid.flags & GUEST_IS_AMD);
 	e->io_buf = vcpu->pio_data;
 	e->io_buf_size = PAGE_SIZE;
-	e->step = (e->rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | VCPU_WATCHES));
+	e->step = (e->rflags & X86_EFLAGS_TF) || (vcpu->debug.control & (KVM_GUESTDBG_SINGLESTEP | VCPU_WATCHES));
 	e->stop = false;
 	e->repeat = false;
 	e->shadow = 0;
@@ -626,7 +626,7 @@ static int completed(struct vcpu *vcpu, u64 rflags_before)
 {
 	store_context(vcpu);
 	/* an iteration of REP is stepped over as an instruction is, a locked update that lost its race is not */
-	if ((!vcpu->emu.repeat || vcpu->emu.stop) && unlikely((rflags_before & X86_EFLAGS_TF) || vcpu->guest_debug))
+	if ((!vcpu->emu.repeat || vcpu->emu.stop) && unlikely((rflags_before & X86_EFLAGS_TF) || vcpu->debug.control))
 		keel_instruction_done(vcpu, rflags_before);
 	if (vcpu->io.answered) {
 		/* the last store or OUT went to user space */

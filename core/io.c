@@ -306,7 +306,7 @@ int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 
 	/* of a doorbell only the instruction's length matters, once it is known to be a store that begins there */
 	if (is_known_doorbell(vcpu, fault->gpa) && fault->access == FAULT_WRITE && !vcpu->events.injected.valid &&
-	    likely(!vcpu->guest_debug)) {
+	    likely(!vcpu->debug.control)) {
 		move = known_move(vcpu, fault, true);
 		if (likely(move && !dev->ops->write(vcpu, dev, fault->gpa, move->mov.size, NULL))) {
 			advance_known(vcpu, move->mov.length);

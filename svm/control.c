@@ -153,7 +153,7 @@ static void want_optional(struct svm_vcpu *svm, struct intercepts *in)
 {
 	struct vcpu *vcpu = &svm->vcpu;
 	u32 off = READ_ONCE(vcpu->vm->disabled_exits);
-	u32 debug = vcpu->guest_debug;
+	u32 debug = vcpu->debug.control;
 
 	want_if(in, INTERCEPT_SMI, svm_caps.smi);
 	want_if(in, INTERCEPT_XSETBV, svm_caps.xsave);
@@ -210,7 +210,7 @@ void svm_intercepts_changed(struct vcpu *vcpu)
 		map = MSRPM_SPEC;
 
 	svm->rare &= ~RARE_DEBUG;
-	if ((vcpu->guest_debug & KVM_GUESTDBG_ENABLE) && (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+	if ((vcpu->debug.control & KVM_GUESTDBG_ENABLE) && (vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP))
 		svm->rare |= RARE_DEBUG;
 
 	for (i = 0; i < ARRAY_SIZE(required); i++)

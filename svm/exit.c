@@ -299,7 +299,7 @@ static int slow_bp(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = &svm->vcpu;
 
-	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
+	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
 		return keel_do_debug_exit(vcpu, X86_TRAP_BP, 0, 0);
 	keel_queue_exception(vcpu, X86_TRAP_BP);
 	return RUN_RESUME;

@@ -303,7 +303,7 @@ int svm_exit_db(struct svm_vcpu *svm)
 		vmcb->save.dr6 = dr6 & ~(u64)DR_STEP;
 		vmcb_changed(vmcb, VMCB_CLEAN_DR);
 	}
-	if (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
+	if (vcpu->debug.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
 		return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vmcb->save.dr7);
 	keel_queue_exception(vcpu, X86_TRAP_DB);
 	return RUN_RESUME;

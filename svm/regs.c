@@ -183,7 +183,7 @@ static void write_debug(struct svm_vcpu *svm)
 	const struct vcpu_regs *r = &svm->vcpu.regs;
 	struct vmcb *vmcb = svm->vmcb;
 	bool launcher = vcpu_launcher_breakpoints(&svm->vcpu);
-	u64 dr7 = launcher ? svm->vcpu.debug_dr7 : r->dr7;
+	u64 dr7 = launcher ? svm->vcpu.debug.dr7 : r->dr7;
 	bool open = svm->dr_open && !launcher;
 
 	vmcb->save.dr6 = r->dr6;

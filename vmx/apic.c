@@ -103,7 +103,7 @@ static enum lapic_mode accelerated_mode(const struct vcpu *vcpu)
 	enum lapic_mode mode = keel_lapic_mode(vcpu);
 
 	/* a debugger that holds interrupts back: the CPU would deliver them */
-	if (!keel_caps.apic_accel || (vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ))
+	if (!keel_caps.apic_accel || (vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ))
 		return LAPIC_OFF;
 	if (mode == LAPIC_MMIO || (mode == LAPIC_MSRS && (vmx_caps.cpu2 & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE)))
 		return mode;

@@ -176,7 +176,7 @@ void vmx_intercepts_changed(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct vmx_controls *c = &vmx->wanted;
-	u32 debug = vcpu->guest_debug;
+	u32 debug = vcpu->debug.control;
 	bool step = (debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_SINGLESTEP);
 
 	want_exits(c, vcpu);

@@ -301,7 +301,7 @@ static int slow_bp(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
 
-	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
+	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
 		return keel_do_debug_exit(vcpu, X86_TRAP_BP, 0, 0);
 	vmx->soft_len = insn_length();
 	keel_queue_exception(vcpu, X86_TRAP_BP);

@@ -334,7 +334,7 @@ int vmx_exit_db(struct vmx_vcpu *vmx, u32 info)
 	struct vcpu *vcpu = &vmx->vcpu;
 	u64 bits = vmcs_readl(EXIT_QUALIFICATION) & (DR_TRAP_BITS | DR6_BD | DR_STEP | DR6_RTM);
 
-	if (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
+	if (vcpu->debug.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
 		return keel_do_debug_exit(vcpu, X86_TRAP_DB, bits | DR6_FIXED, vmcs_readl(GUEST_DR7));
 	/* INT1 is a trap, but its exit comes before it */
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION) {
@@ -356,7 +356,7 @@ int vmx_exit_step(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
 
-	if (!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+	if (!(vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP))
 		return RUN_RESUME;
-	return keel_do_debug_exit(vcpu, X86_TRAP_DB, DR6_FIXED | DR_STEP, vcpu->debug_dr7);
+	return keel_do_debug_exit(vcpu, X86_TRAP_DB, DR6_FIXED | DR_STEP, vcpu->debug.dr7);
 }

@@ -246,7 +246,7 @@ static void write_debug(struct vmx_vcpu *vmx)
 {
 	const struct vcpu_regs *r = &vmx->vcpu.regs;
 	bool launcher = vcpu_launcher_breakpoints(&vmx->vcpu);
-	u64 dr7 = launcher ? vmx->vcpu.debug_dr7 : r->dr7;
+	u64 dr7 = launcher ? vmx->vcpu.debug.dr7 : r->dr7;
 	bool open = vmx->dr_open && !launcher;
 
 	vmcs_writel(GUEST_DR7, dr7);

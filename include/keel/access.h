@@ -108,7 +108,7 @@ static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
 	u64 rip = vcpu_rip(vcpu) + len;
 
 	/* a wrap at 4G, single step or a shadow to clear: rare */
-	if (unlikely((vcpu_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->guest_debug || (rip ^ r->rip) >> 31)) {
+	if (unlikely((vcpu_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->debug.control || (rip ^ r->rip) >> 31)) {
 		keel_advance_slow(vcpu, len);
 		return;
 	}
@@ -132,18 +132,18 @@ u64 keel_get_dr(struct vcpu *vcpu, unsigned int n);
 
 static inline bool vcpu_launcher_breakpoints(const struct vcpu *vcpu)
 {
-	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP;
+	return vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP;
 }
 
 /*
- * vcpu.guest_debug: a data or I/O breakpoint is enabled in the debug registers in force. Then no device access is served in the inner
+ * vcpu.debug.control: a data or I/O breakpoint is enabled in the debug registers in force. Then no device access is served in the inner
  * loop, and the emulator looks at the addresses of its own.
  */
 #define VCPU_WATCHES	BIT(31)
 
 static inline bool vcpu_watches(const struct vcpu *vcpu)
 {
-	return vcpu->guest_debug & VCPU_WATCHES;
+	return vcpu->debug.control & VCPU_WATCHES;
 }
 
 /* keel_watch_update() - @dr7 has come into force: set or clear VCPU_WATCHES (core/debug.c). Any context on the vCPU's thread. */

@@ -100,6 +100,12 @@ struct vcpu_pv {
 	u32 clock_epoch;	/* host clock source changes seen (core/clock.c) */
 };
 
+/* KVM_SET_GUEST_DEBUG (core/debug.c) */
+struct vcpu_debug {
+	u32 control;		/* KVM_GUESTDBG_*, VCPU_WATCHES */
+	u64 dr[4], dr7;		/* launcher's breakpoints while KVM_GUESTDBG_USE_HW_BP */
+};
+
 /* CPUID given by the launcher, and what policy needs of it, precomputed (core/cpuid_set.c) */
 struct vcpu_cpuid {
 	struct kvm_cpuid_entry2 *entries;
@@ -155,8 +161,7 @@ struct vcpu {
 	struct emu emu;			/* emulator context (core/insn.c) */
 	struct vcpu_user_io io;
 
-	u32 guest_debug;		/* KVM_GUESTDBG_*, VCPU_WATCHES */
-	u64 debug_dr[4], debug_dr7;	/* launcher's breakpoints while KVM_GUESTDBG_USE_HW_BP */
+	struct vcpu_debug debug;
 
 	bool launched_once;		/* has run: CPUID is frozen */
 	struct vcpu_stats stats;

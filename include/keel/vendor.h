@@ -95,7 +95,7 @@ extern struct vendor_caps keel_caps;
  * @exit_slow: the exit switch. Return rule of exit.h.
  *
  * Settings:
- * @intercepts_changed: guest_debug, disabled exits, CPUID (MSR permission maps), CR0/CR4 policy, the local APIC's mode, the set
+ * @intercepts_changed: vcpu.debug, disabled exits, CPUID (MSR permission maps), CR0/CR4 policy, the local APIC's mode, the set
  *	of vectors whose EOI exits: compute again. Interrupts on.
  * @tlb_flush: before the next entry on this CPU. Interrupts may be off.
  * @msr_get, @msr_set: MSRs that only this backend knows. 0; 1 for #GP; -ENOENT if not its own. @host: from an ioctl.
