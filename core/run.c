@@ -70,6 +70,8 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 		keel_clock_update(vcpu);
 	if (take_request(vcpu, REQ_STEAL))
 		keel_pv_update_steal(vcpu);
+	if (take_request(vcpu, REQ_APIC_BASE))
+		keel_memory_apic_claim(vcpu, keel_lapic_mmio_page(vcpu));
 	if (take_request(vcpu, REQ_INTERCEPTS))
 		keel_vendor->intercepts_changed(vcpu);
 }

@@ -221,6 +221,7 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->index = vm->nr_vcpus;
 	vcpu->cpu = -1;
+	vcpu->apic_frame = ~0ull;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->thread.wait);
 	preempt_notifier_init(&vcpu->thread.preempt, &preempt_ops);

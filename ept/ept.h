@@ -7,6 +7,7 @@
 #define EPT_EPT_H
 
 #include <linux/nospec.h>
+#include <asm/apicdef.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -81,7 +82,7 @@ static inline void slot_mark_dirty(const struct memslot *slot, gfn_t gfn)
 		set_bit(gfn - slot->base, dirty);
 }
 
-/* ---- fault.c ---- */
+/* ---- change.c ---- */
 
 /* Finish a change under memory.lock: flush the TLBs if needed. The dead tables can then be freed, unlocked. */
 void memory_flush(struct vm *vm, struct pt_update *up);
@@ -89,9 +90,33 @@ void memory_flush(struct vm *vm, struct pt_update *up);
 typedef void (*pt_visitor)(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update *up);
 void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit);
 
+/* Put @n more pages into the reserve of tables. May sleep. 0 or -ENOMEM. */
+int memory_top_up(struct memory *mem, unsigned int n);
+
 /* The empty root that vCPUs use before the first mapping. */
 int memory_root_init(const struct pte_format *format);
 void memory_root_exit(void);
+
+/* ---- apic.c ---- */
+
+#define APIC_GFN	(APIC_DEFAULT_PHYS_BASE >> PAGE_SHIFT)
+#define NO_FRAME	(~(gfn_t)0)
+
+/* One frame in [first, last] of a local APIC that is not at the usual place, or NO_FRAME. memory.lock held. */
+gfn_t apic_moved_in(struct vm *vm, gfn_t first, gfn_t last);
+
+/* One frame in [first, last] of a local APIC, or NO_FRAME. memory.lock held. */
+static inline gfn_t apic_frame_in(struct vm *vm, gfn_t first, gfn_t last)
+{
+	if (APIC_GFN - first <= last - first && vm->mem.apics_usual)
+		return APIC_GFN;
+	return unlikely(vm->mem.apics_moved) ? apic_moved_in(vm, first, last) : NO_FRAME;
+}
+
+static inline bool apic_frames_in(struct vm *vm, gfn_t first, gfn_t last)
+{
+	return apic_frame_in(vm, first, last) != NO_FRAME;
+}
 
 /* ---- hostpage.c ---- */
 

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Second-level faults, and changes of the second-level tables on behalf of the other files.
+ * Second-level faults.
  *
  * A fault is one pass under memory.lock: slot, the host's own entry (hostpage.c), our entry. What is lacking, the host
  * page or pages for tables, is fetched without the lock and the pass made again. Where we map 4K pages, the pass also
  * maps the neighbours it finds there ready to use, so that touching memory in order faults once for many pages.
- *
- * TLB flushes are waited for under memory.lock: another thread that finds nothing left to remove may then rely on the
- * removed translations being gone.
  */
-#include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
-#include <asm/apicdef.h>
 #include <keel/exit.h>
 #include <keel/request.h>
 #include "ept.h"
@@ -25,9 +20,6 @@ MODULE_PARM_DESC(fault_around, "4K pages mapped at one fault where the host has 
 
 /* Passes of one fault before the guest is entered again, to fault again, with signals and rescheduling looked at. */
 #define FAULT_PASSES	8
-
-/* Frames handled under one hold of memory.lock. */
-#define VISIT_STEP	(1ull << 18)
 
 enum fault_step {
 	STEP_MAPPED,
@@ -56,79 +48,10 @@ struct fault_req {
 	unsigned int wanted;
 };
 
-static u64 *empty_root;
-
-int memory_root_init(const struct pte_format *format)
+/* Largest leaf that lies wholly in the slot, with guest and host addresses alike in its low bits and no local APIC in it. */
+static unsigned int leaf_level(struct vm *vm, const struct memslot *slot, const struct fault_req *req, unsigned int host_level)
 {
-	empty_root = pgtable_alloc_pages(1);
-	return empty_root ? 0 : -ENOMEM;
-}
-
-void memory_root_exit(void)
-{
-	pgtable_free_pages(empty_root);
-	empty_root = NULL;
-}
-
-/**
- * keel_memory_root() - the second-level root a vCPU must use now
- * @vcpu: on its own thread
- *
- * Before the first mapping that is an empty table shared by all VMs. Changes are told by REQ_ROOT.
- * Context: any. Return: physical address.
- */
-hpa_t keel_memory_root(struct vcpu *vcpu)
-{
-	struct pgtable *pt = READ_ONCE(vcpu->vm->mem.table);
-	u64 *root = pt ? READ_ONCE(pt->root) : NULL;
-
-	return virt_to_phys(root ?: empty_root);
-}
-
-void memory_flush(struct vm *vm, struct pt_update *up)
-{
-	if (!up->flush)
-		return;
-	up->flush = false;
-	vm->stats.remote_tlb_flush++;
-	keel_vm_request(vm, REQ_TLB_FLUSH, REQUEST_WAIT);
-}
-
-void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit)
-{
-	struct memory *mem = &vm->mem;
-	struct pt_update up = {};
-	gfn_t next;
-
-	for (; gfn < end; gfn = next) {
-		next = min(end, (gfn | (VISIT_STEP - 1)) + 1);
-		spin_lock(&mem->lock);
-		visit(mem->table, gfn, next, &up);
-		memory_flush(vm, &up);
-		spin_unlock(&mem->lock);
-		pgtable_free_pages(up.dead);
-		up.dead = NULL;
-		cond_resched();
-	}
-}
-
-/* Put @n more pages into the reserve of tables. */
-static int memory_top_up(struct memory *mem, unsigned int n)
-{
-	u64 *list = pgtable_alloc_pages(n);
-
-	if (!list)
-		return -ENOMEM;
-	spin_lock(&mem->lock);
-	pgtable_fill(mem->table, list, n);
-	spin_unlock(&mem->lock);
-	return 0;
-}
-
-/* Largest leaf that lies wholly in the slot, with guest and host addresses alike in its low bits. */
-static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *slot, const struct fault_req *req,
-			       unsigned int host_level)
-{
+	const struct pgtable *pt = vm->mem.table;
 	unsigned int level = min_t(unsigned int, host_level, pt->format->max_leaf_level);
 
 	if (slot->dirty)
@@ -137,7 +60,7 @@ static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *s
 		gfn_t mask = pt_span(level) - 1, base = req->gfn & ~mask;
 
 		if (base >= slot->base && base + mask < slot->base + slot->npages &&
-		    !(((req->hva >> PAGE_SHIFT) ^ req->gfn) & mask))
+		    !(((req->hva >> PAGE_SHIFT) ^ req->gfn) & mask) && !apic_frames_in(vm, base, base + mask))
 			break;
 	}
 	/* what is split for the guest's code stays so: whole again it could not be executed, and two such places could take turns */
@@ -147,30 +70,60 @@ static unsigned int leaf_level(const struct pgtable *pt, const struct memslot *s
 	return level;
 }
 
+/**
+ * struct window - the frames that one fault may map
+ * @first: lowest frame; above @last for none
+ * @last: highest frame
+ */
+struct window {
+	gfn_t first, last;
+};
+
+/* What of the table of @gfn is mapped around it: in the slot, and up to the next local APIC on either side. */
+static struct window around_window(struct vm *vm, const struct memslot *slot, gfn_t gfn, const struct host_page *page)
+{
+	gfn_t limit = rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
+	gfn_t size = page->entry || limit == 1 ? limit : PT_ENTRIES;
+	struct window w = {
+		.first	= max(gfn & ~(size - 1), slot->base),
+		.last	= min(gfn | (size - 1), slot->base + slot->npages - 1),
+	};
+	gfn_t apic;
+
+	while (w.first <= w.last && unlikely((apic = apic_frame_in(vm, w.first, w.last)) != NO_FRAME)) {
+		if (apic <= gfn)
+			w.first = apic + 1;
+		else
+			w.last = apic - 1;
+	}
+	return w;
+}
+
 /*
  * Map the neighbours in one table that the host has present. @entry and @page are of the page at @gfn, which need not be mapped. What
  * lies in 2 MB of a large page of the host's comes and goes together and is mapped whole; a large page that is writable was made so
  * (hostpage.c). Neighbours count as not accessed.
  */
-static unsigned int map_around(struct pgtable *pt, const struct memslot *slot, gfn_t gfn, u64 *entry, const struct host_page *page)
+static unsigned int map_around(struct vm *vm, const struct memslot *slot, gfn_t gfn, u64 *entry, const struct host_page *page)
 {
+	struct pgtable *pt = vm->mem.table;
 	const struct pte_format *f = pt->format;
 	bool write = (!slot->dirty || f->dirty) && !(slot->flags & KVM_MEM_READONLY);
 	u64 clear = f->accessed | (slot->dirty ? f->dirty : 0);
 	u64 ro = f->leaf(1, PTE_READ | PTE_EXEC, PTE_MEM_WB) & ~f->accessed;
 	u64 rw = write ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, PTE_MEM_WB) & ~clear : ro;
-	gfn_t limit = rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
-	gfn_t window = page->entry || limit == 1 ? limit : PT_ENTRIES;
-	gfn_t first = max(gfn & ~(window - 1), slot->base);
-	gfn_t last = min(gfn | (window - 1), slot->base + slot->npages - 1);
+	struct window w = around_window(vm, slot, gfn, page);
 	u64 index = page->entry ? offset_in_page(page->entry) / sizeof(pte_t) : page->pfn & (PT_ENTRIES - 1);
-	u64 below = min(index, gfn - first);
-	u64 *end = entry + min(PT_ENTRIES - 1 - index, last - gfn);
+	u64 below = min(index, gfn - w.first);
+	u64 *end = entry + min(PT_ENTRIES - 1 - index, w.last - gfn);
 	u64 pte = (page->pfn - below) << PAGE_SHIFT | (page->writable ? rw : ro);
 	const pte_t *host = page->entry;
 	bool is_large = !host;
 	unsigned int mapped = 0;
 
+	/* not even the page at @gfn */
+	if (unlikely(w.first > gfn))
+		return 0;
 	entry -= below;
 	if (is_large) {
 		for (; entry <= end; entry++, pte += PAGE_SIZE) {
@@ -213,7 +166,7 @@ static bool map_beyond(struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn,
 	if (!entry)
 		return false;
 	there.pfn += other - gfn;
-	vcpu->stats.pf_around += map_around(pt, slot, other, entry, &there);
+	vcpu->stats.pf_around += map_around(vcpu->vm, slot, other, entry, &there);
 	return true;
 }
 
@@ -228,7 +181,7 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 {
 	struct pgtable *pt = vcpu->vm->mem.table;
 	const struct pte_format *f = pt->format;
-	unsigned int level = leaf_level(pt, slot, req, page->level);
+	unsigned int level = leaf_level(vcpu->vm, slot, req, page->level);
 	bool new_root = !pt->root, is_new, around;
 	u32 prot = PTE_READ | PTE_EXEC;
 	u64 *entry, pte;
@@ -265,7 +218,7 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 	pgtable_set_leaf(pt, entry, level, pte);
 	vcpu->stats.pf_fixed++;
 	if (around)
-		vcpu->stats.pf_around += map_around(pt, slot, req->gfn, entry, page);
+		vcpu->stats.pf_around += map_around(vcpu->vm, slot, req->gfn, entry, page);
 	return STEP_MAPPED;
 }
 
@@ -291,7 +244,8 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 	enum fault_step step;
 	bool found;
 
-	if (!slot)
+	/* the local APIC of some vCPU is there: who has another one, or none, is given the memory by the emulator */
+	if (!slot || unlikely(apic_frames_in(vcpu->vm, req->gfn, req->gfn)))
 		return STEP_MMIO;
 	if (req->write && slot->flags & KVM_MEM_READONLY)
 		return STEP_MMIO_RO;
@@ -360,75 +314,4 @@ int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
 			return ret;
 	}
 	return FAULT_MAPPED;
-}
-
-/* ---- the local APIC's page ---- */
-
-#define APIC_GFN	(APIC_DEFAULT_PHYS_BASE >> PAGE_SHIFT)
-
-/* One try; memory.lock held. -EAGAIN: pages for tables are lacking. */
-static int map_apic(struct vm *vm, hpa_t page, struct pt_update *up)
-{
-	struct pgtable *pt = vm->mem.table;
-	bool new_root;
-	u64 *entry, pte;
-
-	if (!pt || vm->mem.apic_blocked)
-		return -EBUSY;
-	new_root = !pt->root;
-	entry = pgtable_entry(pt, APIC_GFN, 1, up);
-	if (!entry)
-		return -EAGAIN;
-	if (new_root)
-		keel_vm_request(vm, REQ_ROOT, 0);
-	pte = page | pt->format->leaf(1, PTE_READ | PTE_WRITE, PTE_MEM_WB);
-	/* a slot may lie there as well, its page mapped while the APIC was off or elsewhere */
-	if (READ_ONCE(*entry) != pte)
-		pgtable_unmap(pt, APIC_GFN, APIC_GFN + 1, up);
-	pgtable_set_leaf(pt, entry, 1, pte);
-	memory_flush(vm, up);
-	return 0;
-}
-
-int keel_memory_apic_map(struct vm *vm, hpa_t page)
-{
-	struct memory *mem = &vm->mem;
-	struct pt_update up = {};
-	unsigned int wanted;
-	int ret;
-
-	do {
-		spin_lock(&mem->lock);
-		ret = map_apic(vm, page, &up);
-		wanted = ret == -EAGAIN ? mem->table->wanted : 0;
-		spin_unlock(&mem->lock);
-		if (up.dead)
-			pgtable_free_pages(up.dead);
-		up.dead = NULL;
-	} while (wanted && !(ret = memory_top_up(mem, wanted)));
-	return ret;
-}
-
-void keel_memory_apic_block(struct vm *vm)
-{
-	struct memory *mem = &vm->mem;
-	struct pt_update up = {};
-
-	spin_lock(&mem->lock);
-	WRITE_ONCE(mem->apic_blocked, mem->apic_blocked + 1);
-	if (mem->apic_blocked == 1 && mem->table) {
-		pgtable_unmap(mem->table, APIC_GFN, APIC_GFN + 1, &up);
-		memory_flush(vm, &up);
-	}
-	spin_unlock(&mem->lock);
-	pgtable_free_pages(up.dead);
-}
-
-void keel_memory_apic_unblock(struct vm *vm)
-{
-	struct memory *mem = &vm->mem;
-
-	spin_lock(&mem->lock);
-	WRITE_ONCE(mem->apic_blocked, mem->apic_blocked - 1);
-	spin_unlock(&mem->lock);
 }

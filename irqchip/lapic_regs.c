@@ -235,6 +235,13 @@ int keel_lapic_mmio_write(struct vcpu *vcpu, u32 offset, unsigned int len, const
 	return 0;
 }
 
+gpa_t keel_lapic_mmio_page(const struct vcpu *vcpu)
+{
+	bool is_there = vcpu->lapic && (vcpu->apic_base & APIC_BASE_MODE) == MSR_IA32_APICBASE_ENABLE;
+
+	return is_there ? vcpu->apic_base & PAGE_MASK : KEEL_INVALID_GPA;
+}
+
 bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa)
 {
 	return ((gpa ^ vcpu->apic_base) & PAGE_MASK) == 0 && vcpu->lapic &&
@@ -296,6 +303,8 @@ int keel_apic_base_set(struct vcpu *vcpu, u64 val, bool host)
 			keel_cpuid_update_runtime(vcpu);
 		return 0;
 	}
+	if ((old ^ val) & (PAGE_MASK | APIC_BASE_MODE))
+		vcpu_request(vcpu, REQ_APIC_BASE);
 	if (!((old ^ val) & APIC_BASE_MODE)) {
 		if ((old ^ val) & PAGE_MASK)
 			vcpu_request(vcpu, REQ_INTERCEPTS);
@@ -403,6 +412,7 @@ void keel_lapic_reset(struct vcpu *vcpu, bool init)
 	vcpu->tsc.deadline = 0;
 	reset_registers(apic);
 	lapic_update_enabled(apic);
+	vcpu_request(vcpu, REQ_APIC_BASE);
 	if (!init)
 		set_id(apic);
 	else if (apic->x2apic)

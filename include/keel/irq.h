@@ -56,7 +56,9 @@ u8 keel_lapic_get_tpr(struct vcpu *vcpu);
 /* Register page, absolute address already matched against vcpu->apic_base. @offset 0..0xfff. 0 or -EOPNOTSUPP. */
 int keel_lapic_mmio_read(struct vcpu *vcpu, u32 offset, unsigned int len, void *data);
 int keel_lapic_mmio_write(struct vcpu *vcpu, u32 offset, unsigned int len, const void *data);
-/* Is @gpa in the enabled xAPIC page of this vCPU? */
+/* Address of the enabled xAPIC page of this vCPU, KEEL_INVALID_GPA without one; REQ_APIC_BASE tells of changes. */
+gpa_t keel_lapic_mmio_page(const struct vcpu *vcpu);
+/* Is @gpa in it? */
 bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa);
 /* Is @gpa in the page of a local APIC that is off or in x2APIC mode, and reads as ones there (KVM_X86_QUIRK_LAPIC_MMIO_HOLE)? */
 bool keel_lapic_hole(const struct vcpu *vcpu, gpa_t gpa);

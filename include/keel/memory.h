@@ -57,6 +57,8 @@ struct memory_notifier;
  * @invalidate_active: MMU-notifier invalidations under way; nothing is mapped from the range meanwhile
  * @invalidate_start: lowest launcher address of these
  * @invalidate_end: and the end of the highest
+ * @apics_usual: vCPUs whose local APIC here is at its usual address; @lock
+ * @apics_moved: and elsewhere (vcpu.apic_frame); @lock
  * @apic_blocked: vCPUs that must not find the page of accelerated APIC accesses mapped; changed under @lock
  * @logging: some slot is or was logged: vCPUs empty the CPU's log of writes (vendor_ops.dirty_flush). Set once, read locklessly
  * @manual_protect: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags
@@ -72,6 +74,7 @@ struct memory {
 	struct memory_notifier *notifier;
 	unsigned long invalidate_active;
 	hva_t invalidate_start, invalidate_end;
+	unsigned int apics_usual, apics_moved;
 	unsigned int apic_blocked;
 	bool logging;
 	u32 manual_protect;
@@ -89,7 +92,7 @@ int keel_memory_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *log);
 
 enum fault_result {
 	FAULT_MAPPED,		/* enter the guest again */
-	FAULT_MMIO,		/* no slot: emulate */
+	FAULT_MMIO,		/* no slot, or a local APIC's page: emulate */
 	FAULT_MMIO_RO,		/* write to a read-only slot: emulate, the write goes to user space */
 	/* negative errno: -EFAULT host page not to be had, -EINTR signal, -ENOMEM */
 };
@@ -112,6 +115,15 @@ bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
 bool keel_memory_is_writable(struct vcpu *vcpu, gpa_t gpa);
 /* Is there none? On the vCPU's own thread with interrupts off; for device accesses, which hit the same hole again and again. */
 bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa);
+
+/**
+ * keel_memory_apic_claim() - the local APIC of a vCPU is at another address, or at none, from now on
+ * @vcpu: on its own thread
+ * @page: address of its page, KEEL_INVALID_GPA while there is none
+ *
+ * No slot's memory is mapped there on return, nor until the APIC is gone again. Context: may sleep, interrupts on, no locks.
+ */
+void keel_memory_apic_claim(struct vcpu *vcpu, gpa_t page);
 
 /*
  * A page at the local APIC's usual address, by which the CPU recognises accesses to it. It is mapped while nobody blocks it, until

@@ -97,6 +97,8 @@ struct rcu_head { void *unused; };
 struct xarray { int unused; };
 struct rb_root_cached { int unused; };
 struct interval_tree_node { unsigned long start, last; };
+struct mmu_notifier { int unused; };
+typedef struct { int counter; } atomic_t;
 typedef struct { u64 pte; } pte_t;
 struct mm_struct { int unused; };
 struct task_struct { struct mm_struct *mm; };

@@ -241,7 +241,7 @@ struct vcpu;
 struct vm;
 
 enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_SPLIT, IRQCHIP_KERNEL };
-enum vcpu_request { REQ_EVENT, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT, REQ_INTERCEPTS, REQ_IPI };
+enum vcpu_request { REQ_EVENT, REQ_APIC_BASE, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT, REQ_INTERCEPTS, REQ_IPI };
 enum seg { SEG_CS };
 enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Changes of the second-level tables on behalf of the other files: flushes, visits in steps, the root.
+ *
+ * TLB flushes are waited for under memory.lock: another thread that finds nothing left to remove may then rely on the
+ * removed translations being gone.
+ */
+#include <linux/io.h>
+#include <linux/sched.h>
+#include <keel/request.h>
+#include "ept.h"
+
+/* Frames handled under one hold of memory.lock. */
+#define VISIT_STEP	(1ull << 18)
+
+static u64 *empty_root;
+
+int memory_root_init(const struct pte_format *format)
+{
+	empty_root = pgtable_alloc_pages(1);
+	return empty_root ? 0 : -ENOMEM;
+}
+
+void memory_root_exit(void)
+{
+	pgtable_free_pages(empty_root);
+	empty_root = NULL;
+}
+
+/**
+ * keel_memory_root() - the second-level root a vCPU must use now
+ * @vcpu: on its own thread
+ *
+ * Before the first mapping that is an empty table shared by all VMs. Changes are told by REQ_ROOT.
+ * Context: any. Return: physical address.
+ */
+hpa_t keel_memory_root(struct vcpu *vcpu)
+{
+	struct pgtable *pt = READ_ONCE(vcpu->vm->mem.table);
+	u64 *root = pt ? READ_ONCE(pt->root) : NULL;
+
+	return virt_to_phys(root ?: empty_root);
+}
+
+void memory_flush(struct vm *vm, struct pt_update *up)
+{
+	if (!up->flush)
+		return;
+	up->flush = false;
+	vm->stats.remote_tlb_flush++;
+	keel_vm_request(vm, REQ_TLB_FLUSH, REQUEST_WAIT);
+}
+
+void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit)
+{
+	struct memory *mem = &vm->mem;
+	struct pt_update up = {};
+	gfn_t next;
+
+	for (; gfn < end; gfn = next) {
+		next = min(end, (gfn | (VISIT_STEP - 1)) + 1);
+		spin_lock(&mem->lock);
+		visit(mem->table, gfn, next, &up);
+		memory_flush(vm, &up);
+		spin_unlock(&mem->lock);
+		pgtable_free_pages(up.dead);
+		up.dead = NULL;
+		cond_resched();
+	}
+}
+
+int memory_top_up(struct memory *mem, unsigned int n)
+{
+	u64 *list = pgtable_alloc_pages(n);
+
+	if (!list)
+		return -ENOMEM;
+	spin_lock(&mem->lock);
+	pgtable_fill(mem->table, list, n);
+	spin_unlock(&mem->lock);
+	return 0;
+}
