@@ -50,7 +50,9 @@ static noinline long vcpu_other_ioctl(struct vcpu *vcpu, unsigned int cmd, unsig
 		return -EINVAL;
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
-	ret = vcpu_dispatch(vcpu, cmd, arg);
+	ret = vcpu_make_complete(vcpu);
+	if (!ret)
+		ret = vcpu_dispatch(vcpu, cmd, arg);
 	mutex_unlock(&vcpu->mutex);
 	return ret;
 }
@@ -107,18 +109,22 @@ static long vcpu_compat_ioctl(struct file *file, unsigned int cmd, unsigned long
 static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)
 {
 	struct vcpu *vcpu = vmf->vma->vm_file->private_data;
-	struct page *page = NULL;
+	struct page *page;
+	void *data;
 
 	switch (vmf->pgoff) {
 	case RUN_PAGE:
-		page = virt_to_page(vcpu->run);
-		break;
 	case PIO_PAGE:
-		page = virt_to_page(vcpu->pio_data);
+		data = keel_vcpu_user_page(vmf->pgoff == RUN_PAGE ? (void **)&vcpu->run : &vcpu->pio_data);
+		if (!data)
+			return VM_FAULT_OOM;
+		page = virt_to_page(data);
 		break;
 	case COALESCED_PAGE:
 		page = keel_coalesced_page(vcpu->vm);
 		break;
+	default:
+		page = NULL;
 	}
 	if (!page)
 		return VM_FAULT_SIGBUS;

@@ -28,7 +28,6 @@ struct stats_desc {
 };
 
 static_assert(offsetof(struct stats_desc, name) == offsetof(struct kvm_stats_desc, name));
-static_assert(sizeof_field(struct vm, stats_id) == STATS_NAME_SIZE);
 
 #define STATS_UNIT	(KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10)
 #define VCPU_DESC(stat)	{ KVM_STATS_TYPE_CUMULATIVE | STATS_UNIT, 0, 1, offsetof(struct vcpu_stats, stat), 0, #stat },
@@ -102,8 +101,10 @@ static ssize_t stats_read(const struct stats_source *src, char __user *buf, size
 static ssize_t vm_stats_read(struct file *file, char __user *buf, size_t size, loff_t *pos)
 {
 	struct vm *vm = file->private_data;
-	const struct stats_source src = { vm->stats_id, vm_descs, ARRAY_SIZE(vm_descs), &vm->stats };
+	char id[STATS_NAME_SIZE] = { };
+	const struct stats_source src = { id, vm_descs, ARRAY_SIZE(vm_descs), &vm->stats };
 
+	snprintf(id, sizeof(id), VM_NAME, vm_name_args(vm));
 	return stats_read(&src, buf, size, pos);
 }
 
@@ -115,7 +116,7 @@ static ssize_t vcpu_stats_read(struct file *file, char __user *buf, size_t size,
 	const struct vcpu_stats values = vcpu->stats;
 	const struct stats_source src = { id, vcpu_descs, ARRAY_SIZE(vcpu_descs), &values };
 
-	snprintf(id, sizeof(id), "%.32s/vcpu-%u", vcpu->vm->stats_id, vcpu->id);
+	snprintf(id, sizeof(id), VM_NAME "/vcpu-%u", vm_name_args(vcpu->vm), vcpu->id);
 	return stats_read(&src, buf, size, pos);
 }
 

@@ -58,9 +58,9 @@ void keel_explain(struct vm *vm, int vcpu_id, const char *fmt, ...)
 	vscnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (vcpu_id < 0)
-		pr_err_ratelimited("%s: %s\n", vm->stats_id, text);
+		pr_err_ratelimited(VM_NAME ": %s\n", vm_name_args(vm), text);
 	else
-		pr_err_ratelimited("%s vCPU %d: %s\n", vm->stats_id, vcpu_id, text);
+		pr_err_ratelimited(VM_NAME " vCPU %d: %s\n", vm_name_args(vm), vcpu_id, text);
 	if (!error)
 		return;
 	raw_spin_lock_irqsave(&error->lock, flags);

@@ -410,8 +410,10 @@ static int run_loaded(struct vcpu *vcpu)
 
 int keel_vcpu_run(struct vcpu *vcpu)
 {
-	int ret;
+	int ret = vcpu_make_complete(vcpu);
 
+	if (unlikely(ret))
+		return ret;
 	remember_thread(vcpu);
 	vcpu->launched_once = true;
 	keel_vcpu_load(vcpu);

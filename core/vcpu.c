@@ -169,7 +169,7 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	vcpu->io.answered = false;
 	emu_forget(&vcpu->emu);
 	keel_msr_reset(vcpu, kind == VCPU_INIT);
-	if (kind == VCPU_RESET)
+	if (kind == VCPU_RESET && vcpu->fpu.priv)
 		keel_host_fpu_init_state(&vcpu->fpu);
 	if (vcpu->lapic)
 		keel_lapic_reset(vcpu, kind == VCPU_INIT);
@@ -182,19 +182,41 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-/* Allocate what a vCPU owns. keel_vcpu_destroy() undoes any part of it. */
+void *keel_vcpu_user_page(void **page)
+{
+	void *new, *old = READ_ONCE(*page);
+
+	if (old)
+		return old;
+	new = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	/* a fault on the mapping and an ioctl may both have found none */
+	old = cmpxchg(page, NULL, new);
+	if (!old)
+		return new;
+	free_page((unsigned long)new);
+	return old;
+}
+
+int keel_vcpu_complete(struct vcpu *vcpu)
+{
+	int ret;
+
+	if (!keel_vcpu_user_page((void **)&vcpu->run) || !keel_vcpu_user_page(&vcpu->pio_data))
+		return -ENOMEM;
+	ret = keel_host_fpu_create(&vcpu->fpu);
+	if (!ret)
+		keel_host_fpu_init_state(&vcpu->fpu);
+	return ret;
+}
+
+/* Allocate what a vCPU owns from its creation on. keel_vcpu_destroy() undoes any part of it. */
 static int vcpu_allocate(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	int ret;
 
-	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vcpu->run || !vcpu->pio_data)
-		return -ENOMEM;
-	ret = keel_host_fpu_create(&vcpu->fpu);
-	if (ret)
-		return ret;
 	if (vm->irq_mode != IRQCHIP_NONE) {
 		ret = keel_lapic_create(vcpu);
 		if (ret)

@@ -16,7 +16,7 @@
 #include <keel/vm.h>
 #include "life.h"
 
-static atomic64_t vm_serial;
+static atomic_t vm_serial;
 
 /**
  * keel_core_init() - module-wide state of the vCPU life cycle
@@ -84,8 +84,8 @@ struct vm *keel_vm_create(void)
 	keel_bus_init(&vm->mmio);
 	xa_init_flags(&vm->vcpus, XA_FLAGS_ACCOUNT);
 	vm->max_vcpu_id = KEEL_MAX_VCPU_ID;
-	snprintf(vm->stats_id, sizeof(vm->stats_id), "kvm-%d-%lld", task_pid_nr(current),
-		 atomic64_inc_return(&vm_serial));
+	vm->pid = task_pid_nr(current);
+	vm->serial = atomic_inc_return(&vm_serial);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	keel_clock_vm_init(vm);

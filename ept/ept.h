@@ -6,6 +6,8 @@
 #ifndef EPT_EPT_H
 #define EPT_EPT_H
 
+#include <linux/interval_tree.h>
+#include <linux/mmu_notifier.h>
 #include <linux/nospec.h>
 #include <asm/apicdef.h>
 #include <keel/memory.h>
@@ -145,6 +147,25 @@ bool host_page_lookup(struct mm_struct *mm, hva_t hva, bool write, struct host_p
 int host_page_fault_in(struct mm_struct *mm, hva_t hva, bool write);
 
 /* ---- notifier.c ---- */
+
+/**
+ * struct memory_notifier - one VM's registration with the MMU notifier of its launcher
+ * @mn: the kernel's part
+ * @vm: the machine, NULL once it is going away
+ * @inside: callbacks that may be using @vm
+ * @by_hva: the slots by launcher address, where they may overlap; changed with memory.slots; memory.lock
+ * @active: invalidations under way; nothing is mapped from the range meanwhile; memory.lock
+ * @start: lowest launcher address of these
+ * @end: and the end of the highest
+ */
+struct memory_notifier {
+	struct mmu_notifier mn;
+	struct vm *vm;
+	atomic_t inside;
+	unsigned int active;
+	struct rb_root_cached by_hva;
+	hva_t start, end;
+};
 
 int memory_notifier_create(struct vm *vm);	/* may sleep; -ENOMEM, -EINTR */
 void memory_notifier_destroy(struct vm *vm);

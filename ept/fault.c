@@ -172,7 +172,9 @@ static bool map_beyond(struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn,
 
 static bool invalidating(const struct memory *mem, hva_t hva)
 {
-	return unlikely(mem->invalidate_active) && hva >= mem->invalidate_start && hva < mem->invalidate_end;
+	const struct memory_notifier *n = mem->notifier;
+
+	return unlikely(n->active) && hva >= n->start && hva < n->end;
 }
 
 /* Write our entry for a host page that was found. */
@@ -204,7 +206,7 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 		return STEP_MAPPED;
 	/* one that was there for reading only has had its turn */
 	around = level == 1 && (page->entry ? req->around : is_new) && page->type == PTE_MEM_WB &&
-		 !vcpu->vm->mem.invalidate_active;
+		 !vcpu->vm->mem.notifier->active;
 	if (around && !page->entry && !map_beyond(vcpu, slot, req->gfn, page, up)) {
 		req->wanted = pt->wanted;
 		return STEP_TABLES;

@@ -112,7 +112,6 @@ void keel_memory_init(struct vm *vm)
 	struct memory *mem = &vm->mem;
 
 	mutex_init(&mem->slots_lock);
-	mem->by_hva = RB_ROOT_CACHED;
 	xa_init_flags(&mem->ids, XA_FLAGS_ACCOUNT);
 	init_rwsem(&mem->users);
 	spin_lock_init(&mem->lock);
@@ -149,7 +148,6 @@ void keel_memory_destroy(struct vm *vm)
 	}
 	for (i = 0; slots && i < slots->count; i++)
 		slot_free(slots->slot[i]);
-	mem->by_hva = RB_ROOT_CACHED;
 	kvfree(slots);
 	RCU_INIT_POINTER(mem->slots, NULL);
 	xa_destroy(&mem->ids);
@@ -234,7 +232,7 @@ static bool slots_append(struct memory *mem, struct memslots *slots, struct mems
 		return false;
 	spin_lock(&mem->lock);
 	slots->slot[slots->count] = new;
-	interval_tree_insert(&new->by_hva, &mem->by_hva);
+	interval_tree_insert(&new->by_hva, &mem->notifier->by_hva);
 	/* pairs with the acquire in slots_find() */
 	smp_store_release(&slots->count, slots->count + 1);
 	/* who remembers a hole must look again; pairs with find_hole() */
@@ -257,9 +255,9 @@ static void slots_publish(struct memory *mem, struct memslots *old, struct memsl
 {
 	spin_lock(&mem->lock);
 	if (drop && !slot_leaves(drop, add))
-		interval_tree_remove(&drop->by_hva, &mem->by_hva);
+		interval_tree_remove(&drop->by_hva, &mem->notifier->by_hva);
 	if (add)
-		interval_tree_insert(&add->by_hva, &mem->by_hva);
+		interval_tree_insert(&add->by_hva, &mem->notifier->by_hva);
 	rcu_assign_pointer(mem->slots, new);
 	spin_unlock(&mem->lock);
 	if (old)
@@ -320,7 +318,7 @@ static void slot_unmap(struct vm *vm, struct memslot *slot)
 
 	memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_unmap);
 	spin_lock(&mem->lock);
-	interval_tree_remove(&slot->by_hva, &mem->by_hva);
+	interval_tree_remove(&slot->by_hva, &mem->notifier->by_hva);
 	spin_unlock(&mem->lock);
 	slots_wait_users(mem);
 }

@@ -6,25 +6,11 @@
  * The notifier outlives its VM by an SRCU grace period of the kernel's that nobody has to wait for: callbacks reach the VM
  * only through memory_notifier.vm, which is cleared, and callbacks inside waited for, when the VM goes.
  */
-#include <linux/interval_tree.h>
-#include <linux/mmu_notifier.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 #include "ept.h"
-
-/**
- * struct memory_notifier - one VM's registration
- * @mn: the kernel's part
- * @vm: the machine, NULL once it is going away
- * @inside: callbacks that may be using @vm
- */
-struct memory_notifier {
-	struct mmu_notifier mn;
-	struct vm *vm;
-	atomic_t inside;
-};
 
 /* The atomic increment orders against the store to @vm in memory_notifier_destroy(). */
 static struct vm *notifier_enter(struct mmu_notifier *mn)
@@ -46,7 +32,7 @@ static void notifier_leave(struct mmu_notifier *mn)
 
 /* Walk the slots that [start, end) backs a part of, in the order of their launcher addresses; memory.lock held. */
 #define for_each_slot_at(mem, node, start, end)							\
-	for ((node) = interval_tree_iter_first(&(mem)->by_hva, start, (end) - 1); node;		\
+	for ((node) = interval_tree_iter_first(&(mem)->notifier->by_hva, start, (end) - 1); node;		\
 	     (node) = interval_tree_iter_next(node, start, (end) - 1))
 
 /* The frames of the slot of @node that [start, end) backs. */
@@ -60,15 +46,15 @@ static gfn_t clip(const struct interval_tree_node *node, hva_t start, hva_t end,
 	return slot->base + ((start - slot->hva) >> PAGE_SHIFT);
 }
 
-static void invalidation_begin(struct memory *mem, hva_t start, hva_t end)
+static void invalidation_begin(struct memory_notifier *n, hva_t start, hva_t end)
 {
-	if (!mem->invalidate_active++) {
-		mem->invalidate_start = start;
-		mem->invalidate_end = end;
+	if (!n->active++) {
+		n->start = start;
+		n->end = end;
 		return;
 	}
-	mem->invalidate_start = min(mem->invalidate_start, start);
-	mem->invalidate_end = max(mem->invalidate_end, end);
+	n->start = min(n->start, start);
+	n->end = max(n->end, end);
 }
 
 /* Launcher addresses handled under one hold of memory.lock. */
@@ -78,7 +64,7 @@ static void invalidation_begin(struct memory *mem, hva_t start, hva_t end)
 static hva_t unmap_step(struct vm *vm, hva_t start, hva_t end, struct pt_update *up)
 {
 	struct memory *mem = &vm->mem;
-	struct interval_tree_node *node = interval_tree_iter_first(&mem->by_hva, start, end - 1);
+	struct interval_tree_node *node = interval_tree_iter_first(&mem->notifier->by_hva, start, end - 1);
 	gfn_t gfn, gfn_end;
 	hva_t next;
 
@@ -104,7 +90,7 @@ static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_noti
 	if (!vm)
 		goto out;
 	spin_lock(&vm->mem.lock);
-	invalidation_begin(&vm->mem, range->start, range->end);
+	invalidation_begin(vm->mem.notifier, range->start, range->end);
 	/* every step is flushed before the lock is dropped: other invalidations rely on it */
 	while ((start = unmap_step(vm, start, range->end, &up)) != range->end) {
 		if (mmu_notifier_range_blockable(range))
@@ -124,8 +110,8 @@ static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notif
 	if (vm) {
 		spin_lock(&vm->mem.lock);
 		/* a range that began before this notifier was registered cannot end here: registration waits for all */
-		if (vm->mem.invalidate_active)
-			vm->mem.invalidate_active--;
+		if (vm->mem.notifier->active)
+			vm->mem.notifier->active--;
 		spin_unlock(&vm->mem.lock);
 	}
 	notifier_leave(mn);
@@ -224,13 +210,14 @@ int memory_notifier_create(struct vm *vm)
 		return -ENOMEM;
 	n->vm = vm;
 	n->mn.ops = &notifier_ops;
+	/* before the first callback, which is one of the registration's own time already */
+	vm->mem.notifier = n;
 	ret = mmu_notifier_register(&n->mn, vm->mm);
 	if (ret) {
+		vm->mem.notifier = NULL;
 		kfree(n);
-		return ret;
 	}
-	vm->mem.notifier = n;
-	return 0;
+	return ret;
 }
 
 void memory_notifier_destroy(struct vm *vm)

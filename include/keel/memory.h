@@ -29,7 +29,7 @@ struct memslot {
 	u32 flags;			/* KVM_MEM_* */
 	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context */
 	bool dirty_moved;		/* a successor owns the bitmap */
-	struct interval_tree_node by_hva;	/* in memory.by_hva while published */
+	struct interval_tree_node by_hva;	/* in memory_notifier.by_hva while published */
 	struct rcu_head rcu;
 };
 
@@ -48,15 +48,11 @@ struct memory_notifier;
  * struct memory - guest memory of one VM
  * @slots: current slots; RCU; published under @slots_lock and @lock. NULL until the first slot.
  * @slots_lock: serialises slot changes and dirty-log reads; outside @lock
- * @by_hva: the same slots by launcher address, where they may overlap; changed with @slots; @lock
  * @ids: slot number -> slot; @slots_lock
  * @users: held for reading by accesses that sleep with a slot's address in hand; removing a slot waits for them
- * @lock: second-level tables, dirty protection, @invalidate_*
+ * @lock: second-level tables, dirty protection, what the MMU notifier changes
  * @table: the VM's second-level tables, from the first slot on; the engine allows for more than one root (views, shadow)
  * @notifier: registered with the first slot
- * @invalidate_active: MMU-notifier invalidations under way; nothing is mapped from the range meanwhile
- * @invalidate_start: lowest launcher address of these
- * @invalidate_end: and the end of the highest
  * @apics_usual: vCPUs whose local APIC here is at its usual address; @lock
  * @apics_moved: and elsewhere (vcpu.apic_frame); @lock
  * @apic_blocked: vCPUs that must not find the page of accelerated APIC accesses mapped; changed under @lock
@@ -65,19 +61,16 @@ struct memory_notifier;
  */
 struct memory {
 	struct memslots __rcu *slots;
-	struct rb_root_cached by_hva;
 	struct mutex slots_lock;
 	struct xarray ids;
 	struct rw_semaphore users;
-	spinlock_t lock;
 	struct pgtable *table;
 	struct memory_notifier *notifier;
-	unsigned long invalidate_active;
-	hva_t invalidate_start, invalidate_end;
-	unsigned int apics_usual, apics_moved;
-	unsigned int apic_blocked;
+	spinlock_t lock;
+	u16 apics_usual, apics_moved;
+	u16 apic_blocked;
 	bool logging;
-	u32 manual_protect;
+	u8 manual_protect;
 };
 
 void keel_memory_init(struct vm *vm);		/* cheap: the rest is made with the first slot */

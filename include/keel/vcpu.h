@@ -136,8 +136,8 @@ struct vcpu {
 	int cpu;			/* physical CPU while loaded, else -1 */
 
 	struct vm *vm;
-	struct kvm_run *run;		/* shared with user space: hostile, read each field once */
-	void *pio_data;			/* page behind KVM_PIO_PAGE_OFFSET */
+	struct kvm_run *run;		/* shared with user space: hostile, read each field once. See keel_vcpu_complete() */
+	void *pio_data;			/* page behind KVM_PIO_PAGE_OFFSET; the same */
 	u32 id;				/* vcpu_id, APIC id at reset */
 	u32 index;			/* 0.. in order of creation */
 	struct mutex mutex;		/* one vCPU ioctl at a time */
@@ -148,7 +148,7 @@ struct vcpu {
 	struct vcpu_msrs msrs;
 	struct vcpu_tsc tsc;
 	struct vcpu_pv pv;
-	struct host_fpu fpu;		/* guest FPU container (host/fpu.c) */
+	struct host_fpu fpu;		/* guest FPU container (host/fpu.c); the same */
 	struct vcpu_xstate xstate;
 	u64 host_debugctl;		/* in the inner loop: the host's, which an NMI may change and nothing else */
 	u64 apic_base;			/* IA32_APIC_BASE */
@@ -194,6 +194,21 @@ void keel_vcpu_put(struct vcpu *vcpu);
  */
 void keel_xstate_host(struct vcpu *vcpu);
 void keel_xstate_guest(struct vcpu *vcpu);
+/**
+ * keel_vcpu_complete() - have what a vCPU needs from its first ioctl on, but not for being created
+ * @vcpu: @run and @pio_data, which a fault on the launcher's mapping may have made already, and @fpu are made
+ *
+ * Context: vcpu->mutex held, may sleep. Return: 0; -ENOMEM, and the next call tries again.
+ */
+int keel_vcpu_complete(struct vcpu *vcpu);
+/* The page at *@page, made if it is not there yet: vcpu->run or vcpu->pio_data. Any thread; may sleep. NULL without memory. */
+void *keel_vcpu_user_page(void **page);
+
+static inline int vcpu_make_complete(struct vcpu *vcpu)
+{
+	return likely(vcpu->fpu.priv) ? 0 : keel_vcpu_complete(vcpu);
+}
+
 /* Body of KVM_RUN; vcpu->mutex held, vCPU loaded by itself. Return: 0 or negative errno. */
 int keel_vcpu_run(struct vcpu *vcpu);
 

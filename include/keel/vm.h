@@ -46,22 +46,28 @@ struct vm_clock {
 	raw_spinlock_t lock;
 	seqcount_t seq;
 	s64 kvmclock_offset;
-	bool master;
 	u64 master_tsc;
 	u64 master_ns;
-	u32 default_tsc_khz;
 	u64 tsc_offset;
 	u64 last_tsc_write;
 	u64 last_tsc_ns;
-	u32 last_tsc_khz;
-	bool tsc_set;
 	u64 tsc_generation;
-	unsigned int nr_in_step;
 	struct list_head link;
+	u32 default_tsc_khz;
+	u32 last_tsc_khz;
+	unsigned int nr_in_step;
+	bool master;
+	bool tsc_set;
 };
 
+/* A VM's name, in the log and in binary stats: clients of these look for "kvm". */
+#define VM_NAME		"kvm-%d-%u"
+#define vm_name_args(vm) (vm)->pid, (vm)->serial
+
+/* 512 bytes where locks are not debugged: another member, and the allocator takes twice as many. */
 struct vm {
 	refcount_t refs;
+	int pid;			/* who created it */
 	struct mm_struct *mm;		/* the creator's; ioctls from another mm get -EIO */
 
 	struct mutex lock;		/* creation of vCPUs and irqchip, one-time settings below */
@@ -69,35 +75,35 @@ struct vm {
 	unsigned int nr_vcpus;		/* online, published with store-release after the insert */
 	unsigned int max_vcpu_id;	/* one above the highest allowed id */
 	u32 bsp_id;			/* vcpu_id of the bootstrap processor */
+	enum irqchip_mode irq_mode;	/* set once under @lock before the first vCPU; without the lock read by vm_irq_mode() */
 
 	struct memory mem;		/* ept/ */
 	struct bus pio;			/* in-kernel ports */
 	struct bus mmio;		/* in-kernel MMIO but for the local APICs */
 	struct coalesced *coalesced;	/* core/coalesced.c, NULL until a zone is registered */
 
-	enum irqchip_mode irq_mode;	/* set once under @lock before the first vCPU; without the lock read by vm_irq_mode() */
 	struct irqchip *irq;		/* irqchip/: routing, irqfds; allocated with the VM's first use of it */
 	struct vm_clock clock;
 
 	/* KVM_ENABLE_CAP, KVM_CAP_DISABLE_EXITS ...: set before the first vCPU, then const */
+	u32 disabled_quirks;		/* KVM_X86_QUIRK_* */
 	u32 disabled_exits;		/* KVM_X86_DISABLE_EXITS_*; more may be added later */
-	u64 disabled_quirks;		/* KVM_X86_QUIRK_* */
+	u16 hypercall_exits;		/* KVM_CAP_EXIT_HYPERCALL: BIT(KVM_HC_MAP_GPA_RANGE) */
+	u8 user_space_msr_mask;		/* KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_* */
 	bool x2apic_32bit_ids;		/* KVM_X2APIC_API_USE_32BIT_IDS */
 	bool x2apic_no_bcast_quirk;	/* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
 	bool exception_payload;		/* KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;	/* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	bool exit_on_emulation_error;	/* KVM_CAP_EXIT_ON_EMULATION_FAILURE */
 	bool hide_platform_info;	/* KVM_CAP_MSR_PLATFORM_INFO off: the guest's RDMSR is #GP */
-	u32 hypercall_exits;		/* KVM_CAP_EXIT_HYPERCALL: BIT(KVM_HC_MAP_GPA_RANGE) */
-	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_* */
+	bool bare_cpu_told;		/* the log says that a vCPU met a CPU without virtualization */
+	u32 serial;			/* counts the VMs made since the module was loaded */
 
 	struct msr_filter __rcu *msr_filter;	/* KVM_X86_SET_MSR_FILTER, NULL for none; changed under @lock */
 
 	unsigned long nr_mmu_pages;	/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
 
 	struct vm_stats stats;
-	char stats_id[48];		/* "kvm-<pid>-<n>", name of the binary stats: clients look for "kvm" */
-	bool bare_cpu_told;		/* the log says that a vCPU met a CPU without virtualization */
 	struct vm_error *error;		/* core/explain.c: latest failure in words, NULL before the first */
 };
 
