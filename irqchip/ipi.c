@@ -41,6 +41,11 @@ int ipi_ids_reserve(struct irqchip *irq, u32 vcpu_id)
 
 	if (old && vcpu_id < old->size)
 		return 0;
+	if (size > IPI_MAX_AT_ONCE && !irq->wide_gsis) {
+		irq->wide_gsis = kcalloc(BITS_TO_LONGS(KEEL_MAX_ROUTES), sizeof(long), GFP_KERNEL_ACCOUNT);
+		if (!irq->wide_gsis)
+			return -ENOMEM;
+	}
 	new = kvzalloc(struct_size(new, lapic, size), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;

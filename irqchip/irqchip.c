@@ -70,6 +70,7 @@ void keel_irq_vm_destroy(struct vm *vm)
 	pic_destroy(irq);
 	route_destroy(irq);
 	kvfree(rcu_dereference_protected(irq->ids, true));
+	kfree(irq->wide_gsis);
 	mutex_destroy(&irq->lock);
 	kfree(irq);
 	vm->irq = NULL;

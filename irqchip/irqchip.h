@@ -235,7 +235,7 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest);
  *   user space (split mode)
  * @routes: RCU; replaced under @lock
  * @wide_work: delivers what had to wait (IPI_WAITS): the MSIs of @wide_gsis, and pins of the I/O APIC
- * @wide_gsis: bitmap of KEEL_MAX_ROUTES; atomic
+ * @wide_gsis: bitmap of KEEL_MAX_ROUTES, there before an APIC ID is that makes a delivery wait; atomic
  * @lock: routing, eventfds; may be held while sleeping
  * @irqfd_lock: membership in @irqfds and @irqfds_ended; taken with interrupts off
  * @irqfd_work: releases @irqfds_ended
@@ -248,6 +248,7 @@ struct irqchip {
 	struct pit *pit;
 	bool extint;
 	bool odd_ids;
+	bool lint0_waits;
 	u8 logical_mode;
 	u32 nr_split_pins;
 	spinlock_t map_lock;
@@ -255,8 +256,7 @@ struct irqchip {
 	unsigned long eoi_vectors[4];	/* irq_set_eoi_vectors() */
 	struct route_table __rcu *routes;
 	struct work_struct wide_work;
-	bool lint0_waits;
-	unsigned long wide_gsis[BITS_TO_LONGS(KEEL_MAX_ROUTES)];
+	unsigned long *wide_gsis;
 	struct mutex lock;
 	spinlock_t irqfd_lock;
 	bool irqfd_used;

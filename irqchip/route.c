@@ -139,6 +139,8 @@ void route_deliver_wide(struct irqchip *irq)
 	const struct route_table *table;
 	unsigned int gsi, i;
 
+	if (!irq->wide_gsis)
+		return;
 	for_each_set_bit(gsi, irq->wide_gsis, KEEL_MAX_ROUTES) {
 		/* before the look at the route; one that comes now sets it again */
 		clear_bit(gsi, irq->wide_gsis);
