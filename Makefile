@@ -15,7 +15,7 @@ C	?= $(if $(shell command -v sparse 2>/dev/null),1,0)
 KREL	:= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 MDIR	= $(BUILD)/$(KREL)
 ROOMS	= chardev core emulate ept host include iommu irqchip svm vmx
-SOURCES	= Kbuild version.mk $(shell find $(ROOMS) -name '*.[chS]' 2>/dev/null)
+SOURCES	= Kbuild version.mk $(shell find $(ROOMS) selftests/mutate -name '*.[chS]' 2>/dev/null)
 # Where things go, below DESTDIR, which is for those who pack. The module goes to MODULES/<uname -r>/updates.
 LOCAL	= $(DESTDIR)/usr/local
 MODULES	= $(DESTDIR)/lib/modules

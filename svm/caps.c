@@ -10,7 +10,6 @@
 #include <linux/cc_platform.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
-#include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -35,16 +34,6 @@
 #define SVM_SPEC_CTRL		BIT(20)
 
 struct svm_caps svm_caps __ro_after_init;
-
-static bool emulated_by_tcg(void)
-{
-	u32 eax, sig[3];
-
-	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
-		return false;
-	cpuid(0x40000000, &eax, &sig[0], &sig[1], &sig[2]);
-	return !memcmp(sig, "TCGTCGTCGTCG", sizeof(sig));
-}
 
 /*
  * svm_supported() - can this machine run SVM guests?
@@ -111,7 +100,6 @@ int svm_caps_setup(void)
 		.invpcid	 = boot_cpu_has(X86_FEATURE_INVPCID),
 		.rdpru		 = cpuid_ebx(0x80000008) & BIT(4),
 		.smi		 = smi_interceptable(),
-		.emulated	 = emulated_by_tcg(),
 	};
 
 	keel_caps.ucode_rev = 0x01000065;

@@ -152,7 +152,6 @@ static inline void svm_set_int_ctl(struct svm_vcpu *svm, u32 val)
  * @invpcid: INVPCID exists and can be intercepted
  * @rdpru: RDPRU exists
  * @smi: SMIs can be intercepted: SMM is not locked by the firmware
- * @emulated: the CPU is QEMU's; the test build leaves out some entries there
  */
 struct svm_caps {
 	u32 nr_asids;
@@ -168,7 +167,6 @@ struct svm_caps {
 	bool invpcid;
 	bool rdpru;
 	bool smi;
-	bool emulated;
 };
 
 extern struct svm_caps svm_caps;

@@ -21,7 +21,6 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
-#include "mutate.h"
 #include "control.h"
 
 static_assert(offsetof(struct svm_vcpu, vcpu) == 0);
@@ -222,7 +221,6 @@ void svm_enter(struct vcpu *vcpu)
 	/* another thread of the launcher may have given it a new LDT since the load */
 	if (unlikely(host_ldt()))
 		svm_vmsave(svm->host_pa);
-	svm_mutate(svm);
 
 	run_guest(svm);
 

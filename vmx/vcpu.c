@@ -30,7 +30,6 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "insn.h"
-#include "mutate.h"
 #include "control.h"
 
 static_assert(offsetof(struct vmx_vcpu, vcpu) == 0);
@@ -468,7 +467,6 @@ void vmx_enter(struct vcpu *vcpu)
 	}
 	if (unlikely(vmx->rare) && !enter_rare(vmx))
 		return;
-	vmx_mutate(vmx);
 
 	run_guest(vmx);
 	if (unlikely(vmx->exit_reason == EXIT_VMFAIL))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Driving a module made with KEEL_DEBUG=1 (core/mutate.c): broken entries, and where CPU and prediction may differ. */
+/* Driving a module made with KEEL_DEBUG=1 (selftests/mutate/): broken entries, and where CPU and prediction may differ. */
 #ifndef MUTATE_H
 #define MUTATE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Do the entry checks know what the CPU refuses? The common part of svm/mutate.c and vmx/mutate.c: random values, counts, and the module
+ * Do the entry checks know what the CPU refuses? The common part of svm.c and vmx.c: random values, counts, and the module
  * parameter mutate, which says how many broken entries go before each real one (root may write it; reading gives the counts).
  * Only in a module made with KEEL_DEBUG=1.
  */
@@ -9,7 +9,7 @@
 #include <linux/moduleparam.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <keel/mutate.h>
+#include "mutate.h"
 
 #define MUTATE_MAX	64		/* with interrupts off */
 #define NR_ROWS		96

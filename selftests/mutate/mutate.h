@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Entries with broken VMCSs and VMCBs, for a module made with KEEL_DEBUG=1: what both backends need for it (core/mutate.c). A backend
- * has a table of fields, changes one or two of them before an entry, asks its check.c what will come of it, enters, and hands
- * both answers in.
+ * Entries with broken VMCSs and VMCBs, for a module made with KEEL_DEBUG=1: what svm.c and vmx.c need for it (mutate.c). Each
+ * has a table of fields, changes one or two of them before an entry, asks the backend's check.c what will come of it, enters, and
+ * hands both answers in.
+ *
+ * They come in between a backend and its entry.S: the linker turns svm_run() into __wrap_svm_run(), and __real_svm_run() into
+ * svm_run() (Kbuild, ld --wrap). All is ready for an entry there, interrupts are off, RCU does not watch.
  */
-#ifndef KEEL_MUTATE_H
-#define KEEL_MUTATE_H
+#ifndef SELFTESTS_MUTATE_H
+#define SELFTESTS_MUTATE_H
 
 #include <linux/types.h>
 

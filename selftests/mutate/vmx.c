@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Does vmx_check() know what VM entry refuses, and of which kind it is? Before an entry one or two fields of the VMCS are changed at
- * random and it is entered, a number of times, and the CPU's answer compared with the prediction (core/mutate.c). Only in a
+ * random and it is entered, a number of times, and the CPU's answer compared with the prediction (mutate.c). Only in a
  * module made with KEEL_DEBUG=1.
  *
  * Such an entry executes nothing: the EPT pointer names the kernel's zero page, so that the first fetch, or the first access of an
@@ -9,6 +9,7 @@
  * areas of MSRs, get values that must be refused; controls that acknowledge interrupts, let NMIs in or load host state stay as they
  * are. Whatever a control may point at is one page of this file's own. Afterwards the VMCS is as it was.
  */
+#include <linux/context_tracking.h>
 #include <linux/dmi.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -19,11 +20,13 @@
 #include <asm/io.h>
 #include <asm/msr-index.h>
 #include <uapi/asm/vmx.h>
-#include <keel/mutate.h>
-#include "check.h"
-#include "insn.h"
+#include "vmx/check.h"
+#include "vmx/insn.h"
+#include "vmx/control.h"
 #include "mutate.h"
-#include "control.h"
+
+unsigned int __real_vmx_run(struct vcpu_regs *regs, u64 *host_rsp, unsigned long launched, u64 spec);
+unsigned int __wrap_vmx_run(struct vcpu_regs *regs, u64 *host_rsp, unsigned long launched, u64 spec);
 
 #define ALL		~0ull
 #define ALL32		0xffffffffull
@@ -259,7 +262,7 @@ static u8 enter(struct vmx_vcpu *vmx)
 {
 	u32 reason;
 
-	if (vmx_run(&vmx->vcpu.regs, &vmx->host.rsp, vmx->launched, vmx->spec)) {
+	if (__real_vmx_run(&vmx->vcpu.regs, &vmx->host.rsp, vmx->launched, 0)) {
 		switch (vmcs_read32(VM_INSTRUCTION_ERROR)) {
 		case VMXERR_ENTRY_INVALID_CONTROL_FIELD:	return VMX_BROKEN_CONTROL;
 		case VMXERR_ENTRY_INVALID_HOST_STATE_FIELD:	return VMX_BROKEN_HOST;
@@ -327,12 +330,8 @@ static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)
 	keel_mutate_count(&table, row, &result);
 }
 
-/*
- * vmx_mutate() - as many broken entries as the parameter says
- *
- * Context: all is ready for an entry; interrupts off.
- */
-void vmx_mutate(struct vmx_vcpu *vmx)
+/* As many broken entries as the parameter says. */
+static void trials(struct vmx_vcpu *vmx)
 {
 	unsigned int n = keel_mutate_wanted();
 	struct vmx_check_env env;
@@ -348,4 +347,18 @@ void vmx_mutate(struct vmx_vcpu *vmx)
 		restore_all();
 	}
 	raw_spin_unlock(&trial_lock);
+}
+
+/* SPEC_CTRL stays the guest's through all of them: only the last entry is told to bring the host's back. */
+noinstr unsigned int __wrap_vmx_run(struct vcpu_regs *regs, u64 *host_rsp, unsigned long launched, u64 spec)
+{
+	struct vmx_vcpu *vmx = to_vmx(container_of(regs, struct vcpu, regs));
+
+	context_tracking_guest_exit();
+	instrumentation_begin();
+	trials(vmx);
+	instrumentation_end();
+	context_tracking_guest_enter();
+	/* one of them may have been the first that succeeded */
+	return __real_vmx_run(regs, host_rsp, vmx->launched, spec);
 }

@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Does svm_check() know what VMRUN refuses? Before an entry the VMCB is changed at random and entered, a number of times, and the CPU's
- * answer compared with the prediction (core/mutate.c). Only in a module made with KEEL_DEBUG=1.
+ * answer compared with the prediction (mutate.c). Only in a module made with KEEL_DEBUG=1.
  *
  * Such an entry executes nothing: its nested page table is the kernel's zero page, so that the first fetch, or the first access
  * of an event's delivery, exits. Where that table is said to lie never becomes an address that memory could have. Afterwards the
  * VMCB is as it was, and what the CPU cached of it is flushed.
  */
+#include <linux/context_tracking.h>
 #include <linux/kernel.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/pgtable.h>
+#include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/msr-index.h>
+#include <asm/processor.h>
 #include <asm/processor-flags.h>
-#include <keel/mutate.h>
-#include "check.h"
+#include "svm/check.h"
+#include "svm/control.h"
 #include "mutate.h"
-#include "control.h"
+
+void __real_svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec);
+void __wrap_svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec);
 
 #define FIELD(text, part, field, bits, all)	{ \
 	.name = text, .at = offsetof(struct vmcb, part.field), .size = sizeof_field(struct vmcb, part.field), \
@@ -57,10 +62,20 @@ static const struct mutate_table table = {
 
 static DEFINE_PER_CPU(struct vmcb, saved_vmcb);
 
+static bool emulated_by_tcg(void)
+{
+	u32 eax, sig[3];
+
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
+		return false;
+	cpuid(0x40000000, &eax, &sig[0], &sig[1], &sig[2]);
+	return !memcmp(sig, "TCGTCGTCGTCG", sizeof(sig));
+}
+
 /* The host under QEMU 7.2 was lost in svm/svm_mutate_test: what did it is not entered. */
 static bool left_out(const struct vmcb_save_area *s)
 {
-	return svm_caps.emulated && (s->efer & EFER_LME) && !(s->cr0 & X86_CR0_PG) && !(s->cr4 & X86_CR4_PAE);
+	return emulated_by_tcg() && (s->efer & EFER_LME) && !(s->cr0 & X86_CR0_PG) && !(s->cr4 & X86_CR4_PAE);
 }
 
 static void trial(struct svm_vcpu *svm, const struct svm_check_env *env)
@@ -90,7 +105,7 @@ static void trial(struct svm_vcpu *svm, const struct svm_check_env *env)
 		result.value = v.value;
 		result.foretold = REFUSED;
 	}
-	svm_run(&svm->vcpu.regs, svm->vmcb_pa, svm->host_pa, svm->spec);
+	__real_svm_run(&svm->vcpu.regs, svm->vmcb_pa, svm->host_pa, 0);
 	result.answered = vmcb->control.exit_code == (u32)SVM_EXIT_ERR ? REFUSED : ENTERED;
 	keel_mutate_count(&table, row, &result);
 restore:
@@ -99,12 +114,8 @@ restore:
 	vmcb->control.clean = 0;
 }
 
-/*
- * svm_mutate() - as many broken entries as the parameter says
- *
- * Context: all is ready for an entry; interrupts off.
- */
-void svm_mutate(struct svm_vcpu *svm)
+/* As many broken entries as the parameter says. */
+static void trials(struct svm_vcpu *svm)
 {
 	unsigned int n = keel_mutate_wanted();
 	struct svm_check_env env;
@@ -114,4 +125,15 @@ void svm_mutate(struct svm_vcpu *svm)
 	svm_check_this_cpu(&env);
 	while (n--)
 		trial(svm, &env);
+}
+
+/* SPEC_CTRL stays the guest's through all of them: only the last entry is told to bring the host's back. */
+noinstr void __wrap_svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec)
+{
+	context_tracking_guest_exit();
+	instrumentation_begin();
+	trials(to_svm(container_of(regs, struct vcpu, regs)));
+	instrumentation_end();
+	context_tracking_guest_enter();
+	__real_svm_run(regs, vmcb_pa, host_pa, spec);
 }
