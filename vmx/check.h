@@ -3,70 +3,40 @@
 #ifndef KEEL_VMX_CHECK_H
 #define KEEL_VMX_CHECK_H
 
+#include <linux/types.h>
+#include <asm/trapnr.h>
+#include <keel/emulate_types.h>
 #include <keel/rule.h>
-
-/* Segments in the order of enum seg. */
-enum { CHECK_ES, CHECK_CS, CHECK_SS, CHECK_DS, CHECK_FS, CHECK_GS, CHECK_LDTR, CHECK_TR, CHECK_SEGS };
-
-struct vmx_snapshot_seg {
-	__u64 base;
-	__u32 limit;
-	__u32 ar;
-	__u16 selector;
-};
+#include "fields.h"
 
 /* An entry of an MSR-load area, as the CPU reads it. */
 struct vmx_snapshot_msr {
-	__u32 index;
-	__u32 reserved;
-	__u64 value;
-};
-
-/* Areas of MSRs in memory: count and address. */
-struct vmx_snapshot_area {
-	__u32 count;
-	__u64 address;
+	u32 index;
+	u32 reserved;
+	u64 value;
 };
 
 /*
- * Fields of a VMCS under the names of the manual's tables; 0 for those that the CPU has not. Of the memory that fields point at,
- * only the virtual task priority and the entry's MSR-load area are looked at.
+ * struct vmx_snapshot - fields of a VMCS, by the names of fields.h; 0 for those that the CPU has not
+ * @seg: the guest's segments
+ * @vtpr: the virtual task priority
+ * @msrs, @nr_msrs: the first entries of the entry's MSR-load area, NULL if they are not known
+ *
+ * Of the memory that fields point at nothing else is looked at.
  */
 struct vmx_snapshot {
-	/* execution, exit and entry controls */
-	__u32 pin, cpu, cpu2, exit, entry;
-	__u64 cpu3, exit2;
-	__u16 vpid, posted_vector, last_pid;
-	__u32 cr3_target_count, tpr_threshold;
-	__u64 io_bitmap_a, io_bitmap_b, msr_bitmap, virtual_apic, apic_access, posted_desc, eptp, tsc_multiplier, pml;
-	__u64 vm_functions, eptp_list, vmread_bitmap, vmwrite_bitmap, ve_info, sppt, hlat, pid_table, pasid_low, pasid_high;
-	__u8 vtpr;
-	struct vmx_snapshot_area exit_store, exit_load, entry_load;
-	__u32 entry_info, entry_error, entry_length;
-	/* host */
-	__u64 host_cr0, host_cr3, host_cr4, host_efer, host_pat, host_perf_global, host_rip, host_pkrs;
-	__u64 host_s_cet, host_ssp, host_ssp_table;
-	__u64 host_sysenter_esp, host_sysenter_eip;
-	__u64 host_fs_base, host_gs_base, host_tr_base, host_gdtr_base, host_idtr_base;
-	__u16 host_cs, host_ss, host_ds, host_es, host_fs, host_gs, host_tr;
-	/* guest */
-	__u64 cr0, cr3, cr4, dr7, debugctl, efer, pat, perf_global, bndcfgs, rtit_ctl, lbr_ctl, pkrs, s_cet, ssp, ssp_table;
-	__u64 rip, rflags, sysenter_esp, sysenter_eip;
-	__u16 uinv;
-	struct vmx_snapshot_seg seg[CHECK_SEGS];
-	__u64 gdtr_base, idtr_base;
-	__u32 gdtr_limit, idtr_limit;
-	__u32 activity, interruptibility;
-	__u64 pending_debug, link_pointer;
-	__u64 pdpte[4];
-	/* the first entries of entry_load, NULL if they are not known */
+#define MEMBER(type, member, ...) type member;
+	VMX_FIELDS(MEMBER)
+#undef MEMBER
+	struct segment seg[NR_SEGS];
+	u8 vtpr;
 	const struct vmx_snapshot_msr *msrs;
-	__u32 nr_msrs;
+	u32 nr_msrs;
 };
 
 struct vmx_check_range {
-	__u32 must;
-	__u32 may;
+	u32 must;
+	u32 may;
 };
 
 /**
@@ -88,19 +58,23 @@ struct vmx_check_range {
  */
 struct vmx_check_env {
 	struct vmx_check_range pin, cpu, cpu2, exit, entry;
-	__u64 cpu3, exit2, vm_functions;
-	__u64 cr0_must, cr0_may, cr4_must, cr4_may, cr3_tags;
-	__u64 debugctl, perf_global, rtit_ctl, lbr_ctl;
-	__u64 ept_vpid;
-	__u64 vmcs;
-	__u8 maxphyaddr;
-	__u8 linear_bits;
-	__u16 cr3_targets;
-	__u8 activities;
-	_Bool zero_length;
-	_Bool free_error_code;
-	_Bool rtm, bus_lock, sgx;
+	u64 cpu3, exit2, vm_functions;
+	u64 cr0_must, cr0_may, cr4_must, cr4_may, cr3_tags;
+	u64 debugctl, perf_global, rtit_ctl, lbr_ctl;
+	u64 ept_vpid;
+	u64 vmcs;
+	u8 maxphyaddr;
+	u8 linear_bits;
+	u16 cr3_targets;
+	u8 activities;
+	bool zero_length;
+	bool free_error_code;
+	bool rtm, bus_lock, sgx;
 };
+
+/* Exceptions that push an error code in protected mode, and for which VM entry wants one: #DF #TS #NP #SS #GP #PF #AC. */
+#define VMX_ERROR_CODE_VECTORS	(1u << X86_TRAP_DF | 1u << X86_TRAP_TS | 1u << X86_TRAP_NP | 1u << X86_TRAP_SS | \
+				 1u << X86_TRAP_GP | 1u << X86_TRAP_PF | 1u << X86_TRAP_AC)
 
 /* struct violation.kind, and how the CPU answers: VMfail with error 7 or 8, or an exit with reason 33 or 34. */
 enum vmx_broken { VMX_BROKEN_NOTHING, VMX_BROKEN_CONTROL, VMX_BROKEN_HOST, VMX_BROKEN_GUEST, VMX_BROKEN_MSR };
@@ -110,7 +84,7 @@ enum vmx_broken { VMX_BROKEN_NOTHING, VMX_BROKEN_CONTROL, VMX_BROKEN_HOST, VMX_B
  *
  * Return: true and the first broken rule in @v; false if none is known.
  */
-_Bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct violation *v);
+bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct violation *v);
 
 /* explain.c: what vmx_check() has to know of the current VMCS (preemption off) and of this CPU. */
 void vmx_snapshot_take(struct vmx_snapshot *s);

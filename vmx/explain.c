@@ -20,139 +20,20 @@
 #include "insn.h"
 #include "control.h"
 
-static_assert((int)CHECK_SEGS == (int)NR_SEGS && (int)CHECK_LDTR == (int)SEG_LDTR && (int)CHECK_SS == (int)SEG_SS);
-
-/* What <asm/vmx.h> of some supported kernel lacks ("Field Encoding in VMCS"). */
-enum {
-	F_GUEST_UINV		= 0x0814,
-	F_VE_INFORMATION	= 0x202a,
-	F_SPPT_POINTER		= 0x2030,
-	F_PASID_LOW		= 0x2038,
-	F_PASID_HIGH		= 0x203a,
-	F_HLAT_POINTER		= 0x2040,
-	F_SECONDARY_EXIT	= 0x2044,
-	F_GUEST_LBR_CTL		= 0x2816,
-	F_GUEST_PKRS		= 0x2818,
-	F_HOST_PKRS		= 0x2c06,
-	F_GUEST_S_CET		= 0x6828,
-	F_GUEST_SSP		= 0x682a,
-	F_GUEST_SSP_TABLE	= 0x682c,
-	F_HOST_S_CET		= 0x6c18,
-	F_HOST_SSP		= 0x6c1a,
-	F_HOST_SSP_TABLE	= 0x6c1c,
-};
-
+/* What <asm/msr-index.h> of some supported kernel lacks. */
 #define MSR_VMX_PROCBASED_CTLS3	0x492
 #define MSR_VMX_EXIT_CTLS2	0x493
 
 /* ---- the VMCS ---- */
-
-#define FIELD(number, member)	{ number, offsetof(struct vmx_snapshot, member), sizeof_field(struct vmx_snapshot, member) }
 
 static const struct {
 	u16 field;
 	u16 at;
 	u8 size;
 } fields[] = {
-	FIELD(PIN_BASED_VM_EXEC_CONTROL, pin),
-	FIELD(CPU_BASED_VM_EXEC_CONTROL, cpu),
-	FIELD(SECONDARY_VM_EXEC_CONTROL, cpu2),
-	FIELD(TERTIARY_VM_EXEC_CONTROL, cpu3),
-	FIELD(VM_EXIT_CONTROLS, exit),
-	FIELD(F_SECONDARY_EXIT, exit2),
-	FIELD(VM_ENTRY_CONTROLS, entry),
-	FIELD(VIRTUAL_PROCESSOR_ID, vpid),
-	FIELD(POSTED_INTR_NV, posted_vector),
-	FIELD(LAST_PID_POINTER_INDEX, last_pid),
-	FIELD(CR3_TARGET_COUNT, cr3_target_count),
-	FIELD(TPR_THRESHOLD, tpr_threshold),
-	FIELD(IO_BITMAP_A, io_bitmap_a),
-	FIELD(IO_BITMAP_B, io_bitmap_b),
-	FIELD(MSR_BITMAP, msr_bitmap),
-	FIELD(VIRTUAL_APIC_PAGE_ADDR, virtual_apic),
-	FIELD(APIC_ACCESS_ADDR, apic_access),
-	FIELD(POSTED_INTR_DESC_ADDR, posted_desc),
-	FIELD(EPT_POINTER, eptp),
-	FIELD(TSC_MULTIPLIER, tsc_multiplier),
-	FIELD(PML_ADDRESS, pml),
-	FIELD(VM_FUNCTION_CONTROL, vm_functions),
-	FIELD(EPTP_LIST_ADDRESS, eptp_list),
-	FIELD(VMREAD_BITMAP, vmread_bitmap),
-	FIELD(VMWRITE_BITMAP, vmwrite_bitmap),
-	FIELD(F_VE_INFORMATION, ve_info),
-	FIELD(F_SPPT_POINTER, sppt),
-	FIELD(F_HLAT_POINTER, hlat),
-	FIELD(PID_POINTER_TABLE, pid_table),
-	FIELD(F_PASID_LOW, pasid_low),
-	FIELD(F_PASID_HIGH, pasid_high),
-	FIELD(VM_EXIT_MSR_STORE_COUNT, exit_store.count),
-	FIELD(VM_EXIT_MSR_STORE_ADDR, exit_store.address),
-	FIELD(VM_EXIT_MSR_LOAD_COUNT, exit_load.count),
-	FIELD(VM_EXIT_MSR_LOAD_ADDR, exit_load.address),
-	FIELD(VM_ENTRY_MSR_LOAD_COUNT, entry_load.count),
-	FIELD(VM_ENTRY_MSR_LOAD_ADDR, entry_load.address),
-	FIELD(VM_ENTRY_INTR_INFO_FIELD, entry_info),
-	FIELD(VM_ENTRY_EXCEPTION_ERROR_CODE, entry_error),
-	FIELD(VM_ENTRY_INSTRUCTION_LEN, entry_length),
-
-	FIELD(HOST_CR0, host_cr0),
-	FIELD(HOST_CR3, host_cr3),
-	FIELD(HOST_CR4, host_cr4),
-	FIELD(HOST_IA32_EFER, host_efer),
-	FIELD(HOST_IA32_PAT, host_pat),
-	FIELD(HOST_IA32_PERF_GLOBAL_CTRL, host_perf_global),
-	FIELD(HOST_RIP, host_rip),
-	FIELD(F_HOST_PKRS, host_pkrs),
-	FIELD(F_HOST_S_CET, host_s_cet),
-	FIELD(F_HOST_SSP, host_ssp),
-	FIELD(F_HOST_SSP_TABLE, host_ssp_table),
-	FIELD(HOST_IA32_SYSENTER_ESP, host_sysenter_esp),
-	FIELD(HOST_IA32_SYSENTER_EIP, host_sysenter_eip),
-	FIELD(HOST_FS_BASE, host_fs_base),
-	FIELD(HOST_GS_BASE, host_gs_base),
-	FIELD(HOST_TR_BASE, host_tr_base),
-	FIELD(HOST_GDTR_BASE, host_gdtr_base),
-	FIELD(HOST_IDTR_BASE, host_idtr_base),
-	FIELD(HOST_CS_SELECTOR, host_cs),
-	FIELD(HOST_SS_SELECTOR, host_ss),
-	FIELD(HOST_DS_SELECTOR, host_ds),
-	FIELD(HOST_ES_SELECTOR, host_es),
-	FIELD(HOST_FS_SELECTOR, host_fs),
-	FIELD(HOST_GS_SELECTOR, host_gs),
-	FIELD(HOST_TR_SELECTOR, host_tr),
-
-	FIELD(GUEST_CR0, cr0),
-	FIELD(GUEST_CR3, cr3),
-	FIELD(GUEST_CR4, cr4),
-	FIELD(GUEST_DR7, dr7),
-	FIELD(GUEST_IA32_DEBUGCTL, debugctl),
-	FIELD(GUEST_IA32_EFER, efer),
-	FIELD(GUEST_IA32_PAT, pat),
-	FIELD(GUEST_IA32_PERF_GLOBAL_CTRL, perf_global),
-	FIELD(GUEST_BNDCFGS, bndcfgs),
-	FIELD(GUEST_IA32_RTIT_CTL, rtit_ctl),
-	FIELD(F_GUEST_LBR_CTL, lbr_ctl),
-	FIELD(F_GUEST_PKRS, pkrs),
-	FIELD(F_GUEST_S_CET, s_cet),
-	FIELD(F_GUEST_SSP, ssp),
-	FIELD(F_GUEST_SSP_TABLE, ssp_table),
-	FIELD(GUEST_RIP, rip),
-	FIELD(GUEST_RFLAGS, rflags),
-	FIELD(GUEST_SYSENTER_ESP, sysenter_esp),
-	FIELD(GUEST_SYSENTER_EIP, sysenter_eip),
-	FIELD(F_GUEST_UINV, uinv),
-	FIELD(GUEST_GDTR_BASE, gdtr_base),
-	FIELD(GUEST_GDTR_LIMIT, gdtr_limit),
-	FIELD(GUEST_IDTR_BASE, idtr_base),
-	FIELD(GUEST_IDTR_LIMIT, idtr_limit),
-	FIELD(GUEST_ACTIVITY_STATE, activity),
-	FIELD(GUEST_INTERRUPTIBILITY_INFO, interruptibility),
-	FIELD(GUEST_PENDING_DBG_EXCEPTIONS, pending_debug),
-	FIELD(VMCS_LINK_POINTER, link_pointer),
-	FIELD(GUEST_PDPTR0, pdpte[0]),
-	FIELD(GUEST_PDPTR1, pdpte[1]),
-	FIELD(GUEST_PDPTR2, pdpte[2]),
-	FIELD(GUEST_PDPTR3, pdpte[3]),
+#define FIELD(type, member, number, ...) { number, offsetof(struct vmx_snapshot, member), sizeof(type) },
+	VMX_FIELDS(FIELD)
+#undef FIELD
 };
 
 /* All CPUs of a machine have the same fields: ask once. Racing askers come to the same answer. */
@@ -178,11 +59,11 @@ static void take_memory(struct vmx_snapshot *s)
 
 	if ((s->cpu & CPU_BASED_TPR_SHADOW) && apic && !offset_in_page(s->virtual_apic))
 		s->vtpr = apic[APIC_TASKPRI];
-	if (!s->entry_load.count)
+	if (!s->entry_load_count)
 		return;
-	s->msrs = field_target(s->entry_load.address);
+	s->msrs = field_target(s->entry_load_addr);
 	if (s->msrs)
-		s->nr_msrs = min_t(u32, s->entry_load.count, (PAGE_SIZE - offset_in_page(s->entry_load.address)) / sizeof(*s->msrs));
+		s->nr_msrs = min_t(u32, s->entry_load_count, (PAGE_SIZE - offset_in_page(s->entry_load_addr)) / sizeof(*s->msrs));
 }
 
 void vmx_snapshot_take(struct vmx_snapshot *s)
@@ -199,7 +80,7 @@ void vmx_snapshot_take(struct vmx_snapshot *s)
 		/* little endian: the low bytes come first */
 		memcpy((void *)s + fields[i].at, &value, fields[i].size);
 	}
-	for (i = 0; i < CHECK_SEGS; i++) {
+	for (i = 0; i < NR_SEGS; i++) {
 		s->seg[i].selector = __vmcs_read(GUEST_ES_SELECTOR + 2 * i);
 		s->seg[i].base = __vmcs_read(GUEST_ES_BASE + 2 * i);
 		s->seg[i].limit = __vmcs_read(GUEST_ES_LIMIT + 2 * i);

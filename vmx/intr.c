@@ -14,6 +14,7 @@
 #include <keel/exit.h>
 #include <keel/request.h>
 #include <keel/vcpu.h>
+#include "check.h"
 #include "insn.h"
 #include "control.h"
 
@@ -23,10 +24,6 @@ static_assert(SHADOW_STI == GUEST_INTR_STATE_STI && SHADOW_MOVSS == GUEST_INTR_S
 static_assert(EVENT_INTR << 8 == INTR_TYPE_EXT_INTR && EVENT_NMI << 8 == INTR_TYPE_NMI_INTR &&
 	      EVENT_EXCEPTION << 8 == INTR_TYPE_HARD_EXCEPTION && EVENT_SOFT_INTR << 8 == INTR_TYPE_SOFT_INTR);
 
-/* Exceptions that push an error code in protected mode: #DF #TS #NP #SS #GP #PF #AC. VM entry wants it for just these. */
-#define ERROR_CODE_VECTORS	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) | \
-				 BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC))
-
 /* #BP and #OF come from INT3 and INTO: no gate's privilege is passed over for them. */
 static u32 exception_info(struct vmx_vcpu *vmx, const struct event *event)
 {
@@ -35,7 +32,7 @@ static u32 exception_info(struct vmx_vcpu *vmx, const struct event *event)
 		vmx->soft_len = 0;
 		return INTR_TYPE_SOFT_EXCEPTION;
 	}
-	if (event->vector < 32 && (ERROR_CODE_VECTORS & BIT(event->vector)) && vcpu_is_protected(&vmx->vcpu)) {
+	if (event->vector < 32 && (VMX_ERROR_CODE_VECTORS & BIT(event->vector)) && vcpu_is_protected(&vmx->vcpu)) {
 		vmcs_write32(VM_ENTRY_EXCEPTION_ERROR_CODE, event->has_error ? event->error & 0xffff : 0);
 		return INTR_TYPE_HARD_EXCEPTION | INTR_INFO_DELIVER_CODE_MASK;
 	}

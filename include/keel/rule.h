@@ -32,10 +32,11 @@ struct violation {
  * Each line of a check is one rule: when it is BROKEN; then the field with its group, its value, and what the manual asks for. The
  * function around it returns _Bool and has a @c that points to the violation, c->v, and says section and kind.
  */
-#define RULE(broken, ...)										\
+#define RULE(broken, ...)	RULE_TEXT(broken, #broken, __VA_ARGS__)
+#define RULE_TEXT(broken, text, ...)									\
 	do {												\
 		if (broken) {										\
-			RULE_BROKEN(#broken);								\
+			RULE_BROKEN(text);								\
 			return report_violation(c->v, c->section, c->kind, __VA_ARGS__);		\
 		}											\
 	} while (0)

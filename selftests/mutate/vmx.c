@@ -126,11 +126,12 @@ static const struct mutate_table table = {
 	.rows = mutations, .count = ARRAY_SIZE(mutations), .answers = answers, .nr_answers = ARRAY_SIZE(answers),
 };
 
-/* What an entry and its exit change, besides the fields of the table. */
+/* What a trial, its entry and its exit change: what VM entry looks at, and more. The segments' fields are those of the table. */
 static const u32 changed[] = {
-	VM_ENTRY_INTR_INFO_FIELD, VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN, VM_EXIT_MSR_STORE_COUNT,
-	VM_EXIT_MSR_LOAD_COUNT, VM_ENTRY_MSR_LOAD_COUNT, POSTED_INTR_DESC_ADDR, GUEST_RSP, GUEST_SYSENTER_CS, GUEST_INTR_STATUS,
-	GUEST_PML_INDEX, VMX_PREEMPTION_TIMER_VALUE,
+#define FIELD(type, member, number, ...) number,
+	VMX_FIELDS(FIELD)
+#undef FIELD
+	GUEST_RSP, GUEST_SYSENTER_CS, GUEST_INTR_STATUS, GUEST_PML_INDEX, VMX_PREEMPTION_TIMER_VALUE,
 };
 
 /* Controls may point there; none of the entries gets as far as to use it. */

@@ -99,8 +99,9 @@ static struct vmx_snapshot mode_all(void)
 	s.pasid_low = s.pasid_high = 0x6000;
 	s.tsc_multiplier = BIT(48);
 	s.vm_functions = 1;
-	s.exit_store = s.exit_load = (struct vmx_snapshot_area){ 2, 0x8010 };
-	s.entry_load = (struct vmx_snapshot_area){ 2, 0x8000 };
+	s.exit_store_count = s.exit_load_count = s.entry_load_count = 2;
+	s.exit_store_addr = s.exit_load_addr = 0x8010;
+	s.entry_load_addr = 0x8000;
 	s.msrs = good_msrs;
 	s.nr_msrs = ARRAY_SIZE(good_msrs);
 	s.host_perf_global = s.perf_global = 7;
@@ -132,7 +133,7 @@ static struct vmx_snapshot mode_compat(void)
 	struct vmx_snapshot s = long_mode;
 
 	s.rip = 0x08048000;
-	s.seg[CHECK_CS].ar = 0xc09b;
+	s.seg[SEG_CS].ar = 0xc09b;
 	return s;
 }
 
@@ -144,8 +145,8 @@ static struct vmx_snapshot mode_pae(void)
 	s.efer = 0x801;
 	s.cr4 = 0x2020;
 	s.rip = 0x100000;
-	s.seg[CHECK_CS].ar = 0xc09b;
-	s.pdpte[0] = s.pdpte[3] = 0x6001;
+	s.seg[SEG_CS].ar = 0xc09b;
+	s.pdpte0 = s.pdpte3 = 0x6001;
 	return s;
 }
 
@@ -169,11 +170,11 @@ static struct vmx_snapshot mode_real(void)
 	s.cr4 = 0x2000;
 	s.efer = 0;
 	s.rip = 0xfff0;
-	for (n = CHECK_ES; n <= CHECK_GS; n++)
-		s.seg[n] = (struct vmx_snapshot_seg){ .limit = 0xffff, .ar = 0x93 };
-	s.seg[CHECK_CS] = (struct vmx_snapshot_seg){ .base = 0xffff0000, .limit = 0xffff, .ar = 0x9b, .selector = 0xf000 };
-	s.seg[CHECK_LDTR] = (struct vmx_snapshot_seg){ .limit = 0xffff, .ar = 0x82 };
-	s.seg[CHECK_TR] = (struct vmx_snapshot_seg){ .limit = 0xffff, .ar = 0x8b };
+	for (n = SEG_ES; n <= SEG_GS; n++)
+		s.seg[n] = (struct segment){ .limit = 0xffff, .ar = 0x93 };
+	s.seg[SEG_CS] = (struct segment){ .base = 0xffff0000, .limit = 0xffff, .ar = 0x9b, .selector = 0xf000 };
+	s.seg[SEG_LDTR] = (struct segment){ .limit = 0xffff, .ar = 0x82 };
+	s.seg[SEG_TR] = (struct segment){ .limit = 0xffff, .ar = 0x8b };
 	return s;
 }
 
@@ -183,7 +184,7 @@ static struct vmx_snapshot mode_big_real(void)
 	struct vmx_snapshot s = mode_real();
 
 	s.cr0 |= 1;
-	s.seg[CHECK_CS].ar = 0x93;
+	s.seg[SEG_CS].ar = 0x93;
 	return s;
 }
 
@@ -193,8 +194,8 @@ static struct vmx_snapshot mode_vm86(void)
 	unsigned int n;
 
 	s.rflags |= BIT(17);
-	for (n = CHECK_ES; n <= CHECK_GS; n++)
-		s.seg[n] = (struct vmx_snapshot_seg){ .base = 0x12340, .limit = 0xffff, .ar = 0xf3, .selector = 0x1234 };
+	for (n = SEG_ES; n <= SEG_GS; n++)
+		s.seg[n] = (struct segment){ .base = 0x12340, .limit = 0xffff, .ar = 0xf3, .selector = 0x1234 };
 	return s;
 }
 
@@ -205,9 +206,9 @@ static struct vmx_snapshot mode_restricted(void)
 	unsigned int n;
 
 	s.cpu2 &= ~0x80u;
-	for (n = CHECK_ES; n <= CHECK_GS; n++)
-		s.seg[n] = (struct vmx_snapshot_seg){ .limit = ~0u, .ar = 0xc0f3, .selector = 0x2b };
-	s.seg[CHECK_CS] = (struct vmx_snapshot_seg){ .limit = ~0u, .ar = 0xa0fb, .selector = 0x33 };
+	for (n = SEG_ES; n <= SEG_GS; n++)
+		s.seg[n] = (struct segment){ .limit = ~0u, .ar = 0xc0f3, .selector = 0x2b };
+	s.seg[SEG_CS] = (struct segment){ .limit = ~0u, .ar = 0xa0fb, .selector = 0x33 };
 	s.rip = 0x400000;
 	return s;
 }
@@ -377,12 +378,12 @@ static const struct row execution[] = {
 };
 
 #define AREA(what, which)										\
-	ONE(what ": bit 0", all, future, which.address, 0x8001, what " address", "bits 3:0 must be zero"),	\
-	ONE(what ": bit 3", all, future, which.address, 0x8008, what " address", "bits 3:0 must be zero"),	\
-	ONE(what ": too high", all, future, which.address, TOP, what " address", "the area must lie below the physical address limit"), \
-	ONE(what ": bit 63", all, future, which.address, BIT(63), what " address", "the area must lie below the physical address limit"), \
+	ONE(what ": bit 0", all, future, which##_addr, 0x8001, what " address", "bits 3:0 must be zero"),	\
+	ONE(what ": bit 3", all, future, which##_addr, 0x8008, what " address", "bits 3:0 must be zero"),	\
+	ONE(what ": too high", all, future, which##_addr, TOP, what " address", "the area must lie below the physical address limit"), \
+	ONE(what ": bit 63", all, future, which##_addr, BIT(63), what " address", "the area must lie below the physical address limit"), \
 	MANY_OTHER(what ": its end too high", all, future, what " address", "the area must lie below the physical address limit",	\
-		   SET(which.address, TOP - 0x20), SET(which.count, 3))
+		   SET(which##_addr, TOP - 0x20), SET(which##_count, 3))
 
 static const struct row exits[] = {
 	ONE("exit: bit 0 clear", long, skylake, exit, 0x003f6ffe, EXITS, "reserved bits must be as IA32_VMX_EXIT_CTLS says"),
@@ -596,7 +597,7 @@ static const struct row guest_registers[] = {
 	ONE("SSP table", all, future, ssp_table, NOCAN, "guest IA32_INTERRUPT_SSP_TABLE_ADDR", R_CANONICAL),
 };
 
-#define SEG(n)		seg[CHECK_##n]
+#define SEG(n)		seg[SEG_##n]
 #define RIGHTS(n)	"guest " #n " access rights"
 #define R_S		"S must be set for code and data"
 #define R_S_CLEAR	"S must be clear for TR and LDTR"
@@ -804,10 +805,10 @@ static const struct row other_state[] = {
 
 #define R_PDPTE	"reserved bits of a present entry must be zero"
 #define PDPTE(n)											\
-	ONE("PDPTE" #n ": bit 1", pae, skylake, pdpte[n], 0x6003, "guest PDPTE" #n, R_PDPTE),		\
-	ONE("PDPTE" #n ": bit 5", pae, skylake, pdpte[n], 0x6021, "guest PDPTE" #n, R_PDPTE),		\
-	ONE("PDPTE" #n ": bit 8", pae, skylake, pdpte[n], 0x6101, "guest PDPTE" #n, R_PDPTE),		\
-	ONE("PDPTE" #n ": too high", pae, skylake, pdpte[n], TOP | 1, "guest PDPTE" #n, R_PDPTE)
+	ONE("PDPTE" #n ": bit 1", pae, skylake, pdpte##n, 0x6003, "guest PDPTE" #n, R_PDPTE),		\
+	ONE("PDPTE" #n ": bit 5", pae, skylake, pdpte##n, 0x6021, "guest PDPTE" #n, R_PDPTE),		\
+	ONE("PDPTE" #n ": bit 8", pae, skylake, pdpte##n, 0x6101, "guest PDPTE" #n, R_PDPTE),		\
+	ONE("PDPTE" #n ": too high", pae, skylake, pdpte##n, TOP | 1, "guest PDPTE" #n, R_PDPTE)
 
 static const struct row pdptes[] = {
 	PDPTE(0), PDPTE(1), PDPTE(2), PDPTE(3),
@@ -859,8 +860,8 @@ static const struct row valid[] = {
 	VALID("EPTP without accessed and dirty flags", long, no_ad, SET(eptp, 0x20001e)),
 	VALID("TPR threshold 0", tpr, future, SET(tpr_threshold, 0), SET(vtpr, 0)),
 	VALID("PID table to the last byte", all, future, SET(pid_table, TOP - 16)),
-	VALID("MSR area to the last byte", all, future, SET(entry_load.address, TOP - 32)),
-	VALID("no MSR area, whatever its address", long, skylake, SET(entry_load.address, ~0ull)),
+	VALID("MSR area to the last byte", all, future, SET(entry_load_addr, TOP - 32)),
+	VALID("no MSR area, whatever its address", long, skylake, SET(entry_load_addr, ~0ull)),
 	VALID("no event, whatever the rest", long, skylake, SET(entry_info, 0x7fffffff)),
 	VALID("external interrupt 0", long, skylake, SET(entry_info, 0x80000000)),
 	VALID("external interrupt 255", long, skylake, SET(entry_info, 0x800000ff)),
@@ -916,8 +917,8 @@ static const struct row valid[] = {
 	VALID("pending RTM", long, future, SET(pending_debug, BIT(16) | BIT(12))),
 	VALID("pending bus lock", long, future, SET(pending_debug, BIT(11))),
 	VALID("link pointer of another VMCS", long, itself, SET(link_pointer, 0x8000)),
-	VALID("PDPTEs not present hold anything", pae, skylake, SET(pdpte[1], ~1ull)),
-	VALID("PDPTEs of long mode hold anything", long, skylake, SET(pdpte[1], ~0ull)),
+	VALID("PDPTEs not present hold anything", pae, skylake, SET(pdpte1, ~1ull)),
+	VALID("PDPTEs of long mode hold anything", long, skylake, SET(pdpte1, ~0ull)),
 };
 
 static void apply(struct vmx_snapshot *s, const struct store *store)
@@ -1005,9 +1006,9 @@ static void check_msr(size_t i)
 	CHECK_EQ("value", msrs[i].value, v.value);
 	CHECK_EQ("section", 0, strcmp(v.section, "Loading MSRs"));
 	/* entries beyond the count, and those that are not known, are not looked at */
-	s.entry_load.count = 1;
+	s.entry_load_count = 1;
 	CHECK_EQ("one entry", 0, vmx_check(&s, &future, &v));
-	s.entry_load.count = 2;
+	s.entry_load_count = 2;
 	s.nr_msrs = 1;
 	CHECK_EQ("one entry known", 0, vmx_check(&s, &future, &v));
 }
@@ -1110,7 +1111,7 @@ static const struct {
 	{ "RFLAGS", mode_long, SET(rflags, 0), RG_RFLAGS },
 	{ "event", mode_long, SET(entry_info, 0x80000100), RG_EVENT },
 	{ "shadow", mode_long, SET(interruptibility, 3), RG_SHADOW },
-	{ "PDPTE", mode_pae, SET(pdpte[0], 3), RG_CR3 },
+	{ "PDPTE", mode_pae, SET(pdpte0, 3), RG_CR3 },
 	{ "Keel's own", mode_long, SET(vpid, 0), 0 },
 	{ "the host's", mode_long, SET(host_cr0, 0), 0 },
 };
