@@ -248,6 +248,5 @@ int svm_exit_fast(struct vcpu *vcpu);
 int svm_exit_slow(struct vcpu *vcpu);
 unsigned int svm_measure(struct svm_vcpu *svm, enum emu_op op);
 const char *svm_describe_exit(u64 reason);
-void svm_dump(struct vcpu *vcpu);
 
 #endif

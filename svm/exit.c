@@ -6,11 +6,7 @@
  * the CPU does not say how long the intercepted instruction is (no NRIP save), its bytes are fetched and measured; if
  * they cannot be had, the instruction goes through the emulator.
  */
-#define pr_fmt(fmt) "keel: " fmt
-
 #include <linux/mm.h>
-#include <linux/printk.h>
-#include <linux/ratelimit.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <keel/access.h>
@@ -444,30 +440,4 @@ const char *svm_describe_exit(u64 reason)
 		if (exit_names[i].code == reason)
 			return exit_names[i].name;
 	return "unknown";
-}
-
-/*
- * svm_dump() - the VMCB to the log; the caller limits the rate
- */
-void svm_dump(struct vcpu *vcpu)
-{
-	/* what the save area begins with */
-	static const char * const names[] = { "es", "cs", "ss", "ds", "fs", "gs", "gdtr", "ldtr", "idtr", "tr" };
-	const struct vmcb *vmcb = to_svm(vcpu)->vmcb;
-	const struct vmcb_control_area *c = &vmcb->control;
-	const struct vmcb_save_area *s = &vmcb->save;
-	const struct vmcb_seg *seg = (const struct vmcb_seg *)s;
-	unsigned int n;
-
-	pr_warn("vCPU %u, VMCB:\n", vcpu->id);
-	pr_warn("  exit %#x (%s) info1 %#llx info2 %#llx intinfo %#x err %#x\n", c->exit_code,
-		svm_describe_exit(c->exit_code), c->exit_info_1, c->exit_info_2, c->exit_int_info, c->exit_int_info_err);
-	pr_warn("  intercepts %08x %08x %08x %08x %08x %08x asid %u int_ctl %08x int_state %#x event_inj %#x ncr3 %#llx\n",
-		c->intercepts[0], c->intercepts[1], c->intercepts[2], c->intercepts[3], c->intercepts[4], c->intercepts[5],
-		c->asid, c->int_ctl, c->int_state, c->event_inj, c->nested_cr3);
-	pr_warn("  rip %016llx rsp %016llx rflags %08llx rax %016llx cpl %u\n", s->rip, s->rsp, s->rflags, s->rax, s->cpl);
-	pr_warn("  cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %#llx\n", s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
-	pr_warn("  dr6 %08llx dr7 %08llx pat %016llx\n", s->dr6, s->dr7, s->g_pat);
-	for (n = 0; n < ARRAY_SIZE(names); n++, seg++)
-		pr_warn("  %-4s sel %04x attrib %03x limit %08x base %016llx\n", names[n], seg->selector, seg->attrib, seg->limit, seg->base);
 }

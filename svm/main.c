@@ -66,5 +66,4 @@ const struct vendor_ops keel_svm_ops = {
 	.msr_set		= svm_msr_set,
 	.cpuid_mask		= svm_cpuid_mask,
 	.describe_exit		= svm_describe_exit,
-	.dump			= svm_dump,
 };

@@ -21,9 +21,12 @@
 #include <keel/memory.h>
 #include <keel/request.h>
 #include <keel/vcpu.h>
+#include <keel/vendor.h>
 #include <keel/vm.h>
+#include "apic.h"
+#include "caps.h"
 #include "insn.h"
-#include "control.h"
+#include "vmx.h"
 
 #define CPU2_MMIO	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_APIC_REGISTER_VIRT | \
 			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)

@@ -21,8 +21,8 @@
 #include <keel/host_mode.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
+#include "caps.h"
 #include "check.h"
-#include "control.h"
 
 /*
  * What must be there. INVLPG and CR3 exits must be avoidable, which all CPUs with EPT grant; the others here came with VMX or,

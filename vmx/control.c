@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a VMCS holds apart from registers: controls, bitmaps, and the host's state.
+ * What a VMCS holds apart from registers and the host's state: controls and bitmaps.
  *
  * All ports exit without a bitmap. Four MSR bitmaps serve all VMs: with an MSR filter, which is asked at every access, or without; and
  * with the CPU serving x2APIC MSRs, which no filter concerns, or without. A vCPU's controls depend on what its guest may know of (CPUID)
- * and what the launcher asked for (debugging, KVM_CAP_X86_DISABLE_EXITS). The host's state is written where it can change: with the
- * machine, with the CPU, and what a context switch or another thread changes right before the entries of an inner loop (vcpu.c).
+ * and what the launcher asked for (debugging, KVM_CAP_X86_DISABLE_EXITS).
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 #include <asm/apicdef.h>
-#include <asm/cpu_entry_area.h>
-#include <asm/desc.h>
 #include <asm/io.h>
 #include <asm/msr.h>
-#include <asm/processor.h>
-#include <asm/segment.h>
 #include <asm/trapnr.h>
 #include <keel/access.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "insn.h"
+#include "apic.h"
+#include "caps.h"
 #include "control.h"
+#include "insn.h"
+#include "vmx.h"
 
 /* Pause-loop exiting: PAUSEs less than this many cycles apart are one loop, and so long may it take. */
 #define PAUSE_GAP	128
@@ -229,54 +227,6 @@ void vmx_controls_write(struct vmx_vcpu *vmx)
 	vmx->rare &= ~RARE_CONTROLS;
 }
 
-/* ---- the host ---- */
-
-/*
- * vmx_host_tables_write() - the host's state that differs from CPU to CPU
- *
- * Context: VMCS current, preemption off.
- */
-void vmx_host_tables_write(void)
-{
-	int cpu = smp_processor_id();
-	u64 val;
-
-	vmcs_writel(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	vmcs_writel(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
-	rdmsrl(MSR_GS_BASE, val);
-	vmcs_writel(HOST_GS_BASE, val);
-	rdmsrl(MSR_IA32_SYSENTER_ESP, val);
-	vmcs_writel(HOST_IA32_SYSENTER_ESP, val);
-}
-
-static void host_init(void)
-{
-	struct desc_ptr idt;
-	u64 val;
-
-	store_idt(&idt);
-	vmcs_writel(HOST_IDTR_BASE, idt.address);
-	vmcs_writel(HOST_CR0, read_cr0());
-	vmcs_writel(HOST_RIP, (unsigned long)vmx_exit_point);
-	vmcs_write16(HOST_CS_SELECTOR, __KERNEL_CS);
-	vmcs_write16(HOST_SS_SELECTOR, __KERNEL_DS);
-	vmcs_write16(HOST_DS_SELECTOR, 0);
-	vmcs_write16(HOST_ES_SELECTOR, 0);
-	vmcs_write16(HOST_FS_SELECTOR, 0);
-	vmcs_write16(HOST_GS_SELECTOR, 0);
-	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
-	rdmsrl(MSR_IA32_SYSENTER_CS, val);
-	vmcs_write32(HOST_IA32_SYSENTER_CS, val);
-	rdmsrl(MSR_IA32_SYSENTER_EIP, val);
-	vmcs_writel(HOST_IA32_SYSENTER_EIP, val);
-	rdmsrl(MSR_EFER, val);
-	vmcs_write64(HOST_IA32_EFER, val);
-	if (vmx_caps.entry & VM_ENTRY_LOAD_IA32_PAT) {
-		rdmsrl(MSR_IA32_CR_PAT, val);
-		vmcs_write64(HOST_IA32_PAT, val);
-	}
-}
-
 /*
  * vmx_controls_init() - the controls of a new vCPU, as far as they follow from the CPU alone
  *
@@ -341,5 +291,5 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, 0);
 	vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, 0);
-	host_init();
+	vmx_host_init();
 }

@@ -25,8 +25,10 @@
 #include <keel/entry_work.h>
 #include <keel/host.h>
 #include <keel/vcpu.h>
+#include "caps.h"
+#include "cpu.h"
 #include "insn.h"
-#include "control.h"
+#include "vmx.h"
 
 /**
  * struct vmx_cpu - one CPU
@@ -213,35 +215,26 @@ static noinline void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int c
 	local_irq_restore(flags);
 }
 
-/*
- * vmx_cpu_load() - make this CPU the vCPU's
- *
- * Context: preemption off, interrupts on.
- */
-void vmx_cpu_load(struct vmx_vcpu *vmx)
+bool vmx_cpu_load(struct vmx_vcpu *vmx)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 	int cpu = smp_processor_id();
+	bool comes;
 
 	if (c->current_vmcs != vmx->vmcs || vmx->loaded_cpu != cpu)
 		make_current(vmx, c, cpu);
 	if (unlikely(vmx->loaded_cpu != cpu)) {
 		vmx->last_cpu = -1;
-		return;
+		return false;
 	}
-	if (unlikely(!vmx->ready))
-		vmx_vmcs_init(vmx);
-	if (vmx->last_cpu != cpu) {
-		vmx->last_cpu = cpu;
-		/* what was flushed elsewhere may still be cached here; the host's tables and stacks are others */
-		vmx->rare |= RARE_FLUSH_EPT | RARE_FLUSH_VPID;
-		vmx_host_tables_write();
-	}
+	comes = vmx->last_cpu != cpu;
+	vmx->last_cpu = cpu;
 	if (c->last_serial != vmx->serial) {
 		c->last_serial = vmx->serial;
 		if (keel_host_wants_ibpb_on_switch())
 			keel_host_ibpb();
 	}
+	return comes;
 }
 
 /* A VPID, or 0 when there are no more: translations then go at every entry and exit. */

@@ -4,10 +4,6 @@
  *
  * vmx_exit_fast() serves in the inner loop what needs no sleeping; vmx_exit_slow() is the whole switch, every arm one call.
  */
-#define pr_fmt(fmt) "keel: " fmt
-
-#include <linux/printk.h>
-#include <linux/ratelimit.h>
 #include <linux/string.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
@@ -19,9 +15,34 @@
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "insn.h"
-#include "control.h"
 #include "alignment.h"
+#include "apic.h"
+#include "control.h"
+#include "cpu.h"
+#include "exit.h"
+#include "insn.h"
+#include "intr.h"
+#include "regs.h"
+#include "vmx.h"
+
+/* EPT violation, exit qualification ("Exit Qualification for EPT Violations") */
+#define EPTQ_WRITE		BIT(1)
+#define EPTQ_FETCH		BIT(2)
+#define EPTQ_ENTRY_RWX		GENMASK(5, 3)
+#define EPTQ_LINEAR		BIT(7)
+#define EPTQ_FINAL		BIT(8)
+
+/* In exit reasons, interruption information and EPT qualifications alike. */
+#define NMI_UNBLOCKED_BY_IRET	BIT(12)
+
+/* Task switches, exit qualification: selector of the TSS 15:0, enum emu_task_source 31:30 */
+#define TASKQ_SOURCE_SHIFT	30
+
+/* I/O instructions, exit qualification */
+#define IOQ_SIZE		GENMASK(2, 0)
+#define IOQ_IN			BIT(3)
+#define IOQ_STRING		BIT(4)
+#define IOQ_PORT_SHIFT		16
 
 static __always_inline unsigned int insn_length(void)
 {
@@ -454,61 +475,4 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_XRSTORS:	return keel_do_undefined(vcpu);
 	default:			return keel_do_unknown_exit(vcpu, code);
 	}
-}
-
-/* ---- for messages ---- */
-
-static const struct {
-	u32 code;
-	const char *name;
-} exit_names[] = {
-	VMX_EXIT_REASONS,
-	{ VMX_EXIT_REASON_GETSEC, "GETSEC" },
-	{ EXIT_VMFAIL, "VMFAIL" },
-};
-
-const char *vmx_describe_exit(u64 reason)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(exit_names); i++)
-		if (exit_names[i].code == (u16)reason)
-			return exit_names[i].name;
-	return "unknown";
-}
-
-static void dump_segment(const char *name, unsigned int n)
-{
-	pr_warn("  %-4s sel %04lx ar %05lx limit %08lx base %016lx\n", name, __vmcs_read(GUEST_ES_SELECTOR + 2 * n),
-		__vmcs_read(GUEST_ES_AR_BYTES + 2 * n), __vmcs_read(GUEST_ES_LIMIT + 2 * n),
-		__vmcs_read(GUEST_ES_BASE + 2 * n));
-}
-
-/*
- * vmx_dump() - the VMCS to the log; the caller limits the rate
- */
-void vmx_dump(struct vcpu *vcpu)
-{
-	static const char * const names[NR_SEGS] = { "es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr" };
-	unsigned int n;
-
-	pr_warn("vCPU %u, VMCS:\n", vcpu->id);
-	pr_warn("  exit %#x (%s) qualification %#lx intr %#x/%#x vectoring %#x len %u\n", to_vmx(vcpu)->exit_reason,
-		vmx_describe_exit(to_vmx(vcpu)->exit_reason), vmcs_readl(EXIT_QUALIFICATION), vmcs_read32(VM_EXIT_INTR_INFO),
-		vmcs_read32(VM_EXIT_INTR_ERROR_CODE), vmcs_read32(IDT_VECTORING_INFO_FIELD),
-		vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
-	pr_warn("  controls pin %#x cpu %#x %#x exit %#x entry %#x exceptions %#x event %#x/%#x\n",
-		vmcs_read32(PIN_BASED_VM_EXEC_CONTROL), vmcs_read32(CPU_BASED_VM_EXEC_CONTROL),
-		vmcs_read32(SECONDARY_VM_EXEC_CONTROL), vmcs_read32(VM_EXIT_CONTROLS), vmcs_read32(VM_ENTRY_CONTROLS),
-		vmcs_read32(EXCEPTION_BITMAP), vmcs_read32(VM_ENTRY_INTR_INFO_FIELD), vmcs_read32(VM_ENTRY_EXCEPTION_ERROR_CODE));
-	pr_warn("  rip %016lx rsp %016lx rflags %08lx interruptibility %#x activity %#x pending %#lx\n", vmcs_readl(GUEST_RIP),
-		vmcs_readl(GUEST_RSP), vmcs_readl(GUEST_RFLAGS), vmcs_read32(GUEST_INTERRUPTIBILITY_INFO),
-		vmcs_read32(GUEST_ACTIVITY_STATE), vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS));
-	pr_warn("  cr0 %08lx (%08lx) cr3 %016lx cr4 %08lx (%08lx) efer %#llx dr7 %#lx eptp %#llx vpid %u\n", vmcs_readl(GUEST_CR0),
-		vmcs_readl(CR0_READ_SHADOW), vmcs_readl(GUEST_CR3), vmcs_readl(GUEST_CR4), vmcs_readl(CR4_READ_SHADOW),
-		vmcs_read64(GUEST_IA32_EFER), vmcs_readl(GUEST_DR7), vmcs_read64(EPT_POINTER), to_vmx(vcpu)->vpid);
-	for (n = 0; n < NR_SEGS; n++)
-		dump_segment(names[n], n);
-	pr_warn("  gdtr %016lx/%x idtr %016lx/%x\n", vmcs_readl(GUEST_GDTR_BASE), vmcs_read32(GUEST_GDTR_LIMIT),
-		vmcs_readl(GUEST_IDTR_BASE), vmcs_read32(GUEST_IDTR_LIMIT));
 }

@@ -14,9 +14,12 @@
 #include <keel/exit.h>
 #include <keel/request.h>
 #include <keel/vcpu.h>
+#include "apic.h"
+#include "caps.h"
 #include "check.h"
 #include "insn.h"
-#include "control.h"
+#include "intr.h"
+#include "vmx.h"
 
 #define SHADOW_BITS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 

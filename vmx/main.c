@@ -5,7 +5,15 @@
 #include <keel/pgtable.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include "apic.h"
+#include "caps.h"
 #include "control.h"
+#include "cpu.h"
+#include "exit.h"
+#include "intr.h"
+#include "regs.h"
+#include "vcpu.h"
+#include "vmx.h"
 
 static int vmx_setup(void)
 {
@@ -74,5 +82,4 @@ const struct vendor_ops keel_vmx_ops = {
 	.msr_set		= vmx_msr_set,
 	.cpuid_mask		= vmx_cpuid_mask,
 	.describe_exit		= vmx_describe_exit,
-	.dump			= vmx_dump,
 };

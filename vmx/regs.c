@@ -10,8 +10,12 @@
 #include <keel/access.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
-#include "insn.h"
+#include "caps.h"
 #include "control.h"
+#include "insn.h"
+#include "intr.h"
+#include "regs.h"
+#include "vmx.h"
 
 /* Caching off has no meaning for memory that the host caches as well. */
 #define CR0_UNCACHED	(X86_CR0_CD | X86_CR0_NW)
@@ -236,6 +240,19 @@ static void write_tsc(const struct vmx_vcpu *vmx)
 		vmcs_write64(TSC_MULTIPLIER, vmx->vcpu.tsc.ratio ?: BIT_ULL(48));
 }
 
+/* tsc.host_deadline was set or cleared: the preemption timer watches it, or runs down. */
+static void write_deadline(struct vmx_vcpu *vmx)
+{
+	if (vmx->vcpu.tsc.host_deadline) {
+		vmx->rare |= RARE_TIMER;
+		return;
+	}
+	if (!(vmx->rare & RARE_TIMER))
+		return;
+	vmx->rare &= ~RARE_TIMER;
+	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, ~0u);
+}
+
 /* ---- debug registers ---- */
 
 /*
@@ -362,7 +379,7 @@ void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups)
 	if (groups & RG_SHADOW)
 		vmx_shadow_write(vmx);
 	if (groups & RG_DEADLINE)
-		vmx_timer_changed(vmx);
+		write_deadline(vmx);
 	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR | RG_DEADLINE))))
 		return;
 	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))

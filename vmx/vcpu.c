@@ -29,8 +29,15 @@
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "insn.h"
+#include "apic.h"
+#include "caps.h"
 #include "control.h"
+#include "cpu.h"
+#include "insn.h"
+#include "intr.h"
+#include "regs.h"
+#include "vcpu.h"
+#include "vmx.h"
 
 static_assert(offsetof(struct vmx_vcpu, vcpu) == 0);
 static_assert(offsetof(struct vcpu, regs) == 0);
@@ -39,57 +46,6 @@ static_assert(offsetof(struct vmx_host, rsp) == 0);
 static_assert(HOST_RSP == 0x6c14);
 
 static atomic64_t serials;
-
-/*
- * ---- page-modification log ----
- *
- * A page in which the CPU writes the address of every guest page whose EPT dirty flag it sets. It is always on. Pages of slots that
- * are not logged are mapped with the flag set, so that the CPU writes nothing. The index counts down and points at the next
- * entry to be written; below zero the log is full, which exits.
- */
-
-#define PML_ENTRIES	512
-
-static int pml_create(struct vmx_vcpu *vmx)
-{
-	if (!keel_caps.dirty_log)
-		return 0;
-	vmx->pml = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	return vmx->pml ? 0 : -ENOMEM;
-}
-
-static void pml_destroy(struct vmx_vcpu *vmx)
-{
-	free_page((unsigned long)vmx->pml);
-	vmx->pml = NULL;
-}
-
-/* VMCS current for the first time. */
-void vmx_pml_init(struct vmx_vcpu *vmx)
-{
-	if (!vmx->pml)
-		return;
-	vmcs_write64(PML_ADDRESS, virt_to_phys(vmx->pml));
-	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
-}
-
-/*
- * vmx_dirty_flush() - mark what is in the log, and empty it
- *
- * Context: loaded; interrupts may be off.
- */
-void vmx_dirty_flush(struct vcpu *vcpu)
-{
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u16 index = vmcs_read16(GUEST_PML_INDEX);
-	unsigned int i;
-
-	if (index == PML_ENTRIES - 1)
-		return;
-	for (i = index >= PML_ENTRIES ? 0 : index + 1; i < PML_ENTRIES; i++)
-		keel_mark_dirty(vcpu->vm, vmx->pml[i] >> PAGE_SHIFT);
-	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
-}
 
 /* ---- life ---- */
 
@@ -109,7 +65,7 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx->vpid = vmx_vpid_get();
 	vmx->rare = keel_host_flushes ? RARE_FLUSH_HOST : 0;
 	vmx_apic_create(vmx);
-	if (pml_create(vmx))
+	if (vmx_pml_create(vmx))
 		return -ENOMEM;
 	vmx_controls_init(vmx);
 	return 0;
@@ -123,7 +79,7 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 		return;
 	vmx_vmcs_release(vmx);
 	vmx_apic_destroy(vmx);
-	pml_destroy(vmx);
+	vmx_pml_destroy(vmx);
 	free_page((unsigned long)vmx->vmcs);
 	vmx->vmcs = NULL;
 	vmx_vpid_put(vmx->vpid);
@@ -164,11 +120,22 @@ static void spec_ctrl_prepare(struct vmx_vcpu *vmx)
 		vmx->spec = 0;
 }
 
+/* The first load, or one on another CPU than the last. */
+static noinline void arrive(struct vmx_vcpu *vmx)
+{
+	if (!vmx->ready)
+		vmx_vmcs_init(vmx);
+	/* what was flushed elsewhere may still be cached here; the host's tables and stacks are others */
+	vmx->rare |= RARE_FLUSH_EPT | RARE_FLUSH_VPID;
+	vmx_host_tables_write();
+}
+
 void vmx_vcpu_load(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	vmx_cpu_load(vmx);
+	if (unlikely(vmx_cpu_load(vmx)))
+		arrive(vmx);
 	spec_ctrl_prepare(vmx);
 	vmx->rare |= RARE_HOST;
 	vmx->seen = 0;
@@ -192,16 +159,6 @@ static void write_selector(unsigned long field, u16 *written, u16 selector)
 		*written = selector;
 		__vmcs_write(field, selector);
 	}
-}
-
-/* The guest's system-call MSRs, if SYSCALL can reach them. */
-void vmx_syscall_load(struct vmx_vcpu *vmx)
-{
-	const struct vcpu_regs *r = &vmx->vcpu.regs;
-
-	if (!(r->efer & EFER_SCE))
-		return;
-	keel_host_uret_syscall(r->star, r->lstar, r->sfmask);
 }
 
 /* First entry since the load. */
@@ -329,19 +286,6 @@ static void timer_load(struct vmx_vcpu *vmx)
 	u64 count = left > 0 ? ((u64)left >> vmx_caps.timer_shift) + 1 : 0;
 
 	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, count, ~0u));
-}
-
-/* tsc.host_deadline was set or cleared. */
-void vmx_timer_changed(struct vmx_vcpu *vmx)
-{
-	if (vmx->vcpu.tsc.host_deadline) {
-		vmx->rare |= RARE_TIMER;
-		return;
-	}
-	if (!(vmx->rare & RARE_TIMER))
-		return;
-	vmx->rare &= ~RARE_TIMER;
-	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, ~0u);
 }
 
 /*

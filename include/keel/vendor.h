@@ -101,7 +101,6 @@ extern struct vendor_caps keel_caps;
  * @msr_get, @msr_set: MSRs that only this backend knows. 0; 1 for #GP; -ENOENT if not its own. @host: from an ioctl.
  * @cpuid_mask: clear in @entry (function/index set) what guests must not see with this backend.
  * @describe_exit: name of a hardware exit reason for messages.
- * @dump: print the vCPU's hardware state to the log; rate-limited by the caller.
  */
 struct vendor_ops {
 	const char *name;
@@ -138,7 +137,6 @@ struct vendor_ops {
 	int (*msr_set)(struct vcpu *vcpu, u32 msr, u64 val, bool host);
 	void (*cpuid_mask)(struct kvm_cpuid_entry2 *entry);
 	const char *(*describe_exit)(u64 reason);
-	void (*dump)(struct vcpu *vcpu);
 };
 
 /* Chosen at load from CPUID (chardev/main.c). */

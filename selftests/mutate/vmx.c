@@ -22,7 +22,7 @@
 #include <uapi/asm/vmx.h>
 #include "vmx/check.h"
 #include "vmx/insn.h"
-#include "vmx/control.h"
+#include "vmx/vmx.h"
 #include "mutate.h"
 
 unsigned int __real_vmx_run(struct vcpu_regs *regs, u64 *host_rsp, unsigned long launched, u64 spec);
