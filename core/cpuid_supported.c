@@ -259,6 +259,30 @@ static void add_extended(struct leaf_list *list, u32 function)
 	}
 }
 
+/* What guests cannot be given here: virtualization of their own, and instructions that would raise #UD. */
+static void hide(struct kvm_cpuid_entry2 *e)
+{
+	switch (e->function) {
+	case 1:
+		e->ecx &= ~BIT(X86_FEATURE_VMX & 31);
+		break;
+	case 7:
+		if (!e->index && !keel_caps.invpcid)
+			e->ebx &= ~BIT(X86_FEATURE_INVPCID & 31);
+		if (!e->index && !keel_caps.rdtscp)
+			e->ecx &= ~BIT(X86_FEATURE_RDPID & 31);
+		break;
+	case 0x80000001:
+		e->ecx &= ~BIT(X86_FEATURE_SVM & 31);
+		if (!keel_caps.rdtscp)
+			e->edx &= ~BIT(X86_FEATURE_RDTSCP & 31);
+		break;
+	case 0x8000000a:	/* SVM's */
+		e->eax = e->ebx = e->ecx = e->edx = 0;
+		break;
+	}
+}
+
 /**
  * keel_cpuid_supported() - KVM_GET_SUPPORTED_CPUID
  * @entries: room for *@nent
@@ -282,8 +306,7 @@ int keel_cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nent)
 		return -E2BIG;
 
 	for (function = 0; function < list.count; function++)
-		if (keel_vendor->cpuid_mask)
-			keel_vendor->cpuid_mask(&entries[function]);
+		hide(&entries[function]);
 	*nent = list.count;
 	return 0;
 }

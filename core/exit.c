@@ -308,10 +308,10 @@ int keel_debug_step_exit(struct vcpu *vcpu)
 	return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vcpu->debug.dr7);
 }
 
-int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason)
+int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason, const char *name)
 {
-	keel_explain(vcpu->vm, vcpu->id, "exit %#llx (%s) has no handler, rip %#llx", reason,
-		     keel_vendor->describe_exit(reason), vcpu_rip(vcpu));
+	keel_explain(vcpu->vm, vcpu->id, "exit %#llx (%s) has no handler, rip %#llx", reason, name,
+		     vcpu_rip(vcpu));
 	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, 2, reason, (u64)vcpu->cpu);
 }
 

@@ -189,3 +189,11 @@ void keel_explain_rule(struct vcpu *vcpu, const char *what, const struct violati
 	keel_explain(vcpu->vm, vcpu->id, "%s refused: %s = %#llx%s%s: %s (%s)", what, v->field, v->value, by ? ", set by " : "", by ?: "",
 		     v->rule, v->section);
 }
+
+const char *keel_exit_name(const struct exit_name *names, unsigned int n, u64 code)
+{
+	for (; n; n--, names++)
+		if (names->code == code)
+			return names->name;
+	return "unknown";
+}

@@ -318,10 +318,8 @@ void keel_events_prepare(struct vcpu *vcpu)
 	bool busy = true;	/* something goes in at this entry */
 
 	if (vcpu->apic_accelerated) {
-		struct lapic_levels levels;
-
-		keel_lapic_accel_sync(vcpu, &levels);
-		keel_vendor->apic_sync(vcpu, &levels);
+		keel_lapic_accel_sync(vcpu, &ev->levels);
+		vcpu_dirty(vcpu, RG_LEVELS);
 	}
 	if (ev->exception.valid) {
 		if (unlikely(ev->injected.valid))

@@ -52,7 +52,7 @@ int keel_msr_get(struct vcpu *vcpu, u32 msr, u64 *val, enum msr_from from)
 	if (from == MSR_FROM_GUEST && !msr_filter_allows(vcpu->vm, msr, KVM_MSR_FILTER_READ))
 		return MSR_FILTERED;
 	if (!row) {
-		ret = keel_vendor->msr_get(vcpu, msr, val);
+		ret = keel_vendor->msr(vcpu, msr, val, VENDOR_MSR_READ);
 		return ret == -ENOENT ? MSR_UNKNOWN : ret;
 	}
 	if (from == MSR_FROM_GUEST && ((row->flags & ROW_WRITE_ONLY) || guest_lacks(vcpu, row)))
@@ -77,7 +77,7 @@ int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from)
 	if (from == MSR_FROM_GUEST && !msr_filter_allows(vcpu->vm, msr, KVM_MSR_FILTER_WRITE))
 		return MSR_FILTERED;
 	if (!row) {
-		ret = keel_vendor->msr_set(vcpu, msr, val, from == MSR_FROM_HOST);
+		ret = keel_vendor->msr(vcpu, msr, &val, from == MSR_FROM_HOST ? VENDOR_MSR_RESTORE : VENDOR_MSR_WRITE);
 		return ret == -ENOENT ? MSR_UNKNOWN : ret;
 	}
 	if (!row->set)

@@ -132,7 +132,7 @@ static inline u64 msr_allowed(const struct vcpu *vcpu, enum feature_set set, enu
 /* A backend that lets the guest write it directly knows the value; the others are told. */
 static inline void msr_spec_ctrl_get(struct vcpu *vcpu, u64 *val)
 {
-	if (keel_vendor->msr_get(vcpu, MSR_IA32_SPEC_CTRL, val))
+	if (keel_vendor->msr(vcpu, MSR_IA32_SPEC_CTRL, val, VENDOR_MSR_READ))
 		*val = vcpu->msrs.spec_ctrl;
 }
 
@@ -141,7 +141,7 @@ static inline int msr_spec_ctrl_set(struct vcpu *vcpu, u64 val, enum msr_from fr
 	if (val & ~msr_allowed(vcpu, SET_SPEC_CTRL, from))
 		return MSR_INVALID;
 	vcpu->msrs.spec_ctrl = val;
-	keel_vendor->msr_set(vcpu, MSR_IA32_SPEC_CTRL, val, from == MSR_FROM_HOST);
+	keel_vendor->msr(vcpu, MSR_IA32_SPEC_CTRL, &val, VENDOR_MSR_WRITE);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
  * Because an EOI need not exit, isr_top stays -1 for as long as this lasts: no sender may spare its kick.
  *
  * Besides the page the CPU wants to know the highest vector requested and the highest in service. Both follow from the page, so
- * they are not kept: whoever changes IRR or ISR makes REQ_EVENT, and core hands them over again (vendor_ops.apic_sync). That makes
+ * they are not kept: whoever changes IRR or ISR makes REQ_EVENT, and core hands them over again (RG_LEVELS). That makes
  * the state of an APIC complete at every exit, and acceleration can begin and end between any two entries: when the APIC changes
  * its mode, or when a debugger holds interrupts back.
  *

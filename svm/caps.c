@@ -104,27 +104,11 @@ int svm_caps_setup(void)
 
 	keel_caps.ucode_rev = 0x01000065;
 	keel_caps.tpr_shadow = false;		/* writes of CR8 are always intercepted */
+	keel_caps.rdtscp = keel_caps.invpcid = true;
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES);
 	keel_caps.tsc_scaling = svm_caps.tsc_ratio;
 	keel_caps.tsc_ratio_frac_bits = 32;
 	/* the ratio has eight bits before the point */
 	keel_caps.max_tsc_khz = svm_caps.tsc_ratio ? min_t(u64, (u64)tsc_khz << 8, U32_MAX) : tsc_khz;
 	return 0;
-}
-
-/*
- * svm_cpuid_mask() - hide from guests what SVM cannot give them here
- *
- * SVM itself: guests get no nested virtualization.
- */
-void svm_cpuid_mask(struct kvm_cpuid_entry2 *entry)
-{
-	switch (entry->function) {
-	case 0x80000001:
-		entry->ecx &= ~BIT(2);			/* SVM */
-		break;
-	case SVM_CPUID_FUNC:
-		entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
-		break;
-	}
 }

@@ -174,7 +174,6 @@ extern struct svm_caps svm_caps;
 /* caps.c */
 int svm_supported(void);
 int svm_caps_setup(void);
-void svm_cpuid_mask(struct kvm_cpuid_entry2 *entry);
 
 /* control.c */
 int svm_maps_create(void);
@@ -207,8 +206,7 @@ void svm_vcpu_reset(struct vcpu *vcpu);
 void svm_vcpu_load(struct vcpu *vcpu);
 void svm_vcpu_put(struct vcpu *vcpu);
 void svm_enter(struct vcpu *vcpu);
-int svm_msr_get(struct vcpu *vcpu, u32 msr, u64 *val);
-int svm_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host);
+int svm_msr(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how);
 
 /**
  * svm_run() - entry.S: VMLOAD, VMRUN, VMSAVE, and the host's state again
@@ -236,7 +234,8 @@ void svm_intr_after(struct svm_vcpu *svm);
 void svm_exit_vintr(struct svm_vcpu *svm);
 void svm_exit_iret(struct svm_vcpu *svm);
 int svm_exit_db(struct svm_vcpu *svm);
-int svm_exit_task_gate(struct svm_vcpu *svm);
+enum emu_op svm_interrupted_op(const struct svm_vcpu *svm);
+int svm_exit_task_gate(struct svm_vcpu *svm, unsigned int len);
 
 /* explain.c */
 struct svm_check_env;
@@ -246,7 +245,5 @@ void svm_explain_entry(struct svm_vcpu *svm);
 /* exit.c */
 int svm_exit_fast(struct vcpu *vcpu);
 int svm_exit_slow(struct vcpu *vcpu);
-unsigned int svm_measure(struct svm_vcpu *svm, enum emu_op op);
-const char *svm_describe_exit(u64 reason);
 
 #endif

@@ -61,10 +61,8 @@ static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_o
 	return n ? emu_skip_length(decode_mode(&vmcb->save), bytes, n, op) : 0;
 }
 
-/*
- * svm_measure() - look at the bytes where it may sleep: length of the instruction if it is an @op, else 0
- */
-unsigned int svm_measure(struct svm_vcpu *svm, enum emu_op op)
+/* Look at the bytes where it may sleep: length of the instruction if it is an @op, else 0. */
+static unsigned int measure_slow(struct svm_vcpu *svm, enum emu_op op)
 {
 	const struct vmcb *vmcb = svm->vmcb;
 	gva_t la = linear_rip(svm), where;
@@ -82,7 +80,7 @@ static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
 {
 	if (svm_caps.nrip)
 		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
-	return svm_measure(svm, op);
+	return measure_slow(svm, op);
 }
 
 /* ---- decoding into neutral structs ---- */
@@ -311,14 +309,6 @@ static void patch_vmcall(struct svm_vcpu *svm, unsigned int len)
 	keel_write_virt(&svm->vcpu, linear_rip(svm) + len - 1, &last, 1, svm->vmcb->save.cpl == 3 ? WALK_USER : 0, &walk, &where);
 }
 
-/* CALL, JMP and IRET execute in software, as the emulator does them. */
-static int slow_task_switch(struct svm_vcpu *svm)
-{
-	if (!(svm->vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
-		return keel_do_emulate(&svm->vcpu, NULL, 0);
-	return svm_exit_task_gate(svm);
-}
-
 /* A guest that was made for Intel, or came from there, calls with VMCALL; all else that is undefined stays so. */
 static int slow_ud(struct svm_vcpu *svm)
 {
@@ -326,7 +316,7 @@ static int slow_ud(struct svm_vcpu *svm)
 	unsigned int len = 0;
 
 	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN))
-		len = svm_measure(svm, EMU_OP_VMCALL);
+		len = measure_slow(svm, EMU_OP_VMCALL);
 	if (!len)
 		return keel_do_undefined(vcpu);
 	patch_vmcall(svm, len);
@@ -363,6 +353,30 @@ static int slow_invalid(struct svm_vcpu *svm)
 	svm_explain_entry(svm);
 	svm->vmcb->control.event_inj = 0;
 	return keel_do_failed_entry(&svm->vcpu, (u32)SVM_EXIT_ERR);
+}
+
+static int unknown(struct vcpu *vcpu, u32 code)
+{
+	static const struct exit_name names[] = { SVM_EXIT_REASONS };
+
+	return keel_do_unknown_exit(vcpu, code, keel_exit_name(names, ARRAY_SIZE(names), code));
+}
+
+/* CALL, JMP and IRET execute in software, as the emulator does them. */
+static int slow_task_switch(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+	unsigned int len = 0;
+
+	if (!(svm->vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
+		return keel_do_emulate(vcpu, NULL, 0);
+	/* svm_event_interrupted() has left it to execute again */
+	if (!vcpu->events.injected.valid) {
+		len = measure_slow(svm, svm_interrupted_op(svm));
+		if (!len)
+			return unknown(vcpu, svm->vmcb->control.exit_code);
+	}
+	return svm_exit_task_gate(svm, len);
 }
 
 /*
@@ -421,23 +435,6 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_RDPRU:
 	case SVM_EXIT_INVPCID:		return keel_do_undefined(vcpu);
 	case (u32)SVM_EXIT_ERR:		return slow_invalid(svm);
-	default:			return keel_do_unknown_exit(vcpu, code);
+	default:			return unknown(vcpu, code);
 	}
-}
-
-/* ---- for messages ---- */
-
-static const struct {
-	u64 code;
-	const char *name;
-} exit_names[] = { SVM_EXIT_REASONS };
-
-const char *svm_describe_exit(u64 reason)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(exit_names); i++)
-		if (exit_names[i].code == reason)
-			return exit_names[i].name;
-	return "unknown";
 }

@@ -226,20 +226,25 @@ void svm_event_interrupted(struct svm_vcpu *svm)
 	keel_event_interrupted(&svm->vcpu, &event);
 }
 
-/* The instruction that a software event comes from. */
-static enum emu_op software_op(const struct event *event)
+/*
+ * svm_interrupted_op() - the instruction that the software event in EXITINTINFO comes from
+ */
+enum emu_op svm_interrupted_op(const struct svm_vcpu *svm)
 {
-	if (event->type == EVENT_SOFT_INTR)
+	struct event event = to_event(&svm->vmcb->control);
+
+	if (event.type == EVENT_SOFT_INTR)
 		return EMU_OP_INT;
-	return event->vector == X86_TRAP_BP ? EMU_OP_INT3 : EMU_OP_INTO;
+	return event.vector == X86_TRAP_BP ? EMU_OP_INT3 : EMU_OP_INTO;
 }
 
 /*
  * svm_exit_task_gate() - the delivery of an event has come to a task gate, while switches execute in software
+ * @len: of that instruction, unless the event is core's again
  *
  * RF is told apart from RFLAGS, as the old TSS is to get it (APM, "Task Switch Intercept").
  */
-int svm_exit_task_gate(struct svm_vcpu *svm)
+int svm_exit_task_gate(struct svm_vcpu *svm, unsigned int len)
 {
 	const struct vmcb_control_area *control = &svm->vmcb->control;
 	struct vcpu *vcpu = &svm->vcpu;
@@ -253,10 +258,8 @@ int svm_exit_task_gate(struct svm_vcpu *svm)
 
 	/* svm_event_interrupted() has left it to execute again; in case it has to go in, it does with its length */
 	if (!is_back) {
-		event.length = svm_measure(svm, software_op(&event));
+		event.length = len;
 		event.type = EVENT_SOFT_INTR;
-		if (!event.length)
-			return keel_do_unknown_exit(vcpu, control->exit_code);
 	}
 	vcpu->events.injected.valid = false;
 	exit.length = event.length;

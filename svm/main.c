@@ -62,8 +62,5 @@ const struct vendor_ops keel_svm_ops = {
 	.nmi_masked_changed	= svm_nmi_masked_changed,
 	.intercepts_changed	= svm_intercepts_changed,
 	.tlb_flush		= svm_tlb_flush,
-	.msr_get		= svm_msr_get,
-	.msr_set		= svm_msr_set,
-	.cpuid_mask		= svm_cpuid_mask,
-	.describe_exit		= svm_describe_exit,
+	.msr			= svm_msr,
 };

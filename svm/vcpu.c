@@ -248,9 +248,6 @@ void svm_enter(struct vcpu *vcpu)
 
 /* ---- MSRs that only this backend knows ---- */
 
-#define DEBUGCTL_LBR	BIT_ULL(0)
-#define DEBUGCTL_BTF	BIT_ULL(1)
-
 static u64 *branch_record(struct vmcb *vmcb, u32 msr)
 {
 	switch (msr) {
@@ -262,34 +259,12 @@ static u64 *branch_record(struct vmcb *vmcb, u32 msr)
 	}
 }
 
-/* 0, 1 for #GP, -ENOENT if not known here. */
-int svm_msr_get(struct vcpu *vcpu, u32 msr, u64 *val)
-{
-	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
-	u64 *record;
-
-	if (msr == MSR_IA32_DEBUGCTLMSR) {
-		*val = vmcb->save.dbgctl;
-		return 0;
-	}
-	/* without SPEC_CTRL in the VMCB core has it */
-	if (msr == MSR_IA32_SPEC_CTRL && svm_caps.spec_ctrl) {
-		*val = vmcb->save.spec_ctrl;
-		return 0;
-	}
-	record = branch_record(vmcb, msr);
-	if (!record)
-		return -ENOENT;
-	*val = *record;
-	return 0;
-}
-
 /* Branch records are switched only while the guest has them on, where the CPU can. */
 static int set_debugctl(struct vcpu *vcpu, u64 val)
 {
 	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 
-	if (val & ~(DEBUGCTL_LBR | DEBUGCTL_BTF))
+	if (val & ~(u64)(DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF))
 		return 1;
 	if (!svm_caps.lbr)
 		return val ? 1 : 0;
@@ -302,25 +277,41 @@ static int set_debugctl(struct vcpu *vcpu, u64 val)
 	return 0;
 }
 
-int svm_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host)
+/* Without SPEC_CTRL in the VMCB core has it. */
+static int spec_ctrl(struct svm_vcpu *svm, u64 *val, bool is_read)
 {
-	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
-	u64 *record;
+	struct vmcb_save_area *save = &svm->vmcb->save;
 
-	if (msr == MSR_IA32_DEBUGCTLMSR)
-		return set_debugctl(vcpu, val);
-	if (msr == MSR_IA32_SPEC_CTRL) {
-		vmcb->save.spec_ctrl = val;
-		spec_ctrl_prepare(to_svm(vcpu));
-		return 0;
+	if (is_read) {
+		*val = save->spec_ctrl;
+		return svm_caps.spec_ctrl ? 0 : -ENOENT;
 	}
-	record = branch_record(vmcb, msr);
+	save->spec_ctrl = *val;
+	spec_ctrl_prepare(svm);
+	return 0;
+}
+
+int svm_msr(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u64 *record = branch_record(svm->vmcb, msr);
+
+	if (msr == MSR_IA32_SPEC_CTRL)
+		return spec_ctrl(svm, val, how == VENDOR_MSR_READ);
+	if (msr == MSR_IA32_DEBUGCTLMSR && how != VENDOR_MSR_READ)
+		return set_debugctl(vcpu, *val);
+	if (msr == MSR_IA32_DEBUGCTLMSR)
+		record = &svm->vmcb->save.dbgctl;
 	if (!record)
 		return -ENOENT;
+	if (how == VENDOR_MSR_READ) {
+		*val = *record;
+		return 0;
+	}
 	/* read-only to the guest; a launcher restores them */
-	if (!host)
+	if (how == VENDOR_MSR_WRITE)
 		return 1;
-	*record = val;
-	vmcb_changed(vmcb, VMCB_CLEAN_LBR);
+	*record = *val;
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_LBR);
 	return 0;
 }

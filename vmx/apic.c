@@ -166,7 +166,7 @@ void vmx_apic_changed(struct vmx_vcpu *vmx)
 }
 
 /* What is requested and in service, to the CPU. Interrupts off, before the entry. */
-void vmx_apic_sync(struct vcpu *vcpu, const struct lapic_levels *levels)
+void vmx_levels_write(const struct lapic_levels *levels)
 {
 	u16 status = levels->in_service << 8 | levels->requested;
 

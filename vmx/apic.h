@@ -17,7 +17,7 @@ void vmx_apic_destroy(struct vmx_vcpu *vmx);
 bool vmx_has_tpr_shadow(struct vmx_vcpu *vmx);
 void vmx_apic_init(struct vmx_vcpu *vmx);
 void vmx_apic_changed(struct vmx_vcpu *vmx);
-void vmx_apic_sync(struct vcpu *vcpu, const struct lapic_levels *levels);
+void vmx_levels_write(const struct lapic_levels *levels);
 void vmx_tpr_threshold(struct vmx_vcpu *vmx, u8 class);
 int vmx_exit_apic_write(struct vmx_vcpu *vmx);
 int vmx_exit_eoi(struct vmx_vcpu *vmx);

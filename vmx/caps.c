@@ -227,34 +227,12 @@ int vmx_caps_setup(void)
 	keel_caps.tpr_shadow = vmx_caps.cpu & CPU_BASED_TPR_SHADOW;
 	keel_caps.apic_accel = vmx_caps.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
 	keel_caps.deadline_timer = vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
+	keel_caps.rdtscp = vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP;
+	keel_caps.invpcid = vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_INVPCID;
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES) && (vmx_caps.cpu2 & VMX_CPU2_XSAVES);
 	keel_caps.tsc_scaling = vmx_caps.cpu2 & SECONDARY_EXEC_TSC_SCALING;
 	keel_caps.tsc_ratio_frac_bits = 48;
 	/* the multiplier has sixteen bits before the point */
 	keel_caps.max_tsc_khz = keel_caps.tsc_scaling ? min_t(u64, (u64)tsc_khz << 16, U32_MAX) : tsc_khz;
 	return 0;
-}
-
-/*
- * vmx_cpuid_mask() - hide from guests what VMX cannot give them here
- *
- * VMX itself: guests get no nested virtualization. Instructions whose control is missing raise #UD in a guest.
- */
-void vmx_cpuid_mask(struct kvm_cpuid_entry2 *entry)
-{
-	switch (entry->function) {
-	case 1:
-		entry->ecx &= ~BIT(5);			/* VMX */
-		break;
-	case 7:
-		if (!entry->index && !(vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_INVPCID))
-			entry->ebx &= ~BIT(10);		/* INVPCID */
-		if (!entry->index && !(vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP))
-			entry->ecx &= ~BIT(22);		/* RDPID */
-		break;
-	case 0x80000001:
-		if (!(vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP))
-			entry->edx &= ~BIT(27);		/* RDTSCP */
-		break;
-	}
 }

@@ -8,8 +8,6 @@
 #include <asm/vmx.h>
 #include "vmx.h"
 
-struct kvm_cpuid_entry2;
-
 /* What <asm/vmx.h> names differently from kernel to kernel. */
 #define VMX_CPU2_XSAVES		BIT(20)		/* enable XSAVES/XRSTORS */
 
@@ -46,6 +44,5 @@ extern struct vmx_caps vmx_caps;
 
 int vmx_supported(void);
 int vmx_caps_setup(void);
-void vmx_cpuid_mask(struct kvm_cpuid_entry2 *entry);
 
 #endif

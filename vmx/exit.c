@@ -280,6 +280,11 @@ int vmx_exit_fast(struct vcpu *vcpu)
 
 /* ---- slow ---- */
 
+static int unknown(struct vmx_vcpu *vmx)
+{
+	return keel_do_unknown_exit(&vmx->vcpu, vmx->exit_reason, vmx_exit_name(vmx->exit_reason));
+}
+
 static int slow_fault(struct vmx_vcpu *vmx)
 {
 	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa) && vmx_apic_page_map(vmx))
@@ -376,7 +381,7 @@ static int slow_exception(struct vmx_vcpu *vmx)
 	case X86_TRAP_AC:
 		return slow_ac(&vmx->vcpu);
 	default:
-		return keel_do_unknown_exit(&vmx->vcpu, vmx->exit_reason);
+		return unknown(vmx);
 	}
 }
 
@@ -388,7 +393,7 @@ static int slow_task_switch(struct vmx_vcpu *vmx)
 	if (qual >> TASKQ_SOURCE_SHIFT != EMU_TASK_EVENT)
 		return keel_do_emulate(&vmx->vcpu, NULL, 0);
 	if (!(info & VECTORING_INFO_VALID_MASK))
-		return keel_do_unknown_exit(&vmx->vcpu, vmx->exit_reason);
+		return unknown(vmx);
 	return vmx_exit_task_gate(vmx, (u16)qual, info);
 }
 
@@ -473,6 +478,6 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_ENCLS:
 	case EXIT_REASON_XSAVES:
 	case EXIT_REASON_XRSTORS:	return keel_do_undefined(vcpu);
-	default:			return keel_do_unknown_exit(vcpu, code);
+	default:			return unknown(vmx);
 	}
 }

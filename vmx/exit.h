@@ -13,7 +13,7 @@ struct vcpu;
 
 int vmx_exit_fast(struct vcpu *vcpu);
 int vmx_exit_slow(struct vcpu *vcpu);
-const char *vmx_describe_exit(u64 reason);
+const char *vmx_exit_name(u32 reason);
 void vmx_explain_entry(struct vmx_vcpu *vmx, u32 error);
 
 #endif

@@ -219,23 +219,15 @@ static const char *instruction_error(u32 error)
 	return error ? "an error that the manual does not list" : "there is no current VMCS";
 }
 
-static const struct {
-	u32 code;
-	const char *name;
-} exit_names[] = {
-	VMX_EXIT_REASONS,
-	{ VMX_EXIT_REASON_GETSEC, "GETSEC" },
-	{ EXIT_VMFAIL, "VMFAIL" },
-};
-
-const char *vmx_describe_exit(u64 reason)
+const char *vmx_exit_name(u32 reason)
 {
-	unsigned int i;
+	static const struct exit_name names[] = {
+		VMX_EXIT_REASONS,
+		{ VMX_EXIT_REASON_GETSEC, "GETSEC" },
+		{ EXIT_VMFAIL, "VMFAIL" },
+	};
 
-	for (i = 0; i < ARRAY_SIZE(exit_names); i++)
-		if (exit_names[i].code == (u16)reason)
-			return exit_names[i].name;
-	return "unknown";
+	return keel_exit_name(names, ARRAY_SIZE(names), (u16)reason);
 }
 
 static void dump_segment(const char *name, unsigned int n)
@@ -253,7 +245,7 @@ static void dump(struct vcpu *vcpu)
 
 	pr_warn("vCPU %u, VMCS:\n", vcpu->id);
 	pr_warn("  exit %#x (%s) qualification %#lx intr %#x/%#x vectoring %#x len %u\n", to_vmx(vcpu)->exit_reason,
-		vmx_describe_exit(to_vmx(vcpu)->exit_reason), vmcs_readl(EXIT_QUALIFICATION), vmcs_read32(VM_EXIT_INTR_INFO),
+		vmx_exit_name(to_vmx(vcpu)->exit_reason), vmcs_readl(EXIT_QUALIFICATION), vmcs_read32(VM_EXIT_INTR_INFO),
 		vmcs_read32(VM_EXIT_INTR_ERROR_CODE), vmcs_read32(IDT_VECTORING_INFO_FIELD),
 		vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
 	pr_warn("  controls pin %#x cpu %#x %#x exit %#x entry %#x exceptions %#x event %#x/%#x\n",

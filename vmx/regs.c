@@ -10,6 +10,7 @@
 #include <keel/access.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
+#include "apic.h"
 #include "caps.h"
 #include "control.h"
 #include "insn.h"
@@ -380,7 +381,9 @@ void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups)
 		vmx_shadow_write(vmx);
 	if (groups & RG_DEADLINE)
 		write_deadline(vmx);
-	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR | RG_DEADLINE))))
+	if (groups & RG_LEVELS)
+		vmx_levels_write(&vcpu->events.levels);
+	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR | RG_DEADLINE | RG_LEVELS))))
 		return;
 	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))
 		write_control(vmx, groups);

@@ -427,27 +427,25 @@ void vmx_enter(struct vcpu *vcpu)
 
 /* ---- MSRs that only this backend knows ---- */
 
-#define DEBUGCTL_BTF	BIT_ULL(1)
-
-/* 0, 1 for #GP, -ENOENT if not known here. */
-int vmx_msr_get(struct vcpu *vcpu, u32 msr, u64 *val)
+int vmx_msr(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how)
 {
-	if (msr != MSR_IA32_DEBUGCTLMSR)
-		return -ENOENT;
-	*val = vmcs_read64(GUEST_IA32_DEBUGCTL);
-	return 0;
-}
+	bool is_read = how == VENDOR_MSR_READ;
 
-int vmx_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host)
-{
 	switch (msr) {
 	case MSR_IA32_DEBUGCTLMSR:
+		if (is_read) {
+			*val = vmcs_read64(GUEST_IA32_DEBUGCTL);
+			return 0;
+		}
 		/* branch records would be the host's */
-		if (val & ~DEBUGCTL_BTF)
+		if (*val & ~(u64)DEBUGCTLMSR_BTF)
 			return 1;
-		vmcs_write64(GUEST_IA32_DEBUGCTL, val);
+		vmcs_write64(GUEST_IA32_DEBUGCTL, *val);
 		return 0;
 	case MSR_IA32_SPEC_CTRL:
+		/* core has it */
+		if (is_read)
+			return -ENOENT;
 		spec_ctrl_prepare(to_vmx(vcpu));
 		return 0;
 	default:

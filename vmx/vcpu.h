@@ -4,6 +4,7 @@
 #define KEEL_VMX_VCPU_H
 
 #include <linux/types.h>
+#include <keel/vendor.h>
 
 struct vcpu;
 
@@ -13,7 +14,6 @@ void vmx_vcpu_reset(struct vcpu *vcpu);
 void vmx_vcpu_load(struct vcpu *vcpu);
 void vmx_vcpu_put(struct vcpu *vcpu);
 void vmx_enter(struct vcpu *vcpu);
-int vmx_msr_get(struct vcpu *vcpu, u32 msr, u64 *val);
-int vmx_msr_set(struct vcpu *vcpu, u32 msr, u64 val, bool host);
+int vmx_msr(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how);
 
 #endif

@@ -37,6 +37,7 @@ struct event {
  * @shadow: SHADOW_*, the one-instruction block after STI and MOV SS
  * @user_irq: vector given by KVM_INTERRUPT (no in-kernel irqchip), -1 for none
  * @windows: WINDOW_* last given to the backend
+ * @levels: of the local APIC while it is accelerated (RG_LEVELS)
  */
 struct vcpu_events {
 	struct event injected;
@@ -48,6 +49,7 @@ struct vcpu_events {
 	bool nmi_masked;
 	u8 shadow;
 	u8 windows;
+	struct lapic_levels levels;
 	int user_irq;
 };
 

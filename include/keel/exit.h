@@ -110,8 +110,8 @@ int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_
 /* Decode and emulate the instruction at RIP; @insn as in struct fault_exit, NULL to fetch. */
 int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
 int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit);
-/* Hardware delivered an exit that Keel does not know. Fills KVM_EXIT_INTERNAL_ERROR; logs once in a while. */
-int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason);
+/* Hardware delivered an exit that Keel does not know, called @name. Fills KVM_EXIT_INTERNAL_ERROR; logs once in a while. */
+int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason, const char *name);
 /* Guest entry was refused. @reason for run->fail_entry; the vendor has logged the field, value and rule. */
 int keel_do_failed_entry(struct vcpu *vcpu, u64 reason);
 

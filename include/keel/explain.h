@@ -35,6 +35,14 @@ struct vcpu_origin {
 	u64 refused;
 };
 
+/* An exit's number and name, for messages; a table of the backend's, and a look into it. */
+struct exit_name {
+	u64 code;
+	const char *name;
+};
+
+const char *keel_exit_name(const struct exit_name *names, unsigned int n, u64 code);
+
 /* An ioctl has written @groups. */
 void keel_origin_note(struct vcpu *vcpu, enum vcpu_ioctl by, u32 groups);
 void keel_origin_note_msr(struct vcpu *vcpu, u32 msr);

@@ -30,6 +30,9 @@
  */
 #define RG_CODE		(1u << 18)
 
+/* events.levels of an accelerated local APIC; dirty only. Not of RG_ALL: without acceleration there are none. */
+#define RG_LEVELS	(1u << 21)
+
 /* Neither valid nor dirty: only to say which ioctl wrote it (struct vcpu_origin). */
 #define RG_EVENT	(1u << 19)	/* the event that goes in at the next entry */
 #define RG_BACKEND_MSR	(1u << 20)	/* MSRs that only the backend keeps */

@@ -102,16 +102,6 @@ enum lapic_mode {
 	LAPIC_MSRS,		/* x2APIC */
 };
 
-/**
- * struct lapic_levels - what the CPU must know besides the register page
- * @requested: highest vector in IRR, 0 for none
- * @in_service: highest vector in ISR, 0 for none
- */
-struct lapic_levels {
-	u8 requested;
-	u8 in_service;
-};
-
 /* The registers, one page laid out as the architecture has it, for the vCPU's life; NULL without a local APIC here. */
 void *keel_lapic_page(struct vcpu *vcpu);
 enum lapic_mode keel_lapic_mode(const struct vcpu *vcpu);

@@ -33,4 +33,14 @@ struct bus;
 #define gpa_to_gfn(gpa)		((gfn_t)((gpa) >> PAGE_SHIFT))
 #define gfn_to_gpa(gfn)		((gpa_t)(gfn) << PAGE_SHIFT)
 
+/**
+ * struct lapic_levels - what the CPU must know besides the local APIC's register page
+ * @requested: highest vector in IRR, 0 for none
+ * @in_service: highest vector in ISR, 0 for none
+ */
+struct lapic_levels {
+	u8 requested;
+	u8 in_service;
+};
+
 #endif

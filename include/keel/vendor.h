@@ -13,8 +13,6 @@
 #include <keel/types.h>
 
 struct event;
-struct lapic_levels;
-struct kvm_cpuid_entry2;
 
 #define WINDOW_IRQ	BIT(0)	/* exit as soon as an interrupt can be taken */
 #define WINDOW_NMI	BIT(1)	/* exit as soon as an NMI can be taken */
@@ -26,6 +24,13 @@ enum tlb_scope {
 	TLB_GUEST,		/* guest-made translations of this vCPU */
 };
 
+/* What vendor_ops.msr() is to do. */
+enum vendor_msr {
+	VENDOR_MSR_READ,
+	VENDOR_MSR_WRITE,	/* as the guest's WRMSR */
+	VENDOR_MSR_RESTORE,	/* by an ioctl: read-only ones as well */
+};
+
 /**
  * struct vendor_caps - what the CPU offers, filled by vendor_ops.setup(), const afterwards
  * @tsc_scaling: the guest TSC can run at another frequency
@@ -35,6 +40,7 @@ enum tlb_scope {
  * @apic_accel: the CPU may work on the local APIC's register page by itself (irqchip/lapic_accel.c)
  * @deadline_timer: while the guest runs the backend itself watches tsc.host_deadline (RG_DEADLINE), and calls
  *	keel_lapic_deadline_reached() not long after
+ * @rdtscp, @invpcid, @xsaves: guests can be given these instructions
  * @dirty_log: the CPU logs writes to pages whose dirty flag is clear (pte_format.dirty)
  * @ucode_rev: microcode revision that guests see until the launcher sets another
  */
@@ -47,6 +53,8 @@ struct vendor_caps {
 	bool apic_accel;
 	bool deadline_timer;
 	bool dirty_log;
+	bool rdtscp;
+	bool invpcid;
 	bool xsaves;
 };
 
@@ -87,7 +95,6 @@ extern struct vendor_caps keel_caps;
  * @inject: hand @event to hardware for the coming entry; NULL: nothing goes in.
  * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
  *	REQ_EVENT; core then chooses again.
- * @apic_sync: while vcpu->apic_accelerated: what is requested and in service in the local APIC's page may have changed.
  * @dirty_flush: with vendor_caps.dirty_log, when guest mode is left: keel_mark_dirty() what the CPU has logged.
  * @nmi_masked_changed: events.nmi_masked was set (an NMI goes in) or cleared (by KVM_SET_VCPU_EVENTS).
  *
@@ -98,9 +105,7 @@ extern struct vendor_caps keel_caps;
  * @intercepts_changed: vcpu.debug, disabled exits, CPUID (MSR permission maps), CR0/CR4 policy, the local APIC's mode, the set
  *	of vectors whose EOI exits: compute again. Interrupts on.
  * @tlb_flush: before the next entry on this CPU. Interrupts may be off.
- * @msr_get, @msr_set: MSRs that only this backend knows. 0; 1 for #GP; -ENOENT if not its own. @host: from an ioctl.
- * @cpuid_mask: clear in @entry (function/index set) what guests must not see with this backend.
- * @describe_exit: name of a hardware exit reason for messages.
+ * @msr: read or write an MSR that only this backend knows. 0; 1 for #GP; -ENOENT if not its own.
  */
 struct vendor_ops {
 	const char *name;
@@ -127,16 +132,12 @@ struct vendor_ops {
 	int (*exit_slow)(struct vcpu *vcpu);
 	void (*inject)(struct vcpu *vcpu, const struct event *event);
 	void (*windows)(struct vcpu *vcpu, u32 windows);
-	void (*apic_sync)(struct vcpu *vcpu, const struct lapic_levels *levels);
 	void (*dirty_flush)(struct vcpu *vcpu);
 	void (*nmi_masked_changed)(struct vcpu *vcpu);
 
 	void (*intercepts_changed)(struct vcpu *vcpu);
 	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
-	int (*msr_get)(struct vcpu *vcpu, u32 msr, u64 *val);
-	int (*msr_set)(struct vcpu *vcpu, u32 msr, u64 val, bool host);
-	void (*cpuid_mask)(struct kvm_cpuid_entry2 *entry);
-	const char *(*describe_exit)(u64 reason);
+	int (*msr)(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how);
 };
 
 /* Chosen at load from CPUID (chardev/main.c). */
