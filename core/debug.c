@@ -128,3 +128,28 @@ void keel_dr_load(const struct vcpu *vcpu)
 	set_debugreg(dr[2], 2);
 	set_debugreg(dr[3], 3);
 }
+
+void keel_dr_save(struct vcpu *vcpu, u64 dr7)
+{
+	u64 *dr = vcpu->regs.dr;
+
+	if (vcpu_launcher_breakpoints(vcpu))
+		return;
+	get_debugreg(dr[0], 0);
+	get_debugreg(dr[1], 1);
+	get_debugreg(dr[2], 2);
+	get_debugreg(dr[3], 3);
+	keel_watch_update(vcpu, dr7);
+}
+
+struct dr_plan keel_dr_plan(struct vcpu *vcpu)
+{
+	bool launcher = vcpu_launcher_breakpoints(vcpu);
+	u64 dr7 = launcher ? vcpu->debug.dr7 : vcpu->regs.dr7;
+	bool open = vcpu->debug.dr_open && !launcher;
+
+	keel_watch_update(vcpu, dr7);
+	return (struct dr_plan){
+		.dr7 = dr7, .open = open, .switched = open || (dr7 & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK)),
+	};
+}

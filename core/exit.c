@@ -8,6 +8,7 @@
  */
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
+#include <asm/cpufeature.h>
 #include <asm/trapnr.h>
 #include <keel/access.h>
 #include <keel/emulate.h>
@@ -17,6 +18,7 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include "alignment.h"
 #include "io.h"
 
 static int done(struct vcpu *vcpu, unsigned int len)
@@ -296,6 +298,40 @@ int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7)
 	arch->dr6 = dr6;
 	arch->dr7 = dr7;
 	return RUN_USER;
+}
+
+int keel_do_breakpoint(struct vcpu *vcpu)
+{
+	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
+		return keel_do_debug_exit(vcpu, X86_TRAP_BP, 0, 0);
+	keel_queue_exception(vcpu, X86_TRAP_BP);
+	return RUN_RESUME;
+}
+
+int keel_do_alignment_check(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) ||
+	    alignment_check_is_guests(vcpu_cr0(vcpu), vcpu_rflags(vcpu), vcpu_cpl(vcpu))) {
+		keel_queue_exception_error(vcpu, X86_TRAP_AC, 0);
+		return RUN_RESUME;
+	}
+	if (keel_host_split_lock(vcpu_rip(vcpu)))
+		return RUN_RESUME;
+	run->exit_reason = KVM_EXIT_EXCEPTION;
+	run->ex.exception = X86_TRAP_AC;
+	run->ex.error_code = 0;
+	return RUN_USER;
+}
+
+int keel_do_mov_to_cr(struct vcpu *vcpu, unsigned int n, unsigned int reg, unsigned int len)
+{
+	u64 val = vcpu_gpr(vcpu, reg);
+
+	if (keel_set_cr(vcpu, n, vcpu_is_64bit_code(vcpu) ? val : (u32)val))
+		return keel_do_gp(vcpu);
+	return done(vcpu, len);
 }
 
 int keel_debug_step_exit(struct vcpu *vcpu)

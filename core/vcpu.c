@@ -5,12 +5,15 @@
  * A vCPU is "loaded" between keel_vcpu_load() and keel_vcpu_put(). In between the preempt notifier follows the thread from
  * CPU to CPU, so vcpu->cpu is always where the hardware state is, or -1.
  */
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
+#include <asm/cpufeature.h>
 #include <keel/access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
@@ -23,6 +26,9 @@
 #include "life.h"
 
 static struct kmem_cache *vcpu_cache;
+static atomic64_t serials;
+/* vcpu.serial of the vCPU that ran on a CPU last, for the branch predictor barrier */
+static DEFINE_PER_CPU(u64, last_serial);
 
 int keel_vcpu_cache_create(void)
 {
@@ -42,6 +48,13 @@ static void put_on_cpu(struct vcpu *vcpu, int cpu)
 {
 	vcpu->cpu = cpu;
 	static_call(keel_vendor_vcpu_load)(vcpu);
+	if (boot_cpu_has(X86_FEATURE_RDTSCP))
+		keel_host_uret_tsc_aux(vcpu->msrs.tsc_aux);
+	if (__this_cpu_read(last_serial) != vcpu->serial) {
+		__this_cpu_write(last_serial, vcpu->serial);
+		if (keel_host_wants_ibpb_on_switch())
+			keel_host_ibpb();
+	}
 	keel_clock_vcpu_load(vcpu);
 	if (vcpu->lapic)
 		keel_lapic_vcpu_load(vcpu);
@@ -51,6 +64,7 @@ static void take_off_cpu(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->tsc.unstable))
 		keel_clock_note_tsc(vcpu);
+	vcpu_dr_close(vcpu);
 	static_call(keel_vendor_vcpu_put)(vcpu);
 	WRITE_ONCE(vcpu->cpu, -1);
 }
@@ -177,6 +191,7 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 				  (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
 	keel_origin_forget(vcpu);
+	vcpu->debug.dr_open = false;
 	keel_vendor->vcpu_reset(vcpu);
 	keel_cpuid_update_runtime(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
@@ -242,6 +257,7 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	vcpu->vm = vm;
 	vcpu->id = id;
 	vcpu->index = vm->nr_vcpus;
+	vcpu->serial = atomic64_inc_return(&serials);
 	vcpu->cpu = -1;
 	vcpu->apic_frame = ~0ull;
 	mutex_init(&vcpu->mutex);

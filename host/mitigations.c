@@ -35,9 +35,11 @@ struct host_plan keel_plan __ro_after_init;
 bool keel_host_flushes __ro_after_init;
 DEFINE_STATIC_KEY_FALSE(keel_host_divides);
 
-u64 keel_host_spec_ctrl(void)
+u64 keel_host_spec_switch(u64 guest, bool always)
 {
-	return this_cpu_read(x86_spec_ctrl_current);
+	u64 host = this_cpu_read(x86_spec_ctrl_current);
+
+	return boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && (always || guest != host) ? host | SPEC_SWITCH : 0;
 }
 
 void keel_host_ibpb(void)

@@ -70,9 +70,7 @@ enum svm_rare {
  * @rare: RARE_*
  * @int_ctl: as last written; V_TPR is compared after each exit
  * @asid_generation: generation of the CPU's pool that the ASID is of
- * @serial: tells vCPUs apart for the branch predictor barrier; never reused
  * @last_cpu: CPU of the last load, -1 for none
- * @dr_open: the guest has used its debug registers since the last load
  * @inject_info: EVENTINJ of this entry, while RARE_INJECTED
  * @inject_len: length of the INT instruction that RIP was moved over for it
  * @iret_rip: address of the IRET, while RARE_IRET
@@ -91,8 +89,6 @@ struct svm_vcpu {
 	u32 int_ctl;
 	int last_cpu;
 	u64 asid_generation;
-	u64 serial;
-	bool dr_open;
 	bool step_tf;
 	bool stepped;
 	u8 inject_len;
@@ -101,8 +97,6 @@ struct svm_vcpu {
 	u64 step_rip;
 	u64 step_dr6;
 };
-
-#define SPEC_SWITCH	BIT_ULL(63)
 
 /* Register groups that the guest cannot change without an exit. */
 #define SVM_KEPT	(RG_CR4 | RG_EFER | RG_PAT | RG_ROOT | RG_TSC | RG_TPR | RG_DEADLINE)
@@ -222,7 +216,6 @@ void svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec);
 /* regs.c */
 void svm_regs_fetch(struct vcpu *vcpu, u32 groups);
 void svm_regs_write(struct svm_vcpu *svm, u32 groups);
-void svm_dr_save(struct svm_vcpu *svm);
 
 /* intr.c */
 void svm_inject(struct vcpu *vcpu, const struct event *event);

@@ -9,7 +9,6 @@
  *
  * All of it is touched only on its own CPU, with preemption off.
  */
-#include <linux/atomic.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
@@ -31,7 +30,6 @@
  * @host: page that VMSAVE saves the rest of the host's state to; in the layout of a VMCB
  * @generation: of the ASID pool, from 1
  * @next_asid: next to be handed out
- * @last_serial: vCPU that ran here last, for the branch predictor barrier
  * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
  * @reduced: BP_CFG[BpSpecReduce] was set here, and is to be cleared again
  */
@@ -40,7 +38,6 @@ struct svm_cpu {
 	struct page *host;
 	u64 generation;
 	u32 next_asid;
-	u64 last_serial;
 	u64 tsc_ratio;
 	bool reduced;
 };
@@ -80,7 +77,6 @@ int svm_cpus_create(void)
 		c->host = svm_page_alloc(node, GFP_KERNEL | __GFP_ZERO);
 		c->generation = 1;
 		c->next_asid = svm_caps.nr_asids;
-		c->last_serial = 0;
 		if (!c->hsave || !c->host) {
 			svm_cpus_destroy();
 			return -ENOMEM;
@@ -231,11 +227,6 @@ void svm_cpu_load(struct svm_vcpu *svm)
 	svm->host_pa = pa_of(c->host);
 	svm_vmsave(svm->host_pa);
 
-	if (c->last_serial != svm->serial) {
-		c->last_serial = svm->serial;
-		if (keel_host_wants_ibpb_on_switch())
-			keel_host_ibpb();
-	}
 	if (svm_caps.tsc_ratio)
 		svm_tsc_ratio_load(svm);
 }

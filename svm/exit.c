@@ -182,19 +182,6 @@ static int fast_iret(struct svm_vcpu *svm)
 	return RUN_RESUME;
 }
 
-/* From now on the guest's debug registers are in the CPU, and its access executes again without an exit. */
-static int fast_dr(struct svm_vcpu *svm)
-{
-	struct vcpu *vcpu = &svm->vcpu;
-
-	if (vcpu_launcher_breakpoints(vcpu))
-		return RUN_SLOW;
-	svm->dr_open = true;
-	vcpu_need(vcpu, RG_DR);
-	vcpu_dirty(vcpu, RG_DR);
-	return RUN_RESUME;
-}
-
 /* The request ends the inner loop, and the guest. */
 static int fast_mc(struct svm_vcpu *svm)
 {
@@ -238,7 +225,7 @@ int svm_exit_fast(struct vcpu *vcpu)
 	case SVM_EXIT_IRET:	return fast_iret(svm);
 	case SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7:
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
-		return fast_dr(svm);
+		return keel_fast_dr(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc(svm);
 	case (u32)SVM_EXIT_ERR:	return fast_refused(svm);
 	/* taken by the host when GIF was set again */
@@ -274,29 +261,10 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 {
 	const struct vmcb_control_area *control = &svm->vmcb->control;
 	struct vcpu *vcpu = &svm->vcpu;
-	unsigned int len;
-	u64 val;
 
 	if (!svm_caps.decode || !svm_caps.nrip || !(control->exit_info_1 & CR_VALID))
 		return keel_do_emulate(vcpu, NULL, 0);
-	len = control->next_rip - vcpu->regs.rip;
-	val = vcpu_gpr(vcpu, control->exit_info_1 & SVM_EXITINFO_REG_MASK);
-	if (!vcpu_is_64bit_code(vcpu))
-		val = (u32)val;
-	if (keel_set_cr(vcpu, cr, val))
-		return keel_do_gp(vcpu);
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
-}
-
-static int slow_bp(struct svm_vcpu *svm)
-{
-	struct vcpu *vcpu = &svm->vcpu;
-
-	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
-		return keel_do_debug_exit(vcpu, X86_TRAP_BP, 0, 0);
-	keel_queue_exception(vcpu, X86_TRAP_BP);
-	return RUN_RESUME;
+	return keel_do_mov_to_cr(vcpu, cr, control->exit_info_1 & SVM_EXITINFO_REG_MASK, control->next_rip - vcpu->regs.rip);
 }
 
 /* VMCALL into VMMCALL, which differs in its last byte, where the guest itself could write it. */
@@ -321,12 +289,6 @@ static int slow_ud(struct svm_vcpu *svm)
 		return keel_do_undefined(vcpu);
 	patch_vmcall(svm, len);
 	return keel_do_insn(vcpu, EMU_OP_VMCALL, len);
-}
-
-static int slow_ac(struct svm_vcpu *svm)
-{
-	keel_queue_exception_error(&svm->vcpu, X86_TRAP_AC, 0);
-	return RUN_RESUME;
 }
 
 /*
@@ -418,9 +380,9 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_MWAIT_COND:	return slow_insn(svm, EMU_OP_MWAIT);
 	case SVM_EXIT_RDPMC:		return keel_do_gp(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_DB: return svm_exit_db(svm);
-	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return slow_bp(svm);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return keel_do_breakpoint(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);
-	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return slow_ac(svm);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return keel_do_alignment_check(vcpu);
 	case SVM_EXIT_TASK_SWITCH:	return slow_task_switch(svm);
 	case SVM_EXIT_SHUTDOWN:		return slow_shutdown(svm);
 	case SVM_EXIT_VMRUN:

@@ -173,44 +173,20 @@ static void write_tsc(struct svm_vcpu *svm)
 
 /* ---- debug registers ---- */
 
-/*
- * Debug registers, or who owns them, changed: bring VMCB and intercepts in line. Until the guest uses its debug registers, every
- * access exits and DR0-3 stay the host's. From its first access to the next load they are switched at each entry; and always while
- * a breakpoint is enabled.
- */
+/* Debug registers, or who owns them, changed: bring VMCB and intercepts in line. */
 static void write_debug(struct svm_vcpu *svm)
 {
-	const struct vcpu_regs *r = &svm->vcpu.regs;
+	struct dr_plan plan = keel_dr_plan(&svm->vcpu);
 	struct vmcb *vmcb = svm->vmcb;
-	bool launcher = vcpu_launcher_breakpoints(&svm->vcpu);
-	u64 dr7 = launcher ? svm->vcpu.debug.dr7 : r->dr7;
-	bool open = svm->dr_open && !launcher;
 
-	vmcb->save.dr6 = r->dr6;
-	vmcb->save.dr7 = dr7;
-	vmcb_changed(vmcb, VMCB_CLEAN_DR);
-	keel_watch_update(&svm->vcpu, dr7);
-
-	vmcb->control.intercepts[INTERCEPT_DR] = open ? 0 : ~0u;
-	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS);
-	if (open || (dr7 & DR_GLOBAL_ENABLE_MASK) || (dr7 & DR_LOCAL_ENABLE_MASK))
+	vmcb->save.dr6 = svm->vcpu.regs.dr6;
+	vmcb->save.dr7 = plan.dr7;
+	vmcb->control.intercepts[INTERCEPT_DR] = plan.open ? 0 : ~0u;
+	vmcb_changed(vmcb, VMCB_CLEAN_DR | VMCB_CLEAN_INTERCEPTS);
+	if (plan.switched)
 		svm->rare |= RARE_DR;
 	else
 		svm->rare &= ~RARE_DR;
-}
-
-/* Keep the guest's, right after the exit. The host's own come back in core/run.c; no breakpoint is enabled until then. */
-void svm_dr_save(struct svm_vcpu *svm)
-{
-	u64 *dr = svm->vcpu.regs.dr;
-
-	if (vcpu_launcher_breakpoints(&svm->vcpu))
-		return;
-	get_debugreg(dr[0], 0);
-	get_debugreg(dr[1], 1);
-	get_debugreg(dr[2], 2);
-	get_debugreg(dr[3], 3);
-	keel_watch_update(&svm->vcpu, svm->vmcb->save.dr7);
 }
 
 static void fetch_debug(struct svm_vcpu *svm)

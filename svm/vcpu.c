@@ -7,7 +7,6 @@
  * load and brought back after each exit; what changes them in between is a change of the LDT alone, looked for before
  * each entry.
  */
-#include <linux/atomic.h>
 #include <linux/context_tracking.h>
 #include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
@@ -35,8 +34,6 @@ static_assert(offsetof(struct vmcb_save_area, cr2) == 0x240);
 static_assert(offsetof(struct vmcb_save_area, spec_ctrl) == 0x2e0);
 static_assert(sizeof(struct vmcb) <= PAGE_SIZE);
 
-static atomic64_t serials;
-
 int svm_vcpu_create(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -47,7 +44,6 @@ int svm_vcpu_create(struct vcpu *vcpu)
 	svm->vmcb = page_address(page);
 	svm->vmcb_pa = __sme_set(page_to_phys(page));
 	svm->last_cpu = -1;
-	svm->serial = atomic64_inc_return(&serials);
 	svm_vmcb_init(svm);
 	return 0;
 }
@@ -74,7 +70,6 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	svm->vmcb->save.dbgctl = 0;
 	svm->vmcb->save.spec_ctrl = 0;
 	svm->rare = 0;
-	svm->dr_open = false;
 	svm_set_int_ctl(svm, V_INTR_MASKING_MASK);
 	svm_intercepts_changed(vcpu);
 }
@@ -82,12 +77,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 /* SPEC_CTRL is switched around the guest when VMRUN does not do it and the two values differ. */
 static void spec_ctrl_prepare(struct svm_vcpu *svm)
 {
-	u64 guest = svm->vcpu.msrs.spec_ctrl;
-
-	if (!svm_caps.spec_ctrl && boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && guest != keel_host_spec_ctrl())
-		svm->spec = keel_host_spec_ctrl() | SPEC_SWITCH;
-	else
-		svm->spec = 0;
+	svm->spec = svm_caps.spec_ctrl ? 0 : keel_host_spec_switch(svm->vcpu.msrs.spec_ctrl, false);
 }
 
 void svm_vcpu_load(struct vcpu *vcpu)
@@ -96,21 +86,11 @@ void svm_vcpu_load(struct vcpu *vcpu)
 
 	svm_cpu_load(svm);
 	spec_ctrl_prepare(svm);
-	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		keel_host_uret_tsc_aux(vcpu->msrs.tsc_aux);
 }
 
 void svm_vcpu_put(struct vcpu *vcpu)
 {
-	struct svm_vcpu *svm = to_svm(vcpu);
-
-	svm_cpu_put(svm);
-	/* back to lazy debug registers: the next access exits again */
-	if (unlikely(svm->dr_open)) {
-		svm->dr_open = false;
-		vcpu_need(vcpu, RG_DR);
-		vcpu_dirty(vcpu, RG_DR);
-	}
+	svm_cpu_put(to_svm(vcpu));
 }
 
 static void enter_rare(struct svm_vcpu *svm)
@@ -140,7 +120,7 @@ static void exit_rare(struct svm_vcpu *svm)
 		svm->rare &= ~RARE_DEBUGCTL;
 	}
 	if (svm->rare & RARE_DR)
-		svm_dr_save(svm);
+		keel_dr_save(&svm->vcpu, svm->vmcb->save.dr7);
 	if (svm->rare & (RARE_INJECTED | RARE_TF | RARE_IRET))
 		svm_intr_after(svm);
 }

@@ -35,13 +35,11 @@
  * @region: VMXON region
  * @vmcss: struct vmx_vcpu.on_cpu of all VMCSs that the CPU may cache
  * @current_vmcs: the one that VMPTRLD made current
- * @last_serial: vCPU that ran here last, for the branch predictor barrier
  */
 struct vmx_cpu {
 	struct page *region;
 	struct list_head vmcss;
 	const void *current_vmcs;
-	u64 last_serial;
 };
 
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
@@ -57,7 +55,6 @@ int vmx_cpus_create(void)
 		INIT_LIST_HEAD(&c->vmcss);
 		c->region = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
 		c->current_vmcs = NULL;
-		c->last_serial = 0;
 		if (!c->region) {
 			vmx_cpus_destroy();
 			return -ENOMEM;
@@ -229,11 +226,6 @@ bool vmx_cpu_load(struct vmx_vcpu *vmx)
 	}
 	comes = vmx->last_cpu != cpu;
 	vmx->last_cpu = cpu;
-	if (c->last_serial != vmx->serial) {
-		c->last_serial = vmx->serial;
-		if (keel_host_wants_ibpb_on_switch())
-			keel_host_ibpb();
-	}
 	return comes;
 }
 

@@ -15,7 +15,6 @@
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "alignment.h"
 #include "apic.h"
 #include "control.h"
 #include "cpu.h"
@@ -224,18 +223,10 @@ static int fast_nmi_window(struct vmx_vcpu *vmx)
 	return RUN_RESUME;
 }
 
-/* From now on the guest's debug registers are in the CPU, and its access executes again without an exit. */
-static int fast_dr(struct vmx_vcpu *vmx)
+/* The exit comes before the check of DR7.GD. */
+static int fast_dr(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = &vmx->vcpu;
-
-	/* the exit comes before the check of DR7.GD */
-	if (vcpu_launcher_breakpoints(vcpu) || (vmcs_readl(GUEST_DR7) & DR7_GD))
-		return RUN_SLOW;
-	vcpu_need(vcpu, RG_DR);
-	vmx->dr_open = true;
-	vcpu_dirty(vcpu, RG_DR);
-	return RUN_RESUME;
+	return vmcs_readl(GUEST_DR7) & DR7_GD ? RUN_SLOW : keel_fast_dr(vcpu);
 }
 
 /* RUN_SLOW, after which interrupts are on: that is all an interrupt of the host needs, as exits do not acknowledge it. */
@@ -267,7 +258,7 @@ int vmx_exit_fast(struct vcpu *vcpu)
 	case EXIT_REASON_INTERRUPT_WINDOW: return fast_irq_window(vmx);
 	case EXIT_REASON_NMI_WINDOW:	return fast_nmi_window(vmx);
 	case EXIT_REASON_EXCEPTION_NMI:	return fast_exception(vmx);
-	case EXIT_REASON_DR_ACCESS:	return fast_dr(vmx);
+	case EXIT_REASON_DR_ACCESS:	return fast_dr(vcpu);
 	case EXIT_REASON_PREEMPTION_TIMER: return fast_timer(vcpu);
 	case EXIT_REASON_PML_FULL:	return fast_pml(vmx);
 	case EXIT_REASON_APIC_WRITE:	return vmx_exit_apic_write(vmx);
@@ -306,12 +297,11 @@ static int slow_cr(struct vcpu *vcpu)
 {
 	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
 	unsigned int n = qual & 0xf, reg = (qual & CONTROL_REG_ACCESS_REG) >> 8;
-	u64 val, cr0;
+	u64 cr0;
 
 	switch ((qual & CONTROL_REG_ACCESS_TYPE) >> 4) {
 	case 0:
-		val = vcpu_gpr(vcpu, reg);
-		return cr_done(vcpu, keel_set_cr(vcpu, n, vcpu_is_64bit_code(vcpu) ? val : (u32)val));
+		return keel_do_mov_to_cr(vcpu, n, reg, insn_length());
 	case 1:
 		vcpu_set_gpr(vcpu, reg, keel_get_cr(vcpu, n));
 		return cr_done(vcpu, 0);
@@ -325,13 +315,9 @@ static int slow_cr(struct vcpu *vcpu)
 
 static int slow_bp(struct vmx_vcpu *vmx)
 {
-	struct vcpu *vcpu = &vmx->vcpu;
-
-	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
-		return keel_do_debug_exit(vcpu, X86_TRAP_BP, 0, 0);
-	vmx->soft_len = insn_length();
-	keel_queue_exception(vcpu, X86_TRAP_BP);
-	return RUN_RESUME;
+	if (!(vmx->vcpu.debug.control & KVM_GUESTDBG_USE_SW_BP))
+		vmx->soft_len = insn_length();
+	return keel_do_breakpoint(&vmx->vcpu);
 }
 
 /* The other vendor's hypercall instruction is served as ours, unless the launcher turned that quirk off. */
@@ -350,23 +336,6 @@ static int slow_ud(struct vcpu *vcpu)
 	return keel_do_undefined(vcpu);
 }
 
-static int slow_ac(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->run;
-
-	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) ||
-	    alignment_check_is_guests(vcpu_cr0(vcpu), vcpu_rflags(vcpu), vcpu_cpl(vcpu))) {
-		keel_queue_exception_error(vcpu, X86_TRAP_AC, 0);
-		return RUN_RESUME;
-	}
-	if (keel_host_split_lock(vcpu_rip(vcpu)))
-		return RUN_RESUME;
-	run->exit_reason = KVM_EXIT_EXCEPTION;
-	run->ex.exception = X86_TRAP_AC;
-	run->ex.error_code = 0;
-	return RUN_USER;
-}
-
 static int slow_exception(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
@@ -379,7 +348,7 @@ static int slow_exception(struct vmx_vcpu *vmx)
 	case X86_TRAP_UD:
 		return slow_ud(&vmx->vcpu);
 	case X86_TRAP_AC:
-		return slow_ac(&vmx->vcpu);
+		return keel_do_alignment_check(&vmx->vcpu);
 	default:
 		return unknown(vmx);
 	}

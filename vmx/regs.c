@@ -256,43 +256,20 @@ static void write_deadline(struct vmx_vcpu *vmx)
 
 /* ---- debug registers ---- */
 
-/*
- * Debug registers, or who owns them, changed. Until the guest uses its debug registers, every access exits and DR0-3 and DR6 stay
- * the host's. From its first access to the next load they are switched at each entry; DR0-3 also while a breakpoint is enabled.
- */
+/* Debug registers, or who owns them, changed. DR6 is the host's while DR0-3 are. */
 static void write_debug(struct vmx_vcpu *vmx)
 {
-	const struct vcpu_regs *r = &vmx->vcpu.regs;
-	bool launcher = vcpu_launcher_breakpoints(&vmx->vcpu);
-	u64 dr7 = launcher ? vmx->vcpu.debug.dr7 : r->dr7;
-	bool open = vmx->dr_open && !launcher;
+	struct dr_plan plan = keel_dr_plan(&vmx->vcpu);
 
-	vmcs_writel(GUEST_DR7, dr7);
-	keel_watch_update(&vmx->vcpu, dr7);
-	if (open)
+	vmcs_writel(GUEST_DR7, plan.dr7);
+	if (plan.open)
 		vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING);
 	else
 		vmx_control_set(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING);
-	if (open || (dr7 & DR_GLOBAL_ENABLE_MASK) || (dr7 & DR_LOCAL_ENABLE_MASK))
+	if (plan.switched)
 		vmx->rare |= RARE_DR;
 	else
 		vmx->rare &= ~RARE_DR;
-}
-
-/* Right after the exit; vcpu.c brings the host's own back. */
-void vmx_dr_save(struct vmx_vcpu *vmx)
-{
-	struct vcpu_regs *r = &vmx->vcpu.regs;
-
-	if (vmx->dr_open && !vcpu_launcher_breakpoints(&vmx->vcpu)) {
-		get_debugreg(r->dr[0], 0);
-		get_debugreg(r->dr[1], 1);
-		get_debugreg(r->dr[2], 2);
-		get_debugreg(r->dr[3], 3);
-		get_debugreg(r->dr6, 6);
-		keel_watch_update(&vmx->vcpu, vmcs_readl(GUEST_DR7));
-	}
-	set_debugreg(DR6_FIXED, 6);
 }
 
 /* DR0-3 and DR6 are in vcpu_regs since the exit. */

@@ -13,6 +13,5 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups);
 void vmx_code_fetch(struct vcpu_regs *r);
 void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups);
 int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic);
-void vmx_dr_save(struct vmx_vcpu *vmx);
 
 #endif

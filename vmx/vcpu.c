@@ -9,7 +9,6 @@
  * each inner loop. KERNEL_GS_BASE, and selectors that the VMCS cannot hold, are switched once per load, at the first entry,
  * and put back with vmx_vcpu_put(). STAR, LSTAR and SYSCALL_MASK stay the guest's until the thread returns to user mode.
  */
-#include <linux/atomic.h>
 #include <linux/context_tracking.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -45,8 +44,6 @@ static_assert(offsetof(struct vcpu_regs, gpr) == 0);
 static_assert(offsetof(struct vmx_host, rsp) == 0);
 static_assert(HOST_RSP == 0x6c14);
 
-static atomic64_t serials;
-
 /* ---- life ---- */
 
 int vmx_vcpu_create(struct vcpu *vcpu)
@@ -61,7 +58,6 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	*(u32 *)vmx->vmcs = vmx_caps.revision;
 	vmx->last_cpu = -1;
 	vmx->loaded_cpu = -1;
-	vmx->serial = atomic64_inc_return(&serials);
 	vmx->vpid = vmx_vpid_get();
 	vmx->rare = keel_host_flushes ? RARE_FLUSH_HOST : 0;
 	vmx_apic_create(vmx);
@@ -99,7 +95,6 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	vmx->wanted.cpu &= ~(u32)(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING);
 	vmx->rare &= ~(RARE_NMI | RARE_DR);
-	vmx->dr_open = false;
 	vmx->nmi_known = true;
 	if (vmx->tpr_threshold)
 		vmx_tpr_threshold(vmx, 0);
@@ -112,12 +107,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
  */
 static void spec_ctrl_prepare(struct vmx_vcpu *vmx)
 {
-	u64 guest = vmx->vcpu.msrs.spec_ctrl;
-
-	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && (guest != keel_host_spec_ctrl() || boot_cpu_has(X86_FEATURE_KERNEL_IBRS)))
-		vmx->spec = keel_host_spec_ctrl() | SPEC_SWITCH;
-	else
-		vmx->spec = 0;
+	vmx->spec = keel_host_spec_switch(vmx->vcpu.msrs.spec_ctrl, boot_cpu_has(X86_FEATURE_KERNEL_IBRS));
 }
 
 /* The first load, or one on another CPU than the last. */
@@ -140,8 +130,6 @@ void vmx_vcpu_load(struct vcpu *vcpu)
 	vmx->rare |= RARE_HOST;
 	vmx->seen = 0;
 	vmx->host.ldt = 0;
-	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		keel_host_uret_tsc_aux(vcpu->msrs.tsc_aux);
 }
 
 /* ---- the host's state ---- */
@@ -269,12 +257,6 @@ void vmx_vcpu_put(struct vcpu *vcpu)
 
 	if (vmx->host.saved)
 		host_restore(vmx);
-	/* back to lazy debug registers: the next access exits again */
-	if (unlikely(vmx->dr_open)) {
-		vcpu_need(vcpu, RG_DR);
-		vmx->dr_open = false;
-		vcpu_dirty(vcpu, RG_DR);
-	}
 }
 
 /* ---- entry ---- */
@@ -337,12 +319,22 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 	return true;
 }
 
+/* The host's own values come back in vmx_enter(). */
+static void dr_save(struct vmx_vcpu *vmx)
+{
+	if (vmx->vcpu.debug.dr_open && !vcpu_launcher_breakpoints(&vmx->vcpu)) {
+		get_debugreg(vmx->vcpu.regs.dr6, 6);
+		keel_dr_save(&vmx->vcpu, vmcs_readl(GUEST_DR7));
+	}
+	set_debugreg(DR6_FIXED, 6);
+}
+
 static void exit_rare(struct vmx_vcpu *vmx)
 {
 	if (vmx->rare & RARE_DEBUGCTL)
 		update_debugctlmsr(vmx->vcpu.host_debugctl);
 	if (vmx->rare & RARE_DR)
-		vmx_dr_save(vmx);
+		dr_save(vmx);
 	if (vmx->rare & RARE_STEP)
 		vmx_step_end(vmx);
 	vmx->rare &= ~RARE_NMI;
@@ -418,7 +410,7 @@ void vmx_enter(struct vcpu *vcpu)
 	vmx->launched = true;
 	vcpu->events.shadow = 0;
 	vmx->nmi_known = false;
-	r->valid = vmx->dr_open ? VMX_KEPT : VMX_KEPT | RG_DR;
+	r->valid = vcpu->debug.dr_open ? VMX_KEPT : VMX_KEPT | RG_DR;
 	if (unlikely(vmx->rare & RARE_AFTER))
 		exit_rare(vmx);
 	if (unlikely(hw_breakpoint_active()))

@@ -107,10 +107,8 @@ struct vmx_host {
  * @written: controls as in the VMCS
  * @eptp: EPT pointer as in the VMCS
  * @kernel_gs_base: guest's, while it is not in the CPU
- * @serial: tells vCPUs apart for the branch predictor barrier; never reused
  * @last_cpu: CPU of the last load, -1 for none
  * @vpid: 0 for none
- * @dr_open: the guest has used its debug registers since the last load
  * @apic_mode: mode of the local APIC in which the CPU works on its page, LAPIC_OFF: it does not
  * @tpr_threshold, @eoi_exits: as in the VMCS
  * @pml: page-modification log, NULL without
@@ -130,7 +128,6 @@ struct vmx_vcpu {
 	u64 seen;
 	bool ready;
 	bool launched;
-	bool dr_open;
 	bool nmi_known;
 	bool step_tf;
 	u8 soft_len;
@@ -142,7 +139,6 @@ struct vmx_vcpu {
 	struct vmx_controls written;
 	u64 eptp;
 	u64 kernel_gs_base;
-	u64 serial;
 	u64 eoi_exits[4];
 	u64 *pml;
 	int last_cpu;
@@ -151,8 +147,6 @@ struct vmx_vcpu {
 	struct fault_exit fault;
 	struct io_exit io;
 };
-
-#define SPEC_SWITCH	BIT_ULL(63)
 
 /* Register groups that the guest cannot change without an exit; RG_CR2 is copied at every exit. */
 #define VMX_KEPT	(RG_CR2 | RG_CR4 | RG_EFER | RG_PAT | RG_ROOT | RG_TSC | RG_TPR | RG_DEADLINE)

@@ -149,7 +149,51 @@ static inline bool vcpu_watches(const struct vcpu *vcpu)
 /* keel_watch_update() - @dr7 has come into force: set or clear VCPU_WATCHES (core/debug.c). Any context on the vCPU's thread. */
 void keel_watch_update(struct vcpu *vcpu, u64 dr7);
 
-/* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled (core/debug.c). Interrupts off, right before the entry. */
+/*
+ * ---- lazy debug registers (core/debug.c) ----
+ *
+ * Until the guest uses its debug registers every access exits, and DR0-3 stay the host's. From its first access to the next load they are
+ * switched at each entry; and always while a breakpoint is enabled.
+ */
+
+/**
+ * struct dr_plan - what is done about debug registers from the next entry on
+ * @dr7: what DR7 holds in the guest
+ * @open: accesses do not exit
+ * @switched: DR0-3 are loaded before each entry and saved after it
+ */
+struct dr_plan {
+	u64 dr7;
+	bool open;
+	bool switched;
+};
+
+/* RG_DR has changed, or who owns them. */
+struct dr_plan keel_dr_plan(struct vcpu *vcpu);
+/* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled. Interrupts off, right before the entry. */
 void keel_dr_load(const struct vcpu *vcpu);
+/* Keep the guest's, right after the exit, with DR7 as it was in the guest. The host's come back in core/run.c. */
+void keel_dr_save(struct vcpu *vcpu, u64 dr7);
+
+/* An access has exited: from now on the guest's values are in the CPU, and it executes again without an exit. */
+static inline int keel_fast_dr(struct vcpu *vcpu)
+{
+	if (vcpu_launcher_breakpoints(vcpu))
+		return RUN_SLOW;
+	vcpu_need(vcpu, RG_DR);
+	vcpu->debug.dr_open = true;
+	vcpu_dirty(vcpu, RG_DR);
+	return RUN_RESUME;
+}
+
+/* Before the vCPU is taken off its CPU: the next access exits again. */
+static inline void vcpu_dr_close(struct vcpu *vcpu)
+{
+	if (likely(!vcpu->debug.dr_open))
+		return;
+	vcpu_need(vcpu, RG_DR);
+	vcpu->debug.dr_open = false;
+	vcpu_dirty(vcpu, RG_DR);
+}
 
 #endif

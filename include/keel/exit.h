@@ -107,6 +107,10 @@ int keel_do_triple_fault(struct vcpu *vcpu);			/* KVM_EXIT_SHUTDOWN */
 int keel_do_undefined(struct vcpu *vcpu);			/* intercepted and not offered: #UD */
 int keel_do_gp(struct vcpu *vcpu);				/* #GP(0) */
 int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_EXIT_DEBUG */
+int keel_do_breakpoint(struct vcpu *vcpu);			/* #BP: the launcher's, or the guest's */
+int keel_do_alignment_check(struct vcpu *vcpu);			/* #AC: the guest's, or the host's detection of split locks */
+/* MOV to control register @n from general register @reg, an instruction of @len bytes. */
+int keel_do_mov_to_cr(struct vcpu *vcpu, unsigned int n, unsigned int reg, unsigned int len);
 /* Decode and emulate the instruction at RIP; @insn as in struct fault_exit, NULL to fetch. */
 int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
 int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit);

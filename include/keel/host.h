@@ -5,6 +5,7 @@
 #ifndef KEEL_HOST_H
 #define KEEL_HOST_H
 
+#include <linux/bits.h>
 #include <linux/jump_label.h>
 #include <linux/types.h>
 #include <keel/bugs.h>
@@ -83,7 +84,15 @@ void keel_host_uret_syscall(u64 star, u64 lstar, u64 sfmask);		/* interrupts off
 
 /* ---- mitigations around guest entry (host/mitigations.c) ------------------------------------------------------------------ */
 
-u64 keel_host_spec_ctrl(void);			/* value the host runs with on this CPU */
+/**
+ * keel_host_spec_switch() - must SPEC_CTRL be switched around a guest on this CPU?
+ * @guest: the guest's value
+ * @always: after every exit the host's is written, changed or not
+ *
+ * Return: what entry.S is to know (RESTORE_SPEC_CTRL): the host's value with SPEC_SWITCH, or 0.
+ */
+u64 keel_host_spec_switch(u64 guest, bool always);
+#define SPEC_SWITCH	BIT_ULL(63)
 void keel_host_ibpb(void);			/* indirect branch prediction barrier, if the host uses it */
 /* A guest's barrier: PRED_CMD_* bits that the CPU has, whatever the host itself uses. */
 void keel_host_pred_cmd(u64 cmd);

@@ -104,6 +104,7 @@ struct vcpu_pv {
 struct vcpu_debug {
 	u32 control;		/* KVM_GUESTDBG_*, VCPU_WATCHES */
 	u64 dr[4], dr7;		/* launcher's breakpoints while KVM_GUESTDBG_USE_HW_BP */
+	bool dr_open;		/* the guest has used its debug registers since the last load */
 };
 
 /* CPUID given by the launcher, and what policy needs of it, precomputed (core/cpuid_set.c) */
@@ -140,6 +141,7 @@ struct vcpu {
 	void *pio_data;			/* page behind KVM_PIO_PAGE_OFFSET; the same */
 	u32 id;				/* vcpu_id, APIC id at reset */
 	u32 index;			/* 0.. in order of creation */
+	u64 serial;			/* tells vCPUs apart for the branch predictor barrier; never reused */
 	struct mutex mutex;		/* one vCPU ioctl at a time */
 	struct vcpu_thread thread;
 

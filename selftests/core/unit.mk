@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
 unit_feature_test-srcs := core/feature.c
 unit_feature_test-cflags := -I$(TOP)/selftests/core/shim -I$(TOP)/core -include $(TOP)/selftests/core/shim/shim.h
+unit_alignment_test-cflags := -I$(TOP)/core

@@ -2,4 +2,3 @@
 unit_vmx_check_test-srcs := vmx/check.c
 unit_vmx_check_test-cflags := -I$(TOP)/selftests/vmx/shim -I$(TOP)/selftests/svm/shim -I$(TOP)/vmx -Wno-override-init \
 	-include $(TOP)/selftests/lib/rule_count.h
-unit_alignment_test-cflags := -I$(TOP)/vmx

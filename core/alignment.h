@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Whose an alignment check is. Also built in user space. */
-#ifndef KEEL_VMX_ALIGNMENT_H
-#define KEEL_VMX_ALIGNMENT_H
+#ifndef KEEL_CORE_ALIGNMENT_H
+#define KEEL_CORE_ALIGNMENT_H
 
 #include <asm/processor-flags.h>
 
