@@ -7,7 +7,8 @@
 #include <keel/access.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
-#include "control.h"
+#include "regs.h"
+#include "svm.h"
 
 /*
  * svm_tpr_write() - V_TPR as the APIC has it

@@ -13,12 +13,13 @@
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/svm.h>
 #include <asm/tsc.h>
 #include <uapi/linux/kvm.h>
 #include <keel/host_mode.h>
 #include <keel/pgtable.h>
 #include <keel/vendor.h>
-#include "control.h"
+#include "caps.h"
 
 #define HWCR_SMMLOCK		BIT_ULL(0)
 

@@ -30,4 +30,7 @@ struct svm_check_env {
  */
 bool svm_check(const struct vmcb *vmcb, const struct svm_check_env *env, struct violation *v);
 
+/* explain.c: what svm_check() has to know of this CPU. */
+void svm_check_this_cpu(struct svm_check_env *env);
+
 #endif

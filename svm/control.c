@@ -18,7 +18,9 @@
 #include <keel/access.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
+#include "caps.h"
 #include "control.h"
+#include "svm.h"
 
 #define IOPM_ORDER	2	/* 12 KiB are used */
 #define MSRPM_ORDER	1	/* 8 KiB */

@@ -21,8 +21,10 @@
 #include <asm/msr.h>
 #include <keel/host.h>
 #include <keel/vcpu.h>
+#include "caps.h"
+#include "cpu.h"
 #include "insn.h"
-#include "control.h"
+#include "svm.h"
 
 /**
  * struct svm_cpu - one CPU

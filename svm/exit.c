@@ -17,7 +17,22 @@
 #include <keel/request.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
+#include "caps.h"
 #include "control.h"
+#include "cpu.h"
+#include "exit.h"
+#include "intr.h"
+#include "svm.h"
+
+/* NPF error code, EXITINFO1 ("Nested versus Guest Page Faults, Fault Ordering") */
+#define NPF_PRESENT		BIT_ULL(0)
+#define NPF_WRITE		BIT_ULL(1)
+#define NPF_RESERVED		BIT_ULL(3)
+#define NPF_FETCH		BIT_ULL(4)
+#define NPF_TABLE		BIT_ULL(33)
+
+/* EXITINFO1 of a MOV to or from CR with decode assists */
+#define CR_VALID		BIT_ULL(63)
 
 /* ---- length of the intercepted instruction ---- */
 

@@ -8,8 +8,10 @@
 #include <asm/processor-flags.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
+#include "caps.h"
 #include "check.h"
-#include "control.h"
+#include "exit.h"
+#include "svm.h"
 
 /* CR4 bits by the leaves that announce them, whatever the kernel makes of them. */
 static u64 cpu_cr4(void)

@@ -13,7 +13,13 @@
 #include <keel/exit.h>
 #include <keel/request.h>
 #include <keel/vcpu.h>
-#include "control.h"
+#include <keel/vendor.h>
+#include "caps.h"
+#include "intr.h"
+#include "svm.h"
+
+/* EXITINFO2 of a task switch: RFLAGS.RF as the outgoing TSS is to get it */
+#define TASK_SWITCH_RF		BIT_ULL(48)
 
 /**
  * svm_inject() - hand an event to the CPU for the coming entry

@@ -5,7 +5,14 @@
 #include <keel/pgtable.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include "caps.h"
 #include "control.h"
+#include "cpu.h"
+#include "exit.h"
+#include "intr.h"
+#include "regs.h"
+#include "svm.h"
+#include "vcpu.h"
 
 static int svm_setup(void)
 {

@@ -11,6 +11,9 @@
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "control.h"
+#include "cpu.h"
+#include "regs.h"
+#include "svm.h"
 
 /* Caching off has no meaning for memory that the host caches as well; hardware would only run uncached. */
 #define CR0_UNCACHED	(X86_CR0_CD | X86_CR0_NW)

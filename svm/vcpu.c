@@ -19,8 +19,14 @@
 #include <keel/host.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
-#include "insn.h"
+#include "caps.h"
 #include "control.h"
+#include "cpu.h"
+#include "insn.h"
+#include "intr.h"
+#include "regs.h"
+#include "svm.h"
+#include "vcpu.h"
 
 static_assert(offsetof(struct svm_vcpu, vcpu) == 0);
 static_assert(offsetof(struct vcpu, regs) == 0);

@@ -19,7 +19,7 @@
 #include <asm/processor.h>
 #include <asm/processor-flags.h>
 #include "svm/check.h"
-#include "svm/control.h"
+#include "svm/svm.h"
 #include "mutate.h"
 
 void __real_svm_run(struct vcpu_regs *regs, u64 vmcb_pa, u64 host_pa, u64 spec);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A vCPU's life, its time on a CPU, and the entry (vcpu.c). */
+#ifndef KEEL_SVM_VCPU_H
+#define KEEL_SVM_VCPU_H
+
+#include <linux/types.h>
+#include <keel/vendor.h>
+
+int svm_vcpu_create(struct vcpu *vcpu);
+void svm_vcpu_destroy(struct vcpu *vcpu);
+void svm_vcpu_reset(struct vcpu *vcpu);
+void svm_vcpu_load(struct vcpu *vcpu);
+void svm_vcpu_put(struct vcpu *vcpu);
+void svm_enter(struct vcpu *vcpu);
+int svm_msr(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how);
+
+#endif
