@@ -141,7 +141,7 @@ static inline int msr_spec_ctrl_set(struct vcpu *vcpu, u64 val, enum msr_from fr
 	if (val & ~msr_allowed(vcpu, SET_SPEC_CTRL, from))
 		return MSR_INVALID;
 	vcpu->msrs.spec_ctrl = val;
-	keel_vendor->msr(vcpu, MSR_IA32_SPEC_CTRL, &val, VENDOR_MSR_WRITE);
+	keel_vendor->msr(vcpu, MSR_IA32_SPEC_CTRL, &vcpu->msrs.spec_ctrl, VENDOR_MSR_WRITE);
 	return 0;
 }
 

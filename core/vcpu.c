@@ -44,7 +44,7 @@ void keel_vcpu_cache_destroy(void)
 	kmem_cache_destroy(vcpu_cache);
 }
 
-static void put_on_cpu(struct vcpu *vcpu, int cpu)
+static __always_inline void put_on_cpu(struct vcpu *vcpu, int cpu)
 {
 	vcpu->cpu = cpu;
 	static_call(keel_vendor_vcpu_load)(vcpu);
@@ -60,7 +60,7 @@ static void put_on_cpu(struct vcpu *vcpu, int cpu)
 		keel_lapic_vcpu_load(vcpu);
 }
 
-static void take_off_cpu(struct vcpu *vcpu)
+static __always_inline void take_off_cpu(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->tsc.unstable))
 		keel_clock_note_tsc(vcpu);

@@ -358,10 +358,10 @@ void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups)
 		vmx_shadow_write(vmx);
 	if (groups & RG_DEADLINE)
 		write_deadline(vmx);
+	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR | RG_DEADLINE))))
+		return;
 	if (groups & RG_LEVELS)
 		vmx_levels_write(&vcpu->events.levels);
-	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS | RG_CR2 | RG_TPR | RG_DEADLINE | RG_LEVELS))))
-		return;
 	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))
 		write_control(vmx, groups);
 	if (groups & RG_SEG)

@@ -320,7 +320,7 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 }
 
 /* The host's own values come back in vmx_enter(). */
-static void dr_save(struct vmx_vcpu *vmx)
+static noinline void dr_save(struct vmx_vcpu *vmx)
 {
 	if (vmx->vcpu.debug.dr_open && !vcpu_launcher_breakpoints(&vmx->vcpu)) {
 		get_debugreg(vmx->vcpu.regs.dr6, 6);
