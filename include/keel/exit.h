@@ -212,10 +212,11 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
  */
 int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit);
 /**
- * keel_do_unknown_exit() - hardware delivered an exit that Keel does not know: KVM_EXIT_INTERNAL_ERROR, and a line in the log once in a while
+ * keel_do_unknown_exit() - hardware delivered an exit that Keel does not know
  * @vcpu: the vCPU
  * @reason: the hardware's number
  *
+ * Ends in KVM_EXIT_INTERNAL_ERROR, and a line in the log once in a while.
  * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
  */
 int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupt controllers, routing and eventfds of a VM (irqchip/); keel/lapic.h has the local APICs, keel/lapic_accel.h what the CPU does with them. All locks here are taken with
- * interrupts off; functions without "may sleep" may be called with interrupts off.
+ * Interrupt controllers, routing and eventfds of a VM (irqchip/). keel/lapic.h has the local APICs, keel/lapic_accel.h what the CPU does
+ * with them. All locks here are taken with interrupts off; functions without "may sleep" may be called with interrupts off.
  */
 #ifndef KEEL_IRQ_H
 #define KEEL_IRQ_H
