@@ -24,6 +24,7 @@
 #include <asm/pvclock.h>
 #include <asm/tsc.h>
 #include <keel/access.h>
+#include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/request.h>
 #include <keel/state.h>

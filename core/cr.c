@@ -10,6 +10,7 @@
 #include <asm/fpu/xcr.h>
 #include <asm/processor-flags.h>
 #include <keel/access.h>
+#include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/request.h>

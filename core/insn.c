@@ -13,6 +13,7 @@
 #include <keel/access.h>
 #include <keel/bus.h>
 #include <keel/exit.h>
+#include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>

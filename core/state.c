@@ -15,6 +15,7 @@
 #include <asm/trapnr.h>
 #include <uapi/linux/kvm.h>
 #include <keel/access.h>
+#include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>

@@ -7,6 +7,7 @@
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/memory.h>
 #include <keel/request.h>

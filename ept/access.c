@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
+#include <keel/guest_access.h>
 #include "ept.h"
 
 enum copy_dir { COPY_READ, COPY_WRITE };

@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <keel/guest_access.h>
 #include <keel/request.h>
 #include "ept.h"
 

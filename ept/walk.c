@@ -15,6 +15,7 @@
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
 #include <keel/access.h>
+#include <keel/guest_access.h>
 #include "ept.h"
 
 #define GPTE_P		BIT_ULL(0)

@@ -10,6 +10,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/kvm_para.h>
+#include <keel/guest_access.h>
 #include <keel/request.h>
 #include "lapic.h"
 

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <keel/access.h>
+#include <keel/guest_access.h>
 #include <keel/request.h>
 #include <keel/state.h>
 #include "lapic.h"

@@ -256,6 +256,18 @@ static int route_compare(const void *a, const void *b)
 	return (int)x->chip - (int)y->chip;
 }
 
+/* As the default routes are, and those of most launchers. */
+static bool route_is_sorted(const struct route_table *table)
+{
+	u32 i;
+
+	for (i = 1; i < table->count; i++) {
+		if (route_compare(&table->routes[i - 1], &table->routes[i]) > 0)
+			return false;
+	}
+	return true;
+}
+
 /* A GSI drives each controller at most once, or one MSI alone. Sorted. */
 static int route_check_shared(const struct route_table *table)
 {
@@ -314,7 +326,8 @@ static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
 	for (i = 0; i < n && !ret; i++)
 		ret = route_parse(vm, mode, &entries[i], &table->routes[i]);
 	if (!ret) {
-		sort(table->routes, n, sizeof(table->routes[0]), route_compare, NULL);
+		if (!route_is_sorted(table))
+			sort(table->routes, n, sizeof(table->routes[0]), route_compare, NULL);
 		ret = route_check_shared(table);
 	}
 	if (ret) {
@@ -381,16 +394,16 @@ int route_set_default(struct irqchip *irq)
 	if (!entries)
 		return -ENOMEM;
 	for (gsi = 0; gsi < NR_IOAPIC_PINS; gsi++) {
+		if (gsi < 2 * NR_PIC_PINS) {
+			entries[n].gsi = gsi;
+			entries[n].type = KVM_IRQ_ROUTING_IRQCHIP;
+			entries[n].u.irqchip.irqchip = gsi / NR_PIC_PINS;
+			entries[n++].u.irqchip.pin = gsi % NR_PIC_PINS;
+		}
 		entries[n].gsi = gsi;
 		entries[n].type = KVM_IRQ_ROUTING_IRQCHIP;
 		entries[n].u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
 		entries[n++].u.irqchip.pin = gsi;
-		if (gsi >= 2 * NR_PIC_PINS)
-			continue;
-		entries[n].gsi = gsi;
-		entries[n].type = KVM_IRQ_ROUTING_IRQCHIP;
-		entries[n].u.irqchip.irqchip = gsi / NR_PIC_PINS;
-		entries[n++].u.irqchip.pin = gsi % NR_PIC_PINS;
 	}
 	table = route_build(irq->vm, IRQCHIP_KERNEL, entries, n);
 	kfree(entries);

@@ -12,6 +12,7 @@
 #include <keel/access.h>
 #include <keel/emulate.h>
 #include <keel/exit.h>
+#include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/memory.h>
 #include <keel/request.h>

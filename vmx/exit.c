@@ -10,6 +10,7 @@
 #include <uapi/asm/vmx.h>
 #include <keel/access.h>
 #include <keel/exit.h>
+#include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>

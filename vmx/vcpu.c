@@ -24,6 +24,7 @@
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <keel/access.h>
+#include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>

@@ -99,7 +99,13 @@ static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
 	return likely(vcpu_is_64bit_code(vcpu)) ? rip : (u32)(rip + vcpu_cs(vcpu)->base);
 }
 
-/* core/inject.c: an instruction of @len bytes is complete. RIP, interrupt shadow, single step (TF and launcher). */
+/**
+ * keel_advance_slow() - an instruction is complete: RIP, interrupt shadow, single step by TF or by the launcher (core/inject.c)
+ * @vcpu: the vCPU
+ * @len: its bytes
+ *
+ * Context: the vCPU's own thread, loaded.
+ */
 void keel_advance_slow(struct vcpu *vcpu, unsigned int len);
 
 static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
@@ -120,14 +126,74 @@ static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
 	vcpu_dirty(vcpu, RG_RIP);
 }
 
-/* Control registers and EFER with all architectural checks (core/cr.c). Return: 0, or 1 for #GP. */
-int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val);	/* 0, 2, 3, 4, 8 */
+/* ---- with all architectural checks (core/cr.c) ---- */
+
+/**
+ * keel_set_cr() - MOV to a control register (SDM, "Control Registers")
+ * @vcpu: the vCPU
+ * @n: 0, 2, 3, 4 or 8
+ * @val: value
+ *
+ * Context: the vCPU's own thread, loaded. Return: 0, or 1 for #GP.
+ */
+int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val);
+/**
+ * keel_get_cr() - MOV from a control register
+ * @vcpu: the vCPU
+ * @n: 0, 2, 3, 4 or 8
+ *
+ * Context: the vCPU's own thread, loaded. Return: its value.
+ */
 u64 keel_get_cr(struct vcpu *vcpu, unsigned int n);
+/**
+ * keel_set_cr8() - set the task priority
+ * @vcpu: the vCPU
+ * @val: 0 to 15
+ *
+ * Context: the vCPU's own thread, loaded. Return: 0, or 1 for #GP.
+ */
 int keel_set_cr8(struct vcpu *vcpu, u64 val);
+/**
+ * keel_get_cr8() - the task priority
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded. Return: 0 to 15.
+ */
 u64 keel_get_cr8(struct vcpu *vcpu);
-int keel_set_efer(struct vcpu *vcpu, u64 val, u64 allowed);	/* as WRMSR; LMA follows LME and paging */
+/**
+ * keel_set_efer() - WRMSR to IA32_EFER; LMA follows LME and paging
+ * @vcpu: the vCPU
+ * @val: value
+ * @allowed: bits that may be set
+ *
+ * Context: the vCPU's own thread, loaded. Return: 0, or 1 for #GP.
+ */
+int keel_set_efer(struct vcpu *vcpu, u64 val, u64 allowed);
+/**
+ * keel_set_xcr() - XSETBV (SDM, "Extended Control Registers (Including XCR0)")
+ * @vcpu: the vCPU
+ * @index: ECX
+ * @val: EDX:EAX
+ *
+ * Context: the vCPU's own thread, loaded. Return: 0, or 1 for #GP.
+ */
 int keel_set_xcr(struct vcpu *vcpu, u32 index, u64 val);
+/**
+ * keel_set_dr() - MOV to a debug register (SDM, "Debug Registers")
+ * @vcpu: the vCPU
+ * @n: 0 to 7
+ * @val: value
+ *
+ * Context: the vCPU's own thread, loaded. Return: 0, or 1 for #GP.
+ */
 int keel_set_dr(struct vcpu *vcpu, unsigned int n, u64 val);
+/**
+ * keel_get_dr() - MOV from a debug register
+ * @vcpu: the vCPU
+ * @n: 0 to 7
+ *
+ * Context: the vCPU's own thread, loaded. Return: its value.
+ */
 u64 keel_get_dr(struct vcpu *vcpu, unsigned int n);
 
 static inline bool vcpu_launcher_breakpoints(const struct vcpu *vcpu)
@@ -146,7 +212,13 @@ static inline bool vcpu_watches(const struct vcpu *vcpu)
 	return vcpu->debug.control & VCPU_WATCHES;
 }
 
-/* keel_watch_update() - @dr7 has come into force: set or clear VCPU_WATCHES (core/debug.c). Any context on the vCPU's thread. */
+/**
+ * keel_watch_update() - a DR7 has come into force: set or clear VCPU_WATCHES (core/debug.c)
+ * @vcpu: the vCPU
+ * @dr7: its value
+ *
+ * Context: any, on the vCPU's own thread.
+ */
 void keel_watch_update(struct vcpu *vcpu, u64 dr7);
 
 /*
@@ -168,11 +240,27 @@ struct dr_plan {
 	bool switched;
 };
 
-/* RG_DR has changed, or who owns them. */
+/**
+ * keel_dr_plan() - RG_DR has changed, or who owns the debug registers: what is to be done
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: the plan.
+ */
 struct dr_plan keel_dr_plan(struct vcpu *vcpu);
-/* Guest values, or the launcher's, to DR0-3, and no breakpoint enabled. Interrupts off, right before the entry. */
+/**
+ * keel_dr_load() - guest values, or the launcher's, to DR0 to DR3, and no breakpoint enabled (core/debug.c)
+ * @vcpu: the vCPU
+ *
+ * Context: interrupts off, right before the entry.
+ */
 void keel_dr_load(const struct vcpu *vcpu);
-/* Keep the guest's, right after the exit, with DR7 as it was in the guest. The host's come back in core/run.c. */
+/**
+ * keel_dr_save() - keep the guest's debug registers; the host's come back in core/run.c
+ * @vcpu: the vCPU
+ * @dr7: as it was in the guest
+ *
+ * Context: interrupts off, right after the exit.
+ */
 void keel_dr_save(struct vcpu *vcpu, u64 dr7);
 
 /* An access has exited: from now on the guest's values are in the CPU, and it executes again without an exit. */

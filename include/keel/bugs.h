@@ -116,10 +116,22 @@ struct host_plan {
 	__u64 open_smt;
 };
 
+/**
+ * host_plan_make() - what is done about a CPU's faults
+ * @plan: the answer
+ * @cpu: the CPU, and what the host and the launcher's module parameters say
+ *
+ * Pure. Context: any.
+ */
 void host_plan_make(struct host_plan *plan, const struct host_cpu *cpu);
-/*
- * One line for the log, without a newline: the faults, what Keel does about them, which stay open.
- * Cut at @size.
+/**
+ * host_plan_words() - one line for the log: the faults, what Keel does about them, which stay open
+ * @plan: from host_plan_make()
+ * @cpu: as there
+ * @buf: the line, without a newline
+ * @size: of @buf; the line is cut there
+ *
+ * Pure. Context: any.
  */
 void host_plan_words(const struct host_plan *plan, const struct host_cpu *cpu, char *buf,
 		     unsigned int size);

@@ -25,10 +25,19 @@ enum bugs_count {
 };
 
 #ifdef KEEL_DEBUG
-/*
- * Add what the parameter force_bugs names to HOST_FACT() bits. -EINVAL for a name that is unknown.
+/**
+ * keel_bugs_force() - add what the parameter force_bugs names
+ * @facts: HOST_FACT() bits
+ *
+ * Context: module init. Return: 0; -EINVAL for a name that is unknown.
  */
 int keel_bugs_force(u64 *facts);
+/**
+ * keel_bugs_count() - count something that was done about a fault
+ * @what: which counter
+ *
+ * Context: any.
+ */
 void keel_bugs_count(enum bugs_count what);
 #else
 static inline int keel_bugs_force(u64 *facts) { return 0; }

@@ -74,32 +74,127 @@ static __always_inline bool bus_device_covers(const struct bus_device *dev, gpa_
 	return dev->len ? dev->len - (addr - dev->base) >= len : dev->base == addr;
 }
 
-/* Fill in the row of @addr. Interrupts off. */
+/**
+ * keel_bus_look_up() - fill in the row of an address
+ * @bus: address space
+ * @known: a vCPU's notes
+ * @addr: address
+ *
+ * Context: the vCPU's own thread, interrupts off.
+ */
 void keel_bus_look_up(struct bus *bus, struct bus_known *known, gpa_t addr);
 
+/**
+ * keel_bus_init() - an address space without a device
+ * @bus: address space
+ *
+ * Context: any, before anybody else knows @bus.
+ */
 void keel_bus_init(struct bus *bus);
-int keel_bus_register(struct bus *bus, struct bus_device *dev);		/* -ENOMEM, -ENOSPC; may sleep */
-/* Returns when no look-up can still see @dev; may sleep. */
+/**
+ * keel_bus_register() - add a device; it is asked before those that are there
+ * @bus: address space
+ * @dev: device with @ops, @base and @len filled; stays valid until it is unregistered
+ *
+ * Context: may sleep; takes bus.lock.
+ * Return: 0; -ENOMEM; -ENOSPC (too many devices, or too many around one address); -EINVAL (the range wraps).
+ */
+int keel_bus_register(struct bus *bus, struct bus_device *dev);
+/**
+ * keel_bus_unregister() - take a device off and wait until no look-up can still see it
+ * @bus: address space
+ * @dev: device
+ *
+ * Context: may sleep; takes bus.lock.
+ */
 void keel_bus_unregister(struct bus *bus, struct bus_device *dev);
-/* Does not wait: the caller keeps @dev for an RCU grace period. May sleep. */
+/**
+ * keel_bus_remove() - take a device off without waiting
+ * @bus: address space
+ * @dev: device, which the caller keeps for an RCU grace period; unknown ones are ignored
+ *
+ * Context: may sleep; takes bus.lock.
+ */
 void keel_bus_remove(struct bus *bus, struct bus_device *dev);
+/**
+ * keel_bus_destroy() - free what is left when the VM ends
+ * @bus: address space
+ *
+ * Context: nobody looks up any more.
+ */
 void keel_bus_destroy(struct bus *bus);
-/*
- * The device that is asked first about a write to @addr, if its any_data is set and it begins there, else NULL. The answer holds as
- * long as bus.generation is what was put into @generation. Preemption off.
+/**
+ * keel_bus_doorbell() - the device that is asked first about a write, if it takes any
+ * @bus: address space
+ * @addr: address of the write
+ * @generation: set to that of the bus for which the answer is true
+ *
+ * Context: preemption off. Return: a device with any_data set that begins at @addr, else NULL.
  */
 struct bus_device *keel_bus_doorbell(struct bus *bus, gpa_t addr, u64 *generation);
 
-/* Is any device at @addr, whatever it takes? Any context. */
+/**
+ * keel_bus_has() - is any device at an address, whatever it takes?
+ * @bus: address space
+ * @addr: address
+ *
+ * Context: any. Return: the answer.
+ */
 bool keel_bus_has(struct bus *bus, gpa_t addr);
+/**
+ * keel_bus_read() - let a device answer a read
+ * @vcpu: who reads, or NULL
+ * @bus: address space
+ * @addr: first address
+ * @len: bytes
+ * @data: where they go
+ *
+ * Context: any. Return: 0, or -EOPNOTSUPP when no device answers.
+ */
 int keel_bus_read(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, void *data);
+/**
+ * keel_bus_write() - let a device take a write
+ * @vcpu: who writes, or NULL
+ * @bus: address space
+ * @addr: first address
+ * @len: bytes
+ * @data: the bytes
+ *
+ * Context: any. Return: 0, or -EOPNOTSUPP when no device takes it.
+ */
 int keel_bus_write(struct vcpu *vcpu, struct bus *bus, gpa_t addr, unsigned int len, const void *data);
 
-/* core/coalesced.c: KVM_(UN)REGISTER_COALESCED_MMIO; zones are bus devices that append to the VM's ring page. */
+/* core/coalesced.c: zones are bus devices that append to the VM's ring page. */
 struct kvm_coalesced_mmio_zone;
+/**
+ * keel_coalesced_register() - KVM_REGISTER_COALESCED_MMIO
+ * @vm: the machine
+ * @zone: address, size, and whether it is ports
+ *
+ * Context: may sleep. Return: 0; -EINVAL (@pio beyond 1, an empty or wrapping zone), -ENOMEM, -ENOSPC.
+ */
 int keel_coalesced_register(struct vm *vm, struct kvm_coalesced_mmio_zone *zone);
+/**
+ * keel_coalesced_unregister() - KVM_UNREGISTER_COALESCED_MMIO
+ * @vm: the machine
+ * @zone: every registered zone that contains this range goes
+ *
+ * Context: may sleep. Return: 0, also when there was none; -EINVAL (@pio beyond 1).
+ */
 int keel_coalesced_unregister(struct vm *vm, struct kvm_coalesced_mmio_zone *zone);
+/**
+ * keel_coalesced_destroy() - free all of it when the VM ends
+ * @vm: the machine
+ *
+ * Context: may sleep.
+ */
 void keel_coalesced_destroy(struct vm *vm);
-struct page *keel_coalesced_page(struct vm *vm);	/* ring page, for mmap at KVM_COALESCED_MMIO_PAGE_OFFSET */
+/**
+ * keel_coalesced_page() - the ring page, for the mapping at KVM_COALESCED_MMIO_PAGE_OFFSET
+ * @vm: the machine
+ *
+ * Context: any. Return: the page, NULL before the first zone.
+ */
+struct page *keel_coalesced_page(struct vm *vm);
 
 #endif

@@ -94,6 +94,7 @@ struct emu {
  * @bytes: instruction bytes, never read past @n
  * @n: how many; more than 15 are ignored
  *
+ * Context: any.
  * Return: EMU_CONTINUE, EMU_MORE (needs more than @n), EMU_FAULT (#UD, or #GP(0)
  * for more than 15 bytes).  Known but unexecutable instructions (x87, AVX, ...)
  * decode with their length and row.op EMU_OP_LENGTH_ONLY.
@@ -102,50 +103,74 @@ int emu_decode(struct emu *e, const u8 *bytes, unsigned int n);
 
 /**
  * emu_fetch_decode() - check CS, fetch at emu.rip into emu.bytes, decode
+ * @e: context
  *
  * Fetches no byte of a page that the instruction does not reach.
+ * Context: any; may sleep only as the callbacks of emu.ops do.
  * Return: as emu_decode() but never EMU_MORE; what ops->fetch returned otherwise
  */
 int emu_fetch_decode(struct emu *e);
 
 /**
  * emu_execute() - execute the decoded instruction
+ * @e: context
  *
+ * Context: any; may sleep only as the callbacks of emu.ops do.
  * Return: EMU_CONTINUE (rip advanced unless emu.repeat), EMU_FAULT, EMU_IO,
- * EMU_FAILED, EMU_OWNER.  Trap flag and breakpoints are the owner's.  May sleep only as its
- * callbacks do.
+ * EMU_FAILED, EMU_OWNER.  Trap flag and breakpoints are the owner's.
  */
 int emu_execute(struct emu *e);
 
 /**
  * emu_real_interrupt() - deliver an event through the real-mode vector table
+ * @e: context
+ * @vector: entry of the table
  * @return_rip: IP to push
  *
- * For hosts that cannot run real mode.  Return: as emu_execute()
+ * For hosts that cannot run real mode.
+ * Context: any; may sleep only as the callbacks of emu.ops do.
+ * Return: as emu_execute()
  */
 int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip);
 
 /**
  * emu_task_event() - deliver an event through a task gate
+ * @e: context
  * @selector: of the TSS, from the gate. The gate itself has been checked
  * @event: the event
  *
  * For CPUs that leave task switches to software.  RIP is where the event found it, RFLAGS as it is to be saved.
- * Needs no decoded instruction.  Return: as emu_execute(), but never EMU_IO; see also emu.switched
+ * Needs no decoded instruction.
+ * Context: any; may sleep only as the callbacks of emu.ops do.
+ * Return: as emu_execute(), but never EMU_IO; see also emu.switched
  */
 int emu_task_event(struct emu *e, u16 selector, const struct emu_task_event *event);
 
 /**
  * emu_format() - print the decoded instruction
+ * @e: context
+ * @buf: where the text goes
+ * @n: its size, above 0
  *
  * "mov dword [rax+0x10], ecx ; 89 48 10 @ 0xffff...": always terminated,
  * truncated to @n.  After a failed decode prints the bytes in emu.bytes alone.
- * Return: characters written, without the terminator
+ * Context: any. Return: characters written, without the terminator
  */
 int emu_format(const struct emu *e, char *buf, size_t n);
 
-/* The CPU's own registers to an image and back. Nothing else may use them meanwhile, as between fpregs_lock() and _unlock(). */
+/**
+ * emu_fx_save() - the CPU's own x87 and SSE registers to an image
+ * @fx: the image
+ *
+ * Context: nothing else may use the registers meanwhile, as between fpregs_lock() and fpregs_unlock().
+ */
 void emu_fx_save(struct emu_fx *fx);
+/**
+ * emu_fx_load() - and back
+ * @fx: the image
+ *
+ * Context: as emu_fx_save().
+ */
 void emu_fx_load(const struct emu_fx *fx);
 
 /**
@@ -154,21 +179,49 @@ void emu_fx_load(const struct emu_fx *fx);
  * @fx: registers, before and after. No x87 exception is pending, all of SSE's are masked
  * @memory: the instruction's operand, aligned to 16
  *
- * The CPU's own registers are used and brought back, see emu_fx_save().
+ * The CPU's own registers are used and brought back. Context: as emu_fx_save().
  */
 void emu_fx_native(unsigned int nr, struct emu_fx *fx, void *memory);
 
-/* emu_raise() - fill emu.fault with an exception without error code; returns EMU_FAULT */
+/**
+ * emu_raise() - fill emu.fault with an exception without error code
+ * @e: context
+ * @vector: of the exception
+ *
+ * Context: any. Return: EMU_FAULT
+ */
 int emu_raise(struct emu *e, u8 vector);
 
-/* emu_raise_error() - the same with an error code */
+/**
+ * emu_raise_error() - the same with an error code
+ * @e: context
+ * @vector: of the exception
+ * @error: its error code
+ *
+ * Context: any. Return: EMU_FAULT
+ */
 int emu_raise_error(struct emu *e, u8 vector, u32 error);
 
-/* emu_linear() - segmentation: @la for an access of @size bytes, or EMU_FAULT */
+/**
+ * emu_linear() - segmentation (SDM, "Segment Limit Checking", "Type Checking")
+ * @e: context
+ * @seg: SEG_*
+ * @ea: effective address
+ * @size: bytes of the access
+ * @acc: EMU_ACC_*
+ * @la: the linear address
+ *
+ * Context: any. Return: EMU_CONTINUE, or EMU_FAULT
+ */
 int emu_linear(struct emu *e, unsigned int seg, u64 ea, unsigned int size, unsigned int acc,
 	       u64 *la);
 
-/* emu_address() - effective address of the decoded memory operand (before the segment) */
+/**
+ * emu_address() - effective address of the decoded memory operand
+ * @e: context
+ *
+ * Context: any. Return: the address, before the segment
+ */
 u64 emu_address(const struct emu *e);
 
 /* emu_forget() - drop a half-done instruction (registers were set from outside, reset, ...) */

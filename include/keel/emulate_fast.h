@@ -31,24 +31,43 @@ struct emu_mov {
 
 /**
  * emu_decode_mov() - the fast classifier for device accesses
+ * @bytes: instruction bytes, never read past @n
+ * @n: how many
+ * @mode: decoding mode
+ * @mov: the move
  *
  * Knows MOV r/m,r; MOV r,r/m; MOV r/m,imm; MOVZX, MOVSX, MOVSXD with a memory
  * operand in EMU_MODE_LONG, PROT32 and COMPAT32, with at most a 66 and a REX
  * prefix.  The address is not computed: the caller has it from the exit.
- * Return: true and @mov filled; false means use emu_decode()
+ * Context: any. Return: true and @mov filled; false means use emu_decode()
  */
 bool emu_decode_mov(const u8 *bytes, unsigned int n, enum emu_mode mode, struct emu_mov *mov);
 
-/*
- * emu_mov_base() - the register that alone is the address of a move emu_decode_mov() has known in EMU_MODE_LONG, where
- * segments it can name have base 0; -1 when there is more to the address
+/**
+ * emu_mov_base() - the register that alone is the address of a move that emu_decode_mov() has known in EMU_MODE_LONG
+ * @bytes: the instruction
+ *
+ * The segments it can name have base 0 there. Context: any. Return: index into gpr, -1 when there is more to the address
  */
 int emu_mov_base(const u8 *bytes);
 
-/* emu_mov_load() - commit the value read: what the load does to the register */
+/**
+ * emu_mov_load() - commit the value read: what the load does to the register
+ * @mov: a load
+ * @gpr: 16 registers
+ * @value: what memory held, in the low bytes
+ *
+ * Context: any.
+ */
 void emu_mov_load(const struct emu_mov *mov, u64 *gpr, u64 value);
 
-/* emu_mov_value() - the value that the store puts into memory (low size bytes count) */
+/**
+ * emu_mov_value() - the value that the store puts into memory
+ * @mov: a store
+ * @gpr: 16 registers
+ *
+ * Context: any. Return: the value; its low @mov->size bytes count
+ */
 u64 emu_mov_value(const struct emu_mov *mov, const u64 *gpr);
 
 /* struct emu_plain - the bytes of an opcode without ModRM operands; all zero for any other operation */
@@ -60,6 +79,15 @@ struct emu_plain {
 
 extern const struct emu_plain emu_plain[EMU_OP_COUNT];
 
+/**
+ * emu_skip_prefixes() - emu_skip_length() where the first bytes do not match exactly
+ * @mode: decoding mode
+ * @bytes: at RIP
+ * @n: how many
+ * @op: what the intercept says it is
+ *
+ * Context: any. Return: length, or 0 when the bytes are another instruction
+ */
 unsigned int emu_skip_prefixes(enum emu_mode mode, const u8 *bytes, unsigned int n,
 			       enum emu_op op);
 

@@ -42,6 +42,11 @@ static __always_inline bool keel_host_work_pending(void)
  */
 int keel_host_do_work(void);
 
+/**
+ * keel_host_fpu_reload() - load the thread's FPU state, for keel_host_fpu_entry()
+ *
+ * Context: interrupts off.
+ */
 void keel_host_fpu_reload(void);
 
 /**
@@ -55,6 +60,12 @@ static __always_inline void keel_host_fpu_entry(void)
 		keel_host_fpu_reload();
 }
 
+/**
+ * keel_host_note_tick() - the part of keel_host_note_quiescent() for the first time in a tick
+ * @now: jiffies
+ *
+ * Context: interrupts off.
+ */
 void keel_host_note_tick(unsigned long now);
 
 /**
@@ -82,6 +93,11 @@ static __always_inline void keel_host_guest_time_begin(void)
 	vtime_account_guest_enter();
 }
 
+/**
+ * keel_host_guest_time_account() - keel_host_guest_time_end() where times are accounted at each change
+ *
+ * Context: as there.
+ */
 void keel_host_guest_time_account(void);
 
 /**

@@ -53,20 +53,99 @@ struct vcpu_events {
 	int user_irq;
 };
 
+/**
+ * keel_queue_exception() - have an exception without error code delivered at the next entry
+ * @vcpu: the vCPU
+ * @vector: 0 to 31
+ *
+ * Context: the vCPU's own thread, loaded.
+ */
 void keel_queue_exception(struct vcpu *vcpu, u8 vector);
+/**
+ * keel_queue_exception_error() - the same with an error code
+ * @vcpu: the vCPU
+ * @vector: 0 to 31
+ * @error: error code
+ *
+ * Context: the vCPU's own thread, loaded.
+ */
 void keel_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
+/**
+ * keel_queue_page_fault() - the same for #PF; CR2 changes at delivery
+ * @vcpu: the vCPU
+ * @cr2: linear address
+ * @error: error code
+ *
+ * Context: the vCPU's own thread, loaded.
+ */
 void keel_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error);
+/**
+ * keel_queue_debug() - the same for #DB; DR6 changes at delivery
+ * @vcpu: the vCPU
+ * @dr6_bits: what it brings to DR6
+ *
+ * Context: the vCPU's own thread, loaded.
+ */
 void keel_queue_debug(struct vcpu *vcpu, u64 dr6_bits);
-void keel_queue_nmi(struct vcpu *vcpu);			/* any thread */
+/**
+ * keel_queue_nmi() - one NMI more
+ * @vcpu: the vCPU
+ *
+ * One in service and one more are held, as the hardware's latch can tell apart.
+ * Context: any.
+ */
+void keel_queue_nmi(struct vcpu *vcpu);
+/**
+ * keel_apply_payload() - move CR2 or DR6 bits of the queued exception to the registers
+ * @vcpu: the vCPU
+ *
+ * Done at delivery, or earlier when the launcher reads the events without KVM_CAP_EXCEPTION_PAYLOAD.
+ * Context: the vCPU's own thread, loaded.
+ */
 void keel_apply_payload(struct vcpu *vcpu);
+/**
+ * keel_instruction_done() - single step, and the breakpoints met, after an instruction completed in software
+ * @vcpu: the vCPU
+ * @rflags: RFLAGS before the instruction
+ *
+ * Context: the vCPU's own thread, loaded.
+ */
 void keel_instruction_done(struct vcpu *vcpu, u64 rflags);
-/* The backend found an event interrupted in its delivery (EXITINTINFO, IDT-vectoring information). */
+/**
+ * keel_event_interrupted() - the backend found an event interrupted in its delivery (EXITINTINFO, IDT-vectoring information)
+ * @vcpu: the vCPU
+ * @event: the event; goes in again first
+ *
+ * Context: the vCPU's own thread, interrupts off.
+ */
 void keel_event_interrupted(struct vcpu *vcpu, const struct event *event);
-/* Choose and hand over what goes in at this entry; opens windows for what must wait. Interrupts off. */
+/**
+ * keel_events_prepare() - choose and hand over what goes in at this entry; open windows for what must wait
+ * @vcpu: the vCPU
+ *
+ * Context: the inner loop, interrupts off.
+ */
 void keel_events_prepare(struct vcpu *vcpu);
-/* Leave the guest again before its first instruction, whatever goes in. On its own CPU, interrupts off. */
+/**
+ * keel_exit_at_once() - leave the guest again before its first instruction, whatever goes in
+ * @vcpu: the vCPU
+ *
+ * Context: on the vCPU's own CPU, interrupts off.
+ */
 void keel_exit_at_once(struct vcpu *vcpu);
-bool keel_irq_allowed(struct vcpu *vcpu);		/* RFLAGS.IF and no shadow */
-bool keel_vcpu_has_events(struct vcpu *vcpu);		/* something would wake it from HLT */
+/**
+ * keel_irq_allowed() - can an interrupt be taken now, by RFLAGS.IF and the interrupt shadow?
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded. Return: the answer.
+ */
+bool keel_irq_allowed(struct vcpu *vcpu);
+/**
+ * keel_vcpu_has_events() - is there something that would wake it from HLT?
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded. Return: the answer.
+ */
+bool keel_vcpu_has_events(struct vcpu *vcpu);
 
 #endif

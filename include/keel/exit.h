@@ -78,19 +78,66 @@ struct task_gate_exit {
 	const struct event *event;
 };
 
-/*
- * Fast verbs may be called in the inner loop, with interrupts off: they do not sleep. @len is the
- * length of the intercepted instruction; the verb advances RIP by it once that is complete.
+/* ---- verbs that may be called in the inner loop, with interrupts off: they do not sleep ---- */
+
+/**
+ * keel_do_cpuid() - CPUID
+ * @vcpu: the vCPU
+ * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
  */
 int keel_do_cpuid(struct vcpu *vcpu, unsigned int len);
+/**
+ * keel_do_hlt() - HLT
+ * @vcpu: the vCPU
+ * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ */
 int keel_do_hlt(struct vcpu *vcpu, unsigned int len);
+/**
+ * keel_fast_rdmsr() - RDMSR
+ * @vcpu: the vCPU
+ * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ */
 int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len);
+/**
+ * keel_fast_wrmsr() - WRMSR
+ * @vcpu: the vCPU
+ * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ */
 int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len);
+/**
+ * keel_fast_hypercall() - VMCALL or VMMCALL
+ * @vcpu: the vCPU
+ * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ */
 int keel_fast_hypercall(struct vcpu *vcpu, unsigned int len);
+/**
+ * keel_fast_io() - IN, OUT, INS or OUTS
+ * @vcpu: the vCPU
+ * @io: what is known of it
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ */
 int keel_fast_io(struct vcpu *vcpu, const struct io_exit *io);
+/**
+ * keel_fast_fault() - a second-level fault: an access to a device by a plain move
+ * @vcpu: the vCPU
+ * @fault: what is known of it
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says; RUN_SLOW for all else: keel_do_fault().
+ */
 int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault);
 
-/* The others may sleep. */
+/* ---- the others may sleep ---- */
 
 /**
  * keel_do_insn() - carry out an instruction that was intercepted, or that the emulator leaves
@@ -98,25 +145,113 @@ int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault);
  * @op: which; of those with an operand it is in vcpu->emu
  * @len: its length
  *
- * Return: as enum run_result says; RUN_SLOW for an instruction that is not served here.
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says; RUN_SLOW for an instruction that is not served here.
  */
 int keel_do_insn(struct vcpu *vcpu, enum emu_op op, unsigned int len);
+/**
+ * keel_do_fault() - a second-level fault: map the page, or emulate the access
+ * @vcpu: the vCPU
+ * @fault: what is known of it
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
 int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault);
-int keel_do_pause(struct vcpu *vcpu);				/* pause filter or pause-loop exit: yield */
-int keel_do_triple_fault(struct vcpu *vcpu);			/* KVM_EXIT_SHUTDOWN */
-int keel_do_undefined(struct vcpu *vcpu);			/* intercepted and not offered: #UD */
-int keel_do_gp(struct vcpu *vcpu);				/* #GP(0) */
-int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);	/* KVM_EXIT_DEBUG */
-int keel_do_breakpoint(struct vcpu *vcpu);			/* #BP: the launcher's, or the guest's */
-int keel_do_alignment_check(struct vcpu *vcpu);			/* #AC: the guest's, or the host's detection of split locks */
-/* MOV to control register @n from general register @reg, an instruction of @len bytes. */
+/**
+ * keel_do_pause() - pause filter or pause-loop exit: yield to another vCPU
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_pause(struct vcpu *vcpu);
+/**
+ * keel_do_triple_fault() - KVM_EXIT_SHUTDOWN
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_triple_fault(struct vcpu *vcpu);
+/**
+ * keel_do_undefined() - an instruction that is intercepted and not offered: #UD
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_undefined(struct vcpu *vcpu);
+/**
+ * keel_do_gp() - #GP(0)
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_gp(struct vcpu *vcpu);
+/**
+ * keel_do_debug_exit() - KVM_EXIT_DEBUG
+ * @vcpu: the vCPU
+ * @vector: 1 or 3
+ * @dr6: for run->debug
+ * @dr7: for run->debug
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7);
+/**
+ * keel_do_breakpoint() - #BP: the launcher's, or the guest's
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_breakpoint(struct vcpu *vcpu);
+/**
+ * keel_do_alignment_check() - #AC: the guest's, or the host's detection of split locks
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_alignment_check(struct vcpu *vcpu);
+/**
+ * keel_do_mov_to_cr() - MOV to a control register
+ * @vcpu: the vCPU
+ * @n: the control register
+ * @reg: the general register
+ * @len: length of the instruction
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
 int keel_do_mov_to_cr(struct vcpu *vcpu, unsigned int n, unsigned int reg, unsigned int len);
-/* Decode and emulate the instruction at RIP; @insn as in struct fault_exit, NULL to fetch. */
+/**
+ * keel_do_emulate() - decode and emulate the instruction at RIP
+ * @vcpu: the vCPU
+ * @insn: its bytes as in struct fault_exit, NULL to fetch them
+ * @insn_len: how many
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
 int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
+/**
+ * keel_do_task_gate() - an event has found a task gate: switch tasks
+ * @vcpu: the vCPU
+ * @exit: what is known of it
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
 int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit);
-/* Hardware delivered an exit that Keel does not know, called @name. Fills KVM_EXIT_INTERNAL_ERROR; logs once in a while. */
+/**
+ * keel_do_unknown_exit() - hardware delivered an exit that Keel does not know
+ * @vcpu: the vCPU
+ * @reason: the hardware's number
+ * @name: its name
+ *
+ * Ends in KVM_EXIT_INTERNAL_ERROR, and a line in the log once in a while.
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
 int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason, const char *name);
-/* Guest entry was refused. @reason for run->fail_entry; the vendor has logged the field, value and rule. */
+/**
+ * keel_do_failed_entry() - the entry was refused; the backend has logged the field, value and rule
+ * @vcpu: the vCPU
+ * @reason: for run->fail_entry
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
 int keel_do_failed_entry(struct vcpu *vcpu, u64 reason);
 
 /**
@@ -125,7 +260,7 @@ int keel_do_failed_entry(struct vcpu *vcpu, u64 reason);
  * @suberror: KVM_INTERNAL_ERROR_*
  * @ndata: number of u64 that follow (at most 16)
  *
- * Return: RUN_USER, so that a handler can return it.
+ * Context: any, on the vCPU's own thread. Return: RUN_USER, so that a handler can return it.
  */
 int keel_internal_error(struct vcpu *vcpu, u32 suberror, unsigned int ndata, ...);
 

@@ -41,13 +41,48 @@ struct exit_name {
 	const char *name;
 };
 
+/**
+ * keel_exit_name() - the name of an exit
+ * @names: a table of the backend's
+ * @n: its rows
+ * @code: the exit's number
+ *
+ * Context: any. Return: its name, or "unknown".
+ */
 const char *keel_exit_name(const struct exit_name *names, unsigned int n, u64 code);
 
-/* An ioctl has written @groups. */
+/**
+ * keel_origin_note() - an ioctl has written registers
+ * @vcpu: vcpu->mutex held
+ * @by: the ioctl
+ * @groups: RG_*
+ *
+ * Context: may sleep.
+ */
 void keel_origin_note(struct vcpu *vcpu, enum vcpu_ioctl by, u32 groups);
+/**
+ * keel_origin_note_msr() - KVM_SET_MSRS has written one
+ * @vcpu: vcpu->mutex held
+ * @msr: its number
+ *
+ * Context: may sleep.
+ */
 void keel_origin_note_msr(struct vcpu *vcpu, u32 msr);
+/**
+ * keel_origin_forget() - no ioctl has written any register
+ * @vcpu: vcpu->mutex held
+ *
+ * Context: any.
+ */
 void keel_origin_forget(struct vcpu *vcpu);
-/* The entry (@what) was refused for this; names the ioctl that wrote it, unless the guest has run since. */
+/**
+ * keel_explain_rule() - tell the rule that an entry was refused for, and the ioctl that wrote the field unless the guest has run since
+ * @vcpu: on its own thread
+ * @what: the entry, in words
+ * @v: field, value and rule
+ *
+ * Context: interrupts on.
+ */
 void keel_explain_rule(struct vcpu *vcpu, const char *what, const struct violation *v);
 
 #endif

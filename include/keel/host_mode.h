@@ -56,19 +56,28 @@ enum host_virt { HOST_SVM, HOST_VMX };
 
 /**
  * host_mode_refusal() - is guests' second level, and the way back from a guest, known to work under @mode?
+ * @mode: how the host runs
+ * @virt: which backend
  *
- * Pure. Return: NULL, or one line that says what is in the way and the remedy.
+ * Pure. Context: any. Return: NULL, or one line that says what is in the way and the remedy.
  */
 const char *host_mode_refusal(const struct host_mode *mode, enum host_virt virt);
 
 /**
  * host_mode_differs() - what of @mode, which every CPU must share, is otherwise in @other
+ * @mode: of one CPU
+ * @other: of another
  *
- * Pure. Return: NULL, or its name.
+ * Pure. Context: any. Return: NULL, or its name.
  */
 const char *host_mode_differs(const struct host_mode *mode, const struct host_mode *other);
 
-/* Read keel_host_mode, and judge it. Module init. 0, or -EOPNOTSUPP after a line in the log. */
+/**
+ * keel_host_mode_init() - read keel_host_mode, and judge it
+ * @virt: which backend
+ *
+ * Context: module init. Return: 0; -EOPNOTSUPP after a line in the log.
+ */
 int keel_host_mode_init(enum host_virt virt);
 
 /**
@@ -76,11 +85,15 @@ int keel_host_mode_init(enum host_virt virt);
  * @comes: it is just coming online. Its memory types are not asked then: after a sleep of the machine the kernel writes IA32_PAT
  *	when all CPUs are there, before it lets a process run.
  *
- * On the CPU, interrupts off. Return: 0, or -EIO after a line in the log.
+ * Context: on the CPU, interrupts off. Return: 0, or -EIO after a line in the log.
  */
 int keel_host_mode_check_cpu(bool comes);
 
-/* How deep this very CPU walks tables in the host's format, now. */
+/**
+ * keel_host_paging_levels() - how deep this very CPU walks tables in the host's format, now
+ *
+ * Context: preemption off, or on any CPU where all are alike. Return: 4 or 5.
+ */
 unsigned int keel_host_paging_levels(void);
 
 #endif

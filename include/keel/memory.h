@@ -73,12 +73,46 @@ struct memory {
 	u8 manual_protect;
 };
 
-void keel_memory_init(struct vm *vm);		/* cheap: the rest is made with the first slot */
-void keel_memory_destroy(struct vm *vm);	/* no vCPU runs any more; accepts a half-built one */
+/**
+ * keel_memory_init() - guest memory of a new VM, without a slot
+ * @vm: the machine
+ *
+ * Cheap: the rest is made with the first slot. Context: any.
+ */
+void keel_memory_init(struct vm *vm);
+/**
+ * keel_memory_destroy() - free slots and second-level tables
+ * @vm: the machine; no vCPU runs any more. One that is half built is accepted
+ *
+ * Context: may sleep, no locks.
+ */
+void keel_memory_destroy(struct vm *vm);
 
-/* ioctls. -EINVAL, -EEXIST, -ENOMEM, -ENOENT, -EFAULT as Documentation/virt/kvm/api.rst says. May sleep. */
+/**
+ * keel_memory_set_region() - KVM_SET_USER_MEMORY_REGION: create, move, change or delete a slot
+ * @vm: the machine
+ * @region: kernel copy of the launcher's argument
+ *
+ * When a deletion or a move returns nothing uses the old address any more.
+ * Context: the creator's thread group, may sleep; takes slots_lock.
+ * Return: 0; -EINVAL (alignment, range, flags, an unknown slot, a change that is none of these), -EEXIST (overlap), -ENOMEM, -EINTR.
+ */
 int keel_memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
-int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log);	/* copies to log->dirty_bitmap */
+/**
+ * keel_memory_get_dirty_log() - KVM_GET_DIRTY_LOG
+ * @vm: the machine
+ * @log: kernel copy of the launcher's argument; the bitmap goes to @log->dirty_bitmap
+ *
+ * Context: may sleep; takes slots_lock. Return: 0; -EINVAL, -ENOENT (no such slot, or it is not logged), -EFAULT, -ENOMEM.
+ */
+int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log);
+/**
+ * keel_memory_clear_dirty_log() - KVM_CLEAR_DIRTY_LOG
+ * @vm: the machine
+ * @log: kernel copy of the launcher's argument; the bitmap is at @log->dirty_bitmap
+ *
+ * Context: may sleep; takes slots_lock. Return: 0; -EINVAL, -ENOENT (no such slot, or it is not logged), -EFAULT, -ENOMEM.
+ */
 int keel_memory_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *log);
 
 /* ---- faults --------------------------------------------------------------------------------------------------- */
@@ -97,16 +131,35 @@ enum fault_result {
  * @access: FAULT_* of exit.h
  *
  * Maps the page and, where the host has neighbours mapped, these too; uses 2M and 1G entries where host memory is
- * huge. A poisoned page sends SIGBUS (BUS_MCEERR_AR) to the thread, as KVM does. Context: may sleep, interrupts on, no
- * locks.
+ * huge. A poisoned page sends SIGBUS (BUS_MCEERR_AR) to the thread, as KVM does.
+ * Context: the vCPU's own thread, may sleep, interrupts on, no locks.
  * Return: enum fault_result or negative errno.
  */
 int keel_memory_fault(struct vcpu *vcpu, gpa_t gpa, u32 access);
 
-/* Is there a slot at @gpa, and one that is not read-only? On the vCPU's own thread. */
+/**
+ * keel_memory_has_slot() - is there a slot at an address?
+ * @vcpu: on its own thread
+ * @gpa: guest physical address
+ *
+ * Context: any. Return: the answer; a slot may come or go at any time.
+ */
 bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
+/**
+ * keel_memory_is_writable() - is there one that is not read-only?
+ * @vcpu: on its own thread
+ * @gpa: guest physical address
+ *
+ * Context: any. Return: the answer.
+ */
 bool keel_memory_is_writable(struct vcpu *vcpu, gpa_t gpa);
-/* Is there none? On the vCPU's own thread with interrupts off; for device accesses, which hit the same hole again and again. */
+/**
+ * keel_memory_is_hole() - is there none? For device accesses, which hit the same hole again and again
+ * @vcpu: on its own thread
+ * @gpa: guest physical address
+ *
+ * Context: interrupts off. Return: the answer.
+ */
 bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa);
 
 /**
@@ -118,22 +171,50 @@ bool keel_memory_is_hole(struct vcpu *vcpu, gpa_t gpa);
  */
 void keel_memory_apic_claim(struct vcpu *vcpu, gpa_t page);
 
-/*
- * A page at the local APIC's usual address, by which the CPU recognises accesses to it. It is mapped while nobody blocks it, until
- * somebody does: then it is gone for all vCPUs on return. Mapping returns 0, -EBUSY while it is blocked, -ENOMEM; it may sleep. The
- * others want interrupts on.
+/**
+ * keel_memory_apic_map() - map the page by which a CPU recognises accesses to a local APIC at its usual address
+ * @vm: the machine
+ * @page: physical address of the page
+ *
+ * It stays mapped until somebody blocks it. Context: may sleep, no locks. Return: 0; -EBUSY while it is blocked, -ENOMEM.
  */
 int keel_memory_apic_map(struct vm *vm, hpa_t page);
+/**
+ * keel_memory_apic_block() - have that page mapped no more, for one vCPU more
+ * @vm: the machine
+ *
+ * It is gone for all vCPUs on return. Context: may sleep, interrupts on, no locks.
+ */
 void keel_memory_apic_block(struct vm *vm);
+/**
+ * keel_memory_apic_unblock() - undo one keel_memory_apic_block()
+ * @vm: the machine
+ *
+ * Context: interrupts on, no locks.
+ */
 void keel_memory_apic_unblock(struct vm *vm);
 
-/* Width of the guest-physical addresses that second-level tables can map. */
+/**
+ * keel_memory_gpa_bits() - how wide guest physical addresses are that second-level tables can map
+ *
+ * Context: any, after keel_pgtable_init(). Return: bits, 48 or 57.
+ */
 unsigned int keel_memory_gpa_bits(void);
 
-/* Physical address of the root that a vCPU must use now; the backend loads it when RG_ROOT is dirty. */
+/**
+ * keel_memory_root() - the second-level root that a vCPU must use now
+ * @vcpu: on its own thread
+ *
+ * The backend loads it when RG_ROOT is dirty. Context: any. Return: physical address.
+ */
 hpa_t keel_memory_root(struct vcpu *vcpu);
-/* Test builds: is the root as deep as this CPU walks it? Preemption off. 0, or -EIO with the reason told. */
 #ifdef KEEL_DEBUG
+/**
+ * keel_memory_root_check() - test builds: is the root as deep as this CPU walks it?
+ * @vcpu: on its own thread
+ *
+ * Context: preemption off. Return: 0; -EIO, with the reason told.
+ */
 int keel_memory_root_check(struct vcpu *vcpu);
 #else
 static inline int keel_memory_root_check(struct vcpu *vcpu)
@@ -141,72 +222,5 @@ static inline int keel_memory_root_check(struct vcpu *vcpu)
 	return 0;
 }
 #endif
-
-/* ---- access by the module ------------------------------------------------------------------------------------------ */
-
-/* May sleep. Cross pages and slots. -EFAULT where no slot or the host page is not to be had. Writes mark dirty. */
-int keel_read_guest(struct vm *vm, gpa_t gpa, void *data, unsigned long len);
-int keel_write_guest(struct vm *vm, gpa_t gpa, const void *data, unsigned long len);
-/* As above without sleeping; -EFAULT also when the host page is not present. Interrupts may be off. */
-int keel_read_guest_atomic(struct vm *vm, gpa_t gpa, void *data, unsigned long len);
-int keel_write_guest_atomic(struct vm *vm, gpa_t gpa, const void *data, unsigned long len);
-/**
- * keel_cmpxchg_guest() - atomic compare and exchange in guest memory
- * @size: 1, 2, 4 or 8 bytes, naturally aligned
- * @old: expected value in, found value out
- * Return: 0 exchanged, 1 compare failed, -EFAULT. May sleep.
- */
-int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
-/* As above without sleeping; -EFAULT also when the host page is not present. Interrupts may be off. */
-int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
-void keel_mark_dirty(struct vm *vm, gfn_t gfn);		/* any context */
-
-/* ---- guest page tables (ept/walk.c) ------------------------------------------------------------------------------ */
-
-#define WALK_WRITE	BIT(0)
-#define WALK_FETCH	BIT(1)
-#define WALK_USER	BIT(2)	/* CPL 3 */
-#define WALK_IMPLICIT	BIT(3)	/* implicit supervisor access (descriptor tables): SMAP ignores AC */
-#define WALK_ATOMIC	BIT(4)	/* do not sleep; -EFAULT instead */
-#define WALK_NO_AD	BIT(5)	/* leave accessed and dirty bits alone */
-
-/**
- * struct walk - result of a guest page-table walk
- * @gpa: translated address
- * @error: page-fault error code when the walk failed
- */
-struct walk {
-	gpa_t gpa;
-	u32 error;
-};
-
-/**
- * keel_walk() - translate a linear address by the vCPU's current paging mode
- * @vcpu: on its own thread, loaded
- * @gva: linear address
- * @access: WALK_*
- * @walk: result
- *
- * Handles no paging, 32-bit, PAE, 4- and 5-level paging with NX, WP, SMEP, SMAP, PKU and reserved bits.
- * Return: 0; 1 for a guest page fault (@walk->error); -EFAULT when a table cannot be read.
- */
-int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk);
-/* Linear address accessors with page crossing. Return as keel_walk(); *fault_gva names the byte that faulted. */
-int keel_read_virt(struct vcpu *vcpu, gva_t gva, void *data, unsigned int len, u32 access, struct walk *walk, gva_t *fault_gva);
-int keel_write_virt(struct vcpu *vcpu, gva_t gva, const void *data, unsigned int len, u32 access, struct walk *walk,
-		    gva_t *fault_gva);
-/**
- * keel_fetch_atomic() - instruction bytes at CS:RIP, for the inner loop
- * @buf: up to @max bytes (15); stops at a page end if the next page is not at hand
- * Return: number of bytes, 0 when not to be had without sleeping. Interrupts off.
- */
-unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max);
-/*
- * The 15 bytes at RIP of 64-bit code to vcpu->code.low and .high, where a page of code that was fetched from before translates as it
- * did then. False: use keel_fetch_atomic(). Interrupts off.
- */
-bool keel_fetch_again(struct vcpu *vcpu);
-/* keel_fetch_atomic() for a backend that knows the linear address and the privilege by itself. @access: WALK_USER or 0. */
-unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max);
 
 #endif

@@ -55,11 +55,19 @@ struct pte_format {
 extern struct pte_format keel_pte_npt;
 extern struct pte_format keel_pte_ept;
 
-/*
- * Make the engine use @format and prepare its caches; from the vendor's setup. Undone by keel_pgtable_exit(). Refused, with a line in
- * the log, for tables of another depth than the CPU walks.
+/**
+ * keel_pgtable_init() - set the entry format of all tables made from now on
+ * @format: record of the backend; completed by its own setup
+ *
+ * Context: the vendor's setup, may sleep. Return: 0; -EINVAL for a record that no engine can use; -EOPNOTSUPP, with a line in the
+ * log, for tables of another depth than the CPU walks; -ENOMEM.
  */
 int keel_pgtable_init(struct pte_format *format);
+/**
+ * keel_pgtable_exit() - after the last VM: wait for what is still to be freed
+ *
+ * Context: module exit, may sleep.
+ */
 void keel_pgtable_exit(void);
 
 /**

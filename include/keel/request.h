@@ -35,7 +35,12 @@ enum vcpu_mode {
 	VCPU_EXITING,		/* in guest, and an IPI is already on its way */
 };
 
-/* Wake a halted vCPU and push a running one out of guest mode. Any context. */
+/**
+ * keel_vcpu_kick() - wake a halted vCPU and push a running one out of guest mode
+ * @vcpu: the vCPU; a request is made before
+ *
+ * Context: any.
+ */
 void keel_vcpu_kick(struct vcpu *vcpu);
 
 static inline bool vcpu_test_request(const struct vcpu *vcpu, unsigned int req)
@@ -50,10 +55,20 @@ static inline void vcpu_request(struct vcpu *vcpu, unsigned int req)
 	set_bit(req, &vcpu->requests);
 }
 
-/* Directed yield to @target's thread. True if it was boosted. May sleep. */
+/**
+ * keel_vcpu_yield_to() - directed yield
+ * @target: whose thread is to run
+ *
+ * Context: may sleep. Return: true if it was boosted.
+ */
 bool keel_vcpu_yield_to(struct vcpu *target);
 
-/* Is this the thread that runs the vCPU now (so that a kick of itself is needless)? */
+/**
+ * keel_vcpu_is_current() - is this the thread that runs the vCPU now, so that a kick of itself is needless?
+ * @vcpu: the vCPU
+ *
+ * Context: any. Return: the answer; false while the vCPU sleeps in HLT.
+ */
 bool keel_vcpu_is_current(const struct vcpu *vcpu);
 
 #endif

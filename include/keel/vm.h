@@ -114,6 +114,12 @@ struct vm {
  * Return: the VM with one reference, or ERR_PTR(-EBUSY/-ENOMEM/...).
  */
 struct vm *keel_vm_create(void);
+/**
+ * keel_vm_put() - drop a reference; the last one destroys the VM
+ * @vm: the machine
+ *
+ * Context: may sleep, no locks.
+ */
 void keel_vm_put(struct vm *vm);
 
 static inline void keel_vm_get(struct vm *vm)
@@ -136,25 +142,61 @@ static inline enum irqchip_mode vm_irq_mode(const struct vm *vm)
  * @vcpu_id: of the vCPU concerned, or -1
  * @fmt: one line without a newline, up to 239 characters
  *
- * Any context but NMI.
+ * Context: any but NMI.
  */
 __printf(3, 4) void keel_explain(struct vm *vm, int vcpu_id, const char *fmt, ...);
 struct keel_last_error;
+/**
+ * keel_last_error() - KEEL_GET_LAST_ERROR
+ * @vm: the machine
+ * @out: the latest failure; all zero before the first
+ *
+ * Context: any but NMI.
+ */
 void keel_last_error(struct vm *vm, struct keel_last_error *out);
 
-/* vCPU by index or by vcpu_id (the APIC id at reset), NULL if absent. Lockless. */
+/**
+ * keel_vm_vcpu() - vCPU by index
+ * @vm: the machine
+ * @index: in order of creation, from 0
+ *
+ * Context: any; lockless. Return: the vCPU, which stays as long as the VM, or NULL.
+ */
 struct vcpu *keel_vm_vcpu(struct vm *vm, unsigned int index);
+/**
+ * keel_vm_vcpu_by_id() - vCPU by vcpu_id
+ * @vm: the machine
+ * @vcpu_id: the APIC ID at reset
+ *
+ * Context: any; lockless. Return: as keel_vm_vcpu().
+ */
 struct vcpu *keel_vm_vcpu_by_id(struct vm *vm, u32 vcpu_id);
 
 #define vm_for_each_vcpu(vm, i, vcpu) \
 	for ((i) = 0; (i) < smp_load_acquire(&(vm)->nr_vcpus) && ((vcpu) = xa_load(&(vm)->vcpus, (i))); (i)++)
 
-/* Module-wide state of core/: set up at load before any VM, after the vendor's setup. */
+/**
+ * keel_core_init() - module-wide state of core/
+ *
+ * Context: module init, before any VM, after the vendor's setup; may sleep. Return: 0 or -ENOMEM.
+ */
 int keel_core_init(void);
+/**
+ * keel_core_exit() - undo it
+ *
+ * Context: module exit, after the last VM; may sleep.
+ */
 void keel_core_exit(void);
 
-/* Set request @req on every vCPU; kick those in guest mode. REQUEST_WAIT: return after each has left the guest. */
-void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags);
 #define REQUEST_WAIT	BIT(0)
+/**
+ * keel_vm_request() - make a request of every vCPU, and kick those in guest mode
+ * @vm: the machine
+ * @req: REQ_*
+ * @flags: REQUEST_WAIT: return after each has left the guest
+ *
+ * Context: any; interrupts on with REQUEST_WAIT.
+ */
+void keel_vm_request(struct vm *vm, unsigned int req, unsigned int flags);
 
 #endif

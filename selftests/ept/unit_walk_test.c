@@ -3,6 +3,7 @@
  * Walks of guest page tables: translation, error codes, accessed and dirty bits in every paging mode, with the launcher's
  * memory present and not.
  */
+#include <keel/guest_access.h>
 #include <keel/vcpu.h>
 #include <linux/kvm.h>
 #include "test.h"

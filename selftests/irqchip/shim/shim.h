@@ -228,6 +228,7 @@ static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void
 /* ---- keel/vcpu.h, keel/vm.h, keel/state.h, keel/memory.h ---- */
 
 #define KEEL_ACCESS_H
+#define KEEL_GUEST_ACCESS_H
 #define KEEL_REQUEST_H
 #define KEEL_VCPU_H
 #define KEEL_VM_H
