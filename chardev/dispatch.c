@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vm.h>
 #include "dispatch.h"
 

@@ -23,6 +23,7 @@
 #include <keel/memory.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vm.h>
 #include "chardev.h"
 #include "dispatch.h"

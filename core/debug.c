@@ -10,6 +10,7 @@
  */
 #include <asm/trapnr.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>

@@ -16,6 +16,7 @@
 #include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro around a tracepoint on newer kernels */
 #include <asm/trapnr.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/exit.h>
 #include <keel/irq.h>
 #include <keel/request.h>

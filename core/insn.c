@@ -12,6 +12,7 @@
 #include <asm/trapnr.h>
 #include <keel/access.h>
 #include <keel/bus.h>
+#include <keel/debug.h>
 #include <keel/exit.h>
 #include <keel/guest_access.h>
 #include <keel/host.h>

@@ -12,6 +12,7 @@
 #include <linux/string.h>
 #include <keel/access.h>
 #include <keel/bus.h>
+#include <keel/debug.h>
 #include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/memory.h>

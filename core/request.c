@@ -12,6 +12,7 @@
 #include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro around a tracepoint on newer kernels */
 #include <keel/request.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vm.h>
 #include "life.h"
 

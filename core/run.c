@@ -25,6 +25,7 @@
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
 #include "io.h"

@@ -15,11 +15,13 @@
 #include <linux/stddef.h>
 #include <asm/cpufeature.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
 #include "insn.h"

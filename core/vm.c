@@ -12,6 +12,7 @@
 #include <keel/irq.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
 #include "life.h"

@@ -12,6 +12,7 @@
 #include <keel/guest_access.h>
 #include <keel/request.h>
 #include <keel/state.h>
+#include <keel/vcpu_life.h>
 #include "lapic.h"
 
 /* ---- registers ---- */

@@ -10,6 +10,7 @@
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/emulate.h>
 #include <keel/exit.h>
 #include <keel/guest_access.h>
@@ -17,6 +18,7 @@
 #include <keel/memory.h>
 #include <keel/request.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vm.h>
 #include "caps.h"
 #include "control.h"

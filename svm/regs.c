@@ -8,6 +8,7 @@
  */
 #include <linux/mem_encrypt.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include "control.h"

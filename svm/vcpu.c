@@ -16,8 +16,10 @@
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/host.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vm.h>
 #include "caps.h"
 #include "control.h"

@@ -9,6 +9,7 @@
 #include <asm/trapnr.h>
 #include <uapi/asm/vmx.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/exit.h>
 #include <keel/guest_access.h>
 #include <keel/host.h>

@@ -8,6 +8,7 @@
  */
 #include <asm/msr.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/guest_access.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>

@@ -24,10 +24,12 @@
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
 #include <keel/vm.h>
 #include "apic.h"
 #include "caps.h"

@@ -235,33 +235,5 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
  * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
  */
 int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit);
-/**
- * keel_do_unknown_exit() - hardware delivered an exit that Keel does not know
- * @vcpu: the vCPU
- * @reason: the hardware's number
- * @name: its name
- *
- * Ends in KVM_EXIT_INTERNAL_ERROR, and a line in the log once in a while.
- * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
- */
-int keel_do_unknown_exit(struct vcpu *vcpu, u64 reason, const char *name);
-/**
- * keel_do_failed_entry() - the entry was refused; the backend has logged the field, value and rule
- * @vcpu: the vCPU
- * @reason: for run->fail_entry
- *
- * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
- */
-int keel_do_failed_entry(struct vcpu *vcpu, u64 reason);
-
-/**
- * keel_internal_error() - end this KVM_RUN with KVM_EXIT_INTERNAL_ERROR
- * @vcpu: running vCPU
- * @suberror: KVM_INTERNAL_ERROR_*
- * @ndata: number of u64 that follow (at most 16)
- *
- * Context: any, on the vCPU's own thread. Return: RUN_USER, so that a handler can return it.
- */
-int keel_internal_error(struct vcpu *vcpu, u32 suberror, unsigned int ndata, ...);
 
 #endif

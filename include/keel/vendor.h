@@ -11,6 +11,7 @@
 #include <keel/exit.h>
 #include <keel/pgtable.h>
 #include <keel/types.h>
+#include <keel/vcpu_life.h>
 
 struct event;
 

@@ -255,6 +255,7 @@ enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
 struct segment { u64 base; u16 selector; };
 
 #include <keel/bus.h>
+#include <keel/vcpu_life.h>
 
 struct vcpu {
 	struct { u64 rip; struct segment cs; } regs;
