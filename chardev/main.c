@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 #include <asm/processor.h>
+#include <keel/dma.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -99,6 +100,7 @@ static int __init rooms_init(void)
 	if (ret)
 		goto err_clock;
 	keel_host_uret_init();
+	keel_dma_init();
 	return 0;
 
 err_clock:
