@@ -69,6 +69,11 @@ static const struct exclusion_ops machine_ops = {
 	.pause	= pause,
 };
 
+unsigned int keel_dma_exclusion_nodes(void)
+{
+	return machine.nr_nodes;
+}
+
 void keel_dma_init(void)
 {
 	switch (exclusion_discover(&machine, &machine_ops)) {
