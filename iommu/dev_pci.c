@@ -12,6 +12,7 @@
 #include <linux/printk.h>
 #include <keel/dma.h>
 #include "dev.h"
+#include "guard.h"
 
 static struct exclusion machine;
 
@@ -74,7 +75,7 @@ unsigned int keel_dma_exclusion_nodes(void)
 	return machine.nr_nodes;
 }
 
-void keel_dma_init(void)
+void dma_exclusion_init(void)
 {
 	switch (exclusion_discover(&machine, &machine_ops)) {
 	case 0:

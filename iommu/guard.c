@@ -4,6 +4,7 @@
  *
  * Where something is not known, the device is taken to reach everything.
  */
+#include <linux/kernel.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <uapi/linux/keel.h>
@@ -106,4 +107,26 @@ void dma_describe(const struct dma_facts *facts, struct keel_dma_device *row)
 	row->direct_regions = facts->direct_regions;
 	row->direct_bytes = facts->direct_bytes;
 	memcpy(row->driver, facts->driver, sizeof(row->driver) - 1);
+}
+
+static const char *why_not_confined(const struct keel_dma_device *row)
+{
+	switch (row->reach) {
+	case KEEL_DMA_NO_IOMMU:
+		return "no IOMMU is before it: turn it on in the firmware, and boot an Intel host with intel_iommu=on";
+	case KEEL_DMA_IDENTITY:
+		return "its IOMMU domain is identity: boot with iommu=nopt";
+	case KEEL_DMA_UNKNOWN:
+		return "its IOMMU domain is of an unknown kind: unbind its driver";
+	default:
+		return "it is external and its ATS is on: boot with pci=noats";
+	}
+}
+
+void dma_offence_text(const struct keel_dma_device *row, char text[DMA_TEXT])
+{
+	scnprintf(text, DMA_TEXT, "device %04x:%02x:%02x.%u (%s) %s, for %s", row->segment, row->bus, row->devfn >> 3, row->devfn & 7,
+		  row->driver[0] ? row->driver : "no driver",
+		  row->exposure == KEEL_DMA_EXPOSED ? "reaches all memory" : "reaches all memory once its bus mastering is on",
+		  why_not_confined(row));
 }

@@ -8,6 +8,7 @@
 
 #include <linux/types.h>
 
+struct device;
 struct keel_dma_device;
 
 /* Kinds of the kernel's IOMMU domains, as far as they matter here. */
@@ -35,7 +36,7 @@ enum dma_domain {
  * @ats_on: they are enabled
  * @external: it may be plugged in from outside
  * @driver_busy: @driver could not be read without waiting
- * @direct_regions: memory that firmware has its group reach in any case: number of ranges
+ * @direct_regions: memory that its group reaches in any case: number of ranges
  * @direct_bytes: how much that is
  * @driver: its driver's name, or empty
  */
@@ -66,5 +67,24 @@ u32 dma_exposure(const struct dma_facts *facts);
 
 /* The whole row. */
 void dma_describe(const struct dma_facts *facts, struct keel_dma_device *row);
+
+#define DMA_TEXT	224
+
+/* One line on a device that is not confined: which, why, and the remedy. Without an end of line. */
+void dma_offence_text(const struct keel_dma_device *row, char text[DMA_TEXT]);
+
+/**
+ * dma_find_offender() - a PCI device of this host that is not confined (guard_pci.c)
+ * @row: the first one of those that reach most
+ *
+ * May sleep. Return: how many there are; 0: @row is undefined.
+ */
+u32 dma_find_offender(struct keel_dma_device *row);
+
+/* Judge one device, which is a PCI device, from a bus notifier. */
+void dma_describe_device(struct device *dev, struct keel_dma_device *row);
+
+/* Look for Device Exclusion Vectors, and say it in the log (dev_pci.c). */
+void dma_exclusion_init(void);
 
 #endif

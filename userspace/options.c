@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uapi/linux/keel.h>
 
 #include "options.h"
 #include "status.h"
@@ -141,6 +142,23 @@ static int set_disk(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_dma(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[KEEL_DMA_POLICY_OFF] = "off",
+		[KEEL_DMA_POLICY_REPORT] = "report",
+		[KEEL_DMA_POLICY_ENFORCE] = "enforce",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(value, names[i])) {
+			options->dma_policy = i;
+			return 0;
+		}
+	}
+	return status_fail(STATUS_USAGE, "--dma %s: must be off, report or enforce", value);
+}
+
 static int set_no_rng(struct options *options, const char *value)
 {
 	(void)value;
@@ -177,6 +195,7 @@ static const struct option_row rows[] = {
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
 	{ "disk", RUN, true, true, set_disk },
+	{ "dma", RUN, true, false, set_dma },
 	{ "no-rng", RUN, false, true, set_no_rng },
 	{ "no-sandbox", RUN, false, true, set_no_sandbox },
 	{ "stats", RUN, false, true, set_stats },
@@ -337,6 +356,8 @@ static const char run_help[] =
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --disk FILE[,ro]     virtio disk, raw image or block device; up to 16 times\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
+	"  --dma POLICY         while a device of the host reaches all memory: report it in the\n"
+	"                       kernel's log, or enforce: do not start (off)\n"
 	"  --no-rng             no virtio entropy device\n"
 	"  --no-sandbox         do not filter the launcher's own system calls\n"
 	"  --stats              print what the module counted, in the end and at SIGUSR2\n"

@@ -33,6 +33,7 @@ struct options {
 	bool sandbox;
 	bool stats;
 	bool json;		/* keel dma */
+	unsigned int dma_policy;	/* KEEL_DMA_POLICY_* */
 };
 
 enum options_action {

@@ -110,7 +110,40 @@ static void test_all(void)
 	CHECK_EQ("some", 1, exposed > 10);
 }
 
+static const struct {
+	const char *name;
+	struct keel_dma_device row;
+	const char *text;
+} texts[] = {
+	{ "no IOMMU", { .bus = 3, .devfn = 0x21, .reach = KEEL_DMA_NO_IOMMU, .exposure = KEEL_DMA_EXPOSED, .driver = "nvme" },
+	  "device 0000:03:04.1 (nvme) reaches all memory, for no IOMMU is before it: turn it on in the firmware, and boot an Intel host "
+	  "with intel_iommu=on" },
+	{ "identity, later", { .segment = 1, .reach = KEEL_DMA_IDENTITY, .exposure = KEEL_DMA_LATENT },
+	  "device 0001:00:00.0 (no driver) reaches all memory once its bus mastering is on, for its IOMMU domain is identity: boot with "
+	  "iommu=nopt" },
+	{ "ATS", { .reach = KEEL_DMA_ASSIGNED, .exposure = KEEL_DMA_EXPOSED, .driver = "vfio-pci" },
+	  "device 0000:00:00.0 (vfio-pci) reaches all memory, for it is external and its ATS is on: boot with pci=noats" },
+	{ "unknown", { .reach = KEEL_DMA_UNKNOWN, .exposure = KEEL_DMA_EXPOSED, .driver = "x" },
+	  "device 0000:00:00.0 (x) reaches all memory, for its IOMMU domain is of an unknown kind: unbind its driver" },
+	{ "the longest", { .segment = ~0u, .bus = 0xff, .devfn = 0xff, .reach = KEEL_DMA_NO_IOMMU, .exposure = KEEL_DMA_LATENT,
+	    .driver = "0123456789012345678901234567890" },
+	  "device ffffffff:ff:1f.7 (0123456789012345678901234567890) reaches all memory once its bus mastering is on, for no IOMMU is "
+	  "before it: turn it on in the firmware, and boot an Intel host with intel_iommu=on" },
+};
+
+static void test_text(void)
+{
+	char text[DMA_TEXT];
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		dma_offence_text(&texts[i].row, text);
+		test_note("%s", text);
+		CHECK_EQ(texts[i].name, 0, strcmp(text, texts[i].text));
+	}
+}
+
 static const struct test_case cases[] = {
+	{ "texts", test_text },
 	{ "rows", test_rows },
 	{ "copied", test_copied },
 	{ "all combinations", test_all },

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The launcher's command line: what is accepted, what is refused, and sizes. */
+#include <uapi/linux/keel.h>
+
 #include "test.h"
 #include "userspace/options.h"
 #include "userspace/status.h"
@@ -116,6 +118,28 @@ static void test_dma(void)
 	options_free(&options);
 }
 
+static void test_dma_policy(void)
+{
+	static const struct {
+		const char *line;
+		u64 policy;
+	} rows[] = {
+		{ "keel run --kernel k", KEEL_DMA_POLICY_OFF },
+		{ "keel run --kernel k --dma off", KEEL_DMA_POLICY_OFF },
+		{ "keel run --kernel k --dma report", KEEL_DMA_POLICY_REPORT },
+		{ "keel run --kernel k --dma=enforce", KEEL_DMA_POLICY_ENFORCE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		ASSERT_EQ(parse(&options, &action, rows[i].line), 0);
+		CHECK_EQ(rows[i].line, rows[i].policy, options.dma_policy);
+		options_free(&options);
+	}
+}
+
 static void test_actions(void)
 {
 	static const struct {
@@ -171,6 +195,12 @@ static void test_refusals(void)
 		"keel run --kernel k --no-sandbox=no",
 		"keel run --kernel k --stats=yes",
 		"keel run --kernel k --json",
+		"keel run --kernel k --dma",
+		"keel run --kernel k --dma on",
+		"keel run --kernel k --dma Enforce",
+		"keel run --kernel k --dma=",
+		"keel run --kernel k --dma off --dma off",
+		"keel dma --dma off",
 		"keel dma --kernel k",
 		"keel dma --stats",
 		"keel dma --device",
@@ -216,6 +246,7 @@ static const struct test_case cases[] = {
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
 	{ "dma", test_dma },
+	{ "dma_policy", test_dma_policy },
 	{ "actions", test_actions },
 	{ "refusals", test_refusals },
 	{ "json", test_json },

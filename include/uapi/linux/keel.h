@@ -12,6 +12,7 @@
 
 #define KEEL_CAP_LAST_ERROR	0x4b450001
 #define KEEL_CAP_DMA		0x4b450002
+#define KEEL_CAP_DMA_POLICY	0x4b450003
 
 #define KEEL_ERROR_TEXT		480
 
@@ -67,7 +68,7 @@ struct keel_last_error {
  * @reach: what the IOMMU layer lets it reach, KEEL_DMA_NO_IOMMU to KEEL_DMA_UNKNOWN
  * @exposure: what that comes to, KEEL_DMA_CONFINED to KEEL_DMA_EXPOSED
  * @flags: KEEL_DMA_MASTER and on
- * @direct_regions: ranges of memory that the firmware wants its group to reach whatever is mapped
+ * @direct_regions: ranges of memory that its group reaches in any case, one to one, as firmware or the kernel wants it
  * @reserved1: 0
  * @direct_bytes: how much that is
  * @driver: zero-terminated, cut if it is longer; empty for none
@@ -101,6 +102,14 @@ struct keel_dma_list {
 	__u32 exclusion_nodes;
 	struct keel_dma_device devices[];
 };
+
+/*
+ * What is done about devices that are not confined: args[0] of KVM_ENABLE_CAP(KEEL_CAP_DMA_POLICY) on a VM. The module parameter dma says it for
+ * all VMs, and a VM can only be stricter.
+ */
+#define KEEL_DMA_POLICY_OFF	0
+#define KEEL_DMA_POLICY_REPORT	1	/* a line in the kernel's log */
+#define KEEL_DMA_POLICY_ENFORCE	2	/* EPERM, and KEEL_GET_LAST_ERROR says why */
 
 /* On the node. E2BIG: no room for all. */
 #define KEEL_GET_DMA		_IOWR(KEELIO, 0x01, struct keel_dma_list)
