@@ -155,6 +155,8 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_EXIT_HYPERCALL,		BIT(KVM_HC_MAP_GPA_RANGE) },
 	/* Keel's own */
 	{ KEEL_CAP_LAST_ERROR,			1 },
+	{ KEEL_CAP_DMA,				1 },
+	{ KEEL_CAP_DMA_POLICY,			1 },
 	/* time */
 	{ KVM_CAP_CLOCKSOURCE,			1 },
 	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },

@@ -6,7 +6,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/mce.h>
+#include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
+#include <keel/dma.h>
 #include <keel/state.h>
 #include "chardev.h"
 #include "dispatch.h"
@@ -131,9 +133,37 @@ static long dev_mce_cap(void *object, void *arg, unsigned long raw)
 HANDLER(dev_has_attr, system_attr(arg, ATTR_HAS))
 HANDLER(dev_get_attr, system_attr(arg, ATTR_GET))
 
+/* ---- which device reaches which memory ---- */
+
+#define MAX_DMA_DEVICES	65536u	/* all functions of a PCI segment; nobody has more room than he can use */
+
+static long dev_get_dma(void *object, void *arg, unsigned long raw)
+{
+	struct keel_dma_list __user *user = (void __user *)raw;
+	struct keel_dma_list *head = arg;
+	const u32 room = min(head->nr, MAX_DMA_DEVICES);
+	struct keel_dma_device *devices = kvcalloc(max(room, 1u), sizeof(*devices), GFP_KERNEL_ACCOUNT);
+	long ret = 0;
+
+	if (!devices)
+		return -ENOMEM;
+	*head = (struct keel_dma_list){
+		.nr = keel_dma_list(devices, room),
+		.exclusion_nodes = keel_dma_exclusion_nodes(),
+	};
+	if (copy_to_user(user->devices, devices, min(head->nr, room) * sizeof(*devices)) ||
+	    copy_to_user(user, head, sizeof(*head)))
+		ret = -EFAULT;
+	else if (head->nr > room)
+		ret = -E2BIG;
+	kvfree(devices);
+	return ret;
+}
+
 static const struct ioctl_row dev_rows[] = {
 	{ KVM_GET_API_VERSION,			ROW_VALUE,		dev_get_api_version },
 	{ KVM_CREATE_VM,			ROW_VALUE,		dev_create_vm },
+	{ KEEL_GET_DMA,				ROW_IN | ROW_VAR,	dev_get_dma },
 	{ KVM_GET_MSR_INDEX_LIST,		ROW_IN | ROW_VAR,	dev_get_msr_index_list },
 	{ KVM_CHECK_EXTENSION,			ROW_VALUE,		dev_check_extension },
 	{ KVM_GET_VCPU_MMAP_SIZE,		ROW_VALUE,		dev_get_mmap_size },

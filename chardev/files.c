@@ -19,6 +19,7 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/bus.h>
+#include <keel/dma.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/state.h>
@@ -318,10 +319,13 @@ static const struct file_operations vm_fops = {
 int vm_file_create(unsigned long type)
 {
 	struct vm *vm;
-	int fd;
+	int fd, ret;
 
 	if (type)
 		return -EINVAL;
+	ret = keel_dma_may_create();
+	if (ret)
+		return ret;
 	vm = keel_vm_create();
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);

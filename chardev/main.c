@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 #include <asm/processor.h>
+#include <keel/dma.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/state.h>
@@ -98,9 +99,14 @@ static int __init rooms_init(void)
 	ret = keel_irq_module_init();
 	if (ret)
 		goto err_clock;
+	ret = keel_dma_init();
+	if (ret)
+		goto err_irq;
 	keel_host_uret_init();
 	return 0;
 
+err_irq:
+	keel_irq_module_exit();
 err_clock:
 	keel_clock_module_exit();
 err_core:
@@ -110,6 +116,7 @@ err_core:
 
 static void rooms_exit(void)
 {
+	keel_dma_exit();
 	keel_irq_module_exit();
 	keel_clock_module_exit();
 	keel_core_exit();

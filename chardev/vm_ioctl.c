@@ -10,6 +10,7 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/bus.h>
+#include <keel/dma.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/state.h>
@@ -282,6 +283,8 @@ static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 		return keel_irqchip_split(vm, min_t(u64, val, U32_MAX));
 	case KVM_CAP_MAX_VCPU_ID:
 		return enable_max_vcpu_id(vm, val);
+	case KEEL_CAP_DMA_POLICY:
+		return keel_dma_vm_policy(vm, val);
 	default:
 		return -EINVAL;
 	}

@@ -128,6 +128,8 @@ static int build(struct machine *machine, const struct options *options)
 	int ret = vm_open(&machine->vm, options->device);
 
 	if (!ret)
+		ret = vm_set_dma_policy(&machine->vm, options->dma_policy);
+	if (!ret)
 		ret = vm_add_memory(&machine->vm, options->memory);
 	if (!ret)
 		ret = boot_load(&machine->vm.memory, &request, &entry);

@@ -2,13 +2,14 @@
 /*
  * keel: the launcher. Parses the command line, runs one machine, and turns the
  * way it ended into a line on stderr, an exit status and, if asked for, a line
- * of JSON.
+ * of JSON. Or shows which device reaches which memory.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "dma.h"
 #include "files.h"
 #include "machine.h"
 #include "report.h"
@@ -66,6 +67,11 @@ int main(int argc, char **argv)
 		switch (action) {
 		case OPTIONS_RUN:
 			status = run(&options);
+			break;
+		case OPTIONS_DMA:
+			status = dma_show(&options);
+			if (!status)
+				status = flush_output();
 			break;
 		case OPTIONS_VERSION:
 			puts("keel " KEEL_VERSION);

@@ -9,12 +9,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uapi/linux/keel.h>
 
 #include "options.h"
 #include "status.h"
 
+/* Commands, as bits. */
+#define RUN	1u
+#define DMA	2u
+
 struct option_row {
 	const char *name;
+	unsigned int commands;	/* that have it */
 	bool has_value;
 	bool is_repeatable;
 	int (*set)(struct options *options, const char *value);
@@ -136,6 +142,23 @@ static int set_disk(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_dma(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[KEEL_DMA_POLICY_OFF] = "off",
+		[KEEL_DMA_POLICY_REPORT] = "report",
+		[KEEL_DMA_POLICY_ENFORCE] = "enforce",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(value, names[i])) {
+			options->dma_policy = i;
+			return 0;
+		}
+	}
+	return status_fail(STATUS_USAGE, "--dma %s: must be off, report or enforce", value);
+}
+
 static int set_no_rng(struct options *options, const char *value)
 {
 	(void)value;
@@ -157,91 +180,128 @@ static int set_stats(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_json(struct options *options, const char *value)
+{
+	(void)value;
+	options->json = true;
+	return 0;
+}
+
 static const struct option_row rows[] = {
-	{ "device", true, false, set_device },
-	{ "kernel", true, false, set_kernel },
-	{ "initrd", true, false, set_initrd },
-	{ "append", true, false, set_append },
-	{ "cpus", true, false, set_cpus },
-	{ "memory", true, false, set_memory },
-	{ "disk", true, true, set_disk },
-	{ "no-rng", false, true, set_no_rng },
-	{ "no-sandbox", false, true, set_no_sandbox },
-	{ "stats", false, true, set_stats },
-	{ "status-json", true, false, set_status_json },
+	{ "device", RUN | DMA, true, false, set_device },
+	{ "kernel", RUN, true, false, set_kernel },
+	{ "initrd", RUN, true, false, set_initrd },
+	{ "append", RUN, true, false, set_append },
+	{ "cpus", RUN, true, false, set_cpus },
+	{ "memory", RUN, true, false, set_memory },
+	{ "disk", RUN, true, true, set_disk },
+	{ "dma", RUN, true, false, set_dma },
+	{ "no-rng", RUN, false, true, set_no_rng },
+	{ "no-sandbox", RUN, false, true, set_no_sandbox },
+	{ "stats", RUN, false, true, set_stats },
+	{ "status-json", RUN, true, false, set_status_json },
+	{ "json", DMA, false, true, set_json },
 };
 
-static const struct option_row *find_row(const char *name, size_t length)
+/* One command's arguments on their way into @options. */
+struct parser {
+	struct options *options;
+	const char *name;	/* of the command */
+	unsigned int command;
+	unsigned int seen;	/* rows, by bits */
+	int index;		/* of the last argument used */
+	int argc;
+	char **argv;
+};
+
+static const struct option_row *find_row(const struct parser *p, const char *name, size_t length)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (strlen(rows[i].name) == length && !memcmp(rows[i].name, name, length))
+		if ((rows[i].commands & p->command) && strlen(rows[i].name) == length && !memcmp(rows[i].name, name, length))
 			return &rows[i];
 	return NULL;
 }
 
-/* Handle argv[*index]; *index is left on the last argument used. */
-static int parse_one(struct options *options, unsigned int *seen, int *index, int argc, char **argv)
+static int set_value(struct parser *p, const struct option_row *row, const char *equals)
 {
-	const char *argument = argv[*index];
-
-	if (argument[0] != '-')
-		return status_fail(STATUS_USAGE, "unexpected argument '%s'; files are named by "
-				   "options, as --kernel FILE", argument);
-	if (argument[1] != '-' || !argument[2])
-		return status_fail(STATUS_USAGE,
-				   "unknown option '%s'; there are only long ones, see "
-				   "'keel run --help'",
-				   argument);
-
-	const char *name = argument + 2;
-	const char *equals = strchr(name, '=');
-	size_t length = equals ? (size_t)(equals - name) : strlen(name);
-	const struct option_row *row = find_row(name, length);
-
-	if (!row)
-		return status_fail(STATUS_USAGE, "unknown option '--%.*s'; see 'keel run --help'",
-				   (int)length, name);
-	if (*seen & 1u << (row - rows) && !row->is_repeatable)
-		return status_fail(STATUS_USAGE, "option --%s given twice", row->name);
-	*seen |= 1u << (row - rows);
-	if (!row->has_value) {
-		if (equals)
-			return status_fail(STATUS_USAGE, "option --%s takes no value", row->name);
-		return row->set(options, NULL);
-	}
 	if (equals)
-		return row->set(options, equals + 1);
-	if (*index + 1 >= argc)
+		return row->set(p->options, equals + 1);
+	if (p->index + 1 >= p->argc)
 		return status_fail(STATUS_USAGE, "option --%s needs a value", row->name);
 
-	const char *value = argv[++*index];
+	const char *value = p->argv[++p->index];
 
-	if (!strncmp(value, "--", 2) && find_row(value + 2, strcspn(value + 2, "=")))
+	if (!strncmp(value, "--", 2) && find_row(p, value + 2, strcspn(value + 2, "=")))
 		return status_fail(STATUS_USAGE,
 				   "option --%s needs a value, and %s is an option "
 				   "(--%s=%s if that is meant)",
 				   row->name, value, row->name, value);
-	return row->set(options, value);
+	return row->set(p->options, value);
 }
 
-static int parse_run(struct options *options, enum options_action *action, int argc, char **argv)
+static int parse_one(struct parser *p)
 {
-	unsigned int seen = 0;
+	const char *argument = p->argv[p->index];
 
-	for (int i = 2; i < argc; i++) {
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-			*action = OPTIONS_HELP_RUN;
+	if (argument[0] != '-')
+		return status_fail(STATUS_USAGE, "unexpected argument '%s'%s", argument,
+				   p->command == RUN ? "; files are named by options, as --kernel FILE" : "");
+	if (argument[1] != '-' || !argument[2])
+		return status_fail(STATUS_USAGE, "unknown option '%s'; there are only long ones, see 'keel %s --help'",
+				   argument, p->name);
+
+	const char *name = argument + 2;
+	const char *equals = strchr(name, '=');
+	size_t length = equals ? (size_t)(equals - name) : strlen(name);
+	const struct option_row *row = find_row(p, name, length);
+
+	if (!row)
+		return status_fail(STATUS_USAGE, "unknown option '--%.*s'; see 'keel %s --help'", (int)length, name, p->name);
+	if (p->seen & 1u << (row - rows) && !row->is_repeatable)
+		return status_fail(STATUS_USAGE, "option --%s given twice", row->name);
+	p->seen |= 1u << (row - rows);
+	if (row->has_value)
+		return set_value(p, row, equals);
+	if (equals)
+		return status_fail(STATUS_USAGE, "option --%s takes no value", row->name);
+	return row->set(p->options, NULL);
+}
+
+/* All of them, until one asks for help. */
+static int parse_all(struct parser *p, bool *help)
+{
+	for (p->index = 2; p->index < p->argc; p->index++) {
+		const char *argument = p->argv[p->index];
+
+		*help = !strcmp(argument, "--help") || !strcmp(argument, "-h");
+		if (*help)
 			return 0;
-		}
-		int ret = parse_one(options, &seen, &i, argc, argv);
+		int ret = parse_one(p);
 
 		if (ret)
 			return ret;
 	}
-	if (!options->kernel)
-		return status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE");
-	*action = OPTIONS_RUN;
 	return 0;
+}
+
+static int parse_run(struct parser *p, enum options_action *action)
+{
+	bool help = false;
+	int ret = parse_all(p, &help);
+
+	*action = help ? OPTIONS_HELP_RUN : OPTIONS_RUN;
+	if (ret || help || p->options->kernel)
+		return ret;
+	return status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE");
+}
+
+static int parse_dma(struct parser *p, enum options_action *action)
+{
+	bool help = false;
+	int ret = parse_all(p, &help);
+
+	*action = help ? OPTIONS_HELP_DMA : OPTIONS_DMA;
+	return ret;
 }
 
 int options_parse(struct options *options, enum options_action *action, int argc, char **argv)
@@ -264,10 +324,18 @@ int options_parse(struct options *options, enum options_action *action, int argc
 		*action = OPTIONS_VERSION;
 		return 0;
 	}
-	if (strcmp(argv[1], "run"))
-		return status_fail(STATUS_USAGE, "unknown command '%s'; try 'keel --help'",
-				   argv[1]);
-	return parse_run(options, action, argc, argv);
+
+	struct parser p = { .options = options, .name = argv[1], .argc = argc, .argv = argv };
+
+	if (!strcmp(argv[1], "run")) {
+		p.command = RUN;
+		return parse_run(&p, action);
+	}
+	if (!strcmp(argv[1], "dma")) {
+		p.command = DMA;
+		return parse_dma(&p, action);
+	}
+	return status_fail(STATUS_USAGE, "unknown command '%s'; try 'keel --help'", argv[1]);
 }
 
 void options_free(struct options *options)
@@ -288,6 +356,8 @@ static const char run_help[] =
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --disk FILE[,ro]     virtio disk, raw image or block device; up to 16 times\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
+	"  --dma POLICY         while a device of the host reaches all memory: report it in the\n"
+	"                       kernel's log, or enforce: do not start (off)\n"
 	"  --no-rng             no virtio entropy device\n"
 	"  --no-sandbox         do not filter the launcher's own system calls\n"
 	"  --stats              print what the module counted, in the end and at SIGUSR2\n"
@@ -298,15 +368,28 @@ static const char run_help[] =
 	"Ctrl-A h lists these keys. SIGTERM presses the guest's power button; a second\n"
 	"one ends it.\n";
 
+static const char dma_help[] =
+	"Usage: keel dma [OPTION]...\n"
+	"Show which PCI device of this host reaches which memory, and what to do about those\n"
+	"that reach all of it.\n"
+	"\n"
+	"  --json               one line of JSON in place of the table\n"
+	"  --device NODE        Keel's device node (/dev/keel)\n"
+	"  --help               this text\n";
+
 void options_help(FILE *out, enum options_action action)
 {
 	if (action == OPTIONS_HELP_RUN) {
 		fputs(run_help, out);
+	} else if (action == OPTIONS_HELP_DMA) {
+		fputs(dma_help, out);
 	} else {
 		fputs("Usage: keel run --kernel FILE [OPTION]...\n"
-		      "       keel run --help\n"
+		      "       keel dma [--json]\n"
+		      "       keel run --help | dma --help\n"
 		      "       keel --help | --version\n"
-		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm).\n", out);
+		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), and show which device\n"
+		      "of this host reaches which memory.\n", out);
 	}
 	fputs("\nExit status:\n", out);
 	status_list(out);

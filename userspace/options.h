@@ -32,12 +32,16 @@ struct options {
 	bool rng;
 	bool sandbox;
 	bool stats;
+	bool json;		/* keel dma */
+	unsigned int dma_policy;	/* KEEL_DMA_POLICY_* */
 };
 
 enum options_action {
 	OPTIONS_RUN,
 	OPTIONS_HELP,
 	OPTIONS_HELP_RUN,
+	OPTIONS_DMA,
+	OPTIONS_HELP_DMA,
 	OPTIONS_VERSION,
 };
 
@@ -63,7 +67,7 @@ void options_free(struct options *options);
 bool options_parse_size(const char *text, uint64_t *size);
 
 /**
- * options_help() - print the general help, or that of `keel run`
+ * options_help() - print the general help, or that of one command
  */
 void options_help(FILE *out, enum options_action action);
 

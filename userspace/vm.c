@@ -49,6 +49,9 @@ static const char busy_remedy[] =
 	" (another hypervisor has the CPU's virtualization: modprobe -r kvm_intel kvm_amd, or "
 	"unload what dmesg names)";
 
+/* No VM is refused for this on KVM's node. */
+static const char dma_remedy[] = " (Keel's module has dma=enforce, and a device of this host reaches all memory: see keel dma)";
+
 static const char *device_remedy(int error)
 {
 	switch (error) {
@@ -146,9 +149,27 @@ int vm_open(struct vm *vm, const char *device)
 	vm->fd = retry_ioctl(vm->node, KVM_CREATE_VM, NULL);
 	if (vm->fd < 0)
 		return status_fail(STATUS_CREATE, "%s: cannot create a virtual machine: %s%s",
-				   device, strerror(errno), errno == EBUSY ? busy_remedy : "");
+				   device, strerror(errno),
+				   errno == EBUSY ? busy_remedy : errno == EPERM ? dma_remedy : "");
 	vm->explains = vm_has(vm, KEEL_CAP_LAST_ERROR);
 	return create_chips(vm, device);
+}
+
+int vm_set_dma_policy(const struct vm *vm, unsigned int policy)
+{
+	struct kvm_enable_cap cap = { .cap = KEEL_CAP_DMA_POLICY, .args = { policy } };
+	char why[KEEL_ERROR_TEXT + 3];
+
+	if (policy == KEEL_DMA_POLICY_OFF)
+		return 0;
+	if (!vm_has(vm, KEEL_CAP_DMA_POLICY))
+		return status_fail(STATUS_CREATE, "--dma: this node knows no such policy; Keel's does, of a module of this version");
+	if (!ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
+		return 0;
+	if (errno != EPERM)
+		return status_fail(STATUS_CREATE, "--dma: %s", strerror(errno));
+	vm_explain(vm, why, sizeof(why));
+	return status_fail(STATUS_CREATE, "--dma enforce: not started%s", why);
 }
 
 /* Where the CPU's addresses end is told by CPUID leaf 0x80000008. */

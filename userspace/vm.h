@@ -58,6 +58,12 @@ struct vm {
 int vm_open(struct vm *vm, const char *device);
 
 /**
+ * vm_set_dma_policy() - ask for @policy (KEEL_DMA_POLICY_*) on devices that reach all memory
+ * Return: 0, or STATUS_CREATE after a line on stderr.
+ */
+int vm_set_dma_policy(const struct vm *vm, unsigned int policy);
+
+/**
  * vm_add_memory() - map @size bytes of guest memory into the VM
  * Return: 0, or STATUS_MEMORY after a line on stderr.
  */

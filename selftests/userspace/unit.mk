@@ -24,6 +24,8 @@ unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c
 unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox crash report status)
 unit_sandbox_test-cflags := -fno-sanitize=all -static -pthread
 unit_sandbox_test-libs := -lseccomp
+unit_dma_test-srcs := userspace/dma.c userspace/status.c
+unit_dma_test-cflags := -Wno-override-init
 unit_stats_test-srcs := userspace/stats.c userspace/status.c
 unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
 unit_pci_header_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c

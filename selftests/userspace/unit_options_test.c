@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The launcher's command line: what is accepted, what is refused, and sizes. */
+#include <uapi/linux/keel.h>
+
 #include "test.h"
 #include "userspace/options.h"
 #include "userspace/status.h"
@@ -103,6 +105,41 @@ static void test_all_options(void)
 	options_free(&options);
 }
 
+static void test_dma(void)
+{
+	struct options options;
+	enum options_action action;
+
+	ASSERT_EQ(parse(&options, &action, "keel dma"), 0);
+	ASSERT(!options.json && !strcmp(options.device, "/dev/keel"), "a table, of /dev/keel");
+	options_free(&options);
+	ASSERT_EQ(parse(&options, &action, "keel dma --json --device=/dev/other"), 0);
+	ASSERT(options.json && !strcmp(options.device, "/dev/other"), "JSON, of another node");
+	options_free(&options);
+}
+
+static void test_dma_policy(void)
+{
+	static const struct {
+		const char *line;
+		u64 policy;
+	} rows[] = {
+		{ "keel run --kernel k", KEEL_DMA_POLICY_OFF },
+		{ "keel run --kernel k --dma off", KEEL_DMA_POLICY_OFF },
+		{ "keel run --kernel k --dma report", KEEL_DMA_POLICY_REPORT },
+		{ "keel run --kernel k --dma=enforce", KEEL_DMA_POLICY_ENFORCE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		ASSERT_EQ(parse(&options, &action, rows[i].line), 0);
+		CHECK_EQ(rows[i].line, rows[i].policy, options.dma_policy);
+		options_free(&options);
+	}
+}
+
 static void test_actions(void)
 {
 	static const struct {
@@ -114,6 +151,11 @@ static void test_actions(void)
 		{ "keel --version", OPTIONS_VERSION },
 		{ "keel run --help", OPTIONS_HELP_RUN },
 		{ "keel run --kernel k --help", OPTIONS_HELP_RUN },
+		{ "keel dma", OPTIONS_DMA },
+		{ "keel dma --json --json", OPTIONS_DMA },
+		{ "keel dma --device /dev/kvm", OPTIONS_DMA },
+		{ "keel dma --json --help", OPTIONS_HELP_DMA },
+		{ "keel dma -h", OPTIONS_HELP_DMA },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -152,6 +194,21 @@ static void test_refusals(void)
 		"keel run --kernel k --no-rng=1",
 		"keel run --kernel k --no-sandbox=no",
 		"keel run --kernel k --stats=yes",
+		"keel run --kernel k --json",
+		"keel run --kernel k --dma",
+		"keel run --kernel k --dma on",
+		"keel run --kernel k --dma Enforce",
+		"keel run --kernel k --dma=",
+		"keel run --kernel k --dma off --dma off",
+		"keel dma --dma off",
+		"keel dma --kernel k",
+		"keel dma --stats",
+		"keel dma --device",
+		"keel dma --device --json",
+		"keel dma --device a --device b",
+		"keel dma --json=1",
+		"keel dma 00:02.0",
+		"keel dma -j",
 		"keel run --kernel k --disk 1 --disk 2 --disk 3 --disk 4 --disk 5 --disk 6 --disk 7 "
 		"--disk 8 --disk 9 --disk 10 --disk 11 --disk 12 --disk 13 --disk 14 --disk 15 "
 		"--disk=16 --disk=17",
@@ -188,6 +245,8 @@ static const struct test_case cases[] = {
 	{ "sizes", test_sizes },
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
+	{ "dma", test_dma },
+	{ "dma_policy", test_dma_policy },
 	{ "actions", test_actions },
 	{ "refusals", test_refusals },
 	{ "json", test_json },

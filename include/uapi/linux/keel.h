@@ -11,6 +11,8 @@
 #define KEELIO	0xBE
 
 #define KEEL_CAP_LAST_ERROR	0x4b450001
+#define KEEL_CAP_DMA		0x4b450002
+#define KEEL_CAP_DMA_POLICY	0x4b450003
 
 #define KEEL_ERROR_TEXT		480
 
@@ -29,5 +31,87 @@ struct keel_last_error {
 
 /* On a VM or vCPU descriptor. */
 #define KEEL_GET_LAST_ERROR	_IOR(KEELIO, 0x00, struct keel_last_error)
+
+/* What the kernel's IOMMU layer lets a device reach (struct keel_dma_device, reach). */
+#define KEEL_DMA_NO_IOMMU	0	/* everything: no IOMMU stands before it */
+#define KEEL_DMA_IDENTITY	1	/* everything: its addresses are handed through */
+#define KEEL_DMA_TRANSLATED	2	/* what its driver maps */
+#define KEEL_DMA_ASSIGNED	3	/* what its user has mapped: VFIO, or a driver with a domain of its own */
+#define KEEL_DMA_BLOCKED	4	/* nothing */
+#define KEEL_DMA_IOMMU		5	/* it is an IOMMU itself */
+#define KEEL_DMA_UNKNOWN	6	/* a kind of domain that Keel does not know */
+
+/* What that comes to (exposure). */
+#define KEEL_DMA_CONFINED	0	/* not all of memory */
+#define KEEL_DMA_LATENT		1	/* all of memory, as soon as its bus mastering is on, or it is back */
+#define KEEL_DMA_EXPOSED	2	/* all of memory, now */
+
+/* flags */
+#define KEEL_DMA_MASTER		(1 << 0)	/* bus mastering is on */
+#define KEEL_DMA_ATS_CAPABLE	(1 << 1)	/* it can keep translations of its own */
+#define KEEL_DMA_ATS_ON		(1 << 2)	/* it does, and what it says to have translated is believed */
+#define KEEL_DMA_EXTERNAL	(1 << 3)	/* the firmware says that it can be plugged in from outside */
+#define KEEL_DMA_BRIDGE		(1 << 4)	/* it hands on what others send, and they have rows of their own */
+#define KEEL_DMA_ABSENT		(1 << 5)	/* its configuration space does not answer */
+#define KEEL_DMA_BUSY		(1 << 6)	/* its driver is just coming or going, and is not named */
+
+/**
+ * struct keel_dma_device - which memory a PCI device reaches, at the moment of asking
+ * @segment: PCI segment, also called domain
+ * @bus: PCI bus
+ * @devfn: device and function
+ * @vendor: of its PCI identity
+ * @device: of its PCI identity
+ * @reserved0: 0
+ * @class: class, subclass and programming interface, a byte each
+ * @group: number of its IOMMU group, -1 for none
+ * @reach: what the IOMMU layer lets it reach, KEEL_DMA_NO_IOMMU to KEEL_DMA_UNKNOWN
+ * @exposure: what that comes to, KEEL_DMA_CONFINED to KEEL_DMA_EXPOSED
+ * @flags: KEEL_DMA_MASTER and on
+ * @direct_regions: ranges of memory that its group reaches in any case, one to one, as firmware or the kernel wants it
+ * @reserved1: 0
+ * @direct_bytes: how much that is
+ * @driver: zero-terminated, cut if it is longer; empty for none
+ */
+struct keel_dma_device {
+	__u32 segment;
+	__u8 bus;
+	__u8 devfn;
+	__u16 vendor;
+	__u16 device;
+	__u16 reserved0;
+	__u32 class;
+	__s32 group;
+	__u32 reach;
+	__u32 exposure;
+	__u32 flags;
+	__u32 direct_regions;
+	__u32 reserved1;
+	__u64 direct_bytes;
+	char driver[32];
+};
+
+/**
+ * struct keel_dma_list - every PCI device
+ * @nr: in: room in @devices; out, also with E2BIG: how many there are
+ * @exclusion_nodes: northbridges with AMD's Device Exclusion Vector
+ * @devices: in the order in which the kernel has them
+ */
+struct keel_dma_list {
+	__u32 nr;
+	__u32 exclusion_nodes;
+	struct keel_dma_device devices[];
+};
+
+/*
+ * What is done about devices that are not confined: args[0] of KVM_ENABLE_CAP(KEEL_CAP_DMA_POLICY) on a VM. The module parameter dma says it for
+ * all VMs, and a VM can only be stricter.
+ */
+#define KEEL_DMA_POLICY_OFF	0
+#define KEEL_DMA_POLICY_REPORT	1	/* a line in the kernel's log */
+#define KEEL_DMA_POLICY_ENFORCE	2	/* EPERM, and KEEL_GET_LAST_ERROR says why */
+
+/* On the node. E2BIG: no room for all. */
+#define KEEL_GET_DMA		_IOWR(KEELIO, 0x01, struct keel_dma_list)
 
 #endif
