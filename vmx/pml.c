@@ -7,6 +7,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <asm/io.h>
+#include <keel/guest_access.h>
 #include <keel/memory.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
