@@ -231,6 +231,7 @@ static inline void sort(void *base, size_t n, size_t size, int (*cmp)(const void
 #define KEEL_GUEST_ACCESS_H
 #define KEEL_REQUEST_H
 #define KEEL_VCPU_H
+#define KEEL_VCPU_LIFE_H
 #define KEEL_VM_H
 #define KEEL_STATE_H
 #define KEEL_VENDOR_H
@@ -255,7 +256,6 @@ enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
 struct segment { u64 base; u16 selector; };
 
 #include <keel/bus.h>
-#include <keel/vcpu_life.h>
 
 struct vcpu {
 	struct { u64 rip; struct segment cs; } regs;
