@@ -229,7 +229,9 @@ static DECLARE_WORK(release_work, release_work_fn);
 
 /* ---- preemption notifiers ---- */
 
-/* Patches the kernel's code, on all CPUs: not once for each of a row of short-lived VMs. */
+/* Patches the kernel's code, on all CPUs: not once for each of a row of short-lived VMs. Held it costs a look per task switch. */
+#define NOTIFIERS_HOLD	(30 * HZ)
+
 static void notifiers_release(struct work_struct *work)
 {
 	mutex_lock(&enable_lock);
@@ -299,7 +301,7 @@ static void turn_off(void)
 	cpus_read_lock();
 	turn_off_locked();
 	cpus_read_unlock();
-	schedule_delayed_work(&notifiers_work, HZ);
+	schedule_delayed_work(&notifiers_work, NOTIFIERS_HOLD);
 }
 
 int keel_host_enable_get(void)
