@@ -230,7 +230,7 @@ static DECLARE_WORK(release_work, release_work_fn);
 /* ---- preemption notifiers ---- */
 
 /* Patches the kernel's code, on all CPUs: not once for each of a row of short-lived VMs. Held it costs a look per task switch. */
-#define NOTIFIERS_HOLD	(30 * HZ)
+#define NOTIFIERS_HOLD	(3 * HZ)
 
 static void notifiers_release(struct work_struct *work)
 {
