@@ -16,9 +16,9 @@ lab:
 demo: lab
 	@$(LAB)/demo
 
-# TESTS=NAME[:WORD]...: with the boots of these lab tests alone.
+# TESTS=NAME[:WORD]...: with the boots of these lab tests alone. The makes that it starts have a TESTS of their own.
 check: lab
-	@$(LAB)/check $(TESTS)
+	@env -u MAKEFLAGS -u MAKEOVERRIDES $(LAB)/check $(TESTS)
 
 # Not part of check: fetches a clean Debian 12, and does in it what README.md says.
 check-readme:
