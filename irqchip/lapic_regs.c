@@ -237,23 +237,30 @@ int keel_lapic_mmio_write(struct vcpu *vcpu, u32 offset, unsigned int len, const
 	return 0;
 }
 
+/* xAPIC mode, for a vCPU that has a local APIC here. */
+static __always_inline bool has_mmio_page(const struct vcpu *vcpu)
+{
+	return (vcpu->apic_base & APIC_BASE_MODE) == MSR_IA32_APICBASE_ENABLE;
+}
+
+static __always_inline bool is_at_base(const struct vcpu *vcpu, gpa_t gpa)
+{
+	return ((gpa ^ vcpu->apic_base) & PAGE_MASK) == 0 && vcpu->lapic;
+}
+
 gpa_t keel_lapic_mmio_page(const struct vcpu *vcpu)
 {
-	bool is_there = vcpu->lapic && (vcpu->apic_base & APIC_BASE_MODE) == MSR_IA32_APICBASE_ENABLE;
-
-	return is_there ? vcpu->apic_base & PAGE_MASK : KEEL_INVALID_GPA;
+	return vcpu->lapic && has_mmio_page(vcpu) ? vcpu->apic_base & PAGE_MASK : KEEL_INVALID_GPA;
 }
 
 bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa)
 {
-	return ((gpa ^ vcpu->apic_base) & PAGE_MASK) == 0 && vcpu->lapic &&
-	       (vcpu->apic_base & APIC_BASE_MODE) == MSR_IA32_APICBASE_ENABLE;
+	return is_at_base(vcpu, gpa) && has_mmio_page(vcpu);
 }
 
 bool keel_lapic_hole(const struct vcpu *vcpu, gpa_t gpa)
 {
-	return ((gpa ^ vcpu->apic_base) & PAGE_MASK) == 0 && vcpu->lapic &&
-	       (vcpu->apic_base & APIC_BASE_MODE) != MSR_IA32_APICBASE_ENABLE &&
+	return is_at_base(vcpu, gpa) && !has_mmio_page(vcpu) &&
 	       !(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
 }
 
