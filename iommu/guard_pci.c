@@ -113,16 +113,22 @@ static void read_facts(struct pci_dev *pdev, struct dma_facts *facts)
 	read_driver(pdev, facts);
 }
 
+static void describe(struct pci_dev *pdev, struct keel_dma_device *row)
+{
+	struct dma_facts facts;
+
+	read_facts(pdev, &facts);
+	dma_describe(&facts, row);
+}
+
 u32 dma_find_offender(struct keel_dma_device *row)
 {
 	struct keel_dma_device now;
 	struct pci_dev *pdev = NULL;
-	struct dma_facts facts;
 	u32 n = 0;
 
 	for_each_pci_dev(pdev) {
-		read_facts(pdev, &facts);
-		dma_describe(&facts, &now);
+		describe(pdev, &now);
 		if (now.exposure == KEEL_DMA_CONFINED)
 			continue;
 		if (!n++ || now.exposure > row->exposure)
@@ -134,10 +140,7 @@ u32 dma_find_offender(struct keel_dma_device *row)
 /* The device's lock is held by whoever binds or unbinds its driver, who waits for the notifier: the driver stays. */
 void dma_describe_device(struct device *dev, struct keel_dma_device *row)
 {
-	struct dma_facts facts;
-
-	read_facts(to_pci_dev(dev), &facts);
-	dma_describe(&facts, row);
+	describe(to_pci_dev(dev), row);
 	if (!row->driver[0] && dev->driver)
 		strscpy(row->driver, dev->driver->name, sizeof(row->driver));
 }
@@ -145,14 +148,11 @@ void dma_describe_device(struct device *dev, struct keel_dma_device *row)
 u32 keel_dma_list(struct keel_dma_device *devices, u32 room)
 {
 	struct pci_dev *pdev = NULL;
-	struct dma_facts facts;
 	u32 n = 0;
 
 	for_each_pci_dev(pdev) {
-		if (n < room) {
-			read_facts(pdev, &facts);
-			dma_describe(&facts, &devices[n]);
-		}
+		if (n < room)
+			describe(pdev, &devices[n]);
 		n++;
 	}
 	return n;
