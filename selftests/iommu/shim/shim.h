@@ -4,7 +4,6 @@
 #define IOMMU_SHIM_H
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/types.h>
+
+#include "scnprintf.h"
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -32,19 +33,5 @@ struct mutex { int held; };
 static inline void mutex_init(struct mutex *l) { l->held = 0; }
 static inline void mutex_lock(struct mutex *l) { if (l->held++) abort(); }
 static inline void mutex_unlock(struct mutex *l) { if (l->held-- != 1) abort(); }
-
-/* Bytes written, without the ending NUL: never more than fit. */
-static inline __attribute__((format(printf, 3, 4))) int scnprintf(char *buf, size_t size, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	if (!size)
-		return 0;
-	va_start(args, format);
-	n = vsnprintf(buf, size, format, args);
-	va_end(args);
-	return n < (int)size ? n : (int)size - 1;
-}
 
 #endif
