@@ -24,6 +24,7 @@
 #include <keel/irq.h>
 #include <keel/request.h>
 #include <keel/state.h>
+#include <keel/test_build.h>
 #include <keel/vcpu.h>
 #include <keel/vcpu_life.h>
 #include <keel/vendor.h>

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <keel/host_mode.h>
+#include <keel/test_build.h>
 #include "ept.h"
 
 #define SLOT_MAX_PAGES	((1ull << 31) - 1)
@@ -31,7 +32,7 @@ static bool depth_is_walked(const struct pte_format *f)
 	return !f->walked || f->walked() == f->levels;
 }
 
-#ifdef KEEL_DEBUG
+#if KEEL_DEBUG
 static unsigned int table_levels;
 module_param(table_levels, uint, 0444);
 MODULE_PARM_DESC(table_levels, "test builds: depth of second-level tables, wrong or right; 0 for the right one (default)");

@@ -12,7 +12,7 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <keel/bugs.h>
-#include <keel/bugs_force.h>
+#include <keel/test_build.h>
 
 static char *force_bugs = "";
 module_param(force_bugs, charp, 0444);

@@ -23,6 +23,7 @@
 #include <asm/segment.h>
 #include <asm/vmx.h>
 #include <keel/host.h>
+#include <keel/test_build.h>
 #include <keel/vendor.h>
 #include "keel_have.h"
 

@@ -20,6 +20,7 @@
 #include <asm/io.h>
 #include <asm/msr.h>
 #include <keel/host.h>
+#include <keel/test_build.h>
 #include <keel/vcpu.h>
 #include "caps.h"
 #include "cpu.h"

@@ -18,6 +18,7 @@
 #include <keel/access.h>
 #include <keel/debug.h>
 #include <keel/host.h>
+#include <keel/test_build.h>
 #include <keel/vcpu.h>
 #include <keel/vcpu_life.h>
 #include <keel/vm.h>
@@ -170,13 +171,24 @@ static noinstr void serve_nmi(struct svm_vcpu *svm)
 	keel_xstate_guest(&svm->vcpu);
 }
 
+/* No division from here to VMRUN. */
+static __always_inline void clear_divider(void)
+{
+	u32 low = 0, high = 0;
+
+	if (!static_branch_unlikely(&keel_host_divides))
+		return;
+	asm volatile("divl %2" : "+a" (low), "+d" (high) : "r" (1) : "cc");
+	keel_bugs_count(BUGS_DIVIDED);
+}
+
 /* Between these two RCU does not watch this CPU where it runs without a tick (nohz_full). */
 static noinstr void run_guest(struct svm_vcpu *svm)
 {
 	context_tracking_guest_enter();
 	if (unlikely(svm->spec))
 		native_wrmsrl(MSR_IA32_SPEC_CTRL, svm->vcpu.msrs.spec_ctrl);
-	keel_host_clear_divider();
+	clear_divider();
 	svm_run(&svm->vcpu.regs, svm->vmcb_pa, svm->host_pa, svm->spec);
 	if (unlikely(svm->vmcb->control.exit_code == SVM_EXIT_NMI))
 		serve_nmi(svm);

@@ -7,7 +7,6 @@
 #include <linux/jump_label.h>
 #include <linux/types.h>
 #include <keel/bugs.h>
-#include <keel/bugs_force.h>
 
 struct vendor_ops;
 
@@ -56,18 +55,8 @@ int keel_host_bugs_init(const struct vendor_ops *ops);
  */
 void keel_host_bugs_exit(void);
 
+/* keel_plan.clear_divider: a division before each entry, so that a guest that divides by 0 is left our quotient and no other. */
 DECLARE_STATIC_KEY_FALSE(keel_host_divides);
-
-/* keel_plan.clear_divider: nothing but our quotient is left for a guest that divides by 0. No division until VMRUN. */
-static __always_inline void keel_host_clear_divider(void)
-{
-	u32 low = 0, high = 0;
-
-	if (!static_branch_unlikely(&keel_host_divides))
-		return;
-	asm volatile("divl %2" : "+a" (low), "+d" (high) : "r" (1) : "cc");
-	keel_bugs_count(BUGS_DIVIDED);
-}
 
 enum host_ran {
 	HOST_RAN_GUARDED,	/* since the last entry: nothing but code that touches the guest's own state */

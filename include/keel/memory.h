@@ -208,19 +208,5 @@ unsigned int keel_memory_gpa_bits(void);
  * The backend loads it when RG_ROOT is dirty. Context: any. Return: physical address.
  */
 hpa_t keel_memory_root(struct vcpu *vcpu);
-#ifdef KEEL_DEBUG
-/**
- * keel_memory_root_check() - test builds: is the root as deep as this CPU walks it?
- * @vcpu: on its own thread
- *
- * Context: preemption off. Return: 0; -EIO, with the reason told.
- */
-int keel_memory_root_check(struct vcpu *vcpu);
-#else
-static inline int keel_memory_root_check(struct vcpu *vcpu)
-{
-	return 0;
-}
-#endif
 
 #endif

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Faults that the CPU does not have, for a module made with KEEL_DEBUG=1 (host/bugs_force.c): what
- * is done about them can be watched on an emulated CPU. In the normal module all of it is nothing.
+ * What only a module made with KEEL_DEBUG=1 does: faults that the CPU does not have (host/bugs_force.c), so that what is done about
+ * them can be watched on an emulated CPU, and tables of a wrong depth (ept/memslot.c). In the normal module all of it is nothing.
+ *
+ * KEEL_DEBUG is 0 or 1 for the objects that Kbuild names, and no others, so that little is built twice for both modules.
  */
-#ifndef KEEL_BUGS_FORCE_H
-#define KEEL_BUGS_FORCE_H
+#ifndef KEEL_TEST_BUILD_H
+#define KEEL_TEST_BUILD_H
 
 #include <linux/types.h>
+
+struct vcpu;
+
+#ifndef KEEL_DEBUG
+#error "this object is not named in Kbuild, test-build-users"
+#endif
 
 /* What was done, counted since the load; words of the module parameter bugs_done. */
 #define BUGS_COUNTS(X) \
@@ -24,7 +32,7 @@ enum bugs_count {
 #undef BUGS_COUNT_NUMBER
 };
 
-#ifdef KEEL_DEBUG
+#if KEEL_DEBUG
 /**
  * keel_bugs_force() - add what the parameter force_bugs names
  * @facts: HOST_FACT() bits
@@ -39,9 +47,17 @@ int keel_bugs_force(u64 *facts);
  * Context: any.
  */
 void keel_bugs_count(enum bugs_count what);
+/**
+ * keel_memory_root_check() - is the second-level root as deep as this CPU walks it?
+ * @vcpu: on its own thread
+ *
+ * Context: preemption off. Return: 0; -EIO, with the reason told.
+ */
+int keel_memory_root_check(struct vcpu *vcpu);
 #else
 static inline int keel_bugs_force(u64 *facts) { return 0; }
 static __always_inline void keel_bugs_count(enum bugs_count what) { }
+static inline int keel_memory_root_check(struct vcpu *vcpu) { return 0; }
 #endif
 
 #endif
