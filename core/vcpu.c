@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
+#include <asm/apicdef.h>
 #include <asm/cpufeature.h>
 #include <keel/access.h>
 #include <keel/debug.h>

@@ -5,6 +5,7 @@
  * vmx_exit_fast() serves in the inner loop what needs no sleeping; vmx_exit_slow() is the whole switch, every arm one call.
  */
 #include <linux/string.h>
+#include <asm/apicdef.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <uapi/asm/vmx.h>
