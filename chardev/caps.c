@@ -104,6 +104,7 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_LAST_CPU,			1 },
 	{ KVM_CAP_BINARY_STATS_FD,		1 },
 	{ KVM_CAP_SYS_ATTRIBUTES,		1 },
+	{ KVM_CAP_DEVICE_CTRL,			1 },
 	/* interrupts */
 	{ KVM_CAP_IRQCHIP,			1 },
 	{ KVM_CAP_SPLIT_IRQCHIP,		1 },

@@ -1,21 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_CREATE_DEVICE and the device attributes of the node and of vCPUs.
- *
- * No device type of KVM's numbering is made through KVM_CREATE_DEVICE by this build, so it answers as KVM does for a type
- * it has no driver for.
+ * KVM_CREATE_DEVICE, the commands of the one device that there is (KVM_DEV_TYPE_VFIO), and the device attributes of the node and
+ * of vCPUs.
  */
 #include <linux/uaccess.h>
 #include <uapi/linux/kvm.h>
 #include <keel/host.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
+#include <keel/vfio.h>
+#include <keel/vm.h>
 #include "chardev.h"
+#include "dispatch.h"
 
 int vm_device_create(struct vm *vm, struct kvm_create_device *dev)
 {
-	return -ENODEV;
+	int ret;
+
+	if (dev->type != KVM_DEV_TYPE_VFIO)
+		return -ENODEV;
+	if (dev->flags & KVM_CREATE_DEVICE_TEST)
+		return 0;
+	ret = keel_vfio_create(vm);
+	if (ret)
+		return ret;
+	ret = device_file_create(vm);
+	if (ret < 0) {
+		keel_vfio_release(vm);
+		return ret;
+	}
+	dev->fd = ret;
+	return 0;
 }
+
+/* Has the VM's device this attribute? */
+static long device_has_attr(const struct kvm_device_attr *attr)
+{
+	if (attr->group != KVM_DEV_VFIO_GROUP)
+		return -ENXIO;
+	return attr->attr == KVM_DEV_VFIO_GROUP_ADD || attr->attr == KVM_DEV_VFIO_GROUP_DEL ? 0 : -ENXIO;
+}
+
+static long device_set_attr(struct vm *vm, const struct kvm_device_attr *attr)
+{
+	s32 __user *user = (s32 __user *)(unsigned long)attr->addr;
+	long ret = device_has_attr(attr);
+	s32 fd;
+
+	if (ret)
+		return ret;
+	if ((u64)(unsigned long)user != attr->addr || get_user(fd, user))
+		return -EFAULT;
+	mutex_lock(&vm->lock);
+	ret = keel_vfio_set_file(vm, attr->attr, fd);
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+HANDLER(do_device_set_attr, device_set_attr(object, arg))
+HANDLER(do_device_get_attr, -EPERM)
+HANDLER(do_device_has_attr, device_has_attr(arg))
+
+static const struct ioctl_row device_rows[] = {
+	{ KVM_SET_DEVICE_ATTR,		ROW_IN,		do_device_set_attr },
+	{ KVM_GET_DEVICE_ATTR,		ROW_IN,		do_device_get_attr },
+	{ KVM_HAS_DEVICE_ATTR,		ROW_IN,		do_device_has_attr },
+};
+
+struct ioctl_table device_ioctls = {
+	.rows = device_rows,
+	.count = ARRAY_SIZE(device_rows),
+	.unknown = -ENOTTY,
+};
 
 static int put_attr(const struct kvm_device_attr *attr, u64 val)
 {

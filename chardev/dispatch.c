@@ -42,9 +42,10 @@ static const struct ioctl_row *table_find(const struct ioctl_table *table, unsig
 /* Around the handler of each kind of file: what its rows ask for. */
 typedef long (*call_fn)(const struct ioctl_row *row, void *object, void *arg, unsigned long raw);
 
-static long call_dev(const struct ioctl_row *row, void *object, void *arg, unsigned long raw)
+/* Of the node, which has no @object, and of a device. */
+static long call_plain(const struct ioctl_row *row, void *object, void *arg, unsigned long raw)
 {
-	return row->handler(NULL, arg, raw);
+	return row->handler(object, arg, raw);
 }
 
 static long call_vm(const struct ioctl_row *row, void *object, void *arg, unsigned long raw)
@@ -134,7 +135,12 @@ static long dispatch(const struct ioctl_table *table, call_fn call, void *object
 
 long dev_dispatch(unsigned int cmd, unsigned long arg)
 {
-	return dispatch(&dev_ioctls, call_dev, NULL, cmd, arg);
+	return dispatch(&dev_ioctls, call_plain, NULL, cmd, arg);
+}
+
+long device_dispatch(struct vm *vm, unsigned int cmd, unsigned long arg)
+{
+	return dispatch(&device_ioctls, call_plain, vm, cmd, arg);
 }
 
 long vm_dispatch(struct vm *vm, unsigned int cmd, unsigned long arg)

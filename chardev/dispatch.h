@@ -26,7 +26,7 @@
 
 /**
  * ioctl_handler_t - one command
- * @object: the struct vm or struct vcpu of the file, NULL for the node
+ * @object: the struct vm or struct vcpu of the file (of a device's file the VM), NULL for the node
  * @arg: kernel copy of the argument (ROW_IN, ROW_OUT), else NULL
  * @raw: argument as given
  *
@@ -62,13 +62,14 @@ struct ioctl_table {
 
 void ioctl_table_init(struct ioctl_table *table);
 
-extern struct ioctl_table dev_ioctls, vm_ioctls, vcpu_ioctls;
+extern struct ioctl_table dev_ioctls, vm_ioctls, vcpu_ioctls, device_ioctls;
 
 /* Whole path of a command: look-up, copies, locks. @object as for the handler. */
 struct vm;
 struct vcpu;
 long dev_dispatch(unsigned int cmd, unsigned long arg);
 long vm_dispatch(struct vm *vm, unsigned int cmd, unsigned long arg);
+long device_dispatch(struct vm *vm, unsigned int cmd, unsigned long arg);
 /* vcpu->mutex held. */
 long vcpu_dispatch(struct vcpu *vcpu, unsigned int cmd, unsigned long arg);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The three kinds of file: the node, a VM, a vCPU. Checks common to all commands are made here, KVM_RUN takes its short cut
+ * The kinds of file: the node, a VM, a vCPU, a VM's device. Checks common to all commands are made here, KVM_RUN takes its short cut
  * here, and 32-bit user space is translated here.
  *
- * A VM or vCPU file holds one reference to the VM. Its ioctls belong to the process image that created the VM: guest memory
+ * A VM, vCPU or device file holds one reference to the VM. Its ioctls belong to the process image that created the VM: guest memory
  * is looked up there.
  */
 #include <linux/anon_inodes.h>
@@ -25,6 +25,7 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vcpu_life.h>
+#include <keel/vfio.h>
 #include <keel/vm.h>
 #include "chardev.h"
 #include "dispatch.h"
@@ -191,6 +192,45 @@ int vcpu_file_create(struct vm *vm, u32 id)
 	keel_vm_get(vm);
 	file->private_data = vcpu;
 	fd_install(fd, file);
+	return fd;
+}
+
+/* ---- device ---- */
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vm *vm = file->private_data;
+
+	return check_owner(vm) ?: device_dispatch(vm, cmd, arg);
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	struct vm *vm = file->private_data;
+
+	mutex_lock(&vm->lock);
+	keel_vfio_release(vm);
+	mutex_unlock(&vm->lock);
+	keel_vm_put(vm);
+	return 0;
+}
+
+static const struct file_operations device_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= device_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.release	= device_release,
+	.llseek		= noop_llseek,
+};
+
+int device_file_create(struct vm *vm)
+{
+	int fd;
+
+	keel_vm_get(vm);
+	fd = anon_inode_getfd("kvm-vfio", &device_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		keel_vm_put(vm);
 	return fd;
 }
 

@@ -160,6 +160,7 @@ static int __init keel_init(void)
 	ioctl_table_init(&dev_ioctls);
 	ioctl_table_init(&vm_ioctls);
 	ioctl_table_init(&vcpu_ioctls);
+	ioctl_table_init(&device_ioctls);
 	ret = nodes_register();
 	if (ret)
 		goto err_rooms;

@@ -349,7 +349,7 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_CLEAR_DIRTY_LOG,		ROW_IN,					do_keel_memory_clear_dirty_log },
 	{ KVM_X86_SET_MSR_FILTER,	ROW_IN,					do_keel_msr_filter_set },
 	{ KVM_GET_STATS_FD,		ROW_VALUE,				vm_get_stats_fd },
-	{ KVM_CREATE_DEVICE,		ROW_IN | ROW_OUT,			do_vm_device_create },
+	{ KVM_CREATE_DEVICE,		ROW_IN | ROW_OUT | ROW_LOCK,		do_vm_device_create },
 };
 
 struct ioctl_table vm_ioctls = {

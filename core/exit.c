@@ -18,6 +18,7 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include <keel/vfio.h>
 #include "alignment.h"
 #include "io.h"
 
@@ -254,9 +255,11 @@ int keel_do_insn(struct vcpu *vcpu, enum emu_op op, unsigned int len)
 	case EMU_OP_PAUSE:
 		vcpu_advance(vcpu, len);
 		return keel_do_pause(vcpu);
-	/* the guest's memory is write-back throughout, and coherent with its devices */
+	/* data that INVD would lose are the host's too */
 	case EMU_OP_INVD:
-	case EMU_OP_WBINVD:	return done(vcpu, len);
+	case EMU_OP_WBINVD:
+		keel_vfio_write_back(vcpu);
+		return done(vcpu, len);
 	case EMU_OP_VMRUN ... EMU_OP_INVVPID:
 	case EMU_OP_RSM:	return keel_do_undefined(vcpu);
 	default:		return RUN_SLOW;

@@ -24,6 +24,7 @@
 #include <keel/vcpu.h>
 #include <keel/vcpu_life.h>
 #include <keel/vendor.h>
+#include <keel/vfio.h>
 #include <keel/vm.h>
 #include "insn.h"
 #include "life.h"
@@ -69,6 +70,8 @@ static __always_inline void take_off_cpu(struct vcpu *vcpu)
 		keel_clock_note_tsc(vcpu);
 	vcpu_dr_close(vcpu);
 	static_call(keel_vendor_vcpu_put)(vcpu);
+	if (unlikely(vcpu->vm->vfio))
+		keel_vfio_note_cpu(vcpu->vm, vcpu->cpu);
 	WRITE_ONCE(vcpu->cpu, -1);
 }
 

@@ -14,6 +14,7 @@
 #include <keel/vcpu.h>
 #include <keel/vcpu_life.h>
 #include <keel/vendor.h>
+#include <keel/vfio.h>
 #include <keel/vm.h>
 #include "life.h"
 
@@ -56,6 +57,7 @@ static void vm_destroy(struct vm *vm)
 		keel_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
 	keel_irq_vm_destroy(vm);
+	keel_vfio_destroy(vm);
 	keel_coalesced_destroy(vm);
 	keel_bus_destroy(&vm->pio);
 	keel_bus_destroy(&vm->mmio);

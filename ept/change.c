@@ -69,6 +69,23 @@ void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit)
 	}
 }
 
+void keel_memory_guest_types(struct vm *vm, bool on)
+{
+	struct memory *mem = &vm->mem;
+	struct memslots *slots;
+	unsigned int i;
+
+	mutex_lock(&mem->slots_lock);
+	spin_lock(&mem->lock);
+	mem->guest_types = on;
+	spin_unlock(&mem->lock);
+	slots = mem_slots_locked(mem);
+	/* what is mapped has the other type */
+	for (i = 0; slots && i < slots->count; i++)
+		memory_visit(vm, slots->slot[i]->base, slots->slot[i]->base + slots->slot[i]->npages, pgtable_unmap);
+	mutex_unlock(&mem->slots_lock);
+}
+
 int memory_top_up(struct memory *mem, unsigned int n)
 {
 	u64 *list = pgtable_alloc_pages(n);

@@ -84,6 +84,12 @@ static inline void slot_mark_dirty(const struct memslot *slot, gfn_t gfn)
 		set_bit(gfn - slot->base, dirty);
 }
 
+/* How the guest's ordinary memory is cached; memory.lock held. */
+static inline enum pte_memtype ram_type(const struct memory *mem)
+{
+	return unlikely(mem->guest_types) ? PTE_MEM_GUEST : PTE_MEM_WB;
+}
+
 /* ---- change.c ---- */
 
 /* Finish a change under memory.lock: flush the TLBs if needed. The dead tables can then be freed, unlocked. */

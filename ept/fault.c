@@ -110,8 +110,9 @@ static unsigned int map_around(struct vm *vm, const struct memslot *slot, gfn_t 
 	const struct pte_format *f = pt->format;
 	bool write = (!slot->dirty || f->dirty) && !(slot->flags & KVM_MEM_READONLY);
 	u64 clear = f->accessed | (slot->dirty ? f->dirty : 0);
-	u64 ro = f->leaf(1, PTE_READ | PTE_EXEC, PTE_MEM_WB) & ~f->accessed;
-	u64 rw = write ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, PTE_MEM_WB) & ~clear : ro;
+	enum pte_memtype type = ram_type(&vm->mem);
+	u64 ro = f->leaf(1, PTE_READ | PTE_EXEC, type) & ~f->accessed;
+	u64 rw = write ? f->leaf(1, PTE_READ | PTE_WRITE | PTE_EXEC, type) & ~clear : ro;
 	struct window w = around_window(vm, slot, gfn, page);
 	u64 index = page->entry ? offset_in_page(page->entry) / sizeof(pte_t) : page->pfn & (PT_ENTRIES - 1);
 	u64 below = min(index, gfn - w.first);
@@ -213,7 +214,7 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 	}
 	if (page->writable && !(slot->flags & KVM_MEM_READONLY) && (!slot->dirty || req->write || f->dirty))
 		prot |= PTE_WRITE;
-	pte = pfn << PAGE_SHIFT | f->leaf(level, prot, page->type);
+	pte = pfn << PAGE_SHIFT | f->leaf(level, prot, page->type == PTE_MEM_WB ? ram_type(&vcpu->vm->mem) : page->type);
 	/* the CPU logs the first write */
 	if (slot->dirty && !req->write)
 		pte &= ~f->dirty;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Entries of Intel's extended page tables (SDM volume 3, "The Extended Page Table Mechanism (EPT)"). Ordinary memory is
- * write-back whatever the guest's PAT says (IPAT), since guest and launcher share it through different mappings; pages of
- * devices are uncacheable. The VMX backend clears .accessed where the CPU keeps no accessed and dirty flags.
+ * write-back whatever the guest's PAT says (IPAT), since guest and launcher share it through different mappings, unless
+ * a device of the VM's does not snoop caches (PTE_MEM_GUEST); pages of devices are uncacheable. The VMX backend clears .accessed where the CPU keeps no accessed and dirty flags.
  */
 #include <linux/mm.h>
 #include <keel/pgtable.h>
@@ -25,7 +25,8 @@ static u64 ept_leaf(unsigned int level, u32 prot, enum pte_memtype type)
 		pte = (pte | BIT_ULL(7)) & ~keel_pte_ept.split_exec;
 	if (type == PTE_MEM_UC)
 		return pte | VMX_EPTP_MT_UC << VMX_EPT_MT_EPTE_SHIFT;
-	return pte | VMX_EPTP_MT_WB << VMX_EPT_MT_EPTE_SHIFT | VMX_EPT_IPAT_BIT;
+	pte |= VMX_EPTP_MT_WB << VMX_EPT_MT_EPTE_SHIFT;
+	return type == PTE_MEM_GUEST ? pte : pte | VMX_EPT_IPAT_BIT;
 }
 
 struct pte_format keel_pte_ept = {

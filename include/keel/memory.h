@@ -56,6 +56,7 @@ struct memory_notifier;
  * @apics_usual: vCPUs whose local APIC here is at its usual address; @lock
  * @apics_moved: and elsewhere (vcpu.apic_frame); @lock
  * @apic_blocked: vCPUs that must not find the page of accelerated APIC accesses mapped; changed under @lock
+ * @guest_types: the guest's own memory types count; changed under @lock
  * @logging: some slot is or was logged: vCPUs empty the CPU's log of writes (vendor_ops.dirty_flush). Set once, read locklessly
  * @manual_protect: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags
  */
@@ -69,6 +70,7 @@ struct memory {
 	spinlock_t lock;
 	u16 apics_usual, apics_moved;
 	u16 apic_blocked;
+	bool guest_types;
 	bool logging;
 	u8 manual_protect;
 };
@@ -98,6 +100,14 @@ void keel_memory_destroy(struct vm *vm);
  * Return: 0; -EINVAL (alignment, range, flags, an unknown slot, a change that is none of these), -EEXIST (overlap), -ENOMEM, -EINTR.
  */
 int keel_memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+/**
+ * keel_memory_guest_types() - cache the guest's memory as the guest says, or write-back throughout
+ * @vm: the machine
+ * @on: as the guest says: its PAT
+ *
+ * On SVM the guest's PAT counts always (APM volume 2, "Combining Memory Types, MTRRs"). Context: may sleep; takes slots_lock.
+ */
+void keel_memory_guest_types(struct vm *vm, bool on);
 /**
  * keel_memory_get_dirty_log() - KVM_GET_DIRTY_LOG
  * @vm: the machine

@@ -13,7 +13,8 @@
 #define PTE_WRITE	BIT(1)
 #define PTE_EXEC	BIT(2)
 
-enum pte_memtype { PTE_MEM_WB, PTE_MEM_UC };
+/* PTE_MEM_GUEST: ordinary memory too, cached as the guest says. */
+enum pte_memtype { PTE_MEM_WB, PTE_MEM_GUEST, PTE_MEM_UC };
 
 /**
  * struct pte_format - one entry format

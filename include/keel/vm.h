@@ -82,6 +82,8 @@ struct vm {
 	struct bus mmio;		/* in-kernel MMIO but for the local APICs */
 	struct coalesced *coalesced;	/* core/coalesced.c, NULL until a zone is registered */
 
+	struct vm_vfio *vfio;		/* iommu/vfio.c, NULL until the VM has that device; set under @lock, kept until destruction */
+
 	struct irqchip *irq;		/* irqchip/: routing, irqfds; allocated with the VM's first use of it */
 	struct vm_clock clock;
 

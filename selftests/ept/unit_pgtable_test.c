@@ -435,6 +435,21 @@ static void test_split5(void) { five_levels(test_split); }
 static void test_dead_tables5(void) { five_levels(test_dead_tables); }
 static void test_out_of_reach5(void) { five_levels(test_out_of_reach); }
 
+/* Who says how memory is cached: the host alone (IPAT), or the guest's PAT too. */
+static void test_types(void)
+{
+	const u64 ept_mask = VMX_EPT_MT_MASK | VMX_EPT_IPAT_BIT;
+	u64 wb = VMX_EPTP_MT_WB << VMX_EPT_MT_EPTE_SHIFT;
+
+	for (unsigned int level = 1; level <= 3; level++) {
+		CHECK_EQ("EPT, write-back", wb | VMX_EPT_IPAT_BIT, keel_pte_ept.leaf(level, PTE_READ, PTE_MEM_WB) & ept_mask);
+		CHECK_EQ("EPT, the guest's", wb, keel_pte_ept.leaf(level, PTE_READ, PTE_MEM_GUEST) & ept_mask);
+		CHECK_EQ("EPT, a device's", 0, keel_pte_ept.leaf(level, PTE_READ, PTE_MEM_UC) & ept_mask);
+		CHECK_EQ("NPT, the guest's", keel_pte_npt.leaf(level, PTE_READ, PTE_MEM_WB),
+			 keel_pte_npt.leaf(level, PTE_READ, PTE_MEM_GUEST));
+	}
+}
+
 /* What the host's mode makes of an entry: a bit that the CPU takes for a reserved one there is never set, encrypted memory is marked. */
 static void test_host_mode(void)
 {
@@ -466,6 +481,7 @@ static const struct test_case cases[] = {
 	{ "split5", test_split5 },
 	{ "dead_tables5", test_dead_tables5 },
 	{ "out_of_reach5", test_out_of_reach5 },
+	{ "memory_types", test_types },
 	{ "host_mode", test_host_mode },
 };
 

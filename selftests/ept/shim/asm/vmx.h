@@ -8,6 +8,7 @@
 #define VMX_EPT_EXECUTABLE_MASK	0x4ull
 #define VMX_EPT_RWX_MASK	0x7ull
 #define VMX_EPT_MT_EPTE_SHIFT	3
+#define VMX_EPT_MT_MASK		(7ull << VMX_EPT_MT_EPTE_SHIFT)
 #define VMX_EPTP_MT_UC		0x0ull
 #define VMX_EPTP_MT_WB		0x6ull
 #define VMX_EPT_IPAT_BIT	(1ull << 6)
