@@ -77,6 +77,23 @@ static int add_virtio(struct machine *machine, const struct options *options)
 	return plug(machine, &machine->rng);
 }
 
+static int add_assigned(struct machine *machine, const struct options *options)
+{
+	int ret = options->vfio_count ? route_init(&machine->routes, &machine->vm, OPTIONS_VFIO_MAX * VFIO_PCI_VECTORS_MAX) : 0;
+
+	if (ret)
+		return status_fail(STATUS_HOST, "--vfio: %s", strerror(-ret));
+	vfio_init(&machine->vfio, &machine->vm);
+	for (unsigned int i = 0; !ret && i < options->vfio_count; i++) {
+		vfio_pci_init(&machine->assigned[i], &machine->vm);
+		machine->assigned_count = i + 1;
+		ret = vfio_pci_add(&machine->assigned[i], &machine->vfio, &machine->pci, &machine->routes, options->vfio[i], i);
+		if (!ret)
+			ret = vfio_pci_start(&machine->assigned[i]);
+	}
+	return ret;
+}
+
 static int add_vcpus(struct machine *machine, const struct options *options,
 		     const struct boot_entry *entry)
 {
@@ -137,6 +154,8 @@ static int build(struct machine *machine, const struct options *options)
 		ret = add_board(machine);
 	if (!ret)
 		ret = add_virtio(machine, options);
+	if (!ret)
+		ret = add_assigned(machine, options);
 	if (!ret)
 		ret = add_vcpus(machine, options, &entry);
 	if (!ret && options->stats)
@@ -251,18 +270,39 @@ static bool next_signal(struct machine *machine, struct signalfd_siginfo *info)
 	return read(machine->signals, info, sizeof(*info)) == sizeof(*info);
 }
 
+/* Did the host take an assigned device away, or the device give up? */
+static void check_assigned(struct machine *machine, const struct pollfd *waits)
+{
+	for (unsigned int i = 0; i < machine->assigned_count; i++, waits += 2) {
+		const char *address = machine->assigned[i].device.address;
+
+		if (waits[0].revents & POLLIN)
+			vm_stop(&machine->vm, STATUS_ASSIGN, "device %s reported an error that its driver cannot mend", address);
+		if (waits[1].revents & POLLIN)
+			vm_stop(&machine->vm, STATUS_ASSIGN, "the host takes device %s back", address);
+	}
+}
+
 static void wait_for_end(struct machine *machine)
 {
-	struct pollfd waits[] = {
+	struct pollfd waits[2 + 2 * OPTIONS_VFIO_MAX] = {
 		{ .fd = machine->vm.stop_event, .events = POLLIN },
 		{ .fd = machine->signals, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
+	nfds_t count = 2;
 
+	for (unsigned int i = 0; i < machine->assigned_count; i++) {
+		waits[count++] = (struct pollfd){ .fd = machine->assigned[i].error_event, .events = POLLIN };
+		waits[count++] = (struct pollfd){ .fd = machine->assigned[i].request_event, .events = POLLIN };
+	}
 	while (!vm_is_stopping(&machine->vm)) {
-		if (poll(waits, 2, power_tick(&machine->power)) < 0 && errno != EINTR)
+		if (poll(waits, count, power_tick(&machine->power)) < 0 && errno != EINTR)
 			vm_stop(&machine->vm, STATUS_HOST, "poll failed: %s", strerror(errno));
-		else if (next_signal(machine, &info) && take_signal(machine, &info))
+		check_assigned(machine, &waits[2]);
+		if (vm_is_stopping(&machine->vm))
+			break;
+		if (next_signal(machine, &info) && take_signal(machine, &info))
 			vm_stop(&machine->vm, STATUS_SIGNAL, "ended by signal %u (%s)",
 				info.ssi_signo, strsignal((int)info.ssi_signo));
 	}
@@ -297,6 +337,12 @@ static bool tear_down(struct machine *machine)
 		return false;
 	for (unsigned int i = 0; i < machine->disk_count; i++)
 		virtio_blk_close(&machine->disks[i]);
+	/* before the memory goes that they may still write */
+	for (unsigned int i = 0; i < machine->assigned_count; i++)
+		vfio_pci_close(&machine->assigned[i]);
+	if (machine->vfio.vm)
+		vfio_close(&machine->vfio);
+	route_free(&machine->routes);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_destroy(&machine->vcpus[i]);
 	return true;
@@ -317,7 +363,7 @@ int machine_run(struct machine *machine, const struct options *options)
 		ret = start_threads(machine);
 	}
 	if (!ret && options->sandbox)
-		ret = sandbox_enter(report_get());
+		ret = sandbox_enter(report_get(), machine->assigned_count > 0);
 	if (ret)
 		vm_stop(&machine->vm, (enum status)ret, "%s", status_last());
 	machine->is_started = !ret;

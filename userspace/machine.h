@@ -14,6 +14,7 @@
 #include "serial.h"
 #include "stats.h"
 #include "vcpu.h"
+#include "vfio_pci.h"
 #include "virtio_blk.h"
 #include "virtio_rng.h"
 #include "vm.h"
@@ -28,6 +29,10 @@ struct machine {
 	struct virtio_blk disks[OPTIONS_DISKS_MAX];
 	unsigned int disk_count;	/* those opened, or tried to */
 	struct virtio_device rng;
+	struct vfio vfio;
+	struct route_table routes;	/* with an assigned device */
+	struct vfio_pci assigned[OPTIONS_VFIO_MAX];
+	unsigned int assigned_count;	/* those taken, or tried to */
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];
 	unsigned int vcpu_count;	/* those created */
 	struct stats stats;		/* --stats */

@@ -142,6 +142,33 @@ static int set_disk(struct options *options, const char *value)
 	return 0;
 }
 
+/* "0000:00:02.0" or "00:02.0" */
+static int set_vfio(struct options *options, const char *value)
+{
+	unsigned int domain = 0, bus, slot, function;
+	int end = 0;
+
+	if (options->vfio_count == OPTIONS_VFIO_MAX)
+		return status_fail(STATUS_USAGE, "--vfio %s: at most %d devices", value, OPTIONS_VFIO_MAX);
+	if (sscanf(value, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 || value[end]) {
+		domain = 0;
+		end = 0;
+		if (sscanf(value, "%2x:%2x.%1x%n", &bus, &slot, &function, &end) != 3 || value[end])
+			end = 0;
+	}
+	if (!end || slot > 31 || function > 7 || strspn(value, "0123456789abcdefABCDEF:.") != strlen(value))
+		return status_fail(STATUS_USAGE, "--vfio %s: not a PCI address, as 0000:00:02.0 (lspci -D lists them)", value);
+
+	char *to = options->vfio[options->vfio_count];
+
+	snprintf(to, OPTIONS_ADDRESS_SIZE, "%04x:%02x:%02x.%x", domain, bus, slot, function);
+	for (unsigned int i = 0; i < options->vfio_count; i++)
+		if (!strcmp(options->vfio[i], to))
+			return status_fail(STATUS_USAGE, "--vfio %s: given twice", value);
+	options->vfio_count++;
+	return 0;
+}
+
 static int set_dma(struct options *options, const char *value)
 {
 	static const char *const names[] = {
@@ -195,6 +222,7 @@ static const struct option_row rows[] = {
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
 	{ "disk", RUN, true, true, set_disk },
+	{ "vfio", RUN, true, true, set_vfio },
 	{ "dma", RUN, true, false, set_dma },
 	{ "no-rng", RUN, false, true, set_no_rng },
 	{ "no-sandbox", RUN, false, true, set_no_sandbox },
@@ -355,6 +383,8 @@ static const char run_help[] =
 	"  --cpus N             virtual CPUs, 1 to 254 (1)\n"
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --disk FILE[,ro]     virtio disk, raw image or block device; up to 16 times\n"
+	"  --vfio ADDRESS       give the guest a PCI device of the host, which VFIO must have:\n"
+	"                       0000:00:02.0; up to 8 times\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
 	"  --dma POLICY         while a device of the host reaches all memory: report it in the\n"
 	"                       kernel's log, or enforce: do not start (off)\n"

@@ -19,6 +19,10 @@
 
 #define ADDRESS_ENABLE	(1u << 31)
 
+/* A BAR has this much for itself at least. */
+#define PORTS_STEP	0x100u
+#define MEMORY_STEP	0x10000u
+
 void pci_put(struct pci_device *device, unsigned int offset, unsigned int len, uint32_t value)
 {
 	for (unsigned int i = 0; i < len && offset + i < PCI_CONFIG_SIZE; i++)
@@ -73,6 +77,15 @@ void pci_add_bar(struct pci_device *device, unsigned int index, uint32_t size, b
 	put_writable(device, offset, 4, ~(size - 1));
 }
 
+void pci_set_bar_type(struct pci_device *device, unsigned int index, uint32_t type)
+{
+	unsigned int offset = PCI_BASE_ADDRESS_0 + 4 * index;
+
+	pci_put(device, offset, 4, type & (PCI_BASE_ADDRESS_MEM_TYPE_MASK | PCI_BASE_ADDRESS_MEM_PREFETCH));
+	if (type & PCI_BASE_ADDRESS_MEM_TYPE_64)
+		put_writable(device, offset + 4, 4, ~0u);
+}
+
 unsigned int pci_add_capability(struct pci_device *device, const uint8_t *bytes, unsigned int len)
 {
 	unsigned int offset = device->capability_end;
@@ -91,12 +104,15 @@ unsigned int pci_add_capability(struct pci_device *device, const uint8_t *bytes,
 static uint32_t decode_bar(const struct pci_device *device, unsigned int index)
 {
 	const struct pci_bar *bar = &device->bars[index];
-	uint32_t base = pci_get(device, PCI_BASE_ADDRESS_0 + 4 * index, 4) & ~(bar->size - 1);
+	uint32_t low = pci_get(device, PCI_BASE_ADDRESS_0 + 4 * index, 4), base = low & ~(bar->size - 1);
+	bool is_wide = !bar->is_port && low & PCI_BASE_ADDRESS_MEM_TYPE_64;
 	uint32_t enable = bar->is_port ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 	uint64_t first = bar->is_port ? MAP_PCI_PORTS : MAP_PCI_MEMORY;
 	uint64_t end = bar->is_port ? MAP_PCI_PORTS_END : MAP_PCI_MEMORY_END;
 
 	if (!bar->size || !(pci_get(device, PCI_COMMAND, 2) & enable))
+		return 0;
+	if (is_wide && pci_get(device, PCI_BASE_ADDRESS_0 + 4 * index + 4, 4))
 		return 0;
 	if (base < first || (uint64_t)base + bar->size > end)
 		return 0;
@@ -117,21 +133,25 @@ static void update_bars(struct pci_device *device)
 }
 
 /* Place the BARs where firmware would. Return: false if a window is full. */
-static bool place_bars(struct pci_device *device)
+static bool place_bars(struct pci *pci, struct pci_device *device)
 {
 	for (unsigned int i = 0; i < PCI_BARS_MAX; i++) {
 		const struct pci_bar *bar = &device->bars[i];
-		uint32_t step = bar->is_port ? 0x100 : 0x10000;
-		uint32_t slots = device->slot * PCI_BARS_MAX + i;
-		uint64_t base = bar->is_port ? MAP_PCI_PORTS : MAP_PCI_MEMORY;
+		unsigned int offset = PCI_BASE_ADDRESS_0 + 4 * i;
+		uint64_t end = bar->is_port ? MAP_PCI_PORTS_END : MAP_PCI_MEMORY_END;
+		uint64_t *next = bar->is_port ? &pci->next_port : &pci->next_memory;
+		uint32_t step = bar->is_port ? PORTS_STEP : MEMORY_STEP;
 
 		if (!bar->size)
 			continue;
-		if (bar->size > step)
+		step = bar->size > step ? bar->size : step;
+		uint64_t base = (*next + step - 1) & ~((uint64_t)step - 1);
+
+		if (base + step > end)
 			return false;
-		base += (uint64_t)slots * step;
-		pci_put(device, PCI_BASE_ADDRESS_0 + 4 * i, 4,
-			(uint32_t)base | (bar->is_port ? PCI_BASE_ADDRESS_SPACE_IO : 0));
+		*next = base + step;
+		/* the low bits say what kind it is */
+		pci_put(device, offset, 4, (uint32_t)base | pci_get(device, offset, 1));
 	}
 	return true;
 }
@@ -145,7 +165,7 @@ int pci_add(struct pci *pci, struct pci_device *device)
 	if (slot == PCI_SLOTS)
 		return -ENOSPC;
 	device->slot = slot;
-	if (!place_bars(device))
+	if (!place_bars(pci, device))
 		return -ENOSPC;
 	if (device->config[PCI_INTERRUPT_PIN])
 		pci_put(device, PCI_INTERRUPT_LINE, 1, pci_slot_gsi(slot));
@@ -310,6 +330,8 @@ int pci_init(struct pci *pci, struct vm *vm)
 
 	memset(pci, 0, sizeof(*pci));
 	pci->vm = vm;
+	pci->next_memory = MAP_PCI_MEMORY;
+	pci->next_port = MAP_PCI_PORTS;
 	pthread_mutex_init(&pci->lock, NULL);
 	pci_device_init(&pci->bridge, &bridge);
 	pci_add(pci, &pci->bridge);

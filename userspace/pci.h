@@ -20,7 +20,7 @@ struct vm;
 #define PCI_CONFIG_DATA		0xcfc
 #define PCI_CONFIG_SIZE		256
 #define PCI_SLOTS		32
-#define PCI_BARS_MAX		3
+#define PCI_BARS_MAX		6
 
 #define PCI_GSI_FIRST		10
 #define PCI_GSI_COUNT		2
@@ -70,6 +70,7 @@ struct pci {
 	struct vm *vm;
 	pthread_mutex_t lock;
 	uint32_t address;			/* last value of port 0xcf8 */
+	uint64_t next_memory, next_port;	/* where pci_add() places the next BAR */
 	struct pci_device bridge;
 	struct pci_device *devices[PCI_SLOTS];
 };
@@ -98,6 +99,13 @@ void pci_device_init(struct pci_device *device, const struct pci_identity *ident
  */
 void pci_add_bar(struct pci_device *device, unsigned int index, uint32_t size, bool is_port,
 		 const struct bus_ops *ops);
+
+/**
+ * pci_set_bar_type() - make a memory BAR prefetchable or 64 bits wide, as @type says in the bits of the register
+ *
+ * Of a wide one the next index is the upper half. It answers inside the bridge's window alone, as the others do.
+ */
+void pci_set_bar_type(struct pci_device *device, unsigned int index, uint32_t type);
 
 /**
  * pci_add_capability() - append a capability of @len bytes

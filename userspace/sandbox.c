@@ -6,7 +6,7 @@
  * process that can read and write the files it has, run its vCPUs, and end; it
  * can open nothing, execute nothing, connect to nothing, start nothing. ioctl
  * is limited by command to those the devices use on a running VM, so that not
- * even a memory slot can be added.
+ * even a memory slot can be added, unless a device of the host is assigned.
  *
  * The list has what the C library asks for by itself too: threads that end,
  * malloc() that grows, tcsetattr() that reads before it writes.
@@ -14,6 +14,7 @@
 #include <asm/termbits.h>
 #include <errno.h>
 #include <linux/kvm.h>
+#include <linux/vfio.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -43,6 +44,20 @@ static const uint32_t ioctls[] = {
 	TCGETS2,		/* what newer C libraries use for them */
 	TCSETS2,
 	TIOCGPGRP,		/* whose turn it is */
+};
+
+/* With a device of the host: its BARs, its interrupts, its configuration space. */
+static const uint32_t assigned_ioctls[] = {
+	KVM_SET_USER_MEMORY_REGION,
+	KVM_SET_GSI_ROUTING,
+	KVM_IRQFD,
+	VFIO_DEVICE_SET_IRQS,
+	VFIO_DEVICE_RESET,
+};
+
+static const int assigned_calls[] = {
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
 };
 
 static const int calls[] = {
@@ -121,16 +136,38 @@ static int allow_report(scmp_filter_ctx filter, const struct report *report)
 	return ret;
 }
 
-static int add_rules(scmp_filter_ctx filter, const struct report *report)
+static int allow_ioctls(scmp_filter_ctx filter, const uint32_t *list, size_t n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1_64(SCMP_CMP_EQ, list[i]));
+	return ret;
+}
+
+static int allow_calls(scmp_filter_ctx filter, const int *list, size_t n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, list[i], 0);
+	return ret;
+}
+
+static int add_rules(scmp_filter_ctx filter, const struct report *report, bool is_assigned)
 {
 	uintptr_t floor = report ? (uintptr_t)(report + 1) : 0;
 	int ret = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), 255);
 
-	for (size_t i = 0; !ret && i < ARRAY_SIZE(ioctls); i++)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1_64(SCMP_CMP_EQ, ioctls[i]));
-	for (size_t i = 0; !ret && i < ARRAY_SIZE(calls); i++)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	if (!ret)
+		ret = allow_ioctls(filter, ioctls, ARRAY_SIZE(ioctls));
+	if (!ret)
+		ret = allow_calls(filter, calls, ARRAY_SIZE(calls));
+	if (!ret && is_assigned)
+		ret = allow_ioctls(filter, assigned_ioctls, ARRAY_SIZE(assigned_ioctls));
+	if (!ret && is_assigned)
+		ret = allow_calls(filter, assigned_calls, ARRAY_SIZE(assigned_calls));
 	/* Signals to this process alone: pthread_kill(), raise(), abort(). */
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
@@ -142,7 +179,7 @@ static int add_rules(scmp_filter_ctx filter, const struct report *report)
 	return ret;
 }
 
-int sandbox_enter(const struct report *report)
+int sandbox_enter(const struct report *report, bool is_assigned)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
 	int ret = filter ? 0 : -ENOMEM;
@@ -154,7 +191,7 @@ int sandbox_enter(const struct report *report)
 	if (!ret)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!ret)
-		ret = add_rules(filter, report);
+		ret = add_rules(filter, report, is_assigned);
 	if (!ret)
 		ret = seccomp_load(filter);
 	seccomp_release(filter);

@@ -42,6 +42,7 @@ static const struct status_row {
 	{ STATUS_ESCAPE, "escape", "ended from the console (Ctrl-A x)" },
 	{ STATUS_SIGNAL, "signal", "ended by a signal" },
 	{ STATUS_SANDBOX, "sandbox", "the system-call filter could not be set" },
+	{ STATUS_ASSIGN, "assign", "a device of the host cannot be given to the guest, or not any longer" },
 };
 
 const char *status_name(enum status status)

@@ -32,6 +32,7 @@ enum status {
 	STATUS_ESCAPE = 14,	/* ended from the console by Ctrl-A x */
 	STATUS_SIGNAL = 15,	/* ended by a signal */
 	STATUS_SANDBOX = 16,	/* the system-call filter was refused */
+	STATUS_ASSIGN = 17,	/* a device of the host cannot be the guest's */
 };
 
 /**

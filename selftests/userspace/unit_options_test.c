@@ -105,6 +105,19 @@ static void test_all_options(void)
 	options_free(&options);
 }
 
+static void test_vfio(void)
+{
+	static const char *const wanted[] = { "0000:00:02.0", "0000:a0:1f.7", "abcd:00:02.0", "0001:02:03.4" };
+	struct options options;
+	enum options_action action;
+
+	ASSERT_EQ(parse(&options, &action, "keel run --kernel k --vfio 00:02.0 --vfio=A0:1F.7 --vfio abcd:00:02.0 --vfio 1:2:3.4"), 0);
+	ASSERT_EQ(options.vfio_count, ARRAY_SIZE(wanted));
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		CHECK_EQ(wanted[i], 0, strcmp(wanted[i], options.vfio[i]));
+	options_free(&options);
+}
+
 static void test_dma(void)
 {
 	struct options options;
@@ -195,6 +208,19 @@ static void test_refusals(void)
 		"keel run --kernel k --no-sandbox=no",
 		"keel run --kernel k --stats=yes",
 		"keel run --kernel k --json",
+		"keel run --kernel k --vfio",
+		"keel run --kernel k --vfio=",
+		"keel run --kernel k --vfio 00:02",
+		"keel run --kernel k --vfio 00:02.8",
+		"keel run --kernel k --vfio 00:20.0",
+		"keel run --kernel k --vfio 00:02.00",
+		"keel run --kernel k --vfio 10000:00:02.0",
+		"keel run --kernel k --vfio 0:-1:02.0",
+		"keel run --kernel k --vfio /sys/bus/pci/devices/0000:00:02.0",
+		"keel run --kernel k --vfio 00:02.0 --vfio 0000:00:02.0",
+		"keel run --kernel k --vfio 1:0.0 --vfio 1:1.0 --vfio 1:2.0 --vfio 1:3.0 --vfio 1:4.0 --vfio 1:5.0 --vfio 1:6.0 "
+		"--vfio 1:7.0 --vfio 1:8.0",
+		"keel dma --vfio 00:02.0",
 		"keel run --kernel k --dma",
 		"keel run --kernel k --dma on",
 		"keel run --kernel k --dma Enforce",
@@ -245,6 +271,7 @@ static const struct test_case cases[] = {
 	{ "sizes", test_sizes },
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
+	{ "vfio", test_vfio },
 	{ "dma", test_dma },
 	{ "dma_policy", test_dma_policy },
 	{ "actions", test_actions },

@@ -223,7 +223,7 @@ static void in_child(const struct row *row, int errors)
 	NEED(!report_open(path));
 	NEED(!pthread_create(&thread, NULL, wait_and_allocate, NULL));
 	crash_watch(no_clean_up);
-	NEED(!sandbox_enter(report_get()));
+	NEED(!sandbox_enter(report_get(), false));
 	row->run();
 	exit(0);
 }
