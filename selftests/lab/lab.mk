@@ -7,7 +7,7 @@ export KEEL_CACHE	?= $(KEEL_BUILD)/cache
 
 LAB	= $(CURDIR)/selftests/lab
 
-.PHONY: demo check check-models check-debug check-readme bench bench-vmx suites lab
+.PHONY: demo check check-models check-debug check-dma check-readme bench bench-vmx suites lab
 
 # What building and testing need: Debian's packages, the kernels under test.
 lab:
@@ -28,6 +28,10 @@ check-readme:
 # Not part of check: takes about an hour.
 check-models: lab
 	@$(LAB)/check_models
+
+# Not part of check: all that has to do with devices and IOMMUs, at length. After make check, which builds for it.
+check-dma: lab
+	@$(LAB)/test --long dma dma_policy vfio assign qemu_assign
 
 # Not part of check: builds a kernel first.
 check-debug: lab

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --about 20
+# run: --kernel 6.12 --module keel --iommu amd --append iommu=nopt --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --about 25
+# long: --kernel 6.1 --module kvm --iommu intel --append iommu=nopt --extra vfio-pci --extra vfio_iommu_type1 --about 20
+# long: --kernel 6.12 --module kvm --iommu amd --append iommu=nopt --extra vfio-pci --extra vfio_iommu_type1 --about 25
+# needs: launcher selftests/iommu/vfio_test
+#
+# KVM's VFIO device with a real group: that of the device edu, behind VT-d, which does not make accesses coherent in QEMU, and behind AMD-Vi.
+
+. /lab/tap.sh
+
+edu=
+for device in /sys/bus/pci/devices/*; do
+	[ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" != "0x1234 0x11e8 " ] || edu=${device##*/}
+done
+group() { basename "$(readlink "/sys/bus/pci/devices/$edu/iommu_group")"; }
+KEEL_VFIO_GROUP=/dev/vfio/$(group)
+export KEEL_VFIO_GROUP
+
+bind() {
+	modprobe vfio-pci && modprobe vfio_iommu_type1 && echo vfio-pci >"/sys/bus/pci/devices/$edu/driver_override" && echo "$edu" >/sys/bus/pci/drivers_probe
+}
+
+# Every case, none skipped.
+all_of() { /selftests/iommu/vfio_test >/tmp/vfio_test; cat /tmp/vfio_test; grep -q 'fail:0 skip:0' /tmp/vfio_test; }
+
+begin 4
+check "edu is there" test -n "$edu"
+check "VFIO takes it" bind
+check "its group has a node" test -c "$KEEL_VFIO_GROUP"
+check "vfio_test" all_of
+end
