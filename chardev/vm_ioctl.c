@@ -63,7 +63,7 @@ static long vm_set_nr_mmu_pages(void *object, void *arg, unsigned long raw)
 
 	if (raw < MIN_MMU_PAGES)
 		return -EINVAL;
-	vm->nr_mmu_pages = raw;
+	vm->nr_mmu_pages = min_t(unsigned long, raw, U32_MAX);
 	return 0;
 }
 

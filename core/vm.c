@@ -5,6 +5,7 @@
  * Invariants: vm->vcpus only grows until destruction, and an index below nr_vcpus (read with acquire) always finds a
  * vCPU. Destruction begins when the last reference goes, so that no vCPU can run and no ioctl can be under way.
  */
+#include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -17,6 +18,9 @@
 #include <keel/vfio.h>
 #include <keel/vm.h>
 #include "life.h"
+
+/* What a VM costs before it has anything is one object of this size. */
+static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || sizeof(struct vm) <= 512);
 
 static atomic_t vm_serial;
 

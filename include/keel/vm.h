@@ -89,8 +89,8 @@ struct vm {
 
 	/* KVM_ENABLE_CAP, KVM_CAP_DISABLE_EXITS ...: set before the first vCPU, then const */
 	u32 disabled_quirks;		/* KVM_X86_QUIRK_* */
-	u32 disabled_exits;		/* KVM_X86_DISABLE_EXITS_*; more may be added later */
 	u16 hypercall_exits;		/* KVM_CAP_EXIT_HYPERCALL: BIT(KVM_HC_MAP_GPA_RANGE) */
+	u8 disabled_exits;		/* KVM_X86_DISABLE_EXITS_*; more may be added later */
 	u8 user_space_msr_mask;		/* KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_* */
 	bool x2apic_32bit_ids;		/* KVM_X2APIC_API_USE_32BIT_IDS */
 	bool x2apic_no_bcast_quirk;	/* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
@@ -100,10 +100,9 @@ struct vm {
 	bool hide_platform_info;	/* KVM_CAP_MSR_PLATFORM_INFO off: the guest's RDMSR is #GP */
 	bool bare_cpu_told;		/* the log says that a vCPU met a CPU without virtualization */
 	u32 serial;			/* counts the VMs made since the module was loaded */
+	u32 nr_mmu_pages;		/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
 
 	struct msr_filter __rcu *msr_filter;	/* KVM_X86_SET_MSR_FILTER, NULL for none; changed under @lock */
-
-	unsigned long nr_mmu_pages;	/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
 
 	struct vm_stats stats;
 	struct vm_error *error;		/* core/explain.c: latest failure in words, NULL before the first */
