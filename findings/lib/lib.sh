@@ -112,8 +112,10 @@ on_this_cpu() {
 	"$work/probe" >"$work/out" || broken "the program did not end well on this machine"
 }
 
-# on_linux MODULES - a C program, from standard input, as root in Linux 6.1 on QEMU's EPYC with SVM. MODULES: kvm, or none
+# on_linux MODULES [WORDS [OPTION...]] - a C program, from standard input, as root in Linux 6.1 on QEMU's EPYC with SVM. MODULES: kvm, or
+# none. WORDS: more of the kernel's command line. OPTION: more of QEMU's
 on_linux() {
+	local words=${2:-}
 	local kernel=6.1.0-56-amd64 name box=$work/initrd.d
 	need gcc cpio
 	cat >"$work/probe.c"
@@ -127,14 +129,14 @@ on_linux() {
 		echo "insmod /${name##*/}.ko" >>"$work/load"
 	done
 	{
-		printf '#!/bin/busybox sh\n/bin/busybox --install -s /bin\nmount -t devtmpfs dev /dev; mount -t proc proc /proc\n'
+		printf '#!/bin/busybox sh\n/bin/busybox --install -s /bin\nmount -t devtmpfs dev /dev; mount -t proc proc /proc; mount -t sysfs sys /sys\n'
 		[ "$1" != kvm ] || cat "$work/load"
 		printf '/probe >/dev/ttyS0\necho "status=$?" >/dev/ttyS0\npoweroff -f\n'
 	} >"$box/init"
 	chmod +x "$box/init"
 	(cd "$box" && find . | cpio --quiet -o -H newc >"$work/initrd") || broken "cannot make the initramfs"
 	qemu -cpu EPYC,+svm,+npt -m 512 -serial "file:$work/serial" -kernel "$root/boot/vmlinuz-$kernel" -initrd "$work/initrd" \
-		-append "console=ttyS1 quiet panic=-1 cryptomgr.notests"
+		-append "console=ttyS1 quiet panic=-1 cryptomgr.notests $words" "${@:3}"
 	tr -d '\r' <"$work/serial" >"$work/out"
 	[ "$(seen status)" = 0 ] || { cat "$work/out" "$work/words"; broken "the program did not end well"; }
 }
