@@ -31,7 +31,7 @@ check-models: lab
 
 # Not part of check: all that has to do with devices and IOMMUs, at length. After make check, which builds for it.
 check-dma: lab
-	@$(LAB)/test --long dma dma_policy vfio assign dma_kill qemu_assign
+	@$(LAB)/check_dma
 
 # Not part of check: builds a kernel first.
 check-debug: lab
