@@ -51,10 +51,7 @@ static long device_set_attr(struct vm *vm, const struct kvm_device_attr *attr)
 		return ret;
 	if ((u64)(unsigned long)user != attr->addr || get_user(fd, user))
 		return -EFAULT;
-	mutex_lock(&vm->lock);
-	ret = keel_vfio_set_file(vm, attr->attr, fd);
-	mutex_unlock(&vm->lock);
-	return ret;
+	return keel_vfio_set_file(vm, attr->attr, fd);
 }
 
 HANDLER(do_device_set_attr, device_set_attr(object, arg))

@@ -208,9 +208,7 @@ static int device_release(struct inode *inode, struct file *file)
 {
 	struct vm *vm = file->private_data;
 
-	mutex_lock(&vm->lock);
 	keel_vfio_release(vm);
-	mutex_unlock(&vm->lock);
 	keel_vm_put(vm);
 	return 0;
 }

@@ -19,8 +19,9 @@
 #include <keel/vm.h>
 #include "life.h"
 
-/* What a VM costs before it has anything is one object of this size. */
-static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || sizeof(struct vm) <= 512);
+/* What a VM costs before it has anything is one object of this size, where locks are of their usual size. */
+static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || IS_ENABLED(CONFIG_DEBUG_MUTEXES) || IS_ENABLED(CONFIG_DEBUG_RWSEMS) ||
+	      IS_ENABLED(CONFIG_PREEMPT_RT) || sizeof(struct vm) <= 512);
 
 static atomic_t vm_serial;
 

@@ -6,12 +6,14 @@
  * the guest's own memory types count (keel_memory_guest_types()), and its WBINVD writes caches back. Everything else of an assigned device
  * is between launcher and VFIO.
  *
- * vm->vfio stays from the first device until the VM goes, so that vCPUs need no lock to look at it. All else here is under vm->lock.
+ * vm->vfio stays from the first device until the VM goes, so that vCPUs need no lock to look at it. Files come and go under a lock of their
+ * own, as VFIO has locks that it holds while it pins all of a guest's memory.
  */
 #include <linux/cpumask.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <asm/smp.h>
@@ -28,33 +30,45 @@ struct vfio_entry {
 
 /**
  * struct vm_vfio - the files a VM was given
+ * @lock: guards @entries, @created and changes of @noncoherent
  * @entries: struct vfio_entry
  * @created: the device is there
  * @noncoherent: some device's accesses are not coherent; read without the lock
- * @left: CPUs that a vCPU left since @noncoherent was set
+ * @left: CPUs that a vCPU left since their caches were written back
+ * @writing: guards @now
+ * @now: CPUs whose caches are written back now
  */
 struct vm_vfio {
+	struct mutex lock;
 	struct list_head entries;
 	bool created;
 	bool noncoherent;
 	struct cpumask left;
+	struct mutex writing;
+	struct cpumask now;
 };
 
 int keel_vfio_create(struct vm *vm)
 {
 	struct vm_vfio *vfio = vm->vfio;
+	int ret = 0;
 
-	if (vfio && vfio->created)
-		return -EBUSY;
 	if (!vfio) {
 		vfio = kzalloc(sizeof(*vfio), GFP_KERNEL_ACCOUNT);
 		if (!vfio)
 			return -ENOMEM;
+		mutex_init(&vfio->lock);
+		mutex_init(&vfio->writing);
 		INIT_LIST_HEAD(&vfio->entries);
 		smp_store_release(&vm->vfio, vfio);
 	}
-	vfio->created = true;
-	return 0;
+	mutex_lock(&vfio->lock);
+	if (vfio->created)
+		ret = -EBUSY;
+	else
+		vfio->created = true;
+	mutex_unlock(&vfio->lock);
+	return ret;
 }
 
 static void write_back(void *unused)
@@ -77,8 +91,6 @@ static void update(struct vm *vm)
 	keel_memory_guest_types(vm, noncoherent);
 	if (noncoherent)
 		wbinvd_on_all_cpus();
-	else
-		cpumask_clear(&vfio->left);
 }
 
 static struct vfio_entry *find(struct vm_vfio *vfio, const struct file *file)
@@ -100,12 +112,15 @@ static void drop(struct vfio_entry *entry)
 
 void keel_vfio_release(struct vm *vm)
 {
+	struct vm_vfio *vfio = vm->vfio;
 	struct vfio_entry *entry, *next;
 
-	list_for_each_entry_safe(entry, next, &vm->vfio->entries, link)
+	mutex_lock(&vfio->lock);
+	list_for_each_entry_safe(entry, next, &vfio->entries, link)
 		drop(entry);
 	update(vm);
-	vm->vfio->created = false;
+	vfio->created = false;
+	mutex_unlock(&vfio->lock);
 }
 
 void keel_vfio_destroy(struct vm *vm)
@@ -152,13 +167,17 @@ static int del(struct vm *vm, struct file *file)
 int keel_vfio_set_file(struct vm *vm, u64 attr, int fd)
 {
 	struct file *file;
+	int ret;
 
 	if (attr != KVM_DEV_VFIO_GROUP_ADD && attr != KVM_DEV_VFIO_GROUP_DEL)
 		return -ENXIO;
 	file = fget(fd);
 	if (!file)
 		return -EBADF;
-	return attr == KVM_DEV_VFIO_GROUP_ADD ? add(vm, file) : del(vm, file);
+	mutex_lock(&vm->vfio->lock);
+	ret = attr == KVM_DEV_VFIO_GROUP_ADD ? add(vm, file) : del(vm, file);
+	mutex_unlock(&vm->vfio->lock);
+	return ret;
 }
 
 void keel_vfio_note_cpu(struct vm *vm, int cpu)
@@ -177,11 +196,18 @@ void keel_vfio_write_back(struct vcpu *vcpu)
 
 	if (!vfio || !READ_ONCE(vfio->noncoherent))
 		return;
-	/* whoever leaves its CPU is in the mask before vcpu->cpu says so: no CPU is missed */
+	mutex_lock(&vfio->writing);
+	cpumask_clear(&vfio->now);
 	vm_for_each_vcpu(vm, i, other) {
 		cpu = READ_ONCE(other->cpu);
 		if (cpu >= 0)
-			cpumask_set_cpu(cpu, &vfio->left);
+			cpumask_set_cpu(cpu, &vfio->now);
 	}
-	on_each_cpu_mask(&vfio->left, write_back, NULL, true);
+	/* who has left its CPU by then is in @left since before vcpu->cpu said so: nobody is missed by both looks */
+	smp_rmb();
+	for_each_cpu(cpu, &vfio->left)
+		if (cpumask_test_and_clear_cpu(cpu, &vfio->left))
+			cpumask_set_cpu(cpu, &vfio->now);
+	on_each_cpu_mask(&vfio->now, write_back, NULL, true);
+	mutex_unlock(&vfio->writing);
 }

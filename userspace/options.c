@@ -150,7 +150,7 @@ static int set_vfio(struct options *options, const char *value)
 
 	if (options->vfio_count == OPTIONS_VFIO_MAX)
 		return status_fail(STATUS_USAGE, "--vfio %s: at most %d devices", value, OPTIONS_VFIO_MAX);
-	if (sscanf(value, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 || value[end]) {
+	if (sscanf(value, "%6x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 || value[end]) {
 		domain = 0;
 		end = 0;
 		if (sscanf(value, "%2x:%2x.%1x%n", &bus, &slot, &function, &end) != 3 || value[end])

@@ -122,8 +122,8 @@ static int fail_open(const char *address, const char *path, int error)
 		{ EACCES, "who may use it is up to the node's owner and mode: chown" },
 		{ EPERM, "who may use it is up to the node's owner and mode: chown" },
 		{ EBUSY, "another process has it, a VM maybe" },
-		{ ENOENT, "modprobe vfio-pci vfio_iommu_type1" },
-		{ ENODEV, "modprobe vfio-pci vfio_iommu_type1" },
+		{ ENOENT, "modprobe -a vfio-pci vfio_iommu_type1" },
+		{ ENODEV, "modprobe -a vfio-pci vfio_iommu_type1" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(remedies); i++)
@@ -225,7 +225,7 @@ static int map_memory(struct vfio *vfio, const char *address)
 		if (ioctl(vfio->container, VFIO_IOMMU_MAP_DMA, &map) < 0)
 			ret = status_fail(STATUS_MEMORY, "--vfio %s: cannot map %#llx bytes of guest memory at %#llx for devices: %s%s",
 					  address, (unsigned long long)region->size, (unsigned long long)region->base, strerror(errno),
-					  errno == ENOMEM ? " (does the host have that much? all of it is locked)" :
+					  errno == ENOMEM ? " (all of it is locked: does the host have that much, and is the limit high enough, ulimit -l?)" :
 					  errno == EINVAL ? " (a range that the host's firmware or IOMMU keeps for itself: "
 							    "cat /sys/kernel/iommu_groups/*/reserved_regions)" : "");
 	}
@@ -335,8 +335,8 @@ int vfio_open(struct vfio *vfio, const char *address, struct vfio_device *device
 		return status_fail(STATUS_ASSIGN, "--vfio %s: VFIO does not give it: %s", address, strerror(errno));
 	fcntl(device->fd, F_SETFD, FD_CLOEXEC);
 	ret = read_device(device);
-	if (!ret && device->can_reset && ioctl(device->fd, VFIO_DEVICE_RESET) < 0)
-		status_warn("--vfio %s: it cannot be reset, and starts as the host left it: %s", address, strerror(errno));
+	if (!ret && (!device->can_reset || ioctl(device->fd, VFIO_DEVICE_RESET) < 0))
+		status_warn("--vfio %s: it cannot be reset by itself, and starts as whoever had it before left it", address);
 	return ret;
 }
 
@@ -399,7 +399,9 @@ static int set_irqs(const struct vfio_device *device, uint32_t index, uint32_t f
 
 	if (count)
 		memcpy(request.set.data, events, count * sizeof(int32_t));
-	return ioctl(device->fd, VFIO_DEVICE_SET_IRQS, &request) < 0 ? -errno : 0;
+	int ret = ioctl(device->fd, VFIO_DEVICE_SET_IRQS, &request);
+
+	return ret < 0 ? -errno : ret;
 }
 
 int vfio_set_events(const struct vfio_device *device, unsigned int index, const int *events,

@@ -91,7 +91,7 @@ void vfio_write(const struct vfio_device *device, const struct vfio_region *regi
  * vfio_set_events() - let interrupts 0 to @count - 1 of kind @index signal @events
  * @count: at most VFIO_EVENTS_MAX; 0: turn that kind off.
  *
- * Return: 0 or a negative errno.
+ * Return: 0; how many the host has left, if these are fewer, and none is on then; or a negative errno.
  */
 int vfio_set_events(const struct vfio_device *device, unsigned int index, const int *events,
 		    unsigned int count);

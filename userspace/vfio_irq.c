@@ -81,14 +81,27 @@ void vfio_irq_leave(struct vfio_pci *assigned)
 	assigned->mode = VFIO_PCI_QUIET;
 }
 
+static void complain(struct vfio_pci *assigned, const char *why)
+{
+	if (!assigned->has_complained)
+		status_warn("--vfio %s: its interrupts cannot be turned on: %s", assigned->device.address, why);
+	assigned->has_complained = true;
+}
+
 /* Return: 0 or a negative errno; the device is quiet then. */
 static int enter_mode(struct vfio_pci *assigned, enum vfio_pci_mode mode, unsigned int index,
 		      unsigned int count)
 {
 	int ret = vfio_set_events(&assigned->device, index, assigned->events, count);
 
+	if (ret > 0) {
+		complain(assigned, "the host has too few left for all");
+		ret = vfio_set_events(&assigned->device, index, assigned->events, (unsigned int)ret);
+	}
+	if (ret > 0)
+		ret = -ENOSPC;
 	if (ret)
-		status_warn("--vfio %s: its interrupts cannot be turned on: %s", assigned->device.address, strerror(-ret));
+		complain(assigned, strerror(-ret));
 	else
 		assigned->mode = mode;
 	return ret;
@@ -103,11 +116,34 @@ int vfio_irq_use_line(struct vfio_pci *assigned)
 		return 0;
 	int ret = route_attach(assigned->vm, &line);
 
-	if (!ret)
-		ret = enter_mode(assigned, VFIO_PCI_INTX, VFIO_PCI_INTX_IRQ_INDEX, 1);
-	if (!ret)
-		ret = vfio_set_unmask_event(&assigned->device, assigned->resample);
+	if (ret)
+		return ret;
+	ret = enter_mode(assigned, VFIO_PCI_INTX, VFIO_PCI_INTX_IRQ_INDEX, 1);
+	if (ret) {
+		route_detach(assigned->vm, &line);
+		return ret;
+	}
+	ret = vfio_set_unmask_event(&assigned->device, assigned->resample);
+	if (ret) {
+		complain(assigned, strerror(-ret));
+		vfio_irq_leave(assigned);
+	}
 	return ret;
+}
+
+static bool is_enabled(const struct vfio_pci *assigned, unsigned int capability, uint32_t bit)
+{
+	/* both have their control word at the same place */
+	return capability && pci_get(&assigned->pci, capability + PCI_MSI_FLAGS, 2) & bit;
+}
+
+/* The driver turned @mode off, or it never came on: back to the line, unless the other kind is on. */
+static void leave_message(struct vfio_pci *assigned, enum vfio_pci_mode mode)
+{
+	if (assigned->mode == mode ||
+	    (assigned->mode == VFIO_PCI_QUIET && !is_enabled(assigned, assigned->msi, PCI_MSI_FLAGS_ENABLE) &&
+	     !is_enabled(assigned, assigned->msix, PCI_MSIX_FLAGS_ENABLE)))
+		vfio_irq_use_line(assigned);
 }
 
 void vfio_irq_update_msi(struct vfio_pci *assigned)
@@ -122,8 +158,7 @@ void vfio_irq_update_msi(struct vfio_pci *assigned)
 	if (is_wide)
 		address |= (uint64_t)pci_get(pci, at + PCI_MSI_ADDRESS_HI, 4) << 32;
 	if (!(flags & PCI_MSI_FLAGS_ENABLE)) {
-		if (assigned->mode == VFIO_PCI_MSI)
-			vfio_irq_use_line(assigned);
+		leave_message(assigned, VFIO_PCI_MSI);
 		return;
 	}
 	if (assigned->mode != VFIO_PCI_MSI) {
@@ -153,8 +188,7 @@ static void update_vector(struct vfio_pci *assigned, unsigned int vector)
 void vfio_irq_update_msix(struct vfio_pci *assigned)
 {
 	if (!(msix_control(assigned) & PCI_MSIX_FLAGS_ENABLE)) {
-		if (assigned->mode == VFIO_PCI_MSIX)
-			vfio_irq_use_line(assigned);
+		leave_message(assigned, VFIO_PCI_MSIX);
 		return;
 	}
 	if (assigned->mode != VFIO_PCI_MSIX) {

@@ -73,7 +73,7 @@ static const struct bus_ops bar_ops[PCI_BARS_MAX] = {
 	{ bar3_read, bar3_write }, { bar4_read, bar4_write }, { bar5_read, bar5_write },
 };
 
-static void set_slot(struct vfio_pci *assigned, unsigned int slot, uint64_t address, uint64_t size, void *host)
+static int set_slot(const struct vfio_pci *assigned, unsigned int slot, uint64_t address, uint64_t size, void *host)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
@@ -82,24 +82,46 @@ static void set_slot(struct vfio_pci *assigned, unsigned int slot, uint64_t addr
 		.userspace_addr = (uintptr_t)host,
 	};
 
-	/* Refused, every access exits, and is served all the same. */
-	if (ioctl(assigned->vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-		status_warn("--vfio %s: a BAR cannot be a memory slot: %s", assigned->device.address, strerror(errno));
+	return ioctl(assigned->vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}
+
+/* Have the pieces of a BAR at @base, or nowhere (0). What cannot be a slot exits, and is served all the same. */
+static void place_pieces(struct vfio_pci *assigned, unsigned int index, uint32_t base)
+{
+	struct vfio_pci_bar *bar = &assigned->bars[index];
+
+	for (unsigned int i = 0; i < bar->piece_count; i++) {
+		struct vfio_pci_piece *piece = &bar->pieces[i];
+		unsigned int slot = bar->first_slot + i;
+
+		/* the device must not stay where the guest puts something else */
+		if (piece->is_set && set_slot(assigned, slot, 0, 0, NULL))
+			vm_stop(assigned->vm, STATUS_HOST, "a BAR of device %s cannot be taken away: %s", assigned->device.address,
+				strerror(errno));
+		piece->is_set = base && !set_slot(assigned, slot, base + piece->offset, piece->size, piece->host);
+	}
+}
+
+/* In all power states but D0 its memory does not answer, and the mappings of it are gone. */
+static bool is_asleep(const struct vfio_pci *assigned)
+{
+	return assigned->power && pci_get(&assigned->pci, assigned->power + PCI_PM_CTRL, 2) & PCI_PM_CTRL_STATE_MASK;
+}
+
+static void place_all(struct vfio_pci *assigned)
+{
+	for (unsigned int i = 0; i < PCI_BARS_MAX; i++)
+		place_pieces(assigned, i, is_asleep(assigned) ? 0 : atomic_load(&assigned->pci.bars[i].base));
 }
 
 static void bar_moved(struct pci_device *pci, unsigned int index, uint32_t base)
 {
 	struct vfio_pci *assigned = to_assigned(pci);
-	const struct vfio_pci_bar *bar = &assigned->bars[index];
 
-	for (unsigned int i = 0; i < bar->piece_count; i++) {
-		const struct vfio_pci_piece *piece = &bar->pieces[i];
-
-		if (atomic_load(&pci->bars[index].base))
-			set_slot(assigned, bar->first_slot + i, 0, 0, NULL);
-		if (base)
-			set_slot(assigned, bar->first_slot + i, base + piece->offset, piece->size, piece->host);
-	}
+	/* whoever finds the slot finds memory decoding on */
+	if (base)
+		vfio_write(&assigned->device, &assigned->device.config, PCI_COMMAND, 2, pci_get(pci, PCI_COMMAND, 2));
+	place_pieces(assigned, index, is_asleep(assigned) ? 0 : base);
 }
 
 static void config_read(struct pci_device *pci, unsigned int offset, unsigned int len)
@@ -117,15 +139,26 @@ static bool touches(unsigned int offset, unsigned int len, unsigned int capabili
 	return capability && offset < capability + 16 && capability < offset + len;
 }
 
+/* Bytes that are the device's alone go to it. */
+static void hand_on(struct vfio_pci *assigned, unsigned int offset, unsigned int len)
+{
+	for (unsigned int i = 0; i < len; i++)
+		if (offset + i >= PCI_CONFIG_SIZE || assigned->own[offset + i])
+			return;
+	vfio_write(&assigned->device, &assigned->device.config, offset, len, pci_get(&assigned->pci, offset, len));
+}
+
 static void config_written(struct pci_device *pci, unsigned int offset, unsigned int len)
 {
 	struct vfio_pci *assigned = to_assigned(pci);
-	bool is_theirs = true;
+	bool is_power = touches(offset, len, assigned->power);
 
-	for (unsigned int i = 0; i < len; i++)
-		is_theirs &= offset + i < PCI_CONFIG_SIZE && !assigned->own[offset + i];
-	if (is_theirs)
-		vfio_write(&assigned->device, &assigned->device.config, offset, len, pci_get(pci, offset, len));
+	/* asleep, its slots go first; awake, they come last */
+	if (is_power && is_asleep(assigned))
+		place_all(assigned);
+	hand_on(assigned, offset, len);
+	if (is_power && !is_asleep(assigned))
+		place_all(assigned);
 	pthread_mutex_lock(&assigned->lock);
 	if (touches(offset, len, assigned->msi))
 		vfio_irq_update_msi(assigned);
@@ -166,7 +199,7 @@ static void init_msix(struct vfio_pci *assigned, unsigned int at)
 {
 	struct pci_device *pci = &assigned->pci;
 	uint32_t table = pci_get(pci, at + PCI_MSIX_TABLE, 4), pending = pci_get(pci, at + PCI_MSIX_PBA, 4);
-	unsigned int vectors = (pci_get(pci, at + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1;
+	unsigned int table_vectors = (pci_get(pci, at + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1, vectors = table_vectors;
 
 	if (vectors > assigned->device.irqs[VFIO_PCI_MSIX_IRQ_INDEX])
 		vectors = assigned->device.irqs[VFIO_PCI_MSIX_IRQ_INDEX];
@@ -176,6 +209,7 @@ static void init_msix(struct vfio_pci *assigned, unsigned int at)
 		return;
 	assigned->msix = at;
 	assigned->vectors = vectors;
+	assigned->table_vectors = table_vectors;
 	assigned->table_bar = table & PCI_MSIX_TABLE_BIR;
 	assigned->table_offset = table & PCI_MSIX_TABLE_OFFSET;
 	assigned->pending_bar = pending & PCI_MSIX_PBA_BIR;
@@ -194,11 +228,15 @@ static void find_capabilities(struct vfio_pci *assigned)
 
 	if (!(pci->config[PCI_STATUS] & PCI_STATUS_CAP_LIST))
 		return;
-	for (unsigned int i = 0; at >= PCI_STD_HEADER_SIZEOF && at <= PCI_CONFIG_SIZE - 16 && i < CAPABILITIES_MAX; i++) {
-		if (pci->config[at] == PCI_CAP_ID_MSI && assigned->device.irqs[VFIO_PCI_MSI_IRQ_INDEX])
+	for (unsigned int i = 0; at >= PCI_STD_HEADER_SIZEOF && i < CAPABILITIES_MAX; i++) {
+		unsigned int id = pci->config[at], room = PCI_CONFIG_SIZE - at;
+
+		if (id == PCI_CAP_ID_MSI && room >= PCI_MSI_DATA_64 + 2 && assigned->device.irqs[VFIO_PCI_MSI_IRQ_INDEX])
 			init_msi(assigned, at);
-		else if (pci->config[at] == PCI_CAP_ID_MSIX)
+		else if (id == PCI_CAP_ID_MSIX && room >= PCI_CAP_MSIX_SIZEOF)
 			init_msix(assigned, at);
+		else if (id == PCI_CAP_ID_PM && room >= PCI_PM_SIZEOF)
+			assigned->power = at;
 		at = pci->config[at + PCI_CAP_LIST_NEXT] & ~3u;
 	}
 }
@@ -208,6 +246,8 @@ static void init_config(struct vfio_pci *assigned)
 {
 	struct pci_device *pci = &assigned->pci;
 
+	/* as after a reset: nothing answers yet */
+	vfio_write(&assigned->device, &assigned->device.config, PCI_COMMAND, 2, 0);
 	for (unsigned int i = 0; i < PCI_CONFIG_SIZE; i += 4)
 		pci_put(pci, i, 4, (uint32_t)vfio_read(&assigned->device, &assigned->device.config, i, 4));
 	memset(pci->writable, 0xff, sizeof(pci->writable));
@@ -226,8 +266,8 @@ static void init_config(struct vfio_pci *assigned)
 /* May the page at @offset of BAR @bar be the guest's, or has it MSI-X's tables? */
 static bool is_plain_page(const struct vfio_pci *assigned, unsigned int bar, uint64_t offset)
 {
-	uint64_t table_end = assigned->table_offset + assigned->vectors * PCI_MSIX_ENTRY_SIZE;
-	uint64_t pending_end = assigned->pending_offset + (assigned->vectors + 63) / 64 * 8;
+	uint64_t table_end = assigned->table_offset + assigned->table_vectors * PCI_MSIX_ENTRY_SIZE;
+	uint64_t pending_end = assigned->pending_offset + (assigned->table_vectors + 63) / 64 * 8;
 
 	if (!assigned->msix)
 		return true;
@@ -247,7 +287,7 @@ static void map_piece(struct vfio_pci *assigned, unsigned int index, uint64_t of
 	host = mmap(NULL, size, (region->can_read ? PROT_READ : 0) | (region->can_write ? PROT_WRITE : 0), MAP_SHARED,
 		    assigned->device.fd, (off_t)(region->offset + offset));
 	if (host != MAP_FAILED)
-		bar->pieces[bar->piece_count++] = (struct vfio_pci_piece){ offset, size, host };
+		bar->pieces[bar->piece_count++] = (struct vfio_pci_piece){ offset, size, host, false };
 }
 
 static void map_bar(struct vfio_pci *assigned, unsigned int index)
@@ -276,8 +316,8 @@ static int init_bars(struct vfio_pci *assigned, unsigned int device_index)
 		pci_put(&assigned->pci, PCI_BASE_ADDRESS_0 + 4 * i, 4, 0);
 		if (!size)
 			continue;
-		if (size & (size - 1) || size > 1u << 29)
-			return status_fail(STATUS_ASSIGN, "--vfio %s: BAR %u has %lluM, and this machine has room for 512M",
+		if (size & (size - 1) || size > 1u << 28)
+			return status_fail(STATUS_ASSIGN, "--vfio %s: BAR %u has %lluM, and this machine has room for 256M",
 					   assigned->device.address, i, (unsigned long long)size >> 20);
 		assigned->bars[i].first_slot = FIRST_SLOT + device_index * SLOTS_PER_DEVICE + i * VFIO_PCI_PIECES_MAX;
 		pci_add_bar(&assigned->pci, i, (uint32_t)size, is_port, &bar_ops[i]);
@@ -337,9 +377,14 @@ int vfio_pci_start(struct vfio_pci *assigned)
 {
 	const struct vfio_device *device = &assigned->device;
 
-	if (vfio_irq_use_line(assigned))
-		return status_fail(STATUS_ASSIGN, "--vfio %s: its interrupt line cannot be had: the host shares it with another driver, maybe",
-				   device->address);
+	int ret = vfio_irq_use_line(assigned);
+
+	if (ret && !assigned->msi && !assigned->msix)
+		return status_fail(STATUS_ASSIGN, "--vfio %s: it has no interrupt but its line, which cannot be had: %s%s", device->address,
+				   strerror(-ret), ret == -EBUSY ? " (a driver of the host has the same one)" : "");
+	/* its driver has messages to choose from */
+	if (ret)
+		assigned->pci.config[PCI_INTERRUPT_PIN] = 0;
 	if (device->irqs[VFIO_PCI_ERR_IRQ_INDEX])
 		vfio_set_events(device, VFIO_PCI_ERR_IRQ_INDEX, &assigned->error_event, 1);
 	if (device->irqs[VFIO_PCI_REQ_IRQ_INDEX])

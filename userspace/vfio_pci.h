@@ -23,6 +23,7 @@ enum vfio_pci_mode { VFIO_PCI_QUIET, VFIO_PCI_INTX, VFIO_PCI_MSI, VFIO_PCI_MSIX 
 struct vfio_pci_piece {
 	uint64_t offset, size;
 	void *host;
+	bool is_set;		/* a memory slot; guarded by pci->lock */
 };
 
 struct vfio_pci_bar {
@@ -39,12 +40,14 @@ struct vfio_pci {
 	unsigned int first_route;	/* this device's messages in @routes */
 	bool own[PCI_CONFIG_SIZE];	/* bytes that are ours, not the device's; constant */
 	struct vfio_pci_bar bars[PCI_BARS_MAX];
-	unsigned int msi, msix;		/* their capabilities in configuration space; 0: none */
-	unsigned int vectors;		/* of MSI-X */
+	unsigned int msi, msix, power;	/* their capabilities in configuration space; 0: none */
+	unsigned int vectors;		/* of MSI-X, as the guest sees it */
+	unsigned int table_vectors;	/* as the device has them */
 	unsigned int table_bar, table_offset, pending_bar, pending_offset;
 
 	pthread_mutex_t lock;		/* guards what follows; taken under pci->lock too */
 	enum vfio_pci_mode mode;
+	bool has_complained;		/* of its interrupts, once */
 	int events[VFIO_PCI_VECTORS_MAX];	/* the first for INTx and MSI too */
 	int resample;
 	struct msix_entry entries[VFIO_PCI_VECTORS_MAX];

@@ -20,9 +20,9 @@ struct vm;
 int keel_vfio_create(struct vm *vm);
 /**
  * keel_vfio_release() - the device's last file descriptor is closed: forget all files it was given
- * @vm: the machine; vm->lock held
+ * @vm: the machine
  *
- * Context: may sleep.
+ * Context: may sleep; takes vm_vfio.lock.
  */
 void keel_vfio_release(struct vm *vm);
 /**
@@ -34,11 +34,11 @@ void keel_vfio_release(struct vm *vm);
 void keel_vfio_destroy(struct vm *vm);
 /**
  * keel_vfio_set_file() - KVM_SET_DEVICE_ATTR(KVM_DEV_VFIO_GROUP)
- * @vm: the machine; vm->lock held
+ * @vm: the machine, which has the device
  * @attr: KVM_DEV_VFIO_GROUP_ADD or KVM_DEV_VFIO_GROUP_DEL
  * @fd: file descriptor of a VFIO group or device
  *
- * Newer headers call these KVM_DEV_VFIO_FILE. Context: may sleep. Return: 0; -ENXIO: another @attr; -EBADF: no file; -EINVAL: no file of VFIO's, -EEXIST: given already, -ENOMEM (add);
+ * Newer headers call these KVM_DEV_VFIO_FILE. Context: may sleep; takes vm_vfio.lock. Return: 0; -ENXIO: another @attr; -EBADF: no file; -EINVAL: no file of VFIO's, -EEXIST: given already, -ENOMEM (add);
  * -ENOENT: never given (delete).
  */
 int keel_vfio_set_file(struct vm *vm, u64 attr, int fd);
@@ -48,7 +48,7 @@ int keel_vfio_set_file(struct vm *vm, u64 attr, int fd);
  * @vcpu: on its own thread
  *
  * Writes back the caches of all CPUs on which the VM may have left something, where a device of the VM's does not snoop them; else nothing
- * has to be done. Context: interrupts on.
+ * has to be done. Context: interrupts on, may sleep.
  */
 void keel_vfio_write_back(struct vcpu *vcpu);
 /**

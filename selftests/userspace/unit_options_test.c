@@ -107,11 +107,11 @@ static void test_all_options(void)
 
 static void test_vfio(void)
 {
-	static const char *const wanted[] = { "0000:00:02.0", "0000:a0:1f.7", "abcd:00:02.0", "0001:02:03.4" };
+	static const char *const wanted[] = { "0000:00:02.0", "0000:a0:1f.7", "10000:e1:00.0", "0001:02:03.4" };
 	struct options options;
 	enum options_action action;
 
-	ASSERT_EQ(parse(&options, &action, "keel run --kernel k --vfio 00:02.0 --vfio=A0:1F.7 --vfio abcd:00:02.0 --vfio 1:2:3.4"), 0);
+	ASSERT_EQ(parse(&options, &action, "keel run --kernel k --vfio 00:02.0 --vfio=A0:1F.7 --vfio 10000:e1:00.0 --vfio 1:2:3.4"), 0);
 	ASSERT_EQ(options.vfio_count, ARRAY_SIZE(wanted));
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		CHECK_EQ(wanted[i], 0, strcmp(wanted[i], options.vfio[i]));
@@ -214,7 +214,7 @@ static void test_refusals(void)
 		"keel run --kernel k --vfio 00:02.8",
 		"keel run --kernel k --vfio 00:20.0",
 		"keel run --kernel k --vfio 00:02.00",
-		"keel run --kernel k --vfio 10000:00:02.0",
+		"keel run --kernel k --vfio 1000000:00:02.0",
 		"keel run --kernel k --vfio 0:-1:02.0",
 		"keel run --kernel k --vfio /sys/bus/pci/devices/0000:00:02.0",
 		"keel run --kernel k --vfio 00:02.0 --vfio 0000:00:02.0",

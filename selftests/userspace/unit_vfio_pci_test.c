@@ -34,6 +34,9 @@ static unsigned int interrupt_kind, interrupt_count;	/* turned on in the device;
 static struct { u64 address; u32 data; } message[VFIO_PCI_VECTORS_MAX];
 static bool attached[VM_GSI_COUNT + VFIO_PCI_VECTORS_MAX];
 static bool refuse_routes;
+static unsigned int refused_kinds;	/* bits: cannot be turned on */
+static unsigned int left;		/* interrupts that the host has; 0: enough */
+static bool refuse_unmask;
 
 int route_set_message(struct route_table *table, unsigned int index, uint64_t address, uint32_t data)
 {
@@ -114,6 +117,10 @@ int vfio_set_events(const struct vfio_device *device, unsigned int index, const 
 		return 0;
 	ASSERT(!count != !interrupt_count, "one kind at a time");
 	ASSERT(count || index == interrupt_kind, "the kind that is on is turned off");
+	if (count && refused_kinds & 1u << index)
+		return -EBUSY;
+	if (left && count > left)
+		return (int)left;
 	interrupt_kind = index;
 	interrupt_count = count;
 	return 0;
@@ -122,7 +129,7 @@ int vfio_set_events(const struct vfio_device *device, unsigned int index, const 
 int vfio_set_unmask_event(const struct vfio_device *device, int event)
 {
 	(void)device;
-	return event == assigned.resample ? 0 : -EINVAL;
+	return event == assigned.resample && !refuse_unmask ? 0 : -EINVAL;
 }
 
 static void select_register(u32 offset)
@@ -149,7 +156,8 @@ static void set_up(void)
 	memset(message, 0, sizeof(message));
 	memset(bar_word, 0, sizeof(bar_word));
 	interrupt_count = config_write.count = 0;
-	refuse_routes = false;
+	refuse_routes = refuse_unmask = false;
+	refused_kinds = left = 0;
 	put(PCI_VENDOR_ID, 4, 0x11e81234);
 	put(PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
 	put(PCI_HEADER_TYPE, 1, 0x80);
@@ -347,6 +355,36 @@ static void test_msix(void)
 	end();
 }
 
+/* The host cannot turn an interrupt on: what was on before is off, nothing is left attached, and the driver may try something else. */
+static void test_failures(void)
+{
+	set_up();
+	refused_kinds = 1u << VFIO_PCI_MSI_IRQ_INDEX;
+	config_put(MSI_AT + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE);
+	CHECK_EQ("no MSI", 0, interrupt_count);
+	CHECK_EQ("no message", 0, attached_messages());
+	config_put(MSI_AT + PCI_MSI_FLAGS, 2, 0);
+	CHECK_EQ("the driver goes back to the line", VFIO_PCI_INTX_IRQ_INDEX, interrupt_kind);
+	CHECK_EQ("which is on", 1, interrupt_count);
+	CHECK_EQ("and attached", 1, attached[pci_slot_gsi(SLOT)]);
+	left = 2;
+	config_put(MSIX_AT + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	CHECK_EQ("as many of MSI-X as there are", 2, interrupt_count);
+	left = 0;
+	refused_kinds = 1u << VFIO_PCI_INTX_IRQ_INDEX;
+	config_put(MSIX_AT + PCI_MSIX_FLAGS, 2, 0);
+	CHECK_EQ("no line any more", 0, interrupt_count);
+	CHECK_EQ("nor attached", 0, attached[pci_slot_gsi(SLOT)]);
+	config_put(MSI_AT + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE);
+	CHECK_EQ("MSI from there", 1, attached_messages());
+	refused_kinds = 0;
+	refuse_unmask = true;
+	config_put(MSI_AT + PCI_MSI_FLAGS, 2, 0);
+	CHECK_EQ("a line that nothing unmasks", 0, interrupt_count);
+	CHECK_EQ("nor attached", 0, attached[pci_slot_gsi(SLOT)]);
+	end();
+}
+
 /* Random accesses everywhere: nothing but the stand-ins' own checks must hold. */
 static void test_noise(void)
 {
@@ -382,6 +420,7 @@ static const struct test_case cases[] = {
 	{ "bars", test_bars },
 	{ "line_and_msi", test_line_and_msi },
 	{ "msix", test_msix },
+	{ "failures", test_failures },
 	{ "noise", test_noise },
 };
 

@@ -44,6 +44,15 @@ static inline void list_del(struct list_head *n)
 
 struct cpumask { unsigned long bits; };
 static inline void cpumask_set_cpu(unsigned int cpu, struct cpumask *mask) { mask->bits |= 1ul << cpu; }
+static inline bool cpumask_test_and_clear_cpu(unsigned int cpu, struct cpumask *mask)
+{
+	bool was = mask->bits >> cpu & 1;
+
+	mask->bits &= ~(1ul << cpu);
+	return was;
+}
+#define for_each_cpu(cpu, mask)	for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++) if ((mask)->bits >> (cpu) & 1)
+#define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 static inline void cpumask_clear(struct cpumask *mask) { mask->bits = 0; }
 /* What WBINVD was told to whom: the test's. */
 extern unsigned long written_back;
