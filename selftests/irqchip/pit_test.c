@@ -88,8 +88,9 @@ static void guest_speaker(void)
 
 	outb(0x61, (inb(0x61) & ~3) | 1);
 	GUEST_ROW("gate reads back", 1, inb(0x61) & 3);
-	program(2, 0, 0xe90a);		/* 50 ms */
+	/* before it starts: the CPU may be taken away from us in between */
 	t0 = rdtsc();
+	program(2, 0, 0xe90a);		/* 50 ms */
 	GUEST_ROW("output low at first", 0, inb(0x61) & 0x20);
 	for (i = 0; i < 2000000 && !(inb(0x61) & 0x20); i++)
 		;
