@@ -51,24 +51,45 @@ static void send_pending(struct msix *msix)
 	}
 }
 
+uint32_t msix_entry_word(const struct msix_entry *entry, unsigned int offset)
+{
+	switch (offset) {
+	case PCI_MSIX_ENTRY_LOWER_ADDR:
+		return (uint32_t)entry->address;
+	case PCI_MSIX_ENTRY_UPPER_ADDR:
+		return (uint32_t)(entry->address >> 32);
+	case PCI_MSIX_ENTRY_DATA:
+		return entry->data;
+	default:
+		return entry->control;
+	}
+}
+
+void msix_entry_set_word(struct msix_entry *entry, unsigned int offset, uint32_t value)
+{
+	switch (offset) {
+	case PCI_MSIX_ENTRY_LOWER_ADDR:
+		entry->address = (entry->address & ~0xffffffffULL) | (value & ~3u);
+		break;
+	case PCI_MSIX_ENTRY_UPPER_ADDR:
+		entry->address = (entry->address & 0xffffffffULL) | (uint64_t)value << 32;
+		break;
+	case PCI_MSIX_ENTRY_DATA:
+		entry->data = value;
+		break;
+	default:
+		entry->control = value & PCI_MSIX_ENTRY_CTRL_MASKBIT;
+		break;
+	}
+}
+
 static uint32_t read_word(const struct msix *msix, uint64_t offset)
 {
 	uint64_t vector = offset / PCI_MSIX_ENTRY_SIZE;
 
 	if (offset == MSIX_PENDING_OFFSET)
 		return (uint32_t)msix->pending;
-	if (vector >= msix->count)
-		return 0;
-	switch (offset % PCI_MSIX_ENTRY_SIZE) {
-	case PCI_MSIX_ENTRY_LOWER_ADDR:
-		return (uint32_t)msix->entries[vector].address;
-	case PCI_MSIX_ENTRY_UPPER_ADDR:
-		return (uint32_t)(msix->entries[vector].address >> 32);
-	case PCI_MSIX_ENTRY_DATA:
-		return msix->entries[vector].data;
-	default:
-		return msix->entries[vector].control;
-	}
+	return vector < msix->count ? msix_entry_word(&msix->entries[vector], offset % PCI_MSIX_ENTRY_SIZE) : 0;
 }
 
 uint64_t msix_read(const struct msix *msix, uint64_t offset, unsigned int len)
@@ -84,24 +105,8 @@ static void write_word(struct msix *msix, uint64_t offset, uint32_t value)
 {
 	uint64_t vector = offset / PCI_MSIX_ENTRY_SIZE;
 
-	if (vector >= msix->count)
-		return;
-	struct msix_entry *entry = &msix->entries[vector];
-
-	switch (offset % PCI_MSIX_ENTRY_SIZE) {
-	case PCI_MSIX_ENTRY_LOWER_ADDR:
-		entry->address = (entry->address & ~0xffffffffULL) | (value & ~3u);
-		break;
-	case PCI_MSIX_ENTRY_UPPER_ADDR:
-		entry->address = (entry->address & 0xffffffffULL) | (uint64_t)value << 32;
-		break;
-	case PCI_MSIX_ENTRY_DATA:
-		entry->data = value;
-		break;
-	default:
-		entry->control = value & PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		break;
-	}
+	if (vector < msix->count)
+		msix_entry_set_word(&msix->entries[vector], offset % PCI_MSIX_ENTRY_SIZE, value);
 }
 
 void msix_write(struct msix *msix, uint64_t offset, unsigned int len, uint64_t value)

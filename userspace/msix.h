@@ -21,6 +21,12 @@ struct msix_entry {
 	uint32_t control;	/* bit 0: masked */
 };
 
+/** msix_entry_word() - the 32-bit word at @offset (0, 4, 8 or 12) of an entry */
+uint32_t msix_entry_word(const struct msix_entry *entry, unsigned int offset);
+
+/** msix_entry_set_word() - write it, as far as it can be written */
+void msix_entry_set_word(struct msix_entry *entry, unsigned int offset, uint32_t value);
+
 /* Guarded by the owning device's lock, which every function here needs held. */
 struct msix {
 	struct vm *vm;

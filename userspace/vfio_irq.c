@@ -216,38 +216,12 @@ static uint32_t pending_word(const struct vfio_pci *assigned, unsigned int first
 
 static uint32_t table_word(const struct vfio_pci *assigned, unsigned int offset)
 {
-	const struct msix_entry *entry = &assigned->entries[offset / PCI_MSIX_ENTRY_SIZE];
-
-	switch (offset % PCI_MSIX_ENTRY_SIZE) {
-	case PCI_MSIX_ENTRY_LOWER_ADDR:
-		return (uint32_t)entry->address;
-	case PCI_MSIX_ENTRY_UPPER_ADDR:
-		return (uint32_t)(entry->address >> 32);
-	case PCI_MSIX_ENTRY_DATA:
-		return entry->data;
-	default:
-		return entry->control;
-	}
+	return msix_entry_word(&assigned->entries[offset / PCI_MSIX_ENTRY_SIZE], offset % PCI_MSIX_ENTRY_SIZE);
 }
 
 static void set_table_word(struct vfio_pci *assigned, unsigned int offset, uint32_t value)
 {
-	struct msix_entry *entry = &assigned->entries[offset / PCI_MSIX_ENTRY_SIZE];
-
-	switch (offset % PCI_MSIX_ENTRY_SIZE) {
-	case PCI_MSIX_ENTRY_LOWER_ADDR:
-		entry->address = (entry->address & ~0xffffffffULL) | (value & ~3u);
-		break;
-	case PCI_MSIX_ENTRY_UPPER_ADDR:
-		entry->address = (entry->address & 0xffffffffULL) | (uint64_t)value << 32;
-		break;
-	case PCI_MSIX_ENTRY_DATA:
-		entry->data = value;
-		break;
-	default:
-		entry->control = value & PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		break;
-	}
+	msix_entry_set_word(&assigned->entries[offset / PCI_MSIX_ENTRY_SIZE], offset % PCI_MSIX_ENTRY_SIZE, value);
 	update_vector(assigned, offset / PCI_MSIX_ENTRY_SIZE);
 }
 

@@ -14,19 +14,7 @@
 # that: how the launcher refuses what cannot be assigned.
 
 . /lab/tap.sh
-
-find_device() {		# VENDOR DEVICE
-	for device in /sys/bus/pci/devices/*; do
-		[ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" != "$1 $2 " ] || echo "${device##*/}"
-	done
-}
-edu=$(find_device 0x1234 0x11e8)
-nvme=$(find_device 0x1b36 0x0010)
-nic=$(find_device 0x8086 0x10d3)
-
-bind() {		# DEVICE
-	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override" && echo "$1" >/sys/bus/pci/drivers_probe
-}
+. /lab/devices.sh
 
 give() {		# DEVICE DRIVER APPEND [OPTION]...
 	give_device=$1 give_driver=$2 give_append=$3
@@ -58,9 +46,7 @@ check "refused: no address" refuses 2 "not a PCI address" --vfio "$edu.1"
 check "refused: twice" refuses 2 "given twice" --vfio "$edu" --vfio "${edu#0000:}"
 check "refused: no such device" refuses 17 "no such PCI device" --vfio 0000:7f:1f.7
 check "refused: no driver has it" refuses 17 "echo vfio-pci > /sys/bus/pci/devices/$edu/driver_override" --vfio "$edu"
-modprobe vfio-pci
-modprobe vfio_iommu_type1
-check "VFIO takes them" eval 'bind $edu && bind $nvme && bind $nic'
+check "VFIO takes them" bind_vfio "$edu" "$nvme" "$nic"
 
 if has edu; then
 	check "edu, by MSI" give "$edu" edu "keel.edu=outside=${OUTSIDE:-20}"
@@ -96,7 +82,7 @@ if has others; then
 	check "edu works beside the others" said "edu dma good: .*"
 fi
 # Somebody else has its group open meanwhile.
-sleep 300 9<>"/dev/vfio/$(basename "$(readlink "/sys/bus/pci/devices/$edu/iommu_group")")" &
+sleep 300 9<>"$(group_node "$edu")" &
 other=$!
 sleep 1
 check "refused: another process has it" refuses 17 "another process has it" --vfio "$edu"

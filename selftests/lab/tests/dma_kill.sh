@@ -8,17 +8,7 @@
 # is filled with a pattern at once, and must keep it; the device serves the next guest as if nothing had been.
 
 . /lab/tap.sh
-
-find_device() {		# VENDOR DEVICE
-	for device in /sys/bus/pci/devices/*; do
-		[ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" != "$1 $2 " ] || echo "${device##*/}"
-	done
-}
-edu=$(find_device 0x1234 0x11e8)
-
-bind() {
-	echo vfio-pci >"/sys/bus/pci/devices/$edu/driver_override" && echo "$edu" >/sys/bus/pci/drivers_probe
-}
+. /lab/devices.sh
 
 run() {			# ROUNDS
 	exec keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd --memory 192M --vfio "$edu" \
@@ -52,11 +42,9 @@ works() {
 }
 
 begin 5
-modprobe vfio-pci
-modprobe vfio_iommu_type1
-check "VFIO takes edu" bind
+check "VFIO takes edu" bind_vfio "$edu"
 check "it works" works
 check "killed ${KILLS:-5} times, no page is written afterwards" kill_all
 check "it works as before" works
-check "nobody has it" eval 'exec 9<>/dev/vfio/$(basename $(readlink /sys/bus/pci/devices/$edu/iommu_group)); exec 9>&-'
+check "nobody has it" eval 'exec 9<>"$(group_node $edu)"; exec 9>&-'
 end

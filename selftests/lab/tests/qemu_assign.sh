@@ -7,19 +7,7 @@
 # QEMU's vfio-pci on Keel, as Debian ships it: the devices edu, nvme and e1000e of the host, given to a Linux guest.
 
 . /lab/tap.sh
-
-find_device() {		# VENDOR DEVICE
-	for device in /sys/bus/pci/devices/*; do
-		[ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" != "$1 $2 " ] || echo "${device##*/}"
-	done
-}
-edu=$(find_device 0x1234 0x11e8)
-nvme=$(find_device 0x1b36 0x0010)
-nic=$(find_device 0x8086 0x10d3)
-
-bind() {		# DEVICE
-	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override" && echo "$1" >/sys/bus/pci/drivers_probe
-}
+. /lab/devices.sh
 
 cp -r /guest /tmp/guest
 
@@ -33,9 +21,7 @@ said() { tr -d '\r' </tmp/out | grep -qxE "guest: $1"; }
 show() { sed 's/^/# /' /tmp/out; }
 
 begin 11
-modprobe vfio-pci
-modprobe vfio_iommu_type1
-check "VFIO takes edu, nvme and e1000e" eval 'bind $edu && bind $nvme && bind $nic'
+check "VFIO takes edu, nvme and e1000e" bind_vfio "$edu" "$nvme" "$nic"
 check "edu, by MSI" give "$edu" edu ''
 show
 check "its interrupt" said "edu interrupt good, by MSI"

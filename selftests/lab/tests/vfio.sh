@@ -9,25 +9,17 @@
 # KVM's VFIO device with a real group: that of the device edu, behind VT-d, which does not make accesses coherent in QEMU, and behind AMD-Vi.
 
 . /lab/tap.sh
+. /lab/devices.sh
 
-edu=
-for device in /sys/bus/pci/devices/*; do
-	[ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" != "0x1234 0x11e8 " ] || edu=${device##*/}
-done
-group() { basename "$(readlink "/sys/bus/pci/devices/$edu/iommu_group")"; }
-KEEL_VFIO_GROUP=/dev/vfio/$(group)
+KEEL_VFIO_GROUP=$(group_node "$edu")
 export KEEL_VFIO_GROUP
-
-bind() {
-	modprobe vfio-pci && modprobe vfio_iommu_type1 && echo vfio-pci >"/sys/bus/pci/devices/$edu/driver_override" && echo "$edu" >/sys/bus/pci/drivers_probe
-}
 
 # Every case, none skipped.
 all_of() { /selftests/iommu/vfio_test >/tmp/vfio_test; cat /tmp/vfio_test; grep -q 'fail:0 skip:0' /tmp/vfio_test; }
 
 begin 4
 check "edu is there" test -n "$edu"
-check "VFIO takes it" bind
+check "VFIO takes it" bind_vfio "$edu"
 check "its group has a node" test -c "$KEEL_VFIO_GROUP"
 check "vfio_test" all_of
 end
