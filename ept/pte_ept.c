@@ -2,7 +2,8 @@
 /*
  * Entries of Intel's extended page tables (SDM volume 3, "The Extended Page Table Mechanism (EPT)"). Ordinary memory is
  * write-back whatever the guest's PAT says (IPAT), since guest and launcher share it through different mappings, unless
- * a device of the VM's does not snoop caches (PTE_MEM_GUEST); pages of devices are uncacheable. The VMX backend clears .accessed where the CPU keeps no accessed and dirty flags.
+ * a device of the VM's does not snoop caches (PTE_MEM_GUEST); pages of devices are uncacheable. The VMX backend clears
+ * .accessed where the CPU keeps no accessed and dirty flags.
  */
 #include <linux/mm.h>
 #include <keel/pgtable.h>

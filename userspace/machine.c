@@ -79,7 +79,7 @@ static int add_virtio(struct machine *machine, const struct options *options)
 
 static int add_assigned(struct machine *machine, const struct options *options)
 {
-	int ret = options->vfio_count ? route_init(&machine->routes, &machine->vm, OPTIONS_VFIO_MAX * VFIO_PCI_VECTORS_MAX) : 0;
+	int ret = options->vfio_count ? route_init(&machine->routes, &machine->vm, VFIO_DEVICES_MAX * VFIO_PCI_VECTORS_MAX) : 0;
 
 	if (ret)
 		return status_fail(STATUS_HOST, "--vfio: %s", strerror(-ret));
@@ -285,7 +285,7 @@ static void check_assigned(struct machine *machine, const struct pollfd *waits)
 
 static void wait_for_end(struct machine *machine)
 {
-	struct pollfd waits[2 + 2 * OPTIONS_VFIO_MAX] = {
+	struct pollfd waits[2 + 2 * VFIO_DEVICES_MAX] = {
 		{ .fd = machine->vm.stop_event, .events = POLLIN },
 		{ .fd = machine->signals, .events = POLLIN },
 	};

@@ -31,7 +31,7 @@ struct machine {
 	struct virtio_device rng;
 	struct vfio vfio;
 	struct route_table routes;	/* with an assigned device */
-	struct vfio_pci assigned[OPTIONS_VFIO_MAX];
+	struct vfio_pci assigned[VFIO_DEVICES_MAX];
 	unsigned int assigned_count;	/* those taken, or tried to */
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];
 	unsigned int vcpu_count;	/* those created */

@@ -148,8 +148,8 @@ static int set_vfio(struct options *options, const char *value)
 	unsigned int domain = 0, bus, slot, function;
 	int end = 0;
 
-	if (options->vfio_count == OPTIONS_VFIO_MAX)
-		return status_fail(STATUS_USAGE, "--vfio %s: at most %d devices", value, OPTIONS_VFIO_MAX);
+	if (options->vfio_count == VFIO_DEVICES_MAX)
+		return status_fail(STATUS_USAGE, "--vfio %s: at most %d devices", value, VFIO_DEVICES_MAX);
 	if (sscanf(value, "%6x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 || value[end]) {
 		domain = 0;
 		end = 0;
@@ -161,7 +161,7 @@ static int set_vfio(struct options *options, const char *value)
 
 	char *to = options->vfio[options->vfio_count];
 
-	snprintf(to, OPTIONS_ADDRESS_SIZE, "%04x:%02x:%02x.%x", domain, bus, slot, function);
+	snprintf(to, VFIO_ADDRESS_SIZE, "%04x:%02x:%02x.%x", domain, bus, slot, function);
 	for (unsigned int i = 0; i < options->vfio_count; i++)
 		if (!strcmp(options->vfio[i], to))
 			return status_fail(STATUS_USAGE, "--vfio %s: given twice", value);

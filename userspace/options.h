@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "vfio.h"
+
 #define OPTIONS_DISKS_MAX	16
-#define OPTIONS_VFIO_MAX	8
-#define OPTIONS_ADDRESS_SIZE	16	/* a PCI address as the kernel writes it, "0000:00:02.0" */
 #define OPTIONS_CPUS_MAX	254	/* xAPIC identifiers are a byte, 255 is broadcast */
 #define OPTIONS_MEMORY_MIN	(16ULL << 20)
 #define OPTIONS_MEMORY_MAX	(1ULL << 40)
@@ -31,7 +31,7 @@ struct options {
 	unsigned int cpus;
 	struct disk_options disks[OPTIONS_DISKS_MAX];
 	unsigned int disk_count;
-	char vfio[OPTIONS_VFIO_MAX][OPTIONS_ADDRESS_SIZE];
+	char vfio[VFIO_DEVICES_MAX][VFIO_ADDRESS_SIZE];
 	unsigned int vfio_count;
 	bool rng;
 	bool sandbox;

@@ -202,11 +202,6 @@ static uint64_t data_read(void *owner, uint64_t port, unsigned int len)
 	return value;
 }
 
-static bool touches(unsigned int offset, unsigned int len, unsigned int first, unsigned int size)
-{
-	return offset < first + size && first < offset + len;
-}
-
 static void data_write(void *owner, uint64_t port, unsigned int len, uint64_t value)
 {
 	struct pci *pci = owner;
@@ -221,8 +216,8 @@ static void data_write(void *owner, uint64_t port, unsigned int len, uint64_t va
 
 		device->config[offset + i] = (device->config[offset + i] & ~mask) | (byte & mask);
 	}
-	if (device && (touches(offset, len, PCI_COMMAND, 2) ||
-		       touches(offset, len, PCI_BASE_ADDRESS_0, 4 * PCI_BARS_MAX)))
+	if (device && (pci_touches(offset, len, PCI_COMMAND, 2) ||
+		       pci_touches(offset, len, PCI_BASE_ADDRESS_0, 4 * PCI_BARS_MAX)))
 		update_bars(device);
 	if (device && device->ops && device->ops->config_written)
 		device->ops->config_written(device, offset, len);

@@ -31,6 +31,12 @@ static inline unsigned int pci_slot_gsi(unsigned int slot)
 	return PCI_GSI_FIRST + slot % PCI_GSI_COUNT;
 }
 
+/** pci_touches() - do @len bytes at @offset overlap those of a register of @size bytes at @first? */
+static inline bool pci_touches(unsigned int offset, unsigned int len, unsigned int first, unsigned int size)
+{
+	return offset < first + size && first < offset + len;
+}
+
 struct pci_bar {
 	uint32_t size;			/* power of two; 0: no such BAR */
 	bool is_port;

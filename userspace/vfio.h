@@ -15,7 +15,7 @@
 struct vm;
 
 #define VFIO_DEVICES_MAX	8
-#define VFIO_ADDRESS_SIZE	16	/* "0000:00:02.0" */
+#define VFIO_ADDRESS_SIZE	16	/* a PCI address as the kernel writes it, "0000:00:02.0" */
 
 struct vfio_group {
 	unsigned int number;

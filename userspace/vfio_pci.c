@@ -134,11 +134,6 @@ static void config_read(struct pci_device *pci, unsigned int offset, unsigned in
 			pci->config[offset + i] = (uint8_t)(value >> (8 * i));
 }
 
-static bool touches(unsigned int offset, unsigned int len, unsigned int first, unsigned int size)
-{
-	return offset < first + size && first < offset + len;
-}
-
 /* Bytes that are the device's alone go to it. */
 static void hand_on(struct vfio_pci *assigned, unsigned int offset, unsigned int len)
 {
@@ -151,7 +146,7 @@ static void hand_on(struct vfio_pci *assigned, unsigned int offset, unsigned int
 static void config_written(struct pci_device *pci, unsigned int offset, unsigned int len)
 {
 	struct vfio_pci *assigned = to_assigned(pci);
-	bool is_power = assigned->power && touches(offset, len, assigned->power + PCI_PM_CTRL, 2);
+	bool is_power = assigned->power && pci_touches(offset, len, assigned->power + PCI_PM_CTRL, 2);
 
 	/* asleep, its slots go first; awake, they come last */
 	if (is_power && is_asleep(assigned))
@@ -160,9 +155,9 @@ static void config_written(struct pci_device *pci, unsigned int offset, unsigned
 	if (is_power && !is_asleep(assigned))
 		place_all(assigned);
 	pthread_mutex_lock(&assigned->lock);
-	if (assigned->msi && touches(offset, len, assigned->msi, PCI_MSI_DATA_64 + 2))
+	if (assigned->msi && pci_touches(offset, len, assigned->msi, PCI_MSI_DATA_64 + 2))
 		vfio_irq_update_msi(assigned);
-	if (assigned->msix && touches(offset, len, assigned->msix, PCI_CAP_MSIX_SIZEOF))
+	if (assigned->msix && pci_touches(offset, len, assigned->msix, PCI_CAP_MSIX_SIZEOF))
 		vfio_irq_update_msix(assigned);
 	pthread_mutex_unlock(&assigned->lock);
 }

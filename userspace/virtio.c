@@ -462,9 +462,7 @@ static bool decode_window(const struct virtio_device *device, const struct pci_b
 static bool is_window_data(const struct virtio_device *device, unsigned int offset,
 			   unsigned int len)
 {
-	unsigned int data = device->config_window + sizeof(struct virtio_pci_cap);
-
-	return offset < data + 4 && data < offset + len;
+	return pci_touches(offset, len, device->config_window + sizeof(struct virtio_pci_cap), 4);
 }
 
 static void config_read(struct pci_device *pci, unsigned int offset, unsigned int len)

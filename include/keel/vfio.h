@@ -38,8 +38,8 @@ void keel_vfio_destroy(struct vm *vm);
  * @attr: KVM_DEV_VFIO_GROUP_ADD or KVM_DEV_VFIO_GROUP_DEL
  * @fd: file descriptor of a VFIO group or device
  *
- * Newer headers call these KVM_DEV_VFIO_FILE. Context: may sleep; takes vm_vfio.lock. Return: 0; -ENXIO: another @attr; -EBADF: no file; -EINVAL: no file of VFIO's, -EEXIST: given already, -ENOMEM (add);
- * -ENOENT: never given (delete).
+ * Newer headers call these KVM_DEV_VFIO_FILE. Context: may sleep; takes vm_vfio.lock. Return: 0; -ENXIO: another @attr; -EBADF: no file;
+ * -EINVAL: no file of VFIO's, -EEXIST: given already, -ENOMEM (add); -ENOENT: never given (delete).
  */
 int keel_vfio_set_file(struct vm *vm, u64 attr, int fd);
 

@@ -10,6 +10,7 @@
 #include <linux/virtio_pci.h>
 #include <unistd.h>
 
+#include "fake_config.h"
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/pci.h"
@@ -40,17 +41,8 @@ static void set_up(void)
 	ASSERT_EQ(virtio_add(&rng, &vm, &pci), 0);
 }
 
-static u32 get(u32 slot, u32 offset, u32 len)
-{
-	bus_write(&vm.ports, 0xcf8, 4, 1u << 31 | slot << 11 | (offset & 0xfc));
-	return (u32)bus_read(&vm.ports, 0xcfc + (offset & 3), len);
-}
-
-static void put(u32 slot, u32 offset, u32 len, u32 value)
-{
-	bus_write(&vm.ports, 0xcf8, 4, 1u << 31 | slot << 11 | (offset & 0xfc));
-	bus_write(&vm.ports, 0xcfc + (offset & 3), len, value);
-}
+static u32 get(u32 slot, u32 offset, u32 len) { return fake_config_get(&vm, slot, offset, len); }
+static void put(u32 slot, u32 offset, u32 len, u32 value) { fake_config_put(&vm, slot, offset, len, value); }
 
 #define BRIDGE	0
 #define DISK	1

@@ -6,6 +6,7 @@
 #include <linux/virtio_ring.h>
 #include <unistd.h>
 
+#include "fake_config.h"
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/pci.h"
@@ -39,22 +40,8 @@ static void set_up(void)
 	ASSERT_EQ(device.pci.slot, SLOT);
 }
 
-static void select_register(u32 slot, u32 offset)
-{
-	bus_write(&vm.ports, 0xcf8, 4, 1u << 31 | slot << 11 | (offset & 0xfc));
-}
-
-static u32 config_get(u32 offset, u32 len)
-{
-	select_register(SLOT, offset);
-	return (u32)bus_read(&vm.ports, 0xcfc + (offset & 3), len);
-}
-
-static void config_put(u32 offset, u32 len, u32 value)
-{
-	select_register(SLOT, offset);
-	bus_write(&vm.ports, 0xcfc + (offset & 3), len, value);
-}
+static u32 config_get(u32 offset, u32 len) { return fake_config_get(&vm, SLOT, offset, len); }
+static void config_put(u32 offset, u32 len, u32 value) { fake_config_put(&vm, SLOT, offset, len, value); }
 
 static void turn_on(void)
 {
@@ -70,9 +57,9 @@ static void test_config_ports(void)
 	set_up();
 	CHECK_EQ("virtio", 0x10681af4, config_get(0, 4));
 	CHECK_EQ("device by bytes", 0x10, config_get(3, 1));
-	select_register(0, 0);
+	fake_config_select(&vm, 0, 0);
 	CHECK_EQ("bridge", 0x00081b36, bus_read(&vm.ports, 0xcfc, 4));
-	select_register(5, 0);
+	fake_config_select(&vm, 5, 0);
 	CHECK_EQ("empty slot", 0xffffffff, bus_read(&vm.ports, 0xcfc, 4));
 	bus_write(&vm.ports, 0xcf8, 4, SLOT << 11);
 	CHECK_EQ("not enabled", 0xffffffff, bus_read(&vm.ports, 0xcfc, 4));

@@ -8,6 +8,7 @@
 #include <linux/vfio.h>
 #include <unistd.h>
 
+#include "fake_config.h"
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/vfio_pci.h"
@@ -132,22 +133,8 @@ int vfio_set_unmask_event(const struct vfio_device *device, int event)
 	return event == assigned.resample && !refuse_unmask ? 0 : -EINVAL;
 }
 
-static void select_register(u32 offset)
-{
-	bus_write(&vm.ports, 0xcf8, 4, 1u << 31 | SLOT << 11 | (offset & 0xfc));
-}
-
-static u32 config_get(u32 offset, u32 len)
-{
-	select_register(offset);
-	return (u32)bus_read(&vm.ports, 0xcfc + (offset & 3), len);
-}
-
-static void config_put(u32 offset, u32 len, u32 value)
-{
-	select_register(offset);
-	bus_write(&vm.ports, 0xcfc + (offset & 3), len, value);
-}
+static u32 config_get(u32 offset, u32 len) { return fake_config_get(&vm, SLOT, offset, len); }
+static void config_put(u32 offset, u32 len, u32 value) { fake_config_put(&vm, SLOT, offset, len, value); }
 
 static void set_up(void)
 {

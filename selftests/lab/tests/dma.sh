@@ -12,11 +12,7 @@
 # and after its bus mastering is turned on, and that module, sysfs and both forms of the report agree.
 
 . /lab/tap.sh
-
-edu=
-for device in /sys/bus/pci/devices/*; do
-	[ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" != "0x1234 0x11e8 " ] || edu=${device##*/}
-done
+. /lab/devices.sh
 
 # Bit 2 of the command register; the rest as QEMU leaves it.
 master() {

@@ -4,7 +4,7 @@
 # run: --kernel 6.12 --module keel --iommu amd --append iommu=nopt --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --about 25
 # long: --kernel 6.1 --module kvm --iommu intel --append iommu=nopt --extra vfio-pci --extra vfio_iommu_type1 --about 20
 # long: --kernel 6.12 --module kvm --iommu amd --append iommu=nopt --extra vfio-pci --extra vfio_iommu_type1 --about 25
-# needs: launcher selftests/iommu/vfio_test
+# needs: selftests/iommu/vfio_test
 #
 # KVM's VFIO device with a real group: that of the device edu, behind VT-d, which does not make accesses coherent in QEMU, and behind AMD-Vi.
 
