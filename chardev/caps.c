@@ -9,6 +9,7 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <uapi/linux/kvm_para.h>
+#include <keel/dirty_ring.h>
 #include <keel/state.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
@@ -79,6 +80,9 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_READONLY_MEM,			1 },
 	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL,	1 },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,	MANUAL_PROTECT_FLAGS },
+	{ KVM_CAP_DIRTY_LOG_RING,		KEEL_DIRTY_RING_MAX },
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL,	KEEL_DIRTY_RING_MAX },
+	{ KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP,	1 },
 #ifdef KVM_CAP_USER_MEMORY2
 	{ KVM_CAP_USER_MEMORY2,			1 },
 #endif

@@ -19,6 +19,7 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/bus.h>
+#include <keel/dirty_ring.h>
 #include <keel/dma.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
@@ -127,7 +128,8 @@ static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)
 		page = keel_coalesced_page(vcpu->vm);
 		break;
 	default:
-		page = NULL;
+		page = vmf->pgoff < KVM_DIRTY_LOG_PAGE_OFFSET ? NULL :
+		       keel_dirty_ring_page(vcpu, vmf->pgoff - KVM_DIRTY_LOG_PAGE_OFFSET);
 	}
 	if (!page)
 		return VM_FAULT_SIGBUS;
@@ -140,8 +142,20 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_page_fault,
 };
 
+/* The dirty ring is shared, or it is of no use; and nobody executes what a guest's addresses are in. */
+static bool maps_ring_wrongly(struct vcpu *vcpu, struct vm_area_struct *vma)
+{
+	unsigned long ring = KVM_DIRTY_LOG_PAGE_OFFSET;
+
+	if (vma->vm_flags & VM_SHARED && !(vma->vm_flags & VM_EXEC))
+		return false;
+	return vma->vm_pgoff + vma_pages(vma) > ring && keel_dirty_ring_page(vcpu, max(vma->vm_pgoff, ring) - ring);
+}
+
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (maps_ring_wrongly(file->private_data, vma))
+		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/bus.h>
+#include <keel/dirty_ring.h>
 #include <keel/dma.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
@@ -279,6 +280,11 @@ static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		vm->exit_on_emulation_error = val;
 		break;
+	case KVM_CAP_DIRTY_LOG_RING:
+	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return keel_dirty_ring_enable(vm, val);
+	case KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP:
+		return val ? -EINVAL : keel_dirty_ring_with_bitmap(vm);
 	case KVM_CAP_SPLIT_IRQCHIP:
 		return keel_irqchip_split(vm, min_t(u64, val, U32_MAX));
 	case KVM_CAP_MAX_VCPU_ID:
@@ -296,6 +302,8 @@ DIRECT(vm, keel_msr_filter_set, struct kvm_msr_filter)
 /* ---- devices, statistics ---- */
 
 DIRECT(vm, vm_device_create, struct kvm_create_device)
+
+HANDLER(vm_reset_dirty_rings, keel_dirty_ring_reset(object))
 
 HANDLER(vm_get_stats_fd, vm_stats_file_create(object))
 
@@ -348,6 +356,7 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_SIGNAL_MSI,		ROW_IN,					vm_signal_msi },
 	{ KVM_CLEAR_DIRTY_LOG,		ROW_IN,					do_keel_memory_clear_dirty_log },
 	{ KVM_X86_SET_MSR_FILTER,	ROW_IN,					do_keel_msr_filter_set },
+	{ KVM_RESET_DIRTY_RINGS,	ROW_VALUE,				vm_reset_dirty_rings },
 	{ KVM_GET_STATS_FD,		ROW_VALUE,				vm_get_stats_fd },
 	{ KVM_CREATE_DEVICE,		ROW_IN | ROW_OUT | ROW_LOCK,		do_vm_device_create },
 };

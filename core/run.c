@@ -19,6 +19,7 @@
 #include <asm/processor.h>
 #include <keel/access.h>
 #include <keel/compat.h>
+#include <keel/dirty_ring.h>
 #include <keel/entry_work.h>
 #include <keel/host.h>
 #include <keel/irq.h>
@@ -90,6 +91,8 @@ static int drain_requests(struct vcpu *vcpu)
 		return exit_ioapic_eoi(vcpu);
 	if (take_request(vcpu, REQ_DEBUG_EXIT))
 		return keel_debug_step_exit(vcpu);
+	if (take_request(vcpu, REQ_DIRTY_RING))
+		return keel_dirty_ring_check(vcpu);
 	return RUN_RESUME;
 }
 

@@ -17,6 +17,7 @@
 #include <asm/cpufeature.h>
 #include <keel/access.h>
 #include <keel/debug.h>
+#include <keel/dirty_ring.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/request.h>
@@ -243,6 +244,9 @@ static int vcpu_allocate(struct vcpu *vcpu)
 		if (ret)
 			return ret;
 	}
+	ret = keel_dirty_ring_create(vcpu);
+	if (ret)
+		return ret;
 	return keel_vendor->vcpu_create(vcpu);
 }
 
@@ -303,6 +307,7 @@ void keel_vcpu_destroy(struct vcpu *vcpu)
 	if (vcpu->lapic)
 		keel_lapic_destroy(vcpu);
 	keel_host_fpu_destroy(&vcpu->fpu);
+	keel_dirty_ring_destroy(vcpu);
 	keel_cpuid_destroy(vcpu);
 	keel_msr_vcpu_destroy(vcpu);
 	put_pid(rcu_dereference_protected(vcpu->thread.pid, true));

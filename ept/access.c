@@ -26,19 +26,21 @@ static unsigned long slot_part(struct memslot *slot, gpa_t gpa, unsigned long le
 	return min_t(u64, len, (slot->npages << PAGE_SHIFT) - offset);
 }
 
-static void mark_range(const struct memslot *slot, gpa_t gpa, unsigned long len)
+static void mark_range(struct vm *vm, const struct memslot *slot, gpa_t gpa, unsigned long len)
 {
 	gfn_t gfn;
 
 	if (!slot->dirty)
 		return;
 	for (gfn = gpa_to_gfn(gpa); gfn <= gpa_to_gfn(gpa + len - 1); gfn++)
-		slot_mark_dirty(slot, gfn);
+		slot_mark_dirty(vm, slot, gfn);
 }
 
 /* Under RCU with page faults off. */
-static inline int copy_slots(const struct memslots *slots, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
+static inline int copy_slots(struct vm *vm, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
 {
+	const struct memslots *slots = mem_slots_rcu(&vm->mem);
+
 	while (len) {
 		struct memslot *slot = slots_find(slots, gpa_to_gfn(gpa));
 		void __user *user;
@@ -49,7 +51,7 @@ static inline int copy_slots(const struct memslots *slots, gpa_t gpa, void *data
 		if (dir == COPY_READ ? __copy_from_user_inatomic(data, user, n) : __copy_to_user_inatomic(user, data, n))
 			return -EFAULT;
 		if (dir == COPY_WRITE)
-			mark_range(slot, gpa, n);
+			mark_range(vm, slot, gpa, n);
 		gpa += n;
 		data += n;
 		len -= n;
@@ -65,7 +67,7 @@ static inline int copy_guest_atomic(struct vm *vm, gpa_t gpa, void *data, unsign
 		return -EFAULT;
 	pagefault_disable();
 	rcu_read_lock();
-	ret = copy_slots(mem_slots_rcu(&vm->mem), gpa, data, len, dir);
+	ret = copy_slots(vm, gpa, data, len, dir);
 	rcu_read_unlock();
 	pagefault_enable();
 	return ret;
@@ -205,7 +207,7 @@ int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *
 	if (slot_part(slot, gpa, size, COPY_WRITE, &user))
 		ret = cmpxchg_user(user, size, old, new);
 	if (!ret)
-		slot_mark_dirty(slot, gpa_to_gfn(gpa));
+		slot_mark_dirty(vm, slot, gpa_to_gfn(gpa));
 	rcu_read_unlock();
 	pagefault_enable();
 	return ret;

@@ -19,15 +19,15 @@
 /* Bitmap words handled at once: 32768 pages, 4K of bitmap. */
 #define LOG_WORDS	512u
 
-unsigned long *dirty_bitmap_alloc(u64 npages)
+unsigned long *dirty_bitmap_alloc(const struct memory *mem, u64 npages)
 {
-	return kvcalloc(BITS_TO_LONGS(npages), sizeof(long), GFP_KERNEL_ACCOUNT);
+	return kvcalloc(BITS_TO_LONGS(npages) * (mem->ring_order ? 2 : 1), sizeof(long), GFP_KERNEL_ACCOUNT);
 }
 
 void dirty_log_started(struct vm *vm, struct memslot *slot)
 {
 	WRITE_ONCE(vm->mem.logging, true);
-	if (vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET)
+	if (vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET && !vm->mem.ring_order)
 		bitmap_set(slot->dirty, 0, slot->npages);
 	else
 		memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_protect);
@@ -54,24 +54,34 @@ void keel_mark_dirty(struct vm *vm, gfn_t gfn)
 	rcu_read_lock();
 	slot = slots_find(mem_slots_rcu(&vm->mem), gfn);
 	if (slot)
-		slot_mark_dirty(slot, gfn);
+		slot_mark_dirty(vm, slot, gfn);
 	rcu_read_unlock();
 }
 
 static int logged_slot(struct memory *mem, u32 id, struct memslot **slot)
 {
+	if (mem->ring_order && !mem->ring_bitmap)
+		return -ENXIO;
 	if (id >= KEEL_MAX_SLOTS)
 		return -EINVAL;
 	*slot = xa_load(&mem->ids, id);
 	return *slot && (*slot)->dirty ? 0 : -ENOENT;
 }
 
-/* Protect the pages of @slot from word @first whose bits are set in @words. */
+/* What the launcher is told by KVM_GET_DIRTY_LOG: with rings what is in none of them. */
+static unsigned long *told_bitmap(const struct vm *vm, const struct memslot *slot)
+{
+	return vm->mem.ring_order ? slot_left(slot) : slot->dirty;
+}
+
+/* The pages of @slot from word @first whose bits are set in @words are clean: protect them. */
 static void protect_words(struct vm *vm, const struct memslot *slot, u64 first, const unsigned long *words, unsigned int n)
 {
 	struct pt_update up = {};
 	unsigned int i;
 
+	for (i = 0; vm->mem.ring_order && i < n; i++)
+		atomic_long_andnot(words[i], (atomic_long_t *)&slot->dirty[first + i]);
 	spin_lock(&vm->mem.lock);
 	for (i = 0; i < n; i++)
 		if (words[i])
@@ -85,11 +95,11 @@ static int get_words(struct vm *vm, struct memslot *slot, u64 first, unsigned in
 		     unsigned long __user *to)
 {
 	bool clear = !(vm->mem.manual_protect & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
-	unsigned long any = 0;
+	unsigned long *told = told_bitmap(vm, slot), any = 0;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		unsigned long *word = &slot->dirty[first + i];
+		unsigned long *word = &told[first + i];
 
 		buf[i] = READ_ONCE(*word);
 		if (clear && buf[i])
@@ -103,7 +113,7 @@ static int get_words(struct vm *vm, struct memslot *slot, u64 first, unsigned in
 	/* the launcher did not get them: they are dirty still */
 	for (i = 0; clear && i < n; i++)
 		if (buf[i])
-			atomic_long_or(buf[i], (atomic_long_t *)&slot->dirty[first + i]);
+			atomic_long_or(buf[i], (atomic_long_t *)&told[first + i]);
 	return -EFAULT;
 }
 
@@ -119,7 +129,7 @@ static void collect_logs(struct vm *vm)
  * @vm: the machine
  * @log: kernel copy of the argument; the bitmap goes to its user pointer
  *
- * Context: may sleep; takes slots_lock. Return: 0, -EINVAL (no such slot number), -ENOENT (not logged), -EFAULT, -ENOMEM.
+ * Context: may sleep; takes slots_lock. Return: 0, -EINVAL (no such slot number), -ENOENT (not logged), -ENXIO (rings without bitmaps), -EFAULT, -ENOMEM.
  */
 int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log)
 {
@@ -149,8 +159,8 @@ int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log)
 /* Clear in the log what is set in @buf; only what was dirty needs protection. */
 static void clear_words(struct vm *vm, struct memslot *slot, u64 first, unsigned int n, unsigned long *buf)
 {
+	unsigned long *told = told_bitmap(vm, slot), any = 0;
 	u64 words = BITS_TO_LONGS(slot->npages);
-	unsigned long any = 0;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -158,7 +168,7 @@ static void clear_words(struct vm *vm, struct memslot *slot, u64 first, unsigned
 		if (first + i == words - 1)
 			buf[i] &= BITMAP_LAST_WORD_MASK(slot->npages);
 		if (buf[i])
-			buf[i] &= atomic_long_fetch_andnot(buf[i], (atomic_long_t *)&slot->dirty[first + i]);
+			buf[i] &= atomic_long_fetch_andnot(buf[i], (atomic_long_t *)&told[first + i]);
 		any |= buf[i];
 	}
 	if (any)
@@ -197,7 +207,7 @@ static int clear_log(struct vm *vm, const struct kvm_clear_dirty_log *log, unsig
  * @vm: the machine
  * @log: kernel copy of the argument; the bitmap of pages to clear is read from its user pointer
  *
- * Context: may sleep; takes slots_lock. Return: 0, -EINVAL (slot number, range), -ENOENT (not logged), -EFAULT, -ENOMEM.
+ * Context: may sleep; takes slots_lock. Return: 0, -EINVAL (slot number, range), -ENOENT (not logged), -ENXIO (rings without bitmaps), -EFAULT, -ENOMEM.
  */
 int keel_memory_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *log)
 {

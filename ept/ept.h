@@ -76,12 +76,22 @@ static inline hva_t slot_hva(const struct memslot *slot, gfn_t gfn)
 	return slot->hva + (array_index_nospec(gfn - slot->base, slot->npages) << PAGE_SHIFT);
 }
 
-static inline void slot_mark_dirty(const struct memslot *slot, gfn_t gfn)
+/* With rings: the pages that are dirty and in no ring. Behind the bitmap of those that are dirty. */
+static inline unsigned long *slot_left(const struct memslot *slot)
+{
+	return slot->dirty + BITS_TO_LONGS(slot->npages);
+}
+
+void dirty_ring_note(struct vm *vm, const struct memslot *slot, gfn_t gfn);
+
+static inline void slot_mark_dirty(struct vm *vm, const struct memslot *slot, gfn_t gfn)
 {
 	unsigned long *dirty = slot->dirty;
 
-	if (dirty && !test_bit(gfn - slot->base, dirty))
-		set_bit(gfn - slot->base, dirty);
+	if (!dirty || test_bit(gfn - slot->base, dirty))
+		return;
+	if (!test_and_set_bit(gfn - slot->base, dirty) && unlikely(vm->mem.ring_order))
+		dirty_ring_note(vm, slot, gfn);
 }
 
 /* How the guest's ordinary memory is cached; memory.lock held. */
@@ -179,8 +189,8 @@ void memory_notifier_exit(void);
 
 /* ---- dirty.c ---- */
 
-/* Bitmap for a slot of @npages, all clear, or NULL. */
-unsigned long *dirty_bitmap_alloc(u64 npages);
+/* Bitmap for a slot of @npages, or both of them, all clear, or NULL. */
+unsigned long *dirty_bitmap_alloc(const struct memory *mem, u64 npages);
 void dirty_log_started(struct vm *vm, struct memslot *slot);
 void dirty_log_stopped(struct vm *vm, struct memslot *slot);
 

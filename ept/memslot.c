@@ -273,7 +273,7 @@ static void slots_wait_users(struct memory *mem)
 	up_write(&mem->users);
 }
 
-static struct memslot *slot_alloc(const struct kvm_userspace_memory_region *r, u32 id, struct memslot *old)
+static struct memslot *slot_alloc(const struct memory *mem, const struct kvm_userspace_memory_region *r, struct memslot *old)
 {
 	struct memslot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
 
@@ -284,11 +284,11 @@ static struct memslot *slot_alloc(const struct kvm_userspace_memory_region *r, u
 	slot->hva = r->userspace_addr;
 	slot->by_hva.start = slot->hva;
 	slot->by_hva.last = slot->hva + r->memory_size - 1;
-	slot->id = id;
+	slot->id = r->slot;
 	slot->flags = r->flags;
 	if (!(r->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return slot;
-	slot->dirty = old && old->dirty ? old->dirty : dirty_bitmap_alloc(slot->npages);
+	slot->dirty = old && old->dirty ? old->dirty : dirty_bitmap_alloc(mem, slot->npages);
 	if (!slot->dirty) {
 		kfree(slot);
 		return NULL;
@@ -401,7 +401,7 @@ static int region_set(struct vm *vm, const struct kvm_userspace_memory_region *r
 	ret = memory_start(vm);
 	if (ret)
 		return ret;
-	new = slot_alloc(r, r->slot, old);
+	new = slot_alloc(&vm->mem, r, old);
 	if (!new)
 		return -ENOMEM;
 	ret = slot_replace(vm, old, new);

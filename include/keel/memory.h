@@ -27,8 +27,8 @@ struct memslot {
 	hva_t hva;
 	u32 id;
 	u32 flags;			/* KVM_MEM_* */
-	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context */
-	bool dirty_moved;		/* a successor owns the bitmap */
+	unsigned long *dirty;		/* bitmap while KVM_MEM_LOG_DIRTY_PAGES; set_bit from any context. With rings two of them */
+	bool dirty_moved;		/* a successor owns the bitmaps */
 	struct interval_tree_node by_hva;	/* in memory_notifier.by_hva while published */
 	struct rcu_head rcu;
 };
@@ -59,6 +59,9 @@ struct memory_notifier;
  * @guest_types: the guest's own memory types count; changed under @lock
  * @logging: some slot is or was logged: vCPUs empty the CPU's log of writes (vendor_ops.dirty_flush). Set once, read locklessly
  * @manual_protect: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags
+ * @ring_order: log2 of the entries of each vCPU's dirty ring, 0: none (keel/dirty_ring.h); changed under @slots_lock before there are vCPUs
+ * @ring_bitmap: what is in no ring is for KVM_GET_DIRTY_LOG; the same
+ * @ring_left: some page is to come into a ring yet; read locklessly
  */
 struct memory {
 	struct memslots __rcu *slots;
@@ -73,6 +76,9 @@ struct memory {
 	bool guest_types;
 	bool logging;
 	u8 manual_protect;
+	u8 ring_order;
+	bool ring_bitmap;
+	bool ring_left;
 };
 
 /**
@@ -113,7 +119,7 @@ void keel_memory_guest_types(struct vm *vm, bool on);
  * @vm: the machine
  * @log: kernel copy of the launcher's argument; the bitmap goes to @log->dirty_bitmap
  *
- * Context: may sleep; takes slots_lock. Return: 0; -EINVAL, -ENOENT (no such slot, or it is not logged), -EFAULT, -ENOMEM.
+ * Context: may sleep; takes slots_lock. Return: 0; -EINVAL, -ENOENT (no such slot, or it is not logged), -ENXIO (rings without bitmaps), -EFAULT, -ENOMEM.
  */
 int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log);
 /**
@@ -121,7 +127,7 @@ int keel_memory_get_dirty_log(struct vm *vm, struct kvm_dirty_log *log);
  * @vm: the machine
  * @log: kernel copy of the launcher's argument; the bitmap is at @log->dirty_bitmap
  *
- * Context: may sleep; takes slots_lock. Return: 0; -EINVAL, -ENOENT (no such slot, or it is not logged), -EFAULT, -ENOMEM.
+ * Context: may sleep; takes slots_lock. Return: 0; -EINVAL, -ENOENT (no such slot, or it is not logged), -ENXIO (rings without bitmaps), -EFAULT, -ENOMEM.
  */
 int keel_memory_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *log);
 

@@ -26,6 +26,7 @@ enum vcpu_request {
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
 	REQ_PV_EOI,		/* the guest's PV EOI flag must be read where sleeping is allowed: keel_lapic_sync_pv_eoi() */
 	REQ_IPI,		/* keel_ipi_flush(), before anything else of the guest or of the launcher */
+	REQ_DIRTY_RING,		/* keel_dirty_ring_check() */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
 };
 

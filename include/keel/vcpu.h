@@ -165,6 +165,7 @@ struct vcpu {
 	struct vcpu_user_io io;
 
 	struct vcpu_debug debug;
+	struct dirty_ring *dirty_ring;	/* ept/dirty_ring.c, NULL without one */
 
 	bool launched_once;		/* has run: CPUID is frozen */
 	struct vcpu_stats stats;

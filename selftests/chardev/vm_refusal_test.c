@@ -263,6 +263,7 @@ static void test_misc(void)
 	zone.pio = 0;
 	CHECK_RET("unregister what is not", 0, __vm_ioctl(vm, KVM_UNREGISTER_COALESCED_MMIO, &zone));
 	CHECK_RET("SET_CLOCK with unknown flags", -EINVAL, __vm_ioctl(vm, KVM_SET_CLOCK, &clock));
+	CHECK_RET("reset of dirty rings without any", -EINVAL, __vm_ioctl(vm, KVM_RESET_DIRTY_RINGS, NULL));
 	CHECK_RET("MSR filter with unknown flags", -EINVAL, __vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter));
 	CHECK_EQ("mmap of a VM fails", (u64)MAP_FAILED,
 		 (u64)mmap(NULL, PAGE_SIZE, PROT_READ, MAP_SHARED, vm->fd, 0));

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module kvm --host-root --cpus 2 --memory 2048 --env CHIP=on --about 35
+# run: --kernel 6.1 --module kvm --host-root --cpus 2 --memory 2048 --env CHIP=on --env RING=4096 --about 35
+# long: --kernel 6.1 --module kvm --host-root --cpus 2 --memory 2048 --env CHIP=on --about 35
 # long: --kernel 6.1 --module kvm --host-root --cpus 2 --memory 2048 --env CHIP=split --about 35
 # needs: guest
 #
 # A running guest moves from stock KVM to Keel and back again: QEMU saves it to a file on one and loads it on the other. Its timer
-# is the local APIC's in one-shot mode, whose current count QEMU does not save.
+# is the local APIC's in one-shot mode, whose current count QEMU does not save. RING: the entries of dirty rings, none by default.
 
 . /lab/tap.sh
 
@@ -16,7 +17,7 @@ mkfifo /tmp/monitor
 qemu() {
 	name=$1
 	shift
-	chroot /host qemu-system-x86_64 -accel kvm -machine "q35,kernel-irqchip=$CHIP" -cpu qemu64,-svm,-kvm-asyncpf \
+	chroot /host qemu-system-x86_64 -accel "kvm${RING:+,dirty-ring-size=$RING}" -machine "q35,kernel-irqchip=$CHIP" -cpu qemu64,-svm,-kvm-asyncpf \
 		-m 128 -smp 2 -nodefaults -display none -no-reboot -kernel /tmp/guest/vmlinuz -initrd /tmp/guest/initrd \
 		-append "console=ttyS0 quiet keel.mode=linger" -serial "file:/tmp/$name" -monitor stdio "$@" \
 		<>/tmp/monitor >"/tmp/$name.monitor" 2>&1 &
