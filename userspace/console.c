@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "sandbox.h"
 #include "serial.h"
 #include "thread.h"
 #include "vm.h"
@@ -363,11 +364,11 @@ int console_start(struct console *console, struct vm *vm, struct serial *serial)
 	console_resume(console);
 	serial_set_patient(serial, !console->is_terminal);
 
-	int ret = pthread_create(&console->writer, NULL, writer_main, console);
+	int ret = sandbox_start_thread(&console->writer, SANDBOX_CONSOLE, writer_main, console);
 
 	console->has_writer = !ret;
 	if (!ret)
-		ret = pthread_create(&console->reader, NULL, reader_main, console);
+		ret = sandbox_start_thread(&console->reader, SANDBOX_CONSOLE, reader_main, console);
 	console->has_reader = !ret;
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start a console thread: %s", strerror(ret));

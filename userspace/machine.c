@@ -348,6 +348,16 @@ static bool tear_down(struct machine *machine)
 	return true;
 }
 
+static int prepare_sandbox(const struct machine *machine)
+{
+	const struct sandbox_wants wants = {
+		.report = report_get(),
+		.is_assigned = machine->assigned_count > 0,
+	};
+
+	return sandbox_prepare(&wants);
+}
+
 int machine_run(struct machine *machine, const struct options *options)
 {
 	int ret = build(machine, options);
@@ -358,12 +368,14 @@ int machine_run(struct machine *machine, const struct options *options)
 	/* The inputs are open: what cannot be written is known before the guest runs. */
 	if (!ret && options->status_json)
 		ret = report_open(options->status_json);
-	if (!ret) {
+	if (!ret)
 		crash_watch(crash);
-		ret = start_threads(machine);
-	}
 	if (!ret && options->sandbox)
-		ret = sandbox_enter(report_get(), machine->assigned_count > 0);
+		ret = prepare_sandbox(machine);
+	if (!ret)
+		ret = start_threads(machine);
+	if (!ret && options->sandbox)
+		ret = sandbox_enter();
 	if (ret)
 		vm_stop(&machine->vm, (enum status)ret, "%s", status_last());
 	machine->is_started = !ret;

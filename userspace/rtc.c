@@ -7,6 +7,7 @@
  * once, late, like those a guest was too slow to take.
  */
 #include "rtc.h"
+#include "sandbox.h"
 #include "thread.h"
 #include "vm.h"
 
@@ -379,7 +380,7 @@ int rtc_init(struct rtc *rtc, struct vm *vm)
 
 int rtc_start(struct rtc *rtc)
 {
-	int ret = pthread_create(&rtc->thread, NULL, rtc_main, rtc);
+	int ret = sandbox_start_thread(&rtc->thread, SANDBOX_DEVICE, rtc_main, rtc);
 
 	rtc->has_thread = !ret;
 	return ret;

@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A seccomp filter, made by libseccomp.
+ * Seccomp filters, made by libseccomp: one for each kind of thread.
  *
  * A guest that takes over this process through a device's fault finds a
  * process that can read and write the files it has, run its vCPUs, and end; it
  * can open nothing, execute nothing, connect to nothing, start nothing. ioctl
  * is limited by command to those the devices use on a running VM, so that not
  * even a memory slot can be added, unless a device of the host is assigned.
+ * What only one kind of thread needs, the others have not.
+ *
+ * A thread puts its filter on as it starts; the main thread, which starts them
+ * all, does so last, and waits for them.
  *
  * The list has what the C library asks for by itself too: threads that end,
  * malloc() that grows, tcsetattr() that reads before it writes.
  */
 #include <asm/termbits.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
 #include <linux/vfio.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <uapi/linux/keel.h>
@@ -28,70 +38,92 @@
 #include "report.h"
 #include "sandbox.h"
 #include "status.h"
+#include "thread.h"
 
 #define CALL_NAMES	512
 
-static const uint32_t ioctls[] = {
-	KVM_RUN,
-	KVM_IRQ_LINE,
-	KVM_SIGNAL_MSI,
-	KVM_IOEVENTFD,
-	KVM_GET_REGS,		/* to tell where a crash was */
-	KVM_GET_SREGS,
-	KEEL_GET_LAST_ERROR,	/* and why */
-	TCGETS,			/* the terminal: isatty(), tcgetattr(), tcsetattr() */
-	TCSETS,
-	TCGETS2,		/* what newer C libraries use for them */
-	TCSETS2,
-	TIOCGPGRP,		/* whose turn it is */
+#define ENTER_MS	5000	/* what a thread may take to start */
+
+/* Kinds of threads, as bits. */
+#define MAIN	(1u << SANDBOX_MAIN)
+#define VCPU	(1u << SANDBOX_VCPU)
+#define CONSOLE	(1u << SANDBOX_CONSOLE)
+#define DEVICE	(1u << SANDBOX_DEVICE)
+#define ALL	((1u << SANDBOX_KINDS) - 1)
+
+struct ioctl_row {
+	uint32_t command;
+	unsigned int kinds;
+};
+
+struct call_row {
+	int call;
+	unsigned int kinds;
+};
+
+static const struct ioctl_row ioctls[] = {
+	{ KVM_RUN, VCPU },
+	{ KVM_IRQ_LINE, ALL },
+	{ KVM_SIGNAL_MSI, VCPU | DEVICE },
+	{ KVM_IOEVENTFD, VCPU },
+	{ KVM_GET_REGS, VCPU },			/* to tell where a crash was */
+	{ KVM_GET_SREGS, VCPU },
+	{ KEEL_GET_LAST_ERROR, VCPU },		/* and why */
+	/* A crash gives the terminal back, in whatever thread it comes. */
+	{ TCGETS, ALL },			/* isatty(), tcgetattr(), tcsetattr() */
+	{ TCSETS, ALL },
+	{ TCGETS2, ALL },			/* what newer C libraries use for them */
+	{ TCSETS2, ALL },
+	{ TIOCGPGRP, ALL },			/* whose turn it is */
 };
 
 /* With a device of the host: its BARs, its interrupts, its configuration space. */
-static const uint32_t assigned_ioctls[] = {
-	KVM_SET_USER_MEMORY_REGION,
-	KVM_SET_GSI_ROUTING,
-	KVM_IRQFD,
-	VFIO_DEVICE_SET_IRQS,
-	VFIO_DEVICE_RESET,
+static const struct ioctl_row assigned_ioctls[] = {
+	{ KVM_SET_USER_MEMORY_REGION, MAIN | VCPU },
+	{ KVM_SET_GSI_ROUTING, MAIN | VCPU },
+	{ KVM_IRQFD, MAIN | VCPU },
+	{ VFIO_DEVICE_SET_IRQS, MAIN | VCPU },
+	{ VFIO_DEVICE_RESET, MAIN | VCPU },
 };
 
-static const int assigned_calls[] = {
-	SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64),
+static const struct call_row assigned_calls[] = {
+	{ SCMP_SYS(read), VCPU },		/* an interrupt that came while nobody was there */
+	{ SCMP_SYS(pread64), MAIN | VCPU },
+	{ SCMP_SYS(pwrite64), MAIN | VCPU },
 };
 
-static const int calls[] = {
-	SCMP_SYS(futex),
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(writev),
-	SCMP_SYS(preadv),
-	SCMP_SYS(pwritev),
-	SCMP_SYS(fdatasync),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(clock_gettime),	/* where the clock is not in user space */
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigaction),
-	SCMP_SYS(setitimer),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(madvise),		/* a thread's stack as it ends; free() */
-	SCMP_SYS(brk),
-	SCMP_SYS(close),
-	SCMP_SYS(getpid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(getpgrp),
-	SCMP_SYS(getpgid),
-	SCMP_SYS(set_robust_list),
-	SCMP_SYS(rseq),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
+static const struct call_row calls[] = {
+	{ SCMP_SYS(futex), ALL },
+	{ SCMP_SYS(read), ALL & ~VCPU },
+	{ SCMP_SYS(write), ALL },
+	{ SCMP_SYS(writev), ALL },
+	{ SCMP_SYS(preadv), MAIN | DEVICE },	/* statistics; disks */
+	{ SCMP_SYS(pwritev), DEVICE },
+	{ SCMP_SYS(fdatasync), DEVICE },
+	{ SCMP_SYS(poll), ALL },
+	{ SCMP_SYS(ppoll), ALL },
+	{ SCMP_SYS(nanosleep), ALL },
+	{ SCMP_SYS(clock_nanosleep), ALL },
+	{ SCMP_SYS(clock_gettime), ALL },	/* where the clock is not in user space */
+	{ SCMP_SYS(gettimeofday), ALL },
+	{ SCMP_SYS(getrandom), ALL },
+	{ SCMP_SYS(rt_sigreturn), ALL },
+	{ SCMP_SYS(rt_sigprocmask), ALL },
+	{ SCMP_SYS(rt_sigaction), ALL },
+	{ SCMP_SYS(setitimer), ALL },
+	{ SCMP_SYS(restart_syscall), ALL },
+	{ SCMP_SYS(sched_yield), ALL },
+	{ SCMP_SYS(madvise), ALL },		/* a thread's stack as it ends; free() */
+	{ SCMP_SYS(brk), ALL },
+	{ SCMP_SYS(close), ALL },
+	{ SCMP_SYS(getpid), ALL },
+	{ SCMP_SYS(gettid), ALL },
+	{ SCMP_SYS(getpgrp), ALL },
+	{ SCMP_SYS(getpgid), ALL },
+	{ SCMP_SYS(set_robust_list), ALL },
+	{ SCMP_SYS(rseq), ALL },
+	{ SCMP_SYS(exit), ALL },
+	{ SCMP_SYS(exit_group), ALL },
 };
 
 static const char *names[CALL_NAMES];
@@ -123,81 +155,189 @@ static int allow_memory(scmp_filter_ctx filter, uintptr_t floor)
 	return ret;
 }
 
-/* The addresses are compared, and what they point to cannot be written. */
-static int allow_report(scmp_filter_ctx filter, const struct report *report)
+/* The addresses are compared, and what they point to cannot be written. A crash may come in any thread. */
+static int allow_report(scmp_filter_ctx filter, unsigned int kind, const struct report *report)
 {
-	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rename), 2,
-				   SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)report->temporary),
-				   SCMP_A1_64(SCMP_CMP_EQ, (uintptr_t)report->path));
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlink), 1,
+				   SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)report->temporary));
 
-	if (!ret)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlink), 1,
-				       SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)report->temporary));
+	if (!ret && kind & MAIN)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rename), 2,
+				       SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)report->temporary),
+				       SCMP_A1_64(SCMP_CMP_EQ, (uintptr_t)report->path));
 	return ret;
 }
 
-static int allow_ioctls(scmp_filter_ctx filter, const uint32_t *list, size_t n)
+static int allow_ioctls(scmp_filter_ctx filter, unsigned int kind, const struct ioctl_row *rows, size_t n)
 {
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < n; i++)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1_64(SCMP_CMP_EQ, list[i]));
+		if (rows[i].kinds & kind)
+			ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+					       SCMP_A1_64(SCMP_CMP_EQ, rows[i].command));
 	return ret;
 }
 
-static int allow_calls(scmp_filter_ctx filter, const int *list, size_t n)
+static int allow_calls(scmp_filter_ctx filter, unsigned int kind, const struct call_row *rows, size_t n)
 {
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < n; i++)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, list[i], 0);
+		if (rows[i].kinds & kind)
+			ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rows[i].call, 0);
 	return ret;
 }
 
-static int add_rules(scmp_filter_ctx filter, const struct report *report, bool is_assigned)
+static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct sandbox_wants *wants)
 {
-	uintptr_t floor = report ? (uintptr_t)(report + 1) : 0;
+	uintptr_t floor = wants->report ? (uintptr_t)(wants->report + 1) : 0;
 	int ret = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), 255);
 
 	if (!ret)
-		ret = allow_ioctls(filter, ioctls, ARRAY_SIZE(ioctls));
+		ret = allow_ioctls(filter, kind, ioctls, ARRAY_SIZE(ioctls));
 	if (!ret)
-		ret = allow_calls(filter, calls, ARRAY_SIZE(calls));
-	if (!ret && is_assigned)
-		ret = allow_ioctls(filter, assigned_ioctls, ARRAY_SIZE(assigned_ioctls));
-	if (!ret && is_assigned)
-		ret = allow_calls(filter, assigned_calls, ARRAY_SIZE(assigned_calls));
+		ret = allow_calls(filter, kind, calls, ARRAY_SIZE(calls));
+	if (!ret && wants->is_assigned)
+		ret = allow_ioctls(filter, kind, assigned_ioctls, ARRAY_SIZE(assigned_ioctls));
+	if (!ret && wants->is_assigned)
+		ret = allow_calls(filter, kind, assigned_calls, ARRAY_SIZE(assigned_calls));
 	/* Signals to this process alone: pthread_kill(), raise(), abort(). */
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	if (!ret)
 		ret = allow_memory(filter, floor);
-	if (!ret && report)
-		ret = allow_report(filter, report);
+	if (!ret && wants->report)
+		ret = allow_report(filter, kind, wants->report);
 	return ret;
 }
 
-int sandbox_enter(const struct report *report, bool is_assigned)
+/* The filters, ready to be put on; no instructions: none. Written before any thread starts. */
+static struct sock_fprog programs[SANDBOX_KINDS];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards what follows */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static unsigned int started;		/* threads */
+static unsigned int entered;		/* those with their filter on, or without one and an error */
+static int first_error;
+
+/* The library gives a filter to a file only. */
+static int export_program(scmp_filter_ctx filter, struct sock_fprog *program)
+{
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	int ret = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);
+	off_t size = ret ? 0 : lseek(fd, 0, SEEK_END);
+
+	if (!ret) {
+		program->len = (unsigned short)((size_t)size / sizeof(*program->filter));
+		program->filter = malloc((size_t)size);
+		if (!program->filter)
+			ret = -ENOMEM;
+		else if (pread(fd, program->filter, (size_t)size, 0) != size)
+			ret = -EIO;
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static int make_program(enum sandbox_kind kind, const struct sandbox_wants *wants)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
-	int ret = filter ? 0 : -ENOMEM;
+	int ret = filter ? add_rules(filter, 1u << kind, wants) : -ENOMEM;
+
+	if (!ret)
+		ret = export_program(filter, &programs[kind]);
+	seccomp_release(filter);
+	return ret;
+}
+
+static int put_on(enum sandbox_kind kind)
+{
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[kind]) ? -errno : 0;
+}
+
+static int refuse(int error)
+{
+	return status_fail(STATUS_SANDBOX, "cannot filter system calls: %s (--no-sandbox runs without)", strerror(-error));
+}
+
+int sandbox_prepare(const struct sandbox_wants *wants)
+{
+	int ret = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
 
 	/* No second heap: its growth would need mprotect(). */
 	mallopt(M_ARENA_MAX, 1);
 	for (int i = 0; i < CALL_NAMES && !names[i]; i++)
 		names[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
-	if (!ret)
-		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!ret)
-		ret = add_rules(filter, report, is_assigned);
-	if (!ret)
-		ret = seccomp_load(filter);
-	seccomp_release(filter);
+	for (unsigned int i = 0; !ret && i < SANDBOX_KINDS; i++)
+		ret = make_program(i, wants);
+	return ret ? refuse(ret) : 0;
+}
+
+/* A thread on its way to its main function. */
+struct start {
+	enum sandbox_kind kind;
+	void *(*main)(void *argument);
+	void *argument;
+};
+
+static void *start_main(void *argument)
+{
+	struct start start = *(struct start *)argument;
+	int ret = 0;
+
+	free(argument);
+	if (programs[start.kind].len)
+		ret = put_on(start.kind);
+	pthread_mutex_lock(&lock);
+	entered++;
+	if (!first_error)
+		first_error = ret;
+	pthread_cond_signal(&changed);
+	pthread_mutex_unlock(&lock);
+	return start.main(start.argument);
+}
+
+int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main)(void *argument), void *argument)
+{
+	struct start *start = malloc(sizeof(*start));
+	int ret;
+
+	if (!start)
+		return ENOMEM;
+	*start = (struct start){ kind, main, argument };
+	ret = pthread_create(thread, NULL, start_main, start);
 	if (ret)
-		return status_fail(STATUS_SANDBOX,
-				   "cannot filter system calls: %s (--no-sandbox runs without)",
-				   strerror(-ret));
-	return 0;
+		free(start);
+	else
+		started++;
+	return ret;
+}
+
+/* A thread that was started otherwise would run without a filter. Where there is no /proc it is not looked for. */
+static bool has_other_threads(void)
+{
+	struct stat tasks;
+
+	return !stat("/proc/self/task", &tasks) && tasks.st_nlink != started + 1 + 2 /* . and .. */;
+}
+
+int sandbox_enter(void)
+{
+	struct timespec until = thread_time_in(ENTER_MS);
+	int ret = 0;
+
+	pthread_mutex_lock(&lock);
+	while (entered < started && !ret)
+		ret = -pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &until);
+	if (first_error)
+		ret = first_error;
+	pthread_mutex_unlock(&lock);
+	if (!ret && has_other_threads())
+		return status_fail(STATUS_SANDBOX, "a thread has no filter of system calls (--no-sandbox runs without)");
+	if (!ret)
+		ret = put_on(SANDBOX_MAIN);
+	return ret ? refuse(ret) : 0;
 }

@@ -5,24 +5,60 @@
 #ifndef KEEL_SANDBOX_H
 #define KEEL_SANDBOX_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 struct report;
 
+/* Kinds of threads: each has a list of its own of what it may ask of the kernel. */
+enum sandbox_kind {
+	SANDBOX_MAIN,
+	SANDBOX_VCPU,
+	SANDBOX_CONSOLE,
+	SANDBOX_DEVICE,		/* a disk's, the clock's, ... */
+	SANDBOX_KINDS
+};
+
 /**
- * sandbox_enter() - filter the system calls of all threads, for good
+ * struct sandbox_wants - what is allowed beyond what every machine needs
  * @report: the one file that may still be renamed or removed; NULL for none.
  * @is_assigned: devices of the host are the guest's, whose BARs and interrupts move as the guest wants.
+ */
+struct sandbox_wants {
+	const struct report *report;
+	bool is_assigned;
+};
+
+/**
+ * sandbox_prepare() - make the filters of all kinds of threads
  *
- * Call when every file is open, every mapping made and every thread started.
- * A call outside the list raises SIGSYS (crash.h tells of it).
+ * Call before the first thread starts, when all files that @wants names are open.
+ * Without it threads start unfiltered.
  *
  * Return: 0, or STATUS_SANDBOX after a line on stderr.
  */
-int sandbox_enter(const struct report *report, bool is_assigned);
+int sandbox_prepare(const struct sandbox_wants *wants);
 
 /**
- * sandbox_call_name() - the name of system call @number; after sandbox_enter()
+ * sandbox_start_thread() - pthread_create() of a thread of kind @kind
+ *
+ * After sandbox_prepare() the thread puts its filter on before it calls @main. By the main thread alone.
+ * Return: 0 or a positive errno.
+ */
+int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main)(void *argument), void *argument);
+
+/**
+ * sandbox_enter() - filter the main thread's system calls, for good
+ *
+ * After sandbox_prepare(), when every file is open, every mapping made and every thread started. Waits until each of
+ * them has its filter. A call outside a thread's list raises SIGSYS (crash.h tells of it).
+ *
+ * Return: 0, or STATUS_SANDBOX after a line on stderr.
+ */
+int sandbox_enter(void);
+
+/**
+ * sandbox_call_name() - the name of system call @number; after sandbox_prepare()
  *
  * Safe in a signal handler. Return: "unknown" if the library knows none.
  */

@@ -18,6 +18,7 @@
 #include "boot.h"
 #include "cpuid.h"
 #include "exit.h"
+#include "sandbox.h"
 #include "thread.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -205,7 +206,7 @@ int vcpu_start(struct vcpu *vcpu)
 
 	sigaction(KICK_SIGNAL, &action, NULL);
 
-	int ret = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+	int ret = sandbox_start_thread(&vcpu->thread, SANDBOX_VCPU, vcpu_main, vcpu);
 
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start the thread of vCPU %u: %s",

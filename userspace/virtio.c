@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "sandbox.h"
 #include "thread.h"
 #include "virtio.h"
 
@@ -599,7 +600,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 
 int virtio_start(struct virtio_device *device)
 {
-	int ret = pthread_create(&device->thread, NULL, device_main, device);
+	int ret = sandbox_start_thread(&device->thread, SANDBOX_DEVICE, device_main, device);
 
 	device->has_thread = !ret;
 	return ret;

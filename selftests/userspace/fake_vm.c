@@ -8,6 +8,7 @@
 
 #include "fake_vm.h"
 #include "test.h"
+#include "userspace/sandbox.h"
 
 struct fake_record fake_record;
 
@@ -82,4 +83,10 @@ void vm_stop(struct vm *vm, enum status status, const char *format, ...)
 	va_end(args);
 	atomic_store(&vm->is_stopping, true);
 	ASSERT_EQ(write(vm->stop_event, &one, sizeof(one)), (int)sizeof(one));
+}
+
+int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main)(void *argument), void *argument)
+{
+	ASSERT_LE(kind, SANDBOX_KINDS - 1);
+	return pthread_create(thread, NULL, main, argument);
 }

@@ -75,14 +75,17 @@ static void allocate(void)
 		free(many[i]);
 }
 
-static void *wait_and_allocate(void *argument)
+/* @argument: what to do once told. */
+static void *wait_and_run(void *argument)
 {
+	void (**run)(void) = argument;
+
 	pthread_mutex_lock(&lock);
 	while (!is_going)
 		pthread_cond_wait(&go, &lock);
 	pthread_mutex_unlock(&lock);
-	allocate();
-	return argument;
+	(*run)();
+	return NULL;
 }
 
 static void end_thread(void)
@@ -130,6 +133,35 @@ static void use_files(void)
 	NEED(pwritev(file, parts, 2, 0) == 16 && preadv(file, parts, 2, 0) == 16);
 	NEED(!fdatasync(file));
 	NEED(write(event, &one, 8) == 8 && read(event, &one, 8) == 8);
+}
+
+static void read_statistics(void)
+{
+	char bytes[16];
+	struct iovec part = { bytes, sizeof(bytes) };
+
+	NEED(preadv(file, &part, 1, 0) >= 0);
+}
+
+static void wake_another(void)
+{
+	uint64_t one = 1;
+
+	NEED(write(event, &one, 8) == 8);
+}
+
+static void write_disk(void)
+{
+	struct iovec part = { path, sizeof(path) };
+
+	pwritev(file, &part, 1, 0);
+}
+
+static void read_event(void)
+{
+	uint64_t one;
+
+	read(event, &one, 8);
 }
 
 static void use_signals(void)
@@ -185,17 +217,32 @@ static const struct row {
 	const char *name;
 	void (*run)(void);
 	const char *refused;	/* the name of the call; NULL: allowed */
+	enum sandbox_kind kind;	/* of the thread that does it */
 } rows[] = {
 	{ "terminal", terminal },
 	{ "malloc grows", allocate },
 	{ "a thread that allocates ends", end_thread },
 	{ "getrandom", be_random },
 	{ "sleeping", sleep_somehow },
-	{ "files and events", use_files },
+	{ "a device's files and events", use_files, NULL, SANDBOX_DEVICE },
+	{ "statistics", read_statistics },
+	{ "a vCPU's doorbell", wake_another, NULL, SANDBOX_VCPU },
+	{ "a vCPU that speaks", speak, NULL, SANDBOX_VCPU },
+	{ "a vCPU's thread allocates and ends", allocate, NULL, SANDBOX_VCPU },
+	{ "a console's terminal", terminal, NULL, SANDBOX_CONSOLE },
+	{ "the report's remains, in a crash of a vCPU", report_is_dropped, NULL, SANDBOX_VCPU },
 	{ "signals to itself", use_signals },
 	{ "lines on standard error", speak },
 	{ "the report", report },
 	{ "the report's remains", report_is_dropped },
+	{ "the main thread writes a disk", write_disk, "pwritev" },
+	{ "a vCPU writes a disk", write_disk, "pwritev", SANDBOX_VCPU },
+	{ "a console writes a disk", write_disk, "pwritev", SANDBOX_CONSOLE },
+	{ "a vCPU reads", read_event, "read", SANDBOX_VCPU },
+	{ "a disk's thread writes the report", report, "rename", SANDBOX_DEVICE },
+	{ "a vCPU opens", call_open, "openat", SANDBOX_VCPU },
+	{ "a device opens", call_open, "openat", SANDBOX_DEVICE },
+	{ "a console opens", call_open, "openat", SANDBOX_CONSOLE },
 	{ "open", call_open, "openat" },
 	{ "execute", call_exec, "execve" },
 	{ "fork", call_fork, "fork" },
@@ -219,12 +266,21 @@ static void no_clean_up(void)
 
 static void in_child(const struct row *row, int errors)
 {
+	static void (*run)(void);	/* outlives this frame, as the thread may */
+	struct sandbox_wants wants;
+
+	run = row->kind ? row->run : allocate;
 	dup2(errors, STDERR_FILENO);
 	NEED(!report_open(path));
-	NEED(!pthread_create(&thread, NULL, wait_and_allocate, NULL));
 	crash_watch(no_clean_up);
-	NEED(!sandbox_enter(report_get(), false));
-	row->run();
+	wants = (struct sandbox_wants){ .report = report_get() };
+	NEED(!sandbox_prepare(&wants));
+	NEED(!sandbox_start_thread(&thread, row->kind ?: SANDBOX_DEVICE, wait_and_run, &run));
+	NEED(!sandbox_enter());
+	if (row->kind)
+		end_thread();
+	else
+		row->run();
 	exit(0);
 }
 
@@ -277,8 +333,29 @@ static void test_rows(void)
 	ASSERT_EQ(system(said), 0);
 }
 
+/* A thread that nobody gave a filter is found before the guest runs. */
+static void test_unfiltered(void)
+{
+	const struct sandbox_wants wants = { 0 };
+	static void (*run)(void) = allocate;
+	pthread_t other;
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		NEED(!sandbox_prepare(&wants));
+		NEED(!sandbox_start_thread(&thread, SANDBOX_DEVICE, wait_and_run, &run));
+		NEED(!pthread_create(&other, NULL, wait_and_run, &run));
+		_exit(sandbox_enter());
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ("refused", STATUS_SANDBOX, WIFEXITED(status) ? WEXITSTATUS(status) : 1000);
+}
+
 static const struct test_case cases[] = {
 	{ "rows", test_rows },
+	{ "unfiltered", test_unfiltered },
 };
 
 TEST_MAIN(cases)
