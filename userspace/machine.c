@@ -352,6 +352,7 @@ static int prepare_sandbox(const struct machine *machine)
 {
 	const struct sandbox_wants wants = {
 		.report = report_get(),
+		.listener = -1,
 		.is_assigned = machine->assigned_count > 0,
 	};
 
@@ -379,7 +380,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	if (ret)
 		vm_stop(&machine->vm, (enum status)ret, "%s", status_last());
 	machine->is_started = !ret;
-	vm_open_gate(&machine->vm);
+	vm_release(&machine->vm, VM_HOLD_SETUP);
 	wait_for_end(machine);
 
 	bool is_ended = tear_down(machine);

@@ -49,6 +49,7 @@
 #define VCPU	(1u << SANDBOX_VCPU)
 #define CONSOLE	(1u << SANDBOX_CONSOLE)
 #define DEVICE	(1u << SANDBOX_DEVICE)
+#define CONTROL	(1u << SANDBOX_CONTROL)
 #define ALL	((1u << SANDBOX_KINDS) - 1)
 
 struct ioctl_row {
@@ -66,6 +67,9 @@ static const struct ioctl_row ioctls[] = {
 	{ KVM_IRQ_LINE, ALL },
 	{ KVM_SIGNAL_MSI, VCPU | DEVICE },
 	{ KVM_IOEVENTFD, VCPU },
+	{ KVM_KVMCLOCK_CTRL, VCPU },		/* after a pause */
+	{ KVM_NMI, CONTROL },
+	{ KVM_GET_LAPIC, CONTROL },		/* may it come? */
 	{ KVM_GET_REGS, VCPU },			/* to tell where a crash was */
 	{ KVM_GET_SREGS, VCPU },
 	{ KEEL_GET_LAST_ERROR, VCPU },		/* and why */
@@ -97,7 +101,7 @@ static const struct call_row calls[] = {
 	{ SCMP_SYS(read), ALL & ~VCPU },
 	{ SCMP_SYS(write), ALL },
 	{ SCMP_SYS(writev), ALL },
-	{ SCMP_SYS(preadv), MAIN | DEVICE },	/* statistics; disks */
+	{ SCMP_SYS(preadv), MAIN | DEVICE | CONTROL },	/* statistics; disks */
 	{ SCMP_SYS(pwritev), DEVICE },
 	{ SCMP_SYS(fdatasync), DEVICE },
 	{ SCMP_SYS(poll), ALL },
@@ -135,7 +139,7 @@ const char *sandbox_call_name(int number)
 
 /*
  * malloc() grows by anonymous memory where the kernel likes to put it. Nothing
- * below the report's names may be unmapped or moved: they stay what they are.
+ * below @floor may be unmapped or moved.
  */
 static int allow_memory(scmp_filter_ctx filter, uintptr_t floor)
 {
@@ -189,9 +193,20 @@ static int allow_calls(scmp_filter_ctx filter, unsigned int kind, const struct c
 	return ret;
 }
 
-static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct sandbox_wants *wants)
+/* What is below stays mapped as it is: paths that the filter knows by their address alone. */
+static uintptr_t find_floor(const struct sandbox_wants *wants)
 {
 	uintptr_t floor = wants->report ? (uintptr_t)(wants->report + 1) : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wants->files); i++)
+		if (wants->files[i] && (uintptr_t)wants->files[i] + PATH_MAX > floor)
+			floor = (uintptr_t)wants->files[i] + PATH_MAX;
+	return floor;
+}
+
+static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct sandbox_wants *wants)
+{
+	uintptr_t floor = find_floor(wants);
 	int ret = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), 255);
 
 	if (!ret)
@@ -210,6 +225,13 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 		ret = allow_memory(filter, floor);
 	if (!ret && wants->report)
 		ret = allow_report(filter, kind, wants->report);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(wants->files); i++)
+		if (wants->files[i])
+			ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlink), 1,
+					       SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)wants->files[i]));
+	if (!ret && wants->listener >= 0 && kind & CONTROL)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
+				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->listener));
 	return ret;
 }
 

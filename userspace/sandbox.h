@@ -16,16 +16,21 @@ enum sandbox_kind {
 	SANDBOX_VCPU,
 	SANDBOX_CONSOLE,
 	SANDBOX_DEVICE,		/* a disk's, the clock's, ... */
+	SANDBOX_CONTROL,	/* serves the control socket */
 	SANDBOX_KINDS
 };
 
 /**
  * struct sandbox_wants - what is allowed beyond what every machine needs
  * @report: the one file that may still be renamed or removed; NULL for none.
+ * @listener: the socket on which clients are accepted, by the control thread; -1 for none.
+ * @files: two more files that may be removed, by a path that stays where it is and cannot be written; NULL for none.
  * @is_assigned: devices of the host are the guest's, whose BARs and interrupts move as the guest wants.
  */
 struct sandbox_wants {
 	const struct report *report;
+	int listener;
+	const char *files[2];
 	bool is_assigned;
 };
 

@@ -2,10 +2,11 @@
 /*
  * vCPU life cycle and run loop.
  *
- * A vCPU leaves the guest for good when vm_is_stopping(). The main thread waits
- * for that and sends KICK_SIGNAL; the handler sets immediate_exit in the run
- * page of the thread it interrupts, so that a signal between the test and
- * KVM_RUN is not lost. The signal alone means nothing: anybody may send it.
+ * A vCPU leaves the guest for good when vm_is_stopping(), and stays out while
+ * vm_is_held(). Whoever waits for that sends KICK_SIGNAL; the handler sets
+ * immediate_exit in the run page of the thread it interrupts, so that a signal
+ * between the test and KVM_RUN is not lost. The signal alone means nothing:
+ * anybody may send it.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -186,10 +187,14 @@ static void *vcpu_main(void *argument)
 	vm_wait_gate(vcpu->vm);
 
 	while (!vm_is_stopping(vcpu->vm)) {
-		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
+		if (vm_is_held(vcpu->vm)) {
+			vm_wait_gate(vcpu->vm);
+			/* The guest's watchdogs are not to mind; refused where the guest has no such clock. */
+			ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+		} else if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			exit_handle(vcpu);
 		} else if (errno == EINTR) {
-			/* Before vm_is_stopping() is asked again: a later kick sets it anew. */
+			/* Before vm_is_stopping() and vm_is_held() are asked again: a later kick sets it anew. */
 			vcpu->run->immediate_exit = 0;
 			atomic_signal_fence(memory_order_seq_cst);
 		} else if (errno != EAGAIN || is_retry_useless(&retries)) {

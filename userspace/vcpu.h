@@ -37,7 +37,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned i
 int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry);
 
 /**
- * vcpu_start() - start the thread; it enters the guest after vm_open_gate()
+ * vcpu_start() - start the thread; it enters the guest once nothing holds it (vm_release())
  * Return: 0, or STATUS_HOST after a line on stderr.
  */
 int vcpu_start(struct vcpu *vcpu);

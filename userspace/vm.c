@@ -129,7 +129,7 @@ static int create_chips(struct vm *vm, const char *device)
 
 int vm_open(struct vm *vm, const char *device)
 {
-	*vm = (struct vm){ .node = -1, .fd = -1, .stop_event = -1 };
+	*vm = (struct vm){ .node = -1, .fd = -1, .stop_event = -1, .holds = VM_HOLD_SETUP };
 	pthread_mutex_init(&vm->line_lock, NULL);
 	pthread_mutex_init(&vm->stop_lock, NULL);
 	pthread_mutex_init(&vm->gate_lock, NULL);
@@ -286,10 +286,17 @@ void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell)
 	doorbell_ioctl(vm, doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
-void vm_open_gate(struct vm *vm)
+void vm_hold(struct vm *vm, unsigned int why)
 {
 	pthread_mutex_lock(&vm->gate_lock);
-	vm->is_gate_open = true;
+	atomic_fetch_or(&vm->holds, why);
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+void vm_release(struct vm *vm, unsigned int why)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	atomic_fetch_and(&vm->holds, ~why);
 	pthread_cond_broadcast(&vm->gate);
 	pthread_mutex_unlock(&vm->gate_lock);
 }
@@ -297,8 +304,11 @@ void vm_open_gate(struct vm *vm)
 void vm_wait_gate(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->gate_lock);
-	while (!vm->is_gate_open)
+	vm->waiting++;
+	pthread_cond_broadcast(&vm->gate);
+	while (vm_is_held(vm) && !vm_is_stopping(vm))
 		pthread_cond_wait(&vm->gate, &vm->gate_lock);
+	vm->waiting--;
 	pthread_mutex_unlock(&vm->gate_lock);
 }
 
@@ -319,4 +329,5 @@ void vm_stop(struct vm *vm, enum status status, const char *format, ...)
 			;
 	}
 	pthread_mutex_unlock(&vm->stop_lock);
+	vm_release(vm, 0);	/* Whoever waits at the gate looks. */
 }

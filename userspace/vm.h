@@ -18,6 +18,11 @@
 
 #define VM_GSI_COUNT	24
 
+/* Who keeps the vCPUs out of the guest: bits of vm->holds. */
+#define VM_HOLD_SETUP	(1u << 0)	/* the machine is not whole yet */
+#define VM_HOLD_PAUSE	(1u << 1)	/* whoever has paused it */
+#define VM_HOLD_NMI	(1u << 2)	/* a look at their local APICs */
+
 /*
  * Who drives a shared interrupt line, a bit each in vm->line_sources: a PCI
  * device by its slot, 1 to 31; the board's devices as slot 0, which is the
@@ -37,10 +42,11 @@ struct vm {
 	pthread_mutex_t line_lock;	/* guards line_sources; held over the ioctl */
 	uint32_t line_sources[VM_GSI_COUNT];
 
-	/* vCPU threads wait here until all is set up. */
-	pthread_mutex_t gate_lock;	/* guards is_gate_open */
-	pthread_cond_t gate;
-	bool is_gate_open;
+	/* vCPU threads wait here while any VM_HOLD_* is set: until all is set up, and while the guest stands still. */
+	pthread_mutex_t gate_lock;	/* guards changes of what follows */
+	pthread_cond_t gate;		/* told of each */
+	atomic_uint holds;
+	unsigned int waiting;		/* vCPU threads at the gate */
 
 	/* How the run ends: the first vm_stop() wins and fills these. */
 	atomic_bool is_stopping;	/* set last, read by everybody */
@@ -124,14 +130,26 @@ bool vm_set_doorbell(struct vm *vm, const struct doorbell *doorbell);
 void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell);
 
 /**
- * vm_open_gate() - let the vCPU threads go
+ * vm_hold() - keep vCPU threads at the gate, for @why (VM_HOLD_*)
+ *
+ * Those in the guest have to be kicked out of it: pause.h.
  */
-void vm_open_gate(struct vm *vm);
+void vm_hold(struct vm *vm, unsigned int why);
 
 /**
- * vm_wait_gate() - wait until vm_open_gate()
+ * vm_release() - the end of vm_hold() for @why; they go if nobody else holds them
+ */
+void vm_release(struct vm *vm, unsigned int why);
+
+/**
+ * vm_wait_gate() - wait until nobody holds the vCPUs, or the run ends
  */
 void vm_wait_gate(struct vm *vm);
+
+static inline bool vm_is_held(const struct vm *vm)
+{
+	return atomic_load_explicit(&vm->holds, memory_order_relaxed);
+}
 
 /**
  * vm_stop() - end the run with @status for the reason given

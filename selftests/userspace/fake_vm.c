@@ -18,6 +18,8 @@ void fake_vm_init(struct vm *vm, uint64_t memory)
 	memset(&fake_record, 0, sizeof(fake_record));
 	pthread_mutex_init(&vm->line_lock, NULL);
 	pthread_mutex_init(&vm->stop_lock, NULL);
+	pthread_mutex_init(&vm->gate_lock, NULL);
+	pthread_cond_init(&vm->gate, NULL);
 	vm->stop_event = eventfd(0, EFD_NONBLOCK);
 	ASSERT_GE(vm->stop_event, 0);
 	if (memory)
@@ -83,6 +85,16 @@ void vm_stop(struct vm *vm, enum status status, const char *format, ...)
 	va_end(args);
 	atomic_store(&vm->is_stopping, true);
 	ASSERT_EQ(write(vm->stop_event, &one, sizeof(one)), (int)sizeof(one));
+}
+
+void vm_hold(struct vm *vm, unsigned int why)
+{
+	atomic_fetch_or(&vm->holds, why);
+}
+
+void vm_release(struct vm *vm, unsigned int why)
+{
+	atomic_fetch_and(&vm->holds, ~why);
 }
 
 int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main)(void *argument), void *argument)

@@ -273,7 +273,7 @@ static void in_child(const struct row *row, int errors)
 	dup2(errors, STDERR_FILENO);
 	NEED(!report_open(path));
 	crash_watch(no_clean_up);
-	wants = (struct sandbox_wants){ .report = report_get() };
+	wants = (struct sandbox_wants){ .report = report_get(), .listener = -1 };
 	NEED(!sandbox_prepare(&wants));
 	NEED(!sandbox_start_thread(&thread, row->kind ?: SANDBOX_DEVICE, wait_and_run, &run));
 	NEED(!sandbox_enter());
@@ -336,7 +336,7 @@ static void test_rows(void)
 /* A thread that nobody gave a filter is found before the guest runs. */
 static void test_unfiltered(void)
 {
-	const struct sandbox_wants wants = { 0 };
+	const struct sandbox_wants wants = { .listener = -1 };
 	static void (*run)(void) = allocate;
 	pthread_t other;
 	int status;

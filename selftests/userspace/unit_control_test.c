@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The control socket: each command, what is refused, hostile and slow clients, and whose socket it is. */
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fake_vm.h"
+#include "test.h"
+#include "userspace/control.h"
+#include "userspace/pause.h"
+#include "userspace/power.h"
+#include "userspace/stats.h"
+#include "userspace/vcpu.h"
+
+static struct vm vm;
+static struct power power;
+static struct stats stats;
+static struct vcpu vcpus[2];
+static struct control control;
+static char directory[] = "/tmp/keel-control.XXXXXX";
+static char path[64];
+
+/* ---- in place of pause.c ---- */
+
+static bool is_stuck;
+static enum pause_nmi nmi_result;
+static unsigned int nmis;
+
+bool pause_vcpus(struct vm *of, const struct vcpu *those, unsigned int count, unsigned int why)
+{
+	ASSERT(of == &vm && those == vcpus && count == ARRAY_SIZE(vcpus), "another machine");
+	if (!is_stuck)
+		vm_hold(of, why);
+	return !is_stuck;
+}
+
+enum pause_nmi pause_nmi(struct vm *of, const struct vcpu *those, unsigned int count)
+{
+	ASSERT(of == &vm && those == vcpus && count == ARRAY_SIZE(vcpus), "another machine");
+	nmis++;
+	errno = EIO;
+	return nmi_result;
+}
+
+/* ---- a machine and its clients ---- */
+
+static void set_up(void)
+{
+	signal(SIGPIPE, SIG_IGN);	/* as the launcher does */
+	fake_vm_init(&vm, 0);
+	ASSERT_EQ(power_init(&power, &vm), 0);
+	ASSERT(mkdtemp(directory), "a directory");
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	control = (struct control){
+		.vm = &vm, .vcpus = vcpus, .vcpu_count = ARRAY_SIZE(vcpus), .power = &power, .stats = &stats,
+		.name = "test", .memory = 64 << 20, .listener = control_open(path),
+	};
+	ASSERT_GE(control.listener, 0);
+	ASSERT_EQ(control_start(&control), 0);
+}
+
+static void finish(void)
+{
+	char command[64];
+
+	vm_stop(&vm, STATUS_OK, "the end of the test");
+	vm.end_by = (struct timespec){ 0 };
+	CHECK_EQ("the thread ends", 1, control_stop(&control));
+	stats_close(&stats);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	ASSERT_EQ(system(command), 0);
+}
+
+static int join(void)
+{
+	int fd = control_connect(path);
+
+	ASSERT_GE(fd, 0);
+	return fd;
+}
+
+static void say(int fd, const char *text, size_t size)
+{
+	ASSERT_EQ(send(fd, text, size, MSG_NOSIGNAL), (s64)size);
+}
+
+/* A line of its answers; "" at the end, or if none comes within @seconds. */
+static const char *hear(int fd, int seconds)
+{
+	static char line[65536];
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	size_t used = 0;
+
+	while (used < sizeof(line) - 1 && poll(&wait, 1, seconds * 1000) == 1) {
+		if (read(fd, line + used, 1) != 1)
+			break;
+		if (line[used++] == '\n')
+			break;
+	}
+	line[used] = 0;
+	return line;
+}
+
+static const char *ask(int fd, const char *request)
+{
+	say(fd, request, strlen(request));
+	return hear(fd, 20);
+}
+
+static bool is_ok(const char *answer)
+{
+	return !strncmp(answer, "{\"ok\":true", 10) && answer[strlen(answer) - 1] == '\n';
+}
+
+/* ---- the protocol ---- */
+
+static void test_status(void)
+{
+	set_up();
+	int fd = join();
+	struct json_object *answer = json_tokener_parse(ask(fd, "{\"command\": \"status\"}\n"));
+
+	ASSERT(answer, "no JSON");
+	CHECK_EQ("protocol", 1, json_object_get_int(json_object_object_get(answer, "protocol")));
+	CHECK_EQ("cpus", 2, json_object_get_int(json_object_object_get(answer, "cpus")));
+	CHECK_EQ("memory", 64 << 20, json_object_get_uint64(json_object_object_get(answer, "memory")));
+	CHECK_EQ("pid", getpid(), json_object_get_int(json_object_object_get(answer, "pid")));
+	CHECK_EQ("name", 0, strcmp("test", json_object_get_string(json_object_object_get(answer, "name"))));
+	CHECK_EQ("state", 0, strcmp("running", json_object_get_string(json_object_object_get(answer, "state"))));
+	CHECK_EQ("ok", 1, json_object_get_boolean(json_object_object_get(answer, "ok")));
+	json_object_put(answer);
+	close(fd);
+	finish();
+}
+
+static void test_commands(void)
+{
+	static const struct {
+		const char *name, *request, *wanted;
+		bool is_paused;		/* afterwards */
+	} rows[] = {
+		{ "pause", "{\"command\":\"pause\"}", "{\"ok\":true}", true },
+		{ "pause again", "{\"command\":\"pause\"}", "{\"ok\":true}", true },
+		{ "status says it", "{\"command\":\"status\"}", "\"state\":\"paused\"", true },
+		{ "button of a paused guest", "{\"command\":\"power-button\"}", "resume it first", true },
+		{ "nmi while paused", "{\"command\":\"nmi\"}", "{\"ok\":true}", true },
+		{ "resume", "{\"command\":\"resume\"}", "{\"ok\":true}", false },
+		{ "resume again", "{\"command\":\"resume\"}", "{\"ok\":true}", false },
+		{ "status says that too", "{\"command\":\"status\"}", "\"state\":\"running\"", false },
+		{ "nobody listens to the button", "{\"command\":\"power-button\"}", "does not listen", false },
+		{ "a number as id", "{\"id\":7,\"command\":\"resume\"}", "{\"ok\":true,\"id\":7}", false },
+		{ "any JSON as id", "{\"id\":{\"a\":[1,\"\\n\"]},\"command\":\"resume\"}",
+		  "{\"ok\":true,\"id\":{\"a\":[1,\"\\n\"]}}", false },
+		{ "an id of what is refused", "{\"id\":\"x\",\"command\":\"fly\"}", "{\"ok\":false,\"id\":\"x\",\"error\":", false },
+		{ "white space", " { \"command\" : \"resume\" } \t\r", "{\"ok\":true}", false },
+		{ "no statistics", "{\"command\":\"stats\"}", "has no statistics", false },
+	};
+
+	set_up();
+	int fd = join();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char request[256];
+
+		snprintf(request, sizeof(request), "%s\n", rows[i].request);
+		const char *got = ask(fd, request);
+
+		if (!strstr(got, rows[i].wanted))
+			test_note("wanted %s, got %s", rows[i].wanted, got);
+		CHECK_EQ(rows[i].name, 1, !!strstr(got, rows[i].wanted));
+		CHECK_EQ(rows[i].name, rows[i].is_paused, !!(atomic_load(&vm.holds) & VM_HOLD_PAUSE));
+	}
+	CHECK_EQ("NMIs", 1, nmis);
+	bus_write(&vm.ports, POWER_EVENT_PORT + 2, 2, 1 << 8);
+	CHECK_EQ("the button", 1, is_ok(ask(fd, "{\"command\":\"power-button\"}\n")));
+	CHECK_EQ("is pressed", 1, fake_line(&vm, POWER_SCI_GSI));
+	close(fd);
+	finish();
+}
+
+static void test_machine_says_no(void)
+{
+	static const struct {
+		enum pause_nmi result;
+		const char *wanted;
+	} rows[] = {
+		{ PAUSE_NMI_MASKED, "LINT1" },
+		{ PAUSE_NMI_BUSY, "standard output" },
+		{ PAUSE_NMI_FAILED, "Input/output error" },
+	};
+
+	set_up();
+	int fd = join();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		nmi_result = rows[i].result;
+		const char *got = ask(fd, "{\"command\":\"nmi\"}\n");
+
+		CHECK_EQ(rows[i].wanted, 1, !is_ok(got) && strstr(got, rows[i].wanted));
+	}
+	is_stuck = true;
+	CHECK_EQ("a vCPU that cannot leave", 1, !!strstr(ask(fd, "{\"command\":\"pause\"}\n"), "standard output"));
+	CHECK_EQ("not paused", 0, atomic_load(&vm.holds));
+	close(fd);
+	finish();
+}
+
+static void test_stats(void)
+{
+	struct {
+		struct kvm_stats_header header;
+		struct kvm_stats_desc desc;
+		char name[16];
+		u64 value;
+	} __attribute__((packed)) file = {
+		.header = { .name_size = 16, .num_desc = 1, .id_offset = sizeof(struct kvm_stats_header),
+			    .desc_offset = sizeof(struct kvm_stats_header) },
+		.desc = { .size = 1 }, .name = "exits", .value = 4711,
+	};
+	int fd = memfd_create("stats", 0);
+
+	file.header.data_offset = offsetof(typeof(file), value);
+	ASSERT_EQ(write(fd, &file, sizeof(file)), (s64)sizeof(file));
+	ASSERT_EQ(stats_add(&stats, fd), 0);
+	set_up();
+	fd = join();
+	const char *got = ask(fd, "{\"command\":\"stats\"}\n");
+
+	test_note("%s", got);
+	CHECK_EQ("stats", 1, !!strstr(got, "\"stats\":{\"vm\": {\"exits\": 4711}, \"vcpus\": []}"));
+	close(fd);
+	finish();
+}
+
+static void test_quit(void)
+{
+	struct pollfd wait = { .events = POLLIN };
+
+	set_up();
+	int fd = join(), other = join();
+
+	/* What comes behind it is not done any more. */
+	CHECK_EQ("quit", 1, is_ok(ask(fd, "{\"command\":\"quit\"}\n{\"command\":\"nmi\"}\n")));
+	wait.fd = vm.stop_event;
+	CHECK_EQ("the end", 1, poll(&wait, 1, 20000));
+	CHECK_EQ("status", STATUS_QUIT, vm.status);
+	CHECK_EQ("the others see it", 0, strlen(hear(other, 20)));
+	CHECK_EQ("nothing more", 0, nmis);
+	close(fd);
+	close(other);
+	finish();
+}
+
+/* ---- what is no request ---- */
+
+static void test_bad(void)
+{
+	static const struct {
+		const char *request, *wanted;
+	} rows[] = {
+		{ "hello", "not JSON" },
+		{ "{", "ends too early" },
+		{ "{\"command\": \"status\"", "ends too early" },
+		{ "{\"command\": \"status\"}}", "not JSON" },
+		{ "{\"command\": \"status\"} {\"command\": \"status\"}", "not JSON" },
+		{ "{'command': 'status'}", "not JSON" },
+		{ "{\"command\": \"status\",}", "not JSON" },
+		{ "{\"command\": \"\xff\xfe\"}", "not JSON" },
+		{ "[\"status\"]", "one object a line" },
+		{ "\"status\"", "one object a line" },
+		{ "17", "not JSON" },
+		{ "null", "not JSON" },
+		{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "not JSON" },
+		{ "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}}", "not JSON" },
+		{ "{}", "no \\\"command\\\"" },
+		{ "{\"command\": 3}", "no \\\"command\\\"" },
+		{ "{\"command\": null}", "no \\\"command\\\"" },
+		{ "{\"command\": [\"status\"]}", "no \\\"command\\\"" },
+		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, nmi, stats, quit" },
+		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
+		{ "{\"command\": \"reset\"}", "unknown command 'reset'" },
+		{ "{\"command\": \"status\\u0000\"}", "ok\":true" },	/* a string of C */
+		{ "{\"command\": \"status\", \"when\": \"now\"}", "unknown member 'when'" },
+		{ "{\"\": 1}", "unknown member ''" },
+	};
+
+	set_up();
+	int fd = join();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char request[256];
+
+		snprintf(request, sizeof(request), "%s\n", rows[i].request);
+		const char *got = ask(fd, request);
+
+		if (!strstr(got, rows[i].wanted))
+			test_note("wanted %s, got %s", rows[i].wanted, got);
+		CHECK_EQ(rows[i].request, 1, !!strstr(got, rows[i].wanted));
+	}
+	say(fd, "{\"command\":\0\"status\"}\n", 22);
+	CHECK_EQ("a zero byte", 0, is_ok(hear(fd, 20)));
+	say(fd, "\0\n", 2);
+	CHECK_EQ("nothing else", 0, is_ok(hear(fd, 20)));
+	CHECK_EQ("and still at work", 1, is_ok(ask(fd, "\n\n\n{\"command\":\"status\"}\n")));
+	close(fd);
+	finish();
+}
+
+/* Bytes at random, requests with bytes changed: each line has its answer, and the next request too. */
+static void test_random(void)
+{
+	static const char good[] = "{\"id\": [1, {\"a\": \"b\"}], \"command\": \"status\"}";
+	u64 seed = 0x6b65656c;
+
+	set_up();
+	int fd = join();
+
+	for (int i = 0; i < 3000; i++) {
+		char line[64];
+		size_t size = sizeof(good) - 1;
+
+		memcpy(line, good, size);
+		for (u64 j = xorshift(&seed) % 6; j; j--)
+			line[xorshift(&seed) % size] = (char)(xorshift(&seed) % 255 + 1);
+		for (size_t j = 0; j < size; j++)
+			if (line[j] == '\n')
+				line[j] = ' ';
+		line[size++] = '\n';
+		say(fd, line, size);
+		const char *got = hear(fd, 20);
+
+		ASSERT(!strncmp(got, "{\"ok\":", 6), "no answer to %.*s: %s", (int)size, line, got);
+		/* what is no text comes back as none */
+		json_object_put(json_tokener_parse(got));
+	}
+	CHECK_EQ("at work", 1, is_ok(ask(fd, "{\"command\":\"status\"}\n")));
+	close(fd);
+	finish();
+}
+
+static void test_long(void)
+{
+	static char line[3 * CONTROL_LINE_MAX];
+
+	set_up();
+	int fd = join();
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	say(fd, line, sizeof(line));
+	CHECK_EQ("too long", 1, !!strstr(hear(fd, 20), "more than 4095 bytes"));
+	CHECK_EQ("one answer, then the next", 1, is_ok(ask(fd, "{\"command\":\"status\"}\n")));
+
+	/* The longest that is taken, and one byte more. */
+	memset(line, ' ', sizeof(line));
+	memcpy(line, "{\"command\":\"status\"}", 20);
+	line[CONTROL_LINE_MAX - 1] = '\n';
+	say(fd, line, CONTROL_LINE_MAX);
+	CHECK_EQ("4095 bytes", 1, is_ok(hear(fd, 20)));
+	line[CONTROL_LINE_MAX - 1] = ' ';
+	line[CONTROL_LINE_MAX] = '\n';
+	say(fd, line, CONTROL_LINE_MAX + 1);
+	CHECK_EQ("4096 bytes", 0, is_ok(hear(fd, 20)));
+	CHECK_EQ("at work", 1, is_ok(ask(fd, "{\"command\":\"status\"}\n")));
+	close(fd);
+	finish();
+}
+
+/* ---- many and slow clients ---- */
+
+static void test_many(void)
+{
+	struct timespec wall[2], cpu[2];
+
+	set_up();
+	int fd = join();
+
+	clock_gettime(CLOCK_MONOTONIC, &wall[0]);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[0]);
+	for (int i = 0; i < 2000; i++)
+		ASSERT(is_ok(ask(fd, i & 1 ? "{\"command\":\"pause\"}\n" : "{\"command\":\"resume\"}\n")), "command %d", i);
+	clock_gettime(CLOCK_MONOTONIC, &wall[1]);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[1]);
+	double spent = (double)(cpu[1].tv_sec - cpu[0].tv_sec) + (double)(cpu[1].tv_nsec - cpu[0].tv_nsec) / 1e9;
+
+	test_note("2000 commands: %.3f s of CPU, test's side and sanitizer included, %.3f s in all", spent,
+		  (double)(wall[1].tv_sec - wall[0].tv_sec) + (double)(wall[1].tv_nsec - wall[0].tv_nsec) / 1e9);
+	/* of one CPU, so that a busy machine does not count */
+	CHECK_EQ("1000 commands a second", 1, spent < 2);
+	/* and all at once */
+	for (int i = 0; i < 500; i++)
+		say(fd, "{\"command\":\"resume\"}\n", 21);
+	for (int i = 0; i < 500; i++)
+		ASSERT(is_ok(hear(fd, 20)), "answer %d", i);
+	close(fd);
+	finish();
+}
+
+static void test_two(void)
+{
+	set_up();
+	int one = join(), two = join();
+
+	say(one, "{\"command\":", 11);
+	CHECK_EQ("another's half line does not matter", 1, is_ok(ask(two, "{\"command\":\"pause\"}\n")));
+	say(one, "\"status\"}\n{\"id\":", 16);
+	CHECK_EQ("in pieces", 1, !!strstr(hear(one, 20), "\"state\":\"paused\""));
+	CHECK_EQ("resume", 1, is_ok(ask(two, "{\"command\":\"resume\"}\n")));
+	close(two);
+	CHECK_EQ("in more pieces", 1, !!strstr(ask(one, "1,\"command\":\"status\"}\n"), "\"state\":\"running\""));
+	/* It has said all that it wants to say, and takes the answers still. */
+	say(one, "{\"command\":\"status\"}\n{\"command\":\"status\"}\nhalf", 46);
+	shutdown(one, SHUT_WR);
+	CHECK_EQ("first", 1, is_ok(hear(one, 20)));
+	CHECK_EQ("second", 1, is_ok(hear(one, 20)));
+	CHECK_EQ("and the end", 0, strlen(hear(one, 20)));
+	close(one);
+	finish();
+}
+
+static void test_crowd(void)
+{
+	int fds[CONTROL_CLIENTS];
+
+	set_up();
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = join();
+		ASSERT(is_ok(ask(fds[i], "{\"command\":\"status\"}\n")), "client %zu", i);
+	}
+	int last = join();
+
+	CHECK_EQ("one too many", 1, !!strstr(hear(last, 20), "16 clients"));
+	CHECK_EQ("is sent away", 0, strlen(hear(last, 20)));
+	close(last);
+	close(fds[3]);
+	/* its place is free once the machine has seen that */
+	for (int i = 0; i < 200; i++) {
+		last = join();
+		say(last, "{\"command\":\"status\"}\n", 21);
+		if (is_ok(hear(last, 20)))
+			break;
+		close(last);
+		last = -1;
+		usleep(10000);
+	}
+	CHECK_EQ("a free place", 1, last >= 0);
+	finish();
+}
+
+/* It asks and asks and takes no answer: it waits itself, then it goes; nobody else notices. */
+static void test_unread(void)
+{
+	static const char request[] = "{\"command\":\"status\"}\n";
+	struct pollfd wait = { .events = POLLOUT };
+	unsigned long asked = 0;
+
+	set_up();
+	int deaf = join(), other = join();
+
+	fcntl(deaf, F_SETFL, O_NONBLOCK);
+	wait.fd = deaf;
+	do {
+		while (write(deaf, request, sizeof(request) - 1) > 0)
+			asked++;
+	} while (poll(&wait, 1, 500) == 1 && !(wait.revents & (POLLERR | POLLHUP)));
+	test_note("%lu requests without a look at the answers", asked);
+	CHECK_EQ("not endless", 1, asked < 1000000);
+	for (int i = 0; i < 100; i++)
+		ASSERT(is_ok(ask(other, request)), "another client, command %d", i);
+	sleep(CONTROL_PATIENCE_S + 3);
+	wait.events = 0;
+	CHECK_EQ("sent away", 1, poll(&wait, 1, 0) == 1 && wait.revents & POLLHUP);
+	CHECK_EQ("at work", 1, is_ok(ask(other, request)));
+	finish();
+}
+
+/* Gone in the middle of an answer, or without a word. */
+static void test_gone(void)
+{
+	set_up();
+	for (int i = 0; i < 200; i++) {
+		int fd = join();
+
+		if (i & 1)
+			say(fd, "{\"command\":\"status\"}\n{\"command\":\"status\"}\n{\"comm", 48);
+		close(fd);
+	}
+	int fd = join();
+
+	/* Those who have gone may not have been seen yet. */
+	for (int i = 0; i < 200 && !is_ok(ask(fd, "{\"command\":\"status\"}\n")); i++) {
+		close(fd);
+		fd = join();
+	}
+	CHECK_EQ("at work", 1, is_ok(ask(fd, "{\"command\":\"status\"}\n")));
+	finish();
+}
+
+/* ---- whose socket it is ---- */
+
+static void test_socket(void)
+{
+	char other[64], far[256];
+	struct stat stat_buffer;
+
+	set_up();
+	ASSERT_EQ(stat(path, &stat_buffer), 0);
+	CHECK_EQ("for its owner alone", 0600, stat_buffer.st_mode & 07777);
+	CHECK_EQ("somebody listens", -1, control_open(path));
+	int fd = join();
+
+	CHECK_EQ("and goes on", 1, is_ok(ask(fd, "{\"command\":\"status\"}\n")));
+	close(fd);
+
+	snprintf(other, sizeof(other), "%s/left", directory);
+	fd = control_open(other);
+	ASSERT_GE(fd, 0);
+	close(fd);
+	CHECK_EQ("it is left behind", 0, access(other, F_OK));
+	fd = control_open(other);
+	CHECK_EQ("and taken over", 1, fd >= 0);
+	close(fd);
+	unlink(other);
+
+	fd = open(other, O_CREAT | O_RDWR, 0600);
+	ASSERT_EQ(write(fd, "precious", 8), 8);
+	CHECK_EQ("a file", -1, control_open(other));
+	CHECK_EQ("stays", 8, lseek(fd, 0, SEEK_END));
+	CHECK_EQ("in its place", 0, access(other, F_OK));
+	close(fd);
+	unlink(other);
+	ASSERT_EQ(symlink("nowhere", other), 0);
+	CHECK_EQ("a link to nowhere", -1, control_open(other));
+	unlink(other);
+	snprintf(far, sizeof(far), "%s/nowhere/socket", directory);
+	CHECK_EQ("no such directory", -1, control_open(far));
+	memset(far, 'x', sizeof(far));
+	far[120] = 0;
+	CHECK_EQ("too long", -1, control_open(far));
+	CHECK_EQ("empty", -1, control_open(""));
+	finish();
+}
+
+static const struct test_case cases[] = {
+	{ "status", test_status },
+	{ "commands", test_commands },
+	{ "machine_says_no", test_machine_says_no },
+	{ "stats", test_stats },
+	{ "quit", test_quit },
+	{ "bad", test_bad },
+	{ "random", test_random },
+	{ "long", test_long },
+	{ "many", test_many },
+	{ "two", test_two },
+	{ "crowd", test_crowd },
+	{ "unread", test_unread },
+	{ "gone", test_gone },
+	{ "socket", test_socket },
+};
+
+TEST_MAIN(cases)

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands of the control socket, a row each. A request is an object with
+ * "command" and, if the client likes, "id", which comes back in the answer.
+ * Whoever may connect may do all of them.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "control.h"
+#include "pause.h"
+#include "power.h"
+#include "stats.h"
+#include "vm.h"
+
+#define DEPTH_MAX	8	/* of a request's objects and arrays */
+#define ERROR_MAX	256
+
+/* A request on its way: what the answer will hold. */
+struct request {
+	struct control *control;
+	struct json_object *answer;
+	char error[ERROR_MAX];		/* "": done */
+};
+
+static void __printf(2, 3) fail(struct request *request, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(request->error, sizeof(request->error), format, args);
+	va_end(args);
+}
+
+static bool is_paused(const struct vm *vm)
+{
+	return atomic_load(&vm->holds) & VM_HOLD_PAUSE;
+}
+
+/* ---- the commands ---- */
+
+static void do_status(struct request *request)
+{
+	const struct control *control = request->control;
+	const char *state = vm_is_stopping(control->vm) ? "stopping" : is_paused(control->vm) ? "paused" : "running";
+	struct json_object *answer = request->answer;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	json_object_object_add(answer, "protocol", json_object_new_int(CONTROL_PROTOCOL));
+	json_object_object_add(answer, "version", json_object_new_string(KEEL_VERSION));
+	json_object_object_add(answer, "state", json_object_new_string(state));
+	json_object_object_add(answer, "name", control->name ? json_object_new_string(control->name) : NULL);
+	json_object_object_add(answer, "pid", json_object_new_int(getpid()));
+	json_object_object_add(answer, "cpus", json_object_new_int((int)control->vcpu_count));
+	json_object_object_add(answer, "memory", json_object_new_uint64(control->memory));
+	json_object_object_add(answer, "uptime", json_object_new_uint64((uint64_t)(now.tv_sec - control->started.tv_sec)));
+}
+
+static const char busy[] =
+	"a vCPU cannot leave what it does: most likely standard output does not take what the guest prints; "
+	"read it, or quit";
+
+static void do_pause(struct request *request)
+{
+	struct control *control = request->control;
+
+	if (!is_paused(control->vm) &&
+	    !pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_PAUSE))
+		fail(request, "%s", busy);
+}
+
+static void do_resume(struct request *request)
+{
+	vm_release(request->control->vm, VM_HOLD_PAUSE);
+}
+
+static void do_power_button(struct request *request)
+{
+	if (is_paused(request->control->vm))
+		fail(request, "the machine is paused: resume it first, or quit");
+	else if (!power_press_button(request->control->power))
+		fail(request, "the guest does not listen to its power button (no ACPI driver, or not yet); quit ends it");
+}
+
+static void do_nmi(struct request *request)
+{
+	const struct control *control = request->control;
+
+	switch (pause_nmi(control->vm, control->vcpus, control->vcpu_count)) {
+	case PAUSE_NMI_SENT:
+		break;
+	case PAUSE_NMI_MASKED:
+		fail(request, "the guest lets no NMI in: the pin LINT1 is masked on each of its CPUs, or is no NMI; "
+		     "try again when it has booted");
+		break;
+	case PAUSE_NMI_BUSY:
+		fail(request, "%s", busy);
+		break;
+	default:
+		fail(request, "the kernel refused the NMI: %s", strerror(errno));
+		break;
+	}
+}
+
+static void do_stats(struct request *request)
+{
+	char *text = stats_json(request->control->stats);
+	struct json_object *stats = text ? json_object_new_object() : NULL;
+
+	if (!stats) {
+		fail(request, "%s", request->control->stats->count ? "out of memory" :
+		     "the host's kernel module has no statistics (KVM_GET_STATS_FD)");
+		free(text);
+		return;
+	}
+	/* It is JSON already. */
+	json_object_set_serializer(stats, json_object_userdata_to_json_string, text, json_object_free_userdata);
+	json_object_object_add(request->answer, "stats", stats);
+}
+
+static void do_quit(struct request *request)
+{
+	request->control->is_quitting = true;
+}
+
+static const struct command_row {
+	const char *name;
+	void (*run)(struct request *request);
+} rows[] = {
+	{ "status", do_status },
+	{ "pause", do_pause },
+	{ "resume", do_resume },
+	{ "power-button", do_power_button },
+	{ "nmi", do_nmi },
+	{ "stats", do_stats },
+	{ "quit", do_quit },
+};
+
+/* ---- requests and answers ---- */
+
+/* Return: the request, NULL after fail(). */
+static struct json_object *parse(struct request *request, const char *line, size_t length)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+	struct json_object *object;
+
+	if (!tokener) {
+		fail(request, "out of memory");
+		return NULL;
+	}
+	while (length && memchr(" \t\r", line[length - 1], 3))
+		length--;
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, line, (int)length);
+
+	enum json_tokener_error error = json_tokener_get_error(tokener);
+	size_t end = json_tokener_get_parse_end(tokener);
+
+	json_tokener_free(tokener);
+	if (error == json_tokener_success && end == length && json_object_is_type(object, json_type_object))
+		return object;
+	json_object_put(object);
+	if (error == json_tokener_continue)
+		fail(request, "not JSON: the line ends too early; a request is one line, as {\"command\": \"status\"}");
+	else if (error != json_tokener_success)
+		fail(request, "not JSON: %s at byte %zu", json_tokener_error_desc(error), end + 1);
+	else
+		fail(request, "a request is one object a line, as {\"command\": \"status\"}");
+	return NULL;
+}
+
+static void list_commands(struct request *request, const char *name)
+{
+	size_t used = (size_t)snprintf(request->error, ERROR_MAX, "unknown command '%.40s'; there are", name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && used < ERROR_MAX; i++)
+		used += (size_t)snprintf(request->error + used, ERROR_MAX - used, "%s %s", i ? "," : "", rows[i].name);
+}
+
+static void run(struct request *request, struct json_object *object)
+{
+	struct json_object *command = NULL;
+
+	json_object_object_foreach(object, name, value) {
+		if (!strcmp(name, "command"))
+			command = value;
+		else if (!strcmp(name, "id"))
+			json_object_object_add(request->answer, "id", json_object_get(value));
+		else
+			fail(request, "unknown member '%.40s'; a request has \"command\", and \"id\" if you like", name);
+	}
+	if (*request->error)
+		return;
+	if (!json_object_is_type(command, json_type_string)) {
+		fail(request, "no \"command\" that is a string");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!strcmp(rows[i].name, json_object_get_string(command))) {
+			rows[i].run(request);
+			return;
+		}
+	}
+	list_commands(request, json_object_get_string(command));
+}
+
+/* Return: the line; releases @answer. */
+static char *write_line(struct json_object *answer, size_t *size)
+{
+	size_t length = 0;
+	const char *text = json_object_to_json_string_length(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	char *line = text ? malloc(length + 1) : NULL;
+
+	if (line) {
+		memcpy(line, text, length);
+		line[length] = '\n';
+		*size = length + 1;
+	}
+	json_object_put(answer);
+	return line;
+}
+
+char *command_refuse(const char *error, size_t *size)
+{
+	struct json_object *answer = json_object_new_object();
+
+	if (!answer)
+		return NULL;
+	json_object_object_add(answer, "ok", json_object_new_boolean(false));
+	json_object_object_add(answer, "error", json_object_new_string(error));
+	return write_line(answer, size);
+}
+
+char *command_do(struct control *control, const char *line, size_t length, size_t *size)
+{
+	struct request request = { .control = control, .answer = json_object_new_object() };
+	struct json_object *object;
+
+	if (!request.answer)
+		return NULL;
+	json_object_object_add(request.answer, "ok", json_object_new_boolean(true));
+	object = parse(&request, line, length);
+	if (object)
+		run(&request, object);
+	json_object_put(object);
+	if (*request.error) {
+		json_object_object_add(request.answer, "ok", json_object_new_boolean(false));
+		json_object_object_add(request.answer, "error", json_object_new_string(request.error));
+	}
+	return write_line(request.answer, size);
+}
+
+void command_warm_up(void)
+{
+	struct json_object *object = json_tokener_parse("{\"id\": 1.5}");	/* its hash wants a random number */
+
+	json_object_put(object);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The language of the control socket: a line in, a line out.
+ */
+#ifndef KEEL_COMMAND_H
+#define KEEL_COMMAND_H
+
+#include <stddef.h>
+
+struct control;
+
+/**
+ * command_do() - do what a line asks
+ * @line: without its newline; anything may be in it.
+ * @size: gets the bytes of the answer.
+ *
+ * Sets control->is_quitting if the machine is to end.
+ *
+ * Return: the answer, a line with its newline, to be freed; NULL without memory.
+ */
+char *command_do(struct control *control, const char *line, size_t length, size_t *size);
+
+/**
+ * command_refuse() - an answer that says "no", for @error
+ * Return: as of command_do().
+ */
+char *command_refuse(const char *error, size_t *size);
+
+/**
+ * command_warm_up() - have the library ask the system now for what it asks for once
+ */
+void command_warm_up(void);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The control socket: a thread that does for clients what they ask of the
+ * running machine. Documentation/control.rst has the protocol.
+ */
+#ifndef KEEL_CONTROL_H
+#define KEEL_CONTROL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct power;
+struct stats;
+struct vcpu;
+struct vm;
+
+#define CONTROL_PROTOCOL	1		/* counts up with each change that a client could trip over */
+#define CONTROL_CLIENTS		16		/* at once */
+#define CONTROL_LINE_MAX	4096		/* bytes of a request, its newline included */
+#define CONTROL_ANSWER_MAX	(2u << 20)	/* bytes of an answer */
+#define CONTROL_PATIENCE_S	10		/* for a client that takes nothing */
+
+/* What is kept of one client. */
+struct control_client {
+	int fd;				/* -1: nobody */
+	char line[CONTROL_LINE_MAX];	/* received, not answered */
+	size_t used;
+	bool is_skipping;		/* the rest of a line that was too long */
+	bool is_ended;			/* it says nothing more */
+	char *answer;			/* NULL: all is sent */
+	size_t size;
+	size_t sent;
+	struct timespec moved;		/* CLOCK_MONOTONIC: when it last took something */
+};
+
+struct control {
+	struct vm *vm;
+	struct vcpu *vcpus;
+	unsigned int vcpu_count;
+	struct power *power;
+	const struct stats *stats;	/* without files: none */
+	const char *name;		/* NULL: none */
+	uint64_t memory;		/* bytes */
+	struct timespec started;	/* CLOCK_MONOTONIC */
+
+	int listener;
+	pthread_t thread;
+	bool has_thread;
+	bool is_quitting;		/* a client wants the end, and has its answer on the way */
+	bool is_deaf;			/* nobody could be accepted a moment ago */
+	struct control_client clients[CONTROL_CLIENTS];
+};
+
+/**
+ * control_open() - listen at @path, for the owner of this process alone
+ *
+ * A socket that was left behind is replaced, one that somebody listens at is not.
+ *
+ * Return: a file descriptor; -1 after a line on stderr.
+ */
+int control_open(const char *path);
+
+/**
+ * control_connect() - connect to the machine whose socket is @path
+ * Return: a file descriptor, or -1 with errno.
+ */
+int control_connect(const char *path);
+
+/**
+ * control_start() - start the thread
+ * @control: zeroed, with all filled in that stands before the listener, and that.
+ *
+ * Return: 0 or a positive errno.
+ */
+int control_start(struct control *control);
+
+/**
+ * control_stop() - end the thread, until vm->end_by; vm_is_stopping() must hold
+ *
+ * Harmless if never started. Return: false if it is still there.
+ */
+bool control_stop(struct control *control);
+
+#endif
