@@ -40,7 +40,7 @@ help:
 	@echo '  make module     keel.ko for the kernel headers in KDIR; with KEEL_DEBUG=1 one for tests of what CPUs do not do by themselves'
 	@echo '  make map        build the module, and print which function is defined in which file, and who uses it'
 	@echo '  make launcher   userspace/keel'
-	@echo '  make install    module, launcher, man page and udev rule into this machine, or below DESTDIR'
+	@echo '  make install    module, launcher, man page, completion and udev rule into this machine, or below DESTDIR'
 	@echo '  make uninstall  take these away again, the module of every kernel'
 	@echo '  make clean      remove the build directory'
 	@echo
@@ -79,11 +79,13 @@ install: all
 	$(if $(DESTDIR),,depmod $(KREL))
 	install -D -m 755 $(BUILD)/userspace/keel $(LOCAL)/bin/keel
 	install -D -m 644 Documentation/keel.1 $(LOCAL)/share/man/man1/keel.1
+	install -D -m 644 userspace/keel.bash $(LOCAL)/share/bash-completion/completions/keel
 	install -D -m 644 userspace/60-keel.rules $(LOCAL)/lib/udev/rules.d/60-keel.rules
 
 # Of a compressed module the name goes on behind .ko.
 uninstall:
-	rm -f $(LOCAL)/bin/keel $(LOCAL)/share/man/man1/keel.1 $(LOCAL)/lib/udev/rules.d/60-keel.rules
+	rm -f $(LOCAL)/bin/keel $(LOCAL)/share/man/man1/keel.1 $(LOCAL)/lib/udev/rules.d/60-keel.rules \
+		$(LOCAL)/share/bash-completion/completions/keel
 	@for module in $(wildcard $(MODULES)/*/updates/keel.ko*); do \
 		echo "rm -f $$module"; rm -f $$module; \
 		$(if $(DESTDIR),,kernel=$${module%/updates/*}; depmod $${kernel##*/};) \

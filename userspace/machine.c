@@ -20,7 +20,9 @@
 #include "boot.h"
 #include "crash.h"
 #include "machine.h"
+#include "ready.h"
 #include "report.h"
+#include "runtime.h"
 #include "sandbox.h"
 #include "thread.h"
 
@@ -31,6 +33,7 @@ static void crash(void)
 {
 	console_crash();
 	report_drop();
+	runtime_drop();
 }
 
 static int add_board(struct machine *machine)
@@ -126,11 +129,40 @@ static int open_stats(struct machine *machine)
 
 static void print_stats(struct machine *machine)
 {
-	char *text = machine->stats.count ? stats_text(&machine->stats, status_line_end()) : NULL;
+	char *text = machine->prints_stats ? stats_text(&machine->stats, status_line_end()) : NULL;
 
 	if (text)
 		status_print(text);
 	free(text);
+}
+
+/* Listen for clients, and write the process's number: what is left until the end. */
+static int open_control(struct machine *machine, const struct options *options)
+{
+	struct runtime_files *files = runtime_files();
+	char path[PATH_MAX];
+	int ret = 0;
+
+	machine->control.listener = -1;
+	if (options->pid_file) {
+		ret = runtime_write_pid(options->pid_file);
+		if (!ret)
+			snprintf(files->pid_file, PATH_MAX, "%s", options->pid_file);
+	}
+	if (ret || (!options->control && !options->name))
+		return ret;
+	if (options->control)
+		snprintf(path, sizeof(path), "%s", options->control);
+	else
+		ret = runtime_make_socket(options->name, path);
+	if (ret)
+		return ret;
+	machine->control.listener = control_open(path);
+	if (machine->control.listener < 0)
+		return STATUS_USAGE;
+	strcpy(files->socket, path);
+	/* A client may ask for them; an old module has none. */
+	return machine->stats.count || !vm_has(&machine->vm, KVM_CAP_BINARY_STATS_FD) ? 0 : open_stats(machine);
 }
 
 static int build(struct machine *machine, const struct options *options)
@@ -160,6 +192,9 @@ static int build(struct machine *machine, const struct options *options)
 		ret = add_vcpus(machine, options, &entry);
 	if (!ret && options->stats)
 		ret = open_stats(machine);
+	machine->prints_stats = options->stats;
+	if (!ret)
+		ret = open_control(machine, options);
 	return ret;
 }
 
@@ -204,6 +239,26 @@ static int start_devices(struct machine *machine)
 		ret = virtio_start(&machine->rng);
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start a device thread: %s", strerror(ret));
+	return 0;
+}
+
+static int start_control(struct machine *machine, const struct options *options)
+{
+	struct control *control = &machine->control;
+	int ret;
+
+	if (control->listener < 0)
+		return 0;
+	control->vm = &machine->vm;
+	control->vcpus = machine->vcpus;
+	control->vcpu_count = machine->vcpu_count;
+	control->power = &machine->power;
+	control->stats = &machine->stats;
+	control->name = options->name;
+	control->memory = options->memory;
+	ret = control_start(control);
+	if (ret)
+		return status_fail(STATUS_HOST, "cannot start the control thread: %s", strerror(ret));
 	return 0;
 }
 
@@ -253,7 +308,7 @@ static bool take_signal(struct machine *machine, const struct signalfd_siginfo *
 		return false;
 	case SIGUSR2:
 		print_stats(machine);
-		return !machine->stats.count;
+		return !machine->prints_stats;
 	case SIGTERM:
 		if (vm_is_stopping(&machine->vm) || machine->is_button_pressed ||
 		    !power_press_button(&machine->power))
@@ -326,6 +381,9 @@ static bool tear_down(struct machine *machine)
 	bool is_ended = true;
 
 	machine->vm.end_by = thread_time_in(END_MS);
+	is_ended &= control_stop(&machine->control);
+	if (is_ended && machine->control.listener >= 0)
+		close(machine->control.listener);	/* Nobody is there any more. */
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		is_ended &= vcpu_join(&machine->vcpus[i]);
 	for (unsigned int i = 0; i < machine->disk_count; i++)
@@ -350,9 +408,12 @@ static bool tear_down(struct machine *machine)
 
 static int prepare_sandbox(const struct machine *machine)
 {
+	const struct runtime_files *files = runtime_files();
 	const struct sandbox_wants wants = {
 		.report = report_get(),
-		.listener = -1,
+		.listener = machine->control.listener,
+		.files = { files->socket, files->pid_file },
+		.null_file = ready_null(),
 		.is_assigned = machine->assigned_count > 0,
 	};
 
@@ -371,27 +432,35 @@ int machine_run(struct machine *machine, const struct options *options)
 		ret = report_open(options->status_json);
 	if (!ret)
 		crash_watch(crash);
+	runtime_keep();
+	ready_open();
 	if (!ret && options->sandbox)
 		ret = prepare_sandbox(machine);
 	if (!ret)
 		ret = start_threads(machine);
+	if (!ret)
+		ret = start_control(machine, options);
 	if (!ret && options->sandbox)
 		ret = sandbox_enter();
 	if (ret)
 		vm_stop(&machine->vm, (enum status)ret, "%s", status_last());
 	machine->is_started = !ret;
 	vm_release(&machine->vm, VM_HOLD_SETUP);
+	if (!ret)
+		ready_tell();
 	wait_for_end(machine);
+	ready_end();
 
 	bool is_ended = tear_down(machine);
 
 	/* While the guest's memory is still mapped. */
-	if (machine->is_started) {
+	if (machine->is_started && machine->prints_stats) {
 		print_stats(machine);
 		machine->stats_json = stats_json(&machine->stats);
 	}
 	stats_close(&machine->stats);
 	if (is_ended)
 		vm_close(&machine->vm);
+	runtime_drop();
 	return machine->vm.status;
 }

@@ -7,6 +7,7 @@
 #define KEEL_MACHINE_H
 
 #include "console.h"
+#include "control.h"
 #include "options.h"
 #include "pci.h"
 #include "power.h"
@@ -35,7 +36,9 @@ struct machine {
 	unsigned int assigned_count;	/* those taken, or tried to */
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];
 	unsigned int vcpu_count;	/* those created */
-	struct stats stats;		/* --stats */
+	struct stats stats;		/* --stats, and for the control socket */
+	bool prints_stats;		/* --stats */
+	struct control control;
 	char *stats_json;		/* those of the end, for the report; NULL: none */
 	int signals;			/* signalfd */
 	bool is_button_pressed;		/* by a first SIGTERM */

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl.h"
 #include "dma.h"
 #include "files.h"
 #include "machine.h"
+#include "ready.h"
 #include "report.h"
 
 static struct machine machine;
@@ -38,6 +40,11 @@ static int run(const struct options *options)
 
 	if (status)
 		return status;
+	if (options->daemon) {
+		status = ready_detach();
+		if (status >= 0)
+			return status;
+	}
 	status = machine_run(&machine, options);
 	if (status && machine.is_started)
 		status_fail((enum status)status, "%s", machine.vm.reason);
@@ -70,6 +77,16 @@ int main(int argc, char **argv)
 			break;
 		case OPTIONS_DMA:
 			status = dma_show(&options);
+			if (!status)
+				status = flush_output();
+			break;
+		case OPTIONS_CTL:
+			status = ctl_run(&options);
+			if (!status)
+				status = flush_output();
+			break;
+		case OPTIONS_LIST:
+			status = ctl_list(&options);
 			if (!status)
 				status = flush_output();
 			break;

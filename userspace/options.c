@@ -11,20 +11,18 @@
 #include <string.h>
 #include <uapi/linux/keel.h>
 
+#include "config.h"
+#include "help.h"
+#include "option_row.h"
 #include "options.h"
+#include "runtime.h"
 #include "status.h"
 
 /* Commands, as bits. */
 #define RUN	1u
 #define DMA	2u
-
-struct option_row {
-	const char *name;
-	unsigned int commands;	/* that have it */
-	bool has_value;
-	bool is_repeatable;
-	int (*set)(struct options *options, const char *value);
-};
+#define CTL	4u
+#define LIST	8u
 
 bool options_parse_size(const char *text, uint64_t *size)
 {
@@ -214,6 +212,40 @@ static int set_json(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_control(struct options *options, const char *value)
+{
+	options->control = value;
+	return *value ? 0 : status_fail(STATUS_USAGE, "--control: no path");
+}
+
+static int set_name(struct options *options, const char *value)
+{
+	options->name = value;
+	if (runtime_is_name(value))
+		return 0;
+	return status_fail(STATUS_USAGE, "--name %s: must be 1 to %d letters, digits, '-', '_' or '.', the first no '-' or '.'",
+			   value, RUNTIME_NAME_MAX);
+}
+
+static int set_config(struct options *options, const char *value)
+{
+	options->config = value;
+	return 0;
+}
+
+static int set_pid_file(struct options *options, const char *value)
+{
+	options->pid_file = value;
+	return 0;
+}
+
+static int set_daemon(struct options *options, const char *value)
+{
+	(void)value;
+	options->daemon = true;
+	return 0;
+}
+
 static const struct option_row rows[] = {
 	{ "device", RUN | DMA, true, false, set_device },
 	{ "kernel", RUN, true, false, set_kernel },
@@ -228,7 +260,12 @@ static const struct option_row rows[] = {
 	{ "no-sandbox", RUN, false, true, set_no_sandbox },
 	{ "stats", RUN, false, true, set_stats },
 	{ "status-json", RUN, true, false, set_status_json },
-	{ "json", DMA, false, true, set_json },
+	{ "json", DMA | CTL | LIST, false, true, set_json },
+	{ "control", RUN, true, false, set_control },
+	{ "name", RUN, true, false, set_name },
+	{ "config", RUN, true, false, set_config },
+	{ "daemon", RUN, false, true, set_daemon },
+	{ "pid-file", RUN, true, false, set_pid_file },
 };
 
 /* One command's arguments on their way into @options. */
@@ -271,6 +308,13 @@ static int parse_one(struct parser *p)
 {
 	const char *argument = p->argv[p->index];
 
+	if (argument[0] != '-' && p->command == CTL && !p->options->request) {
+		if (p->options->target)
+			p->options->request = argument;
+		else
+			p->options->target = argument;
+		return 0;
+	}
 	if (argument[0] != '-')
 		return status_fail(STATUS_USAGE, "unexpected argument '%s'%s", argument,
 				   p->command == RUN ? "; files are named by options, as --kernel FILE" : "");
@@ -318,6 +362,13 @@ static int parse_run(struct parser *p, enum options_action *action)
 	int ret = parse_all(p, &help);
 
 	*action = help ? OPTIONS_HELP_RUN : OPTIONS_RUN;
+	if (!ret && !help && p->options->config) {
+		const struct config config = {
+			.rows = rows, .count = ARRAY_SIZE(rows), .commands = RUN, .seen = p->seen,
+		};
+
+		ret = config_apply(p->options, p->options->config, &config);
+	}
 	if (ret || help || p->options->kernel)
 		return ret;
 	return status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE");
@@ -329,6 +380,26 @@ static int parse_dma(struct parser *p, enum options_action *action)
 	int ret = parse_all(p, &help);
 
 	*action = help ? OPTIONS_HELP_DMA : OPTIONS_DMA;
+	return ret;
+}
+
+static int parse_ctl(struct parser *p, enum options_action *action)
+{
+	bool help = false;
+	int ret = parse_all(p, &help);
+
+	*action = help ? OPTIONS_HELP_CTL : OPTIONS_CTL;
+	if (ret || help || p->options->request)
+		return ret;
+	return status_fail(STATUS_USAGE, "%s; as in: keel ctl NAME status", p->options->target ? "no command" : "no machine");
+}
+
+static int parse_list(struct parser *p, enum options_action *action)
+{
+	bool help = false;
+	int ret = parse_all(p, &help);
+
+	*action = help ? OPTIONS_HELP_LIST : OPTIONS_LIST;
 	return ret;
 }
 
@@ -344,6 +415,8 @@ int options_parse(struct options *options, enum options_action *action, int argc
 	};
 	if (argc < 2)
 		return status_fail(STATUS_USAGE, "no command; try 'keel --help'");
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help_find(argv[2], action);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		*action = OPTIONS_HELP;
 		return 0;
@@ -363,6 +436,14 @@ int options_parse(struct options *options, enum options_action *action, int argc
 		p.command = DMA;
 		return parse_dma(&p, action);
 	}
+	if (!strcmp(argv[1], "ctl")) {
+		p.command = CTL;
+		return parse_ctl(&p, action);
+	}
+	if (!strcmp(argv[1], "list")) {
+		p.command = LIST;
+		return parse_list(&p, action);
+	}
 	return status_fail(STATUS_USAGE, "unknown command '%s'; try 'keel --help'", argv[1]);
 }
 
@@ -371,6 +452,8 @@ void options_free(struct options *options)
 	for (unsigned int i = 0; i < options->disk_count; i++)
 		free(options->disks[i].path);
 	options->disk_count = 0;
+	config_free(options->config_text);
+	options->config_text = NULL;
 }
 
 static const char run_help[] =
@@ -392,6 +475,11 @@ static const char run_help[] =
 	"  --no-sandbox         do not filter the launcher's own system calls\n"
 	"  --stats              print what the module counted, in the end and at SIGUSR2\n"
 	"  --status-json FILE   write how the run ended to FILE, one line of JSON\n"
+	"  --control SOCKET     take commands of 'keel ctl' there; see 'keel help control'\n"
+	"  --name NAME          the same, where 'keel ctl NAME' and 'keel list' look for it\n"
+	"  --config FILE        more options, as JSON; see 'keel help config'\n"
+	"  --daemon             go to the background once the guest runs\n"
+	"  --pid-file FILE      write the process's number there, as long as it runs\n"
 	"  --help               this text\n"
 	"\n"
 	"Console: Ctrl-A x ends the guest, Ctrl-A b sends a break, Ctrl-A a sends Ctrl-A,\n"
@@ -413,13 +501,15 @@ void options_help(FILE *out, enum options_action action)
 		fputs(run_help, out);
 	} else if (action == OPTIONS_HELP_DMA) {
 		fputs(dma_help, out);
-	} else {
+	} else if (!help_print(out, action)) {
 		fputs("Usage: keel run --kernel FILE [OPTION]...\n"
+		      "       keel ctl [--json] SOCKET|NAME COMMAND\n"
+		      "       keel list [--json]\n"
 		      "       keel dma [--json]\n"
-		      "       keel run --help | dma --help\n"
+		      "       keel help run|ctl|list|dma|config|control\n"
 		      "       keel --help | --version\n"
-		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), and show which device\n"
-		      "of this host reaches which memory.\n", out);
+		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
+		      "and show which device of this host reaches which memory.\n", out);
 	}
 	fputs("\nExit status:\n", out);
 	status_list(out);

@@ -36,8 +36,16 @@ struct options {
 	bool rng;
 	bool sandbox;
 	bool stats;
-	bool json;		/* keel dma */
+	bool json;		/* keel dma, ctl, list */
 	unsigned int dma_policy;	/* KEEL_DMA_POLICY_* */
+	const char *control;		/* NULL: none, or that of the name */
+	const char *name;		/* NULL: none */
+	const char *config;		/* NULL: none */
+	const char *pid_file;		/* NULL: none */
+	bool daemon;
+	const char *target;		/* keel ctl: socket or name */
+	const char *request;		/* keel ctl: command */
+	void *config_text;		/* config.h's, to which others point */
 };
 
 enum options_action {
@@ -46,6 +54,12 @@ enum options_action {
 	OPTIONS_HELP_RUN,
 	OPTIONS_DMA,
 	OPTIONS_HELP_DMA,
+	OPTIONS_CTL,
+	OPTIONS_HELP_CTL,
+	OPTIONS_LIST,
+	OPTIONS_HELP_LIST,
+	OPTIONS_HELP_CONFIG,
+	OPTIONS_HELP_CONTROL,
 	OPTIONS_VERSION,
 };
 

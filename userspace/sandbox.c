@@ -229,6 +229,9 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 		if (wants->files[i])
 			ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlink), 1,
 					       SCMP_A0_64(SCMP_CMP_EQ, (uintptr_t)wants->files[i]));
+	if (!ret && wants->null_file >= 0 && kind & MAIN)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(dup3), 1,
+				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->null_file));
 	if (!ret && wants->listener >= 0 && kind & CONTROL)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
 				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->listener));

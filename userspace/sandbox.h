@@ -25,12 +25,14 @@ enum sandbox_kind {
  * @report: the one file that may still be renamed or removed; NULL for none.
  * @listener: the socket on which clients are accepted, by the control thread; -1 for none.
  * @files: two more files that may be removed, by a path that stays where it is and cannot be written; NULL for none.
+ * @null_file: what may take the place of other files, by dup3(); -1 for none.
  * @is_assigned: devices of the host are the guest's, whose BARs and interrupts move as the guest wants.
  */
 struct sandbox_wants {
 	const struct report *report;
 	int listener;
 	const char *files[2];
+	int null_file;
 	bool is_assigned;
 };
 

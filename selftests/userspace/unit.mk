@@ -2,7 +2,11 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
-unit_options_test-srcs := userspace/options.c userspace/status.c
+options := $(patsubst %,userspace/%.c,options config help runtime status)
+unit_options_test-srcs := $(options)
+unit_options_test-libs := -ljson-c
+unit_config_test-srcs := $(options)
+unit_config_test-libs := -ljson-c
 unit_bus_test-srcs := userspace/bus.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
@@ -21,7 +25,7 @@ unit_bootloader_test-srcs := userspace/boot.c userspace/boot_image.c userspace/m
 	userspace/status.c
 unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c
 # As the launcher is linked: the C library is part of what is tested, and a sanitizer has calls of its own.
-unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox crash report status)
+unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox crash report runtime status)
 unit_sandbox_test-cflags := -fno-sanitize=all -static -pthread
 unit_sandbox_test-libs := -lseccomp
 unit_dma_test-srcs := userspace/dma.c userspace/status.c

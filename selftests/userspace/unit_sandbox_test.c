@@ -7,6 +7,7 @@
  * than their names say. tcsetattr() of Debian 12's first asks for the settings that are.
  */
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,10 +26,11 @@
 #include "test.h"
 #include "userspace/crash.h"
 #include "userspace/report.h"
+#include "userspace/runtime.h"
 #include "userspace/sandbox.h"
 #include "userspace/thread.h"
 
-static int slave, file, event;
+static int slave, file, event, listener, null_file;
 static char directory[] = "/tmp/keel-sandbox.XXXXXX";
 static char path[64], precious[64];
 static pthread_t thread;
@@ -192,6 +194,41 @@ static void report_is_dropped(void)
 	report_drop();
 }
 
+static void accept_there(void)
+{
+	NEED(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) == -1 && errno == EAGAIN);
+}
+
+static void accept_elsewhere(void)
+{
+	accept4(event, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static void send_nmi(void)
+{
+	ioctl(event, KVM_NMI, 0);
+}
+
+static void give_up_stream(void)
+{
+	NEED(dup3(null_file, file, 0) == file);
+}
+
+static void take_stream(void)
+{
+	dup3(event, null_file, 0);
+}
+
+static void remove_files(void)
+{
+	runtime_drop();
+}
+
+static void rename_socket(void)
+{
+	syscall(SYS_rename, runtime_files()->socket, path);
+}
+
 /* What is refused. The arguments do not matter. */
 static void call_open(void) { open("/etc/passwd", O_RDONLY); }
 static void call_exec(void) { execl("/bin/true", "true", NULL); }
@@ -235,6 +272,22 @@ static const struct row {
 	{ "lines on standard error", speak },
 	{ "the report", report },
 	{ "the report's remains", report_is_dropped },
+	{ "the control thread accepts a client", accept_there, NULL, SANDBOX_CONTROL },
+	{ "the control thread's statistics", read_statistics, NULL, SANDBOX_CONTROL },
+	{ "an NMI", send_nmi, NULL, SANDBOX_CONTROL },
+	{ "a terminal given up", give_up_stream },
+	{ "what is left is removed", remove_files },
+	{ "what is left is removed in a crash of a device", remove_files, NULL, SANDBOX_DEVICE },
+	{ "another's client", accept_elsewhere, "accept4", SANDBOX_CONTROL },
+	{ "a vCPU accepts a client", accept_there, "accept4", SANDBOX_VCPU },
+	{ "the main thread accepts a client", accept_there, "accept4" },
+	{ "a vCPU sends an NMI", send_nmi, "ioctl", SANDBOX_VCPU },
+	{ "a device gives up a terminal", give_up_stream, "dup3", SANDBOX_DEVICE },
+	{ "another file in a stream's place", take_stream, "dup3" },
+	{ "the control thread writes a disk", write_disk, "pwritev", SANDBOX_CONTROL },
+	{ "the control thread opens", call_open, "openat", SANDBOX_CONTROL },
+	{ "the control thread connects", call_socket, "socket", SANDBOX_CONTROL },
+	{ "the socket is renamed", rename_socket, "rename" },
 	{ "the main thread writes a disk", write_disk, "pwritev" },
 	{ "a vCPU writes a disk", write_disk, "pwritev", SANDBOX_VCPU },
 	{ "a console writes a disk", write_disk, "pwritev", SANDBOX_CONSOLE },
@@ -272,8 +325,13 @@ static void in_child(const struct row *row, int errors)
 	run = row->kind ? row->run : allocate;
 	dup2(errors, STDERR_FILENO);
 	NEED(!report_open(path));
+	snprintf(runtime_files()->socket, PATH_MAX, "%s/socket", directory);
+	runtime_keep();
 	crash_watch(no_clean_up);
-	wants = (struct sandbox_wants){ .report = report_get(), .listener = -1 };
+	wants = (struct sandbox_wants){
+		.report = report_get(), .listener = listener, .null_file = null_file,
+		.files = { runtime_files()->socket, runtime_files()->pid_file },
+	};
 	NEED(!sandbox_prepare(&wants));
 	NEED(!sandbox_start_thread(&thread, row->kind ?: SANDBOX_DEVICE, wait_and_run, &run));
 	NEED(!sandbox_enter());
@@ -312,6 +370,7 @@ static void run_row(const struct row *row)
 
 static void test_rows(void)
 {
+	const struct sockaddr nameless = { .sa_family = AF_UNIX };	/* the kernel gives it a name */
 	int master = posix_openpt(O_RDWR | O_NOCTTY);
 	char said[64];
 
@@ -324,6 +383,11 @@ static void test_rows(void)
 	snprintf(precious, sizeof(precious), "%s/precious", directory);
 	file = open(precious, O_RDWR | O_CREAT, 0600);
 	event = eventfd(0, 0);
+	null_file = open("/dev/null", O_RDWR);
+	ASSERT_GE(null_file, 0);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	ASSERT_EQ(bind(listener, (const struct sockaddr *)&nameless, sizeof(nameless.sa_family)), 0);
+	ASSERT_EQ(listen(listener, 1), 0);
 	ASSERT_GE(file, 0);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
 		run_row(&rows[i]);

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One request, one answer. A machine that does not answer in time is told as
+ * such; what it answers is looked at as something that a stranger said.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "ctl.h"
+#include "options.h"
+#include "runtime.h"
+#include "status.h"
+
+#define ANSWER_S	15	/* for a pause under load */
+#define LIST_S		2
+#define LISTED_MAX	1024
+
+static bool send_all(int fd, const char *text, size_t count)
+{
+	while (count) {
+		ssize_t done = send(fd, text, count, MSG_NOSIGNAL);
+
+		if (done < 0)
+			return false;
+		text += done;
+		count -= (size_t)done;
+	}
+	return true;
+}
+
+/* Return: a line, newline and all, to be freed; NULL with errno. */
+static char *receive_line(int fd)
+{
+	size_t size = 0, used = 0;
+	char *line = NULL;
+
+	while (used <= CONTROL_ANSWER_MAX) {
+		if (size - used < 2) {
+			char *more = realloc(line, size = 2 * size + 4096);
+
+			if (!more)
+				break;
+			line = more;
+		}
+		ssize_t got = recv(fd, line + used, size - used - 1, 0);
+
+		if (got <= 0) {
+			errno = got ? errno : ECONNRESET;
+			break;
+		}
+		used += (size_t)got;
+		line[used] = 0;
+		if (line[used - 1] == '\n')
+			return line;
+	}
+	if (used > CONTROL_ANSWER_MAX)
+		errno = EMSGSIZE;
+	int error = errno;
+
+	free(line);
+	errno = error;
+	return NULL;
+}
+
+/* Return: what the machine at @path answers to @command, an object with a member "ok"; NULL with errno. */
+static struct json_object *ask(const char *path, const char *command, int seconds)
+{
+	const struct timeval patience = { .tv_sec = seconds };
+	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
+	int fd = control_connect(path);
+	char *line = NULL;
+
+	json_object_object_add(request, "command", json_object_new_string(command));
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
+
+		if (send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1))
+			line = receive_line(fd);
+		int error = errno;
+
+		close(fd);
+		errno = error;
+	}
+	if (line) {
+		answer = json_tokener_parse(line);
+		if (!json_object_object_get_ex(answer, "ok", &unused)) {
+			json_object_put(answer);
+			answer = NULL;
+			errno = EPROTO;
+		}
+	}
+	int error = errno;
+
+	free(line);
+	json_object_put(request);
+	errno = error;
+	return answer;
+}
+
+static int tell_nobody(const char *target, int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ECONNREFUSED:
+	case ENOTSOCK:
+	case ENOTDIR:
+		return status_fail(STATUS_NOBODY, "%s: no machine is there; 'keel list' shows those that have a name", target);
+	case EACCES:
+	case EPERM:
+		return status_fail(STATUS_NOBODY, "%s: not yours: its owner alone may", target);
+	case EAGAIN:
+		return status_fail(STATUS_HOST, "%s: no answer within %d seconds; the machine may be stopped (SIGCONT)",
+				   target, ANSWER_S);
+	case EPROTO:
+		return status_fail(STATUS_HOST, "%s: whoever listens there is no machine of Keel's", target);
+	default:
+		return status_fail(STATUS_HOST, "%s: %s", target, strerror(error));
+	}
+}
+
+/* Members a line each, objects and arrays of objects further in; numbers that are 0 are left out of statistics. */
+static void print_members(struct json_object *object, unsigned int depth)
+{
+	json_object_object_foreach(object, name, value) {
+		if (!depth && !strcmp(name, "ok"))
+			continue;
+		if (depth > 1 && json_object_is_type(value, json_type_int) && !json_object_get_int64(value))
+			continue;
+		if (json_object_is_type(value, json_type_object)) {
+			printf("%*s%s:\n", (int)(2 * depth), "", name);
+			print_members(value, depth + 1);
+			continue;
+		}
+		size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+
+		if (count && json_object_is_type(json_object_array_get_idx(value, 0), json_type_object)) {
+			for (size_t i = 0; i < count; i++) {
+				printf("%*s%s %zu:\n", (int)(2 * depth), "", name, i);
+				print_members(json_object_array_get_idx(value, i), depth + 1);
+			}
+			continue;
+		}
+		printf("%*s%s: %s\n", (int)(2 * depth), "", name, value ? json_object_get_string(value) : "-");
+	}
+}
+
+/* A path has a slash; else it is a machine's name, if there is such a machine. */
+static const char *find_socket(const char *target, char path[PATH_MAX])
+{
+	if (!strchr(target, '/') && runtime_is_name(target) && runtime_socket(target, path) && !access(path, F_OK))
+		return path;
+	return target;
+}
+
+int ctl_run(const struct options *options)
+{
+	char path[PATH_MAX];
+	struct json_object *answer = ask(find_socket(options->target, path), options->request, ANSWER_S);
+	struct json_object *error = NULL;
+	int status = STATUS_OK;
+
+	if (!answer)
+		return tell_nobody(options->target, errno);
+	if (options->json)
+		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	if (!json_object_get_boolean(json_object_object_get(answer, "ok"))) {
+		json_object_object_get_ex(answer, "error", &error);
+		status = status_fail(STATUS_REFUSED, "%s: %s", options->request,
+				     error ? json_object_get_string(error) : "refused, without a reason");
+	} else if (!options->json) {
+		print_members(answer, 0);
+	}
+	json_object_put(answer);
+	return status;
+}
+
+/* ---- keel list ---- */
+
+static const char *text_of(struct json_object *answer, const char *name)
+{
+	struct json_object *value = NULL;
+
+	json_object_object_get_ex(answer, name, &value);
+	return value ? json_object_get_string(value) : "-";
+}
+
+static void print_row(const char *name, struct json_object *answer)
+{
+	struct json_object *memory = NULL;
+
+	if (!answer) {
+		printf("%-20s no answer\n", name);
+		return;
+	}
+	json_object_object_get_ex(answer, "memory", &memory);
+	printf("%-20s %-9s %8s %4s %7lluM %8s s\n", name, text_of(answer, "state"), text_of(answer, "pid"),
+	       text_of(answer, "cpus"), (unsigned long long)json_object_get_uint64(memory) >> 20, text_of(answer, "uptime"));
+}
+
+/* Adds the machine of socket @file to @list, if somebody is there. */
+static void look_at(const char *directory, const char *file, struct json_object *list)
+{
+	char path[PATH_MAX + 256], name[RUNTIME_NAME_MAX + 1];
+	size_t length = strlen(file);
+
+	if (length <= strlen(RUNTIME_SUFFIX) || strcmp(file + length - strlen(RUNTIME_SUFFIX), RUNTIME_SUFFIX))
+		return;
+	length -= strlen(RUNTIME_SUFFIX);
+	if (length > RUNTIME_NAME_MAX)
+		return;
+	memcpy(name, file, length);
+	name[length] = 0;
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	struct json_object *answer = ask(path, "status", LIST_S);
+
+	/* A socket that was left behind is nobody's. */
+	if (!answer && (errno == ECONNREFUSED || errno == ENOENT))
+		return;
+	struct json_object *machine = json_object_new_object();
+
+	json_object_object_add(machine, "name", json_object_new_string(name));
+	json_object_object_add(machine, "socket", json_object_new_string(path));
+	json_object_object_add(machine, "status", answer);
+	json_object_array_add(list, machine);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(text_of(*(struct json_object **)a, "name"), text_of(*(struct json_object **)b, "name"));
+}
+
+static void print_list(struct json_object *list, bool json)
+{
+	size_t count = json_object_array_length(list);
+
+	json_object_array_sort(list, by_name);
+	if (json) {
+		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		return;
+	}
+	if (count)
+		printf("%-20s %-9s %8s %4s %8s %8s\n", "NAME", "STATE", "PID", "CPUS", "MEMORY", "UPTIME");
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *machine = json_object_array_get_idx(list, i);
+
+		print_row(text_of(machine, "name"), json_object_object_get(machine, "status"));
+	}
+}
+
+int ctl_list(const struct options *options)
+{
+	char directory[PATH_MAX];
+	DIR *entries = runtime_directory(directory) ? opendir(directory) : NULL;
+	struct json_object *list = json_object_new_array();
+	struct dirent *entry;
+
+	if (!entries && errno != ENOENT) {
+		json_object_put(list);
+		return status_fail(STATUS_HOST, "%s: %s", directory, strerror(errno));
+	}
+	while (entries && json_object_array_length(list) < LISTED_MAX && (entry = readdir(entries)))
+		look_at(directory, entry->d_name, list);
+	if (entries)
+		closedir(entries);
+	print_list(list, options->json);
+	json_object_put(list);
+	return STATUS_OK;
+}

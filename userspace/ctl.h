@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Clients of the control socket: `keel ctl` and `keel list`.
+ */
+#ifndef KEEL_CTL_H
+#define KEEL_CTL_H
+
+struct options;
+
+/**
+ * ctl_run() - send one command to a machine and print its answer
+ *
+ * Return: 0; STATUS_REFUSED if the machine said no, STATUS_NOBODY if there is none, after a line on stderr.
+ */
+int ctl_run(const struct options *options);
+
+/**
+ * ctl_list() - print the running machines of this user that have a name
+ * Return: 0, or STATUS_HOST after a line on stderr.
+ */
+int ctl_list(const struct options *options);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A row a subject. What `keel run` and `keel dma` say of themselves is beside
+ * their options, in options.c.
+ */
+#include <string.h>
+
+#include "help.h"
+#include "status.h"
+
+static const char ctl_help[] =
+	"Usage: keel ctl [--json] SOCKET|NAME COMMAND\n"
+	"Send one command to a running machine and print its answer. What has a slash is the path\n"
+	"of its socket (keel run --control), else it is its name (keel run --name).\n"
+	"\n"
+	"  status               running or paused, process, CPUs, memory, seconds since its start\n"
+	"  pause                let no CPU enter the guest, until\n"
+	"  resume               let them go on\n"
+	"  power-button         press the guest's power button\n"
+	"  nmi                  send an interrupt that the guest cannot mask (its LINT1 pin)\n"
+	"  stats                what the kernel module has counted\n"
+	"  quit                 end the machine at once\n"
+	"\n"
+	"  --json               the answer as it comes, one line of JSON\n"
+	"  --help               this text\n";
+
+static const char list_help[] =
+	"Usage: keel list [--json]\n"
+	"List the running machines of this user that have a name (keel run --name).\n"
+	"\n"
+	"  --json               an array of JSON in place of the table\n"
+	"  --help               this text\n";
+
+static const char config_help[] =
+	"keel run --config FILE\n"
+	"The file is one object of JSON, with options of 'keel run' by their names without dashes.\n"
+	"A value is a string or a whole number; of an option without a value it is true or false;\n"
+	"of one that can be given several times it may be an array. What the command line gives\n"
+	"wins over the file, all disks over all disks. Paths are as on the command line.\n"
+	"\n"
+	"  { \"kernel\": \"/boot/vmlinuz\", \"cpus\": 2, \"memory\": \"1G\",\n"
+	"    \"disk\": [ \"root.img\", \"data.img,ro\" ], \"no-rng\": true }\n";
+
+static const char control_help[] =
+	"keel run --control SOCKET, or --name NAME\n"
+	"The machine listens at a unix stream socket, for its owner alone, up to 16 clients at once.\n"
+	"A request is a line, an object of JSON with \"command\", and \"id\" if you like, which comes\n"
+	"back in the answer; an answer is a line too, an object with \"ok\", and if that is false\n"
+	"\"error\". 'keel help ctl' has the commands. The socket of a NAME is\n"
+	"$XDG_RUNTIME_DIR/keel/NAME.sock, root's /run/keel/NAME.sock.\n"
+	"\n"
+	"  echo '{\"command\": \"status\"}' | socat - UNIX-CONNECT:SOCKET\n";
+
+static const struct subject {
+	const char *name;
+	enum options_action action;
+	const char *text;	/* NULL: options.c has it */
+} subjects[] = {
+	{ "run", OPTIONS_HELP_RUN, NULL },
+	{ "ctl", OPTIONS_HELP_CTL, ctl_help },
+	{ "list", OPTIONS_HELP_LIST, list_help },
+	{ "dma", OPTIONS_HELP_DMA, NULL },
+	{ "config", OPTIONS_HELP_CONFIG, config_help },
+	{ "control", OPTIONS_HELP_CONTROL, control_help },
+};
+
+int help_find(const char *subject, enum options_action *action)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {
+		if (!strcmp(subject, subjects[i].name)) {
+			*action = subjects[i].action;
+			return 0;
+		}
+	}
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, dma, config and control", subject);
+}
+
+bool help_print(FILE *out, enum options_action action)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {
+		if (subjects[i].action == action && subjects[i].text) {
+			fputs(subjects[i].text, out);
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Help by subject: `keel help SUBJECT`.
+ */
+#ifndef KEEL_HELP_H
+#define KEEL_HELP_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "options.h"
+
+/**
+ * help_find() - the action that prints the help of @subject
+ * Return: 0, or STATUS_USAGE after a line on stderr.
+ */
+int help_find(const char *subject, enum options_action *action);
+
+/**
+ * help_print() - print the help of @action
+ * Return: false if there is none here.
+ */
+bool help_print(FILE *out, enum options_action action);
+
+#endif

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2207
+# Completion of keel's command line for bash.
+
+# Names of running machines.
+_keel_names() {
+	keel list 2>/dev/null | sed -n '2,$s/ .*//p'
+}
+
+# Words that may come, in COMPREPLY.
+_keel_words() {
+	local IFS=$' \t\n'
+	COMPREPLY=($(compgen -W "$1" -- "$word"))
+}
+
+_keel_run() {
+	case $before in
+	--kernel | --initrd | --disk | --status-json | --control | --config | --pid-file | --device)
+		compopt -o filenames
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -f -- "$word")) ;;
+	--dma) _keel_words "off report enforce" ;;
+	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
+	*)
+		_keel_words "--kernel --initrd --append --cpus --memory --disk --vfio --device --dma --no-rng --no-sandbox --stats
+			--status-json --control --name --config --daemon --pid-file --help" ;;
+	esac
+}
+
+_keel_ctl() {
+	local i words=0
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		[[ ${COMP_WORDS[i]} == -* ]] || words=$((words + 1))
+	done
+	if [[ $word == -* ]]; then
+		_keel_words "--json --help"
+	elif [ $words = 0 ]; then
+		compopt -o filenames
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
+	elif [ $words = 1 ]; then
+		_keel_words "status pause resume power-button nmi stats quit"
+	fi
+}
+
+_keel() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		_keel_words "run ctl list dma help --help --version"
+		return
+	fi
+	# --name=value comes as three words.
+	if [ "$word" = = ]; then
+		word=''
+	elif [ "$before" = = ]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	case ${COMP_WORDS[1]} in
+	run) _keel_run ;;
+	ctl) _keel_ctl ;;
+	list) _keel_words "--json --help" ;;
+	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
+	help) _keel_words "run ctl list dma config control" ;;
+	esac
+}
+
+complete -F _keel keel

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names are files: a machine NAME has the socket NAME.sock in its user's
+ * directory, so that listing machines is listing files and asking each.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime.h"
+#include "status.h"
+
+bool runtime_is_name(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+	size_t length = strlen(name);
+
+	return length && length <= RUNTIME_NAME_MAX && *name != '.' && *name != '-' && strspn(name, allowed) == length;
+}
+
+bool runtime_directory(char path[PATH_MAX])
+{
+	const char *home = getenv("XDG_RUNTIME_DIR");
+	int length;
+
+	if (!geteuid())
+		length = snprintf(path, PATH_MAX, "/run/keel");
+	else if (home && *home == '/')
+		length = snprintf(path, PATH_MAX, "%s/keel", home);
+	else
+		length = snprintf(path, PATH_MAX, "/run/user/%u/keel", geteuid());
+	return length < PATH_MAX;
+}
+
+bool runtime_socket(const char *name, char path[PATH_MAX])
+{
+	char directory[PATH_MAX];
+
+	return runtime_directory(directory) &&
+	       snprintf(path, PATH_MAX, "%s/%s" RUNTIME_SUFFIX, directory, name) < PATH_MAX;
+}
+
+int runtime_make_socket(const char *name, char path[PATH_MAX])
+{
+	char directory[PATH_MAX];
+	struct stat stat;
+
+	if (!runtime_directory(directory) || (mkdir(directory, 0700) && errno != EEXIST))
+		return status_fail(STATUS_HOST, "--name %s: cannot make %s: %s (set XDG_RUNTIME_DIR, or say --control SOCKET)",
+				   name, directory, strerror(errno));
+	if (lstat(directory, &stat) || !S_ISDIR(stat.st_mode) || stat.st_uid != geteuid() || stat.st_mode & 022)
+		return status_fail(STATUS_HOST, "--name %s: %s is no directory that is yours alone (chmod 700)", name, directory);
+	if (!runtime_socket(name, path))
+		return status_fail(STATUS_HOST, "--name %s: its path is too long", name);
+	return 0;
+}
+
+static struct runtime_files files;
+
+struct runtime_files *runtime_files(void)
+{
+	return &files;
+}
+
+void runtime_keep(void)
+{
+	mprotect(&files, sizeof(files), PROT_READ);
+}
+
+void runtime_drop(void)
+{
+	/* Not the library's unlink(): the filter compares the call. */
+	if (files.socket[0])
+		syscall(SYS_unlink, files.socket);
+	if (files.pid_file[0])
+		syscall(SYS_unlink, files.pid_file);
+}
+
+int runtime_write_pid(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+	char line[24];
+	ssize_t got;
+
+	if (fd < 0)
+		return status_fail(STATUS_USAGE, "--pid-file %s: cannot write there: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		got = read(fd, line, sizeof(line) - 1);
+		line[got > 0 ? got : 0] = 0;
+		line[strspn(line, "0123456789")] = 0;
+		close(fd);
+		return status_fail(STATUS_USAGE, "--pid-file %s: process %s runs and has it; name another", path, line);
+	}
+	int length = snprintf(line, sizeof(line), "%d\n", getpid());
+
+	if (ftruncate(fd, 0) || write(fd, line, (size_t)length) != length) {
+		int error = errno;
+
+		close(fd);
+		return status_fail(STATUS_USAGE, "--pid-file %s: cannot write there: %s", path, strerror(error));
+	}
+	/* The lock, and with it the file, is this process's until it ends. */
+	return 0;
+}
