@@ -37,3 +37,6 @@ unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c 
 unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_socket command power stats status)
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c
+# The kernel is the test's.
+unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm exit reason memory bus cpuid status)
+unit_pause_test-cflags := -Wl,--wrap=ioctl
