@@ -40,3 +40,5 @@ unit_control_test-libs := -ljson-c
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm exit reason memory bus cpuid status)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
+unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status)
+unit_ctl_test-libs := -ljson-c

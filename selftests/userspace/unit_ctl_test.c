@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* keel ctl and keel list: what they make of a machine's answers, of silence, and of strangers; and of names. */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+#include "userspace/control.h"
+#include "userspace/ctl.h"
+#include "userspace/options.h"
+#include "userspace/runtime.h"
+#include "userspace/status.h"
+
+static char directory[] = "/tmp/keel-ctl.XXXXXX";
+static char socket_path[64];
+static char said[65536];
+
+/* ---- a machine of the test's own ---- */
+
+static int listener;
+static const char *reply;	/* what it answers; NULL: nothing, and it waits for the end */
+static size_t reply_size;
+static char heard[256];
+
+static void *serve(void *argument)
+{
+	int fd = accept(listener, NULL, NULL);
+	ssize_t got = read(fd, heard, sizeof(heard) - 1);
+	size_t done = 0;
+
+	heard[got > 0 ? got : 0] = 0;
+	while (reply && done < reply_size) {
+		got = send(fd, reply + done, reply_size - done, MSG_NOSIGNAL);
+		if (got <= 0)
+			break;
+		done += got;
+	}
+	if (!reply)
+		while (read(fd, said, 1) > 0)
+			;
+	close(fd);
+	return argument;
+}
+
+/* Standard output of @run, in said[]; its standard error is the test's. Return: its status. */
+static int capture(int (*run)(const struct options *options), const struct options *options)
+{
+	int file = open("/tmp", O_TMPFILE | O_RDWR, 0600), before = dup(STDOUT_FILENO);
+
+	ASSERT_GE(file, 0);
+	fflush(stdout);
+	dup2(file, STDOUT_FILENO);
+	int status = run(options);
+
+	fflush(stdout);
+	dup2(before, STDOUT_FILENO);
+	close(before);
+	ssize_t got = pread(file, said, sizeof(said) - 1, 0);
+
+	said[got > 0 ? got : 0] = 0;
+	close(file);
+	return status;
+}
+
+static void set_up(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	ASSERT(mkdtemp(directory), "a directory");
+	snprintf(socket_path, sizeof(socket_path), "%s/socket", directory);
+	listener = control_open(socket_path);
+	ASSERT_GE(listener, 0);
+	fcntl(listener, F_SETFL, 0);
+}
+
+static void finish(void)
+{
+	char command[64];
+
+	close(listener);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	ASSERT_EQ(system(command), 0);
+}
+
+static int ask(const char *text, size_t size, bool json)
+{
+	struct options options = { .target = socket_path, .request = "status", .json = json };
+	pthread_t thread;
+
+	reply = text;
+	reply_size = size;
+	ASSERT_EQ(pthread_create(&thread, NULL, serve, NULL), 0);
+	int status = capture(ctl_run, &options);
+
+	pthread_join(thread, NULL);
+	return status;
+}
+
+static void test_answers(void)
+{
+	static const struct {
+		const char *reply;
+		bool json;
+		int status;
+		const char *printed;
+	} rows[] = {
+		{ "{\"ok\":true}\n", false, 0, "" },
+		{ "{\"ok\":true}\n", true, 0, "{\"ok\":true}\n" },
+		{ "{\"ok\":true,\"state\":\"running\",\"cpus\":2,\"name\":null}\n", false, 0, "state: running\ncpus: 2\nname: -\n" },
+		{ "{\"ok\":true,\"stats\":{\"vm\":{\"exits\":3,\"none\":0,\"hist\":[1,2]},\"vcpus\":[{\"a\":1}]}}\n", false, 0,
+		  "stats:\n  vm:\n    exits: 3\n    hist: [ 1, 2 ]\n  vcpus 0:\n    a: 1\n" },
+		{ "{\"ok\":false,\"error\":\"no\"}\n", false, STATUS_REFUSED, "" },
+		{ "{\"ok\":false,\"error\":\"no\"}\n", true, STATUS_REFUSED, "{\"ok\":false,\"error\":\"no\"}\n" },
+		{ "{\"ok\":false}\n", false, STATUS_REFUSED, "" },
+		{ "{\"ok\":1}\n", false, 0, "" },
+		/* strangers */
+		{ "220 mail.example ESMTP\r\n", false, STATUS_HOST, "" },
+		{ "{}\n", true, STATUS_HOST, "" },
+		{ "[\"ok\"]\n", false, STATUS_HOST, "" },
+		{ "\n", false, STATUS_HOST, "" },
+		{ "{\"ok\":true", false, STATUS_HOST, "" },
+		{ "", false, STATUS_HOST, "" },
+	};
+
+	set_up();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CHECK_EQ(rows[i].reply, rows[i].status, ask(rows[i].reply, strlen(rows[i].reply), rows[i].json));
+		if (strcmp(rows[i].printed, said))
+			test_note("wanted %s, got %s", rows[i].printed, said);
+		CHECK_EQ(rows[i].reply, 0, strcmp(rows[i].printed, said));
+		CHECK_EQ("what it was asked", 0, strcmp("{\"command\":\"status\"}\n", heard));
+	}
+	finish();
+}
+
+/* An answer without an end. */
+static void test_endless(void)
+{
+	static char endless[CONTROL_ANSWER_MAX + 70000];
+
+	memset(endless, 'x', sizeof(endless));
+	set_up();
+	CHECK_EQ("endless", STATUS_HOST, ask(endless, sizeof(endless), false));
+	finish();
+}
+
+static void test_silence(void)
+{
+	set_up();
+	CHECK_EQ("no answer", STATUS_HOST, ask(NULL, 0, false));
+	finish();
+}
+
+static void test_nobody(void)
+{
+	static const char *const targets[] = { "/nowhere/socket", "/dev/null", "/", "no-such-machine", "..", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		struct options options = { .target = targets[i], .request = "status" };
+		int status = capture(ctl_run, &options);
+
+		/* a path that cannot be is told by the host */
+		CHECK_EQ(targets[i], *targets[i] ? STATUS_NOBODY : STATUS_HOST, status);
+		CHECK_EQ("prints nothing", 0, strlen(said));
+	}
+}
+
+static void test_names(void)
+{
+	static const struct {
+		const char *name;
+		bool is_good;
+	} rows[] = {
+		{ "a", true }, { "web-1.example_2", true }, { "UPPER", true }, { "", false }, { ".", false }, { "..", false },
+		{ ".hidden", false }, { "-x", false }, { "a/b", false }, { "a b", false }, { "a\nb", false }, { "\xc3\xa4", false },
+		{ "0123456789012345678901234567890123456789012345678901234567890123", true },
+		{ "01234567890123456789012345678901234567890123456789012345678901234", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_EQ(rows[i].name, rows[i].is_good, runtime_is_name(rows[i].name));
+}
+
+/* As another user, whose directory is a variable's. */
+static void become_other(void)
+{
+	ASSERT(mkdtemp(directory), "a directory");
+	if (!geteuid()) {
+		ASSERT_EQ(chmod(directory, 0777), 0);
+		REQUIRE(!setuid(65534), "cannot become another user");
+	}
+	setenv("XDG_RUNTIME_DIR", directory, 1);
+}
+
+static void test_directory(void)
+{
+	char path[PATH_MAX], wanted[128];
+	struct stat stat_buffer;
+
+	become_other();
+	ASSERT_EQ(runtime_make_socket("me", path), 0);
+	snprintf(wanted, sizeof(wanted), "%s/keel/me.sock", directory);
+	CHECK_EQ(wanted, 0, strcmp(wanted, path));
+	snprintf(wanted, sizeof(wanted), "%s/keel", directory);
+	ASSERT_EQ(stat(wanted, &stat_buffer), 0);
+	CHECK_EQ("its owner's alone", 0700, stat_buffer.st_mode & 07777);
+	CHECK_EQ("once more", 0, runtime_make_socket("me", path));
+	chmod(wanted, 0770);
+	CHECK_EQ("others write there", STATUS_HOST, runtime_make_socket("me", path));
+	ASSERT_EQ(rmdir(wanted), 0);
+	ASSERT_EQ(symlink("/tmp", wanted), 0);
+	CHECK_EQ("a link to another place", STATUS_HOST, runtime_make_socket("me", path));
+	unlink(wanted);
+	setenv("XDG_RUNTIME_DIR", "/nowhere/at/all", 1);
+	CHECK_EQ("no place", STATUS_HOST, runtime_make_socket("me", path));
+	unsetenv("XDG_RUNTIME_DIR");
+	ASSERT(runtime_directory(path), "a place");
+	snprintf(wanted, sizeof(wanted), "/run/user/%u/keel", geteuid());
+	CHECK_EQ(wanted, 0, strcmp(wanted, path));
+	rmdir(directory);
+}
+
+/* Sockets that nobody serves, files that are none, one machine. */
+static void test_list(void)
+{
+	struct options options = { .json = true };
+	char path[PATH_MAX], other[PATH_MAX + 8];
+	pthread_t thread;
+
+	become_other();
+	CHECK_EQ("no directory", 0, capture(ctl_list, &options));
+	CHECK_EQ("an empty list", 0, strcmp("[]\n", said));
+	ASSERT_EQ(runtime_make_socket("left", path), 0);
+	close(control_open(path));
+	snprintf(other, sizeof(other), "%s.more", path);
+	close(open(other, O_CREAT | O_RDWR, 0600));
+	ASSERT_EQ(runtime_make_socket("here", path), 0);
+	listener = control_open(path);
+	fcntl(listener, F_SETFL, 0);
+	reply = "{\"ok\":true,\"state\":\"paused\",\"pid\":7,\"cpus\":2,\"memory\":268435456,\"uptime\":5}\n";
+	reply_size = strlen(reply);
+	ASSERT_EQ(pthread_create(&thread, NULL, serve, NULL), 0);
+	CHECK_EQ("a list", 0, capture(ctl_list, &options));
+	pthread_join(thread, NULL);
+	test_note("%s", said);
+	CHECK_EQ("one", 1, !strncmp(said, "[{\"name\":\"here\",\"socket\":\"/tmp/", 31) && !strstr(said, "left"));
+	CHECK_EQ("and its answer", 1, !!strstr(said, "\"status\":{\"ok\":true,\"state\":\"paused\",\"pid\":7,"));
+	options.json = false;
+	ASSERT_EQ(pthread_create(&thread, NULL, serve, NULL), 0);
+	CHECK_EQ("a table", 0, capture(ctl_list, &options));
+	pthread_join(thread, NULL);
+	test_note("%s", said);
+	CHECK_EQ("a row", 1, !!strstr(said, "\nhere                 paused           7    2     256M        5 s\n"));
+	/* It is there, and says nothing. */
+	CHECK_EQ("in time", 0, capture(ctl_list, &options));
+	CHECK_EQ("no answer", 1, !!strstr(said, "\nhere                 no answer\n"));
+	snprintf(other, sizeof(other), "rm -r %s/keel", directory);
+	ASSERT_EQ(system(other), 0);
+}
+
+static const struct test_case cases[] = {
+	{ "answers", test_answers },
+	{ "endless", test_endless },
+	{ "silence", test_silence },
+	{ "nobody", test_nobody },
+	{ "names", test_names },
+	{ "directory", test_directory },
+	{ "list", test_list },
+};
+
+TEST_MAIN(cases)
