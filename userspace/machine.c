@@ -20,6 +20,7 @@
 #include "boot.h"
 #include "crash.h"
 #include "machine.h"
+#include "machine_control.h"
 #include "ready.h"
 #include "report.h"
 #include "runtime.h"
@@ -115,7 +116,7 @@ static int add_vcpus(struct machine *machine, const struct options *options,
 	return vcpu_set_entry(&machine->vcpus[0], entry);
 }
 
-static int open_stats(struct machine *machine)
+int machine_open_stats(struct machine *machine)
 {
 	char name[32];
 	int ret = stats_open(&machine->stats, machine->vm.fd, "the virtual machine");
@@ -134,35 +135,6 @@ static void print_stats(struct machine *machine)
 	if (text)
 		status_print(text);
 	free(text);
-}
-
-/* Listen for clients, and write the process's number: what is left until the end. */
-static int open_control(struct machine *machine, const struct options *options)
-{
-	struct runtime_files *files = runtime_files();
-	char path[PATH_MAX];
-	int ret = 0;
-
-	machine->control.listener = -1;
-	if (options->pid_file) {
-		ret = runtime_write_pid(options->pid_file);
-		if (!ret)
-			snprintf(files->pid_file, PATH_MAX, "%s", options->pid_file);
-	}
-	if (ret || (!options->control && !options->name))
-		return ret;
-	if (options->control)
-		snprintf(path, sizeof(path), "%s", options->control);
-	else
-		ret = runtime_make_socket(options->name, path);
-	if (ret)
-		return ret;
-	machine->control.listener = control_open(path);
-	if (machine->control.listener < 0)
-		return STATUS_USAGE;
-	strcpy(files->socket, path);
-	/* A client may ask for them; an old module has none. */
-	return machine->stats.count || !vm_has(&machine->vm, KVM_CAP_BINARY_STATS_FD) ? 0 : open_stats(machine);
 }
 
 static int build(struct machine *machine, const struct options *options)
@@ -191,10 +163,10 @@ static int build(struct machine *machine, const struct options *options)
 	if (!ret)
 		ret = add_vcpus(machine, options, &entry);
 	if (!ret && options->stats)
-		ret = open_stats(machine);
+		ret = machine_open_stats(machine);
 	machine->prints_stats = options->stats;
 	if (!ret)
-		ret = open_control(machine, options);
+		ret = machine_open_control(machine, options);
 	return ret;
 }
 
@@ -239,26 +211,6 @@ static int start_devices(struct machine *machine)
 		ret = virtio_start(&machine->rng);
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start a device thread: %s", strerror(ret));
-	return 0;
-}
-
-static int start_control(struct machine *machine, const struct options *options)
-{
-	struct control *control = &machine->control;
-	int ret;
-
-	if (control->listener < 0)
-		return 0;
-	control->vm = &machine->vm;
-	control->vcpus = machine->vcpus;
-	control->vcpu_count = machine->vcpu_count;
-	control->power = &machine->power;
-	control->stats = &machine->stats;
-	control->name = options->name;
-	control->memory = options->memory;
-	ret = control_start(control);
-	if (ret)
-		return status_fail(STATUS_HOST, "cannot start the control thread: %s", strerror(ret));
 	return 0;
 }
 
@@ -372,7 +324,7 @@ static bool is_hurried(void *argument)
 	while (next_signal(machine, &info))
 		machine->is_hurried |= take_signal(machine, &info);
 	return machine->is_hurried || machine->vm.status == STATUS_SIGNAL ||
-	       machine->vm.status == STATUS_ESCAPE;
+	       machine->vm.status == STATUS_ESCAPE || machine->vm.status == STATUS_QUIT;
 }
 
 /* Return: false if a thread could not be ended, so that nothing it uses may go. */
@@ -439,7 +391,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	if (!ret)
 		ret = start_threads(machine);
 	if (!ret)
-		ret = start_control(machine, options);
+		ret = machine_start_control(machine, options);
 	if (!ret && options->sandbox)
 		ret = sandbox_enter();
 	if (ret)

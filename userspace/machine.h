@@ -47,6 +47,12 @@ struct machine {
 };
 
 /**
+ * machine_open_stats() - open the statistics of the VM and its vCPUs
+ * Return: 0, or a status after a line on stderr.
+ */
+int machine_open_stats(struct machine *machine);
+
+/**
  * machine_run() - build the machine, run the guest to its end, take it down
  * @machine: zeroed; machine->vm holds status and reason afterwards.
  *

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a machine shows of itself outside: its control socket, its pid file.
+ */
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "machine.h"
+#include "machine_control.h"
+#include "runtime.h"
+
+int machine_open_control(struct machine *machine, const struct options *options)
+{
+	struct runtime_files *files = runtime_files();
+	char path[PATH_MAX];
+	int ret = 0;
+
+	machine->control.listener = -1;
+	if (options->pid_file) {
+		ret = runtime_write_pid(options->pid_file);
+		if (!ret)
+			snprintf(files->pid_file, PATH_MAX, "%s", options->pid_file);
+	}
+	if (ret || (!options->control && !options->name))
+		return ret;
+	if (options->control)
+		snprintf(path, sizeof(path), "%s", options->control);
+	else
+		ret = runtime_make_socket(options->name, path);
+	if (ret)
+		return ret;
+	machine->control.listener = control_open(path);
+	if (machine->control.listener < 0)
+		return STATUS_USAGE;
+	strcpy(files->socket, path);
+	/* A client may ask for them; an old module has none. */
+	return machine->stats.count || !vm_has(&machine->vm, KVM_CAP_BINARY_STATS_FD) ? 0 : machine_open_stats(machine);
+}
+
+int machine_start_control(struct machine *machine, const struct options *options)
+{
+	struct control *control = &machine->control;
+	int ret;
+
+	if (control->listener < 0)
+		return 0;
+	control->vm = &machine->vm;
+	control->vcpus = machine->vcpus;
+	control->vcpu_count = machine->vcpu_count;
+	control->power = &machine->power;
+	control->stats = &machine->stats;
+	control->name = options->name;
+	control->memory = options->memory;
+	ret = control_start(control);
+	if (ret)
+		return status_fail(STATUS_HOST, "cannot start the control thread: %s", strerror(ret));
+	return 0;
+}
