@@ -297,7 +297,8 @@ int sandbox_prepare(const struct sandbox_wants *wants)
 	for (int i = 0; i < CALL_NAMES && !names[i]; i++)
 		names[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
 	for (unsigned int i = 0; !ret && i < SANDBOX_KINDS; i++)
-		ret = make_program(i, wants);
+		if (i != SANDBOX_CONTROL || wants->listener >= 0)	/* each costs some instructions */
+			ret = make_program(i, wants);
 	return ret ? refuse(ret) : 0;
 }
 
