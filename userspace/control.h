@@ -64,10 +64,13 @@ struct control {
 int control_open(const char *path);
 
 /**
- * control_connect() - connect to the machine whose socket is @path
- * Return: a file descriptor, or -1 with errno.
+ * control_connect() - connect to the machine whose socket is @path, within @seconds
+ *
+ * Sending takes no longer either.
+ *
+ * Return: a file descriptor, or -1 with errno: EAGAIN if somebody listens and takes no client.
  */
-int control_connect(const char *path);
+int control_connect(const char *path, int seconds);
 
 /**
  * control_start() - start the thread

@@ -15,7 +15,9 @@
 #include "control.h"
 #include "status.h"
 
-#define BACKLOG	16
+#define BACKLOG		16
+#define OTHER_S		2	/* what somebody who listens already may take */
+#define LOCK_TRIES	20	/* of 0.1 s each */
 
 static bool make_address(struct sockaddr_un *address, const char *path)
 {
@@ -28,14 +30,18 @@ static bool make_address(struct sockaddr_un *address, const char *path)
 	return true;
 }
 
-int control_connect(const char *path)
+int control_connect(const char *path, int seconds)
 {
+	const struct timeval patience = { .tv_sec = seconds };
 	struct sockaddr_un address;
 	int fd, error;
 
 	if (!make_address(&address, path))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Whoever listens may have stopped taking clients. */
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (fd < 0 || !connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		return fd;
 	error = errno;
@@ -59,10 +65,11 @@ static int bind_private(int fd, const char *path)
 static int take_over(const char *path)
 {
 	struct stat stat;
-	int other = control_connect(path);
+	int other = control_connect(path, OTHER_S);
 
-	if (other >= 0) {
-		close(other);
+	if (other >= 0 || errno == EAGAIN) {
+		if (other >= 0)
+			close(other);
 		return status_fail(STATUS_USAGE, "--control %s: somebody listens there already; name another", path);
 	}
 	if (errno == ECONNREFUSED && !lstat(path, &stat) && S_ISSOCK(stat.st_mode) && !unlink(path))
@@ -71,15 +78,18 @@ static int take_over(const char *path)
 			   path, strerror(errno));
 }
 
-/* One at a time looks whether somebody listens and takes over. Return: -1 if there is no lock to be had. */
+/*
+ * One at a time looks whether somebody listens and takes over. In a directory of all users' anybody may keep the lock: it
+ * is not waited for in earnest. Return: -1 if it is not to be had.
+ */
 static int lock_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *name = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
 	int fd = name ? open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-	if (fd >= 0)
-		flock(fd, LOCK_EX);
+	for (int tries = 0; fd >= 0 && tries < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB); tries++)
+		usleep(100000);
 	free(name);
 	return fd;
 }

@@ -75,13 +75,12 @@ static struct json_object *ask(const char *path, const char *command, int second
 	const struct timeval patience = { .tv_sec = seconds };
 	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
 	char text[CONTROL_LINE_MAX];
-	int fd = control_connect(path);
+	int fd = control_connect(path, seconds);
 	char *line = NULL;
 
 	json_object_object_add(request, "command", json_object_new_string(command));
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 		/* A word that is too long is cut, and no command then either. */
 		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
 		if (send_all(fd, text, strlen(text)))

@@ -85,22 +85,33 @@ void runtime_drop(void)
 
 int runtime_write_pid(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0644);
 	char line[24];
-	ssize_t got;
+	ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
 
-	if (fd < 0)
-		return status_fail(STATUS_USAGE, "--pid-file %s: cannot write there: %s", path, strerror(errno));
+	if (got < 0) {
+		int error = errno;
+
+		if (fd >= 0)
+			close(fd);
+		return status_fail(STATUS_USAGE, "--pid-file %s: cannot write there: %s", path, strerror(error));
+	}
+	line[got] = 0;
+
+	size_t digits = strspn(line, "0123456789");
+
+	if (strcmp(line + digits, digits ? "\n" : "")) {
+		close(fd);
+		return status_fail(STATUS_USAGE, "--pid-file %s: holds something else than a process's number; name another", path);
+	}
+	line[digits] = 0;
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		got = read(fd, line, sizeof(line) - 1);
-		line[got > 0 ? got : 0] = 0;
-		line[strspn(line, "0123456789")] = 0;
 		close(fd);
 		return status_fail(STATUS_USAGE, "--pid-file %s: process %s runs and has it; name another", path, line);
 	}
 	int length = snprintf(line, sizeof(line), "%d\n", getpid());
 
-	if (ftruncate(fd, 0) || write(fd, line, (size_t)length) != length) {
+	if (ftruncate(fd, 0) || pwrite(fd, line, (size_t)length, 0) != length) {
 		int error = errno;
 
 		close(fd);

@@ -68,7 +68,7 @@ void runtime_drop(void);
 /**
  * runtime_write_pid() - write this process's number to @path, for as long as it runs
  *
- * Refuses if a living process has done so: the file stays locked.
+ * Refuses if a living process has done so, as the file stays locked, and a file that holds something else.
  *
  * Return: 0, or STATUS_USAGE after a line on stderr.
  */

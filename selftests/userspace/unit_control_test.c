@@ -5,6 +5,7 @@
 #include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -81,7 +82,7 @@ static void finish(void)
 
 static int join(void)
 {
-	int fd = control_connect(path);
+	int fd = control_connect(path, 5);
 
 	ASSERT_GE(fd, 0);
 	return fd;
@@ -527,6 +528,29 @@ static void test_socket(void)
 	CHECK_EQ("it is left behind", 0, access(other, F_OK));
 	fd = control_open(other);
 	CHECK_EQ("and taken over", 1, fd >= 0);
+	close(fd);
+	unlink(other);
+
+	/* Somebody who listens, and has more clients than he looks at. */
+	int crowd[100] = { -1 };
+	unsigned int count = 0;
+
+	fd = control_open(other);
+	while (count < ARRAY_SIZE(crowd) && (crowd[count] = control_connect(other, 1)) >= 0)
+		count++;
+	CHECK_EQ("some wait", 1, count > 0 && count < ARRAY_SIZE(crowd));
+	CHECK_EQ("not left behind", -1, control_open(other));
+	while (count)
+		close(crowd[--count]);
+	close(fd);
+	unlink(other);
+
+	fd = open(directory, O_RDONLY);
+	ASSERT_EQ(flock(fd, LOCK_EX), 0);
+	int late = control_open(other);
+
+	CHECK_EQ("the directory's lock is somebody's", 1, late >= 0);
+	close(late);
 	close(fd);
 	unlink(other);
 

@@ -223,6 +223,46 @@ static void test_directory(void)
 	rmdir(directory);
 }
 
+static void test_pid_file(void)
+{
+	static const struct {
+		const char *text;
+		int status;
+	} rows[] = {
+		{ "", 0 }, { "123\n", 0 }, { "123", STATUS_USAGE }, { "\n", STATUS_USAGE }, { "precious data", STATUS_USAGE },
+		{ "12 34\n", STATUS_USAGE }, { "123\n4\n", STATUS_USAGE }, { "12345678901234567890123456789\n", STATUS_USAGE },
+	};
+	char path[64], text[64], wanted[32];
+	ssize_t got;
+
+	ASSERT(mkdtemp(directory), "a directory");
+	snprintf(wanted, sizeof(wanted), "%d\n", getpid());
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(path, sizeof(path), "%s/%zu", directory, i);
+		int fd = open(path, O_CREAT | O_RDWR, 0600);
+
+		ASSERT_EQ(write(fd, rows[i].text, strlen(rows[i].text)), (s64)strlen(rows[i].text));
+		CHECK_EQ(rows[i].text, rows[i].status, runtime_write_pid(path));
+		got = pread(fd, text, sizeof(text) - 1, 0);
+		text[got > 0 ? got : 0] = 0;
+		CHECK_EQ(rows[i].text, 0, strcmp(rows[i].status ? rows[i].text : wanted, text));
+		close(fd);
+		unlink(path);
+	}
+	CHECK_EQ("new", 0, runtime_write_pid(path));
+	CHECK_EQ("somebody has it", STATUS_USAGE, runtime_write_pid(path));
+	snprintf(runtime_files()->pid_file, PATH_MAX, "%s", path);
+	runtime_keep();
+	runtime_drop();
+	CHECK_EQ("removed in the end", -1, access(path, F_OK));
+	CHECK_EQ("a device", STATUS_USAGE, runtime_write_pid("/dev/null"));
+	CHECK_EQ("a directory", STATUS_USAGE, runtime_write_pid(directory));
+	ASSERT_EQ(symlink("/tmp/keel-nowhere", path), 0);
+	CHECK_EQ("a link", STATUS_USAGE, runtime_write_pid(path));
+	unlink(path);
+	rmdir(directory);
+}
+
 /* Sockets that nobody serves, files that are none, one machine. */
 static void test_list(void)
 {
@@ -268,6 +308,7 @@ static const struct test_case cases[] = {
 	{ "nobody", test_nobody },
 	{ "names", test_names },
 	{ "directory", test_directory },
+	{ "pid_file", test_pid_file },
 	{ "list", test_list },
 };
 
