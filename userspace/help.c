@@ -21,7 +21,7 @@ static const char ctl_help[] =
 	"  stats                what the kernel module has counted\n"
 	"  quit                 end the machine at once\n"
 	"\n"
-	"  --json               the answer as it comes, one line of JSON\n"
+	"  --json               the answer as one line of JSON\n"
 	"  --help               this text\n";
 
 static const char list_help[] =
