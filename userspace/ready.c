@@ -79,7 +79,8 @@ void ready_open(void)
 	memcpy(address.sun_path, path, length);
 	if (*path == '@')
 		address.sun_path[0] = 0;
-	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* A manager with more to read than it reads is not waited for. */
+	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (manager >= 0 && !connect(manager, (struct sockaddr *)&address,
 				     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)))
 		return;

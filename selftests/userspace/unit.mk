@@ -42,3 +42,4 @@ unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm exit reason mem
 unit_pause_test-cflags := -Wl,--wrap=ioctl
 unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status)
 unit_ctl_test-libs := -ljson-c
+unit_ready_test-srcs := userspace/ready.c userspace/status.c
