@@ -129,6 +129,9 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_REINJECT_CONTROL,		1 },
 	{ KVM_CAP_USER_NMI,			1 },
 	{ KVM_CAP_TSC_DEADLINE_TIMER,		1 },
+#ifdef KVM_CAP_X86_APIC_BUS_CYCLES_NS
+	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS,	1 },
+#endif
 	/* processor */
 	{ KVM_CAP_HLT,				1 },
 	{ KVM_CAP_EXT_CPUID,			1 },

@@ -280,6 +280,10 @@ static long vm_enable_cap(void *object, void *arg, unsigned long raw)
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		vm->exit_on_emulation_error = val;
 		break;
+#ifdef KVM_CAP_X86_APIC_BUS_CYCLES_NS
+	case KVM_CAP_X86_APIC_BUS_CYCLES_NS:
+		return keel_irqchip_set_bus(vm, val);
+#endif
 	case KVM_CAP_DIRTY_LOG_RING:
 	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
 		return keel_dirty_ring_enable(vm, val);

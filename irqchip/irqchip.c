@@ -146,6 +146,19 @@ int keel_irqchip_split(struct vm *vm, u32 nr_pins)
 	return 0;
 }
 
+int keel_irqchip_set_bus(struct vm *vm, u64 ns)
+{
+	/* as api.rst says: no product of a count, the largest divisor and this is above 64 bits */
+	if (!ns || ns > U64_MAX / 128 / U32_MAX)
+		return -EINVAL;
+	if (vm->irq_mode == IRQCHIP_NONE)
+		return -ENXIO;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	vm->irq->apic_bus_ns = ns;
+	return 0;
+}
+
 static int chip_missing(const struct vm *vm, u32 id)
 {
 	if (vm_irq_mode(vm) != IRQCHIP_KERNEL)

@@ -228,6 +228,7 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest);
  * struct irqchip - interrupt state of one VM; allocated at first use, freed with the VM
  * @ids: see struct apic_ids; written under vm->lock
  * @map_lock: @logical, @logical_mode, @odd_ids; taken with interrupts on; readers take none
+ * @apic_bus_ns: of a count of the local APICs' timers, undivided; 0 for 1
  * @logical: xAPIC logical destinations
  * @odd_ids: some guest gave a vCPU an APIC ID that is not its vcpu_id
  * @extint: output of the 8259 pair; written under the 8259's lock
@@ -251,6 +252,7 @@ struct irqchip {
 	bool lint0_waits;
 	u8 logical_mode;
 	u32 nr_split_pins;
+	u32 apic_bus_ns;
 	spinlock_t map_lock;
 	struct lapic *logical[NR_LOGICAL];
 	unsigned long eoi_vectors[4];	/* irq_set_eoi_vectors() */

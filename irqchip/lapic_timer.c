@@ -9,8 +9,9 @@
  * The callback delivers LVTT by itself, from the host's timer interrupt: the vCPU finds the
  * vector in its IRR at the next entry, without a detour. The vCPU's thread cancels the timer
  * before it changes mode, count or deadline, so callback and thread never disagree about which
- * setting has expired. Counts run at 1 GHz divided by TDCR. Periods are clamped from below, so
- * that a guest cannot keep the host in its timer interrupt.
+ * setting has expired. Counts run at 1 GHz, or as KVM_CAP_X86_APIC_BUS_CYCLES_NS says, divided by
+ * TDCR. Periods are clamped from below, so that a guest cannot keep the host in its timer
+ * interrupt.
  */
 #include <linux/bitops.h>
 #include <linux/ktime.h>
@@ -89,7 +90,7 @@ static void lapic_timer_start(struct lapic *apic, u64 ns)
 		      LAPIC_TIMER_HRMODE);
 }
 
-/* ns for one count: TDCR bits 3, 1, 0 give 2, 4 .. 128, and 1 for 0xb. */
+/* TDCR bits 3, 1, 0 give 2, 4 .. 128, and 1 for 0xb. */
 static unsigned int lapic_timer_divisor(const struct lapic *apic)
 {
 	u32 tdcr = lapic_reg(apic, APIC_TDCR);
@@ -98,10 +99,22 @@ static unsigned int lapic_timer_divisor(const struct lapic *apic)
 	return 1u << ((code + 1) & 7);
 }
 
+/* Nanoseconds for one count. */
+static u64 count_ns(const struct lapic *apic)
+{
+	return (u64)lapic_timer_divisor(apic) * (apic->irq->apic_bus_ns ?: 1);
+}
+
+/* Of @count: two years at most, so that neither the hrtimer nor another divisor overflows. */
+static u64 to_ns(const struct lapic *apic, u32 count)
+{
+	return min_t(u64, count * count_ns(apic), 1ull << 56);
+}
+
 /* Set @period from the initial count; false when the count is zero. */
 static bool lapic_timer_load_period(struct lapic *apic)
 {
-	u64 ns = (u64)lapic_reg(apic, APIC_TMICT) * lapic_timer_divisor(apic);
+	u64 ns = to_ns(apic, lapic_reg(apic, APIC_TMICT));
 
 	if (ns && (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC))
 		ns = periodic_ns(ns);
@@ -139,7 +152,7 @@ u32 lapic_timer_current(struct lapic *apic)
 	left = ktime_to_ns(hrtimer_get_remaining(&apic->timer.hrtimer));
 	if (left <= 0)
 		return 0;
-	return min_t(u64, left / lapic_timer_divisor(apic), lapic_reg(apic, APIC_TMICT));
+	return min_t(u64, left / count_ns(apic), lapic_reg(apic, APIC_TMICT));
 }
 
 /*
@@ -309,7 +322,7 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr)
  */
 void lapic_timer_restore(struct lapic *apic, u32 current_count)
 {
-	u64 ns = (u64)current_count * lapic_timer_divisor(apic);
+	u64 ns = to_ns(apic, current_count);
 
 	if (lapic_in_deadline_mode(apic)) {
 		deadline_start(apic, READ_ONCE(apic->vcpu->tsc.deadline));

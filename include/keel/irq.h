@@ -35,6 +35,14 @@ int keel_irqchip_create(struct vm *vm);
  */
 int keel_irqchip_split(struct vm *vm, u32 nr_pins);
 /**
+ * keel_irqchip_set_bus() - KVM_CAP_X86_APIC_BUS_CYCLES_NS: how long a count of the local APICs' timers is
+ * @vm: the machine
+ * @ns: nanoseconds, undivided
+ *
+ * Context: vm->lock held. Return: 0; -EINVAL (0, too long, or a vCPU is there); -ENXIO without local APICs.
+ */
+int keel_irqchip_set_bus(struct vm *vm, u64 ns);
+/**
  * keel_irqchip_get() - KVM_GET_IRQCHIP
  * @vm: the machine
  * @chip: chip_id in, state out

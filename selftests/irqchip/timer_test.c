@@ -2,8 +2,8 @@
 /*
  * Local APIC timer: one shot fires once and not early, periodic again and
  * again, a TSC deadline at its time and once, masking and stopping, a change of
- * the rate counts at once, a halted vCPU is woken by it, and it goes on from saved
- * registers.
+ * the rate counts at once, a halted vCPU is woken by it, it goes on from saved
+ * registers, and counts at the launcher's rate.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -11,6 +11,13 @@
 #include <uapi/linux/keel.h>
 
 #define V	0x71
+
+/* since 6.11 */
+#ifndef KVM_CAP_X86_APIC_BUS_CYCLES_NS
+#define KVM_CAP_X86_APIC_BUS_CYCLES_NS 237
+#endif
+/* above this the longest time does not fit into 64 bits */
+#define BUS_MAX	(UINT64_MAX / 128 / UINT32_MAX)
 
 static void guest_oneshot(u64 mode)
 {
@@ -209,6 +216,56 @@ static void test_restored(void)
 	}
 }
 
+/* 20 ms for a million counts, not 1. */
+static void guest_bus(u64 mode, u64 khz)
+{
+	u64 begin;
+	u32 left;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_LVTT, V);
+	begin = rdtsc();
+	apic_write(APIC_TMICT, 1000000);
+	left = apic_read(APIC_TMCCT);
+	GUEST_ASSERT(left <= 1000000 && (left || rdtsc() - begin >= 19 * khz));
+	irq_wait(V, 1);
+	GUEST_ASSERT(rdtsc() - begin >= 19 * khz);
+	apic_write(APIC_TMICT, 0xffffffff);
+	apic_write(APIC_TDCR, 0xa);	/* by 128 */
+	GUEST_ASSERT(apic_read(APIC_TMCCT) > 0xf0000000);
+	apic_write(APIC_TMICT, 0);
+}
+
+static int set_bus(struct vm *vm, u64 ns)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_APIC_BUS_CYCLES_NS, .args = { ns } };
+
+	return __vm_ioctl(vm, KVM_ENABLE_CAP, &cap);
+}
+
+static void test_bus(void)
+{
+	struct vcpu *vcpu;
+	struct vm *vm;
+	u64 i;
+
+	REQUIRE_CAP(KVM_CAP_X86_APIC_BUS_CYCLES_NS);
+	CHECK_RET("without a local APIC", -ENXIO, set_bus(vm_create(VM_BARE), 20));
+	for (i = 0; i < 2; i++) {
+		vm = vm_create(VM_GUEST | VM_IRQCHIP);
+		CHECK_RET("nothing", -EINVAL, set_bus(vm, 0));
+		CHECK_RET("too slow", -EINVAL, set_bus(vm, BUS_MAX + 1));
+		CHECK_RET("as slow as can be", 0, set_bus(vm, BUS_MAX));
+		CHECK_RET("50 MHz", 0, set_bus(vm, 20));
+		vcpu = vcpu_create_guest(vm, 0, guest_bus);
+		CHECK_RET("behind a vCPU", -EINVAL, set_bus(vm, 20));
+		vcpu_args(vcpu, i ? APIC_X2 : APIC_X1, __vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL), 0);
+		vcpu_run_done(vcpu);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "one_shot", test_oneshot },
 	{ "periodic", test_periodic },
@@ -217,6 +274,7 @@ static const struct test_case cases[] = {
 	{ "tsc_deadline_mwait", test_deadline_mwait },
 	{ "wake", test_wake },
 	{ "restored", test_restored },
+	{ "bus_cycles", test_bus },
 };
 
 TEST_MAIN(cases)
