@@ -392,6 +392,9 @@ static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 	if (in->row.op == EMU_OP_MOV_SREG &&
 	    ((in->reg & 7) > SEG_GS || (in->row.dst == OPR_SREG && (in->reg & 7) == SEG_CS)))
 		return true;
+	if (((flags & F_N66) && (in->prefix & EMU_PFX_OPSIZE)) ||
+	    ((flags & F_NFX) && (in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE))))
+		return true;
 	return ((flags & F_I64) && emu_is_long(e)) || ((flags & F_O64) && !emu_is_long(e)) ||
 	       ((flags & F_MEM) && !emu_is_memory(in)) || ((flags & F_REG) && emu_is_memory(in)) ||
 	       ((flags & F_PROT) && emu_is_real(e));

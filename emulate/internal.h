@@ -140,15 +140,18 @@ enum op_class {
 #define F_REG		0x00000800u	/* #UD with a memory operand */
 #define F_PROT		0x00001000u	/* #UD in real and virtual-8086 mode */
 #define F_NOMOD		0x00002000u	/* mod is ignored: always registers */
+#define F_NFX		0x00004000u	/* #UD with F2 or F3 */
 #define F_VEC8		0x00008000u	/* vector memory operand of 8 bytes (else 16) */
 #define F_VEC4		0x00010000u
 #define F_ALIGN		0x00020000u	/* vector memory operand must be aligned */
 #define F_UMIP		0x00040000u	/* #GP(0) if CR4.UMIP and CPL > 0 */
 #define F_MULTI		0x00080000u	/* more than one write to memory */
 #define F_MAYBE_VEX	0x01000000u	/* C4, C5, 62, 8F */
+#define F_N66		0x02000000u	/* #UD with 66 */
+#define F_NP		(F_N66 | F_NFX)	/* the manual's NP: no 66, F2 or F3 */
 #define F_IMM_SHIFT	20
 #define F_IMM_MASK	(0xfu << F_IMM_SHIFT)
-#define F_DECODE	(F_I64 | F_O64 | F_MEM | F_REG | F_PROT)	/* checks left to the decoder's end */
+#define F_DECODE	(F_I64 | F_O64 | F_MEM | F_REG | F_PROT | F_NP)	/* checks left to the decoder's end */
 
 enum imm_kind {
 	IMM_NONE,

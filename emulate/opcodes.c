@@ -32,7 +32,8 @@ enum extension {
 	EXT_MOVLP_LOAD, EXT_MOVLP_MEM, EXT_MOVHP_LOAD, EXT_MOVHP_MEM, EXT_MOVLP_STORE,
 	EXT_MOVHP_STORE, EXT_MOVD_LOAD, EXT_MOVD_STORE, EXT_MOVQ_LOAD, EXT_MOVQ_STORE,
 	EXT_MOVQ, EXT_MOVNTDQ, EXT_LDDQU, EXT_MOVNTDQA, EXT_MOVBE_LOAD, EXT_MOVBE_STORE,
-	EXT_INVEPT, EXT_INVVPID, EXT_INVPCID, EXT_VMREAD, EXT_CLWB, EXT_ADX, EXT_BLS,
+	EXT_INVEPT, EXT_INVVPID, EXT_INVPCID, EXT_VMREAD, EXT_CLWB, EXT_ADX, EXT_BLS, EXT_MOVNTPS,
+	EXT_VMWRITE, EXT_RDRAND, EXT_LFENCE, EXT_MFENCE,
 };
 
 /* The six encodings of each of the eight arithmetic operations. */
@@ -220,10 +221,10 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x21] = R(MOV_FROM_DR, SYSTEM, RM, DR, M | F_NOMOD | F_PRIV),
 	[0x22] = R(MOV_TO_CR, SYSTEM, CR, RM, M | F_NOMOD | F_PRIV),
 	[0x23] = R(MOV_TO_DR, SYSTEM, DR, RM, M | F_NOMOD | F_PRIV),
-	[0x28] = R(MOVX, VECTOR, XMM, XMMRM, M | F_ALIGN),
-	[0x29] = R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN),
+	[0x28] = R(MOVX, VECTOR, XMM, XMMRM, M | F_ALIGN | F_NFX),
+	[0x29] = R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN | F_NFX),
 	[0x2a] = OP(SIMD, FX, M),
-	[0x2b] = R(MOVX, VECTOR, XMMRM, XMM, M | F_ALIGN | F_MEM),
+	[0x2b] = BY(PREFIX, MOVNTPS, XMMRM, XMM, M | F_MEM),
 	[0x2c ... 0x2f] = LEN(M),
 	[0x30] = OWNER(WRMSR, F_PRIV),
 	[0x31] = OWNER(RDTSC, 0),
@@ -243,7 +244,7 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x74 ... 0x76] = OP(SIMD, FX, M),
 	[0x77] = LEN(0),					/* EMMS */
 	[0x78] = BY(PREFIX, VMREAD, RM, REG, M),
-	[0x79] = R(VMWRITE, OWNER, REG, RM, M | F_PROT),
+	[0x79] = BY(PREFIX, VMWRITE, REG, RM, M),
 	[0x7c ... 0x7d] = OP(SIMD, FX, M),
 	[0x7e] = BY(PREFIX, MOVD_STORE, RM, XMM, M),
 	[0x7f] = BY(PREFIX, MOVQ_STORE, XMMRM, XMM, M),
@@ -282,7 +283,7 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0xc0] = R(XADD, XCHG, RM, REG, M | F_BYTE | F_RW | F_LOCK),
 	[0xc1] = R(XADD, XCHG, RM, REG, M | F_RW | F_LOCK),
 	[0xc2] = LEN(M | I_8),
-	[0xc3] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_WRITE),
+	[0xc3] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_WRITE | F_NP),
 	[0xc4 ... 0xc6] = LEN(M | I_8),
 	[0xc7] = BY(MOD, GROUP9, RM, NONE, M),
 	[0xc8 ... 0xcf] = R(BSWAP, MOV, RM, NONE, 0),
@@ -307,13 +308,15 @@ const struct emu_opcode emu_map_38[256] = {
 	[0x81] = BY(PREFIX, INVVPID, REG, RM, M | F_MEM | F_PROT),
 	[0x82] = BY(PREFIX, INVPCID, REG, RM, M | F_MEM),
 	[0xc8 ... 0xcf] = LEN(M),
+	[0xd8] = LEN(M),					/* AESENCWIDE and kin */
 	[0xdb ... 0xdf] = LEN(M),
 	[0xf0] = BY(PREFIX, MOVBE_LOAD, REG, RM, M),
 	[0xf1] = BY(PREFIX, MOVBE_STORE, RM, REG, M),
 	[0xf5] = LEN(M),
 	[0xf6] = BY(PREFIX, ADX, REG, RM, M),
 	[0xf8] = LEN(M),
-	[0xf9] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_WRITE),	/* MOVDIRI */
+	[0xf9] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_WRITE | F_NP),	/* MOVDIRI */
+	[0xfa ... 0xfb] = LEN(M),				/* ENCODEKEY */
 };
 
 const struct emu_opcode emu_extension[][8] = {
@@ -378,12 +381,12 @@ const struct emu_opcode emu_extension[][8] = {
 		OWNER(VMXOFF, F_PROT), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_MONITOR] = {
-		OWNER(MONITOR, 0), OWNER(MWAIT, 0), OP(CLAC, FLAG, F_PRIV), OP(STAC, FLAG, F_PRIV),
+		OWNER(MONITOR, 0), OWNER(MWAIT, 0), OP(CLAC, FLAG, F_PRIV | F_NP), OP(STAC, FLAG, F_PRIV | F_NP),
 		LEN(0), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_XCR] = {
-		OWNER(XGETBV, 0), OWNER(XSETBV, 0), LEN(0), LEN(0),
-		OWNER(VMFUNC, 0), LEN(0), LEN(0), LEN(0),
+		OWNER(XGETBV, F_NP), OWNER(XSETBV, F_NP), LEN(0), LEN(0),
+		OWNER(VMFUNC, F_NP), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_SVM] = {
 		OWNER(VMRUN, F_PROT | F_PRIV), OWNER(VMMCALL, 0), OWNER(VMLOAD, F_PROT | F_PRIV),
@@ -410,15 +413,16 @@ const struct emu_opcode emu_extension[][8] = {
 		[3] = OP(XRSTOR, LENGTH, 0),			/* XRSTORS */
 		[4] = OP(XSAVE, LENGTH, 0), [5] = OP(XSAVE, LENGTH, 0),	/* XSAVEC, XSAVES */
 		[6] = BY(PREFIX, VMPTR, NONE, NONE, 0),
-		[7] = R(VMPTRST, OWNER, RM, NONE, F_PROT),
+		[7] = R(VMPTRST, OWNER, RM, NONE, F_PROT | F_NP),
 	},
 	[EXT_GROUP9_REG] = {
-		[6] = R(RDRAND, OWNER, RM, NONE, 0),
+		[6] = BY(PREFIX, RDRAND, RM, NONE, 0),
 		[7] = BY(PREFIX, RDPID, NONE, NONE, 0),
 	},
 	[EXT_VMPTR] = {
 		OWNER(VMPTRLD, F_PROT), OWNER(VMCLEAR, F_PROT), OWNER(VMXON, F_PROT),
 	},
+	[EXT_RDRAND] = { OWNER(RDRAND, 0), OWNER(RDRAND, 0), LEN(F_O64) },	/* SENDUIPI */
 	[EXT_RDPID] = {
 		OWNER(RDSEED, 0), OWNER(RDSEED, 0), OWNER(RDPID, 0),
 	},
@@ -426,16 +430,18 @@ const struct emu_opcode emu_extension[][8] = {
 		BY(REG, GROUP15_MEM, NONE, NONE, 0), BY(REG, GROUP15_REG, NONE, NONE, 0),
 	},
 	[EXT_GROUP15_MEM] = {
-		OP(FXSAVE, FX, 0), OP(FXRSTOR, FX, 0), OP(LDMXCSR, FX, 0), OP(STMXCSR, FX, 0),
-		OP(XSAVE, LENGTH, 0), OP(XRSTOR, LENGTH, 0), BY(PREFIX, CLWB, NONE, NONE, 0),
-		OP(CLFLUSH, NOP, 0),				/* also CLFLUSHOPT */
+		OP(FXSAVE, FX, F_NP), OP(FXRSTOR, FX, F_NP), OP(LDMXCSR, FX, F_NP), OP(STMXCSR, FX, F_NP),
+		OP(XSAVE, LENGTH, 0), OP(XRSTOR, LENGTH, F_NP), BY(PREFIX, CLWB, NONE, NONE, 0),
+		OP(CLFLUSH, NOP, F_NFX),			/* also CLFLUSHOPT */
 	},
 	[EXT_GROUP15_REG] = {
 		BY(PREFIX, RDFSBASE, NONE, NONE, 0), BY(PREFIX, RDFSBASE, NONE, NONE, 0),
 		BY(PREFIX, RDFSBASE, NONE, NONE, 0), BY(PREFIX, RDFSBASE, NONE, NONE, 0),
-		LEN(0), OP(FENCE, NOP, 0), OP(FENCE, NOP, 0), OP(FENCE, NOP, 0),
+		LEN(0), BY(PREFIX, LFENCE, NONE, NONE, 0), BY(PREFIX, MFENCE, NONE, NONE, 0), OP(FENCE, NOP, F_NP),
 	},
 	[EXT_CLWB] = { OP(XSAVE, LENGTH, 0), OP(CLFLUSH, NOP, 0), LEN(0), LEN(0) },	/* XSAVEOPT */
+	[EXT_LFENCE] = { OP(FENCE, NOP, 0), { 0 }, LEN(0) },	/* INCSSP */
+	[EXT_MFENCE] = { OP(FENCE, NOP, 0), LEN(0), LEN(0), LEN(0) },	/* TPAUSE, UMONITOR, UMWAIT */
 	[EXT_RDFSBASE] = { [2] = OP(FSGSBASE, SYSTEM, F_O64) },
 	[EXT_POPCNT] = { [2] = OP(POPCNT, SCAN, 0) },
 	[EXT_BSF] = { OP(BSF, SCAN, 0), OP(BSF, SCAN, 0), OP(TZCNT, SCAN, 0), OP(BSF, SCAN, 0) },
@@ -482,6 +488,12 @@ const struct emu_opcode emu_extension[][8] = {
 	[EXT_INVPCID] = { [1] = OP(INVPCID, OWNER, F_PRIV) },
 	[EXT_VMREAD] = {
 		OP(VMREAD, OWNER, F_PROT), LEN(F_REG | I_8_8), { 0 }, LEN(F_REG | I_8_8),
+	},
+	[EXT_VMWRITE] = {
+		OP(VMWRITE, OWNER, F_PROT), LEN(F_REG), { 0 }, LEN(F_REG),	/* EXTRQ, INSERTQ */
+	},
+	[EXT_MOVNTPS] = {
+		OP(MOVX, VECTOR, F_ALIGN), OP(MOVX, VECTOR, F_ALIGN), LEN(0), LEN(0),	/* MOVNTSS, MOVNTSD */
 	},
 	[EXT_BLS] = {
 		[1] = OP(BLSR, BITS, 0), [2] = OP(BLSMSK, BITS, 0), [3] = OP(BLSI, BITS, 0),

@@ -10,3 +10,5 @@ unit_task_test-srcs := $(emulate-srcs)
 unit_fast_test-srcs := $(emulate-srcs)
 unit_fuzz_test-srcs := $(emulate-srcs)
 unit_fx_test-srcs := $(emulate-srcs)
+unit_decoders_test-srcs := $(emulate-srcs) selftests/emulate/unit_decoders_rules.c
+unit_decoders_test-libs := -lZydis -lcapstone
