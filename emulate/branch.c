@@ -115,11 +115,15 @@ static int exec_bound(struct emu *e)
 	int ret;
 
 	ret = emu_read_seg(e, in->seg, ea, &low, size);
-	if (!ret)
-		ret = emu_read_seg(e, in->seg, (ea + size) & emu_mask(in->addr_size), &high, size);
 	if (ret)
 		return ret;
-	if (index < (s64)emu_sign_extend(low, size) || index > (s64)emu_sign_extend(high, size))
+	/* found before the upper bound is read, as CPUs do */
+	if (index < (s64)emu_sign_extend(low, size))
+		return emu_raise(e, VEC_BR);
+	ret = emu_read_seg(e, in->seg, (ea + size) & emu_mask(in->addr_size), &high, size);
+	if (ret)
+		return ret;
+	if (index > (s64)emu_sign_extend(high, size))
 		return emu_raise(e, VEC_BR);
 	return EMU_CONTINUE;
 }

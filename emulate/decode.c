@@ -380,6 +380,21 @@ static bool is_lockable(const struct emu *e, const struct emu_insn *in)
 	return (in->row.flags & F_LOCK) && emu_is_memory(in);
 }
 
+/* Is there such a control or debug register? Comes before the check of the privilege level. */
+static bool has_register(const struct emu_insn *in)
+{
+	switch (in->row.op) {
+	case EMU_OP_MOV_FROM_CR:
+	case EMU_OP_MOV_TO_CR:
+		return in->reg == 0 || (in->reg >= 2 && in->reg <= 4) || in->reg == 8;
+	case EMU_OP_MOV_FROM_DR:
+	case EMU_OP_MOV_TO_DR:
+		return in->reg < 8;
+	default:
+		return true;
+	}
+}
+
 /* What makes a complete instruction invalid. */
 static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 {
@@ -389,11 +404,15 @@ static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 		return true;
 	if ((in->prefix & EMU_PFX_LOCK) && !is_lockable(e, in))
 		return true;
+	if (in->row.class == CLASS_SYSTEM && !has_register(in))
+		return true;
 	if (in->row.op == EMU_OP_MOV_SREG &&
 	    ((in->reg & 7) > SEG_GS || (in->row.dst == OPR_SREG && (in->reg & 7) == SEG_CS)))
 		return true;
 	if (((flags & F_N66) && (in->prefix & EMU_PFX_OPSIZE)) ||
 	    ((flags & F_NFX) && (in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE))))
+		return true;
+	if ((flags & F_INTEL64) && e->intel && !emu_is_long(e))
 		return true;
 	return ((flags & F_I64) && emu_is_long(e)) || ((flags & F_O64) && !emu_is_long(e)) ||
 	       ((flags & F_MEM) && !emu_is_memory(in)) || ((flags & F_REG) && emu_is_memory(in)) ||
@@ -490,7 +509,7 @@ int emu_decode(struct emu *e, const u8 *bytes, unsigned int n)
 	if (unlikely(!emu_is_long(e)))
 		e->next_rip = (u32)e->next_rip;
 	if (unlikely((in->row.flags & F_DECODE) || (in->prefix & EMU_PFX_LOCK) ||
-		     in->row.class == CLASS_UD || in->row.class == CLASS_SEGMENT) &&
+		     in->row.class == CLASS_UD || in->row.class == CLASS_SEGMENT || in->row.class == CLASS_SYSTEM) &&
 	    is_invalid(e, in))
 		return emu_raise(e, VEC_UD);
 	return EMU_CONTINUE;

@@ -196,10 +196,12 @@ int emu_exec_flag(struct emu *e)
 		e->rflags |= FL_DF;
 		break;
 	case EMU_OP_CLAC:
-		e->rflags &= ~(u64)FL_AC;
-		break;
 	case EMU_OP_STAC:
-		e->rflags |= FL_AC;
+		if (e->cpl)
+			return emu_raise(e, VEC_UD);
+		e->rflags &= ~(u64)FL_AC;
+		if (e->insn.row.op == EMU_OP_STAC)
+			e->rflags |= FL_AC;
 		break;
 	case EMU_OP_LAHF:
 		e->gpr[GPR_RAX] = (e->gpr[GPR_RAX] & ~0xff00ULL) |

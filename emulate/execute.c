@@ -70,6 +70,9 @@ static int exec_mov_other(struct emu *e)
 		emu_reg_write(e, in->rm, in->op_size,
 			      in->op_size == 2 ? 0 : swap_bytes(val, in->op_size));
 		return EMU_CONTINUE;
+	case EMU_OP_MOVNTI:	/* no form of two bytes */
+		e->insn.op_size = in->op_size == 8 ? 8 : 4;
+		return emu_write_operand(e, OPR_RM, emu_reg_read(e, in->reg, in->op_size));
 	case EMU_OP_SETCC:
 		return emu_write_operand(e, OPR_RM, emu_condition(e->rflags, in->opcode));
 	case EMU_OP_CMOVCC:
@@ -220,9 +223,21 @@ static int exec_scan(struct emu *e)
 	return EMU_CONTINUE;
 }
 
+/* Of a cache line faults like the read of a byte (SDM, "CLFLUSH", "CLFLUSHOPT", "CLWB"). */
+static int check_line(struct emu *e)
+{
+	u64 la;
+	int ret;
+
+	ret = emu_linear(e, e->insn.seg, emu_address(e), 1, EMU_ACC_READ, &la);
+	return ret ? ret : e->ops->probe(e, la, 1, EMU_ACC_READ);
+}
+
 /* PAUSE and the like are the owner's; what remains to be done here is nothing. */
 static int check_nop(struct emu *e)
 {
+	if (e->insn.row.op == EMU_OP_CLFLUSH)
+		return check_line(e);
 	if (e->insn.row.op == EMU_OP_FWAIT && !(~e->ops->get_cr(e, 0) & (CR0_MP | CR0_TS)))
 		return emu_raise(e, VEC_NM);
 	return EMU_CONTINUE;

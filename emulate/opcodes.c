@@ -199,9 +199,9 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0x01] = BY(MOD, GROUP7, RM, RM16, M),
 	[0x02] = R(LAR, SEGMENT, REG, RM16, M | F_PROT),
 	[0x03] = R(LSL, SEGMENT, REG, RM16, M | F_PROT),
-	[0x05] = OWNER(SYSCALL, 0),
+	[0x05] = OWNER(SYSCALL, F_INTEL64),
 	[0x06] = OP(CLTS, SYSTEM, F_PRIV),
-	[0x07] = OWNER(SYSRET, F_PRIV),
+	[0x07] = OWNER(SYSRET, F_PRIV | F_INTEL64),
 	[0x08] = OWNER(INVD, F_PRIV),
 	[0x09] = OWNER(WBINVD, F_PRIV),
 	[0x0b] = OP(UD, UD, 0),
@@ -283,7 +283,7 @@ const struct emu_opcode emu_two_byte[256] = {
 	[0xc0] = R(XADD, XCHG, RM, REG, M | F_BYTE | F_RW | F_LOCK),
 	[0xc1] = R(XADD, XCHG, RM, REG, M | F_RW | F_LOCK),
 	[0xc2] = LEN(M | I_8),
-	[0xc3] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_WRITE | F_NP),
+	[0xc3] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_NP),
 	[0xc4 ... 0xc6] = LEN(M | I_8),
 	[0xc7] = BY(MOD, GROUP9, RM, NONE, M),
 	[0xc8 ... 0xcf] = R(BSWAP, MOV, RM, NONE, 0),
@@ -315,7 +315,7 @@ const struct emu_opcode emu_map_38[256] = {
 	[0xf5] = LEN(M),
 	[0xf6] = BY(PREFIX, ADX, REG, RM, M),
 	[0xf8] = LEN(M),
-	[0xf9] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_WRITE | F_NP),	/* MOVDIRI */
+	[0xf9] = R(MOVNTI, MOV, RM, REG, M | F_MEM | F_NP),	/* MOVDIRI */
 	[0xfa ... 0xfb] = LEN(M),				/* ENCODEKEY */
 };
 
@@ -381,7 +381,7 @@ const struct emu_opcode emu_extension[][8] = {
 		OWNER(VMXOFF, F_PROT), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_MONITOR] = {
-		OWNER(MONITOR, 0), OWNER(MWAIT, 0), OP(CLAC, FLAG, F_PRIV | F_NP), OP(STAC, FLAG, F_PRIV | F_NP),
+		OWNER(MONITOR, 0), OWNER(MWAIT, 0), OP(CLAC, FLAG, F_NP), OP(STAC, FLAG, F_NP),
 		LEN(0), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_XCR] = {
@@ -389,10 +389,10 @@ const struct emu_opcode emu_extension[][8] = {
 		OWNER(VMFUNC, F_NP), LEN(0), LEN(0), LEN(0),
 	},
 	[EXT_SVM] = {
-		OWNER(VMRUN, F_PROT | F_PRIV), OWNER(VMMCALL, 0), OWNER(VMLOAD, F_PROT | F_PRIV),
-		OWNER(VMSAVE, F_PROT | F_PRIV), OWNER(STGI, F_PROT | F_PRIV),
-		OWNER(CLGI, F_PROT | F_PRIV), OWNER(SKINIT, F_PROT | F_PRIV),
-		OWNER(INVLPGA, F_PROT | F_PRIV),
+		OWNER(VMRUN, F_PROT), OWNER(VMMCALL, 0), OWNER(VMLOAD, F_PROT),
+		OWNER(VMSAVE, F_PROT), OWNER(STGI, F_PROT),
+		OWNER(CLGI, F_PROT), OWNER(SKINIT, F_PROT),
+		OWNER(INVLPGA, F_PROT),
 	},
 	[EXT_PKU] = {
 		LEN(0), LEN(0), LEN(0), LEN(0), LEN(0), LEN(0), LEN(0), LEN(0),

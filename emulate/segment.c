@@ -55,17 +55,22 @@ int emu_read_descriptor(struct emu *e, u16 selector, u8 vector, struct descripto
 	return ret;
 }
 
-/* Set type @bits (accessed, busy) in the table, unless they are there already. */
+/*
+ * Set type @bits (accessed, busy) in the table, unless they are there already.  This is one access to the log in any case: an
+ * instruction that starts again finds them set, and its later accesses must keep their numbers.
+ */
 int emu_mark_descriptor(struct emu *e, struct descriptor *d, u8 bits)
 {
-	unsigned int i;
+	unsigned int i, nr = e->log.next;
 
 	for (i = 0; i < DESC_RETRIES; i++) {
 		u32 old = d->high, new = old | (u32)bits << 8, found = old;
 		int ret;
 
+		e->log.next = nr + 1;
 		if (new == old)
 			return EMU_CONTINUE;
+		e->log.next = nr;
 		ret = emu_cmpxchg_linear(e, d->la + 4, &found, &new, 4);
 		if (ret)
 			return ret;

@@ -150,7 +150,7 @@ static int enter_display(struct emu *e, struct emu_stack *s, unsigned int level,
 static int exec_enter(struct emu *e, struct emu_stack *s)
 {
 	unsigned int size = e->insn.op_size;
-	u64 frame;
+	u64 frame, la;
 	int ret;
 
 	ret = emu_push(e, s, e->gpr[GPR_RBP], size);
@@ -161,8 +161,13 @@ static int exec_enter(struct emu *e, struct emu_stack *s)
 	if (ret)
 		return ret;
 	s->sp = (s->sp - (u16)e->insn.imm) & s->mask;
-	emu_gpr_write(e, GPR_RBP, size, frame);
-	return EMU_CONTINUE;
+	/* a write there would have to succeed (SDM, "ENTER": #PF) */
+	ret = emu_linear(e, SEG_SS, s->sp, size, EMU_ACC_WRITE, &la);
+	if (!ret)
+		ret = e->ops->probe(e, la, size, EMU_ACC_WRITE);
+	if (!ret)
+		emu_gpr_write(e, GPR_RBP, size, frame);
+	return ret;
 }
 
 static int exec_leave(struct emu *e, struct emu_stack *s)

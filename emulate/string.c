@@ -295,8 +295,8 @@ static bool is_found(const struct emu *e)
 int emu_exec_string(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
+	u64 count, flags = e->rflags;
 	unsigned int done;
-	u64 count;
 	int ret;
 
 	if (!(in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)))
@@ -320,6 +320,9 @@ int emu_exec_string(struct emu *e)
 		emu_gpr_write(e, GPR_RCX, in->addr_size, count);
 		if (is_found(e))
 			break;
+		/* the last comparison sets flags; a fault or a trap before it finds them as they were (SDM, "REP/REPE/REPZ/REPNE/REPNZ") */
+		if (count)
+			e->rflags = flags;
 	}
 	return EMU_CONTINUE;
 }

@@ -21,8 +21,6 @@ static int exec_mov_cr(struct emu *e)
 	const struct emu_insn *in = &e->insn;
 	unsigned int nr = in->prefix & EMU_PFX_LOCK ? 8 : in->reg, size = natural_size(e);
 
-	if (nr == 1 || (nr > 4 && nr != 8))
-		return emu_raise(e, VEC_UD);
 	if (in->row.op == EMU_OP_MOV_TO_CR)
 		return e->ops->set_cr(e, nr, emu_reg_read(e, in->rm, size));
 	emu_gpr_write(e, in->rm, size, e->ops->get_cr(e, nr));
@@ -36,8 +34,6 @@ static int exec_mov_dr(struct emu *e)
 	u64 val;
 	int ret;
 
-	if (nr > 7)
-		return emu_raise(e, VEC_UD);
 	if (nr == 4 || nr == 5) {
 		if (e->ops->get_cr(e, 4) & CR4_DE)
 			return emu_raise(e, VEC_UD);

@@ -4,8 +4,11 @@
  * owner would: the first call of an access gives EMU_IO, the next one, after
  * "user space", completes it.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "unit_machine.h"
 
@@ -18,6 +21,8 @@ static u8 *ram_at(struct machine *m, u64 la, unsigned int size)
 {
 	u64 host = (u64)(uintptr_t)m->host_base;
 
+	if (m->host_only && (la < host || la - host + size > m->host_size))
+		return NULL;
 	if (la < RAM_SIZE && size <= RAM_SIZE - la)
 		return m->ram + la;
 	if (la >= READ_ONLY_PAGE && la <= READ_ONLY_PAGE + 0x1000 - size)
@@ -316,11 +321,52 @@ int machine_decode(struct machine *m, const void *bytes, unsigned int n)
 	return emu_decode(&m->emu, bytes, n);
 }
 
+u8 *machine_seen_map(bool create)
+{
+	char path[256];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 16);
+	void *map = MAP_FAILED;
+	int fd;
+
+	if (n < 0)
+		return NULL;
+	path[n] = '\0';
+	strcpy(strrchr(path, '/') + 1, "rows.seen");
+	fd = open(path, create ? O_RDWR | O_CREAT : O_RDWR, 0644);
+	if (fd < 0)
+		return NULL;
+	if (!ftruncate(fd, MACHINE_KEYS))
+		map = mmap(NULL, MACHINE_KEYS, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+void machine_seen(const struct machine *m, enum machine_how how)
+{
+	const struct emu_insn *in = &m->emu.insn;
+	unsigned int prefix = in->prefix & EMU_PFX_REP ? 2 : in->prefix & EMU_PFX_REPNE ? 3 : !!(in->prefix & EMU_PFX_OPSIZE);
+	static u8 *map;
+
+	if (in->escape == 0x62 || in->escape == 0x8f || in->map > 3)
+		return;
+	if (in->escape)
+		prefix = in->vex & 3;
+	if (!map)
+		map = machine_seen_map(true);
+	if (map)
+		map[MACHINE_KEY(m->emu.mode == EMU_MODE_LONG, in->escape != 0, in->map, in->opcode, prefix, in->modrm)] |= how;
+}
+
 int machine_step(struct machine *m, const void *bytes, unsigned int n)
 {
 	int ret = machine_decode(m, bytes, n);
 
-	return ret ? ret : emu_execute(&m->emu);
+	if (ret)
+		return ret;
+	ret = emu_execute(&m->emu);
+	if (ret != EMU_FAILED)
+		machine_seen(m, MACHINE_TABLE);
+	return ret;
 }
 
 int machine_run(struct machine *m, const void *bytes, unsigned int n)

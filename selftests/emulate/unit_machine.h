@@ -56,6 +56,7 @@ struct machine {
 	u8 ram[RAM_SIZE];
 	u8 *host_base;		/* linear addresses from here are host addresses (native test) */
 	size_t host_size;
+	bool host_only;		/* no RAM but that */
 	bool answered;		/* user space has answered: complete the access */
 	struct machine_access asked[64];
 	unsigned int nr_asked;
@@ -82,6 +83,22 @@ void machine_poke(struct machine *m, u64 la, u64 val, unsigned int size);
 
 /* Put a descriptor into the GDT at 0x9000 or LDT. */
 void machine_descriptor(struct machine *m, unsigned int index, u32 base, u32 limit, u16 attr);
+
+/* Which test has come upon an opcode: unit_rows_test asks. */
+enum machine_how {
+	MACHINE_TABLE = 1,	/* a test that says what is wanted */
+	MACHINE_CPU = 2,	/* unit_native_test */
+};
+
+#define MACHINE_KEY(is_long, is_vex, map, opcode, prefix, modrm) \
+	(((((((is_long) * 2u + (is_vex)) * 4 + (map)) * 256 + (opcode)) * 4) + (prefix)) * 256 + (modrm))
+#define MACHINE_KEYS	MACHINE_KEY(2, 0, 0, 0, 0, 0)
+
+/* Note the decoded instruction. */
+void machine_seen(const struct machine *m, enum machine_how how);
+
+/* A byte for each key, shared by the tests of one build: beside the programs. */
+u8 *machine_seen_map(bool create);
 
 #define RUN(m, ...) \
 	machine_run(m, (const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))

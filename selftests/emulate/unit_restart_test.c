@@ -282,6 +282,23 @@ static void test_long_rep(void)
 	CHECK_EQ("rip", CODE, m.emu.rip);
 }
 
+/* A far call marks its segment as accessed before it pushes: begun again, it finds that done, and must not push twice. */
+static void test_far_call(void)
+{
+	static struct machine m;
+
+	machine_init(&m, EMU_MODE_PROT32);
+	machine_descriptor(&m, 1, 0, 0xfffff, 0xc09a);
+	m.gpr[GPR_RSP] = DEVICE + 0x10;
+	CHECK_EQ("result", EMU_CONTINUE, RUN(&m, 0x9a, 0x00, 0x20, 0x00, 0x00, 0x08, 0x00));
+	CHECK_EQ("accesses", 2, m.nr_asked);
+	CHECK_EQ("first", DEVICE + 0xc, m.asked[0].la);
+	CHECK_EQ("second", DEVICE + 8, m.asked[1].la);
+	CHECK_EQ("return address", CODE + 7, m.asked[1].data);
+	CHECK_EQ("rip", 0x2000, m.emu.rip);
+	CHECK_EQ("accessed", 0x9b, machine_peek(&m, 0x900d, 1));
+}
+
 static const struct test_case cases[] = {
 	{ "asked", test_asked },
 	{ "posted", test_posted },
@@ -293,6 +310,7 @@ static const struct test_case cases[] = {
 	{ "ins_to_device", test_ins_to_device },
 	{ "races", test_races },
 	{ "long_rep", test_long_rep },
+	{ "far_call", test_far_call },
 };
 
 TEST_MAIN(cases)

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One instruction on the CPU itself: in this process, stepped by the trap flag, in 64-, 32- or 16-bit code. */
+#ifndef EMULATE_NATIVE_H
+#define EMULATE_NATIVE_H
+
+#include "unit_machine.h"
+
+#define CODE_OFFSET	0x400		/* of the instruction in its page */
+#define WINDOW_SIZE	1024		/* memory that instructions may use; behind it a page that faults */
+#define VECTOR_STEP	1		/* executed, and nothing raised */
+
+enum native_width { NATIVE_64, NATIVE_32, NATIVE_16, NR_NATIVE_WIDTHS };
+
+struct native_state {
+	u64 gpr[16];
+	u64 rip;		/* an offset into the page for NATIVE_16 */
+	u64 flags;
+	unsigned int vector;
+	struct emu_fx fx;
+};
+
+/* Pages below 4 GB, segments, signal handlers.  Skips the case where the kernel does not let 16- and 32-bit code run. */
+void native_init(void);
+
+/* The window's bytes, and the page of code. */
+u8 *native_window(void);
+u8 *native_code(void);
+
+/* Selectors and bases of the CPU for code of @width, as the machine's. */
+void native_segments(struct machine *m, enum native_width width);
+
+/* Registers of x87 and SSE to begin with. */
+const struct emu_fx *native_fx(void);
+
+/* Execute one instruction (one iteration of REP) at s->rip. */
+void native_step(enum native_width width, struct native_state *s);
+
+#endif
