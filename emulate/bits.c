@@ -131,8 +131,6 @@ static int compute(struct emu *e, u64 src, u64 other, unsigned int vvvv, unsigne
 		*res = (u64)((s64)emu_sign_extend(src, size) >> count);
 		break;
 	case EMU_OP_RORX:
-		if ((in->vex & 0x78) != 0x78)
-			return emu_raise(e, VEC_UD);
 		count = (unsigned int)in->imm & (bits - 1);
 		*res = count ? src >> count | src << (bits - count) : src;
 		break;
@@ -160,7 +158,7 @@ int emu_exec_bits(struct emu *e)
 	u64 src, res;
 	int ret;
 
-	if ((in->prefix & EMU_PFX_VEX) && (in->vex & 4))
+	if ((in->prefix & EMU_PFX_VEX) && ((in->vex & 4) || (in->row.op == EMU_OP_RORX && (in->vex & 0x78) != 0x78)))
 		return emu_raise(e, VEC_UD);
 	ret = emu_read_operand(e, OPR_RM, &src);
 	if (!ret)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * x87, MMX and SSE instructions with a memory operand, MXCSR, FXSAVE and FXRSTOR: on the registers' image, which becomes the guest's
+ * x87, MMX and SSE instructions with a memory operand, FNINIT, FNCLEX, FNSTSW, MXCSR, FXSAVE and FXRSTOR: on the registers' image, which becomes the guest's
  * registers when the access to memory has succeeded. What computes is done by native.c.
  *
  * Each makes one access, however long, so the restart log is not needed: ops->read() and ops->write() go on where they were.
@@ -9,6 +9,11 @@
 
 #define CR4_OSXMMEXCPT	0x00000400u
 #define FSW_ES		0x0080u
+#define FSW_KEPT	0x7f00u		/* by FNCLEX: conditions and top of stack */
+#define FCW_INIT	0x037fu
+#define X87_FNCLEX	0xdbe2u		/* opcode and ModRM */
+#define X87_FNINIT	0xdbe3u
+#define X87_FNSTSW_AX	0xdfe0u
 #define MXCSR_FLAGS	0x003fu
 #define MXCSR_MASKS	0x1f80u
 #define MXCSR_BEFORE	0x0007u		/* invalid, denormal, divide by zero: found before anything is computed */
@@ -147,6 +152,39 @@ static int exec_x87(struct emu *e)
 	if (!ret)
 		e->ops->fx_set(e, &fx);
 	return ret;
+}
+
+/* Of the forms without memory those that boot code looks for an FPU with: FNINIT, FNCLEX, FNSTSW AX. They wait for no exception. */
+static int exec_x87_register(struct emu *e)
+{
+	unsigned int insn = e->insn.opcode << 8 | e->insn.modrm;
+	struct emu_fx fx;
+	int ret;
+
+	if (insn != X87_FNINIT && insn != X87_FNCLEX && insn != X87_FNSTSW_AX)
+		return EMU_FAILED;
+	ret = check_x87(e);
+	if (ret)
+		return ret;
+	e->ops->fx_get(e, &fx);
+	switch (insn) {
+	case X87_FNSTSW_AX:
+		emu_gpr_write(e, GPR_RAX, 2, fx.fsw);
+		return EMU_CONTINUE;
+	case X87_FNCLEX:
+		fx.fsw &= FSW_KEPT;
+		break;
+	default:
+		fx.fcw = FCW_INIT;
+		fx.fsw = 0;
+		fx.ftw = 0;	/* all empty, as FXSAVE tells it */
+		fx.fop = 0;
+		fx.fip = 0;
+		fx.fdp = 0;
+		break;
+	}
+	e->ops->fx_set(e, &fx);
+	return EMU_CONTINUE;
 }
 
 /* Register @nr changes places with register 0, which native.c uses. MMX registers lie where x87's do, whatever the top of stack. */
@@ -316,7 +354,7 @@ static int exec_fxsave(struct emu *e)
 int emu_exec_fx(struct emu *e)
 {
 	if (!emu_is_memory(&e->insn))
-		return EMU_FAILED;
+		return e->insn.row.op == EMU_OP_X87 ? exec_x87_register(e) : EMU_FAILED;
 	switch (e->insn.row.op) {
 	case EMU_OP_X87:
 		return exec_x87(e);

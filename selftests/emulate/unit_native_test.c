@@ -137,8 +137,8 @@ static bool is_left_out(const struct emu_insn *in, u64 rcx)
 	case EMU_OP_INS: case EMU_OP_OUTS:	/* with a count of 0 CPUs look at the permission or do not (SDM, "REP/REPE/REPZ") */
 		return (in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)) &&
 		       !(rcx & (in->addr_size == 2 ? 0xffff : in->addr_size == 4 ? 0xffffffff : ~0ULL));
-	case EMU_OP_X87:
-		return true;	/* unit_fx_test */
+	case EMU_OP_X87:	/* with memory: unit_fx_test */
+		return in->mod != 3;
 	default:
 		return in->seg == SEG_FS || in->seg == SEG_GS || is_empty_string(in, rcx);
 	}
@@ -298,6 +298,8 @@ static void rnd_state(enum native_width width, struct native_state *s)
 	s->flags = 0x302 | (rnd() & (FLAG_ARITH | FLAG_DF));
 	for (i = 0; i < 32; i++)
 		((u64 *)s->fx.xmm)[i] = rnd_value();
+	s->fx.fsw = rnd() & 0x7f7f;	/* all exceptions are masked */
+	s->fx.ftw = rnd() & 0xff;
 }
 
 /* CMPXCHG finds what it expects now and then; SCAS too. */
@@ -415,7 +417,7 @@ static void complain(struct run *r, const char *what, u64 wanted, u64 got)
 static void compare_vectors(struct run *r)
 {
 	const struct machine *m = &r->m;
-	bool is_fx = m->emu.insn.row.op == EMU_OP_SIMD;
+	bool is_fx = m->emu.insn.row.op == EMU_OP_SIMD || m->emu.insn.row.op == EMU_OP_X87;
 	const u64 *got;
 	unsigned int i;
 
@@ -426,8 +428,14 @@ static void compare_vectors(struct run *r)
 		if (got[1] != r->s.fx.xmm[i][1])
 			complain(r, "XMM register, high", r->s.fx.xmm[i][1], got[1]);
 	}
-	if (is_fx && (m->fx.mxcsr != r->s.fx.mxcsr || m->fx.fsw != r->s.fx.fsw || (u8)m->fx.ftw != (u8)r->s.fx.ftw))
-		complain(r, "MXCSR, status and tag word", r->s.fx.mxcsr, m->fx.mxcsr);
+	if (!is_fx)
+		return;
+	if (m->fx.mxcsr != r->s.fx.mxcsr)
+		complain(r, "MXCSR", r->s.fx.mxcsr, m->fx.mxcsr);
+	if (m->fx.fcw != r->s.fx.fcw || m->fx.fsw != r->s.fx.fsw)
+		complain(r, "control and status word", r->s.fx.fcw << 16 | r->s.fx.fsw, m->fx.fcw << 16 | m->fx.fsw);
+	if ((u8)m->fx.ftw != (u8)r->s.fx.ftw)
+		complain(r, "tags", (u8)r->s.fx.ftw, (u8)m->fx.ftw);
 }
 
 static void compare(struct run *r, enum native_width width, int ret, u64 rcx, u64 old_rip)

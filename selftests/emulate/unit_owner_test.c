@@ -177,11 +177,38 @@ static void test_stores(void)
 	CHECK_EQ("wrfsbase", GP, m.emu.fault.vector);
 }
 
+/* What boot code finds an FPU by. */
+static void test_x87(void)
+{
+	static struct machine m;
+
+	machine_init(&m, R);
+	m.fx.fcw = 0x40;
+	m.fx.fsw = 0xb8ff;
+	m.fx.ftw = 0xff;
+	m.gpr[GPR_RAX] = 0x55555555;
+	CHECK_EQ("fnstsw ax", EMU_CONTINUE, RUN(&m, 0xdf, 0xe0));
+	CHECK_EQ("fnstsw ax", 0x5555b8ff, m.gpr[GPR_RAX]);
+	CHECK_EQ("fnclex", EMU_CONTINUE, RUN(&m, 0xdb, 0xe2));
+	CHECK_EQ("fnclex", 0x3800, m.fx.fsw);
+	CHECK_EQ("fninit", EMU_CONTINUE, RUN(&m, 0xdb, 0xe3));
+	CHECK_EQ("fninit, control", 0x37f, m.fx.fcw);
+	CHECK_EQ("fninit, status", 0, m.fx.fsw);
+	CHECK_EQ("fninit, tags", 0, m.fx.ftw);
+	m.cr[0] |= 8;
+	CHECK_EQ("fninit, CR0.TS", EMU_FAULT, RUN(&m, 0xdb, 0xe3));
+	CHECK_EQ("fninit, CR0.TS", 7, m.emu.fault.vector);
+	m.cr[0] ^= 8 | 4;
+	CHECK_EQ("fnstsw ax, CR0.EM", EMU_FAULT, RUN(&m, 0xdf, 0xe0));
+	CHECK_EQ("fnstsw ax, CR0.EM", 7, m.emu.fault.vector);
+}
+
 static const struct test_case cases[] = {
 	{ "rows", test_rows },
 	{ "intel", test_intel },
 	{ "loads", test_loads },
 	{ "stores", test_stores },
+	{ "x87", test_x87 },
 };
 
 TEST_MAIN(cases)
