@@ -2,7 +2,7 @@
 emulate-srcs := $(patsubst %,emulate/%.c,decode opcodes operand execute arith muldiv exchange \
 	stack branch string segment far task system vector fx native bits fast format) selftests/emulate/unit_machine.c
 unit_decode_test-srcs := $(emulate-srcs)
-unit_native_test-srcs := $(emulate-srcs) selftests/emulate/unit_native_cpu.c
+unit_native_test-srcs := $(emulate-srcs) $(patsubst %,selftests/emulate/unit_native_%.c,cpu compose rules)
 unit_execute_test-srcs := $(emulate-srcs)
 unit_restart_test-srcs := $(emulate-srcs)
 unit_segment_test-srcs := $(emulate-srcs)

@@ -19,6 +19,27 @@ struct native_state {
 	struct emu_fx fx;
 };
 
+/* One encoding to be tried. */
+struct native_key {
+	enum native_width width;
+	bool vex;
+	u8 map, opcode, prefix, reg;
+	bool is_memory;
+};
+
+/* unit_native_compose.c */
+void native_seed(u64 nr);
+void native_next_key(struct native_key *k, u64 *counter);
+void native_compose(const struct native_key *k, u8 *insn);
+void native_rnd_state(enum native_width width, struct native_state *s);
+void native_match_memory(const struct machine *m, struct native_state *s);
+
+/* unit_native_rules.c; @rcx: the register before the instruction */
+u32 native_undefined(const struct emu_insn *in, u64 rcx);
+bool native_is_left_out(const struct emu_insn *in, u64 rcx);
+bool native_is_split(const struct machine *m);
+bool native_is_missing(const struct emu_insn *in);
+
 /* Pages below 4 GB, segments, signal handlers.  Skips the case where the kernel does not let 16- and 32-bit code run. */
 void native_init(void);
 
