@@ -12,7 +12,7 @@ unit_fuzz_test-srcs := $(emulate-srcs)
 unit_fx_test-srcs := $(emulate-srcs)
 unit_decoders_test-srcs := $(emulate-srcs) selftests/emulate/unit_decoders_rules.c
 unit_decoders_test-libs := -lZydis -lcapstone
-unit_rows_test-srcs := $(emulate-srcs)
+unit_untested_test-srcs := $(emulate-srcs)
 unit_owner_test-srcs := $(emulate-srcs)
 # These leave notes that it reads.
 rows-tests := native execute owner restart segment task fast fx

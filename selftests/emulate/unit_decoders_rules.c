@@ -105,6 +105,8 @@ const struct difference differences[] = {
 	  "CLAC, STAC, XGETBV, XSETBV and VMFUNC with a prefix (SDM, \"XGETBV\": NP)"),
 	C(ACCEPTS, PROTECTED, ANY_MAP, 0, 0xff, EMU_PFX_VEX, P_REFINING, ANY_FORM, ALL_REGS,
 	  "VEX behind 66, F2 or F3 (SDM, \"VEX and the 66H, F2H, and F3H Prefixes\")"),
+	C(ACCEPTS, W(16) | W(32), 1, 0x10, 0xf0, EMU_PFX_VEX, ANY_PREFIX, FORM_MEMORY, ALL_REGS,
+	  "VEX.vvvv of 0111 where no register is named (SDM, \"The VEX Prefix\": must be 1111b; so say CPUs)"),
 	C(ACCEPTS, ALL_WIDTHS, 1, 0xa6, 0xa7, 0, ANY_PREFIX, ANY_FORM, ALL_REGS,
 	  "VIA's PadLock, which no CPU of Intel or AMD has (SDM, " TWO ")"),
 	C(ACCEPTS, W(REAL), 1, 0xc7, 0xc7, 0, ANY_PREFIX, FORM_MEMORY, BIT(6) | BIT(7),

@@ -84,7 +84,7 @@ void machine_poke(struct machine *m, u64 la, u64 val, unsigned int size);
 /* Put a descriptor into the GDT at 0x9000 or LDT. */
 void machine_descriptor(struct machine *m, unsigned int index, u32 base, u32 limit, u16 attr);
 
-/* Which test has come upon an opcode: unit_rows_test asks. */
+/* Which test has come upon an opcode: unit_untested_test asks. */
 enum machine_how {
 	MACHINE_TABLE = 1,	/* a test that says what is wanted */
 	MACHINE_CPU = 2,	/* unit_native_test */

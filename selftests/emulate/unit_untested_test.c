@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Each row of the opcode tables that is executed has been reached by a test that knows what to expect: by the CPU's answer
- * (unit_native_test) or by a table of cases.  The other tests leave their notes in a file beside the programs, so make runs
- * them first; this one reads the notes and removes them.
+ * (unit_native_test) or by a table of cases.  The other tests leave notes in a file beside the programs; this one comes behind
+ * them, by its name in "make check" and by its prerequisites in make, reads the notes and wipes them out.
  */
 #include "emulate/internal.h"
 #include "test.h"
@@ -82,7 +82,7 @@ static void test_rows(void)
 	const struct emu_opcode *row;
 	u8 *seen = machine_seen_map(false);
 
-	REQUIRE(seen, "no notes of the other tests: make runs them first");
+	REQUIRE(seen, "no notes of the other tests, which are to run before");
 	for (key = 0; key < MACHINE_KEYS; key++) {
 		row = find_row(key);
 		if (row)
