@@ -19,6 +19,7 @@ static const char ctl_help[] =
 	"  power-button         press the guest's power button\n"
 	"  nmi                  send an interrupt that the guest cannot mask (its LINT1 pin)\n"
 	"  stats                what the kernel module has counted\n"
+	"  save FILE            save the machine into FILE, for 'keel restore'; it stands meanwhile\n"
 	"  quit                 end the machine at once\n"
 	"\n"
 	"  --json               the answer as one line of JSON\n"
@@ -51,6 +52,27 @@ static const char control_help[] =
 	"\n"
 	"  echo '{\"command\": \"status\"}' | socat - UNIX-CONNECT:SOCKET\n";
 
+static const char restore_help[] =
+	"Usage: keel restore FILE [OPTION]...\n"
+	"Go on with a virtual machine that was saved into FILE, its serial port on the terminal.\n"
+	"\n"
+	"  --disk FILE[,ro]     each of its disks, in the same order, as it was left\n"
+	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
+	"  --dma POLICY, --no-sandbox, --stats, --status-json FILE, --control SOCKET, --name NAME,\n"
+	"  --daemon, --pid-file FILE\n"
+	"                       as for keel run\n"
+	"  --help               this text\n";
+
+static const char inspect_help[] =
+	"Usage: keel inspect FILE [--json]\n"
+	"       keel inspect --diff FILE FILE\n"
+	"Print what is in a saved virtual machine, or what differs between two: status 1 if anything\n"
+	"does.\n"
+	"\n"
+	"  --json               one line of JSON\n"
+	"  --diff               compare two\n"
+	"  --help               this text\n";
+
 static const struct subject {
 	const char *name;
 	enum options_action action;
@@ -59,6 +81,8 @@ static const struct subject {
 	{ "run", OPTIONS_HELP_RUN, NULL },
 	{ "ctl", OPTIONS_HELP_CTL, ctl_help },
 	{ "list", OPTIONS_HELP_LIST, list_help },
+	{ "restore", OPTIONS_HELP_RESTORE, restore_help },
+	{ "inspect", OPTIONS_HELP_INSPECT, inspect_help },
 	{ "dma", OPTIONS_HELP_DMA, NULL },
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
@@ -72,7 +96,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, dma, config and control", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, config and control", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

@@ -25,6 +25,7 @@
 #include "report.h"
 #include "runtime.h"
 #include "sandbox.h"
+#include "state.h"
 #include "thread.h"
 
 #define END_MS	700	/* what ending all threads may take */
@@ -113,7 +114,7 @@ static int add_vcpus(struct machine *machine, const struct options *options,
 		if (ret)
 			return ret;
 	}
-	return vcpu_set_entry(&machine->vcpus[0], entry);
+	return machine->saved ? 0 : vcpu_set_entry(&machine->vcpus[0], entry);
 }
 
 int machine_open_stats(struct machine *machine)
@@ -152,7 +153,7 @@ static int build(struct machine *machine, const struct options *options)
 		ret = vm_set_dma_policy(&machine->vm, options->dma_policy);
 	if (!ret)
 		ret = vm_add_memory(&machine->vm, options->memory);
-	if (!ret)
+	if (!ret && !machine->saved)
 		ret = boot_load(&machine->vm.memory, &request, &entry);
 	if (!ret)
 		ret = add_board(machine);
@@ -162,6 +163,8 @@ static int build(struct machine *machine, const struct options *options)
 		ret = add_assigned(machine, options);
 	if (!ret)
 		ret = add_vcpus(machine, options, &entry);
+	if (!ret && machine->saved)
+		ret = state_give(machine, machine->saved);
 	if (!ret && options->stats)
 		ret = machine_open_stats(machine);
 	machine->prints_stats = options->stats;

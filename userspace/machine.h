@@ -20,7 +20,10 @@
 #include "virtio_rng.h"
 #include "vm.h"
 
+struct state_file;
+
 struct machine {
+	struct state_file *saved;	/* what it is made from; NULL: it boots */
 	struct vm vm;
 	struct console console;
 	struct serial serial;
@@ -54,7 +57,7 @@ int machine_open_stats(struct machine *machine);
 
 /**
  * machine_run() - build the machine, run the guest to its end, take it down
- * @machine: zeroed; machine->vm holds status and reason afterwards.
+ * @machine: zeroed, but for machine->saved; machine->vm holds status and reason afterwards.
  *
  * Return: how the run ended. What went wrong before the guest started has
  * been printed already.

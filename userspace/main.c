@@ -2,7 +2,8 @@
 /*
  * keel: the launcher. Parses the command line, runs one machine, and turns the
  * way it ended into a line on stderr, an exit status and, if asked for, a line
- * of JSON. Or shows which device reaches which memory.
+ * of JSON. Or shows which device reaches which memory, or what is in a saved
+ * machine.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +13,11 @@
 #include "ctl.h"
 #include "dma.h"
 #include "files.h"
+#include "inspect.h"
 #include "machine.h"
 #include "ready.h"
 #include "report.h"
+#include "state.h"
 
 static struct machine machine;
 
@@ -54,6 +57,26 @@ static int run(const struct options *options)
 	return report_write((enum status)status, machine.vm.reason, machine.stats_json);
 }
 
+/* A machine as it was saved, in place of one that boots. */
+static int restore(struct options *options)
+{
+	static struct state_file file;
+	int status = state_file_open(&file, options->files[0]);
+
+	if (!status && options->disk_count != file.image.machine.disks)
+		status = status_fail(STATUS_STATE, "%s: has %u disks, and --disk is there %u times", file.path,
+				     file.image.machine.disks, options->disk_count);
+	if (!status) {
+		options->cpus = file.image.machine.cpus;
+		options->memory = file.image.machine.memory;
+		options->rng = file.image.machine.has_rng;
+		machine.saved = &file;
+		status = run(options);
+	}
+	state_file_close(&file);
+	return status;
+}
+
 /* What was asked for is printed, or its loss is told. */
 static int flush_output(void)
 {
@@ -89,6 +112,14 @@ int main(int argc, char **argv)
 			status = ctl_list(&options);
 			if (!status)
 				status = flush_output();
+			break;
+		case OPTIONS_RESTORE:
+			status = restore(&options);
+			break;
+		case OPTIONS_INSPECT:
+			status = inspect_run(&options);
+			if (status <= STATUS_REFUSED && flush_output())
+				status = STATUS_HOST;
 			break;
 		case OPTIONS_VERSION:
 			puts("keel " KEEL_VERSION);

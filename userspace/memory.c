@@ -16,11 +16,18 @@
 #define LARGE_PAGE	(2ULL << 20)
 #define HUGE_PAGE	(1ULL << 30)
 
-static void add_region(struct memory *memory, uint64_t base, uint64_t end, uint8_t *host)
+static void add_region(struct memory *memory, uint64_t base, uint64_t end)
 {
 	if (end > base)
-		memory->regions[memory->count++] =
-			(struct memory_region){ base, end - base, host };
+		memory->regions[memory->count++] = (struct memory_region){ .base = base, .size = end - base };
+}
+
+void memory_layout(struct memory *memory, uint64_t size)
+{
+	*memory = (struct memory){ .size = size, .low_end = size < MAP_GAP_START ? size : MAP_GAP_START };
+	add_region(memory, 0, MAP_VGA_START);
+	add_region(memory, MAP_VGA_END, memory->low_end);
+	add_region(memory, MAP_GAP_END, MAP_GAP_END + (size - memory->low_end));
 }
 
 int memory_create(struct memory *memory, uint64_t size)
@@ -36,6 +43,7 @@ int memory_create(struct memory *memory, uint64_t size)
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mapping == MAP_FAILED)
 		return -errno;
+	memory_layout(memory, size);
 	memory->mapping = mapping;
 	memory->mapping_size = mapped;
 
@@ -45,11 +53,13 @@ int memory_create(struct memory *memory, uint64_t size)
 
 	uint8_t *host = (uint8_t *)(((uintptr_t)mapping + align - 1) & ~(align - 1));
 
-	memory->low_end = size < MAP_GAP_START ? size : MAP_GAP_START;
-	add_region(memory, 0, MAP_VGA_START, host);
-	add_region(memory, MAP_VGA_END, memory->low_end, host + MAP_VGA_END);
-	add_region(memory, MAP_GAP_END, MAP_GAP_END + (size - memory->low_end),
-		   host + memory->low_end);
+	/* Memory from 4 GB up follows what is below in the mapping. */
+	for (unsigned int i = 0; i < memory->count; i++) {
+		struct memory_region *region = &memory->regions[i];
+
+		region->host = host + (region->base < MAP_GAP_END ? region->base :
+				       region->base - MAP_GAP_END + memory->low_end);
+	}
 	return 0;
 }
 

@@ -56,6 +56,11 @@ struct memory {
 };
 
 /**
+ * memory_layout() - where @size bytes of memory go, and nothing mapped: regions without host addresses
+ */
+void memory_layout(struct memory *memory, uint64_t size);
+
+/**
  * memory_create() - map @size bytes (a multiple of 4 KB) of guest memory
  * Return: 0 or a negative errno.
  */

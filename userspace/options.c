@@ -23,6 +23,8 @@
 #define DMA	2u
 #define CTL	4u
 #define LIST	8u
+#define RESTORE	16u
+#define INSPECT	32u
 
 bool options_parse_size(const char *text, uint64_t *size)
 {
@@ -246,26 +248,34 @@ static int set_daemon(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_diff(struct options *options, const char *value)
+{
+	(void)value;
+	options->diff = true;
+	return 0;
+}
+
 static const struct option_row rows[] = {
-	{ "device", RUN | DMA, true, false, set_device },
+	{ "device", RUN | DMA | RESTORE, true, false, set_device },
 	{ "kernel", RUN, true, false, set_kernel },
 	{ "initrd", RUN, true, false, set_initrd },
 	{ "append", RUN, true, false, set_append },
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
-	{ "disk", RUN, true, true, set_disk },
+	{ "disk", RUN | RESTORE, true, true, set_disk },
 	{ "vfio", RUN, true, true, set_vfio },
-	{ "dma", RUN, true, false, set_dma },
+	{ "dma", RUN | RESTORE, true, false, set_dma },
 	{ "no-rng", RUN, false, true, set_no_rng },
-	{ "no-sandbox", RUN, false, true, set_no_sandbox },
-	{ "stats", RUN, false, true, set_stats },
-	{ "status-json", RUN, true, false, set_status_json },
-	{ "json", DMA | CTL | LIST, false, true, set_json },
-	{ "control", RUN, true, false, set_control },
-	{ "name", RUN, true, false, set_name },
+	{ "no-sandbox", RUN | RESTORE, false, true, set_no_sandbox },
+	{ "stats", RUN | RESTORE, false, true, set_stats },
+	{ "status-json", RUN | RESTORE, true, false, set_status_json },
+	{ "json", DMA | CTL | LIST | INSPECT, false, true, set_json },
+	{ "diff", INSPECT, false, true, set_diff },
+	{ "control", RUN | RESTORE, true, false, set_control },
+	{ "name", RUN | RESTORE, true, false, set_name },
 	{ "config", RUN, true, false, set_config },
-	{ "daemon", RUN, false, true, set_daemon },
-	{ "pid-file", RUN, true, false, set_pid_file },
+	{ "daemon", RUN | RESTORE, false, true, set_daemon },
+	{ "pid-file", RUN | RESTORE, true, false, set_pid_file },
 };
 
 /* One command's arguments on their way into @options. */
@@ -313,6 +323,11 @@ static int parse_one(struct parser *p)
 			p->options->request = argument;
 		else
 			p->options->target = argument;
+		return 0;
+	}
+	if (argument[0] != '-' && p->command & (RESTORE | INSPECT) &&
+	    p->options->file_count < ARRAY_SIZE(p->options->files)) {
+		p->options->files[p->options->file_count++] = argument;
 		return 0;
 	}
 	if (argument[0] != '-')
@@ -403,6 +418,33 @@ static int parse_list(struct parser *p, enum options_action *action)
 	return ret;
 }
 
+static int parse_restore(struct parser *p, enum options_action *action)
+{
+	bool help = false;
+	int ret = parse_all(p, &help);
+
+	*action = help ? OPTIONS_HELP_RESTORE : OPTIONS_RESTORE;
+	if (ret || help || p->options->file_count == 1)
+		return ret;
+	return status_fail(STATUS_USAGE, "keel restore needs one file: a saved machine");
+}
+
+static int parse_inspect(struct parser *p, enum options_action *action)
+{
+	bool help = false;
+	int ret = parse_all(p, &help);
+
+	*action = help ? OPTIONS_HELP_INSPECT : OPTIONS_INSPECT;
+	if (ret || help)
+		return ret;
+	if (p->options->diff && p->options->json)
+		return status_fail(STATUS_USAGE, "--diff has no --json");
+	if (p->options->file_count == (p->options->diff ? 2 : 1))
+		return 0;
+	return status_fail(STATUS_USAGE, p->options->diff ? "keel inspect --diff needs two files" :
+			   "keel inspect needs one file: a saved machine");
+}
+
 int options_parse(struct options *options, enum options_action *action, int argc, char **argv)
 {
 	*options = (struct options){
@@ -443,6 +485,14 @@ int options_parse(struct options *options, enum options_action *action, int argc
 	if (!strcmp(argv[1], "list")) {
 		p.command = LIST;
 		return parse_list(&p, action);
+	}
+	if (!strcmp(argv[1], "restore")) {
+		p.command = RESTORE;
+		return parse_restore(&p, action);
+	}
+	if (!strcmp(argv[1], "inspect")) {
+		p.command = INSPECT;
+		return parse_inspect(&p, action);
 	}
 	return status_fail(STATUS_USAGE, "unknown command '%s'; try 'keel --help'", argv[1]);
 }
@@ -505,8 +555,10 @@ void options_help(FILE *out, enum options_action action)
 		fputs("Usage: keel run --kernel FILE [OPTION]...\n"
 		      "       keel ctl [--json] SOCKET|NAME COMMAND\n"
 		      "       keel list [--json]\n"
+		      "       keel restore FILE [OPTION]...\n"
+		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|dma|config|control\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|config|control\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

@@ -36,7 +36,10 @@ struct options {
 	bool rng;
 	bool sandbox;
 	bool stats;
-	bool json;		/* keel dma, ctl, list */
+	bool json;		/* keel dma, ctl, list, inspect */
+	bool diff;		/* keel inspect */
+	const char *files[2];	/* keel inspect, keel restore */
+	unsigned int file_count;
 	unsigned int dma_policy;	/* KEEL_DMA_POLICY_* */
 	const char *control;		/* NULL: none, or that of the name */
 	const char *name;		/* NULL: none */
@@ -58,6 +61,10 @@ enum options_action {
 	OPTIONS_HELP_CTL,
 	OPTIONS_LIST,
 	OPTIONS_HELP_LIST,
+	OPTIONS_RESTORE,
+	OPTIONS_HELP_RESTORE,
+	OPTIONS_INSPECT,
+	OPTIONS_HELP_INSPECT,
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
 	OPTIONS_VERSION,

@@ -224,6 +224,38 @@ static void data_write(void *owner, uint64_t port, unsigned int len, uint64_t va
 	pthread_mutex_unlock(&pci->lock);
 }
 
+void pci_set_address(struct pci *pci, uint32_t address)
+{
+	pthread_mutex_lock(&pci->lock);
+	pci->address = address & (ADDRESS_ENABLE | 0xfffffc);
+	pthread_mutex_unlock(&pci->lock);
+}
+
+/* Does the configuration belong to such a device? Its status changes by itself. */
+static bool is_same_device(const struct pci_device *device, const uint8_t *config)
+{
+	for (unsigned int i = 0; i < PCI_CONFIG_SIZE; i++)
+		if (!pci_touches(i, 1, PCI_STATUS, 2) &&
+		    (device->config[i] ^ config[i]) & (uint8_t)~device->writable[i])
+			return false;
+	return true;
+}
+
+bool pci_restore(struct pci *pci, struct pci_device *device, const uint8_t *config)
+{
+	pthread_mutex_lock(&pci->lock);
+	bool is_same = is_same_device(device, config);
+
+	for (unsigned int i = 0; is_same && i < PCI_CONFIG_SIZE; i++)
+		device->config[i] ^= (device->config[i] ^ config[i]) & device->writable[i];
+	if (is_same)
+		update_bars(device);
+	if (is_same && device->ops && device->ops->config_written)
+		device->ops->config_written(device, PCI_COMMAND, 2);
+	pthread_mutex_unlock(&pci->lock);
+	return is_same;
+}
+
 static uint64_t address_read(void *owner, uint64_t port, unsigned int len)
 {
 	struct pci *pci = owner;
@@ -243,11 +275,8 @@ static void address_write(void *owner, uint64_t port, unsigned int len, uint64_t
 	struct pci *pci = owner;
 
 	(void)port;
-	if (len != 4)		/* only a whole-register write reaches it */
-		return;
-	pthread_mutex_lock(&pci->lock);
-	pci->address = (uint32_t)value & (ADDRESS_ENABLE | 0xfffffc);
-	pthread_mutex_unlock(&pci->lock);
+	if (len == 4)		/* only a whole-register write reaches it */
+		pci_set_address(pci, (uint32_t)value);
 }
 
 /* The BAR that answers at @address, or NULL. Lockless: bases are atomic. */

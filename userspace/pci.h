@@ -136,4 +136,19 @@ void pci_put(struct pci_device *device, unsigned int offset, unsigned int len, u
  */
 uint32_t pci_get(const struct pci_device *device, unsigned int offset, unsigned int len);
 
+/**
+ * pci_set_address() - what a write to port 0xcf8 does; takes pci->lock
+ */
+void pci_set_address(struct pci *pci, uint32_t address);
+
+/**
+ * pci_restore() - put the configuration space of a device of the same kind in the place of this one's
+ * @config: PCI_CONFIG_SIZE bytes; of them counts what a guest may write.
+ *
+ * Its BARs move, and the device is told as of a write to its command register. Takes pci->lock.
+ *
+ * Return: false, and nothing done, if it was another device's.
+ */
+bool pci_restore(struct pci *pci, struct pci_device *device, const uint8_t *config);
+
 #endif

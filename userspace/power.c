@@ -38,7 +38,7 @@ static uint64_t host_now(void)
 /* Of the timer as if it had 64 bits. */
 static uint64_t timer_ticks(const struct power *power)
 {
-	uint64_t now = power->now();
+	uint64_t now = power->now() + power->shift;
 
 	return now / SECOND_NS * PM_TIMER_HZ + now % SECOND_NS * PM_TIMER_HZ / SECOND_NS;
 }

@@ -28,6 +28,7 @@ struct power {
 	uint16_t enable;
 	uint16_t control;
 	uint64_t halves;	/* how often the timer's highest bit has changed, as far as looked */
+	uint64_t shift;		/* ns by which the timer is ahead of now(): it goes on where a saved one stood */
 	uint64_t (*now)(void);	/* host time, ns; replaced by tests */
 };
 

@@ -27,7 +27,7 @@ static const struct status_row {
 	const char *text;
 } rows[] = {
 	{ STATUS_OK, "poweroff", "the guest powered off" },
-	{ STATUS_REFUSED, "refused", "keel ctl: the machine refused the command" },
+	{ STATUS_REFUSED, "refused", "keel ctl: the machine refused the command; keel inspect --diff: they differ" },
 	{ STATUS_USAGE, "usage", "wrong command line" },
 	{ STATUS_DEVICE, "device", "device node missing, not permitted or not a KVM interface" },
 	{ STATUS_CREATE, "create", "the virtual machine could not be created" },
@@ -46,6 +46,7 @@ static const struct status_row {
 	{ STATUS_ASSIGN, "assign", "a device of the host cannot be given to the guest, or not any longer" },
 	{ STATUS_QUIT, "quit", "ended by a client of the control socket" },
 	{ STATUS_NOBODY, "nobody", "keel ctl: no machine listens there" },
+	{ STATUS_STATE, "state", "a saved machine is damaged, or cannot be restored here" },
 };
 
 const char *status_name(enum status status)

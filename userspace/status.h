@@ -17,7 +17,7 @@
 
 enum status {
 	STATUS_OK = 0,		/* the guest powered off */
-	STATUS_REFUSED = 1,	/* keel ctl: the machine said no */
+	STATUS_REFUSED = 1,	/* keel ctl: the machine said no; keel inspect --diff: there is a difference */
 	STATUS_USAGE = 2,	/* wrong command line */
 	STATUS_DEVICE = 3,	/* node missing, forbidden or not KVM's ABI */
 	STATUS_CREATE = 4,	/* no VM, vCPU or irqchip: hardware or capability */
@@ -36,6 +36,7 @@ enum status {
 	STATUS_ASSIGN = 17,	/* a device of the host cannot be the guest's */
 	STATUS_QUIT = 20,	/* ended by a client of the control socket */
 	STATUS_NOBODY = 21,	/* keel ctl: no machine is there */
+	STATUS_STATE = 22,	/* a saved machine cannot be used */
 };
 
 /**

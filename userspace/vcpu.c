@@ -31,6 +31,8 @@
 #define RETRIES_AT_ONCE	16	/* of KVM_RUN after EAGAIN; then one a millisecond */
 #define RETRIES_MAX	1000
 
+#define SETTLE_MAX	4096	/* accesses of one instruction that can still follow */
+
 #define CR0_PE		(1ULL << 0)
 #define CR0_MP		(1ULL << 1)
 #define CR0_ET		(1ULL << 4)
@@ -203,6 +205,21 @@ static void *vcpu_main(void *argument)
 	}
 	this_run = NULL;
 	return NULL;
+}
+
+int vcpu_settle(struct vcpu *vcpu)
+{
+	for (unsigned int tries = 0; tries < SETTLE_MAX; tries++) {
+		vcpu->run->immediate_exit = 1;
+		int ret = ioctl(vcpu->fd, KVM_RUN, 0);
+		int error = errno;
+
+		vcpu->run->immediate_exit = 0;
+		if (ret < 0)
+			return error == EINTR || error == EAGAIN ? 0 : -error;
+		exit_handle(vcpu);
+	}
+	return -ELOOP;
 }
 
 int vcpu_start(struct vcpu *vcpu)

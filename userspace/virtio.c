@@ -105,11 +105,13 @@ static void *device_main(void *argument)
 		/* Sleeps here; virtio_stop() rings too. */
 		if (read(device->doorbell, &count, sizeof(count)) < 0)
 			continue;
+		pthread_mutex_lock(&device->serving);
 		pthread_mutex_lock(&device->lock);
 		for (unsigned int i = 0; i < device->class->queue_count; i++)
 			if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
 				serve_queue(device, &device->queues[i]);
 		pthread_mutex_unlock(&device->lock);
+		pthread_mutex_unlock(&device->serving);
 	}
 	return NULL;
 }
@@ -328,6 +330,27 @@ static uint64_t read_config(const struct virtio_device *device, uint64_t offset,
 	for (unsigned int i = 0; i < len && offset + i < device->config_size; i++)
 		value |= (uint64_t)device->config[offset + i] << (8 * i);
 	return value;
+}
+
+void virtio_hold(struct virtio_device *device)
+{
+	pthread_mutex_lock(&device->serving);
+}
+
+void virtio_release(struct virtio_device *device)
+{
+	pthread_mutex_unlock(&device->serving);
+}
+
+bool virtio_restore_queues(struct virtio_device *device, const struct virtq *saved)
+{
+	bool has_event_index = device->accepted & 1ULL << VIRTIO_RING_F_EVENT_IDX;
+
+	for (unsigned int i = 0; i < device->class->queue_count; i++)
+		if (!virtq_restore(&device->queues[i], &saved[i], &device->vm->memory, has_event_index))
+			return false;
+	ring(device);
+	return true;
 }
 
 /* The BARs. */
@@ -576,6 +599,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	device->vm = vm;
 	device->features |= COMMON_FEATURES;
 	device->is_line_enabled = true;
+	pthread_mutex_init(&device->serving, NULL);
 	pthread_mutex_init(&device->lock, NULL);
 	device->doorbell = eventfd(0, EFD_CLOEXEC);
 	if (device->doorbell < 0)

@@ -46,6 +46,8 @@ struct virtio_device {
 	int doorbell;			/* eventfd the thread sleeps on */
 	bool is_doorbell_set[2 * VIRTIO_QUEUES_MAX];	/* guarded by pci->lock */
 
+	pthread_mutex_t serving;	/* the thread's while it serves; taken before all others */
+
 	/* Guards all that follows; taken after pci->lock. */
 	pthread_mutex_t lock;
 	struct msix msix;
@@ -85,6 +87,26 @@ int virtio_start(struct virtio_device *device);
  * Return: false if the thread is still there.
  */
 bool virtio_stop(struct virtio_device *device);
+
+/**
+ * virtio_hold() - keep the thread from serving, once the request it is at is done
+ *
+ * The guest's accesses to the device's registers are not held back.
+ */
+void virtio_hold(struct virtio_device *device);
+
+/**
+ * virtio_release() - the end of virtio_hold()
+ */
+void virtio_release(struct virtio_device *device);
+
+/**
+ * virtio_restore_queues() - make the queues what @saved were, and have the thread look at them
+ *
+ * Needs device->lock held, and all else of the device to be as it was.
+ * Return: false if the rings of one are not in memory.
+ */
+bool virtio_restore_queues(struct virtio_device *device, const struct virtq *saved);
 
 /**
  * virtio_copy_from() - copy the first bytes of a request's readable part

@@ -66,6 +66,24 @@ bool virtq_enable(struct virtq *queue, const struct memory *memory, bool has_eve
 	return !queue->is_broken;
 }
 
+bool virtq_restore(struct virtq *queue, const struct virtq *saved, const struct memory *memory,
+		   bool has_event_index)
+{
+	virtq_reset(queue, saved->size);
+	queue->vector = saved->vector;
+	queue->descriptors = saved->descriptors;
+	queue->available = saved->available;
+	queue->used = saved->used;
+	queue->next_available = saved->next_available;
+	queue->next_used = saved->next_used;
+	queue->signalled = saved->signalled;
+	if (saved->is_enabled && !saved->is_broken)
+		return virtq_enable(queue, memory, has_event_index);
+	queue->is_enabled = saved->is_enabled;
+	queue->is_broken = saved->is_broken;
+	return true;
+}
+
 /* Append one buffer. Readable ones must come first. */
 static bool add_segment(const struct virtq *queue, struct virtq_chain *chain,
 			const struct vring_desc *descriptor)

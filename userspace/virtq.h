@@ -59,6 +59,13 @@ void virtq_reset(struct virtq *queue, uint16_t size);
 bool virtq_enable(struct virtq *queue, const struct memory *memory, bool has_event_index);
 
 /**
+ * virtq_restore() - make a queue what @saved was: all but its host addresses, which are checked and derived anew
+ * Return: false if they cannot be had.
+ */
+bool virtq_restore(struct virtq *queue, const struct virtq *saved, const struct memory *memory,
+		   bool has_event_index);
+
+/**
  * virtq_pop() - take the next request
  * Return: true with @chain filled; false if there is none or the queue is
  * broken (see queue->is_broken).

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Saving a machine into a file, and a machine out of a file.
+ */
+#ifndef KEEL_STATE_H
+#define KEEL_STATE_H
+
+#include "state_image.h"
+#include "state_memory.h"
+#include "state_stream.h"
+
+struct machine;
+
+/**
+ * state_write() - write a machine whose vCPUs stand outside the guest to @fd, a file, pipe or socket
+ *
+ * Its devices finish the requests they have taken. The machine can go on afterwards, whatever is returned.
+ */
+bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
+
+/**
+ * state_save() - the same into the file @path, all of it or nothing
+ *
+ * It is written under another name beside it and renamed when it is on the disk. What was there before stays if anything
+ * fails.
+ */
+bool state_save(struct machine *machine, const char *path, const struct state_memory_watch *watch,
+		struct state_error *error);
+
+/* A saved machine that has been looked at. */
+struct state_file {
+	const char *path;
+	int fd;
+	struct state_reader reader;
+	struct state_image image;
+};
+
+/**
+ * state_file_open() - read and check all of a saved machine
+ * @file: zeroed; to be closed by state_file_close() in any case
+ *
+ * Return: 0, or STATUS_STATE after a line on stderr.
+ */
+int state_file_open(struct state_file *file, const char *path);
+
+/**
+ * state_file_close() - release it; harmless on a zeroed one
+ */
+void state_file_close(struct state_file *file);
+
+/**
+ * state_give() - make a new machine what was saved
+ *
+ * It has memory, devices and vCPUs as the image says, and no thread yet. Documentation/stream.rst tells the order.
+ * Return: 0, or STATUS_STATE after a line on stderr.
+ */
+int state_give(struct machine *machine, struct state_file *file);
+
+#endif

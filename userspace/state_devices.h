@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The launcher's own devices in a saved VM.
+ */
+#ifndef KEEL_STATE_DEVICES_H
+#define KEEL_STATE_DEVICES_H
+
+#include "pci.h"
+#include "power.h"
+#include "rtc.h"
+#include "serial.h"
+#include "virtio.h"
+#include "vm.h"
+
+struct state_error;
+struct state_layout;
+
+/* A virtio device, of which @device is a mere copy of values. */
+struct state_virtio {
+	struct virtio_device device;
+	uint32_t queue_count;
+	uint32_t slot;
+	uint64_t size;			/* a disk's, in bytes; else 0 */
+	bool is_readonly;		/* a disk's */
+};
+
+/* Copies of values too: no lock, no thread, no pointer in them means anything. */
+struct state_board {
+	struct serial serial;
+	struct rtc rtc;
+	struct power power;
+	struct pci pci;
+	uint32_t lines[VM_GSI_COUNT];	/* vm->line_sources */
+};
+
+extern const struct state_layout state_serial_layout;
+extern const struct state_layout state_rtc_layout;
+extern const struct state_layout state_power_layout;
+extern const struct state_layout state_pci_layout;
+extern const struct state_layout state_lines_layout;
+extern const struct state_layout state_disk_layout;
+extern const struct state_layout state_rng_layout;
+
+struct state_board_devices {
+	struct vm *vm;
+	struct serial *serial;
+	struct rtc *rtc;
+	struct power *power;
+	struct pci *pci;
+};
+
+/**
+ * state_board_hold() - keep the board's devices as they are, and so their interrupt lines; no vCPU may need them
+ */
+void state_board_hold(const struct state_board_devices *devices);
+
+/**
+ * state_board_release() - the end of state_board_hold()
+ */
+void state_board_release(const struct state_board_devices *devices);
+
+/**
+ * state_board_take() - read the board's devices, which are held
+ */
+void state_board_take(const struct state_board_devices *from, struct state_board *board);
+
+/**
+ * state_board_give() - make new ones what was saved; before the first vCPU and device thread runs
+ */
+bool state_board_give(const struct state_board_devices *to, const struct state_board *board,
+		      struct state_error *error);
+
+/**
+ * state_lines_give() - drive the interrupt lines as they were; after the interrupt controllers are theirs
+ */
+void state_lines_give(struct vm *vm, const struct state_board *board);
+
+/**
+ * state_virtio_take() - read a virtio device between two of its requests
+ */
+void state_virtio_take(struct virtio_device *device, struct pci *pci, struct state_virtio *state);
+
+/**
+ * state_virtio_give() - make a new device what was saved
+ *
+ * The guest's memory must be what it was. The device looks at its queues when its thread starts.
+ */
+bool state_virtio_give(struct virtio_device *device, struct pci *pci, const struct state_virtio *state,
+		       struct state_error *error);
+
+#endif

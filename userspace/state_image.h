@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All of a saved VM but its memory, as values: what a stream's sections are
+ * made from and are read into.
+ */
+#ifndef KEEL_STATE_IMAGE_H
+#define KEEL_STATE_IMAGE_H
+
+#include <linux/kvm.h>
+
+#include "memory.h"
+#include "options.h"
+#include "state_chips.h"
+#include "state_devices.h"
+#include "state_vcpu.h"
+
+struct state_error;
+struct state_reader;
+struct state_writer;
+
+/* What has to be known before a VM can be made to load into. The first section. */
+struct state_machine {
+	uint32_t cpus;
+	uint64_t memory;		/* bytes, as of --memory */
+	uint32_t disks;
+	bool has_rng;
+	uint64_t saved_at;		/* seconds since 1970, for people */
+	uint32_t slot_count;
+	struct memory_region slots[MEMORY_REGIONS_MAX];
+};
+
+struct state_image {
+	struct state_machine machine;
+	struct state_board board;
+	struct state_chips chips;
+	struct state_virtio disks[OPTIONS_DISKS_MAX];
+	struct state_virtio rng;
+	struct state_vcpu *vcpus;	/* allocated: machine.cpus */
+};
+
+/**
+ * struct state_part - a kind of section and where it is in an image
+ * @stride: from one instance to the next
+ */
+struct state_part {
+	const struct state_layout *layout;
+	size_t offset;
+	size_t stride;
+	unsigned int (*count)(const struct state_machine *machine);
+};
+
+#define STATE_PARTS	13
+extern const struct state_part state_parts[STATE_PARTS];
+
+/**
+ * state_part_at() - the structure of one instance
+ */
+void *state_part_at(const struct state_part *part, const struct state_image *image, unsigned int instance);
+
+/**
+ * state_image_allocate() - make room for the vCPUs that image->machine tells of
+ */
+bool state_image_allocate(struct state_image *image, struct state_error *error);
+
+/**
+ * state_image_free() - release what is in it; harmless on a zeroed one
+ */
+void state_image_free(struct state_image *image);
+
+/**
+ * state_image_write() - put all sections of it into a stream
+ */
+bool state_image_write(const struct state_image *image, struct state_writer *writer, struct state_error *error);
+
+/**
+ * state_image_read() - read and check a whole stream, memory included, and change nothing
+ * @image: zeroed; to be freed in any case
+ *
+ * Return: false if anything in it is damaged, missing, unknown and needed, or impossible.
+ */
+bool state_image_read(struct state_image *image, struct state_reader *reader, struct state_error *error);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A machine out of a file: looked at as a whole before anything is made of it,
+ * and given to the new machine in the order of Documentation/stream.rst.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cpuid.h"
+#include "machine.h"
+#include "state.h"
+
+int state_file_open(struct state_file *file, const char *path)
+{
+	struct state_error error = { "" };
+
+	file->path = path;
+	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (file->fd < 0)
+		return status_fail(STATUS_STATE, "%s: cannot open it: %s", path, strerror(errno));
+	if (!state_open(&file->reader, file->fd, &error) || !state_image_read(&file->image, &file->reader, &error))
+		return status_fail(STATUS_STATE, "%s: %s", path, error.text);
+	return 0;
+}
+
+void state_file_close(struct state_file *file)
+{
+	if (!file->path)
+		return;
+	state_image_free(&file->image);
+	state_close(&file->reader);
+	if (file->fd >= 0)
+		close(file->fd);
+	file->path = NULL;
+}
+
+static bool give_memory(struct machine *machine, struct state_file *file, struct state_error *error)
+{
+	struct state_unpacker *unpacker = state_unpacker_new();
+	struct state_section section;
+	const uint8_t *payload;
+	bool is_given = unpacker || state_refuse(error, "out of memory");
+
+	state_rewind(&file->reader);
+	while (is_given && state_next(&file->reader, &section, &payload, error))
+		if (!strcmp(section.name, STATE_MEMORY))
+			is_given = state_memory_load(&machine->vm.memory, unpacker, &section, payload, error);
+	state_unpacker_free(unpacker);
+	return is_given && !error->text[0];
+}
+
+static bool give_disk(struct virtio_blk *disk, struct pci *pci, const struct state_virtio *state,
+		      struct state_error *error)
+{
+	if (disk->size != state->size)
+		return state_refuse(error, "--disk %s: has %llu bytes, and the saved one has %llu", disk->path,
+				    (unsigned long long)disk->size, (unsigned long long)state->size);
+	if (disk->is_readonly != state->is_readonly)
+		return state_refuse(error, "--disk %s: the saved one is %s", disk->path,
+				    state->is_readonly ? "for reading alone: ,ro behind the name" : "written to");
+	return state_virtio_give(&disk->device, pci, state, error);
+}
+
+static bool give_devices(struct machine *machine, const struct state_image *image, struct state_error *error)
+{
+	const struct state_board_devices board = {
+		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
+	};
+
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		if (!give_disk(&machine->disks[i], &machine->pci, &image->disks[i], error))
+			return false;
+	if (image->machine.has_rng && !state_virtio_give(&machine->rng, &machine->pci, &image->rng, error))
+		return false;
+	return state_board_give(&board, &image->board, error);
+}
+
+static bool check_cpus(struct machine *machine, const struct state_image *image, struct state_error *error)
+{
+	struct kvm_cpuid2 *supported = cpuid_get_supported(&machine->vm);
+	bool is_good = supported || state_refuse(error, "cannot read the supported CPUID: %s", strerror(errno));
+
+	for (unsigned int i = 0; is_good && i < machine->vcpu_count; i++)
+		is_good = state_cpuid_check(&image->vcpus[i], supported, error);
+	free(supported);
+	return is_good;
+}
+
+static bool give_vcpus(struct machine *machine, const struct state_image *image, struct state_error *error)
+{
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		if (!state_vcpu_give(&machine->vcpus[i], &image->vcpus[i], &image->vcpus[0], error))
+			return false;
+	return true;
+}
+
+int state_give(struct machine *machine, struct state_file *file)
+{
+	const struct state_image *image = &file->image;
+	struct state_error error = { "" };
+
+	if (check_cpus(machine, image, &error) && give_memory(machine, file, &error) &&
+	    give_devices(machine, image, &error) && state_chips_give(&machine->vm, &image->chips, &error)) {
+		state_lines_give(&machine->vm, &image->board);
+		if (give_vcpus(machine, image, &error))
+			return 0;
+	}
+	return status_fail(STATUS_STATE, "%s: %s", file->path, error.text);
+}

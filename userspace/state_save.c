@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A machine into a stream, and a stream into a file that is whole or not there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "state.h"
+
+static void take_machine(const struct machine *machine, struct state_machine *state)
+{
+	const struct memory *memory = &machine->vm.memory;
+
+	*state = (struct state_machine){
+		.cpus = machine->vcpu_count,
+		.memory = memory->size,
+		.disks = machine->disk_count,
+		.has_rng = machine->rng.class,
+		.saved_at = (uint64_t)time(NULL),
+		.slot_count = memory->count,
+	};
+	memcpy(state->slots, memory->regions, sizeof(state->slots));
+}
+
+/* A device whose state no section holds: it would come back without it. */
+static bool check_devices(const struct machine *machine, struct state_error *error)
+{
+	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++) {
+		const struct pci_device *device = machine->pci.devices[slot];
+		bool is_known = device == &machine->pci.bridge || device == &machine->rng.pci;
+
+		for (unsigned int i = 0; i < machine->disk_count; i++)
+			is_known |= device == &machine->disks[i].device.pci;
+		if (!is_known)
+			return state_refuse(error, "the device in slot %u (%04x:%04x) cannot be saved", slot,
+					    pci_get(device, 0, 2), pci_get(device, 2, 2));
+	}
+	return true;
+}
+
+static void take_devices(struct machine *machine, const struct state_board_devices *board, struct state_image *image)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++) {
+		state_virtio_take(&machine->disks[i].device, &machine->pci, &image->disks[i]);
+		image->disks[i].size = machine->disks[i].size;
+		image->disks[i].is_readonly = machine->disks[i].is_readonly;
+	}
+	if (machine->rng.class)
+		state_virtio_take(&machine->rng, &machine->pci, &image->rng);
+	state_board_take(board, &image->board);
+}
+
+static bool settle(struct machine *machine, struct state_error *error)
+{
+	for (unsigned int i = 0; i < machine->vcpu_count; i++) {
+		int ret = vcpu_settle(&machine->vcpus[i]);
+
+		if (ret)
+			return state_refuse(error, "vCPU %u cannot finish its last access: %s", i, strerror(-ret));
+	}
+	if (vm_is_stopping(&machine->vm))
+		return state_refuse(error, "the machine ends");
+	return true;
+}
+
+static bool take_vcpus(struct machine *machine, struct state_image *image, struct state_error *error)
+{
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		if (!state_vcpu_take(&machine->vcpus[i], &image->vcpus[i], error))
+			return false;
+	return true;
+}
+
+/* The devices stay where they are, between two requests. */
+static void hold_devices(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		virtio_hold(&machine->disks[i].device);
+	if (machine->rng.class)
+		virtio_hold(&machine->rng);
+}
+
+static void release_devices(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		virtio_release(&machine->disks[i].device);
+	if (machine->rng.class)
+		virtio_release(&machine->rng);
+}
+
+/*
+ * The board is held meanwhile: what raises an interrupt line and the interrupt controller that has it raised must be of
+ * the same moment. The interrupt controllers before the local APICs, which they would tell.
+ */
+static bool take(struct machine *machine, struct state_image *image, struct state_error *error)
+{
+	const struct state_board_devices board = {
+		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
+	};
+
+	state_board_hold(&board);
+	take_devices(machine, &board, image);
+
+	bool is_taken = state_chips_take(&machine->vm, &image->chips, error) && take_vcpus(machine, image, error);
+
+	state_board_release(&board);
+	return is_taken;
+}
+
+static bool write_image(struct machine *machine, const struct state_image *image, int fd,
+			const struct state_memory_watch *watch, struct state_error *error)
+{
+	struct state_writer writer;
+
+	return state_begin(&writer, fd, error) && state_image_write(image, &writer, error) &&
+	       state_memory_write(&machine->vm.memory, &writer, watch, error) && state_end(&writer, error);
+}
+
+bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+{
+	struct state_image *image = calloc(1, sizeof(*image));
+
+	if (!image)
+		return state_refuse(error, "out of memory");
+	take_machine(machine, &image->machine);
+
+	/* vCPUs first, as what they finish may be for a device. */
+	bool is_written = check_devices(machine, error) && state_image_allocate(image, error) && settle(machine, error);
+
+	if (is_written) {
+		hold_devices(machine);
+		is_written = take(machine, image, error) && write_image(machine, image, fd, watch, error);
+		release_devices(machine);
+	}
+	state_image_free(image);
+	free(image);
+	return is_written;
+}
+
+/* The directory too, or the new name may be lost with the power. */
+static void sync_directory(const char *path)
+{
+	char *copy = strdup(path);
+	char *slash = copy ? strrchr(copy, '/') : NULL;
+	int fd = -1;
+
+	if (slash)
+		slash[slash == copy] = 0;
+	if (copy)
+		fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(copy);
+}
+
+static bool save_as(struct machine *machine, char *temporary, const char *path, const struct state_memory_watch *watch,
+		    struct state_error *error)
+{
+	int fd = mkostemp(temporary, O_CLOEXEC);
+
+	if (fd < 0)
+		return state_refuse(error, "cannot create %s: %s", temporary, strerror(errno));
+
+	bool is_saved = state_write(machine, fd, watch, error);
+
+	if (is_saved && fsync(fd))
+		is_saved = state_refuse(error, "cannot write: %s", strerror(errno));
+	/* Delayed errors of network file systems come here. */
+	if (close(fd) && is_saved)
+		is_saved = state_refuse(error, "cannot write: %s", strerror(errno));
+	if (is_saved && rename(temporary, path))
+		is_saved = state_refuse(error, "cannot rename it to %s: %s", path, strerror(errno));
+	if (is_saved)
+		sync_directory(path);
+	else
+		unlink(temporary);
+	return is_saved;
+}
+
+bool state_save(struct machine *machine, const char *path, const struct state_memory_watch *watch,
+		struct state_error *error)
+{
+	char *temporary;
+
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return state_refuse(error, "out of memory");
+
+	bool is_saved = save_as(machine, temporary, path, watch, error);
+
+	free(temporary);
+	return is_saved;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Writing needs no seek, so that a pipe will do. Reading wants a file: it is
+ * gone through twice, first to see that all of it is right.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "state_fields.h"
+#include "state_stream.h"
+
+static const char end_name[] = "end";
+
+struct end {
+	uint32_t sections;	/* before it */
+};
+
+static const struct state_row end_rows[] = { STATE_ROW_UINT("sections", struct end, sections) };
+
+static const struct state_layout end_layout = {
+	.name = end_name, .version = 1, .rows = end_rows, .row_count = ARRAY_SIZE(end_rows), .size = sizeof(struct end),
+};
+
+static bool write_all(struct state_writer *writer, const void *bytes, size_t count, struct state_error *error)
+{
+	const uint8_t *at = bytes;
+
+	while (count) {
+		ssize_t done = write(writer->fd, at, count);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return state_refuse(error, "cannot write: %s", done ? strerror(errno) : "nothing is taken");
+		at += done;
+		count -= (size_t)done;
+		writer->written += (uint64_t)done;
+	}
+	return true;
+}
+
+bool state_begin(struct state_writer *writer, int fd, struct state_error *error)
+{
+	struct state_header header;
+
+	*writer = (struct state_writer){ .fd = fd };
+	state_header_make(&header);
+	return write_all(writer, &header, sizeof(header), error);
+}
+
+bool state_put(struct state_writer *writer, const char *name, uint32_t instance, uint16_t version, uint16_t flags,
+	       const void *payload, size_t length, struct state_error *error)
+{
+	struct state_section section;
+
+	if (length > STATE_PAYLOAD_MAX)
+		return state_refuse(error, "section '%s' %u would have %zu bytes", name, instance, length);
+	state_section_make(&section, name, instance, version, flags, payload, length);
+	writer->sections++;
+	return write_all(writer, &section, sizeof(section), error) && write_all(writer, payload, length, error);
+}
+
+bool state_end(struct state_writer *writer, struct state_error *error)
+{
+	const struct end end = { writer->sections };
+	struct state_buffer buffer = { 0 };
+
+	state_fields_put(&buffer, &end_layout, &end);
+
+	bool is_written = buffer.is_short ? state_refuse(error, "out of memory") :
+			  state_put(writer, end_name, 0, end_layout.version, STATE_NEEDED, buffer.bytes, buffer.used,
+				    error);
+
+	state_buffer_free(&buffer);
+	return is_written;
+}
+
+/* Exactly @count bytes; what is there has been looked at. */
+static bool read_all(struct state_reader *reader, void *bytes, size_t count, struct state_error *error)
+{
+	uint8_t *to = bytes;
+
+	while (count) {
+		ssize_t done = pread(reader->fd, to, count, (off_t)reader->at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return state_refuse(error, "cannot read: %s", done ? strerror(errno) : "the file has become shorter");
+		to += done;
+		count -= (size_t)done;
+		reader->at += (uint64_t)done;
+	}
+	return true;
+}
+
+bool state_open(struct state_reader *reader, int fd, struct state_error *error)
+{
+	struct stat stat;
+
+	*reader = (struct state_reader){ .fd = fd };
+	if (fstat(fd, &stat))
+		return state_refuse(error, "%s", strerror(errno));
+	if (!S_ISREG(stat.st_mode))
+		return state_refuse(error, "not a regular file");
+	if ((size_t)stat.st_size < sizeof(reader->header))
+		return state_refuse(error, "not a saved VM of keel's");
+	reader->size = (uint64_t)stat.st_size;
+	reader->payload = malloc(STATE_PAYLOAD_MAX);
+	if (!reader->payload)
+		return state_refuse(error, "out of memory");
+	return read_all(reader, &reader->header, sizeof(reader->header), error) &&
+	       state_header_check(&reader->header, error);
+}
+
+void state_rewind(struct state_reader *reader)
+{
+	reader->at = sizeof(reader->header);
+	reader->sections = 0;
+}
+
+static bool check_end(struct state_reader *reader, const struct state_section *section, struct state_error *error)
+{
+	struct end end = { 0 };
+
+	if (!state_fields_get(&end_layout, &end, section, reader->payload, error))
+		return false;
+	if (end.sections != reader->sections)
+		return state_refuse(error, "there are %u sections, and should be %u", reader->sections, end.sections);
+	if (reader->at != reader->size)
+		return state_refuse(error, "something follows behind the end");
+	return true;
+}
+
+bool state_next(struct state_reader *reader, struct state_section *section, const uint8_t **payload,
+		struct state_error *error)
+{
+	if (reader->size - reader->at < sizeof(*section))
+		return state_refuse(error, "the file ends before its end");
+	if (!read_all(reader, section, sizeof(*section), error) ||
+	    !state_section_check(section, reader->size - reader->at, error) ||
+	    !read_all(reader, reader->payload, section->length, error))
+		return false;
+	if (section->payload_checksum != state_checksum(reader->payload, section->length))
+		return state_refuse(error, "the checksum of section '%s' %u is wrong: the file is damaged",
+				    section->name, section->instance);
+	if (!strcmp(section->name, end_name)) {
+		check_end(reader, section, error);
+		return false;
+	}
+	reader->sections++;
+	*payload = reader->payload;
+	return true;
+}
+
+void state_close(struct state_reader *reader)
+{
+	free(reader->payload);
+	reader->payload = NULL;
+}

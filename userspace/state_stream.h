@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sections one after the other, to a file and out of one.
+ */
+#ifndef KEEL_STATE_STREAM_H
+#define KEEL_STATE_STREAM_H
+
+#include "state_format.h"
+
+/* What is written goes out in one piece or not at all, as far as write() can tell. */
+struct state_writer {
+	int fd;
+	uint64_t written;	/* bytes */
+	uint32_t sections;
+};
+
+/**
+ * state_begin() - write the header to @fd, a file, pipe or socket
+ */
+bool state_begin(struct state_writer *writer, int fd, struct state_error *error);
+
+/**
+ * state_put() - write a section
+ */
+bool state_put(struct state_writer *writer, const char *name, uint32_t instance, uint16_t version, uint16_t flags,
+	       const void *payload, size_t length, struct state_error *error);
+
+/**
+ * state_end() - write the section "end", without which a stream is cut off
+ */
+bool state_end(struct state_writer *writer, struct state_error *error);
+
+struct state_reader {
+	int fd;
+	uint64_t size;		/* of the file */
+	uint64_t at;
+	uint32_t sections;	/* read so far */
+	struct state_header header;
+	uint8_t *payload;	/* allocated: STATE_PAYLOAD_MAX */
+};
+
+/**
+ * state_open() - read the header of the file @fd
+ *
+ * To be closed by state_close() in any case; @fd stays open.
+ */
+bool state_open(struct state_reader *reader, int fd, struct state_error *error);
+
+/**
+ * state_rewind() - begin again with the first section
+ */
+void state_rewind(struct state_reader *reader);
+
+/**
+ * state_next() - read the next section, its checksums looked at
+ * @payload: its bytes, until the next call
+ *
+ * Return: false after the last one, and with @error where something is wrong. "end" is not given out.
+ */
+bool state_next(struct state_reader *reader, struct state_section *section, const uint8_t **payload,
+		struct state_error *error);
+
+/**
+ * state_close() - release what state_open() allocated
+ */
+void state_close(struct state_reader *reader);
+
+#endif
