@@ -17,6 +17,7 @@
 #include "control.h"
 #include "pause.h"
 #include "power.h"
+#include "state_format.h"
 #include "stats.h"
 #include "vm.h"
 
@@ -26,6 +27,7 @@
 /* A request on its way: what the answer will hold. */
 struct request {
 	struct control *control;
+	struct control_client *client;
 	struct json_object *answer;
 	char error[ERROR_MAX];		/* "": done */
 };
@@ -126,6 +128,23 @@ static void do_stats(struct request *request)
 	json_object_object_add(request->answer, "stats", stats);
 }
 
+/* Into the file that came with the request: this process can open none. */
+static void do_save(struct request *request)
+{
+	struct control *control = request->control;
+	struct state_error error = { "" };
+
+	if (!request->client->file) {
+		fail(request, "no file was passed with the request (SCM_RIGHTS), as keel ctl does");
+	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_SAVE)) {
+		fail(request, "%s", busy);
+	} else {
+		if (!control->save(control->machine, request->client->file, &error))
+			fail(request, "%s", error.text);
+		vm_release(control->vm, VM_HOLD_SAVE);
+	}
+}
+
 static void do_quit(struct request *request)
 {
 	request->control->is_quitting = true;
@@ -141,6 +160,7 @@ static const struct command_row {
 	{ "power-button", do_power_button },
 	{ "nmi", do_nmi },
 	{ "stats", do_stats },
+	{ "save", do_save },
 	{ "quit", do_quit },
 };
 
@@ -239,18 +259,22 @@ char *command_refuse(const char *error, size_t *size)
 	return write_line(answer, size);
 }
 
-char *command_do(struct control *control, const char *line, size_t length, size_t *size)
+char *command_do(struct control *control, struct control_client *client, size_t length, size_t *size)
 {
-	struct request request = { .control = control, .answer = json_object_new_object() };
+	struct request request = { .control = control, .client = client, .answer = json_object_new_object() };
 	struct json_object *object;
 
 	if (!request.answer)
 		return NULL;
 	json_object_object_add(request.answer, "ok", json_object_new_boolean(true));
-	object = parse(&request, line, length);
+	object = parse(&request, client->line, length);
 	if (object)
 		run(&request, object);
 	json_object_put(object);
+	/* It was for this request, wanted or not. */
+	if (client->file)
+		close(client->file);
+	client->file = 0;
 	if (*request.error) {
 		json_object_object_add(request.answer, "ok", json_object_new_boolean(false));
 		json_object_object_add(request.answer, "error", json_object_new_string(request.error));

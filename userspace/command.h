@@ -8,17 +8,19 @@
 #include <stddef.h>
 
 struct control;
+struct control_client;
 
 /**
  * command_do() - do what a line asks
- * @line: without its newline; anything may be in it.
+ * @client: has the line, and the file it may have passed, which is taken from it.
+ * @length: of the line without its newline; anything may be in it.
  * @size: gets the bytes of the answer.
  *
  * Sets control->is_quitting if the machine is to end.
  *
  * Return: the answer, a line with its newline, to be freed; NULL without memory.
  */
-char *command_do(struct control *control, const char *line, size_t length, size_t *size);
+char *command_do(struct control *control, struct control_client *client, size_t length, size_t *size);
 
 /**
  * command_refuse() - an answer that says "no", for @error

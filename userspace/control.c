@@ -26,6 +26,8 @@ static void drop(struct control_client *client)
 {
 	if (client->fd >= 0)
 		close(client->fd);
+	if (client->file)
+		close(client->file);
 	free(client->answer);
 	*client = (struct control_client){ .fd = -1 };
 }
@@ -95,7 +97,7 @@ static void serve(struct control *control, struct control_client *client)
 			text = command_refuse("a request of more than 4095 bytes", &size);
 			answer(client, text, size);
 		} else if (count > 1) {
-			text = command_do(control, client->line, count - 1, &size);
+			text = command_do(control, client, count - 1, &size);
 			answer(client, text, size);
 		}
 		if (client->fd >= 0)
@@ -105,10 +107,36 @@ static void serve(struct control *control, struct control_client *client)
 		drop(client);
 }
 
+/* Keep the last file that was passed, and close all others. Descriptors 0 to 2 are never free. */
+static void take_files(struct control_client *client, struct msghdr *message)
+{
+	struct cmsghdr *part;
+
+	for (part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+		size_t count = part->cmsg_len > CMSG_LEN(0) ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+
+		for (size_t i = 0; part->cmsg_type == SCM_RIGHTS && i < count; i++) {
+			if (client->file)
+				close(client->file);
+			memcpy(&client->file, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+		}
+	}
+}
+
 static void receive(struct control_client *client)
 {
-	ssize_t got = read(client->fd, client->line + client->used, CONTROL_LINE_MAX - client->used);
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec text = { client->line + client->used, CONTROL_LINE_MAX - client->used };
+	struct msghdr message = {
+		.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(client->fd, &message, MSG_CMSG_CLOEXEC);
 
+	if (got > 0)
+		take_files(client, &message);
 	if (got > 0)
 		client->used += (size_t)got;
 	else if (!got)

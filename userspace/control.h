@@ -15,6 +15,8 @@
 struct power;
 struct stats;
 struct vcpu;
+struct machine;
+struct state_error;
 struct vm;
 
 #define CONTROL_PROTOCOL	1		/* counts up with each change that a client could trip over */
@@ -30,6 +32,7 @@ struct control_client {
 	size_t used;
 	bool is_skipping;		/* the rest of a line that was too long */
 	bool is_ended;			/* it says nothing more */
+	int file;			/* a descriptor that it has passed, for its next request; 0: none */
 	char *answer;			/* NULL: all is sent */
 	size_t size;
 	size_t sent;
@@ -43,6 +46,8 @@ struct control {
 	struct power *power;
 	const struct stats *stats;	/* without files: none */
 	const char *name;		/* NULL: none */
+	struct machine *machine;	/* for save() */
+	bool (*save)(struct machine *machine, int fd, struct state_error *error);	/* vCPUs stand meanwhile */
 	uint64_t memory;		/* bytes */
 	struct timespec started;	/* CLOCK_MONOTONIC */
 

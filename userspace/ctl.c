@@ -17,9 +17,11 @@
 #include "options.h"
 #include "runtime.h"
 #include "status.h"
+#include "whole.h"
 
 #define ANSWER_S	15	/* for a pause under load */
 #define LIST_S		2
+#define SAVE_S		3600
 #define LISTED_MAX	1024
 
 static bool send_all(int fd, const char *text, size_t count)
@@ -69,8 +71,27 @@ static char *receive_line(int fd)
 	return NULL;
 }
 
-/* Return: what the machine at @path answers to @command, an object with a member "ok"; NULL with errno. */
-static struct json_object *ask(const char *path, const char *command, int seconds)
+/* The first byte of a request takes a file along. */
+static bool send_file(int fd, int file, char first)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct iovec text = { &first, 1 };
+	struct msghdr message = {
+		.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	memcpy(CMSG_DATA(&control.head), &file, sizeof(file));
+	return sendmsg(fd, &message, MSG_NOSIGNAL) == 1;
+}
+
+/*
+ * @file: what the command is about; -1 for none.
+ * Return: what the machine at @path answers to @command, an object with a member "ok"; NULL with errno.
+ */
+static struct json_object *ask(const char *path, const char *command, int file, int seconds)
 {
 	const struct timeval patience = { .tv_sec = seconds };
 	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
@@ -83,7 +104,10 @@ static struct json_object *ask(const char *path, const char *command, int second
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		/* A word that is too long is cut, and no command then either. */
 		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
-		if (send_all(fd, text, strlen(text)))
+
+		size_t sent = file >= 0 && send_file(fd, file, text[0]);
+
+		if ((file < 0 || sent) && send_all(fd, text + sent, strlen(text) - sent))
 			line = receive_line(fd);
 		int error = errno;
 
@@ -161,15 +185,11 @@ static const char *find_socket(const char *target, char path[PATH_MAX])
 	return target;
 }
 
-int ctl_run(const struct options *options)
+static int tell_answer(const struct options *options, struct json_object *answer)
 {
-	char path[PATH_MAX];
-	struct json_object *answer = ask(find_socket(options->target, path), options->request, ANSWER_S);
 	struct json_object *error = NULL;
 	int status = STATUS_OK;
 
-	if (!answer)
-		return tell_nobody(options->target, errno);
 	if (options->json)
 		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	if (!json_object_get_boolean(json_object_object_get(answer, "ok"))) {
@@ -179,6 +199,62 @@ int ctl_run(const struct options *options)
 	} else if (!options->json) {
 		print_members(answer, 0);
 	}
+	return status;
+}
+
+/* A request that a file goes with. */
+struct saving {
+	const struct options *options;
+	const char *path;		/* of the socket */
+	struct json_object *answer;
+	int error;			/* without an answer */
+};
+
+static bool fill(void *argument, int fd, struct state_error *error)
+{
+	struct saving *saving = argument;
+
+	saving->answer = ask(saving->path, saving->options->request, fd, SAVE_S);
+	saving->error = errno;
+	if (json_object_get_boolean(json_object_object_get(saving->answer, "ok")))
+		return true;
+	return state_refuse(error, "the machine did not save itself");
+}
+
+/* The file is this process's, which may open it: the machine gets a descriptor. */
+static int save(const struct options *options, const char *path)
+{
+	struct saving saving = { options, path, NULL, 0 };
+	struct state_error error = { "" };
+	bool is_saved = whole_write(options->files[0], fill, &saving, &error);
+	bool is_refused = !json_object_get_boolean(json_object_object_get(saving.answer, "ok"));
+	int status;
+
+	if (saving.answer && (is_saved || is_refused))
+		status = tell_answer(options, saving.answer);
+	else if (saving.error && !saving.answer)
+		status = tell_nobody(options->target, saving.error);
+	else
+		status = status_fail(STATUS_HOST, "save: %s", error.text);
+	json_object_put(saving.answer);
+	return status;
+}
+
+int ctl_run(const struct options *options)
+{
+	char room[PATH_MAX];
+	const char *path = find_socket(options->target, room);
+
+	if (options->file_count)
+		return save(options, path);
+
+	struct json_object *answer = ask(path, options->request, -1, ANSWER_S);
+
+	if (!answer)
+		return tell_nobody(options->target, errno);
+
+	int status = tell_answer(options, answer);
+
 	json_object_put(answer);
 	return status;
 }
@@ -220,7 +296,7 @@ static void look_at(const char *directory, const char *file, struct json_object 
 	memcpy(name, file, length);
 	name[length] = 0;
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	struct json_object *answer = ask(path, "status", LIST_S);
+	struct json_object *answer = ask(path, "status", -1, LIST_S);
 
 	/* A socket that was left behind is nobody's. */
 	if (!answer && (errno == ECONNREFUSED || errno == ENOENT))

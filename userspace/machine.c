@@ -165,6 +165,8 @@ static int build(struct machine *machine, const struct options *options)
 		ret = add_vcpus(machine, options, &entry);
 	if (!ret && machine->saved)
 		ret = state_give(machine, machine->saved);
+	if (machine->saved)
+		state_file_close(machine->saved);
 	if (!ret && options->stats)
 		ret = machine_open_stats(machine);
 	machine->prints_stats = options->stats;

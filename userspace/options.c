@@ -325,7 +325,7 @@ static int parse_one(struct parser *p)
 			p->options->target = argument;
 		return 0;
 	}
-	if (argument[0] != '-' && p->command & (RESTORE | INSPECT) &&
+	if (argument[0] != '-' && p->command & (RESTORE | INSPECT | CTL) &&
 	    p->options->file_count < ARRAY_SIZE(p->options->files)) {
 		p->options->files[p->options->file_count++] = argument;
 		return 0;
@@ -404,8 +404,16 @@ static int parse_ctl(struct parser *p, enum options_action *action)
 	int ret = parse_all(p, &help);
 
 	*action = help ? OPTIONS_HELP_CTL : OPTIONS_CTL;
-	if (ret || help || p->options->request)
+	if (ret || help)
 		return ret;
+	if (p->options->request) {
+		bool is_save = !strcmp(p->options->request, "save");
+
+		if (p->options->file_count == is_save)
+			return 0;
+		return status_fail(STATUS_USAGE, is_save ? "save needs one file: keel ctl NAME save FILE" :
+				   "unexpected argument '%s'", p->options->files[0]);
+	}
 	return status_fail(STATUS_USAGE, "%s; as in: keel ctl NAME status", p->options->target ? "no command" : "no machine");
 }
 

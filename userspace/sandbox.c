@@ -70,6 +70,23 @@ static const struct ioctl_row ioctls[] = {
 	{ KVM_KVMCLOCK_CTRL, VCPU },		/* after a pause */
 	{ KVM_NMI, CONTROL },
 	{ KVM_GET_LAPIC, CONTROL },		/* may it come? */
+	{ KVM_GET_REGS, CONTROL },		/* to save a machine: this and what follows */
+	{ KVM_GET_SREGS2, CONTROL },
+	{ KVM_GET_MP_STATE, CONTROL },
+	{ KVM_GET_VCPU_EVENTS, CONTROL },
+	{ KVM_GET_DEBUGREGS, CONTROL },
+	{ KVM_GET_XSAVE, CONTROL },
+	{ KVM_GET_XSAVE2, CONTROL },
+	{ KVM_GET_XCRS, CONTROL },
+	{ KVM_GET_CPUID2, CONTROL },
+	{ KVM_GET_MSR_INDEX_LIST, CONTROL },
+	{ KVM_GET_MSRS, CONTROL },
+	{ KVM_GET_TSC_KHZ, CONTROL },
+	{ KVM_GET_DEVICE_ATTR, CONTROL },
+	{ KVM_GET_IRQCHIP, CONTROL },
+	{ KVM_GET_PIT2, CONTROL },
+	{ KVM_GET_CLOCK, CONTROL },
+	{ KVM_CHECK_EXTENSION, CONTROL },
 	{ KVM_GET_REGS, VCPU },			/* to tell where a crash was */
 	{ KVM_GET_SREGS, VCPU },
 	{ KEEL_GET_LAST_ERROR, VCPU },		/* and why */
@@ -103,6 +120,7 @@ static const struct call_row calls[] = {
 	{ SCMP_SYS(writev), ALL },
 	{ SCMP_SYS(preadv), MAIN | DEVICE | CONTROL },	/* statistics; disks */
 	{ SCMP_SYS(pwritev), DEVICE },
+	{ SCMP_SYS(recvmsg), CONTROL },
 	{ SCMP_SYS(fdatasync), DEVICE },
 	{ SCMP_SYS(poll), ALL },
 	{ SCMP_SYS(ppoll), ALL },

@@ -14,18 +14,10 @@ struct machine;
 /**
  * state_write() - write a machine whose vCPUs stand outside the guest to @fd, a file, pipe or socket
  *
- * Its devices finish the requests they have taken. The machine can go on afterwards, whatever is returned.
+ * Each has finished the access whose exit was served last. The machine's devices finish the requests they have taken. It
+ * can go on afterwards, whatever is returned.
  */
 bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
-
-/**
- * state_save() - the same into the file @path, all of it or nothing
- *
- * It is written under another name beside it and renamed when it is on the disk. What was there before stays if anything
- * fails.
- */
-bool state_save(struct machine *machine, const char *path, const struct state_memory_watch *watch,
-		struct state_error *error);
 
 /* A saved machine that has been looked at. */
 struct state_file {

@@ -179,8 +179,9 @@ bool state_memory_write(const struct memory *memory, struct state_writer *writer
 	for (uint64_t at = 0; is_written && at < end_of(memory); at = next_block(memory, at)) {
 		is_written = write_block(memory, &packer, at, writer, error);
 		done += STATE_BLOCK;
-		if (watch && watch->progress)
-			watch->progress(watch->argument, done < memory->size ? done : memory->size, memory->size);
+		if (is_written && watch && watch->progress &&
+		    !watch->progress(watch->argument, done < memory->size ? done : memory->size, memory->size))
+			is_written = state_refuse(error, "given up");
 	}
 	packer_free(&packer);
 	return is_written;

@@ -36,8 +36,8 @@ struct state_memory_check {
 	uint64_t next;		/* a block may begin here or higher */
 };
 
-/* How far saving or loading is; may be NULL. Called with bytes of guest memory. */
-typedef void (*state_progress)(void *argument, uint64_t done, uint64_t all);
+/* How far saving is, in bytes of guest memory; may be NULL. Return: false to give it up. */
+typedef bool (*state_progress)(void *argument, uint64_t done, uint64_t all);
 
 struct state_memory_watch {
 	state_progress progress;

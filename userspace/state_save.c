@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A machine into a stream, and a stream into a file that is whole or not there.
+ * A machine into a stream.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "machine.h"
 #include "state.h"
@@ -54,19 +50,6 @@ static void take_devices(struct machine *machine, const struct state_board_devic
 	if (machine->rng.class)
 		state_virtio_take(&machine->rng, &machine->pci, &image->rng);
 	state_board_take(board, &image->board);
-}
-
-static bool settle(struct machine *machine, struct state_error *error)
-{
-	for (unsigned int i = 0; i < machine->vcpu_count; i++) {
-		int ret = vcpu_settle(&machine->vcpus[i]);
-
-		if (ret)
-			return state_refuse(error, "vCPU %u cannot finish its last access: %s", i, strerror(-ret));
-	}
-	if (vm_is_stopping(&machine->vm))
-		return state_refuse(error, "the machine ends");
-	return true;
 }
 
 static bool take_vcpus(struct machine *machine, struct state_image *image, struct state_error *error)
@@ -130,8 +113,7 @@ bool state_write(struct machine *machine, int fd, const struct state_memory_watc
 		return state_refuse(error, "out of memory");
 	take_machine(machine, &image->machine);
 
-	/* vCPUs first, as what they finish may be for a device. */
-	bool is_written = check_devices(machine, error) && state_image_allocate(image, error) && settle(machine, error);
+	bool is_written = check_devices(machine, error) && state_image_allocate(image, error);
 
 	if (is_written) {
 		hold_devices(machine);
@@ -141,60 +123,4 @@ bool state_write(struct machine *machine, int fd, const struct state_memory_watc
 	state_image_free(image);
 	free(image);
 	return is_written;
-}
-
-/* The directory too, or the new name may be lost with the power. */
-static void sync_directory(const char *path)
-{
-	char *copy = strdup(path);
-	char *slash = copy ? strrchr(copy, '/') : NULL;
-	int fd = -1;
-
-	if (slash)
-		slash[slash == copy] = 0;
-	if (copy)
-		fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	free(copy);
-}
-
-static bool save_as(struct machine *machine, char *temporary, const char *path, const struct state_memory_watch *watch,
-		    struct state_error *error)
-{
-	int fd = mkostemp(temporary, O_CLOEXEC);
-
-	if (fd < 0)
-		return state_refuse(error, "cannot create %s: %s", temporary, strerror(errno));
-
-	bool is_saved = state_write(machine, fd, watch, error);
-
-	if (is_saved && fsync(fd))
-		is_saved = state_refuse(error, "cannot write: %s", strerror(errno));
-	/* Delayed errors of network file systems come here. */
-	if (close(fd) && is_saved)
-		is_saved = state_refuse(error, "cannot write: %s", strerror(errno));
-	if (is_saved && rename(temporary, path))
-		is_saved = state_refuse(error, "cannot rename it to %s: %s", path, strerror(errno));
-	if (is_saved)
-		sync_directory(path);
-	else
-		unlink(temporary);
-	return is_saved;
-}
-
-bool state_save(struct machine *machine, const char *path, const struct state_memory_watch *watch,
-		struct state_error *error)
-{
-	char *temporary;
-
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
-		return state_refuse(error, "out of memory");
-
-	bool is_saved = save_as(machine, temporary, path, watch, error);
-
-	free(temporary);
-	return is_saved;
 }

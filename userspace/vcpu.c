@@ -31,8 +31,6 @@
 #define RETRIES_AT_ONCE	16	/* of KVM_RUN after EAGAIN; then one a millisecond */
 #define RETRIES_MAX	1000
 
-#define SETTLE_MAX	4096	/* accesses of one instruction that can still follow */
-
 #define CR0_PE		(1ULL << 0)
 #define CR0_MP		(1ULL << 1)
 #define CR0_ET		(1ULL << 4)
@@ -179,6 +177,14 @@ static bool is_retry_useless(struct retries *retries)
 	return retries->count > RETRIES_MAX;
 }
 
+/* Wait outside the guest, with registers that are right. */
+static void stand(struct vcpu *vcpu)
+{
+	vm_wait_gate(vcpu->vm);
+	/* The guest's watchdogs are not to mind; refused where the guest has no such clock. */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 static void *vcpu_main(void *argument)
 {
 	struct vcpu *vcpu = argument;
@@ -189,37 +195,25 @@ static void *vcpu_main(void *argument)
 	vm_wait_gate(vcpu->vm);
 
 	while (!vm_is_stopping(vcpu->vm)) {
-		if (vm_is_held(vcpu->vm)) {
-			vm_wait_gate(vcpu->vm);
-			/* The guest's watchdogs are not to mind; refused where the guest has no such clock. */
-			ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
-		} else if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
+		bool is_held = vm_is_held(vcpu->vm);
+
+		/* KVM_RUN then finishes the access whose exit was served last, and goes no further. */
+		if (is_held)
+			vcpu->run->immediate_exit = 1;
+		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			exit_handle(vcpu);
 		} else if (errno == EINTR) {
 			/* Before vm_is_stopping() and vm_is_held() are asked again: a later kick sets it anew. */
 			vcpu->run->immediate_exit = 0;
 			atomic_signal_fence(memory_order_seq_cst);
+			if (is_held)
+				stand(vcpu);
 		} else if (errno != EAGAIN || is_retry_useless(&retries)) {
 			exit_run_failed(vcpu, errno);
 		}
 	}
 	this_run = NULL;
 	return NULL;
-}
-
-int vcpu_settle(struct vcpu *vcpu)
-{
-	for (unsigned int tries = 0; tries < SETTLE_MAX; tries++) {
-		vcpu->run->immediate_exit = 1;
-		int ret = ioctl(vcpu->fd, KVM_RUN, 0);
-		int error = errno;
-
-		vcpu->run->immediate_exit = 0;
-		if (ret < 0)
-			return error == EINTR || error == EAGAIN ? 0 : -error;
-		exit_handle(vcpu);
-	}
-	return -ELOOP;
 }
 
 int vcpu_start(struct vcpu *vcpu)

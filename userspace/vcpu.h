@@ -43,15 +43,6 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry);
 int vcpu_start(struct vcpu *vcpu);
 
 /**
- * vcpu_settle() - finish the access whose exit was served last, without going on in the guest
- *
- * KVM's interface leaves it to the next KVM_RUN, and the registers are not right before. For a vCPU whose thread stands,
- * from any other.
- * Return: 0 or a negative errno.
- */
-int vcpu_settle(struct vcpu *vcpu);
-
-/**
  * vcpu_join() - wait for the thread, until vm->end_by; vm_is_stopping() must hold
  * Return: false if it is still there.
  */

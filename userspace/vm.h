@@ -22,6 +22,7 @@
 #define VM_HOLD_SETUP	(1u << 0)	/* the machine is not whole yet */
 #define VM_HOLD_PAUSE	(1u << 1)	/* whoever has paused it */
 #define VM_HOLD_NMI	(1u << 2)	/* a look at their local APICs */
+#define VM_HOLD_SAVE	(1u << 8)	/* the machine is written into a file */
 
 /*
  * Who drives a shared interrupt line, a bit each in vm->line_sources: a PCI

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A temporary name, the disk, a rename.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "whole.h"
+
+/* The directory too, or the new name may be lost with the power. */
+static void sync_directory(const char *path)
+{
+	char *copy = strdup(path);
+	char *slash = copy ? strrchr(copy, '/') : NULL;
+	int fd = -1;
+
+	if (slash)
+		slash[slash == copy] = 0;
+	if (copy)
+		fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(copy);
+}
+
+static bool finish(int fd, const char *temporary, const char *path, struct state_error *error)
+{
+	bool is_synced = !fsync(fd);
+	int code = errno;
+
+	/* Delayed errors of network file systems come with the second. */
+	if (close(fd) && is_synced) {
+		is_synced = false;
+		code = errno;
+	}
+	if (!is_synced)
+		return state_refuse(error, "cannot write %s: %s", temporary, strerror(code));
+	if (rename(temporary, path))
+		return state_refuse(error, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
+	sync_directory(path);
+	return true;
+}
+
+bool whole_write(const char *path, bool (*fill)(void *argument, int fd, struct state_error *error), void *argument,
+		 struct state_error *error)
+{
+	char *temporary;
+
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return state_refuse(error, "out of memory");
+
+	int fd = mkostemp(temporary, O_CLOEXEC);
+	bool is_whole = fd >= 0 || state_refuse(error, "cannot create %s: %s", temporary, strerror(errno));
+
+	if (is_whole && !fill(argument, fd, error)) {
+		close(fd);
+		is_whole = false;
+	} else if (is_whole) {
+		is_whole = finish(fd, temporary, path, error);
+	}
+	if (!is_whole && fd >= 0)
+		unlink(temporary);
+	free(temporary);
+	return is_whole;
+}
