@@ -7,8 +7,6 @@
 
 #include "state_fields.h"
 
-#define ROWS_MAX	128
-
 /* ---- out of a structure ---- */
 
 static uint32_t bytes_of(uint32_t size)
@@ -249,7 +247,7 @@ static const struct state_row *find_row(const struct state_layout *layout, const
 }
 
 static bool get_field(const struct state_layout *layout, void *object, const struct state_field *field,
-		      bool seen[ROWS_MAX], struct state_error *error)
+		      bool seen[STATE_ROWS_MAX], struct state_error *error)
 {
 	const struct state_row *row = find_row(layout, field->name);
 
@@ -274,7 +272,7 @@ static bool get_all(const struct state_layout *layout, void *object, const struc
 		    const uint8_t *payload, struct state_error *error)
 {
 	struct state_cursor cursor = { payload, section->length };
-	bool seen[ROWS_MAX] = { false };
+	bool seen[STATE_ROWS_MAX] = { false };
 	struct state_field field;
 
 	if (!section->version || section->version > layout->version)

@@ -111,8 +111,11 @@ struct state_row {
 	  .size = STATE_MEMBER(type, member[0]), .max = STATE_MEMBER(type, member) / STATE_MEMBER(type, member[0]), \
 	  .count_at = count, .columns = columns_, .column_count = ARRAY_SIZE(columns_) }
 
+#define STATE_ROWS_MAX	192
+
 /**
  * struct state_layout - a kind of section
+ * @row_count: up to STATE_ROWS_MAX
  * @check: is what was loaded sane? May be NULL.
  */
 struct state_layout {

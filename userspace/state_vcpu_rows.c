@@ -68,6 +68,8 @@ static const struct state_row rows[] = {
 	U("triple_fault", events.triple_fault.pending), U("mp_state", mp_state),
 };
 
+_Static_assert(ARRAY_SIZE(rows) <= STATE_ROWS_MAX, "the longest table fits");
+
 /* What the kernel would not look at before it uses it. */
 static bool check(const void *object, struct state_error *error)
 {

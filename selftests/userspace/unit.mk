@@ -40,6 +40,13 @@ unit_control_test-libs := -ljson-c
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm exit reason memory bus cpuid status)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status)
-unit_ctl_test-libs := -ljson-c
+unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status whole state_format)
+unit_ctl_test-libs := -ljson-c -lz
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
+# Saved machines: what is in a stream, without the ioctls.
+state-srcs := $(virtio-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio)
+state-libs := -lzstd -lz
+state-cflags := -DKEEL_VERSION='"test"'
+unit_state_fields_test-srcs := $(state-srcs)
+unit_state_fields_test-libs := $(state-libs)
+unit_state_fields_test-cflags := $(state-cflags)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module keel --cpus 2 --about 120
+# long: --kernel 6.12 --module keel --cpus 2 --about 120
+# long: --kernel 6.1 --module kvm --cpus 2 --about 120
+# needs: launcher guest
+#
+# A Linux guest with two CPUs that does sums and writes its disk is saved, goes on, ends, and goes on from the file, again and
+# again: its sums are right, its rounds follow each other, its clock never goes back.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+times=3
+disk=/guest/disk.img
+
+# start HOW... - in the background; output in /tmp/out
+start() {
+	keel "$@" --device "$KEEL_DEVICE" --name saved --disk "$disk" </dev/null >>/tmp/out 2>/tmp/err &
+	pid=$!
+}
+
+said() { tr -d '\r' </tmp/out | grep -qE "guest: $1"; }
+rounds() { tr -d '\r' </tmp/out | grep -c 'guest: round'; }
+has_rounds() { [ "$(rounds)" -ge "$1" ]; }
+goes_on() { within 90 has_rounds $(($(rounds) + 3)); }
+
+# A moment of the machine and its disk, which would go on without it.
+save() {
+	keel ctl saved pause && keel ctl saved save /tmp/state && cp "$disk" /tmp/disk.img
+	result=$?
+	keel ctl saved resume
+	return $result
+}
+
+# What the first one printed behind the moment is another life's.
+cut_off() {
+	keel ctl saved quit
+	wait "$pid"
+	cp /tmp/disk.img "$disk"
+	cp /tmp/out.saved /tmp/out
+}
+
+in_order() {
+	tr -d '\r' </tmp/out | awk '/guest: round/ { if ($3 != last + 1 || $5 < time) bad = 1; last = $3; time = $5; n++ }
+		END { exit bad || n < 10 }'
+}
+
+is_state() { keel inspect /tmp/state --json | grep -q '"refused":""'; }
+is_same() { keel inspect --diff /tmp/state /tmp/state.before; }
+
+full() {
+	mkdir -p /tmp/small
+	mount -t tmpfs -o size=1m small /tmp/small
+	echo old >/tmp/small/state
+	! keel ctl saved save /tmp/small/state && [ "$(cat /tmp/small/state)" = old ] && [ "$(ls /tmp/small)" = state ]
+	result=$?
+	umount /tmp/small
+	return $result
+}
+
+begin $((7 + 5 * times))
+start run --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --append "${guest_append:?} quiet keel.mode=sums"
+check "the guest does its sums" within 200 has_rounds 3
+check "no room on the disk: refused, and the old file is whole" full
+for i in $(seq $times); do
+	check "saved ($i)" save
+	cp /tmp/out /tmp/out.saved
+	check "the file can be inspected and restored ($i)" is_state
+	check "the guest goes on ($i)" goes_on
+	cut_off
+	start restore /tmp/state
+	check "the restored guest goes on ($i)" goes_on
+	check "nothing went wrong ($i)" not said '.*WRONG'
+done
+check "rounds and clock in order" in_order
+check "both CPUs and the disk: no complaint of the kernel" not said '.*(stall|lockup|unstable|I/O error)'
+cp /tmp/state /tmp/state.before
+check "a file is the same as itself" is_same
+keel ctl saved quit
+wait "$pid"
+printf X | dd of=/tmp/state bs=1 seek=100000 conv=notrunc 2>/dev/null
+check "a damaged file is refused" not keel restore /tmp/state --device "$KEEL_DEVICE" --disk "$disk"
+check "without its disk it is refused" not keel restore /tmp/state.before --device "$KEEL_DEVICE"
+tail -n 20 /tmp/out | sed 's/^/# /' | tr -d '\r'
+sed 's/^/# /' /tmp/err
+echo "# $(wc -c </tmp/state.before) bytes"
+end
