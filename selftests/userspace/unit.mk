@@ -50,3 +50,6 @@ state-cflags := -DKEEL_VERSION='"test"'
 unit_state_fields_test-srcs := $(state-srcs)
 unit_state_fields_test-libs := $(state-libs)
 unit_state_fields_test-cflags := $(state-cflags)
+unit_state_stream_test-srcs := $(state-srcs)
+unit_state_stream_test-libs := $(state-libs)
+unit_state_stream_test-cflags := $(state-cflags)
