@@ -53,3 +53,6 @@ unit_state_fields_test-cflags := $(state-cflags)
 unit_state_stream_test-srcs := $(state-srcs)
 unit_state_stream_test-libs := $(state-libs)
 unit_state_stream_test-cflags := $(state-cflags)
+unit_state_vcpu_test-srcs := $(patsubst %,userspace/state_%.c,format fields vcpu vcpu_rows chips)
+unit_state_vcpu_test-libs := -lz
+unit_state_vcpu_test-cflags := $(state-cflags)
