@@ -39,7 +39,11 @@ _keel_ctl() {
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
 	elif [ $words = 1 ]; then
-		_keel_words "status pause resume power-button nmi stats quit"
+		_keel_words "status pause resume power-button nmi stats save quit"
+	else
+		compopt -o filenames
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -f -- "$word"))
 	fi
 }
 
@@ -47,7 +51,7 @@ _keel() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		_keel_words "run ctl list dma help --help --version"
+		_keel_words "run ctl list restore inspect dma help --help --version"
 		return
 	fi
 	# --name=value comes as three words.
@@ -60,8 +64,26 @@ _keel() {
 	run) _keel_run ;;
 	ctl) _keel_ctl ;;
 	list) _keel_words "--json --help" ;;
+	restore)
+		case $before in
+		restore | --disk | --status-json | --control | --pid-file | --device)
+			compopt -o filenames
+			local IFS=$'\n'
+			COMPREPLY=($(compgen -f -- "$word")) ;;
+		*)
+			_keel_words "--disk --device --dma --no-sandbox --stats --status-json --control --name --daemon
+				--pid-file --help" ;;
+		esac ;;
+	inspect)
+		if [[ $word == -* ]]; then
+			_keel_words "--json --diff --help"
+		else
+			compopt -o filenames
+			local IFS=$'\n'
+			COMPREPLY=($(compgen -f -- "$word"))
+		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list dma config control" ;;
+	help) _keel_words "run ctl list restore inspect dma config control" ;;
 	esac
 }
 
