@@ -251,16 +251,19 @@ static const struct kvm_cpuid_entry2 *find_leaf(const struct kvm_cpuid_entry2 *e
 	return NULL;
 }
 
-/* Feature bits that a host has or has not. What mirrors a register, or is the launcher's own word, is left out. */
+/*
+ * Feature bits that a host has or has not. Left out is what mirrors a register (OSXSAVE, OSPKE), what the launcher says itself (the TSC
+ * deadline, a hypervisor), and what tells of several CPUs (HTT, CmpLegacy).
+ */
 static const struct feature_leaf {
 	uint32_t function, index;
 	uint32_t eax, ebx, ecx, edx;	/* the bits that are features */
 } leaves[] = {
-	{ 0x00000001, 0, 0, 0, ~(1u << 27 | 1u << 24 | 1u << 31), ~0u },
+	{ 0x00000001, 0, 0, 0, ~(1u << 27 | 1u << 24 | 1u << 31), ~(1u << 28) },
 	{ 0x00000007, 0, 0, ~0u, ~(1u << 4), ~0u },
 	{ 0x00000007, 1, ~0u, 0, 0, 0 },
 	{ 0x0000000d, 1, ~0u, 0, 0, 0 },
-	{ 0x80000001, 0, 0, 0, ~0u, ~0u },
+	{ 0x80000001, 0, 0, 0, ~(1u << 1), ~0u },
 	{ 0x80000008, 0, 0, ~0u, 0, 0 },
 };
 

@@ -285,7 +285,7 @@ static void test_bad(void)
 		{ "{\"command\": 3}", "no \\\"command\\\"" },
 		{ "{\"command\": null}", "no \\\"command\\\"" },
 		{ "{\"command\": [\"status\"]}", "no \\\"command\\\"" },
-		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, nmi, stats, quit" },
+		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, nmi, stats, save, quit" },
 		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
 		{ "{\"command\": \"reset\"}", "unknown command 'reset'" },
 		{ "{\"command\": \"status\\u0000\"}", "ok\":true" },	/* a string of C */

@@ -412,6 +412,8 @@ static void test_cpuid(void)
 		{ "more than the guest needs", 1, 0, { 1, 2, 3, 4 }, { 9, 9, 0xff, 0xff }, NULL },
 		{ "another family and APIC identifier", 1, 0, { 0xabcd, 0x1000000, 0, 0 }, { 0, 0, 0, 0 }, NULL },
 		{ "OSXSAVE and TSC deadline", 1, 0, { 0, 0, 1u << 27 | 1u << 24, 0 }, { 0, 0, 0, 0 }, NULL },
+		{ "several CPUs", 1, 0, { 0, 0, 0, 1u << 28 }, { 0, 0, 0, 0 }, NULL },
+		{ "several CPUs, AMD's", 0x80000001, 0, { 0, 0, 2, 0 }, { 0, 0, 0, 0 }, NULL },
 		{ "AES", 1, 0, { 0, 0, 1u << 25, 0 }, { 0, 0, 0, 0 }, "leaf 0x1.0, eax 0, ebx 0, ecx 0x2000000, edx 0" },
 		{ "OSPKE", 7, 0, { 0, 0, 1u << 4, 0 }, { 0, 0, 0, 0 }, NULL },
 		{ "AVX2", 7, 0, { 0, 1u << 5, 0, 0 }, { 0, 0, 0, 0 }, "leaf 0x7.0, eax 0, ebx 0x20, ecx 0, edx 0" },
