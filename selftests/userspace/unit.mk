@@ -62,3 +62,6 @@ unit_state_devices_test-cflags := $(state-cflags)
 unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power status)
 unit_state_mutate_test-libs := $(state-libs) -ljson-c
 unit_state_mutate_test-cflags := $(state-cflags)
+unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power status virtio_blk virtio_rng)
+unit_state_golden_test-libs := $(state-libs) -ljson-c
+unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
