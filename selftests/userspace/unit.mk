@@ -65,3 +65,6 @@ unit_state_mutate_test-cflags := $(state-cflags)
 unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power status virtio_blk virtio_rng)
 unit_state_golden_test-libs := $(state-libs) -ljson-c
 unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
+unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
+unit_whole_test-libs := -lz
+unit_whole_test-cflags := $(state-cflags)
