@@ -69,3 +69,7 @@ unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/sav
 unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
+unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power status \
+	virtio_blk virtio_rng)
+unit_state_machine_test-libs := $(state-libs)
+unit_state_machine_test-cflags := $(state-cflags)
