@@ -79,7 +79,7 @@ for i in $(seq $times); do
 	check "the guest goes on ($i)" goes_on
 	cut_off
 	start restore /tmp/state
-	check "the restored guest goes on ($i)" goes_on 
+	check "the restored guest goes on ($i)" goes_on
 	check "nothing went wrong ($i)" is_right
 done
 check "rounds and clock in order" in_order
@@ -88,7 +88,7 @@ cp /tmp/state /tmp/state.before
 check "a file is the same as itself" is_same
 keel ctl saved quit
 wait "$pid"
-printf X | dd of=/tmp/state bs=1 seek=100000 conv=notrunc 2>/dev/null
+printf XXXXXXXX | dd of=/tmp/state bs=1 seek=100000 conv=notrunc 2>/dev/null
 check "a damaged file is refused" not keel restore /tmp/state --device "$KEEL_DEVICE" --disk "$disk"
 check "without its disk it is refused" not keel restore /tmp/state.before --device "$KEEL_DEVICE"
 tail -n 20 /tmp/out | sed 's/^/# /' | tr -d '\r'
