@@ -59,6 +59,12 @@ static void print_bytes(FILE *out, const struct state_field *field)
 	}
 }
 
+void inspect_row(FILE *out, const struct state_field *field, unsigned int row)
+{
+	for (unsigned int c = 0; c < field->columns; c++)
+		print_number(out, field, (size_t)row * field->columns + c);
+}
+
 void inspect_value(FILE *out, const struct state_field *field)
 {
 	switch (field->head.kind) {
@@ -69,10 +75,9 @@ void inspect_value(FILE *out, const struct state_field *field)
 		print_bytes(out, field);
 		break;
 	case STATE_TABLE:
-		for (size_t i = 0; i < field->count; i++) {
+		for (unsigned int i = 0; i < field->count; i++) {
 			fputs("\n   ", out);
-			for (unsigned int c = 0; c < field->columns; c++)
-				print_number(out, field, i * field->columns + c);
+			inspect_row(out, field, i);
 		}
 		break;
 	default:

@@ -33,6 +33,11 @@ bool inspect_print(FILE *out, int fd, bool is_json, struct state_error *error);
 void inspect_value(FILE *out, const struct state_field *field);
 
 /**
+ * inspect_row() - print row @row of a table, without a line's end
+ */
+void inspect_row(FILE *out, const struct state_field *field, unsigned int row);
+
+/**
  * inspect_diff() - print what differs between the files @a and @b
  * @differences: gets how many fields and pages
  *

@@ -38,6 +38,40 @@ static bool is_equal(const struct state_field *a, const struct state_field *b)
 	return a->head.length == b->head.length && !memcmp(a->value, b->value, a->head.length);
 }
 
+/* Of a table, the rows that differ. */
+static void print_rows(FILE *out, const struct state_field *from, const struct state_field *to)
+{
+	size_t size = from->columns * sizeof(uint64_t);
+
+	for (unsigned int i = 0; i < from->count || i < to->count; i++) {
+		if (i < from->count && i < to->count && !memcmp(from->value + i * size, to->value + i * size, size))
+			continue;
+		if (i < from->count) {
+			fprintf(out, "- %u:", i);
+			inspect_row(out, from, i);
+			fputc('\n', out);
+		}
+		if (i < to->count) {
+			fprintf(out, "+ %u:", i);
+			inspect_row(out, to, i);
+			fputc('\n', out);
+		}
+	}
+}
+
+static void print_difference(struct differences *found, const struct state_field *from, const struct state_field *to)
+{
+	found->fields++;
+	if (from->head.kind == STATE_TABLE) {
+		print_rows(found->out, from, to);
+		return;
+	}
+	fputc('-', found->out);
+	inspect_value(found->out, from);
+	fputc('+', found->out);
+	inspect_value(found->out, to);
+}
+
 /* Both payloads come from the same rows, so the fields pair up. */
 static void compare_fields(struct differences *found, struct side sides[2], const char *name, unsigned int instance)
 {
@@ -49,11 +83,8 @@ static void compare_fields(struct differences *found, struct side sides[2], cons
 	while (state_field_next(&a, &from, &error) && state_field_next(&b, &to, &error)) {
 		if (is_equal(&from, &to))
 			continue;
-		found->fields++;
-		fprintf(found->out, "%s %u %s:\n-", name, instance, from.name);
-		inspect_value(found->out, &from);
-		fputc('+', found->out);
-		inspect_value(found->out, &to);
+		fprintf(found->out, "%s %u %s:\n", name, instance, from.name);
+		print_difference(found, &from, &to);
 	}
 }
 

@@ -277,17 +277,21 @@ static void test_diff(void)
 	CHECK_EQ("nothing is printed", 0, strlen(text));
 	free(text);
 
-	/* Another rbx in vCPU 0; and the last block of memory is gone. */
+	/* Another rbx and PAT in vCPU 0; and the last block of memory is gone. */
 	pieces_read(&pieces, open_golden());
 	struct piece *vcpu = pieces_find(&pieces, "vcpu", 0);
 
 	name = memmem(vcpu->payload, vcpu->section.length, old, 4);
 	ASSERT(name, "no rbx");
 	memset((u8 *)name + 8, 0, 8);
+	name = memmem(vcpu->payload, vcpu->section.length, &(u64){ 0x277 }, 8);
+	ASSERT(name, "no PAT");
+	((u8 *)name)[8] = 7;
 	pieces_remove(&pieces, pieces.count - 1);
 	text = diff(open_golden(), pieces_write(&pieces), &differences);
-	CHECK_EQ("a field and a page", 2, differences);
-	if (strcmp(text, "vcpu 0 rbx:\n- 0x1122334455667788\n+ 0\nmemory 0x300000 to 0x300fff\nmemory: 1 pages differ\n"))
+	CHECK_EQ("two fields and a page", 3, differences);
+	if (strcmp(text, "vcpu 0 rbx:\n- 0x1122334455667788\n+ 0\nvcpu 0 msrs(index,value):\n- 16: 0x277 0x7040600070406\n"
+		   "+ 16: 0x277 0x7040600070407\nmemory 0x300000 to 0x300fff\nmemory: 1 pages differ\n"))
 		FAIL("got '%s'", text);
 	free(text);
 	pieces_free(&pieces);
