@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2 --about 120
-# long: --kernel 6.12 --module keel --cpus 2 --about 120
-# long: --kernel 6.1 --module kvm --cpus 2 --about 120
+# run: --kernel 6.1 --module keel --cpus 2 --about 90
+# long: --kernel 6.12 --module keel --cpus 2 --about 90
+# long: --kernel 6.1 --module kvm --cpus 2 --about 90
 # needs: launcher guest
 #
 # A Linux guest with two CPUs that does sums and writes its disk is saved, goes on, ends, and goes on from the file, again and
