@@ -32,11 +32,18 @@ static bool refuse(void *argument, int fd, struct state_error *error)
 /* The disk is full half-way: a limit stands for it, that a signal does not end the process for. */
 static bool overflow(void *argument, int fd, struct state_error *error)
 {
-	struct rlimit limit = { 10, 10 };
+	struct rlimit before, limit;
 
 	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	limit = before;
+	limit.rlim_cur = 10;
 	setrlimit(RLIMIT_FSIZE, &limit);
-	return fill(argument, fd, error);
+
+	bool is_filled = fill(argument, fd, error);
+
+	setrlimit(RLIMIT_FSIZE, &before);	/* where the report of the test goes may be a file too */
+	return is_filled;
 }
 
 static bool killed(void *argument, int fd, struct state_error *error)
