@@ -126,6 +126,16 @@ static inline void set_bit(unsigned long n, unsigned long *map)
 	map[n / 64] |= 1ul << (n % 64);
 }
 
+#define BITS_TO_LONGS(n)	(((n) + 63) / 64)
+
+static inline bool test_and_set_bit(unsigned long n, unsigned long *map)
+{
+	bool was = test_bit(n, map);
+
+	set_bit(n, map);
+	return was;
+}
+
 /* ---- the launcher's memory ---- */
 
 bool shim_page_is_out(const void *p, unsigned long size);

@@ -40,6 +40,8 @@ typedef int64_t s64;
 #define noinline		__attribute__((noinline))
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define U32_MAX			((u32)~0)
+#define U64_MAX			((u64)~0ull)
 #define min_t(t, a, b)		({ t a_ = (a), b_ = (b); a_ < b_ ? a_ : b_; })
 #define max_t(t, a, b)		({ t a_ = (a), b_ = (b); a_ > b_ ? a_ : b_; })
 #define min(a, b)		({ __typeof__(a) c_ = (a); __typeof__(b) d_ = (b); c_ < d_ ? c_ : d_; })
