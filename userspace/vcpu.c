@@ -2,11 +2,15 @@
 /*
  * vCPU life cycle and run loop.
  *
- * A vCPU leaves the guest for good when vm_is_stopping(), and stays out while
- * vm_is_held(). Whoever waits for that sends KICK_SIGNAL; the handler sets
- * immediate_exit in the run page of the thread it interrupts, so that a signal
- * between the test and KVM_RUN is not lost. The signal alone means nothing:
- * anybody may send it.
+ * A vCPU leaves the guest for good when vm_is_stopping(), and waits outside at
+ * the gate while it is held. Whoever waits for that sends KICK_SIGNAL; the
+ * handler sets immediate_exit in the run page of the thread it interrupts, so
+ * that a signal between the test and KVM_RUN is not lost. The signal alone
+ * means nothing: anybody may send it.
+ *
+ * It is EINTR alone that leads to the gate: KVM_RUN has then completed the
+ * instruction whose port or memory access was served before, and whoever holds
+ * the vCPU may read and write its registers.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -177,14 +181,6 @@ static bool is_retry_useless(struct retries *retries)
 	return retries->count > RETRIES_MAX;
 }
 
-/* Wait outside the guest, with registers that are right. */
-static void stand(struct vcpu *vcpu)
-{
-	vm_wait_gate(vcpu->vm);
-	/* The guest's watchdogs are not to mind; refused where the guest has no such clock. */
-	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
-}
-
 static void *vcpu_main(void *argument)
 {
 	struct vcpu *vcpu = argument;
@@ -192,22 +188,21 @@ static void *vcpu_main(void *argument)
 
 	this_run = vcpu->run;
 	thread_unblock_kicks();
-	vm_wait_gate(vcpu->vm);
+	vm_wait_gate(vcpu->vm, &vcpu->place);
+	vcpu->place.has_waited = false;
 
 	while (!vm_is_stopping(vcpu->vm)) {
-		bool is_held = vm_is_held(vcpu->vm);
-
-		/* KVM_RUN then finishes the access whose exit was served last, and goes no further. */
-		if (is_held)
-			vcpu->run->immediate_exit = 1;
+		/* The guest's watchdogs are not to mind; refused where the guest has no such clock. */
+		if (vcpu->place.has_waited)
+			ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+		vcpu->place.has_waited = false;
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			exit_handle(vcpu);
 		} else if (errno == EINTR) {
-			/* Before vm_is_stopping() and vm_is_held() are asked again: a later kick sets it anew. */
+			/* Before vm_is_stopping() and the gate are asked again: a later kick sets it anew. */
 			vcpu->run->immediate_exit = 0;
 			atomic_signal_fence(memory_order_seq_cst);
-			if (is_held)
-				stand(vcpu);
+			vm_wait_gate(vcpu->vm, &vcpu->place);
 		} else if (errno != EAGAIN || is_retry_useless(&retries)) {
 			exit_run_failed(vcpu, errno);
 		}

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gate.h"
+
 struct boot_entry;
 struct kvm_run;
 struct vm;
@@ -18,6 +20,7 @@ struct vcpu {
 	unsigned int index;		/* also the local APIC's identifier */
 	int fd;
 	struct kvm_run *run;
+	struct gate_place place;
 	pthread_t thread;
 	bool has_thread;
 };

@@ -286,32 +286,6 @@ void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell)
 	doorbell_ioctl(vm, doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
-void vm_hold(struct vm *vm, unsigned int why)
-{
-	pthread_mutex_lock(&vm->gate_lock);
-	atomic_fetch_or(&vm->holds, why);
-	pthread_mutex_unlock(&vm->gate_lock);
-}
-
-void vm_release(struct vm *vm, unsigned int why)
-{
-	pthread_mutex_lock(&vm->gate_lock);
-	atomic_fetch_and(&vm->holds, ~why);
-	pthread_cond_broadcast(&vm->gate);
-	pthread_mutex_unlock(&vm->gate_lock);
-}
-
-void vm_wait_gate(struct vm *vm)
-{
-	pthread_mutex_lock(&vm->gate_lock);
-	vm->waiting++;
-	pthread_cond_broadcast(&vm->gate);
-	while (vm_is_held(vm) && !vm_is_stopping(vm))
-		pthread_cond_wait(&vm->gate, &vm->gate_lock);
-	vm->waiting--;
-	pthread_mutex_unlock(&vm->gate_lock);
-}
-
 void vm_stop(struct vm *vm, enum status status, const char *format, ...)
 {
 	uint64_t one = 1;

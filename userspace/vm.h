@@ -31,6 +31,8 @@
  */
 #define IRQ_SOURCE_BOARD	0
 
+struct gate_place;
+
 struct vm {
 	int node;			/* the device node */
 	int fd;				/* the VM */
@@ -130,6 +132,8 @@ bool vm_set_doorbell(struct vm *vm, const struct doorbell *doorbell);
  */
 void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell);
 
+/* gate.c */
+
 /**
  * vm_hold() - keep vCPU threads at the gate, for @why (VM_HOLD_*)
  *
@@ -143,9 +147,11 @@ void vm_hold(struct vm *vm, unsigned int why);
 void vm_release(struct vm *vm, unsigned int why);
 
 /**
- * vm_wait_gate() - wait until nobody holds the vCPUs, or the run ends
+ * vm_wait_gate() - wait until nobody holds the vCPU of @place, alone or with all others, or the run ends
+ *
+ * By its thread, with no instruction half done.
  */
-void vm_wait_gate(struct vm *vm);
+void vm_wait_gate(struct vm *vm, struct gate_place *place);
 
 static inline bool vm_is_held(const struct vm *vm)
 {

@@ -85,16 +85,7 @@ void vm_stop(struct vm *vm, enum status status, const char *format, ...)
 	va_end(args);
 	atomic_store(&vm->is_stopping, true);
 	ASSERT_EQ(write(vm->stop_event, &one, sizeof(one)), (int)sizeof(one));
-}
-
-void vm_hold(struct vm *vm, unsigned int why)
-{
-	atomic_fetch_or(&vm->holds, why);
-}
-
-void vm_release(struct vm *vm, unsigned int why)
-{
-	atomic_fetch_and(&vm->holds, ~why);
+	vm_release(vm, 0);
 }
 
 int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main)(void *argument), void *argument)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
-fake-vm := selftests/userspace/fake_vm.c userspace/memory.c userspace/bus.c
+fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
 options := $(patsubst %,userspace/%.c,options config help runtime status)
 unit_options_test-srcs := $(options)
@@ -38,7 +38,7 @@ unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c
 # The kernel is the test's.
-unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm exit reason memory bus cpuid status)
+unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
 unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status whole state_format)
 unit_ctl_test-libs := -ljson-c -lz

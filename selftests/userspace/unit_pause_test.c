@@ -30,17 +30,22 @@ static atomic_uint entries[VCPUS], inside, clocks[VCPUS], nmis[VCPUS];
 static u32 lint1[VCPUS];
 static atomic_bool is_exiting;		/* the next entry of the last vCPU leaves by a port */
 static bool refuses_nmi;
+static atomic_bool is_half_done;	/* what that exit was for has not been completed */
 
 static int enter(unsigned int i)
 {
 	const struct timespec nap = { .tv_nsec = 5000000 };
 
 	atomic_fetch_add(&entries[i], 1);
+	if (i == VCPUS - 1)
+		atomic_store(&is_half_done, false);
 	if (runs[i].immediate_exit) {
 		errno = EINTR;
 		return -1;
 	}
-	if (i == VCPUS - 1 && atomic_exchange(&is_exiting, false)) {
+	if (i == VCPUS - 1 && atomic_load(&is_exiting)) {
+		atomic_store(&is_half_done, true);
+		atomic_store(&is_exiting, false);
 		runs[i].exit_reason = KVM_EXIT_IO;
 		runs[i].io.port = 0x80;
 		runs[i].io.size = 1;
@@ -242,6 +247,31 @@ static void test_stuck(void)
 	finish();
 }
 
+/* Whoever holds a vCPU finds no instruction half done: its registers may be read and written. */
+static void test_completed(void)
+{
+	set_up();
+	for (unsigned int round = 0; round < 20; round++) {
+		ASSERT(all_go_on(), "round %u: one does not run", round);
+		pthread_mutex_lock(&port_lock);
+		atomic_store(&is_exiting, true);
+		while (atomic_load(&is_exiting))
+			usleep(1000);
+		CHECK_EQ("served meanwhile", true, atomic_load(&is_half_done));
+		vm_hold(&vm, VM_HOLD_NMI);
+		pthread_mutex_unlock(&port_lock);
+		ASSERT(pause_all(VM_HOLD_PAUSE), "round %u: not paused", round);
+		CHECK_EQ("half done", false, atomic_load(&is_half_done));
+		vm_release(&vm, VM_HOLD_PAUSE);
+		unsigned int before = all_entries();
+
+		usleep(20000);
+		CHECK_EQ("still held", before, all_entries());
+		vm_release(&vm, VM_HOLD_NMI);
+	}
+	finish();
+}
+
 static void test_nmi(void)
 {
 	static const struct {
@@ -282,6 +312,7 @@ static const struct test_case cases[] = {
 	{ "two_holds", test_two_holds },
 	{ "end", test_end },
 	{ "stuck", test_stuck },
+	{ "completed", test_completed },
 	{ "nmi", test_nmi },
 };
 
