@@ -46,19 +46,27 @@ static bool is_paused(const struct vm *vm)
 	return atomic_load(&vm->holds) & VM_HOLD_PAUSE;
 }
 
+static const char *state_of(const struct vm *vm)
+{
+	if (vm_is_stopping(vm))
+		return "stopping";
+	if (is_paused(vm))
+		return "paused";
+	return atomic_load(&vm->holds) & VM_HOLD_DEBUG ? "debugged" : "running";
+}
+
 /* ---- the commands ---- */
 
 static void do_status(struct request *request)
 {
 	const struct control *control = request->control;
-	const char *state = vm_is_stopping(control->vm) ? "stopping" : is_paused(control->vm) ? "paused" : "running";
 	struct json_object *answer = request->answer;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	json_object_object_add(answer, "protocol", json_object_new_int(CONTROL_PROTOCOL));
 	json_object_object_add(answer, "version", json_object_new_string(KEEL_VERSION));
-	json_object_object_add(answer, "state", json_object_new_string(state));
+	json_object_object_add(answer, "state", json_object_new_string(state_of(control->vm)));
 	json_object_object_add(answer, "name", control->name ? json_object_new_string(control->name) : NULL);
 	json_object_object_add(answer, "pid", json_object_new_int(getpid()));
 	json_object_object_add(answer, "cpus", json_object_new_int((int)control->vcpu_count));
@@ -88,6 +96,8 @@ static void do_power_button(struct request *request)
 {
 	if (is_paused(request->control->vm))
 		fail(request, "the machine is paused: resume it first, or quit");
+	else if (atomic_load(&request->control->vm->holds) & VM_HOLD_DEBUG)
+		fail(request, "the debugger has stopped the machine: let it go on first, or quit");
 	else if (!power_press_button(request->control->power))
 		fail(request, "the guest does not listen to its power button (no ACPI driver, or not yet); quit ends it");
 }
@@ -139,7 +149,9 @@ static void do_save(struct request *request)
 	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_SAVE)) {
 		fail(request, "%s", busy);
 	} else {
-		if (!control->save(control->machine, request->client->file, &error))
+		if (vm_is_attached(control->vm))
+			fail(request, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
+		else if (!control->save(control->machine, request->client->file, &error))
 			fail(request, "%s", error.text);
 		vm_release(control->vm, VM_HOLD_SAVE);
 	}

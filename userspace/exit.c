@@ -13,6 +13,7 @@
 #include <uapi/linux/keel.h>
 
 #include "exit.h"
+#include "gdb.h"
 #include "reason.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -143,6 +144,11 @@ void exit_handle(struct vcpu *vcpu)
 {
 	char place[PLACE_SIZE];
 
+	/* Only a debugger asks for it. */
+	if (vcpu->run->exit_reason == KVM_EXIT_DEBUG && vcpu->vm->gdb) {
+		gdb_debug_exit(vcpu);
+		return;
+	}
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_io(vcpu);

@@ -36,3 +36,29 @@ void vm_wait_gate(struct vm *vm, struct gate_place *place)
 	vm->waiting--;
 	pthread_mutex_unlock(&vm->gate_lock);
 }
+
+bool vm_attach(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	while (atomic_load(&vm->holds) & VM_HOLD_SAVE && !vm_is_stopping(vm))
+		pthread_cond_wait(&vm->gate, &vm->gate_lock);
+	vm->is_attached = true;
+	pthread_mutex_unlock(&vm->gate_lock);
+	return !vm_is_stopping(vm);
+}
+
+void vm_detach(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	vm->is_attached = false;
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+bool vm_is_attached(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	bool is_attached = vm->is_attached;
+
+	pthread_mutex_unlock(&vm->gate_lock);
+	return is_attached;
+}

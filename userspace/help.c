@@ -13,7 +13,7 @@ static const char ctl_help[] =
 	"Send one command to a running machine and print its answer. What has a slash is the path\n"
 	"of its socket (keel run --control), else it is its name (keel run --name).\n"
 	"\n"
-	"  status               running or paused, process, CPUs, memory, seconds since its start\n"
+	"  status               running, paused or stopped by a debugger, process, CPUs, memory, seconds since its start\n"
 	"  pause                let no CPU enter the guest, until\n"
 	"  resume               let them go on\n"
 	"  power-button         press the guest's power button\n"
@@ -73,6 +73,20 @@ static const char inspect_help[] =
 	"  --diff               compare two\n"
 	"  --help               this text\n";
 
+static const char gdb_help[] =
+	"keel run --gdb SOCKET[,wait]\n"
+	"The machine listens for a debugger that speaks GDB's remote protocol: at a Unix socket, for\n"
+	"its owner alone, or at tcp:PORT of the loopback address, or tcp:ADDRESS:PORT with a numeric\n"
+	"address. Whoever connects stops it; with wait it does not start before a debugger lets it go.\n"
+	"Virtual CPUs are gdb's threads. At the end of a session the guest runs on, without breakpoints.\n"
+	"keel(1) has more under DEBUGGING.\n"
+	"\n"
+	"  keel run --kernel vmlinuz --append \"console=ttyS0 nokaslr\" --gdb ./guest.gdb,wait\n"
+	"  gdb vmlinux.debug -ex \"target remote ./guest.gdb\"\n"
+	"\n"
+	"While it has stopped the machine 'keel ctl' calls that 'debugged'. What 'keel ctl' has paused\n"
+	"goes on when both let it, and nothing is saved while a debugger is connected.\n";
+
 static const struct subject {
 	const char *name;
 	enum options_action action;
@@ -86,6 +100,7 @@ static const struct subject {
 	{ "dma", OPTIONS_HELP_DMA, NULL },
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
+	{ "gdb", OPTIONS_HELP_GDB, gdb_help },
 };
 
 int help_find(const char *subject, enum options_action *action)
@@ -96,7 +111,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, config and control", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, config, control and gdb", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

@@ -15,7 +15,7 @@ _keel_words() {
 
 _keel_run() {
 	case $before in
-	--kernel | --initrd | --disk | --status-json | --control | --config | --pid-file | --device)
+	--kernel | --initrd | --disk | --status-json | --control | --config | --pid-file | --device | --gdb)
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word")) ;;
@@ -23,7 +23,7 @@ _keel_run() {
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
 		_keel_words "--kernel --initrd --append --cpus --memory --disk --vfio --device --dma --no-rng --no-sandbox --stats
-			--status-json --control --name --config --daemon --pid-file --help" ;;
+			--gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
 
@@ -83,7 +83,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma config control" ;;
+	help) _keel_words "run ctl list restore inspect dma config control gdb" ;;
 	esac
 }
 

@@ -19,6 +19,7 @@
 
 #include "boot.h"
 #include "crash.h"
+#include "gdb.h"
 #include "machine.h"
 #include "machine_control.h"
 #include "ready.h"
@@ -172,6 +173,9 @@ static int build(struct machine *machine, const struct options *options)
 	machine->prints_stats = options->stats;
 	if (!ret)
 		ret = machine_open_control(machine, options);
+	if (!ret)
+		ret = gdb_open(&machine->vm, machine->vcpus, machine->vcpu_count, &(struct gdb_request){
+			options->gdb, options->gdb_waits });
 	return ret;
 }
 
@@ -230,6 +234,8 @@ static int start_threads(struct machine *machine)
 		ret = console_start(&machine->console, &machine->vm, &machine->serial);
 	if (!ret)
 		ret = start_devices(machine);
+	if (!ret)
+		ret = gdb_start(machine->vm.gdb);
 	return ret;
 }
 
@@ -341,6 +347,7 @@ static bool tear_down(struct machine *machine)
 	is_ended &= control_stop(&machine->control);
 	if (is_ended && machine->control.listener >= 0)
 		close(machine->control.listener);	/* Nobody is there any more. */
+	is_ended &= gdb_end(machine->vm.gdb);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		is_ended &= vcpu_join(&machine->vcpus[i]);
 	for (unsigned int i = 0; i < machine->disk_count; i++)
@@ -358,6 +365,7 @@ static bool tear_down(struct machine *machine)
 	if (machine->vfio.vm)
 		vfio_close(&machine->vfio);
 	route_free(&machine->routes);
+	gdb_close(machine->vm.gdb);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_destroy(&machine->vcpus[i]);
 	return true;
@@ -369,6 +377,7 @@ static int prepare_sandbox(const struct machine *machine)
 	const struct sandbox_wants wants = {
 		.report = report_get(),
 		.listener = machine->control.listener,
+		.debugger = gdb_listener(machine->vm.gdb),
 		.files = { files->socket, files->pid_file },
 		.null_file = ready_null(),
 		.is_assigned = machine->assigned_count > 0,

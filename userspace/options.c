@@ -12,6 +12,7 @@
 #include <uapi/linux/keel.h>
 
 #include "config.h"
+#include "gdb_listen.h"
 #include "help.h"
 #include "option_row.h"
 #include "options.h"
@@ -186,6 +187,22 @@ static int set_dma(struct options *options, const char *value)
 	return status_fail(STATUS_USAGE, "--dma %s: must be off, report or enforce", value);
 }
 
+static int set_gdb(struct options *options, const char *value)
+{
+	static const char suffix[] = ",wait";
+	size_t length = strlen(value), tail = sizeof(suffix) - 1;
+	struct gdb_address address;
+
+	options->gdb_waits = length >= tail && !strcmp(value + length - tail, suffix);
+	options->gdb = strndup(value, options->gdb_waits ? length - tail : length);
+	if (!options->gdb)
+		return status_fail(STATUS_HOST, "out of memory");
+
+	const char *wrong = gdb_address_parse(options->gdb, &address);
+
+	return wrong ? status_fail(STATUS_USAGE, "--gdb %s: %s", value, wrong) : 0;
+}
+
 static int set_no_rng(struct options *options, const char *value)
 {
 	(void)value;
@@ -265,6 +282,7 @@ static const struct option_row rows[] = {
 	{ "disk", RUN | RESTORE, true, true, set_disk },
 	{ "vfio", RUN, true, true, set_vfio },
 	{ "dma", RUN | RESTORE, true, false, set_dma },
+	{ "gdb", RUN, true, false, set_gdb },
 	{ "no-rng", RUN, false, true, set_no_rng },
 	{ "no-sandbox", RUN | RESTORE, false, true, set_no_sandbox },
 	{ "stats", RUN | RESTORE, false, true, set_stats },
@@ -512,6 +530,8 @@ void options_free(struct options *options)
 	options->disk_count = 0;
 	config_free(options->config_text);
 	options->config_text = NULL;
+	free(options->gdb);
+	options->gdb = NULL;
 }
 
 static const char run_help[] =
@@ -529,6 +549,8 @@ static const char run_help[] =
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
 	"  --dma POLICY         while a device of the host reaches all memory: report it in the\n"
 	"                       kernel's log, or enforce: do not start (off)\n"
+	"  --gdb SOCKET[,wait]  serve a debugger at a Unix socket or tcp:[ADDRESS:]PORT; with wait\n"
+	"                       the guest starts when it says so; see 'keel help gdb'\n"
 	"  --no-rng             no virtio entropy device\n"
 	"  --no-sandbox         do not filter the launcher's own system calls\n"
 	"  --stats              print what the module counted, in the end and at SIGUSR2\n"
@@ -566,7 +588,7 @@ void options_help(FILE *out, enum options_action action)
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|config|control\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|config|control|gdb\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

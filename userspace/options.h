@@ -27,6 +27,8 @@ struct options {
 	const char *initrd;		/* NULL: none */
 	const char *append;
 	const char *status_json;	/* NULL: none */
+	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */
+	bool gdb_waits;			/* the machine starts stopped */
 	uint64_t memory;		/* bytes, a multiple of 4 KB */
 	unsigned int cpus;
 	struct disk_options disks[OPTIONS_DISKS_MAX];
@@ -67,6 +69,7 @@ enum options_action {
 	OPTIONS_HELP_INSPECT,
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
+	OPTIONS_HELP_GDB,
 	OPTIONS_VERSION,
 };
 

@@ -50,6 +50,7 @@
 #define CONSOLE	(1u << SANDBOX_CONSOLE)
 #define DEVICE	(1u << SANDBOX_DEVICE)
 #define CONTROL	(1u << SANDBOX_CONTROL)
+#define GDB	(1u << SANDBOX_GDB)
 #define ALL	((1u << SANDBOX_KINDS) - 1)
 
 struct ioctl_row {
@@ -64,7 +65,7 @@ struct call_row {
 
 static const struct ioctl_row ioctls[] = {
 	{ KVM_RUN, VCPU },
-	{ KVM_IRQ_LINE, ALL },
+	{ KVM_IRQ_LINE, ALL & ~GDB },
 	{ KVM_SIGNAL_MSI, VCPU | DEVICE },
 	{ KVM_IOEVENTFD, VCPU },
 	{ KVM_KVMCLOCK_CTRL, VCPU },		/* after a pause */
@@ -148,6 +149,21 @@ static const struct call_row calls[] = {
 	{ SCMP_SYS(exit_group), ALL },
 };
 
+/* With a debugger: it reads and writes vCPUs that stand, and each vCPU gives the guest what is its own. */
+static const struct ioctl_row debugger_ioctls[] = {
+	{ KVM_SET_GUEST_DEBUG, VCPU | GDB },
+	{ KVM_GET_MP_STATE, VCPU | GDB },
+	{ KVM_TRANSLATE, VCPU | GDB },
+	{ KVM_GET_DEBUGREGS, VCPU },
+	{ KVM_SET_DEBUGREGS, VCPU },
+	{ KVM_GET_REGS, GDB },
+	{ KVM_SET_REGS, GDB },
+	{ KVM_GET_SREGS, GDB },
+	{ KVM_SET_SREGS, GDB },
+	{ KVM_GET_FPU, GDB },
+	{ KVM_SET_FPU, GDB },
+};
+
 static const char *names[CALL_NAMES];
 
 const char *sandbox_call_name(int number)
@@ -211,6 +227,20 @@ static int allow_calls(scmp_filter_ctx filter, unsigned int kind, const struct c
 	return ret;
 }
 
+static int allow_debugger(scmp_filter_ctx filter, unsigned int kind, int listener)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(debugger_ioctls); i++)
+		if (debugger_ioctls[i].kinds & kind)
+			ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+					       SCMP_A1_64(SCMP_CMP_EQ, debugger_ioctls[i].command));
+	if (!ret && kind & GDB)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
+				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)listener));
+	return ret;
+}
+
 /* What is below stays mapped as it is: paths that the filter knows by their address alone. */
 static uintptr_t find_floor(const struct sandbox_wants *wants)
 {
@@ -253,6 +283,8 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 	if (!ret && wants->listener >= 0 && kind & CONTROL)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
 				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->listener));
+	if (!ret && wants->debugger >= 0)
+		ret = allow_debugger(filter, kind, wants->debugger);
 	return ret;
 }
 
@@ -285,6 +317,12 @@ static int export_program(scmp_filter_ctx filter, struct sock_fprog *program)
 	return ret;
 }
 
+/* Each costs some instructions. */
+static bool has_kind(enum sandbox_kind kind, const struct sandbox_wants *wants)
+{
+	return (kind != SANDBOX_CONTROL || wants->listener >= 0) && (kind != SANDBOX_GDB || wants->debugger >= 0);
+}
+
 static int make_program(enum sandbox_kind kind, const struct sandbox_wants *wants)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
@@ -315,7 +353,7 @@ int sandbox_prepare(const struct sandbox_wants *wants)
 	for (int i = 0; i < CALL_NAMES && !names[i]; i++)
 		names[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
 	for (unsigned int i = 0; !ret && i < SANDBOX_KINDS; i++)
-		if (i != SANDBOX_CONTROL || wants->listener >= 0)	/* each costs some instructions */
+		if (has_kind(i, wants))
 			ret = make_program(i, wants);
 	return ret ? refuse(ret) : 0;
 }

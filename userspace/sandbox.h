@@ -17,6 +17,7 @@ enum sandbox_kind {
 	SANDBOX_CONSOLE,
 	SANDBOX_DEVICE,		/* a disk's, the clock's, ... */
 	SANDBOX_CONTROL,	/* serves the control socket */
+	SANDBOX_GDB,		/* serves the debugger */
 	SANDBOX_KINDS
 };
 
@@ -24,6 +25,7 @@ enum sandbox_kind {
  * struct sandbox_wants - what is allowed beyond what every machine needs
  * @report: the one file that may still be renamed or removed; NULL for none.
  * @listener: the socket on which clients are accepted, by the control thread; -1 for none.
+ * @debugger: the socket on which debuggers are accepted, by their thread; -1 for none.
  * @files: two more files that may be removed, by a path that stays where it is and cannot be written; NULL for none.
  * @null_file: what may take the place of other files, by dup3(); -1 for none.
  * @is_assigned: devices of the host are the guest's, whose BARs and interrupts move as the guest wants.
@@ -31,6 +33,7 @@ enum sandbox_kind {
 struct sandbox_wants {
 	const struct report *report;
 	int listener;
+	int debugger;
 	const char *files[2];
 	int null_file;
 	bool is_assigned;

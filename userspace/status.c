@@ -41,7 +41,7 @@ static const struct status_row {
 	{ STATUS_INTERNAL, "internal", "the kernel module could not go on with the guest" },
 	{ STATUS_HOST, "host", "the host failed the launcher" },
 	{ STATUS_ESCAPE, "escape", "ended from the console (Ctrl-A x)" },
-	{ STATUS_SIGNAL, "signal", "ended by a signal" },
+	{ STATUS_SIGNAL, "signal", "ended by a signal, or by a debugger" },
 	{ STATUS_SANDBOX, "sandbox", "the system-call filter could not be set" },
 	{ STATUS_ASSIGN, "assign", "a device of the host cannot be given to the guest, or not any longer" },
 	{ STATUS_QUIT, "quit", "ended by a client of the control socket" },

@@ -22,6 +22,7 @@
 #define VM_HOLD_SETUP	(1u << 0)	/* the machine is not whole yet */
 #define VM_HOLD_PAUSE	(1u << 1)	/* whoever has paused it */
 #define VM_HOLD_NMI	(1u << 2)	/* a look at their local APICs */
+#define VM_HOLD_DEBUG	(1u << 3)	/* the debugger */
 #define VM_HOLD_SAVE	(1u << 8)	/* the machine is written into a file */
 
 /*
@@ -32,6 +33,7 @@
 #define IRQ_SOURCE_BOARD	0
 
 struct gate_place;
+struct gdb;
 
 struct vm {
 	int node;			/* the device node */
@@ -50,6 +52,7 @@ struct vm {
 	pthread_cond_t gate;		/* told of each */
 	atomic_uint holds;
 	unsigned int waiting;		/* vCPU threads at the gate */
+	bool is_attached;		/* a debugger may change what stands */
 
 	/* How the run ends: the first vm_stop() wins and fills these. */
 	atomic_bool is_stopping;	/* set last, read by everybody */
@@ -57,6 +60,7 @@ struct vm {
 	int stop_event;			/* eventfd, readable once stopping */
 	enum status status;
 	char reason[1024];
+	struct gdb *gdb;		/* the debugger; NULL: none */
 	struct timespec end_by;		/* the main thread's: when threads are given up */
 };
 
@@ -152,6 +156,23 @@ void vm_release(struct vm *vm, unsigned int why);
  * By its thread, with no instruction half done.
  */
 void vm_wait_gate(struct vm *vm, struct gate_place *place);
+
+/**
+ * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved
+ *
+ * Waits until that is done. Return: false if the run ends meanwhile.
+ */
+bool vm_attach(struct vm *vm);
+
+/**
+ * vm_detach() - the end of vm_attach()
+ */
+void vm_detach(struct vm *vm);
+
+/**
+ * vm_is_attached() - may a debugger change the machine? If not, none does while VM_HOLD_SAVE is set
+ */
+bool vm_is_attached(struct vm *vm);
 
 static inline bool vm_is_held(const struct vm *vm)
 {

@@ -2,7 +2,7 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
-options := $(patsubst %,userspace/%.c,options config help runtime status)
+options := $(patsubst %,userspace/%.c,options config gdb_listen help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -18,7 +18,8 @@ unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
 unit_power_test-srcs := $(fake-vm) userspace/power.c
 unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c
-unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c
+unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
+	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_uart_test-srcs := $(fake-vm) userspace/serial.c
 unit_blk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/status.c
 unit_bootloader_test-srcs := userspace/boot.c userspace/boot_image.c userspace/memory.c userspace/acpi.c userspace/aml.c \
@@ -38,7 +39,8 @@ unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c
 # The kernel is the test's.
-unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status)
+unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
+	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
 unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status whole state_format)
 unit_ctl_test-libs := -ljson-c -lz
@@ -73,3 +75,16 @@ unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_s
 	virtio_blk virtio_rng)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)
+gdb-srcs := $(fake-vm) selftests/userspace/fake_gdb.c $(patsubst %,userspace/gdb_%.c,break client command layout memory packet query regs resume stop)
+unit_gdb_packet_test-srcs := userspace/gdb_packet.c
+unit_gdb_regs_test-srcs := userspace/gdb_regs.c userspace/gdb_layout.c
+unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
+unit_gdb_command_test-srcs := $(gdb-srcs)
+unit_gdb_listen_test-srcs := userspace/gdb_listen.c
+unit_gdb_server_test-srcs := $(gdb-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command control_socket power stats status)
+unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
+unit_gdb_server_test-libs := -ljson-c
+# As the launcher is linked, like unit_sandbox_test.
+unit_gdb_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox report status)
+unit_gdb_sandbox_test-cflags := -fno-sanitize=all -static -pthread
+unit_gdb_sandbox_test-libs := -lseccomp

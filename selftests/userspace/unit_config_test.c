@@ -56,7 +56,7 @@ static void test_all(void)
 		"  \"cpus\": 3, \"memory\": \"1G\",\n"
 		"  \"disk\": [ \"one\", \"two,ro\" ],\n"
 		"  \"device\": \"/dev/kvm\", \"dma\": \"report\", \"no-rng\": true, \"no-sandbox\": false, \"stats\": true,\n"
-		"  \"status-json\": \"end\", \"control\": \"here\", \"name\": \"me\", \"daemon\": true, \"pid-file\": \"pid\" }\n";
+		"  \"gdb\": \"tcp:1234,wait\", \"status-json\": \"end\", \"control\": \"here\", \"name\": \"me\", \"daemon\": true, \"pid-file\": \"pid\" }\n";
 	struct options options;
 	char said[1024];
 
@@ -74,6 +74,7 @@ static void test_all(void)
 	CHECK_EQ("no rng", 0, options.rng);
 	CHECK_EQ("sandbox", 1, options.sandbox);
 	CHECK_EQ("stats", 1, options.stats);
+	CHECK_EQ("gdb", 1, !strcmp("tcp:1234", options.gdb) && options.gdb_waits);
 	CHECK_EQ("status-json", 0, strcmp("end", options.status_json));
 	CHECK_EQ("control", 0, strcmp("here", options.control));
 	CHECK_EQ("name", 0, strcmp("me", options.name));

@@ -180,6 +180,10 @@ static void test_commands(void)
 		CHECK_EQ(rows[i].name, rows[i].is_paused, !!(atomic_load(&vm.holds) & VM_HOLD_PAUSE));
 	}
 	CHECK_EQ("NMIs", 1, nmis);
+	vm_hold(&vm, VM_HOLD_DEBUG);
+	CHECK_EQ("of the debugger's", 1, !!strstr(ask(fd, "{\"command\":\"status\"}\n"), "\"state\":\"debugged\""));
+	CHECK_EQ("its button", 1, !!strstr(ask(fd, "{\"command\":\"power-button\"}\n"), "the debugger has stopped"));
+	vm_release(&vm, VM_HOLD_DEBUG);
 	bus_write(&vm.ports, POWER_EVENT_PORT + 2, 2, 1 << 8);
 	CHECK_EQ("the button", 1, is_ok(ask(fd, "{\"command\":\"power-button\"}\n")));
 	CHECK_EQ("is pressed", 1, fake_line(&vm, POWER_SCI_GSI));

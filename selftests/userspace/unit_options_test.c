@@ -119,6 +119,34 @@ static void test_vfio(void)
 	options_free(&options);
 }
 
+static void test_gdb(void)
+{
+	static const struct {
+		const char *value, *address;	/* NULL: refused */
+		bool is_waiting;
+	} rows[] = {
+		{ "/run/g", "/run/g", false },
+		{ "/run/g,wait", "/run/g", true },
+		{ "/run/g,wait,wait", "/run/g,wait", true },
+		{ "tcp:1234,wait", "tcp:1234", true },
+		{ "tcp:[::1]:1234", "tcp:[::1]:1234", false },
+		{ ",wait", NULL, true },
+		{ "tcp:x", NULL, false },
+	};
+	struct options options;
+	enum options_action action;
+	char line[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(line, sizeof(line), "keel run --kernel k --gdb %s", rows[i].value);
+		CHECK_EQ(rows[i].value, rows[i].address ? 0 : STATUS_USAGE, parse(&options, &action, line));
+		CHECK_EQ(rows[i].value, rows[i].is_waiting, options.gdb_waits);
+		if (rows[i].address)
+			CHECK_EQ(rows[i].value, 0, strcmp(options.gdb, rows[i].address));
+		options_free(&options);
+	}
+}
+
 static void test_dma(void)
 {
 	struct options options;
@@ -172,6 +200,7 @@ static void test_actions(void)
 		{ "keel help dma", OPTIONS_HELP_DMA },
 		{ "keel help config", OPTIONS_HELP_CONFIG },
 		{ "keel help control", OPTIONS_HELP_CONTROL },
+		{ "keel help gdb", OPTIONS_HELP_GDB },
 		{ "keel ctl s status", OPTIONS_CTL },
 		{ "keel ctl --json ./s no-such-command", OPTIONS_CTL },
 		{ "keel ctl s status --json", OPTIONS_CTL },
@@ -331,6 +360,7 @@ static const struct test_case cases[] = {
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
 	{ "vfio", test_vfio },
+	{ "gdb", test_gdb },
 	{ "dma", test_dma },
 	{ "dma_policy", test_dma_policy },
 	{ "actions", test_actions },

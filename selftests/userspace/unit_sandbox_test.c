@@ -329,7 +329,7 @@ static void in_child(const struct row *row, int errors)
 	runtime_keep();
 	crash_watch(no_clean_up);
 	wants = (struct sandbox_wants){
-		.report = report_get(), .listener = listener, .null_file = null_file,
+		.report = report_get(), .listener = listener, .debugger = -1, .null_file = null_file,
 		.files = { runtime_files()->socket, runtime_files()->pid_file },
 	};
 	NEED(!sandbox_prepare(&wants));
@@ -400,7 +400,7 @@ static void test_rows(void)
 /* A thread that nobody gave a filter is found before the guest runs. */
 static void test_unfiltered(void)
 {
-	const struct sandbox_wants wants = { .listener = -1 };
+	const struct sandbox_wants wants = { .listener = -1, .debugger = -1 };
 	static void (*run)(void) = allocate;
 	pthread_t other;
 	int status;
