@@ -285,6 +285,74 @@ static void test_int3(void)
 	vcpu_run_done(vcpu);
 }
 
+static volatile u64 bp_count, bp_rip;
+
+static void on_bp(struct guest_regs *regs)
+{
+	bp_count++;
+	bp_rip = regs->rip;
+}
+
+extern const char own_break_next[], own_step_next[];
+
+static void guest_own_break(void)
+{
+	guest_handlers[VEC_BP] = on_bp;
+	asm volatile(".globl own_break_next\nint3\nown_break_next: nop" : : : "memory");
+	GUEST_ROW("its handler ran", 1, bp_count);
+	GUEST_ROW("with RIP behind INT3", (u64)own_break_next, bp_rip);
+}
+
+/* A debugger's node stops at every INT3; what is the guest's own it gives back. */
+static void test_int3_back(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_own_break);
+
+	REQUIRE(!host_is_tcg(), "TCG does not intercept INT3 as an exception");
+	require_debug_exceptions();
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP, 0);
+	RUN_TO(vcpu, KVM_EXIT_DEBUG);
+	CHECK_EQ("exception", VEC_BP, vcpu->run->debug.arch.exception);
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP, 0);
+	vcpu_run_done(vcpu);
+}
+
+static void on_step(struct guest_regs *regs)
+{
+	on_db(regs);
+	regs->rflags &= ~BIT(8);
+}
+
+static void guest_own_step(void)
+{
+	guest_handlers[VEC_DB] = on_step;
+	asm volatile(".globl own_step_next\npushf; orl $0x100, (%%rsp); popf; nop\nown_step_next: nop" : : : "memory", "cc");
+	GUEST_ROW("its handler ran", 1, db_count);
+	GUEST_ROW("DR6.BS", BIT(14), db_dr6 & BIT(14));
+	GUEST_ROW("behind the step", (u64)own_step_next, db_rip);
+}
+
+/* The same for its own single step, while the launcher has the debug registers. */
+static void test_step_back(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_own_step);
+	u32 control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
+	struct kvm_debugregs d;
+
+	require_debug_exceptions();
+	debug(vcpu, control, (u64)guest_plain);
+	RUN_TO(vcpu, KVM_EXIT_DEBUG);
+	CHECK_EQ("exception", VEC_DB, vcpu->run->debug.arch.exception);
+	CHECK_EQ("DR6.BS", BIT(14), vcpu->run->debug.arch.dr6 & (BIT(14) | 0xf));
+	vcpu_ioctl(vcpu, KVM_GET_DEBUGREGS, &d);
+	d.dr6 |= BIT(14);
+	vcpu_ioctl(vcpu, KVM_SET_DEBUGREGS, &d);
+	debug(vcpu, control | KVM_GUESTDBG_INJECT_DB, (u64)guest_plain);
+	vcpu_run_done(vcpu);
+}
+
 static void test_address(void)
 {
 	struct vm *vm = vm_create(VM_GUEST);
@@ -338,6 +406,8 @@ static const struct test_case cases[] = {
 	{ "step_string", test_step_string },
 	{ "block_irq", test_block_irq },
 	{ "int3", test_int3 },
+	{ "int3_back", test_int3_back },
+	{ "step_back", test_step_back },
 	{ "address", test_address },
 	{ "registers", test_registers },
 };
