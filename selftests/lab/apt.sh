@@ -20,7 +20,7 @@ sources() {
 	local codename
 	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	case $1 in
-	6.1 | 6.1-cloud) own_sources | grep -E " $codename(-security|-updates)?\$" ;;
+	6.1 | 6.1-cloud | gdb-minimal) own_sources | grep -E " $codename(-security|-updates)?\$" ;;
 	6.12 | 6.12-cloud | qemu-*) own_sources | awk -v c="$codename" '$2 == c { print $1, c "-backports"; exit }' ;;
 	esac
 }
