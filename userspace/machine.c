@@ -380,7 +380,7 @@ static int prepare_sandbox(const struct machine *machine)
 		.debugger = gdb_listener(machine->vm.gdb),
 		.files = { files->socket, files->pid_file },
 		.null_file = ready_null(),
-		.is_assigned = machine->assigned_count > 0,
+		.uses = machine->assigned_count ? SANDBOX_ASSIGNED : 0,
 	};
 
 	return sandbox_prepare(&wants);

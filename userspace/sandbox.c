@@ -7,7 +7,8 @@
  * can open nothing, execute nothing, connect to nothing, start nothing. ioctl
  * is limited by command to those the devices use on a running VM, so that not
  * even a memory slot can be added, unless a device of the host is assigned.
- * What only one kind of thread needs, the others have not.
+ * What only one kind of thread needs, the others have not; what only some
+ * devices need, a machine without them has not.
  *
  * A thread puts its filter on as it starts; the main thread, which starts them
  * all, does so last, and waits for them.
@@ -18,9 +19,11 @@
 #include <asm/termbits.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <linux/vfio.h>
+#include <linux/vhost.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -49,9 +52,16 @@
 #define VCPU	(1u << SANDBOX_VCPU)
 #define CONSOLE	(1u << SANDBOX_CONSOLE)
 #define DEVICE	(1u << SANDBOX_DEVICE)
+#define NET	(1u << SANDBOX_NET)
 #define CONTROL	(1u << SANDBOX_CONTROL)
 #define GDB	(1u << SANDBOX_GDB)
 #define ALL	((1u << SANDBOX_KINDS) - 1)
+
+/* What a machine has, as bits. */
+#define ASSIGNED	SANDBOX_ASSIGNED
+#define TAP		SANDBOX_TAP
+#define VHOST		SANDBOX_VHOST
+#define VHOST_USER	SANDBOX_VHOST_USER
 
 struct ioctl_row {
 	uint32_t command;
@@ -66,7 +76,7 @@ struct call_row {
 static const struct ioctl_row ioctls[] = {
 	{ KVM_RUN, VCPU },
 	{ KVM_IRQ_LINE, ALL & ~GDB },
-	{ KVM_SIGNAL_MSI, VCPU | DEVICE },
+	{ KVM_SIGNAL_MSI, VCPU | DEVICE | NET },
 	{ KVM_IOEVENTFD, VCPU },
 	{ KVM_KVMCLOCK_CTRL, VCPU },		/* after a pause */
 	{ KVM_NMI, CONTROL },
@@ -99,19 +109,44 @@ static const struct ioctl_row ioctls[] = {
 	{ TIOCGPGRP, ALL },			/* whose turn it is */
 };
 
-/* With a device of the host: its BARs, its interrupts, its configuration space. */
-static const struct ioctl_row assigned_ioctls[] = {
-	{ KVM_SET_USER_MEMORY_REGION, MAIN | VCPU },
-	{ KVM_SET_GSI_ROUTING, MAIN | VCPU },
-	{ KVM_IRQFD, MAIN | VCPU },
-	{ VFIO_DEVICE_SET_IRQS, MAIN | VCPU },
-	{ VFIO_DEVICE_RESET, MAIN | VCPU },
+/* What is there with any of these uses alone. */
+static const struct used_ioctl {
+	unsigned int uses;
+	struct ioctl_row row;
+} used_ioctls[] = {
+	/* A device of the host: its BARs, its interrupts, its configuration space. */
+	{ ASSIGNED, { KVM_SET_USER_MEMORY_REGION, MAIN | VCPU } },
+	{ ASSIGNED, { KVM_SET_GSI_ROUTING, MAIN } },
+	{ ASSIGNED, { KVM_IRQFD, MAIN } },
+	{ ASSIGNED, { VFIO_DEVICE_SET_IRQS, MAIN | VCPU } },
+	{ ASSIGNED, { VFIO_DEVICE_RESET, MAIN | VCPU } },
+	/* Interrupts that the kernel sends by itself, as the guest has them. */
+	{ ASSIGNED | VHOST | VHOST_USER, { KVM_SET_GSI_ROUTING, VCPU } },
+	{ ASSIGNED | VHOST | VHOST_USER, { KVM_IRQFD, VCPU } },
+	/* At the driver's start and end, and by the control queue. */
+	{ TAP, { TUNSETOFFLOAD, VCPU | NET } },
+	{ TAP, { TUNSETQUEUE, VCPU | NET } },
+	/* Not its memory, nor the eventfds: those are set before the guest runs. */
+	{ VHOST, { VHOST_SET_FEATURES, VCPU } },
+	{ VHOST, { VHOST_SET_VRING_NUM, VCPU } },
+	{ VHOST, { VHOST_SET_VRING_BASE, VCPU } },
+	{ VHOST, { VHOST_SET_VRING_ADDR, VCPU } },
+	{ VHOST, { VHOST_NET_SET_BACKEND, VCPU } },
 };
 
-static const struct call_row assigned_calls[] = {
-	{ SCMP_SYS(read), VCPU },		/* an interrupt that came while nobody was there */
-	{ SCMP_SYS(pread64), MAIN | VCPU },
-	{ SCMP_SYS(pwrite64), MAIN | VCPU },
+static const struct used_call {
+	unsigned int uses;
+	struct call_row row;
+} used_calls[] = {
+	/* An interrupt that came while nobody was there. */
+	{ ASSIGNED | VHOST | VHOST_USER, { SCMP_SYS(read), VCPU } },
+	{ ASSIGNED, { SCMP_SYS(pread64), MAIN | VCPU } },
+	{ ASSIGNED, { SCMP_SYS(pwrite64), MAIN | VCPU } },
+	{ TAP, { SCMP_SYS(readv), NET } },
+	/* On sockets that are there; none can be made. */
+	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
+	{ VHOST_USER, { SCMP_SYS(recvmsg), VCPU | NET } },
+	{ VHOST_USER, { SCMP_SYS(shutdown), VCPU } },
 };
 
 static const struct call_row calls[] = {
@@ -206,24 +241,31 @@ static int allow_report(scmp_filter_ctx filter, unsigned int kind, const struct 
 	return ret;
 }
 
-static int allow_ioctls(scmp_filter_ctx filter, unsigned int kind, const struct ioctl_row *rows, size_t n)
+static int allow_ioctl(scmp_filter_ctx filter, unsigned int kind, const struct ioctl_row *row)
 {
-	int ret = 0;
-
-	for (size_t i = 0; !ret && i < n; i++)
-		if (rows[i].kinds & kind)
-			ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-					       SCMP_A1_64(SCMP_CMP_EQ, rows[i].command));
-	return ret;
+	return row->kinds & kind ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+						    SCMP_A1_64(SCMP_CMP_EQ, row->command)) : 0;
 }
 
-static int allow_calls(scmp_filter_ctx filter, unsigned int kind, const struct call_row *rows, size_t n)
+static int allow_call(scmp_filter_ctx filter, unsigned int kind, const struct call_row *row)
+{
+	return row->kinds & kind ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, row->call, 0) : 0;
+}
+
+static int allow_rows(scmp_filter_ctx filter, unsigned int kind, unsigned int uses)
 {
 	int ret = 0;
 
-	for (size_t i = 0; !ret && i < n; i++)
-		if (rows[i].kinds & kind)
-			ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rows[i].call, 0);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(ioctls); i++)
+		ret = allow_ioctl(filter, kind, &ioctls[i]);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(calls); i++)
+		ret = allow_call(filter, kind, &calls[i]);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(used_ioctls); i++)
+		if (used_ioctls[i].uses & uses)
+			ret = allow_ioctl(filter, kind, &used_ioctls[i].row);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(used_calls); i++)
+		if (used_calls[i].uses & uses)
+			ret = allow_call(filter, kind, &used_calls[i].row);
 	return ret;
 }
 
@@ -258,13 +300,7 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 	int ret = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), 255);
 
 	if (!ret)
-		ret = allow_ioctls(filter, kind, ioctls, ARRAY_SIZE(ioctls));
-	if (!ret)
-		ret = allow_calls(filter, kind, calls, ARRAY_SIZE(calls));
-	if (!ret && wants->is_assigned)
-		ret = allow_ioctls(filter, kind, assigned_ioctls, ARRAY_SIZE(assigned_ioctls));
-	if (!ret && wants->is_assigned)
-		ret = allow_calls(filter, kind, assigned_calls, ARRAY_SIZE(assigned_calls));
+		ret = allow_rows(filter, kind, wants->uses);
 	/* Signals to this process alone: pthread_kill(), raise(), abort(). */
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
@@ -290,6 +326,10 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 
 /* The filters, ready to be put on; no instructions: none. Written before any thread starts. */
 static struct sock_fprog programs[SANDBOX_KINDS];
+static bool is_prepared;
+
+/* The main thread, and workers of the kernel's that count as ours: vhost-net's, since Linux 6.4. */
+static unsigned int threads_before;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards what follows */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -317,12 +357,6 @@ static int export_program(scmp_filter_ctx filter, struct sock_fprog *program)
 	return ret;
 }
 
-/* Each costs some instructions. */
-static bool has_kind(enum sandbox_kind kind, const struct sandbox_wants *wants)
-{
-	return (kind != SANDBOX_CONTROL || wants->listener >= 0) && (kind != SANDBOX_GDB || wants->debugger >= 0);
-}
-
 static int make_program(enum sandbox_kind kind, const struct sandbox_wants *wants)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
@@ -334,6 +368,7 @@ static int make_program(enum sandbox_kind kind, const struct sandbox_wants *want
 	return ret;
 }
 
+/* Refused to a kind that has none. */
 static int put_on(enum sandbox_kind kind)
 {
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[kind]) ? -errno : 0;
@@ -342,6 +377,29 @@ static int put_on(enum sandbox_kind kind)
 static int refuse(int error)
 {
 	return status_fail(STATUS_SANDBOX, "cannot filter system calls: %s (--no-sandbox runs without)", strerror(-error));
+}
+
+/* Each filter costs some instructions. */
+static bool is_there(enum sandbox_kind kind, const struct sandbox_wants *wants)
+{
+	switch (kind) {
+	case SANDBOX_NET:
+		return wants->uses & SANDBOX_NETWORK;
+	case SANDBOX_CONTROL:
+		return wants->listener >= 0;
+	case SANDBOX_GDB:
+		return wants->debugger >= 0;
+	default:
+		return true;
+	}
+}
+
+/* All of this process; 0 where there is no /proc. */
+static unsigned int count_threads(void)
+{
+	struct stat tasks;
+
+	return stat("/proc/self/task", &tasks) ? 0 : (unsigned int)tasks.st_nlink - 2 /* . and .. */;
 }
 
 int sandbox_prepare(const struct sandbox_wants *wants)
@@ -353,8 +411,10 @@ int sandbox_prepare(const struct sandbox_wants *wants)
 	for (int i = 0; i < CALL_NAMES && !names[i]; i++)
 		names[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
 	for (unsigned int i = 0; !ret && i < SANDBOX_KINDS; i++)
-		if (has_kind(i, wants))
+		if (is_there(i, wants))
 			ret = make_program(i, wants);
+	is_prepared = !ret;
+	threads_before = count_threads();
 	return ret ? refuse(ret) : 0;
 }
 
@@ -371,7 +431,7 @@ static void *start_main(void *argument)
 	int ret = 0;
 
 	free(argument);
-	if (programs[start.kind].len)
+	if (is_prepared)
 		ret = put_on(start.kind);
 	pthread_mutex_lock(&lock);
 	entered++;
@@ -398,12 +458,10 @@ int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main
 	return ret;
 }
 
-/* A thread that was started otherwise would run without a filter. Where there is no /proc it is not looked for. */
+/* A thread that was started otherwise would run without a filter. */
 static bool has_other_threads(void)
 {
-	struct stat tasks;
-
-	return !stat("/proc/self/task", &tasks) && tasks.st_nlink > started + 1 + 2 /* . and .. */;
+	return threads_before && count_threads() > threads_before + started;
 }
 
 int sandbox_enter(void)

@@ -6,7 +6,6 @@
 #define KEEL_SANDBOX_H
 
 #include <pthread.h>
-#include <stdbool.h>
 
 struct report;
 
@@ -16,10 +15,21 @@ enum sandbox_kind {
 	SANDBOX_VCPU,
 	SANDBOX_CONSOLE,
 	SANDBOX_DEVICE,		/* a disk's, the clock's, ... */
+	SANDBOX_NET,		/* a network device's */
 	SANDBOX_CONTROL,	/* serves the control socket */
 	SANDBOX_GDB,		/* serves the debugger */
 	SANDBOX_KINDS
 };
+
+/* What a machine may have beyond what every machine has: bits of sandbox_wants.uses. */
+#define SANDBOX_ASSIGNED	(1u << 0)	/* devices of the host, whose BARs and interrupts move as the guest wants */
+#define SANDBOX_TAP		(1u << 1)	/* a TAP interface's frames, its queues and offloads */
+#define SANDBOX_PASST		(1u << 2)	/* frames through a socket */
+#define SANDBOX_VHOST		(1u << 3)	/* what starts and stops vhost-net, and its interrupts */
+#define SANDBOX_VHOST_USER	(1u << 4)	/* its messages, descriptors among them, and its interrupts */
+
+/* Each of these comes with a network device. */
+#define SANDBOX_NETWORK		(SANDBOX_TAP | SANDBOX_PASST | SANDBOX_VHOST | SANDBOX_VHOST_USER)
 
 /**
  * struct sandbox_wants - what is allowed beyond what every machine needs
@@ -28,7 +38,7 @@ enum sandbox_kind {
  * @debugger: the socket on which debuggers are accepted, by their thread; -1 for none.
  * @files: two more files that may be removed, by a path that stays where it is and cannot be written; NULL for none.
  * @null_file: what may take the place of other files, by dup3(); -1 for none.
- * @is_assigned: devices of the host are the guest's, whose BARs and interrupts move as the guest wants.
+ * @uses: SANDBOX_ASSIGNED, ...
  */
 struct sandbox_wants {
 	const struct report *report;
@@ -36,7 +46,7 @@ struct sandbox_wants {
 	int debugger;
 	const char *files[2];
 	int null_file;
-	bool is_assigned;
+	unsigned int uses;
 };
 
 /**
@@ -52,7 +62,8 @@ int sandbox_prepare(const struct sandbox_wants *wants);
 /**
  * sandbox_start_thread() - pthread_create() of a thread of kind @kind
  *
- * After sandbox_prepare() the thread puts its filter on before it calls @main. By the main thread alone.
+ * After sandbox_prepare() the thread puts its filter on before it calls @main; if @kind has none, as nothing in
+ * sandbox_wants asks for it, sandbox_enter() fails. By the main thread alone.
  * Return: 0 or a positive errno.
  */
 int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main)(void *argument), void *argument);

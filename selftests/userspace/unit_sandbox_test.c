@@ -7,7 +7,10 @@
  * than their names say. tcsetattr() of Debian 12's first asks for the settings that are.
  */
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <linux/vhost.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -249,12 +252,61 @@ static void kill_other(void) { kill(1, 0); }
 static void signal_other(void) { syscall(SYS_tgkill, 1, 1, 0); }
 static void push_key(void) { ioctl(slave, TIOCSTI, "x"); }
 static void call_nothing(void) { syscall(9999); }
+static void call_seccomp(void) { syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL); }
+
+static void receive_frame(void)
+{
+	char byte;
+	struct iovec part = { &byte, 1 };
+
+	NEED(readv(file, &part, 1) >= 0);
+}
+
+/* On a file that is no such device: the kernel's refusal is as good as its consent. */
+static void try_ioctl(unsigned long command) { NEED(ioctl(file, command, NULL) < 0 && errno != ENOSYS); }
+static void set_offloads(void) { try_ioctl(TUNSETOFFLOAD); }
+static void set_queues(void) { try_ioctl(TUNSETQUEUE); }
+static void set_interface(void) { try_ioctl(TUNSETIFF); }
+static void set_vhost_backend(void) { try_ioctl(VHOST_NET_SET_BACKEND); }
+static void set_vhost_memory(void) { try_ioctl(VHOST_SET_MEM_TABLE); }
+static void route(void) { try_ioctl(KVM_SET_GSI_ROUTING); }
+static void attach_interrupt(void) { try_ioctl(KVM_IRQFD); }
+static void add_memory(void) { try_ioctl(KVM_SET_USER_MEMORY_REGION); }
+static void interrupt(void) { try_ioctl(KVM_SIGNAL_MSI); }
+static void run_vcpu(void) { try_ioctl(KVM_RUN); }
+
+static void drain_event(void)
+{
+	uint64_t count = 1;
+
+	NEED(write(event, &count, 8) == 8 && read(event, &count, 8) == 8);
+}
+
+static void send_message(void)
+{
+	struct msghdr none = { .msg_iov = NULL };
+
+	NEED(sendmsg(file, &none, 0) < 0 && errno == ENOTSOCK);
+}
+
+static void receive_message(void)
+{
+	struct msghdr none = { .msg_iov = NULL };
+
+	NEED(recvmsg(file, &none, 0) < 0 && errno == ENOTSOCK);
+}
+
+static void end_messages(void)
+{
+	NEED(shutdown(file, SHUT_RDWR) < 0 && errno == ENOTSOCK);
+}
 
 static const struct row {
 	const char *name;
 	void (*run)(void);
 	const char *refused;	/* the name of the call; NULL: allowed */
 	enum sandbox_kind kind;	/* of the thread that does it */
+	unsigned int uses;	/* what the machine has */
 } rows[] = {
 	{ "terminal", terminal },
 	{ "malloc grows", allocate },
@@ -311,6 +363,54 @@ static const struct row {
 	{ "signal another's thread", signal_other, "tgkill" },
 	{ "type into the terminal", push_key, "ioctl" },
 	{ "a number that is no call", call_nothing, "unknown" },
+	{ "another filter", call_seccomp, "seccomp" },
+	{ "another filter, by a network's thread", call_seccomp, "seccomp", SANDBOX_NET, SANDBOX_NETWORK },
+	/* Devices that not all machines have, by vCPUs, as the guest's driver starts and ends. */
+	{ "memory, with an assigned device", add_memory, NULL, SANDBOX_VCPU, SANDBOX_ASSIGNED },
+	{ "memory, with a network", add_memory, "ioctl", SANDBOX_VCPU, SANDBOX_NETWORK },
+	{ "offloads of a tap", set_offloads, NULL, SANDBOX_VCPU, SANDBOX_TAP },
+	{ "offloads of a tap, without one", set_offloads, "ioctl", SANDBOX_VCPU, SANDBOX_NETWORK & ~SANDBOX_TAP },
+	{ "queues of a tap", set_queues, NULL, SANDBOX_VCPU, SANDBOX_TAP },
+	{ "another tap", set_interface, "ioctl", SANDBOX_VCPU, SANDBOX_TAP },
+	{ "a vCPU takes a tap's frames", receive_frame, "readv", SANDBOX_VCPU, SANDBOX_NETWORK },
+	{ "vhost-net", set_vhost_backend, NULL, SANDBOX_VCPU, SANDBOX_VHOST },
+	{ "vhost-net, without it", set_vhost_backend, "ioctl", SANDBOX_VCPU, SANDBOX_NETWORK & ~SANDBOX_VHOST },
+	{ "vhost-net's memory", set_vhost_memory, "ioctl", SANDBOX_VCPU, SANDBOX_NETWORK },
+	{ "interrupts of vhost-net", route, NULL, SANDBOX_VCPU, SANDBOX_VHOST },
+	{ "interrupts of vhost-net attached", attach_interrupt, NULL, SANDBOX_VCPU, SANDBOX_VHOST },
+	{ "interrupts of vhost-net that came before", drain_event, NULL, SANDBOX_VCPU, SANDBOX_VHOST },
+	{ "interrupts of vhost-user", route, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
+	{ "interrupts of vhost-user that came before", drain_event, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
+	{ "interrupts, without either", route, "ioctl", SANDBOX_VCPU, SANDBOX_TAP | SANDBOX_PASST },
+	{ "interrupts by the main thread", route, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK },
+	{ "messages of vhost-user", send_message, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
+	{ "answers of vhost-user", receive_message, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
+	{ "the end of vhost-user", end_messages, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
+	{ "messages, without it", send_message, "sendmsg", SANDBOX_VCPU, SANDBOX_NETWORK & ~SANDBOX_VHOST_USER },
+	{ "another socket for vhost-user", call_socket, "socket", SANDBOX_VCPU, SANDBOX_VHOST_USER },
+	/* A network device's thread. */
+	{ "network: malloc grows", allocate, NULL, SANDBOX_NET, SANDBOX_PASST },
+	{ "network: lines on standard error", speak, NULL, SANDBOX_NET, SANDBOX_PASST },
+	{ "network: sleeping", sleep_somehow, NULL, SANDBOX_NET, SANDBOX_PASST },
+	{ "network: what is left is removed in a crash", remove_files, NULL, SANDBOX_NET, SANDBOX_PASST },
+	{ "network: events", drain_event, NULL, SANDBOX_NET, SANDBOX_PASST },
+	{ "network: frames of a tap", receive_frame, NULL, SANDBOX_NET, SANDBOX_TAP },
+	{ "network: frames of a tap, without one", receive_frame, "readv", SANDBOX_NET, SANDBOX_NETWORK & ~SANDBOX_TAP },
+	{ "network: offloads of a tap", set_offloads, NULL, SANDBOX_NET, SANDBOX_TAP },
+	{ "network: queues of a tap", set_queues, NULL, SANDBOX_NET, SANDBOX_TAP },
+	{ "network: messages of vhost-user", send_message, NULL, SANDBOX_NET, SANDBOX_VHOST_USER },
+	{ "network: answers of vhost-user", receive_message, NULL, SANDBOX_NET, SANDBOX_VHOST_USER },
+	{ "network: an interrupt", interrupt, NULL, SANDBOX_NET, SANDBOX_PASST },
+	{ "network: routes of interrupts", route, "ioctl", SANDBOX_NET, SANDBOX_NETWORK },
+	{ "network: a vCPU", run_vcpu, "ioctl", SANDBOX_NET, SANDBOX_NETWORK },
+	{ "network: a vCPU, by a vCPU's thread", run_vcpu, NULL, SANDBOX_VCPU, SANDBOX_NETWORK },
+	{ "network: vhost-net's queues", set_vhost_backend, "ioctl", SANDBOX_NET, SANDBOX_NETWORK },
+	{ "network: reads a disk", read_statistics, "preadv", SANDBOX_NET, SANDBOX_NETWORK },
+	{ "network: writes a disk", write_disk, "pwritev", SANDBOX_NET, SANDBOX_NETWORK },
+	{ "network: a client", accept_there, "accept4", SANDBOX_NET, SANDBOX_NETWORK },
+	{ "network: open", call_open, "openat", SANDBOX_NET, SANDBOX_NETWORK },
+	{ "a disk's thread takes a tap's frames", receive_frame, "readv", SANDBOX_DEVICE, SANDBOX_NETWORK },
+	{ "a disk's thread sends messages", send_message, "sendmsg", SANDBOX_DEVICE, SANDBOX_NETWORK },
 };
 
 static void no_clean_up(void)
@@ -331,6 +431,7 @@ static void in_child(const struct row *row, int errors)
 	wants = (struct sandbox_wants){
 		.report = report_get(), .listener = listener, .debugger = -1, .null_file = null_file,
 		.files = { runtime_files()->socket, runtime_files()->pid_file },
+		.uses = row->uses,
 	};
 	NEED(!sandbox_prepare(&wants));
 	NEED(!sandbox_start_thread(&thread, row->kind ?: SANDBOX_DEVICE, wait_and_run, &run));
@@ -397,24 +498,43 @@ static void test_rows(void)
 	ASSERT_EQ(system(said), 0);
 }
 
-/* A thread that nobody gave a filter is found before the guest runs. */
+/* A thread that nobody gave a filter, or whose kind has none, is found before the guest runs. */
 static void test_unfiltered(void)
 {
+	static const struct {
+		const char *name;
+		enum sandbox_kind kind;
+		unsigned int before, after;	/* sandbox_prepare(): more by pthread_create() */
+		int want;
+	} threads[] = {
+		{ "one started otherwise", SANDBOX_DEVICE, 0, 1, STATUS_SANDBOX },
+		{ "workers that were there, as vhost-net's", SANDBOX_DEVICE, 2, 0, 0 },
+		{ "one started otherwise besides", SANDBOX_DEVICE, 2, 1, STATUS_SANDBOX },
+		{ "a network's, of a machine without one", SANDBOX_NET, 0, 0, STATUS_SANDBOX },
+		{ "one for control, of a machine without a socket", SANDBOX_CONTROL, 0, 0, STATUS_SANDBOX },
+		{ "a debugger's, of a machine without one", SANDBOX_GDB, 0, 0, STATUS_SANDBOX },
+	};
 	const struct sandbox_wants wants = { .listener = -1, .debugger = -1 };
 	static void (*run)(void) = allocate;
 	pthread_t other;
 	int status;
-	pid_t pid = fork();
 
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		NEED(!sandbox_prepare(&wants));
-		NEED(!sandbox_start_thread(&thread, SANDBOX_DEVICE, wait_and_run, &run));
-		NEED(!pthread_create(&other, NULL, wait_and_run, &run));
-		_exit(sandbox_enter());
+	for (u32 i = 0; i < ARRAY_SIZE(threads); i++) {
+		pid_t pid = fork();
+
+		ASSERT_GE(pid, 0);
+		if (!pid) {
+			for (u32 j = 0; j < threads[i].before; j++)
+				NEED(!pthread_create(&other, NULL, wait_and_run, &run));
+			NEED(!sandbox_prepare(&wants));
+			NEED(!sandbox_start_thread(&thread, threads[i].kind, wait_and_run, &run));
+			for (u32 j = 0; j < threads[i].after; j++)
+				NEED(!pthread_create(&other, NULL, wait_and_run, &run));
+			_exit(sandbox_enter());
+		}
+		ASSERT_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(threads[i].name, threads[i].want, WIFEXITED(status) ? WEXITSTATUS(status) : 1000);
 	}
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ("refused", STATUS_SANDBOX, WIFEXITED(status) ? WEXITSTATUS(status) : 1000);
 }
 
 static const struct test_case cases[] = {
