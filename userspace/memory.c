@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guest memory: ordinary anonymous memory of this process, so that huge pages,
+ * Guest memory: ordinary anonymous memory of this process, or a memfd that others can map, so that huge pages,
  * swap, KSM and cgroup limits apply by Linux's own means. Huge pages are asked
  * for; core dumps leave it out.
  *
@@ -8,8 +8,10 @@
  * device goes through it, and it never returns a pointer to less than asked.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "memory.h"
 
@@ -63,8 +65,28 @@ int memory_create(struct memory *memory, uint64_t size)
 	return 0;
 }
 
+int memory_share(struct memory *memory)
+{
+	int fd = memfd_create("keel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	memory->shared = fd;
+	memory->is_shared = true;
+	/* Nobody may cut it short under us. */
+	if (ftruncate(fd, (off_t)memory->mapping_size) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ||
+	    mmap(memory->mapping, memory->mapping_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+		 0) == MAP_FAILED)
+		return -errno;
+	madvise(memory->mapping, memory->mapping_size, MADV_HUGEPAGE);
+	madvise(memory->mapping, memory->mapping_size, MADV_DONTDUMP);
+	return 0;
+}
+
 void memory_destroy(struct memory *memory)
 {
+	if (memory->is_shared)
+		close(memory->shared);
 	if (memory->mapping)
 		munmap(memory->mapping, memory->mapping_size);
 	*memory = (struct memory){ 0 };

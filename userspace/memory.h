@@ -42,7 +42,7 @@ struct memory_region {
 };
 
 /*
- * One anonymous mapping, cut into the regions that are memory: below the VGA
+ * One mapping, anonymous or of a memfd, cut into the regions that are memory: below the VGA
  * hole, up to 3 GB, and from 4 GB up. Host and guest addresses agree modulo
  * 1 GB (2 MB if there is less than 1 GB), so that huge pages fit. Constant after memory_create().
  */
@@ -53,6 +53,8 @@ struct memory {
 	uint64_t low_end;	/* first guest-physical address past memory below 4 GB */
 	void *mapping;
 	uint64_t mapping_size;
+	bool is_shared;
+	int shared;		/* if it is: the memfd; the mapping begins at its first byte */
 };
 
 /**
@@ -65,6 +67,13 @@ void memory_layout(struct memory *memory, uint64_t size);
  * Return: 0 or a negative errno.
  */
 int memory_create(struct memory *memory, uint64_t size);
+
+/**
+ * memory_share() - put a memfd in the mapping's place, for other processes to map
+ *
+ * Only while all of it is still zero. Return: 0 or a negative errno.
+ */
+int memory_share(struct memory *memory);
 
 /**
  * memory_destroy() - unmap; harmless on a zeroed or failed structure

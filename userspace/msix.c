@@ -127,6 +127,11 @@ void msix_set_control(struct msix *msix, uint16_t control)
 	send_pending(msix);
 }
 
+bool msix_can_send(const struct msix *msix, unsigned int vector)
+{
+	return msix->is_enabled && vector < msix->count && !is_vector_masked(msix, vector);
+}
+
 void msix_raise(struct msix *msix, unsigned int vector)
 {
 	if (vector >= msix->count)

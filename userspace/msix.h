@@ -11,7 +11,7 @@
 struct pci_device;
 struct vm;
 
-#define MSIX_VECTORS_MAX	8
+#define MSIX_VECTORS_MAX	16
 #define MSIX_BAR_SIZE		0x1000
 #define MSIX_PENDING_OFFSET	0x800
 
@@ -59,6 +59,11 @@ void msix_write(struct msix *msix, uint64_t offset, unsigned int len, uint64_t v
  * msix_set_control() - the capability's message control word is now @control
  */
 void msix_set_control(struct msix *msix, uint16_t control);
+
+/**
+ * msix_can_send() - is there a message @vector, and is it not held back?
+ */
+bool msix_can_send(const struct msix *msix, unsigned int vector);
 
 /**
  * msix_raise() - send message @vector, or remember it while masked

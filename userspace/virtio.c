@@ -12,6 +12,7 @@
  * until it resets the device; nothing else suffers.
  */
 #include <errno.h>
+#include <limits.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -35,7 +36,8 @@
 #define AREA_NOTIFY	0x3000
 #define AREA_SIZE	0x1000
 #define REGISTERS_SIZE	0x4000
-#define NOTIFY_PORTS	16
+#define NOTIFY_PORTS	16	/* of few queues, as saved machines have them, */
+#define NOTIFY_PORTS_MANY	64	/* and of more */
 #define NOTIFY_STEP	4	/* bytes between two queues' doorbells */
 
 #define VENDOR_VIRTIO	0x1af4
@@ -68,7 +70,19 @@ static void signal_config(struct virtio_device *device)
 	signal_driver(device, device->config_vector, VIRTIO_PCI_ISR_QUEUE | VIRTIO_PCI_ISR_CONFIG);
 }
 
-static void set_broken(struct virtio_device *device)
+void virtio_signal_queue(struct virtio_device *device, struct virtq *queue)
+{
+	signal_driver(device, queue->vector, VIRTIO_PCI_ISR_QUEUE);
+}
+
+void virtio_signal_config(struct virtio_device *device)
+{
+	device->config_generation++;
+	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		signal_config(device);
+}
+
+void virtio_set_broken(struct virtio_device *device)
 {
 	device->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
@@ -77,23 +91,24 @@ static void set_broken(struct virtio_device *device)
 
 /* The device's thread. */
 
-static void serve_queue(struct virtio_device *device, struct virtq *queue)
+bool virtio_serve_queue(struct virtio_device *device, struct virtq *queue, unsigned int budget)
 {
 	if (!queue->is_enabled || queue->is_broken)
-		return;
+		return true;
 	do {
 		while (virtq_pop(queue, &device->chain)) {
 			uint32_t written = device->class->serve(device, &device->chain);
 
 			virtq_push(queue, &device->chain, written);
 			if (virtq_needs_signal(queue))
-				signal_driver(device, queue->vector, VIRTIO_PCI_ISR_QUEUE);
-			if (vm_is_stopping(device->vm))
-				return;
+				virtio_signal_queue(device, queue);
+			if (vm_is_stopping(device->vm) || !--budget)
+				return false;
 		}
 	} while (virtq_wants_doorbell(queue));
 	if (queue->is_broken)
-		set_broken(device);
+		virtio_set_broken(device);
+	return true;
 }
 
 static void *device_main(void *argument)
@@ -101,6 +116,8 @@ static void *device_main(void *argument)
 	struct virtio_device *device = argument;
 	uint64_t count;
 
+	if (device->class->run)
+		device->class->run(device);
 	while (!vm_is_stopping(device->vm)) {
 		/* Sleeps here; virtio_stop() rings too. */
 		if (read(device->doorbell, &count, sizeof(count)) < 0)
@@ -109,26 +126,46 @@ static void *device_main(void *argument)
 		pthread_mutex_lock(&device->lock);
 		for (unsigned int i = 0; i < device->class->queue_count; i++)
 			if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
-				serve_queue(device, &device->queues[i]);
+				virtio_serve_queue(device, &device->queues[i], UINT_MAX);
 		pthread_mutex_unlock(&device->lock);
 		pthread_mutex_unlock(&device->serving);
 	}
 	return NULL;
 }
 
-static void ring(struct virtio_device *device)
+static void ring_event(int event)
 {
 	uint64_t one = 1;
 
 	/* Never blocks: the counter cannot come near its limit. */
-	while (write(device->doorbell, &one, sizeof(one)) < 0 && errno == EINTR)
+	while (write(event, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+void virtio_ring(struct virtio_device *device)
+{
+	ring_event(device->doorbell);
+}
+
+static int queue_doorbell(const struct virtio_device *device, unsigned int index)
+{
+	return device->queue_doorbells[index] > 0 ? device->queue_doorbells[index] : device->doorbell;
+}
+
+/* A doorbell's write that left to user space. */
+static void ring_at(struct virtio_device *device, uint64_t offset)
+{
+	uint64_t index = offset / NOTIFY_STEP;
+
+	ring_event(index < device->class->queue_count ? queue_doorbell(device, (unsigned int)index) : device->doorbell);
 }
 
 /* The common configuration structure. */
 
 static void reset(struct virtio_device *device)
 {
+	if (device->class->reset)
+		device->class->reset(device);
 	device->status = 0;
 	device->isr = 0;
 	device->accepted = 0;
@@ -157,8 +194,11 @@ static void write_status(struct virtio_device *device, uint8_t value)
 		added &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	device->status |= added;
 	/* Requests queued before this point had their doorbell ignored. */
-	if (added & VIRTIO_CONFIG_S_DRIVER_OK)
-		ring(device);
+	if (!(added & VIRTIO_CONFIG_S_DRIVER_OK))
+		return;
+	if (device->class->ready)
+		device->class->ready(device);
+	virtio_ring(device);
 }
 
 static struct virtq *selected_queue(struct virtio_device *device)
@@ -178,7 +218,13 @@ static void enable_queue(struct virtio_device *device, struct virtq *queue)
 	bool has_event_index = device->accepted & 1ULL << VIRTIO_RING_F_EVENT_IDX;
 
 	if (!queue->is_enabled && !virtq_enable(queue, &device->vm->memory, has_event_index))
-		set_broken(device);
+		virtio_set_broken(device);
+}
+
+static void vectors_changed(struct virtio_device *device)
+{
+	if (device->class->vectors_changed)
+		device->class->vectors_changed(device);
 }
 
 static void set_half(uint64_t *address, bool is_high, uint64_t value)
@@ -196,6 +242,7 @@ static void write_queue(struct virtio_device *device, uint64_t offset, uint64_t 
 		return;
 	if (offset == VIRTIO_PCI_COMMON_Q_MSIX) {
 		queue->vector = check_vector(device, value);
+		vectors_changed(device);
 		return;
 	}
 	if (queue->is_enabled)		/* the rest is fixed from then on */
@@ -306,7 +353,7 @@ static uint64_t read_common(struct virtio_device *device, uint64_t offset)
 	case VIRTIO_PCI_COMMON_STATUS:
 		return device->status;
 	case VIRTIO_PCI_COMMON_CFGGENERATION:
-		return 0;	/* the configuration never changes */
+		return device->config_generation;
 	case VIRTIO_PCI_COMMON_Q_SELECT:
 		return device->queue_select;
 	default:
@@ -349,7 +396,7 @@ bool virtio_restore_queues(struct virtio_device *device, const struct virtq *sav
 	for (unsigned int i = 0; i < device->class->queue_count; i++)
 		if (!virtq_restore(&device->queues[i], &saved[i], &device->vm->memory, has_event_index))
 			return false;
-	ring(device);
+	virtio_ring(device);
 	return true;
 }
 
@@ -385,7 +432,7 @@ static void registers_write(void *owner, uint64_t offset, unsigned int len, uint
 
 	(void)len;
 	if (offset >= AREA_NOTIFY) {
-		ring(device);
+		ring_at(device, offset - AREA_NOTIFY);
 		return;
 	}
 	if (offset >= AREA_SIZE)
@@ -412,6 +459,7 @@ static void table_write(void *owner, uint64_t offset, unsigned int len, uint64_t
 
 	pthread_mutex_lock(&device->lock);
 	msix_write(&device->msix, offset, len, value);
+	vectors_changed(device);
 	pthread_mutex_unlock(&device->lock);
 }
 
@@ -425,10 +473,9 @@ static uint64_t notify_read(void *owner, uint64_t offset, unsigned int len)
 
 static void notify_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
 {
-	(void)offset;
 	(void)len;
 	(void)value;
-	ring(owner);
+	ring_at(owner, offset);
 }
 
 static const struct bus_ops registers_ops = { registers_read, registers_write };
@@ -457,7 +504,7 @@ static void bar_moved(struct pci_device *pci, unsigned int index, uint32_t base)
 		struct doorbell doorbell = {
 			.address = old + area + NOTIFY_STEP * i,
 			.len = 2,
-			.event = device->doorbell,
+			.event = queue_doorbell(device, i),
 			.is_port = is_port,
 		};
 
@@ -519,6 +566,7 @@ static void config_written(struct pci_device *pci, unsigned int offset, unsigned
 	device->is_line_enabled = !(pci_get(pci, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE);
 	msix_set_control(&device->msix, (uint16_t)pci_get(pci, device->msix.capability +
 							       PCI_MSIX_FLAGS, 2));
+	vectors_changed(device);
 	update_line(device);
 	pthread_mutex_unlock(&device->lock);
 }
@@ -554,6 +602,12 @@ static unsigned int add_area(struct virtio_device *device, const struct area *ar
 	return pci_add_capability(&device->pci, bytes, cap.cap_len);
 }
 
+static uint32_t notify_ports(const struct virtio_device *device)
+{
+	_Static_assert(VIRTIO_QUEUES_MAX * NOTIFY_STEP <= NOTIFY_PORTS_MANY, "a doorbell for each");
+	return device->class->queue_count * NOTIFY_STEP <= NOTIFY_PORTS ? NOTIFY_PORTS : NOTIFY_PORTS_MANY;
+}
+
 /*
  * A new capability goes to the head of the list, and drivers take the first
  * they can use: so the ports, added last, are preferred.
@@ -567,7 +621,7 @@ static bool add_areas(struct virtio_device *device)
 		{ VIRTIO_PCI_CAP_DEVICE_CFG, BAR_REGISTERS, AREA_CONFIG, AREA_SIZE, 0, 0 },
 		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_REGISTERS, AREA_NOTIFY, AREA_SIZE, 4,
 		  NOTIFY_STEP },
-		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY, 0, NOTIFY_PORTS, 4, NOTIFY_STEP },
+		{ VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY, 0, notify_ports(device), 4, NOTIFY_STEP },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++) {
@@ -597,7 +651,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	};
 
 	device->vm = vm;
-	device->features |= COMMON_FEATURES;
+	device->features |= COMMON_FEATURES & ~device->withheld;
 	device->is_line_enabled = true;
 	pthread_mutex_init(&device->serving, NULL);
 	pthread_mutex_init(&device->lock, NULL);
@@ -610,7 +664,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	device->pci.owner = device;
 	pci_add_bar(&device->pci, BAR_REGISTERS, REGISTERS_SIZE, false, &registers_ops);
 	pci_add_bar(&device->pci, BAR_MSIX, MSIX_BAR_SIZE, false, &table_ops);
-	pci_add_bar(&device->pci, BAR_NOTIFY, NOTIFY_PORTS, true, &notify_ops);
+	pci_add_bar(&device->pci, BAR_NOTIFY, notify_ports(device), true, &notify_ops);
 	if (!add_areas(device))
 		return -ENOSPC;
 	int ret = msix_init(&device->msix, vm, &device->pci, BAR_MSIX, class->queue_count + 1);
@@ -624,7 +678,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 
 int virtio_start(struct virtio_device *device)
 {
-	int ret = sandbox_start_thread(&device->thread, SANDBOX_DEVICE, device_main, device);
+	int ret = sandbox_start_thread(&device->thread, device->class->thread, device_main, device);
 
 	device->has_thread = !ret;
 	return ret;
@@ -633,7 +687,7 @@ int virtio_start(struct virtio_device *device)
 bool virtio_stop(struct virtio_device *device)
 {
 	if (device->has_thread) {
-		ring(device);
+		virtio_ring(device);
 		if (!thread_join(device->thread, &device->vm->end_by, 0))
 			return false;
 	}

@@ -12,10 +12,11 @@
 
 #include "msix.h"
 #include "pci.h"
+#include "sandbox.h"
 #include "virtq.h"
 #include "vm.h"
 
-#define VIRTIO_QUEUES_MAX	2
+#define VIRTIO_QUEUES_MAX	9
 #define VIRTIO_CONFIG_MAX	128
 
 struct virtio_device;
@@ -25,14 +26,28 @@ struct virtio_device;
  * @id: virtio device number.
  * @class_code: PCI class, 24 bits.
  * @queue_count: up to VIRTIO_QUEUES_MAX.
+ * @thread: what the device's thread may ask of the kernel.
  * @serve: do one request; return the bytes written into it. Called by the
  *         device's thread with device->lock held.
+ *
+ * A device whose thread waits for more than doorbells, or whose queues the kernel serves, has these
+ * too (else NULL):
+ * @run: the thread: until vm_is_stopping(), wait for device->doorbell and what else there is.
+ * @ready: the driver has set up all and asks for service.
+ * @reset: the driver takes it back; queues are still as they were.
+ * @vectors_changed: a queue's message may have become another one, or masked, or no longer so.
+ * The last three are called with device->lock held.
  */
 struct virtio_class {
 	uint16_t id;
 	uint32_t class_code;
 	unsigned int queue_count;
+	enum sandbox_kind thread;
 	uint32_t (*serve)(struct virtio_device *device, struct virtq_chain *chain);
+	void (*run)(struct virtio_device *device);
+	void (*ready)(struct virtio_device *device);
+	void (*reset)(struct virtio_device *device);
+	void (*vectors_changed)(struct virtio_device *device);
 };
 
 struct virtio_device {
@@ -44,6 +59,7 @@ struct virtio_device {
 	pthread_t thread;
 	bool has_thread;
 	int doorbell;			/* eventfd the thread sleeps on */
+	int queue_doorbells[VIRTIO_QUEUES_MAX];	/* where a queue has its own; 0: it has not */
 	bool is_doorbell_set[2 * VIRTIO_QUEUES_MAX];	/* guarded by pci->lock */
 
 	pthread_mutex_t serving;	/* the thread's while it serves; taken before all others */
@@ -52,6 +68,7 @@ struct virtio_device {
 	pthread_mutex_t lock;
 	struct msix msix;
 	uint64_t features;		/* offered */
+	uint64_t withheld;		/* of what every device would offer */
 	uint64_t accepted;
 	uint32_t feature_select;
 	uint32_t accepted_select;
@@ -61,6 +78,7 @@ struct virtio_device {
 	uint8_t isr;
 	bool is_line_enabled;		/* INTx not disabled in the command register */
 	struct virtq queues[VIRTIO_QUEUES_MAX];
+	uint8_t config_generation;	/* counts changes of config */
 	uint8_t config[VIRTIO_CONFIG_MAX];	/* device-specific, read-only */
 	unsigned int config_size;
 	struct virtq_chain chain;	/* the request being served */
@@ -107,6 +125,34 @@ void virtio_release(struct virtio_device *device);
  * Return: false if the rings of one are not in memory.
  */
 bool virtio_restore_queues(struct virtio_device *device, const struct virtq *saved);
+
+/**
+ * virtio_ring() - wake the device's thread, from any thread
+ */
+void virtio_ring(struct virtio_device *device);
+
+/**
+ * virtio_signal_queue() - tell the driver that requests of @queue are done
+ *
+ * Needs device->lock, as the following do.
+ */
+void virtio_signal_queue(struct virtio_device *device, struct virtq *queue);
+
+/**
+ * virtio_signal_config() - tell the driver that device->config has changed
+ */
+void virtio_signal_config(struct virtio_device *device);
+
+/**
+ * virtio_serve_queue() - serve up to @budget requests of a queue by class->serve
+ * Return: false if there may be more.
+ */
+bool virtio_serve_queue(struct virtio_device *device, struct virtq *queue, unsigned int budget);
+
+/**
+ * virtio_set_broken() - the driver broke the rules: no more service until it resets the device
+ */
+void virtio_set_broken(struct virtio_device *device);
 
 /**
  * virtio_copy_from() - copy the first bytes of a request's readable part

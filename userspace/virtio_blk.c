@@ -203,6 +203,7 @@ static const struct virtio_class blk_class = {
 	.id = 2,
 	.class_code = 0x010000,		/* mass storage, SCSI: what virtio disks use */
 	.queue_count = 1,
+	.thread = SANDBOX_DEVICE,
 	.serve = serve,
 };
 

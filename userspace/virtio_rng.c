@@ -43,6 +43,7 @@ static const struct virtio_class rng_class = {
 	.id = 4,
 	.class_code = 0x00ff00,		/* fits no other class */
 	.queue_count = 1,
+	.thread = SANDBOX_DEVICE,
 	.serve = serve,
 };
 

@@ -191,26 +191,49 @@ bool virtq_pop(struct virtq *queue, struct virtq_chain *chain)
 	return true;
 }
 
-void virtq_push(struct virtq *queue, const struct virtq_chain *chain, uint32_t written)
+void virtq_put_back(struct virtq *queue, unsigned int count)
+{
+	queue->next_available = (uint16_t)(queue->next_available - count);
+}
+
+void virtq_fill(struct virtq *queue, unsigned int ahead, uint16_t head, uint32_t written)
 {
 	struct vring_used_elem *element =
-		&queue->used_ring->ring[queue->next_used & (queue->size - 1)];
+		&queue->used_ring->ring[(queue->next_used + ahead) & (queue->size - 1u)];
 
-	element->id = chain->head;
+	element->id = head;
 	element->len = written;
-	store16(&queue->used_ring->idx, ++queue->next_used);
+}
+
+void virtq_flush(struct virtq *queue, unsigned int count)
+{
+	queue->next_used = (uint16_t)(queue->next_used + count);
+	store16(&queue->used_ring->idx, queue->next_used);
+}
+
+void virtq_push(struct virtq *queue, const struct virtq_chain *chain, uint32_t written)
+{
+	virtq_fill(queue, 0, chain->head, written);
+	virtq_flush(queue, 1);
+}
+
+bool virtq_wants_more(struct virtq *queue, unsigned int seen)
+{
+	uint16_t next = (uint16_t)(queue->next_available + seen);
+
+	if (!queue->is_enabled || queue->is_broken)
+		return false;
+	if (queue->has_event_index)
+		store16(available_event(queue), next);
+	else
+		store16(&queue->used_ring->flags, 0);
+	atomic_thread_fence(memory_order_seq_cst);
+	return load16(&queue->available_ring->idx) != next;
 }
 
 bool virtq_wants_doorbell(struct virtq *queue)
 {
-	if (!queue->is_enabled || queue->is_broken)
-		return false;
-	if (queue->has_event_index)
-		store16(available_event(queue), queue->next_available);
-	else
-		store16(&queue->used_ring->flags, 0);
-	atomic_thread_fence(memory_order_seq_cst);
-	return load16(&queue->available_ring->idx) != queue->next_available;
+	return virtq_wants_more(queue, 0);
 }
 
 bool virtq_needs_signal(struct virtq *queue)

@@ -78,10 +78,32 @@ bool virtq_pop(struct virtq *queue, struct virtq_chain *chain);
 void virtq_push(struct virtq *queue, const struct virtq_chain *chain, uint32_t written);
 
 /**
+ * virtq_put_back() - take back the last @count virtq_pop()s: nothing of them was pushed or filled
+ */
+void virtq_put_back(struct virtq *queue, unsigned int count);
+
+/**
+ * virtq_fill() - say what became of a request, without giving it back yet
+ * @ahead: how many filled ones wait before it.
+ * @head: of its chain.
+ */
+void virtq_fill(struct virtq *queue, unsigned int ahead, uint16_t head, uint32_t written);
+
+/**
+ * virtq_flush() - give @count filled requests back, all at once
+ */
+void virtq_flush(struct virtq *queue, unsigned int count);
+
+/**
  * virtq_wants_doorbell() - ask for a doorbell at the next new request
  * Return: true if a request has arrived meanwhile: go on popping.
  */
 bool virtq_wants_doorbell(struct virtq *queue);
+
+/**
+ * virtq_wants_more() - the same where the next @seen requests are known, and too few
+ */
+bool virtq_wants_more(struct virtq *queue, unsigned int seen);
 
 /**
  * virtq_needs_signal() - does the driver want an interrupt for what was pushed?

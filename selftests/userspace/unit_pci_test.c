@@ -27,7 +27,7 @@ static uint32_t serve(struct virtio_device *of, struct virtq_chain *chain)
 	return (uint32_t)chain->write_bytes;
 }
 
-static const struct virtio_class class = { .id = 40, .queue_count = 2, .serve = serve };
+static const struct virtio_class class = { .id = 40, .queue_count = 2, .thread = SANDBOX_DEVICE, .serve = serve };
 
 static void set_up(void)
 {
