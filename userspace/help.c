@@ -32,6 +32,26 @@ static const char list_help[] =
 	"  --json               an array of JSON in place of the table\n"
 	"  --help               this text\n";
 
+static const char net_help[] =
+	"keel run --net BACKEND[,WORD]...\n"
+	"A virtio network device and what carries its frames on the host; up to 4 times.\n"
+	"\n"
+	"  tap=NAME             a TAP interface, which must be there; the kernel moves the frames\n"
+	"                       (vhost-net) where it can, else keel does\n"
+	"  user                 passt, without privilege: the guest reaches what the host reaches\n"
+	"  vhost-user=SOCKET    a program that listens there, with the guest's memory shared\n"
+	"\n"
+	"  vhost=on|off         tap: end if vhost-net cannot be had, or do without it\n"
+	"  queues=N             tap, vhost-user: so many pairs of queues, 1 to 4 (1)\n"
+	"  forward=[udp:]HOSTPORT:GUESTPORT\n"
+	"                       user: what comes to a TCP or UDP port of the host goes to the\n"
+	"                       guest; up to 16 times\n"
+	"  mac=ADDRESS          of the guest, as 02:00:00:00:00:01 (a random one)\n"
+	"  mtu=N                what the guest is told, 68 to 65535\n"
+	"\n"
+	"  ip tuntap add tap0 mode tap user alice; ip link set tap0 master br0 up\n"
+	"  keel run ... --net tap=tap0 --net user,forward=2222:22\n";
+
 static const char config_help[] =
 	"keel run --config FILE\n"
 	"The file is one object of JSON, with options of 'keel run' by their names without dashes.\n"
@@ -40,7 +60,8 @@ static const char config_help[] =
 	"wins over the file, all disks over all disks. Paths are as on the command line.\n"
 	"\n"
 	"  { \"kernel\": \"/boot/vmlinuz\", \"cpus\": 2, \"memory\": \"1G\",\n"
-	"    \"disk\": [ \"root.img\", \"data.img,ro\" ], \"no-rng\": true }\n";
+	"    \"disk\": [ \"root.img\", \"data.img,ro\" ], \"no-rng\": true,\n"
+	"    \"net\": \"user,forward=2222:22\" }\n";
 
 static const char control_help[] =
 	"keel run --control SOCKET, or --name NAME\n"
@@ -98,6 +119,7 @@ static const struct subject {
 	{ "restore", OPTIONS_HELP_RESTORE, restore_help },
 	{ "inspect", OPTIONS_HELP_INSPECT, inspect_help },
 	{ "dma", OPTIONS_HELP_DMA, NULL },
+	{ "net", OPTIONS_HELP_NET, net_help },
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
 	{ "gdb", OPTIONS_HELP_GDB, gdb_help },
@@ -111,7 +133,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, config, control and gdb", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, net, config, control and gdb", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

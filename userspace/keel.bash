@@ -19,10 +19,13 @@ _keel_run() {
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word")) ;;
+	--net)
+		compopt -o nospace
+		_keel_words "tap= user vhost-user=" ;;
 	--dma) _keel_words "off report enforce" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --cpus --memory --disk --vfio --device --dma --no-rng --no-sandbox --stats
+		_keel_words "--kernel --initrd --append --cpus --memory --disk --net --vfio --device --dma --no-rng --no-sandbox --stats
 			--gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
@@ -83,7 +86,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma config control gdb" ;;
+	help) _keel_words "run ctl list restore inspect dma net config control gdb" ;;
 	esac
 }
 

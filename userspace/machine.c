@@ -83,12 +83,58 @@ static int add_virtio(struct machine *machine, const struct options *options)
 	return plug(machine, &machine->rng);
 }
 
-static int add_assigned(struct machine *machine, const struct options *options)
+/* The messages that the kernel sends by itself: those of assigned devices first. */
+static int init_routes(struct machine *machine, const struct options *options)
 {
-	int ret = options->vfio_count ? route_init(&machine->routes, &machine->vm, VFIO_DEVICES_MAX * VFIO_PCI_VECTORS_MAX) : 0;
+	unsigned int messages = options->vfio_count ? VFIO_DEVICES_MAX * VFIO_PCI_VECTORS_MAX : 0;
+
+	for (unsigned int i = 0; i < options->net_count; i++)
+		messages += net_device_routes(&options->nets[i]);
+	int ret = messages ? route_init(&machine->routes, &machine->vm, messages) : 0;
 
 	if (ret)
-		return status_fail(STATUS_HOST, "--vfio: %s", strerror(-ret));
+		return status_fail(STATUS_HOST, "cannot route interrupts: %s", strerror(-ret));
+	return 0;
+}
+
+static int share_memory(struct machine *machine, const struct options *options)
+{
+	bool is_shared = false;
+
+	for (unsigned int i = 0; i < options->net_count; i++)
+		is_shared |= net_device_shares_memory(&options->nets[i]);
+	int ret = is_shared ? memory_share(&machine->vm.memory) : 0;
+
+	if (ret)
+		return status_fail(STATUS_MEMORY, "--memory %lluM: the host gives no memory to share: %s",
+				   (unsigned long long)options->memory >> 20, strerror(-ret));
+	return 0;
+}
+
+static int add_nets(struct machine *machine, const struct options *options)
+{
+	struct net_vhost_place place = {
+		.routes = &machine->routes,
+		.first_route = options->vfio_count ? VFIO_DEVICES_MAX * VFIO_PCI_VECTORS_MAX : 0,
+	};
+
+	for (unsigned int i = 0; i < options->net_count; i++) {
+		machine->net_count = i + 1;
+		int ret = net_device_open(&machine->nets[i], &options->nets[i], &machine->vm, &place);
+
+		if (!ret)
+			ret = plug(machine, &machine->nets[i].net.device);
+		if (ret)
+			return ret;
+		place.first_route += net_device_routes(&options->nets[i]);
+	}
+	return 0;
+}
+
+static int add_assigned(struct machine *machine, const struct options *options)
+{
+	int ret = 0;
+
 	vfio_init(&machine->vfio, &machine->vm);
 	for (unsigned int i = 0; !ret && i < options->vfio_count; i++) {
 		vfio_pci_init(&machine->assigned[i], &machine->vm);
@@ -154,12 +200,18 @@ static int build(struct machine *machine, const struct options *options)
 		ret = vm_set_dma_policy(&machine->vm, options->dma_policy);
 	if (!ret)
 		ret = vm_add_memory(&machine->vm, options->memory);
+	if (!ret)
+		ret = share_memory(machine, options);
 	if (!ret && !machine->saved)
 		ret = boot_load(&machine->vm.memory, &request, &entry);
 	if (!ret)
 		ret = add_board(machine);
 	if (!ret)
 		ret = add_virtio(machine, options);
+	if (!ret)
+		ret = init_routes(machine, options);
+	if (!ret)
+		ret = add_nets(machine, options);
 	if (!ret)
 		ret = add_assigned(machine, options);
 	if (!ret)
@@ -216,6 +268,8 @@ static int start_devices(struct machine *machine)
 
 	for (unsigned int i = 0; !ret && i < machine->disk_count; i++)
 		ret = virtio_start(&machine->disks[i].device);
+	for (unsigned int i = 0; !ret && i < machine->net_count; i++)
+		ret = virtio_start(&machine->nets[i].net.device);
 	if (!ret && machine->rng.class)
 		ret = virtio_start(&machine->rng);
 	if (ret)
@@ -352,6 +406,8 @@ static bool tear_down(struct machine *machine)
 		is_ended &= vcpu_join(&machine->vcpus[i]);
 	for (unsigned int i = 0; i < machine->disk_count; i++)
 		is_ended &= virtio_stop(&machine->disks[i].device);
+	for (unsigned int i = 0; i < machine->net_count; i++)
+		is_ended &= virtio_stop(&machine->nets[i].net.device);
 	is_ended &= virtio_stop(&machine->rng);
 	is_ended &= rtc_stop(&machine->rtc);
 	is_ended &= console_stop(&machine->console, is_hurried, machine);
@@ -359,6 +415,8 @@ static bool tear_down(struct machine *machine)
 		return false;
 	for (unsigned int i = 0; i < machine->disk_count; i++)
 		virtio_blk_close(&machine->disks[i]);
+	for (unsigned int i = 0; i < machine->net_count; i++)
+		net_device_close(&machine->nets[i]);
 	/* before the memory goes that they may still write */
 	for (unsigned int i = 0; i < machine->assigned_count; i++)
 		vfio_pci_close(&machine->assigned[i]);
@@ -374,7 +432,7 @@ static bool tear_down(struct machine *machine)
 static int prepare_sandbox(const struct machine *machine)
 {
 	const struct runtime_files *files = runtime_files();
-	const struct sandbox_wants wants = {
+	struct sandbox_wants wants = {
 		.report = report_get(),
 		.listener = machine->control.listener,
 		.debugger = gdb_listener(machine->vm.gdb),
@@ -383,6 +441,8 @@ static int prepare_sandbox(const struct machine *machine)
 		.uses = machine->assigned_count ? SANDBOX_ASSIGNED : 0,
 	};
 
+	for (unsigned int i = 0; i < machine->net_count; i++)
+		wants.uses |= machine->nets[i].sandbox;
 	return sandbox_prepare(&wants);
 }
 

@@ -8,6 +8,7 @@
 
 #include "console.h"
 #include "control.h"
+#include "net_device.h"
 #include "options.h"
 #include "pci.h"
 #include "power.h"
@@ -32,9 +33,11 @@ struct machine {
 	struct pci pci;
 	struct virtio_blk disks[OPTIONS_DISKS_MAX];
 	unsigned int disk_count;	/* those opened, or tried to */
+	struct net_device nets[NET_DEVICES_MAX];
+	unsigned int net_count;		/* those opened, or tried to */
 	struct virtio_device rng;
 	struct vfio vfio;
-	struct route_table routes;	/* with an assigned device */
+	struct route_table routes;	/* with an assigned device or vhost-net */
 	struct vfio_pci assigned[VFIO_DEVICES_MAX];
 	unsigned int assigned_count;	/* those taken, or tried to */
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];

@@ -170,6 +170,13 @@ static int set_vfio(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_net(struct options *options, const char *value)
+{
+	if (options->net_count == NET_DEVICES_MAX)
+		return status_fail(STATUS_USAGE, "--net %s: at most %d network devices", value, NET_DEVICES_MAX);
+	return net_options_parse(&options->nets[options->net_count++], value);
+}
+
 static int set_dma(struct options *options, const char *value)
 {
 	static const char *const names[] = {
@@ -280,6 +287,7 @@ static const struct option_row rows[] = {
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
 	{ "disk", RUN | RESTORE, true, true, set_disk },
+	{ "net", RUN, true, true, set_net },
 	{ "vfio", RUN, true, true, set_vfio },
 	{ "dma", RUN | RESTORE, true, false, set_dma },
 	{ "gdb", RUN, true, false, set_gdb },
@@ -544,6 +552,9 @@ static const char run_help[] =
 	"  --cpus N             virtual CPUs, 1 to 254 (1)\n"
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --disk FILE[,ro]     virtio disk, raw image or block device; up to 16 times\n"
+	"  --net BACKEND        virtio network device: tap=NAME (vhost-net where it can be had),\n"
+	"                       user (passt, no privilege) or vhost-user=SOCKET; up to 4 times;\n"
+	"                       see 'keel help net'\n"
 	"  --vfio ADDRESS       give the guest a PCI device of the host, which VFIO must have:\n"
 	"                       0000:00:02.0; up to 8 times\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
@@ -588,7 +599,7 @@ void options_help(FILE *out, enum options_action action)
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|config|control|gdb\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|net|config|control|gdb\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "net_options.h"
 #include "vfio.h"
 
 #define OPTIONS_DISKS_MAX	16
@@ -35,6 +36,8 @@ struct options {
 	unsigned int disk_count;
 	char vfio[VFIO_DEVICES_MAX][VFIO_ADDRESS_SIZE];
 	unsigned int vfio_count;
+	struct net_options nets[NET_DEVICES_MAX];
+	unsigned int net_count;
 	bool rng;
 	bool sandbox;
 	bool stats;
@@ -67,6 +70,7 @@ enum options_action {
 	OPTIONS_HELP_RESTORE,
 	OPTIONS_INSPECT,
 	OPTIONS_HELP_INSPECT,
+	OPTIONS_HELP_NET,
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
 	OPTIONS_HELP_GDB,

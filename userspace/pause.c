@@ -2,7 +2,10 @@
 /*
  * Pausing. A vCPU that is told leaves KVM_RUN and waits at the gate (vm.h).
  * What it has just done for the guest is done; what the guest has handed to a
- * device before is finished by the device.
+ * device before is finished by the device: requests of disks, frames to send,
+ * buffers for frames that arrive. Devices need not be told: without the guest
+ * they get no more, and vhost's server is the kernel or another process, which
+ * would have to be asked, and would lose frames that it can still deliver.
  *
  * No clock stands still meanwhile, neither the TSC nor the kvmclock nor those
  * of the board, so that they agree afterwards: the guest finds that it was not

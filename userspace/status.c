@@ -44,6 +44,7 @@ static const struct status_row {
 	{ STATUS_SIGNAL, "signal", "ended by a signal, or by a debugger" },
 	{ STATUS_SANDBOX, "sandbox", "the system-call filter could not be set" },
 	{ STATUS_ASSIGN, "assign", "a device of the host cannot be given to the guest, or not any longer" },
+	{ STATUS_NET, "net", "the network cannot be had as asked for" },
 	{ STATUS_QUIT, "quit", "ended by a client of the control socket" },
 	{ STATUS_NOBODY, "nobody", "keel ctl: no machine listens there" },
 	{ STATUS_STATE, "state", "a saved machine is damaged, or cannot be restored here" },

@@ -34,6 +34,7 @@ enum status {
 	STATUS_SIGNAL = 15,	/* ended by a signal, or by a debugger */
 	STATUS_SANDBOX = 16,	/* the system-call filter was refused */
 	STATUS_ASSIGN = 17,	/* a device of the host cannot be the guest's */
+	STATUS_NET = 18,	/* the network cannot be had as asked for */
 	STATUS_QUIT = 20,	/* ended by a client of the control socket */
 	STATUS_NOBODY = 21,	/* keel ctl: no machine is there */
 	STATUS_STATE = 22,	/* a saved machine cannot be used */

@@ -54,7 +54,7 @@ static void test_all(void)
 		"{ \"kernel\": \"vmlinuz\", \"initrd\": \"initrd\",\n"
 		"  \"append\": \"a \\\"b\\\" {c}: [d], \\\\\",\n"
 		"  \"cpus\": 3, \"memory\": \"1G\",\n"
-		"  \"disk\": [ \"one\", \"two,ro\" ],\n"
+		"  \"disk\": [ \"one\", \"two,ro\" ], \"net\": [ \"tap=tap0,queues=2\", \"user,forward=2222:22\" ],\n"
 		"  \"device\": \"/dev/kvm\", \"dma\": \"report\", \"no-rng\": true, \"no-sandbox\": false, \"stats\": true,\n"
 		"  \"gdb\": \"tcp:1234,wait\", \"status-json\": \"end\", \"control\": \"here\", \"name\": \"me\", \"daemon\": true, \"pid-file\": \"pid\" }\n";
 	struct options options;
@@ -69,6 +69,10 @@ static void test_all(void)
 	CHECK_EQ("disks", 2, options.disk_count);
 	CHECK_EQ("first disk", 0, strcmp("one", options.disks[0].path));
 	CHECK_EQ("second disk", 1, !strcmp("two", options.disks[1].path) && options.disks[1].readonly);
+	CHECK_EQ("networks", 2, options.net_count);
+	CHECK_EQ("first network", 1, options.nets[0].kind == NET_TAP && !strcmp("tap0", options.nets[0].tap));
+	CHECK_EQ("its queues", 2, options.nets[0].queues);
+	CHECK_EQ("second network", 1, options.nets[1].kind == NET_USER && options.nets[1].forward_count == 1);
 	CHECK_EQ("device", 0, strcmp("/dev/kvm", options.device));
 	CHECK_EQ("dma", 1, options.dma_policy);
 	CHECK_EQ("no rng", 0, options.rng);
@@ -82,11 +86,12 @@ static void test_all(void)
 	CHECK_EQ("pid-file", 0, strcmp("pid", options.pid_file));
 	options_free(&options);
 
-	ASSERT_EQ(parse(&options, text, strlen(text), "--cpus 1 --disk=mine --kernel other --append=x", said), 0);
+	ASSERT_EQ(parse(&options, text, strlen(text), "--cpus 1 --disk=mine --net vhost-user=s --kernel other --append=x", said), 0);
 	CHECK_EQ("the command line's kernel", 0, strcmp("other", options.kernel));
 	CHECK_EQ("its string", 0, strcmp("x", options.append));
 	CHECK_EQ("its CPUs", 1, options.cpus);
 	CHECK_EQ("its disks alone", 1, options.disk_count == 1 && !strcmp("mine", options.disks[0].path));
+	CHECK_EQ("its network alone", 1, options.net_count == 1 && options.nets[0].kind == NET_VHOST_USER);
 	CHECK_EQ("the rest is the file's", 1 << 30, options.memory);
 	options_free(&options);
 	unlink(path);
@@ -94,7 +99,7 @@ static void test_all(void)
 
 static void test_small(void)
 {
-	static const char *const texts[] = { "{}", "\n\n {\t}\r\n\n", "{\"disk\":[]}", "{\"vfio\":\"00:02.0\",\"disk\":\"d\"}" };
+	static const char *const texts[] = { "{}", "\n\n {\t}\r\n\n", "{\"disk\":[]}", "{\"net\":\"user\"}", "{\"vfio\":\"00:02.0\",\"disk\":\"d\"}" };
 	struct options options;
 	char said[1024];
 
@@ -127,6 +132,9 @@ static void test_refusals(void)
 		{ "{\"disks\": [\n\"a\",\n\"b\"], \"disk\": \"x\"}", "line 1: unknown name 'disks'; 'disk' is like it" },
 		{ "{\"disk\": [\n\"cpuz\",\n\"b\"], \"cpuz\": 1}", "line 3: unknown name 'cpuz'" },
 		{ "{\"--kernel\": \"k\"}", "'kernel' is like it" },
+		{ "{\"cpus\": 2,\n\"net\": [\"user\", \"tap=\"]}", "that is line 2 of --config" },
+		{ "{\"net\": true}", "--net: its value must be a string" },
+		{ "{\"net\": [\"user\", \"user\", \"user\", \"user\", \"user\"]}", "at most 4 network devices" },
 		{ "{\"frobnicate\": 1}", "unknown name 'frobnicate'; 'keel run --help' lists" },
 		{ "{\"\": 1}", "unknown name ''; 'keel run --help' lists" },
 		{ "{\"\\u0063pus\": 1}", "unknown name" },

@@ -198,6 +198,7 @@ static void test_actions(void)
 		{ "keel help ctl", OPTIONS_HELP_CTL },
 		{ "keel help list", OPTIONS_HELP_LIST },
 		{ "keel help dma", OPTIONS_HELP_DMA },
+		{ "keel help net", OPTIONS_HELP_NET },
 		{ "keel help config", OPTIONS_HELP_CONFIG },
 		{ "keel help control", OPTIONS_HELP_CONTROL },
 		{ "keel help gdb", OPTIONS_HELP_GDB },

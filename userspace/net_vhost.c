@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The server takes the guest's doorbells (ioeventfd) and sends its interrupts (irqfd) with no part of
+ * ours, as long as a queue's message is there and not masked; else the eventfd counts, and the
+ * device's thread delivers it as it would its own. What the guest chooses of a queue, size and
+ * places, has been checked by virtq_enable().
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "net_vhost.h"
+#include "status.h"
+
+int net_vhost_init(struct net_vhost *vhost, struct virtio_device *device, const struct net_vhost_place *place,
+		   unsigned int pairs)
+{
+	vhost->device = device;
+	vhost->routes = place->routes;
+	vhost->first_route = place->first_route;
+	vhost->hangup = -1;
+	vhost->pairs = pairs;
+	for (unsigned int i = 0; i < 2 * pairs; i++)
+		vhost->queues[i] = (struct net_vhost_queue){ .kick = -1, .call = -1 };
+	for (unsigned int i = 0; i < 2 * pairs; i++) {
+		vhost->queues[i].kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		vhost->queues[i].call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (vhost->queues[i].kick < 0 || vhost->queues[i].call < 0)
+			return errno;
+		device->queue_doorbells[i] = vhost->queues[i].kick;
+	}
+	return 0;
+}
+
+void net_vhost_free(struct net_vhost *vhost)
+{
+	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+		close(vhost->queues[i].kick);
+		close(vhost->queues[i].call);
+		vhost->device->queue_doorbells[i] = 0;
+	}
+	vhost->pairs = 0;
+}
+
+/* Return: 0 or an errno. */
+static int start_pair(struct net_vhost *vhost, unsigned int pair)
+{
+	int error = vhost->ops->set_features(vhost, pair, vhost->device->accepted & vhost->features);
+	uint64_t one = 1;
+
+	for (unsigned int i = 2 * pair; !error && i < 2 * pair + 2; i++) {
+		error = vhost->ops->start(vhost, i);
+		vhost->queues[i].is_running = !error;
+		/* What was queued before had its doorbell ignored. */
+		if (!error && write(vhost->queues[i].kick, &one, sizeof(one)) < 0)
+			error = errno;
+	}
+	return error;
+}
+
+void net_vhost_start(struct net_vhost *vhost)
+{
+	for (unsigned int i = 0; i < vhost->pairs; i++) {
+		const struct virtq *queues = &vhost->device->queues[2 * i];
+
+		if (!queues[0].is_enabled || queues[0].is_broken || !queues[1].is_enabled || queues[1].is_broken)
+			continue;
+		int error = start_pair(vhost, i);
+
+		if (!error)
+			continue;
+		if (!vhost->has_complained)
+			status_warn("--net: vhost does not take the guest's queues: %s", strerror(error));
+		vhost->has_complained = true;
+		net_vhost_stop(vhost);
+		virtio_set_broken(vhost->device);
+		return;
+	}
+	net_vhost_update(vhost);
+}
+
+static struct route_event route_of(const struct net_vhost *vhost, unsigned int index)
+{
+	return (struct route_event){ vhost->routes->first_message + vhost->first_route + index,
+				     vhost->queues[index].call, -1 };
+}
+
+static void detach(struct net_vhost *vhost, unsigned int index)
+{
+	struct route_event route = route_of(vhost, index);
+
+	if (vhost->queues[index].is_attached)
+		route_detach(vhost->device->vm, &route);
+	vhost->queues[index].is_attached = false;
+}
+
+/* An address that the kernel cannot route is the guest's: nothing comes then. */
+static void attach(struct net_vhost *vhost, unsigned int index, const struct msix_entry *entry)
+{
+	struct route_event route = route_of(vhost, index);
+
+	if (route_set_message(vhost->routes, vhost->first_route + index, entry->address, entry->data))
+		detach(vhost, index);
+	else if (!vhost->queues[index].is_attached)
+		vhost->queues[index].is_attached = !route_attach(vhost->device->vm, &route);
+}
+
+static bool drain(int event)
+{
+	uint64_t count;
+
+	return read(event, &count, sizeof(count)) == sizeof(count);
+}
+
+void net_vhost_stop(struct net_vhost *vhost)
+{
+	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+		if (vhost->queues[i].is_running)
+			vhost->ops->stop(vhost, i);
+		vhost->queues[i].is_running = false;
+		detach(vhost, i);
+		drain(vhost->queues[i].call);
+	}
+}
+
+void net_vhost_update(struct net_vhost *vhost)
+{
+	const struct msix *msix = &vhost->device->msix;
+
+	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+		unsigned int vector = vhost->device->queues[i].vector;
+
+		if (vhost->queues[i].is_running && msix_can_send(msix, vector))
+			attach(vhost, i, &msix->entries[vector]);
+		else
+			detach(vhost, i);
+	}
+	virtio_ring(vhost->device);	/* the thread waits for others now */
+}
+
+/*
+ * A queue that the server does not serve may be the control queue, whose number depends on what the
+ * driver agreed on: its doorbell is ours.
+ */
+unsigned int net_vhost_waits(struct net_vhost *vhost, struct pollfd *waits)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+		const struct net_vhost_queue *queue = &vhost->queues[i];
+
+		if (!queue->is_running || !queue->is_attached)
+			waits[count++] = (struct pollfd){
+				.fd = queue->is_running ? queue->call : queue->kick,
+				.events = POLLIN,
+			};
+	}
+	return count;
+}
+
+void net_vhost_signal(struct net_vhost *vhost)
+{
+	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+		struct net_vhost_queue *queue = &vhost->queues[i];
+
+		if (!queue->is_running)
+			drain(queue->kick);
+		else if (!queue->is_attached && drain(queue->call))
+			virtio_signal_queue(vhost->device, &vhost->device->queues[i]);
+	}
+}

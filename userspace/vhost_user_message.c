@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A message is a header of three words and a body; descriptors travel with its first byte. The other
+ * end is another program, perhaps of another user: its answers are looked at like a guest's words,
+ * and one that does not come in time is an error.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "vhost_user_message.h"
+
+#define FDS_MAX	MEMORY_REGIONS_MAX
+
+int vhost_user_send(int socket, struct vhost_user_message *message, const int *fds, unsigned int count)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec part = { message, VHOST_USER_HEADER_SIZE + message->size };
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t done;
+
+	if (count) {
+		header.msg_control = control.bytes;
+		header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		struct cmsghdr *first = CMSG_FIRSTHDR(&header);
+
+		first->cmsg_level = SOL_SOCKET;
+		first->cmsg_type = SCM_RIGHTS;
+		first->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(first), fds, count * sizeof(int));
+	}
+	do
+		done = sendmsg(socket, &header, MSG_NOSIGNAL);
+	while (done < 0 && errno == EINTR);
+	if (done < 0)
+		return errno == EAGAIN ? ETIMEDOUT : errno;
+	/* A message is far smaller than any socket's buffer. */
+	return (size_t)done == part.iov_len ? 0 : EPROTO;
+}
+
+/* All of @size bytes, or an errno. */
+static int receive_all(int socket, void *to, size_t size)
+{
+	struct iovec part = { to, size };
+
+	while (part.iov_len) {
+		struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+		ssize_t done = recvmsg(socket, &header, 0);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return errno == EAGAIN ? ETIMEDOUT : errno;
+		if (!done)
+			return ECONNRESET;
+		part.iov_base = (char *)part.iov_base + done;
+		part.iov_len -= (size_t)done;
+	}
+	return 0;
+}
+
+int vhost_user_receive(int socket, struct vhost_user_message *message, uint32_t size)
+{
+	uint32_t request = message->request;
+	int error = receive_all(socket, message, VHOST_USER_HEADER_SIZE);
+
+	if (error)
+		return error;
+	if (message->request != request || message->size != size || size > sizeof(message->body) ||
+	    message->flags != (VHOST_USER_VERSION | VHOST_USER_REPLY))
+		return EPROTO;
+	return receive_all(socket, &message->body, size);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtio network device, in front of something of the host's that carries its frames.
+ */
+#ifndef KEEL_VIRTIO_NET_H
+#define KEEL_VIRTIO_NET_H
+
+#include "net.h"
+#include "net_control.h"
+#include "net_deliver.h"
+#include "net_vhost.h"
+#include "virtio.h"
+
+/* The thread's, with device.lock held while it works on queues. */
+struct net_pair {
+	struct net_packet packet;	/* taken from the back end, */
+	bool has_packet;		/* and the guest has had no buffers for it yet */
+	bool is_blocked;		/* the back end takes no more until its descriptor is writable */
+};
+
+struct virtio_net {
+	struct virtio_device device;
+	struct virtio_class class;	/* device.class: queues as the back end has them */
+	struct net_backend *backend;
+	struct net_vhost *vhost;	/* NULL: this process moves the frames */
+	struct net_control control;
+	uint8_t mac[NET_MAC_SIZE];
+	unsigned int pairs;		/* that the driver can see: all or, without VIRTIO_NET_F_MQ, one */
+	bool is_gone;			/* the back end */
+	bool has_more;			/* a budget ran out */
+	struct net_pair state[NET_PAIRS_MAX];
+	struct net_deliver_room room;
+	struct iovec parts[1 + VIRTQ_SEGMENTS_MAX];
+};
+
+struct virtio_net_place {
+	uint8_t mac[NET_MAC_SIZE];
+	uint16_t mtu;			/* 0: not told */
+};
+
+/**
+ * virtio_net_init() - describe the device
+ * @net: zeroed; virtio_add() of net->device follows.
+ * @backend, @vhost: stay as long as @net; @vhost may be NULL.
+ */
+void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct net_vhost *vhost,
+		     const struct virtio_net_place *place);
+
+/**
+ * virtio_net_turn() - move what can be moved now, by budgets; the thread's, with the lock held
+ */
+void virtio_net_turn(struct virtio_net *net);
+
+#endif
