@@ -5,7 +5,8 @@
  * The driver may change its memory at any time, also from another vCPU while
  * the device reads. So each field is read once, into a local copy, and only
  * the copy is checked and used. The walk of a chain is bounded by the queue's
- * size (or an indirect table's) and by VIRTQ_SEGMENTS_MAX, so loops end.
+ * size (or an indirect table's) and by VIRTQ_SEGMENTS_MAX, empty buffers
+ * counted too, so loops end: a table may be as large as memory.
  *
  * Ordering pairs with the driver's: the available index is read before the
  * entries it covers (acquire), the used index written after them (release),
@@ -130,7 +131,7 @@ static struct vring_desc copy_descriptor(const uint8_t *table, uint32_t index)
 static bool walk(const struct virtq *queue, struct virtq_chain *chain,
 		 const uint8_t *table, uint32_t size, uint32_t index, struct vring_desc *indirect)
 {
-	for (uint32_t steps = 0; steps < size; steps++) {
+	for (uint32_t steps = 0; steps < size && steps < VIRTQ_SEGMENTS_MAX; steps++) {
 		if (index >= size)
 			return false;
 
@@ -148,7 +149,7 @@ static bool walk(const struct virtq *queue, struct virtq_chain *chain,
 			return true;
 		index = descriptor.next;
 	}
-	return false;		/* longer than the table: a loop */
+	return false;		/* longer than the table, a loop; or than any chain may be */
 }
 
 static bool walk_indirect(const struct virtq *queue, struct virtq_chain *chain,

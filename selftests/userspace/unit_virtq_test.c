@@ -194,6 +194,16 @@ static void too_many_segments(void)
 	describe(&table[0], INDIRECT, 16 * 1000, VRING_DESC_F_INDIRECT, 0);
 }
 
+/* Nothing in them takes room, so only their number ends the walk. */
+static void too_many_empty(void)
+{
+	struct vring_desc *inner = memory_at(&memory, INDIRECT, 16 * 1000);
+
+	for (u16 i = 0; i < 1000; i++)
+		describe(&inner[i], BUFFERS, i < 999 ? 0 : 1, i < 999 ? VRING_DESC_F_NEXT : 0, i + 1);
+	describe(&table[0], INDIRECT, 16 * 1000, VRING_DESC_F_INDIRECT, 0);
+}
+
 static void index_jump(void) { avail->idx = SIZE + 1; }
 static void head_outside(void) { avail->ring[0] = SIZE; }
 
@@ -219,6 +229,7 @@ static void test_hostile(void)
 		{ "indirect in indirect", indirect_nested },
 		{ "loop in indirect", indirect_loop },
 		{ "too many segments", too_many_segments },
+		{ "too many empty segments", too_many_empty },
 		{ "available index too far", index_jump },
 		{ "head outside the table", head_outside },
 	};
