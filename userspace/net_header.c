@@ -3,8 +3,13 @@
  * VIRTIO 1.2, "Network Device: Packet Transmission". A checksum is to be put at csum_start +
  * csum_offset; a large packet to be cut into pieces of gso_size bytes. hdr_len is a hint, and all
  * that is not understood is ignored.
+ *
+ * "Processing of Incoming Packets": a frame may have waited in the host since another driver's time,
+ * or another setting's, and then asks for what nobody does now.
  */
 #include "net_header.h"
+
+#define LINK_HEADER_MAX	22U	/* Ethernet's, and two VLAN tags */
 
 static bool has(uint64_t features, unsigned int bit)
 {
@@ -49,4 +54,29 @@ bool net_header_check(struct virtio_net_hdr_v1 *header, uint64_t features, uint3
 		return true;
 	}
 	return needs_csum && header->gso_size && is_type_agreed(header->gso_type, features);
+}
+
+bool net_header_limit(struct virtio_net_hdr_v1 *header, uint64_t offloads, uint32_t mtu, uint32_t size)
+{
+	uint8_t type = header->gso_type;
+
+	if (!has(offloads, VIRTIO_NET_F_GUEST_CSUM)) {
+		if (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+			return false;
+		header->flags = 0;
+	}
+	if (type & VIRTIO_NET_HDR_GSO_ECN && !has(offloads, VIRTIO_NET_F_GUEST_ECN))
+		return false;
+	switch (type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_NONE:
+		return !mtu || size <= mtu + LINK_HEADER_MAX;
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return has(offloads, VIRTIO_NET_F_GUEST_TSO4);
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return has(offloads, VIRTIO_NET_F_GUEST_TSO6);
+	case VIRTIO_NET_HDR_GSO_UDP:
+		return has(offloads, VIRTIO_NET_F_GUEST_UFO);
+	default:
+		return false;
+	}
 }

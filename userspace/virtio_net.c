@@ -58,17 +58,24 @@ static void check_queue(struct virtio_net *net, const struct virtq *queue)
 
 /* From the host to the guest. */
 
+static bool is_wanted(const struct virtio_net *net, struct net_packet *packet)
+{
+	uint16_t mtu = has(net, VIRTIO_NET_F_MTU) ? net->mtu : 0;
+
+	return net_header_limit(&packet->header, net->control.offloads, mtu, packet->size) &&
+	       net_filter_wants(&net->control.filter, packet->frame, packet->size);
+}
+
 /* Return: false if the guest must add buffers first; it rings its doorbell then. */
 static bool deliver(struct virtio_net *net, unsigned int pair)
 {
 	struct virtq *queue = &net->device.queues[2 * pair];
 	struct net_packet *packet = &net->state[pair].packet;
 
-	if (!has(net, VIRTIO_NET_F_GUEST_CSUM))
-		packet->header.flags = 0;
+	if (!is_wanted(net, packet))
+		return true;
 	for (unsigned int i = 0; i < DELIVER_TRIES; i++) {
-		if (!net_filter_wants(&net->control.filter, packet->frame, packet->size) ||
-		    net_deliver(queue, packet, has(net, VIRTIO_NET_F_MRG_RXBUF), &net->room) != NET_NO_BUFFERS)
+		if (net_deliver(queue, packet, has(net, VIRTIO_NET_F_MRG_RXBUF), &net->room) != NET_NO_BUFFERS)
 			return true;
 		if (!virtq_wants_more(queue, net->room.seen))
 			return false;
@@ -189,6 +196,13 @@ static struct virtq *control_queue(struct virtio_net *net)
 	return &net->device.queues[2 * net->pairs];
 }
 
+/* Those that are not used any more get nothing, not even what waits here. */
+static void drop_packets(struct virtio_net *net, unsigned int first)
+{
+	for (unsigned int i = first; i < NET_PAIRS_MAX; i++)
+		net->state[i].has_packet = false;
+}
+
 static uint32_t serve_control(struct virtio_device *device, struct virtq_chain *chain)
 {
 	struct virtio_net *net = to_net(device);
@@ -204,6 +218,7 @@ static uint32_t serve_control(struct virtio_device *device, struct virtq_chain *
 	}
 	if (pairs != net->control.pairs && net->backend->ops->set_pairs)
 		net->backend->ops->set_pairs(net->backend, net->control.pairs);
+	drop_packets(net, net->control.pairs);
 	if (offloads != net->control.offloads && net->backend->ops->set_offloads)
 		net->backend->ops->set_offloads(net->backend, net->control.offloads);
 	*(uint8_t *)chain->segments[chain->read_count].iov_base = ack;
@@ -222,7 +237,7 @@ void virtio_net_turn(struct virtio_net *net)
 		return;
 	for (unsigned int i = 0; i < net->pairs; i++) {
 		send_pair(net, i);
-		if (!net->is_gone)
+		if (!net->is_gone && i < net->control.pairs)
 			receive_pair(net, i);
 	}
 }
@@ -237,7 +252,7 @@ static unsigned int waits_of_pairs(const struct virtio_net *net, struct pollfd *
 {
 	for (unsigned int i = 0; i < net->pairs; i++) {
 		const struct virtq *queue = &net->device.queues[2 * i];
-		bool can_receive = queue->is_enabled && !queue->is_broken && !net->state[i].has_packet;
+		bool can_receive = i < net->control.pairs && queue->is_enabled && !queue->is_broken && !net->state[i].has_packet;
 		bool can_send = net->state[i].is_blocked || net->backend->has_rest;
 		short events = (short)((can_receive ? POLLIN : 0) | (can_send ? POLLOUT : 0));
 		bool is_used = is_in_service(net) && !net->is_gone && events;
@@ -321,8 +336,7 @@ static void reset(struct virtio_device *device)
 		net->backend->ops->set_pairs(net->backend, 1);
 	net_control_reset(&net->control, 0, net->mac);
 	/* A frame that the driver before did not take is none of the next one's. */
-	for (unsigned int i = 0; i < NET_PAIRS_MAX; i++)
-		net->state[i].has_packet = false;
+	drop_packets(net, 0);
 	net->has_more = false;
 }
 
@@ -372,6 +386,7 @@ void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct
 
 	net->backend = backend;
 	net->vhost = vhost;
+	net->mtu = place->mtu;
 	net->pairs = 1;
 	net->control.pairs_max = backend->pairs;
 	memcpy(net->mac, place->mac, sizeof(net->mac));

@@ -25,6 +25,7 @@ struct virtio_net {
 	struct net_vhost *vhost;	/* NULL: this process moves the frames */
 	struct net_control control;
 	uint8_t mac[NET_MAC_SIZE];
+	uint16_t mtu;			/* 0: not told */
 	unsigned int pairs;		/* that the driver can see: all or, without VIRTIO_NET_F_MQ, one */
 	bool is_gone;			/* the back end */
 	bool has_more;			/* a budget ran out */

@@ -25,7 +25,7 @@ static struct fake_ring rings[VIRTIO_QUEUES_MAX];
 /* A back end that gives the frames that a case lines up, and remembers what it was sent. */
 static struct {
 	u8 frame[NET_FRAME_MAX];
-	u32 size, waiting;		/* @waiting frames of @size bytes */
+	u32 size, waiting, pair;	/* @waiting frames of @size bytes, for @pair */
 	enum net_result at_end;		/* when none waits */
 	enum net_result on_send;
 	u32 sent;
@@ -38,7 +38,7 @@ static struct {
 
 static enum net_result wire_receive(struct net_backend *backend, unsigned int pair, struct net_packet *packet)
 {
-	if (!wire.waiting || pair)
+	if (!wire.waiting || pair != wire.pair)
 		return wire.at_end;
 	wire.waiting--;
 	*packet = (struct net_packet){ .header = wire.header, .frame = wire.frame, .size = wire.size };
@@ -101,6 +101,14 @@ static void set_up(u64 features, u32 pairs)
 	fake_driver_ok(&vm, &net.device);
 }
 
+static void fill_frame(u32 size)
+{
+	for (u32 i = 0; i < size; i++)
+		wire.frame[i] = (u8)(i * 7 + i / 256);
+	memcpy(wire.frame, own_mac, 6);
+	wire.size = size;
+}
+
 static u8 *guest_at(u64 gpa) { return memory_at(&vm.memory, gpa, 1); }
 static bool is_broken(void) { return net.device.status & VIRTIO_CONFIG_S_NEEDS_RESET; }
 
@@ -150,6 +158,67 @@ static void test_header(void)
 	}
 }
 
+/* Frames that came from the host under other rules than those of now. */
+static void test_given_header(void)
+{
+	static const struct {
+		const char *name;
+		u8 flags, type;
+		u64 offloads;
+		u32 mtu, size;
+		bool want;
+	} rows[] = {
+		{ "nothing left to do", 0, 0, 0, 0, 60000, true },
+		{ "checksum", 1, 0, F(GUEST_CSUM), 0, 60, true },
+		{ "checksum, not agreed on", 1, 0, 0, 0, 60, false },
+		{ "checksum known to be good", 2, 0, 0, 0, 60, true },
+		{ "TSO", 1, 1, F(GUEST_CSUM) | F(GUEST_TSO4), 1500, 9000, true },
+		{ "TSO, not agreed on", 1, 1, F(GUEST_CSUM), 0, 9000, false },
+		{ "TSO of IPv6 where IPv4 was agreed on", 1, 4, F(GUEST_CSUM) | F(GUEST_TSO4), 0, 9000, false },
+		{ "ECN, not agreed on", 1, 0x81, F(GUEST_CSUM) | F(GUEST_TSO4), 0, 9000, false },
+		{ "ECN", 1, 0x81, F(GUEST_CSUM) | F(GUEST_TSO4) | F(GUEST_ECN), 0, 9000, true },
+		{ "UFO", 1, 3, F(GUEST_CSUM) | F(GUEST_UFO), 0, 9000, true },
+		{ "a kind without a meaning", 1, 5, ~0ULL, 0, 9000, false },
+		{ "as large as the MTU, with two tags", 0, 0, 0, 1500, 1522, true },
+		{ "larger", 0, 0, 0, 1500, 1523, false },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct virtio_net_hdr_v1 header = { .flags = rows[i].flags, .gso_type = rows[i].type };
+
+		CHECK_EQ(rows[i].name, rows[i].want, net_header_limit(&header, rows[i].offloads, rows[i].mtu, rows[i].size));
+		if (!(rows[i].offloads & F(GUEST_CSUM)))
+			CHECK_EQ("flags", 0, rows[i].want && header.flags);
+	}
+}
+
+/* What the wire has may be of an older setting, or of no setting at all. */
+static void test_limits(void)
+{
+	static const struct {
+		const char *name;
+		u64 features;
+		u8 type;
+		u32 size, want;
+	} rows[] = {
+		{ "TSO that was agreed on", F(GUEST_CSUM) | F(GUEST_TSO4), 1, 3000, 1 },
+		{ "TSO for the driver before", 0, 1, 3000, 0 },
+		{ "an MTU that the driver knows", F(MTU), 0, 1600, 0 },
+		{ "and one that it does not", 0, 0, 1600, 1 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		set_up(rows[i].features, 1);
+		fill_frame(rows[i].size);
+		wire.header = (struct virtio_net_hdr_v1){ .flags = rows[i].type, .gso_type = rows[i].type };
+		wire.waiting = 1;
+		fake_offer_one(&rings[0], BUFFERS, 4096, true);
+		virtio_net_turn(&net);
+		CHECK_EQ(rows[i].name, rows[i].want, rings[0].used->idx);
+		CHECK_EQ("not kept", 0, net.state[0].has_packet);
+	}
+}
+
 /* What a driver is offered, by back end. */
 static void test_features(void)
 {
@@ -186,14 +255,6 @@ static void test_features(void)
 	CHECK_EQ("pairs", 2, config.max_virtqueue_pairs);
 	CHECK_EQ("MTU", 1500, config.mtu);
 	CHECK_EQ("queues", 5, fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_NUMQ, 2));
-}
-
-static void fill_frame(u32 size)
-{
-	for (u32 i = 0; i < size; i++)
-		wire.frame[i] = (u8)(i * 7 + i / 256);
-	memcpy(wire.frame, own_mac, 6);
-	wire.size = size;
 }
 
 /* Frames into buffers of a size: how many they take, and every byte of them. */
@@ -424,6 +485,39 @@ static void test_commands(void)
 	CHECK_EQ("one pair after a reset", 1, wire.pairs);
 }
 
+/* A pair that the driver no longer uses gets nothing more: neither what waits here nor what comes. */
+static void test_fewer_pairs(void)
+{
+	set_up(F(MRG_RXBUF) | F(CTRL_VQ) | F(MQ), 2);
+	wire.pair = 1;
+	fill_frame(60);
+	wire.waiting = 2;
+	virtio_net_turn(&net);
+	CHECK_EQ("not asked for before it is used", 2, wire.waiting);
+	ASSERT_EQ(command((const u8[]){ 4, 0, 2, 0 }, 4, 4), VIRTIO_NET_OK);
+	CHECK_EQ("waits for buffers", 1, net.state[1].has_packet);
+	ASSERT_EQ(command((const u8[]){ 4, 0, 1, 0 }, 4, 4), VIRTIO_NET_OK);
+	fake_offer_one(&rings[2], BUFFERS, 2048, true);
+	virtio_net_turn(&net);
+	CHECK_EQ("not given any more", 0, rings[2].used->idx);
+	CHECK_EQ("nor is the next one", 1, wire.waiting);
+}
+
+/* Whatever features are written, nothing is served before FEATURES_OK was set. */
+static void test_no_features(void)
+{
+	set_up(0, 2);
+	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
+	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_GF, 4, (u32)(F(MQ) | F(CSUM) | F(HOST_UFO)));
+	fake_ring_init(&rings[1], &vm, 1);
+	fake_enable_queue(&vm, &net.device, 1);
+	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_STATUS, 1,
+			VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	CHECK_EQ("status", 0, fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_STATUS, 1));
+	CHECK_EQ("pairs", 1, net.pairs);
+}
+
 /* A command in an odd shape. */
 static void test_command_shapes(void)
 {
@@ -609,13 +703,17 @@ static void test_paused(void)
 
 static const struct test_case cases[] = {
 	{ "header", test_header },
+	{ "given_header", test_given_header },
+	{ "limits", test_limits },
 	{ "features", test_features },
+	{ "no_features", test_no_features },
 	{ "receive", test_receive },
 	{ "receive_later", test_receive_later },
 	{ "send", test_send },
 	{ "send_blocked", test_send_blocked },
 	{ "gone", test_gone },
 	{ "commands", test_commands },
+	{ "fewer_pairs", test_fewer_pairs },
 	{ "command_shapes", test_command_shapes },
 	{ "filter", test_filter },
 	{ "filtered_frame", test_filtered_frame },
