@@ -192,6 +192,9 @@ static void write_status(struct virtio_device *device, uint8_t value)
 	    (device->accepted & ~device->features ||
 	     !(device->accepted & 1ULL << VIRTIO_F_VERSION_1)))
 		added &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	/* Nothing is served by features that nobody has looked at. */
+	if (!((device->status | added) & VIRTIO_CONFIG_S_FEATURES_OK))
+		added &= ~VIRTIO_CONFIG_S_DRIVER_OK;
 	device->status |= added;
 	/* Requests queued before this point had their doorbell ignored. */
 	if (!(added & VIRTIO_CONFIG_S_DRIVER_OK))
