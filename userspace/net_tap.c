@@ -83,7 +83,9 @@ static void set_offloads(struct net_backend *backend, uint64_t features)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (features & 1ULL << rows[i].feature)
 			flags |= rows[i].flag;
-	ioctl(backend->fds[0], TUNSETOFFLOAD, flags);	/* one setting for all queues */
+	/* One setting for all queues. Of what makes no sense to the kernel nothing, not what there was before. */
+	if (ioctl(backend->fds[0], TUNSETOFFLOAD, flags))
+		ioctl(backend->fds[0], TUNSETOFFLOAD, 0UL);
 }
 
 static void set_pairs(struct net_backend *backend, unsigned int pairs)

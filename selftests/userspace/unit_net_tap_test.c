@@ -5,8 +5,10 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -172,10 +174,45 @@ static void test_queues(void)
 	net_tap_close(&tap);
 }
 
+/* Does the interface hand over TCP packets that are still to be cut up? */
+static bool has_tso(void)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GTSO };
+	struct ifreq request = { .ifr_name = NAME, .ifr_data = (char *)&value };
+
+	ASSERT_EQ(control(SIOCETHTOOL, &request), 0);
+	return value.data;
+}
+
+/* Of what one driver takes, nothing is left for the next, whatever it asks for. */
+static void test_offloads(void)
+{
+	static const struct {
+		const char *name;
+		u64 offloads;
+		bool want;
+	} rows[] = {
+		{ "TSO", BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4), true },
+		{ "nothing", 0, false },
+		{ "TSO again", BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4), true },
+		{ "TSO without checksums, which makes no sense", BIT(VIRTIO_NET_F_GUEST_TSO4), false },
+	};
+
+	make(0);
+	memset(&tap, 0, sizeof(tap));
+	ASSERT_EQ(net_tap_open(&tap, NAME, 1), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		tap.backend.ops->set_offloads(&tap.backend, rows[i].offloads);
+		CHECK_EQ(rows[i].name, rows[i].want, has_tso());
+	}
+	net_tap_close(&tap);
+}
+
 static const struct test_case cases[] = {
 	{ "frames", test_frames },
 	{ "refusals", test_refusals },
 	{ "queues", test_queues },
+	{ "offloads", test_offloads },
 };
 
 TEST_MAIN(cases)
