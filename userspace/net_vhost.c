@@ -59,9 +59,9 @@ static int start_pair(struct net_vhost *vhost, unsigned int pair)
 	return error;
 }
 
-void net_vhost_start(struct net_vhost *vhost)
+void net_vhost_start(struct net_vhost *vhost, unsigned int pairs)
 {
-	for (unsigned int i = 0; i < vhost->pairs; i++) {
+	for (unsigned int i = 0; i < pairs; i++) {
 		const struct virtq *queues = &vhost->device->queues[2 * i];
 
 		if (!queues[0].is_enabled || queues[0].is_broken || !queues[1].is_enabled || queues[1].is_broken)

@@ -69,8 +69,8 @@ void net_vhost_free(struct net_vhost *vhost);
 
 /* The following need device->lock. */
 
-/** net_vhost_start() - have the queues served that the driver has set up */
-void net_vhost_start(struct net_vhost *vhost);
+/** net_vhost_start() - have the queues served that the driver has set up, of the first @pairs pairs */
+void net_vhost_start(struct net_vhost *vhost, unsigned int pairs);
 
 /** net_vhost_stop() - take them back; the server touches nothing of the guest any more */
 void net_vhost_stop(struct net_vhost *vhost);

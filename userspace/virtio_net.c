@@ -252,7 +252,8 @@ static unsigned int waits_of_pairs(const struct virtio_net *net, struct pollfd *
 {
 	for (unsigned int i = 0; i < net->pairs; i++) {
 		const struct virtq *queue = &net->device.queues[2 * i];
-		bool can_receive = i < net->control.pairs && queue->is_enabled && !queue->is_broken && !net->state[i].has_packet;
+		bool can_receive = i < net->control.pairs && queue->is_enabled && !queue->is_broken &&
+				   !net->state[i].has_packet;
 		bool can_send = net->state[i].is_blocked || net->backend->has_rest;
 		short events = (short)((can_receive ? POLLIN : 0) | (can_send ? POLLOUT : 0));
 		bool is_used = is_in_service(net) && !net->is_gone && events;
@@ -322,8 +323,9 @@ static void ready(struct virtio_device *device)
 	net_control_reset(&net->control, device->accepted, net->mac);
 	if (net->backend->ops->set_offloads)
 		net->backend->ops->set_offloads(net->backend, net->control.offloads);
-	if (net->vhost)
-		net_vhost_start(net->vhost);
+	/* A server that has gone is missing, as a cable would be. */
+	if (net->vhost && !net->is_gone)
+		net_vhost_start(net->vhost, net->pairs);
 }
 
 static void reset(struct virtio_device *device)

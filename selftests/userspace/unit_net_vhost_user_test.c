@@ -275,6 +275,11 @@ static void test_hangup(void)
 	CHECK_EQ("link", 0, fake_device_get(&vm, &net.device, 0x2006, 2));
 	/* A reset then has nobody to ask, and does not wait. */
 	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	/* The next driver finds a device that works, without a link. */
+	start_driver();
+	CHECK_EQ("not broken", 0, !!(fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_STATUS, 1) &
+				     VIRTIO_CONFIG_S_NEEDS_RESET));
+	CHECK_EQ("still no link", 0, fake_device_get(&vm, &net.device, 0x2006, 2));
 	vm_stop(&vm, STATUS_OK, "done");
 	CHECK_EQ("the thread ends", 1, virtio_stop(&net.device));
 	net_vhost_user_close(&user);
