@@ -24,6 +24,7 @@
 #include "status.h"
 
 #define PASST_MTU	65520
+#define PASST_FRAME_MAX	65535U	/* for a larger one, newer versions end */
 #define SOCKET_BUFFER	(1 << 20)
 #define START_MS	3000	/* in which passt says what is wrong with its arguments */
 #define START_STEP_MS	5
@@ -121,6 +122,8 @@ static enum net_result send_frame(struct net_backend *backend, unsigned int pair
 	(void)header;
 	if (result != NET_DONE)
 		return result;
+	if (size > PASST_FRAME_MAX)
+		return NET_DONE;
 	parts[0] = (struct iovec){ &length, NET_USER_LENGTH };
 	ssize_t done = writev(backend->fds[0], parts, (int)count);
 

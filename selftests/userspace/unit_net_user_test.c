@@ -121,6 +121,35 @@ static void test_lengths(void)
 	tear_down();
 }
 
+/* Newer passts end when a frame is larger than any of theirs: they never get one. */
+static void test_too_large(void)
+{
+	static u8 frame[NET_FRAME_MAX];
+	static const struct {
+		const char *name;
+		u32 size;
+		bool want;
+	} rows[] = {
+		{ "its MTU", 65520 + 14, true },
+		{ "the largest", 65535, true },
+		{ "larger", 65536, false },
+		{ "the largest of all", NET_FRAME_MAX, false },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct virtio_net_hdr_v1 header = { 0 };
+		struct iovec parts[2] = { { NULL, 0 }, { frame, rows[i].size } };
+		u32 length = 0;
+
+		set_up();
+		CHECK_EQ("taken", NET_DONE, user.backend.ops->send(&user.backend, 0, &header, parts, 2, rows[i].size));
+		ssize_t got = recv(peer, &length, 4, MSG_DONTWAIT);
+
+		CHECK_EQ(rows[i].name, rows[i].want, got == 4 && ntohl(length) == rows[i].size);
+		tear_down();
+	}
+}
+
 /* A reader who takes his time gets every byte once, in order. */
 static void test_full(void)
 {
@@ -312,6 +341,7 @@ static void test_port_in_use(void)
 static const struct test_case cases[] = {
 	{ "cuts", test_cuts },
 	{ "lengths", test_lengths },
+	{ "too_large", test_too_large },
 	{ "full", test_full },
 	{ "start", test_start },
 	{ "no_start", test_no_start },
