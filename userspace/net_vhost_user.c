@@ -4,8 +4,8 @@
  * then, and gets each queue's place and eventfds when the driver starts it; it stops when it is asked
  * how far it got. Where a queue lies is told as an address of ours, which it finds in the table.
  *
- * A message that it answers is waited for, two seconds at most: a process that hangs costs its own
- * guest no more.
+ * An answer is waited for, two seconds at most, and then the connection is over: what comes later
+ * would be taken for the answer to something else, and nobody knows what it does with a queue.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -22,7 +22,6 @@
 #include "status.h"
 #include "vhost_user_message.h"
 
-#define ANSWER_SECONDS	2
 #define RING_FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_EVENT_IDX | \
 			 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
 /* What the process does with frames; addresses and queues are told to us. */
@@ -38,16 +37,26 @@ static struct net_vhost_user *to_user(struct net_vhost *vhost)
 	return (struct net_vhost_user *)((char *)vhost - offsetof(struct net_vhost_user, vhost));
 }
 
+/* Send what is in @message, and have an answer with @size bytes in its place if that is not 0. */
+static int exchange(struct net_vhost_user *user, struct vhost_user_message *message, const int *fds, unsigned int count,
+		    uint32_t size)
+{
+	int error = vhost_user_send(user->socket, message, fds, count);
+
+	if (!error && size)
+		error = vhost_user_receive(user->socket, message, size);
+	if (error)
+		shutdown(user->socket, SHUT_RDWR);
+	return error;
+}
+
 /* Send what is in @message; if the process acknowledges, wait for that. */
 static int tell(struct net_vhost_user *user, struct vhost_user_message *message, const int *fds, unsigned int count)
 {
 	message->flags = VHOST_USER_VERSION | (user->has_acks ? VHOST_USER_NEED_REPLY : 0);
-	int error = vhost_user_send(user->socket, message, fds, count);
+	int error = exchange(user, message, fds, count, user->has_acks ? sizeof(message->body.number) : 0);
 
-	if (error || !user->has_acks)
-		return error;
-	error = vhost_user_receive(user->socket, message, sizeof(message->body.number));
-	return error ? error : message->body.number ? EINVAL : 0;
+	return error ? error : user->has_acks && message->body.number ? EINVAL : 0;
 }
 
 static int tell_number(struct net_vhost_user *user, enum vhost_user_request request, uint64_t number)
@@ -79,10 +88,8 @@ static int tell_event(struct net_vhost_user *user, enum vhost_user_request reque
 static int ask_number(struct net_vhost_user *user, enum vhost_user_request request, uint64_t *number)
 {
 	struct vhost_user_message message = { .request = request, .flags = VHOST_USER_VERSION };
-	int error = vhost_user_send(user->socket, &message, NULL, 0);
+	int error = exchange(user, &message, NULL, 0, sizeof(*number));
 
-	if (!error)
-		error = vhost_user_receive(user->socket, &message, sizeof(*number));
 	if (!error)
 		*number = message.body.number;
 	return error;
@@ -118,6 +125,18 @@ static int set_place(struct net_vhost_user *user, unsigned int index, const stru
 	return tell(user, &message, NULL, 0);
 }
 
+static void stop(struct net_vhost *vhost, unsigned int index)
+{
+	struct vhost_user_message message = {
+		.request = VHOST_USER_GET_VRING_BASE,
+		.flags = VHOST_USER_VERSION,
+		.size = sizeof(message.body.state),
+		.body.state.index = index,
+	};
+
+	exchange(to_user(vhost), &message, NULL, 0, sizeof(message.body.state));
+}
+
 static int start(struct net_vhost *vhost, unsigned int index)
 {
 	struct net_vhost_user *user = to_user(vhost);
@@ -130,28 +149,15 @@ static int start(struct net_vhost *vhost, unsigned int index)
 		error = set_place(user, index, queue);
 	if (!error)
 		error = tell_event(user, VHOST_USER_SET_VRING_CALL, index, vhost->queues[index].call);
-	if (!error)
-		error = tell_event(user, VHOST_USER_SET_VRING_KICK, index, vhost->queues[index].kick);
+	if (error)
+		return error;
+	error = tell_event(user, VHOST_USER_SET_VRING_KICK, index, vhost->queues[index].kick);
 	if (!error && user->has_protocol)
 		error = tell_state(user, VHOST_USER_SET_VRING_ENABLE, index, index < 2);
-	return error;
-}
-
-static void stop(struct net_vhost *vhost, unsigned int index)
-{
-	struct vhost_user_message message = {
-		.request = VHOST_USER_GET_VRING_BASE,
-		.flags = VHOST_USER_VERSION,
-		.size = sizeof(message.body.state),
-		.body.state.index = index,
-	};
-	int error = vhost_user_send(to_user(vhost)->socket, &message, NULL, 0);
-
-	if (!error)
-		error = vhost_user_receive(to_user(vhost)->socket, &message, sizeof(message.body.state));
-	/* Nobody knows what it does with the queue: nothing of it may be believed any more. */
+	/* The doorbell is what starts it. */
 	if (error)
-		shutdown(to_user(vhost)->socket, SHUT_RDWR);
+		stop(vhost, index);
+	return error;
 }
 
 static const struct net_vhost_ops vhost_ops = { set_features, start, stop };
@@ -234,14 +240,13 @@ static int agree(struct net_vhost_user *user, const struct net_options *options,
 static int connect_to(struct net_vhost_user *user, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+	struct timeval limit = { .tv_sec = VHOST_USER_ANSWER_MS / 1000 };
 
 	user->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (user->socket < 0)
 		return errno;
 	user->is_open = true;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	setsockopt(user->socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(user->socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	return connect(user->socket, (struct sockaddr *)&address, sizeof(address)) ? errno : 0;
 }

@@ -5,9 +5,11 @@
  * and one that does not come in time is an error.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "vhost_user_message.h"
 
@@ -42,19 +44,34 @@ int vhost_user_send(int socket, struct vhost_user_message *message, const int *f
 	return (size_t)done == part.iov_len ? 0 : EPROTO;
 }
 
-/* All of @size bytes, or an errno. */
-static int receive_all(int socket, void *to, size_t size)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* All of @size bytes, or an errno; that some have come gives the others no more time. */
+static int receive_all(int socket, void *to, size_t size, int64_t deadline)
 {
 	struct iovec part = { to, size };
 
 	while (part.iov_len) {
 		struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
-		ssize_t done = recvmsg(socket, &header, 0);
+		struct pollfd wait = { .fd = socket, .events = POLLIN };
+		int64_t left = deadline - now_ms();
 
-		if (done < 0 && errno == EINTR)
+		if (left <= 0)
+			return ETIMEDOUT;
+		if (poll(&wait, 1, (int)left) <= 0)
+			continue;
+		ssize_t done = recvmsg(socket, &header, MSG_DONTWAIT);
+
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (done < 0)
-			return errno == EAGAIN ? ETIMEDOUT : errno;
+			return errno;
 		if (!done)
 			return ECONNRESET;
 		part.iov_base = (char *)part.iov_base + done;
@@ -66,12 +83,13 @@ static int receive_all(int socket, void *to, size_t size)
 int vhost_user_receive(int socket, struct vhost_user_message *message, uint32_t size)
 {
 	uint32_t request = message->request;
-	int error = receive_all(socket, message, VHOST_USER_HEADER_SIZE);
+	int64_t deadline = now_ms() + VHOST_USER_ANSWER_MS;
+	int error = receive_all(socket, message, VHOST_USER_HEADER_SIZE, deadline);
 
 	if (error)
 		return error;
 	if (message->request != request || message->size != size || size > sizeof(message->body) ||
 	    message->flags != (VHOST_USER_VERSION | VHOST_USER_REPLY))
 		return EPROTO;
-	return receive_all(socket, &message->body, size);
+	return receive_all(socket, &message->body, size, deadline);
 }

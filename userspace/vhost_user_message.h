@@ -55,6 +55,7 @@ struct vhost_user_message {
 } __attribute__((packed));
 
 #define VHOST_USER_HEADER_SIZE	12U
+#define VHOST_USER_ANSWER_MS	2000	/* in which all of an answer must have come */
 
 /**
  * vhost_user_send() - send a message, with @count descriptors at @fds

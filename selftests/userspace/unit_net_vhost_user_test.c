@@ -214,6 +214,7 @@ static void test_refusals(void)
 		{ "no answer at all, but a request", PEER_WRONG_FLAGS, GOOD, 1, "Protocol error" },
 		{ "hangs up", PEER_HANGS_UP, GOOD, 1, "Connection reset" },
 		{ "says nothing", PEER_NO_ANSWER, GOOD, 1, "timed out" },
+		{ "says it too slowly", PEER_DRIBBLES, GOOD, 1, "timed out" },
 		{ "refuses the memory", PEER_REFUSES_MEMORY, GOOD, 1, "Invalid argument" },
 		{ "an old device", PEER_GOOD, GOOD & ~BIT(VIRTIO_F_VERSION_1), 1, "not supported" },
 		{ "fewer queues", PEER_GOOD, GOOD, 2, "(queues=1)" },
@@ -260,6 +261,37 @@ static void test_start(void)
 	end_peer();
 }
 
+/* Wherever a start ends, no queue runs at the other end: it was stopped, or the connection is. */
+static void test_half_started(void)
+{
+	static const struct {
+		const char *name;
+		enum peer_fault fault;
+		u32 stopped;
+		bool is_over;
+	} rows[] = {
+		{ "refused after the doorbell", PEER_REFUSES_ENABLE, 1, false },
+		{ "no answer", PEER_FALLS_SILENT, 0, true },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct pollfd wait;
+
+		start_peer(rows[i].fault, GOOD);
+		ASSERT_EQ(open_user(1), 0);
+		memset(&vm.mmio, 0, sizeof(vm.mmio));
+		memset(&vm.ports, 0, sizeof(vm.ports));
+		plug();
+		start_driver();
+		CHECK_EQ(rows[i].name, 1, !!(net.device.status & VIRTIO_CONFIG_S_NEEDS_RESET));
+		CHECK_EQ("queues stopped", rows[i].stopped, peer.stopped);
+		wait = (struct pollfd){ .fd = user.socket };
+		CHECK_EQ("the connection is over", rows[i].is_over, poll(&wait, 1, rows[i].is_over ? 1000 : 0));
+		net_vhost_user_close(&user);
+		end_peer();
+	}
+}
+
 /* By the device's own thread. */
 static void test_hangup(void)
 {
@@ -289,6 +321,7 @@ static const struct test_case cases[] = {
 	{ "frames", test_frames },
 	{ "refusals", test_refusals },
 	{ "start", test_start },
+	{ "half_started", test_half_started },
 	{ "hangup", test_hangup },
 };
 

@@ -44,7 +44,12 @@ static void answer(const struct vhost_user_peer *peer, struct vhost_user_message
 			return;
 	}
 	/* The front end may have had enough. */
-	send(peer->socket, message, VHOST_USER_HEADER_SIZE + size, MSG_NOSIGNAL);
+	for (u32 i = 0; peer->fault == PEER_DRIBBLES && i < VHOST_USER_HEADER_SIZE + size; i++) {
+		send(peer->socket, (u8 *)message + i, 1, MSG_NOSIGNAL);
+		usleep(250000);
+	}
+	if (peer->fault != PEER_DRIBBLES && (peer->fault != PEER_FALLS_SILENT || message->request != VHOST_USER_SET_VRING_NUM))
+		send(peer->socket, message, VHOST_USER_HEADER_SIZE + size, MSG_NOSIGNAL);
 }
 
 /* Return: is its answer the acknowledgement, if it is wanted? */
@@ -132,7 +137,8 @@ bool vhost_user_peer_serve(struct vhost_user_peer *peer)
 
 	if (act(peer, &message, fds, (u32)count) && wants_ack) {
 		message.body.number = (peer->fault == PEER_REFUSES_MEMORY && request == VHOST_USER_SET_MEM_TABLE) ||
-				      (peer->fault == PEER_REFUSES_PLACE && request == VHOST_USER_SET_VRING_ADDR);
+				      (peer->fault == PEER_REFUSES_PLACE && request == VHOST_USER_SET_VRING_ADDR) ||
+				      (peer->fault == PEER_REFUSES_ENABLE && request == VHOST_USER_SET_VRING_ENABLE);
 		answer(peer, &message, 8);
 	}
 	return true;

@@ -22,6 +22,9 @@ enum peer_fault {
 	PEER_NO_ANSWER,
 	PEER_REFUSES_MEMORY,	/* by its acknowledgement */
 	PEER_REFUSES_PLACE,
+	PEER_REFUSES_ENABLE,
+	PEER_DRIBBLES,		/* its answer to GET_FEATURES, a byte at a time */
+	PEER_FALLS_SILENT,	/* when the driver starts */
 };
 
 struct vhost_user_peer {
