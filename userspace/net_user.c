@@ -216,28 +216,35 @@ static int spawn(const struct net_options *options, int fd, pid_t *pid)
 	return error;
 }
 
-/* passt filters its own system calls when all that can go wrong at its start is behind it. */
-static bool is_filtered(pid_t pid)
+/* How many filters of system calls a process has; 2 where an older kernel tells only that there is one. */
+static unsigned int count_filters(pid_t pid)
 {
+	unsigned int count = 0;
 	char name[32], line[128];
-	bool is_found = false;
 
 	snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
 	FILE *file = fopen(name, "re");
 
-	while (file && !is_found && fgets(line, sizeof(line), file))
-		is_found = !strncmp(line, "Seccomp:\t2", 10);
+	while (file && fgets(line, sizeof(line), file)) {
+		sscanf(line, "Seccomp: %u", &count);
+		sscanf(line, "Seccomp_filters: %u", &count);
+	}
 	if (file)
 		fclose(file);
-	return is_found;
+	return count;
 }
 
-/* Return: false if passt ended, having said why. */
+/*
+ * passt filters its own system calls when all that can go wrong at its start is behind it. It has
+ * what filters we have in any case.
+ * Return: false if passt ended, having said why.
+ */
 static bool has_started(pid_t pid)
 {
 	const struct timespec nap = { .tv_nsec = START_STEP_MS * 1000000 };
+	unsigned int ours = count_filters(getpid());
 
-	for (unsigned int i = 0; i < START_MS / START_STEP_MS && !is_filtered(pid); i++) {
+	for (unsigned int i = 0; i < START_MS / START_STEP_MS && count_filters(pid) <= ours; i++) {
 		if (waitpid(pid, NULL, WNOHANG))
 			return false;
 		nanosleep(&nap, NULL);

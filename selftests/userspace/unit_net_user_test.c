@@ -5,9 +5,12 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -273,6 +276,28 @@ static void test_no_start(void)
 	}
 }
 
+/* In a container all processes have a filter: that passt has one says nothing then. */
+static void test_filtered(void)
+{
+	const struct net_options options = { .kind = NET_USER };
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = { 1, &allow };
+	int status;
+
+	stand_in("#!/bin/sh\n/bin/sleep 0.3\nexit 1\n");
+	pid_t child = fork();
+
+	if (!child) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+			_exit(255);
+		memset(&user, 0, sizeof(user));
+		_exit(net_user_open(&user, &options));
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ("its end is seen", STATUS_NET, WEXITSTATUS(status));
+	remove_stand_in();
+}
+
 /* A frame of passt's own, 5 seconds at most. */
 static bool next_frame(struct net_packet *packet)
 {
@@ -345,6 +370,7 @@ static const struct test_case cases[] = {
 	{ "full", test_full },
 	{ "start", test_start },
 	{ "no_start", test_no_start },
+	{ "filtered", test_filtered },
 	{ "passt", test_passt },
 	{ "port_in_use", test_port_in_use },
 };
