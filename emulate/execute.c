@@ -223,13 +223,13 @@ static int exec_scan(struct emu *e)
 	return EMU_CONTINUE;
 }
 
-/* Of a cache line faults like the read of a byte (SDM, "CLFLUSH", "CLFLUSHOPT", "CLWB"). */
+/* Of a cache line faults like the read of a byte, but in a segment that may only be executed (SDM, "CLFLUSH", "CLFLUSHOPT", "CLWB"). */
 static int check_line(struct emu *e)
 {
 	u64 la;
 	int ret;
 
-	ret = emu_linear(e, e->insn.seg, emu_address(e), 1, EMU_ACC_READ, &la);
+	ret = emu_linear(e, e->insn.seg, emu_address(e), 1, EMU_ACC_FETCH, &la);
 	return ret ? ret : e->ops->probe(e, la, 1, EMU_ACC_READ);
 }
 

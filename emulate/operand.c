@@ -88,7 +88,7 @@ static bool is_permitted(const struct segment *s, unsigned int acc)
 	if (s->ar & SEG_UNUSABLE)
 		return false;
 	if (is_code)
-		return !(acc & EMU_ACC_WRITE) && readable_or_writable;
+		return !(acc & EMU_ACC_WRITE) && (readable_or_writable || acc & EMU_ACC_FETCH);
 	return !(acc & EMU_ACC_WRITE) || readable_or_writable;
 }
 

@@ -256,6 +256,24 @@ static void test_probes(void)
 	}
 }
 
+/* A line of code that may only be executed can be flushed (SDM, "CLFLUSH", "CLFLUSHOPT", "CLWB"), but not read, nor behind its limit. */
+static void test_flush_of_code(void)
+{
+	static struct machine m;
+
+	machine_init(&m, EMU_MODE_PROT32);
+	m.gpr[GPR_RBX] = 0x2000;
+	m.seg[SEG_CS].ar &= (u16)~2;
+	CHECK_EQ("clflush", EMU_CONTINUE, RUN(&m, 0x2e, 0x0f, 0xae, 0x3b));
+	CHECK_EQ("clflushopt", EMU_CONTINUE, RUN(&m, 0x2e, 0x66, 0x0f, 0xae, 0x3b));
+	CHECK_EQ("clwb", EMU_CONTINUE, RUN(&m, 0x2e, 0x66, 0x0f, 0xae, 0x33));
+	CHECK_EQ("read", EMU_FAULT, RUN(&m, 0x2e, 0x8a, 0x03));
+	CHECK_EQ("vector", 13, m.emu.fault.vector);
+	m.seg[SEG_CS].limit = 0x1fff;
+	CHECK_EQ("behind the limit", EMU_FAULT, RUN(&m, 0x2e, 0x0f, 0xae, 0x3b));
+	CHECK_EQ("vector", 13, m.emu.fault.vector);
+}
+
 static const struct test_case cases[] = {
 	{ "load", test_load },
 	{ "hidden_part", test_hidden_part },
@@ -265,6 +283,7 @@ static const struct test_case cases[] = {
 	{ "real", test_real },
 	{ "big_real", test_big_real },
 	{ "probes", test_probes },
+	{ "flush_of_code", test_flush_of_code },
 };
 
 TEST_MAIN(cases)
