@@ -187,6 +187,53 @@ static void test_refused(void)
 	}
 }
 
+/* Prefixes that say nothing, as compilers, linkers and kernels put before instructions: the CPU ignores them, or knows the whole as a hint. */
+static const struct padded_row {
+	const char *name;
+	enum emu_mode mode;
+	u8 n;
+	u8 bytes[15];
+} padded[] = {
+	{ "rep ret", L, 2, { 0xf3, 0xc3 } }, { "bnd ret", L, 2, { 0xf2, 0xc3 } }, { "bnd ret 8", P, 4, { 0xf2, 0xc2, 8, 0 } },
+	{ "bnd call", L, 6, { 0xf2, 0xe8, 0, 0, 0, 0 } }, { "bnd jmp", P, 6, { 0xf2, 0xe9, 0, 0, 0, 0 } },
+	{ "bnd call rbx", L, 3, { 0xf2, 0xff, 0xd3 } }, { "bnd jnz", L, 3, { 0xf2, 0x75, 0 } },
+	{ "rep jz", L, 3, { 0xf3, 0x74, 0 } }, { "bnd near jnz", L, 7, { 0xf2, 0x0f, 0x85, 0, 0, 0, 0 } },
+	{ "jz, hinted", L, 3, { 0x2e, 0x74, 0 } }, { "near jz, hinted", P, 7, { 0x3e, 0x0f, 0x84, 0, 0, 0, 0 } },
+	{ "notrack jmp rbx", L, 3, { 0x3e, 0xff, 0xe3 } }, { "cs call", L, 6, { 0x2e, 0xe8, 0, 0, 0, 0 } },
+	{ "data16 lea", L, 8, { 0x66, 0x48, 0x8d, 0x3d, 0, 0, 0, 0 } },
+	{ "rex.w call", L, 6, { 0x48, 0xe8, 0, 0, 0, 0 } },
+	{ "nop of 2 bytes", L, 2, { 0x66, 0x90 } }, { "nop of 4", L, 4, { 0x66, 0x66, 0x66, 0x90 } }, { "nop with f2", L, 2, { 0xf2, 0x90 } },
+	{ "nop of 9", L, 9, { 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 } }, { "nop of 3", P, 3, { 0x0f, 0x1f, 0 } },
+	{ "nop of 13", L, 13, { 0x66, 0x66, 0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 } },
+	{ "endbr64", L, 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, { "endbr32", P, 4, { 0xf3, 0x0f, 0x1e, 0xfb } },
+	{ "rdsspq", L, 5, { 0xf3, 0x48, 0x0f, 0x1e, 0xc8 } }, { "prefetchw", L, 3, { 0x0f, 0x0d, 0x0b } },
+	{ "xacquire lock xchg", L, 4, { 0xf2, 0xf0, 0x87, 0x03 } }, { "xrelease mov", L, 3, { 0xf3, 0x89, 0x03 } },
+	{ "clflush, a prefix kept free", L, 4, { 0x3e, 0x0f, 0xae, 0x3b } }, { "clflushopt", L, 4, { 0x66, 0x0f, 0xae, 0x3b } },
+	{ "clwb", L, 4, { 0x66, 0x0f, 0xae, 0x33 } }, { "rex.w fxsave", L, 4, { 0x48, 0x0f, 0xae, 0x03 } },
+	{ "lfence", L, 3, { 0x0f, 0xae, 0xe8 } }, { "mfence", L, 3, { 0x0f, 0xae, 0xf0 } }, { "sfence", L, 3, { 0x0f, 0xae, 0xf8 } },
+	{ "movapd", L, 4, { 0x66, 0x0f, 0x28, 0x03 } }, { "movntpd", L, 4, { 0x66, 0x0f, 0x2b, 0x03 } },
+	{ "rdrand ax", L, 4, { 0x66, 0x0f, 0xc7, 0xf0 } }, { "mov eax, cr0 with 66", P, 4, { 0x66, 0x0f, 0x20, 0xc0 } },
+	{ "cs mov", L, 3, { 0x2e, 0x8b, 0x03 } }, { "rep bsf, tzcnt", L, 4, { 0xf3, 0x0f, 0xbc, 0xc3 } },
+};
+
+static void test_padded(void)
+{
+	static struct machine m;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(padded); i++) {
+		machine_init(&m, padded[i].mode);
+		m.emu.intel = true;
+		CHECK_EQ(padded[i].name, EMU_CONTINUE, machine_decode(&m, padded[i].bytes, 15));
+		CHECK_EQ(padded[i].name, padded[i].n, m.emu.insn.length);
+		m.gpr[GPR_RBX] = 0x2000;
+		m.gpr[GPR_RSP] = STACK;
+		ret = machine_run(&m, padded[i].bytes, padded[i].n);
+		CHECK_EQ(padded[i].name, true, ret == EMU_CONTINUE || ret == EMU_OWNER);
+	}
+}
+
 /* Near branches with 66: 16 bits for AMD, ignored by Intel.  AMD's LOCK MOV CR0 is CR8. */
 static void test_vendors(void)
 {
@@ -267,6 +314,7 @@ static void test_objdump_libc(void)
 static const struct test_case cases[] = {
 	{ "fields", test_fields },
 	{ "refused", test_refused },
+	{ "padded", test_padded },
 	{ "vendors", test_vendors },
 	{ "objdump_self", test_objdump_self },
 	{ "objdump_libc", test_objdump_libc },
