@@ -88,7 +88,14 @@ static inline void slot_mark_dirty(struct vm *vm, const struct memslot *slot, gf
 {
 	unsigned long *dirty = slot->dirty;
 
-	if (!dirty || test_bit(gfn - slot->base, dirty))
+	if (!dirty)
+		return;
+	/*
+	 * What was written must be seen by whoever clears the bit after this look at it: pairs with the atomic operations of dirty.c and
+	 * dirty_ring.c, behind which the launcher reads the page.
+	 */
+	smp_mb();
+	if (test_bit(gfn - slot->base, dirty))
 		return;
 	if (!test_and_set_bit(gfn - slot->base, dirty) && unlikely(vm->mem.ring_order))
 		dirty_ring_note(vm, slot, gfn);

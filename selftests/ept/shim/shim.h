@@ -110,6 +110,7 @@ extern struct task_struct *current;
 #define rcu_dereference_protected(p, c)	(p)
 #define smp_load_acquire(p)	(*(p))
 #define lockdep_is_held(l)		1
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define irqs_disabled()			1
 static inline void rcu_read_lock(void) { }
 static inline void rcu_read_unlock(void) { }
