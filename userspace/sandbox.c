@@ -18,6 +18,7 @@
  */
 #include <asm/termbits.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
@@ -337,24 +338,33 @@ static unsigned int started;		/* threads */
 static unsigned int entered;		/* those with their filter on, or without one and an error */
 static int first_error;
 
-/* The library gives a filter to a file only. */
+/*
+ * The library gives a filter to a descriptor only: a pipe, which no limit on the size of files concerns, and which has room for the
+ * longest filter that the kernel takes.
+ */
 static int export_program(scmp_filter_ctx filter, struct sock_fprog *program)
 {
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	int ret = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);
-	off_t size = ret ? 0 : lseek(fd, 0, SEEK_END);
+	const size_t room = BPF_MAXINSNS * sizeof(*program->filter);
+	int fds[2], ret;
+	ssize_t size;
 
-	if (!ret) {
-		program->len = (unsigned short)((size_t)size / sizeof(*program->filter));
-		program->filter = malloc((size_t)size);
-		if (!program->filter)
-			ret = -ENOMEM;
-		else if (pread(fd, program->filter, (size_t)size, 0) != size)
-			ret = -EIO;
-	}
-	if (fd >= 0)
-		close(fd);
-	return ret;
+	program->filter = malloc(room);
+	if (!program->filter)
+		return -ENOMEM;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	ret = seccomp_export_bpf(filter, fds[1]);
+	size = ret ? 0 : read(fds[0], program->filter, room);
+	if (!ret && size <= 0)
+		ret = -EIO;
+	close(fds[0]);
+	close(fds[1]);
+	if (ret)
+		return ret;
+	/* smaller never fails */
+	program->filter = realloc(program->filter, (size_t)size);
+	program->len = (unsigned short)((size_t)size / sizeof(*program->filter));
+	return 0;
 }
 
 static int make_program(enum sandbox_kind kind, const struct sandbox_wants *wants)
