@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module keel --cpus 2 --memory 1536 --about 40
-# run: --host bochs --module keel --cpus 2 --append nokaslr --about 120
+# long: --host bochs --module keel --cpus 2 --append nokaslr --about 460
 # long: --host bochs --module kvm --cpus 2 --append nokaslr --about 120
 # needs: launcher guest debugger selftests/core/debug_test
 #

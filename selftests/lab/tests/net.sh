@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091,SC2154
-# run: --kernel 6.1 --module keel --cpus 2 --host-root --extra tun --extra vhost_net --extra dummy --about 190
+# long: --kernel 6.1 --module keel --cpus 2 --host-root --extra tun --extra vhost_net --extra dummy --about 290
+# long: --kernel 6.12 --module keel --cpus 2 --host-root --extra tun --extra vhost_net --extra dummy --about 290
 # needs: launcher guest vhost-user-tap
 #
 # The launcher's network device with a Linux guest: on a TAP interface, moved by the kernel
