@@ -190,6 +190,14 @@ struct memory_notifier {
 	hva_t start, end;
 };
 
+/* Is the host changing @hva? Then nothing is mapped from there. memory.lock held. */
+static inline bool memory_invalidating(const struct memory *mem, hva_t hva)
+{
+	const struct memory_notifier *n = mem->notifier;
+
+	return unlikely(n->active) && hva >= n->start && hva < n->end;
+}
+
 int memory_notifier_create(struct vm *vm);	/* may sleep; -ENOMEM, -EINTR */
 void memory_notifier_destroy(struct vm *vm);
 void memory_notifier_exit(void);

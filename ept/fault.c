@@ -171,13 +171,6 @@ static bool map_beyond(struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn,
 	return true;
 }
 
-static bool invalidating(const struct memory *mem, hva_t hva)
-{
-	const struct memory_notifier *n = mem->notifier;
-
-	return unlikely(n->active) && hva >= n->start && hva < n->end;
-}
-
 /* Write our entry for a host page that was found. */
 static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const struct memslot *slot,
 				const struct host_page *page, struct pt_update *up)
@@ -253,7 +246,7 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 	if (req->write && slot->flags & KVM_MEM_READONLY)
 		return STEP_MMIO_RO;
 	req->hva = slot_hva(slot, req->gfn);
-	if (invalidating(mem, req->hva))
+	if (memory_invalidating(mem, req->hva))
 		return STEP_BUSY;
 	local_irq_disable();
 	found = host_page_lookup(vcpu->vm->mm, req->hva, req->write, &page);

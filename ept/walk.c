@@ -17,15 +17,8 @@
 #include <keel/access.h>
 #include <keel/guest_access.h>
 #include "ept.h"
+#include "walk.h"
 
-#define GPTE_P		BIT_ULL(0)
-#define GPTE_W		BIT_ULL(1)
-#define GPTE_U		BIT_ULL(2)
-#define GPTE_A		BIT_ULL(5)
-#define GPTE_D		BIT_ULL(6)
-#define GPTE_PS		BIT_ULL(7)
-#define GPTE_NX		BIT_ULL(63)
-#define GPTE_ADDRESS	GENMASK_ULL(51, 12)
 /*
  * PDPTEs of PAE paging are checked when CR3 is loaded. Of bits 8:5 only that check may speak: QEMU's TCG sets bit 5 at its
  * own walks, and a second fault here would stop the guest.
@@ -40,26 +33,13 @@
 #define PFERR_FETCH	BIT(4)
 #define PFERR_PK	BIT(5)
 
-#define GPTE_KEY_SHIFT	59
 #define KEY_NO_ACCESS	1u	/* PKRU: two bits a key */
 #define KEY_NO_WRITE	2u
-
-#define WALK_FAULT	1
-#define WALK_CHANGED	2	/* an entry changed before its accessed or dirty bit could be set */
 
 /* Walks made again because of that, before the bits are left alone. */
 #define WALK_RETRIES	8
 
 enum walk_sleep { WALK_MAY_SLEEP, WALK_NO_SLEEP };
-
-/* What was read on the way, for setting accessed and dirty bits. Index: level. */
-struct walk_trace {
-	gpa_t gpa[6];
-	u64 entry[6];
-	u8 top;			/* highest level that has an accessed bit */
-	u8 leaf;		/* level of the final entry */
-	u8 size;		/* bytes per entry */
-};
 
 /*
  * The slot that the walk reads from, unpacked, so that further reads from the same slot cost a compare and an add. Valid
@@ -170,7 +150,7 @@ fault:
 }
 
 /* Set accessed bits in all entries of @t, and the dirty bit in the leaf for a write. 0, WALK_CHANGED, -EFAULT. */
-static noinline int set_accessed_dirty(struct vcpu *vcpu, const struct memslots *slots, const struct walk_trace *t,
+static noinline int set_accessed_dirty(struct vcpu *vcpu, const struct memslots *slots, struct walk_trace *t,
 				       bool write, enum walk_sleep sleep)
 {
 	unsigned int level;
@@ -188,6 +168,7 @@ static noinline int set_accessed_dirty(struct vcpu *vcpu, const struct memslots 
 			ret = keel_cmpxchg_guest(vcpu->vm, t->gpa[level], t->size, &old, new);
 		if (ret)
 			return ret < 0 ? ret : WALK_CHANGED;
+		t->entry[level] = new;
 	}
 	return 0;
 }
@@ -244,7 +225,7 @@ static noinline u32 key_error(const struct vcpu *vcpu, u32 access, u64 pte)
 
 /* Permissions, accessed and dirty bits, result: the same for all formats. @rights: AND of all entries; @pte: the leaf. */
 static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots *slots, u32 access, struct walk *walk,
-				       enum walk_sleep sleep, const struct walk_trace *t, u64 rights, bool nx, u64 pte)
+				       enum walk_sleep sleep, struct walk_trace *t, u64 rights, bool nx, u64 pte)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
 	u32 key = 0;
@@ -260,8 +241,8 @@ static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots 
 	return set_accessed_dirty(vcpu, slots, t, access & WALK_WRITE, sleep);
 }
 
-/* PAE, 4- and 5-level tables: entries of 8 bytes. */
-static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access,
+/* PAE, 4- and 5-level tables: entries of 8 bytes. @pdpte: PAE's four entries at the top; NULL: as they are in memory. */
+static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access, const u64 *pdpte,
 				     struct walk *walk, enum walk_sleep sleep, struct walk_trace *t)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
@@ -276,7 +257,9 @@ static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, 
 	if (!is_long) {
 		/* the four entries at the top have neither permissions nor an accessed bit */
 		level--;
-		if (read_entry(vcpu, view, table + (gva >> 30 & 3) * 8, 8, sleep, &pte))
+		if (pdpte)
+			pte = pdpte[gva >> 30 & 3];
+		else if (read_entry(vcpu, view, table + (gva >> 30 & 3) * 8, 8, sleep, &pte))
 			return -EFAULT;
 		if (!(pte & GPTE_P))
 			return walk_fault(walk, access_error(r, access));
@@ -345,7 +328,7 @@ static __always_inline int walk_narrow(struct vcpu *vcpu, struct slot_view *view
 }
 
 /* One walk. 0, WALK_FAULT, WALK_CHANGED, -EFAULT. vcpu->regs holds what WALK_REGS says. */
-static __always_inline int walk_tables(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access,
+static __always_inline int walk_tables(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access, const u64 *pdpte,
 				       struct walk *walk, enum walk_sleep sleep, struct walk_trace *t)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
@@ -355,15 +338,15 @@ static __always_inline int walk_tables(struct vcpu *vcpu, struct slot_view *view
 		return 0;
 	}
 	if (likely(r->cr4 & X86_CR4_PAE))
-		return walk_wide(vcpu, view, gva, access, walk, sleep, t);
+		return walk_wide(vcpu, view, gva, access, pdpte, walk, sleep, t);
 	return walk_narrow(vcpu, view, gva, access, walk, sleep, t);
 }
 
 #define WALK_REGS	(RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER | RG_RFLAGS)
 
-static noinline int walk_atomic(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
+static __always_inline int try_atomic(struct vcpu *vcpu, gva_t gva, u32 access, const u64 *pdpte, struct walk *walk,
+				      struct walk_trace *t)
 {
-	struct walk_trace t;
 	struct slot_view view;
 	int ret;
 
@@ -372,10 +355,17 @@ static noinline int walk_atomic(struct vcpu *vcpu, gva_t gva, u32 access, struct
 	pagefault_disable();
 	rcu_read_lock();
 	view_init(&view, vcpu, mem_slots_rcu(&vcpu->vm->mem));
-	ret = walk_tables(vcpu, &view, gva, access, walk, WALK_NO_SLEEP, &t);
+	ret = walk_tables(vcpu, &view, gva, access, pdpte, walk, WALK_NO_SLEEP, t);
 	rcu_read_unlock();
 	pagefault_enable();
 	return ret;
+}
+
+static noinline int walk_atomic(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
+{
+	struct walk_trace t;
+
+	return try_atomic(vcpu, gva, access, NULL, walk, &t);
 }
 
 static noinline int walk_sleep(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
@@ -383,7 +373,7 @@ static noinline int walk_sleep(struct vcpu *vcpu, gva_t gva, u32 access, struct 
 	struct slot_view none = {};
 	struct walk_trace t;
 
-	return walk_tables(vcpu, &none, gva, access, walk, WALK_MAY_SLEEP, &t);
+	return walk_tables(vcpu, &none, gva, access, NULL, walk, WALK_MAY_SLEEP, &t);
 }
 
 int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
@@ -403,6 +393,49 @@ int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk)
 			break;
 	}
 	return ret;
+}
+
+int walk_traced(struct vcpu *vcpu, gva_t gva, u32 access, const u64 *pdpte, struct walk *walk, struct walk_trace *t)
+{
+	struct slot_view none = {};
+	unsigned int i;
+	int ret = WALK_CHANGED;
+
+	vcpu_need(vcpu, WALK_REGS);
+	for (i = 0; i < WALK_RETRIES && ret == WALK_CHANGED; i++) {
+		*t = (struct walk_trace){ .leaf = 1 };
+		ret = try_atomic(vcpu, gva, access, pdpte, walk, t);
+		if (ret == -EFAULT)
+			ret = walk_tables(vcpu, &none, gva, access, pdpte, walk, WALK_MAY_SLEEP, t);
+	}
+	return ret;
+}
+
+int walk_read_entry(struct vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val)
+{
+	struct slot_view view;
+	int ret;
+
+	if (unlikely(current->mm != vcpu->vm->mm))
+		return -EFAULT;
+	pagefault_disable();
+	rcu_read_lock();
+	view_init(&view, vcpu, mem_slots_rcu(&vcpu->vm->mem));
+	ret = read_entry(vcpu, &view, gpa, size, WALK_NO_SLEEP, val);
+	rcu_read_unlock();
+	pagefault_enable();
+	return ret;
+}
+
+bool walk_unchanged(struct vcpu *vcpu, const struct walk_trace *t)
+{
+	unsigned int level;
+	u64 entry;
+
+	for (level = t->top; level >= t->leaf; level--)
+		if (walk_read_entry(vcpu, t->gpa[level], t->size, &entry) || entry != t->entry[level])
+			return false;
+	return true;
 }
 
 enum virt_dir { VIRT_READ, VIRT_WRITE };
@@ -532,7 +565,7 @@ static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf
 
 	/* interrupts are off, so this is an RCU reader */
 	view_init(&view, vcpu, rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled()));
-	if (walk_tables(vcpu, &view, gva, access | WALK_FETCH | WALK_NO_AD, &walk, WALK_NO_SLEEP, &t))
+	if (walk_tables(vcpu, &view, gva, access | WALK_FETCH | WALK_NO_AD, NULL, &walk, WALK_NO_SLEEP, &t))
 		return 0;
 	if (!view_user(&view, vcpu, walk.gpa, &user))
 		return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * In place of keel/vcpu.h and what that includes: the members that ept/walk.c uses, registers always valid. Included before
+ * In place of keel/vcpu.h and what that includes: the members that ept/walk.c and ept/shadow*.c use, registers always valid. Included before
  * anything else, so that the guards keep the real headers out.
  */
 #define KEEL_ACCESS_H
@@ -12,6 +12,7 @@
 #include <keel/code.h>
 #include <keel/types.h>
 #include <keel/memory.h>
+#include <keel/stats.h>
 #include <asm/processor-flags.h>
 
 #define EFER_LMA	BIT(10)
@@ -36,6 +37,7 @@ struct vcpu_regs {
 struct vm {
 	struct mm_struct *mm;
 	struct memory mem;
+	struct vm_stats stats;
 };
 
 struct vcpu {
@@ -46,6 +48,7 @@ struct vcpu {
 		u32 flags;
 	} cpuid;
 	struct { u32 pkru; } xstate;
+	struct vcpu_stats stats;
 	struct {
 		struct memslot *slot;
 		u64 slot_generation;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What ept/pgtable.c and ept/walk.c need of the kernel, for their unit tests in user space. Physical addresses are the
+ * What ept/pgtable.c, ept/walk.c and shadow paging need of the kernel, for their unit tests in user space. Physical addresses are the
  * program's own. The launcher's memory is the program's too; a test can take pages of it "out" (shim_page_is_out()).
  */
 #ifndef EPT_SHIM_H
 #define EPT_SHIM_H
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,9 +39,15 @@ typedef int64_t s64;
 #define __always_inline		inline __attribute__((always_inline))
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define max(a, b)		((a) > (b) ? (a) : (b))
 #define min(a, b)		((a) < (b) ? (a) : (b))
+#define clamp(x, low, high)	((x) < (low) ? (low) : (x) > (high) ? (high) : (x))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define __ffs(x)		((unsigned int)__builtin_ctzl(x))
+#define roundup_pow_of_two(x)	(1u << (32 - __builtin_clz((x) - 1)))
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
 #define OPTIMIZER_HIDE_VAR(x)	asm("" : "+r" (x))
 #define __user
 #define __rcu
@@ -67,6 +74,26 @@ static inline void free_page(unsigned long page)
 	shim_pages--;
 	free((void *)page);
 }
+
+static inline void *shim_zalloc(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	shim_pages += !!p;
+	return p;
+}
+
+static inline void kfree(const void *p)
+{
+	shim_pages -= !!p;
+	free((void *)p);
+}
+
+#define kzalloc(size, flags)	shim_zalloc(1, size)
+#define kvzalloc(size, flags)	shim_zalloc(1, size)
+#define kcalloc(n, size, flags)	shim_zalloc(n, size)
+#define kvcalloc(n, size, flags) shim_zalloc(n, size)
+#define kvfree(p)		kfree(p)
 
 static inline void *phys_to_virt(u64 pa)
 {
@@ -112,6 +139,14 @@ extern struct task_struct *current;
 #define lockdep_is_held(l)		1
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define irqs_disabled()			1
+/* Called before a spinlock is taken: a test may have something else happen then, as another CPU would. */
+void shim_before_lock(void);
+static inline void spin_lock(spinlock_t *lock) { shim_before_lock(); lock->unused = 1; }
+static inline void spin_unlock(spinlock_t *lock) { lock->unused = 0; }
+static inline void local_irq_disable(void) { }
+static inline void local_irq_enable(void) { }
+static inline void cond_resched(void) { }
+static inline void send_sig_mceerr(int code, void *addr, short lsb, struct task_struct *task) { }
 static inline void rcu_read_lock(void) { }
 static inline void rcu_read_unlock(void) { }
 static inline void pagefault_disable(void) { }

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shadow paging, private to ept/. Documentation/design.rst, "Shadow paging", says how it works; in the order in which the files
+ * rest on each other:
+ *
+ *   shadow_role.c	roles and entries: pure functions
+ *   shadow_table.c	tables, links, the reverse map; making and dropping them
+ *   shadow_pool.c	how many tables: the reserve, room for new ones, all of a VM's
+ *   shadow_visit.c	what goes by guest frame: notifier, dirty log, slots, write protection
+ *   shadow_sync.c	stores to guest tables, tables out of sync, INVLPG
+ *   shadow_root.c	roots and the cache of them: MOV to CR3
+ *   shadow_fault.c	faults
+ *
+ * Everything is under memory.lock unless its comment says otherwise.
+ */
+#ifndef EPT_SHADOW_H
+#define EPT_SHADOW_H
+
+#include "ept.h"
+#include "walk.h"
+
+#define SHADOW_MAX_LEVEL	5
+#define SHADOW_MAX_LEAF		2	/* larger guest pages are mapped by 2M */
+#define SHADOW_MAX_UNSYNC	32	/* tables out of sync */
+#define SHADOW_MAX_STORES	8	/* to a table between two uses of it, then it is dropped */
+#define SHADOW_RESERVE		5	/* new tables that a fault or a root can need */
+#define SHADOW_MIN_TABLES	64u
+#define SHADOW_MAX_TABLES	(1u << 20)
+#define SHADOW_BUCKETS_PER_TABLE 16u	/* chains of leaves */
+#define SHADOW_ROOTS		4	/* that a vCPU remembers, the current one included */
+
+enum shadow_guest { SHADOW_FLAT, SHADOW_NARROW, SHADOW_PAE, SHADOW_LONG4, SHADOW_LONG5 };
+
+/* What a supervisor's store to a read-only page may do. */
+enum shadow_wp0 {
+	SHADOW_WP,		/* CR0.WP is set: nothing */
+	SHADOW_WP0,		/* a user page becomes a supervisor's writable page for a while */
+	SHADOW_WP0_SMEP,	/* the same, not executable */
+	SHADOW_WP0_EMULATE,	/* with SMAP or PKE: the store to a user page is emulated */
+};
+
+#define SHADOW_WRITE	BIT(0)
+#define SHADOW_USER	BIT(1)
+#define SHADOW_EXEC	BIT(2)
+#define SHADOW_ALL	(SHADOW_WRITE | SHADOW_USER | SHADOW_EXEC)
+
+/**
+ * union shadow_role - all that decides how a table's entries look, beside the frame; never changed once the table exists
+ * @word: for comparison
+ * @level: of the table, 1 to 5
+ * @guest: enum shadow_guest; of direct tables SHADOW_FLAT, as all that follows from it is 0 there
+ * @is_direct: maps frames in a row; otherwise made from the guest table in its frame
+ * @quadrant: 32-bit paging: which part of the guest's table
+ * @access: SHADOW_* rights that the guest's entries above leave; of direct tables below a large guest page this page's entry included
+ * @nx: EFER.NXE
+ * @pse: CR4.PSE, in 32-bit paging
+ * @wp0: enum shadow_wp0
+ * @key: direct, in long mode: protection key of the large guest page
+ * @is_dirty: direct: the large guest page has its dirty bit, or there is no paging
+ */
+union shadow_role {
+	u32 word;
+	struct {
+		u32 level:3;
+		u32 guest:3;
+		u32 is_direct:1;
+		u32 quadrant:2;
+		u32 access:3;
+		u32 nx:1;
+		u32 pse:1;
+		u32 wp0:2;
+		u32 key:4;
+		u32 is_dirty:1;
+	};
+};
+
+/**
+ * struct shadow_entry - beside each entry of a table: its place in a chain. Numbers of entries, 0 for none
+ * @frame: of a leaf the first frame it was made to map, of a link the number of the table it leads to
+ * @next: of the same frame's leaves, or of the links to the same table
+ * @prev: the one before, 0 for the first
+ */
+struct shadow_entry {
+	gfn_t frame;
+	u32 next, prev;
+};
+
+/**
+ * struct shadow_page - one table
+ * @table: the entries that the CPU walks
+ * @entry: and what belongs to each
+ * @gfn: frame of the guest's table; of a direct one the first frame it can map
+ * @role: with @gfn its key
+ * @id: its number, from 1
+ * @parents: chain of links to it
+ * @next_gfn: table in the same bucket of shadow.by_gfn
+ * @next_block: in shadow.by_block
+ * @roots: references by vCPUs' roots
+ * @stores: of the guest to it since it was last used
+ * @is_unsync: the guest may write the frame; entries may be older than the guest's
+ * @is_dead: dropped, and only here because it is a root
+ * @was_used: since the clock came by
+ */
+struct shadow_page {
+	u64 *table;
+	struct shadow_entry *entry;
+	gfn_t gfn;
+	union shadow_role role;
+	u32 id;
+	u32 parents;
+	u32 next_gfn, next_block;
+	u16 roots;
+	u16 stores;
+	bool is_unsync, is_dead, was_used;
+};
+
+#define SHADOW_BUCKETS	1024u
+
+/**
+ * struct shadow - the shadow tables of a VM
+ * @vm: the machine
+ * @format: of the entries: the CPU's own long-mode format
+ * @page: by number
+ * @free: numbers that are not in use, @max - @live of them
+ * @max: tables at most
+ * @live: tables there are
+ * @clock: number at which to look for the next table to drop
+ * @by_gfn: tables by frame; direct ones too
+ * @by_block: tables made from guest tables, by 2M of guest memory
+ * @leaves: leaves by frame, the first of each chain
+ * @nr_leaf_buckets: a power of two
+ * @unsync: numbers of the tables out of sync
+ * @nr_unsync: how many
+ * @reserve: tables at hand
+ * @nr_reserve: how many
+ * @owed: an entry was dropped that TLBs may still have
+ */
+struct shadow {
+	struct vm *vm;
+	const struct pte_format *format;
+	struct shadow_page **page;
+	u32 *free;
+	u32 max, live, clock;
+	u32 by_gfn[SHADOW_BUCKETS];
+	u32 by_block[SHADOW_BUCKETS];
+	u32 *leaves;
+	u32 nr_leaf_buckets;
+	u32 unsync[SHADOW_MAX_UNSYNC];
+	u32 nr_unsync;
+	struct shadow_page *reserve[SHADOW_RESERVE];
+	u32 nr_reserve;
+	bool owed;
+};
+
+/**
+ * struct shadow_root - where a vCPU's walks begin
+ * @cr3: what it was made from, by address bits only
+ * @pdpte: and by PAE's four entries, if they count
+ * @role: of the topmost tables, without quadrant
+ * @top: these; in 32-bit modes one for each quarter of 4G, NULL where the guest has none
+ */
+struct shadow_root {
+	u64 cr3;
+	u64 pdpte[4];
+	union shadow_role role;
+	struct shadow_page *top[4];
+};
+
+/**
+ * struct shadow_vcpu - what a vCPU has of its own
+ * @root: the current one first, then those before it; role 0: none
+ * @pdpte: loaded with CR3 in PAE mode, by the caller
+ * @pae: the CPU's own four entries at the top, in 32-bit modes; in a page below 4G, the caller's
+ */
+struct shadow_vcpu {
+	struct shadow_root root[SHADOW_ROOTS];
+	u64 pdpte[4];
+	u64 *pae;
+};
+
+/* ---- shadow_role.c ---- */
+
+/* The role of the topmost tables for these registers. */
+union shadow_role shadow_mode(const struct vcpu_regs *r);
+/* Is this the table of @gfn in that role? */
+bool shadow_is(const struct shadow_page *page, gfn_t gfn, union shadow_role role);
+/* Rights that a guest entry, in a table of that role, leaves of those above it. */
+u32 shadow_rights(union shadow_role role, u64 gpte);
+/* Frame and role of the table that the guest's @gpte, behind entry @index of a table, points to. */
+gfn_t shadow_child(union shadow_role role, unsigned int index, u64 gpte, union shadow_role *child);
+/* The same where it is a large page, or @gfn is in a direct table: the direct table below that maps @gfn. */
+gfn_t shadow_direct_child(union shadow_role role, gfn_t gfn, u64 gpte, union shadow_role *child);
+/* Where the guest's entry is behind entry @index of a table. */
+gpa_t shadow_gpte_at(const struct shadow_page *page, unsigned int index);
+/* First entry behind the guest's bytes [from, from + len) of its table, and one behind the last, clipped to this table. */
+unsigned int shadow_covered(union shadow_role role, unsigned int from, unsigned int len, unsigned int *end);
+/* Protection key of a guest's final entry. */
+u32 shadow_key(union shadow_role role, u64 gpte);
+/* May a leaf be writable as far as the guest is concerned? */
+bool shadow_may_write(union shadow_role role, u32 rights, bool is_dirty);
+/* Does @gpte permit all that leaf @pte does, at level 1 of a guest table, made for @frame? */
+bool shadow_leaf_fits(union shadow_role role, gfn_t frame, u64 pte, u64 gpte);
+/* Attributes of a leaf. */
+u64 shadow_leaf(const struct pte_format *f, unsigned int level, u32 rights, u32 key, enum pte_memtype type);
+/* Does a write need the supervisor form of a user page? */
+bool shadow_needs_flip(union shadow_role role, u32 rights, u32 access);
+
+static inline unsigned int shadow_index(gva_t gva, unsigned int level)
+{
+	return gva >> (3 + 9 * level) & (PT_ENTRIES - 1);
+}
+
+static inline unsigned int shadow_gpte_size(union shadow_role role)
+{
+	return role.guest == SHADOW_NARROW ? 4 : 8;
+}
+
+/* ---- shadow_table.c ---- */
+
+static inline struct shadow_page *shadow_page_of(const struct shadow *s, u32 number)
+{
+	return s->page[number / PT_ENTRIES];
+}
+
+static inline bool shadow_is_leaf(const struct shadow *s, const struct shadow_page *page, u64 pte)
+{
+	return pte_is_leaf(s->format, pte, page->role.level);
+}
+
+/* The chain with the leaves of @frame: other frames may be in it too. */
+u32 *shadow_leaf_chain(struct shadow *s, gfn_t frame);
+void shadow_leaf_add(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame);
+void shadow_leaf_remove(struct shadow *s, struct shadow_page *page, unsigned int index);
+
+struct shadow_page *shadow_find(struct shadow *s, gfn_t gfn, union shadow_role role);
+/* Make one without an entry, whose frame is still to be protected. NULL if the reserve is empty or there are too many. */
+struct shadow_page *shadow_make(struct shadow *s, gfn_t gfn, union shadow_role role);
+/* Next table of the frame after @page (NULL: the first) that is made from a guest table, or NULL. */
+struct shadow_page *shadow_next_table(struct shadow *s, gfn_t gfn, const struct shadow_page *page);
+/* Is any guest table in these 2M? */
+bool shadow_block_has_tables(struct shadow *s, gfn_t gfn);
+/* Is the frame one of a guest table that is in sync: not to be written without our knowledge? */
+bool shadow_is_traced(struct shadow *s, gfn_t gfn);
+/* The table that an entry leads to; NULL if it is empty or a leaf. */
+struct shadow_page *shadow_linked(const struct shadow *s, const struct shadow_page *page, unsigned int index);
+/* Have an entry lead to @child, whatever it is. */
+void shadow_link(struct shadow *s, struct shadow_page *page, unsigned int index, struct shadow_page *child);
+/* Map @frame by an entry that is empty or maps the same. */
+void shadow_set_leaf(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame, u64 pte);
+/* Empty the entry, whatever it is. The flush is owed. */
+void shadow_drop(struct shadow *s, struct shadow_page *page, unsigned int index);
+/* Drop a table with all its entries and the links to it. */
+void shadow_zap(struct shadow *s, struct shadow_page *page, struct pt_update *up);
+void shadow_root_get(struct shadow_page *page);
+void shadow_root_put(struct shadow *s, struct shadow_page *page, struct pt_update *up);
+/* Take a table off the list of those out of sync. */
+void shadow_mark_synced(struct shadow *s, struct shadow_page *page);
+
+/* A flush that @up asks for, and what is owed with it. The pages in @up can then be freed, unlocked. */
+void shadow_finish(struct shadow *s, struct pt_update *up);
+/* Whoever relies on an entry's absence has what is owed flushed too. */
+void shadow_settle(struct shadow *s, struct pt_update *up);
+
+/* One that nothing knows of; its page of entries is the caller's. */
+void shadow_page_free(struct shadow_page *page);
+
+/* ---- shadow_pool.c ---- */
+
+/* With up to @max tables; NULL on failure. May sleep, no locks. */
+struct shadow *shadow_create(struct vm *vm, const struct pte_format *format, u32 max);
+/* All vCPUs' roots are put. May sleep, no locks. */
+void shadow_destroy(struct shadow *s);
+/* Have the reserve filled and room for it, by dropping other tables. May sleep, no locks. 0 or -ENOMEM. */
+int shadow_top_up(struct shadow *s);
+/* Drop up to @n tables, those first that were not used for longest. Return: how many. The caller finishes. */
+unsigned int shadow_shrink(struct shadow *s, unsigned int n, struct pt_update *up);
+
+/* ---- shadow_visit.c: what nested paging does by pgtable_*() ---- */
+
+void shadow_unmap(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up);
+void shadow_protect(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up);
+void shadow_protect_mask(struct shadow *s, gfn_t gfn, u64 mask, struct pt_update *up);
+bool shadow_age(struct shadow *s, gfn_t gfn, gfn_t end, enum pt_age age, struct pt_update *up);
+/* Nobody can write the frame without a fault: for a table that is made from it. */
+void shadow_protect_frame(struct shadow *s, gfn_t gfn, struct pt_update *up);
+/* The memory of these frames goes: a slot's. Leaves and the tables made from it are dropped. */
+void shadow_forget(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up);
+
+/* ---- shadow_sync.c ---- */
+
+/* Find or make a table, its frame protected and it up to date; NULL as shadow_make(). What @up asks for is still to be done. */
+struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, union shadow_role role, struct pt_update *up);
+/* The guest has stored @len bytes at @gpa, emulated: they are in its memory. */
+void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
+/* May the guest write the table's frame from now on? Then it can. */
+bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up);
+/* Bring tables that are out of sync up to date and protect them: those of a frame, or all. */
+void shadow_sync_frame(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up);
+void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up);
+/* The same for one entry, by address. The caller flushes the vCPU's own TLB. */
+void shadow_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva);
+/* The table with the leaf that maps @gva, and its index; NULL if there is none. */
+struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, gva_t gva, unsigned int *index);
+
+/* ---- shadow_root.c ---- */
+
+/**
+ * shadow_load() - make the root for the vCPU's registers its current one
+ * @vcpu: on its own thread
+ * @s: the VM's tables
+ * @sv: the vCPU's part, its @pdpte loaded if CR3 was
+ *
+ * At MOV to CR3, to CR0 and CR4, to EFER, INVPCID, and when a fault finds the root dead. All tables out of sync are brought up to date; the caller
+ * flushes the vCPU's own TLB. Context: may sleep, no locks. Return: 0; -ENOMEM.
+ */
+int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv);
+/* Forget all roots. May sleep, no locks. */
+void shadow_unload(struct shadow *s, struct shadow_vcpu *sv);
+/* Is the current root the one for the vCPU's registers, and whole? */
+bool shadow_root_is_good(const struct vcpu *vcpu, const struct shadow_vcpu *sv);
+/* What the CPU's CR3 must be. In 32-bit modes also writes @sv->pae. On the vCPU's thread, no locks. */
+hpa_t shadow_cr3(const struct shadow *s, const struct shadow_vcpu *sv);
+
+static inline struct shadow_page *shadow_top(const struct shadow_vcpu *sv, gva_t gva)
+{
+	const struct shadow_root *root = &sv->root[0];
+
+	return root->role.level > 2 ? root->top[0] : root->top[gva >> 30 & 3];
+}
+
+/* ---- shadow_fault.c ---- */
+
+enum shadow_result {
+	SHADOW_MAPPED,		/* enter the guest again */
+	SHADOW_TRUE_FAULT,	/* the guest's: inject #PF with walk.error */
+	SHADOW_MMIO,		/* no slot at walk.gpa: emulate */
+	SHADOW_MMIO_RO,		/* a write to a read-only slot: emulate */
+	SHADOW_EMULATE,		/* a store that must not be made directly: emulate, then shadow_store() */
+	SHADOW_RELOAD,		/* the root has gone: shadow_load(), then enter again */
+	/* negative errno: as of keel_memory_fault(); -EFAULT also where a guest table cannot be read */
+};
+
+/**
+ * shadow_fault() - a page fault of the guest while it runs on shadow tables
+ * @vcpu: on its own thread
+ * @s: the VM's tables
+ * @sv: the vCPU's part
+ * @gva: faulting address
+ * @access: WALK_*
+ * @walk: error code, or the address to emulate at
+ *
+ * Context: may sleep, no locks. Return: enum shadow_result or negative errno.
+ */
+int shadow_fault(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva, u32 access, struct walk *walk);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Roots of shadow tables: what MOV to CR3 loads. A vCPU remembers its last roots, so that going back to one costs a comparison.
+ *
+ * A root refers to its topmost tables, which therefore stay when they are dropped, empty and dead. The vCPU that runs on a dead one faults
+ * at its next access and loads another.
+ */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/spinlock.h>
+#include <keel/access.h>
+#include "shadow.h"
+
+#define NR_TOPS(role)	((role).level > 2 ? 1u : 4u)
+
+/* What of CR3 counts. */
+static u64 cr3_bits(const struct vcpu_regs *r, union shadow_role role)
+{
+	switch (role.guest) {
+	case SHADOW_NARROW:
+		return r->cr3 & 0xfffff000;
+	case SHADOW_LONG4:
+	case SHADOW_LONG5:
+		return r->cr3 & GPTE_ADDRESS;
+	default:
+		return 0;
+	}
+}
+
+static bool is_whole(const struct shadow_root *root)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_TOPS(root->role); i++)
+		if (root->top[i] && root->top[i]->is_dead)
+			return false;
+	return true;
+}
+
+static bool is_for(const struct shadow_root *root, const struct shadow_root *wanted)
+{
+	return root->role.word == wanted->role.word && root->cr3 == wanted->cr3 &&
+	       !memcmp(root->pdpte, wanted->pdpte, sizeof(root->pdpte)) && is_whole(root);
+}
+
+/* Without its tables. */
+static struct shadow_root wanted_root(const struct vcpu *vcpu, const struct shadow_vcpu *sv)
+{
+	struct shadow_root root = { .role = shadow_mode(&vcpu->regs) };
+
+	root.cr3 = cr3_bits(&vcpu->regs, root.role);
+	if (root.role.guest == SHADOW_PAE)
+		memcpy(root.pdpte, sv->pdpte, sizeof(root.pdpte));
+	return root;
+}
+
+bool shadow_root_is_good(const struct vcpu *vcpu, const struct shadow_vcpu *sv)
+{
+	struct shadow_root wanted = wanted_root(vcpu, sv);
+
+	return is_for(&sv->root[0], &wanted);
+}
+
+static void root_put(struct shadow *s, struct shadow_root *root, struct pt_update *up)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(root->top); i++)
+		if (root->top[i])
+			shadow_root_put(s, root->top[i], up);
+	*root = (struct shadow_root){};
+}
+
+/* Frame and role of the @i-th topmost table. False: the guest has none there. */
+static bool top_key(const struct shadow_root *root, unsigned int i, gfn_t *gfn, union shadow_role *role)
+{
+	*role = root->role;
+	switch (role->guest) {
+	case SHADOW_FLAT:
+		*gfn = i * pt_span(3);
+		return true;
+	case SHADOW_NARROW:
+		role->quadrant = i;
+		break;
+	case SHADOW_PAE:
+		*gfn = gpa_to_gfn(root->pdpte[i] & GPTE_ADDRESS);
+		return root->pdpte[i] & GPTE_P;
+	}
+	*gfn = gpa_to_gfn(root->cr3);
+	return true;
+}
+
+/* False if pages are lacking; what was found stays. */
+static bool root_make(struct vcpu *vcpu, struct shadow *s, struct shadow_root *root, struct pt_update *up)
+{
+	union shadow_role role;
+	unsigned int i;
+	gfn_t gfn;
+
+	for (i = 0; i < NR_TOPS(root->role); i++) {
+		if (!top_key(root, i, &gfn, &role))
+			continue;
+		root->top[i] = shadow_get_table(vcpu, s, gfn, role, up);
+		if (!root->top[i])
+			return false;
+		shadow_root_get(root->top[i]);
+	}
+	return true;
+}
+
+/* Have the root for the registers in front. memory.lock held. */
+static bool root_to_front(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, struct pt_update *up)
+{
+	struct shadow_root root = wanted_root(vcpu, sv);
+	unsigned int i;
+
+	for (i = 0; i < SHADOW_ROOTS; i++)
+		if (!is_whole(&sv->root[i]))
+			root_put(s, &sv->root[i], up);
+	for (i = 0; i < SHADOW_ROOTS - 1; i++)
+		if (is_for(&sv->root[i], &root))
+			break;
+	if (is_for(&sv->root[i], &root)) {
+		root = sv->root[i];
+	} else {
+		root_put(s, &sv->root[i], up);
+		if (!root_make(vcpu, s, &root, up)) {
+			root_put(s, &root, up);
+			return false;
+		}
+	}
+	memmove(&sv->root[1], &sv->root[0], i * sizeof(root));
+	sv->root[0] = root;
+	return true;
+}
+
+/* Attempts at a root before memory counts as short: each begins with a full reserve, which other vCPUs use too. */
+#define LOAD_PASSES	8
+
+int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
+{
+	struct pt_update up = {};
+	bool done = false;
+	unsigned int pass;
+
+	vcpu_need(vcpu, RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER);
+	for (pass = 0; pass < LOAD_PASSES && !done; pass++) {
+		if (shadow_top_up(s))
+			break;
+		spin_lock(&s->vm->mem.lock);
+		done = root_to_front(vcpu, s, sv, &up);
+		shadow_sync_all(vcpu, s, &up);
+		shadow_finish(s, &up);
+		spin_unlock(&s->vm->mem.lock);
+		pgtable_free_pages(up.dead);
+		up.dead = NULL;
+	}
+	return done ? 0 : -ENOMEM;
+}
+
+void shadow_unload(struct shadow *s, struct shadow_vcpu *sv)
+{
+	struct pt_update up = {};
+	unsigned int i;
+
+	spin_lock(&s->vm->mem.lock);
+	for (i = 0; i < SHADOW_ROOTS; i++)
+		root_put(s, &sv->root[i], &up);
+	shadow_finish(s, &up);
+	spin_unlock(&s->vm->mem.lock);
+	pgtable_free_pages(up.dead);
+}
+
+hpa_t shadow_cr3(const struct shadow *s, const struct shadow_vcpu *sv)
+{
+	const struct shadow_root *root = &sv->root[0];
+	u64 encryption = s->format->table & ~(u64)(PAGE_SIZE - 1);
+	unsigned int i;
+
+	if (root->role.level > 2)
+		return virt_to_phys(root->top[0]->table) | encryption;
+	/* these have no rights, and bits of them that others have are reserved */
+	for (i = 0; i < 4; i++)
+		WRITE_ONCE(sv->pae[i], root->top[i] ? virt_to_phys(root->top[i]->table) | encryption | s->format->present : 0);
+	return virt_to_phys(sv->pae) | encryption;
+}

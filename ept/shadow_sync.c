@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow tables and the guest tables that they are made from: stores, and tables out of sync.
+ *
+ * Invariants:
+ *  - While a frame has a table made from it that is in sync, no leaf maps it writable: a store to it faults, is emulated, and shadow_store() drops
+ *    what it covers.
+ *  - Only a frame whose tables are all of the last level may be written freely, and then all of them are out of sync. Each of their entries is
+ *    one that a TLB could still hold: the guest's entry had this value since it last asked for a flush.
+ *  - To bring tables up to date their frame is protected and that flushed first, else a store could come after the comparison.
+ */
+#include <linux/mm.h>
+#include <linux/spinlock.h>
+#include "shadow.h"
+
+/* Does a leaf of the last level, made from a guest table, say no more than the guest's entry says now? */
+static bool entry_fits(struct vcpu *vcpu, struct shadow_page *page, unsigned int index)
+{
+	u64 gpte;
+
+	if (walk_read_entry(vcpu, shadow_gpte_at(page, index), shadow_gpte_size(page->role), &gpte))
+		return false;
+	return shadow_leaf_fits(page->role, page->entry[index].frame, READ_ONCE(page->table[index]), gpte);
+}
+
+static void compare(struct vcpu *vcpu, struct shadow *s, struct shadow_page *page)
+{
+	unsigned int i;
+
+	for (i = 0; i < PT_ENTRIES; i++)
+		if (pte_is_present(s->format, page->table[i]) && !entry_fits(vcpu, page, i))
+			shadow_drop(s, page, i);
+	shadow_mark_synced(s, page);
+}
+
+void shadow_sync_frame(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up)
+{
+	struct shadow_page *page = NULL;
+
+	shadow_protect_frame(s, gfn, up);
+	shadow_finish(s, up);
+	while ((page = shadow_next_table(s, gfn, page)))
+		if (page->is_unsync)
+			compare(vcpu, s, page);
+}
+
+void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up)
+{
+	u32 i;
+
+	if (!s->nr_unsync)
+		return;
+	for (i = 0; i < s->nr_unsync; i++)
+		shadow_protect_frame(s, s->page[s->unsync[i]]->gfn, up);
+	shadow_finish(s, up);
+	while (s->nr_unsync)
+		compare(vcpu, s, s->page[s->unsync[s->nr_unsync - 1]]);
+}
+
+struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, union shadow_role role, struct pt_update *up)
+{
+	struct shadow_page *page = shadow_find(s, gfn, role), *other;
+
+	if (role.is_direct)
+		return page ?: shadow_make(s, gfn, role);
+	other = shadow_next_table(s, gfn, NULL);
+	if (!page)
+		page = shadow_make(s, gfn, role);
+	if (!page)
+		return NULL;
+	/* what a TLB could know of is all from places that led here before */
+	if (other && other->is_unsync)
+		shadow_sync_frame(vcpu, s, gfn, up);
+	else if (!other)
+		shadow_protect_frame(s, gfn, up);
+	return page;
+}
+
+bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up)
+{
+	struct shadow_page *page = NULL;
+	u32 n = 0;
+
+	while ((page = shadow_next_table(s, gfn, page))) {
+		if (page->role.level > 1)
+			return false;
+		n++;
+	}
+	if (n > SHADOW_MAX_UNSYNC)
+		return false;
+	if (s->nr_unsync + n > SHADOW_MAX_UNSYNC)
+		shadow_sync_all(vcpu, s, up);
+	while ((page = shadow_next_table(s, gfn, page))) {
+		page->is_unsync = true;
+		s->unsync[s->nr_unsync++] = page->id;
+	}
+	return true;
+}
+
+void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up)
+{
+	struct shadow_page *page = shadow_next_table(s, gpa_to_gfn(gpa), NULL), *next;
+	unsigned int i, end;
+
+	for (; page; page = next) {
+		next = shadow_next_table(s, gpa_to_gfn(gpa), page);
+		if (++page->stores > SHADOW_MAX_STORES) {
+			shadow_zap(s, page, up);
+			continue;
+		}
+		for (i = shadow_covered(page->role, offset_in_page(gpa), len, &end); i < end; i++)
+			shadow_drop(s, page, i);
+	}
+}
+
+struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, gva_t gva, unsigned int *index)
+{
+	struct shadow_page *page = shadow_top(sv, gva);
+	u64 pte;
+
+	while (page) {
+		*index = shadow_index(gva, page->role.level);
+		pte = READ_ONCE(page->table[*index]);
+		if (pte_is_present(s->format, pte) && shadow_is_leaf(s, page, pte))
+			return page;
+		page = shadow_linked(s, page, *index);
+	}
+	return NULL;
+}
+
+void shadow_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva)
+{
+	struct shadow_page *page;
+	unsigned int index;
+
+	spin_lock(&s->vm->mem.lock);
+	page = shadow_find_leaf(s, sv, gva, &index);
+	/* one that was written behind the tracing is found here as well */
+	if (page && page->role.level == 1 && !page->role.is_direct && !entry_fits(vcpu, page, index))
+		shadow_drop(s, page, index);
+	spin_unlock(&s->vm->mem.lock);
+}

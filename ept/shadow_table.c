@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow tables: found by frame and role, linked to each other, and with every leaf in the chain of its frame.
+ *
+ * Invariants:
+ *  - An entry that is present is in exactly one chain: a leaf in that of entry->frame, a link in that of the table it points to. All changes of
+ *    entries from and to "not present" are in this file.
+ *  - Entries are named by number: table's number times 512 plus index. Number 0 is none, as tables count from 1.
+ *  - What is dropped is owed a flush (shadow.owed); a page of entries is freed after one.
+ */
+#include <linux/mm.h>
+#include <linux/io.h>
+#include <linux/pgtable.h>
+#include <linux/slab.h>
+#include "shadow.h"
+
+static inline u32 bucket(gfn_t gfn, u32 buckets)
+{
+	return (u32)(gfn * 0x9e3779b97f4a7c15ull >> 40) & (buckets - 1);
+}
+
+static inline u32 number_of(const struct shadow_page *page, unsigned int index)
+{
+	return page->id * PT_ENTRIES + index;
+}
+
+static inline struct shadow_entry *entry_of(struct shadow *s, u32 number)
+{
+	return &shadow_page_of(s, number)->entry[number % PT_ENTRIES];
+}
+
+/* ---- chains ---- */
+
+static void chain_add(struct shadow *s, u32 *head, u32 number)
+{
+	struct shadow_entry *e = entry_of(s, number);
+
+	e->prev = 0;
+	e->next = *head;
+	if (*head)
+		entry_of(s, *head)->prev = number;
+	*head = number;
+}
+
+static void chain_remove(struct shadow *s, u32 *head, u32 number)
+{
+	struct shadow_entry *e = entry_of(s, number);
+
+	if (e->next)
+		entry_of(s, e->next)->prev = e->prev;
+	if (e->prev)
+		entry_of(s, e->prev)->next = e->next;
+	else
+		*head = e->next;
+	e->next = 0;
+	e->prev = 0;
+}
+
+u32 *shadow_leaf_chain(struct shadow *s, gfn_t frame)
+{
+	return &s->leaves[bucket(frame, s->nr_leaf_buckets)];
+}
+
+void shadow_leaf_add(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame)
+{
+	page->entry[index].frame = frame;
+	chain_add(s, shadow_leaf_chain(s, frame), number_of(page, index));
+}
+
+void shadow_leaf_remove(struct shadow *s, struct shadow_page *page, unsigned int index)
+{
+	chain_remove(s, shadow_leaf_chain(s, page->entry[index].frame), number_of(page, index));
+}
+
+static void count_leaf(struct shadow *s, const struct shadow_page *page, s64 n)
+{
+	if (page->role.level == 1)
+		s->vm->stats.pages_4k += n;
+	else
+		s->vm->stats.pages_2m += n;
+}
+
+/* ---- entries ---- */
+
+void shadow_drop(struct shadow *s, struct shadow_page *page, unsigned int index)
+{
+	u64 pte = READ_ONCE(page->table[index]);
+
+	if (!pte_is_present(s->format, pte))
+		return;
+	WRITE_ONCE(page->table[index], 0);
+	s->owed = true;
+	if (shadow_is_leaf(s, page, pte)) {
+		shadow_leaf_remove(s, page, index);
+		count_leaf(s, page, -1);
+	} else {
+		chain_remove(s, &s->page[page->entry[index].frame]->parents, number_of(page, index));
+	}
+}
+
+struct shadow_page *shadow_linked(const struct shadow *s, const struct shadow_page *page, unsigned int index)
+{
+	u64 pte = READ_ONCE(page->table[index]);
+
+	return pte_is_present(s->format, pte) && !shadow_is_leaf(s, page, pte) ? s->page[page->entry[index].frame] : NULL;
+}
+
+void shadow_link(struct shadow *s, struct shadow_page *page, unsigned int index, struct shadow_page *child)
+{
+	if (shadow_linked(s, page, index) == child)
+		return;
+	shadow_drop(s, page, index);
+	page->entry[index].frame = child->id;
+	chain_add(s, &child->parents, number_of(page, index));
+	WRITE_ONCE(page->table[index], virt_to_phys(child->table) | s->format->table);
+}
+
+/* Does @new take back what @old permits? */
+static bool leaf_restricts(u64 old, u64 new)
+{
+	return (old & ~new & (_PAGE_RW | _PAGE_USER)) || (new & ~old & _PAGE_NX);
+}
+
+void shadow_set_leaf(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame, u64 pte)
+{
+	u64 old = READ_ONCE(page->table[index]);
+
+	if (pte_is_present(s->format, old) && (!shadow_is_leaf(s, page, old) || page->entry[index].frame != frame ||
+					       (old ^ pte) & s->format->address)) {
+		shadow_drop(s, page, index);
+		old = 0;
+	}
+	if (!old) {
+		shadow_leaf_add(s, page, index, frame);
+		count_leaf(s, page, 1);
+	} else if (leaf_restricts(old, pte)) {
+		s->owed = true;
+	}
+	WRITE_ONCE(page->table[index], pte);
+}
+
+/* ---- tables ---- */
+
+struct shadow_page *shadow_find(struct shadow *s, gfn_t gfn, union shadow_role role)
+{
+	u32 id;
+
+	for (id = s->by_gfn[bucket(gfn, SHADOW_BUCKETS)]; id; id = s->page[id]->next_gfn)
+		if (shadow_is(s->page[id], gfn, role))
+			return s->page[id];
+	return NULL;
+}
+
+struct shadow_page *shadow_next_table(struct shadow *s, gfn_t gfn, const struct shadow_page *page)
+{
+	u32 id = page ? page->next_gfn : s->by_gfn[bucket(gfn, SHADOW_BUCKETS)];
+
+	while (id && (s->page[id]->gfn != gfn || s->page[id]->role.is_direct))
+		id = s->page[id]->next_gfn;
+	return id ? s->page[id] : NULL;
+}
+
+static inline gfn_t block_of(gfn_t gfn)
+{
+	return gfn / PT_ENTRIES;
+}
+
+bool shadow_block_has_tables(struct shadow *s, gfn_t gfn)
+{
+	u32 id = s->by_block[bucket(block_of(gfn), SHADOW_BUCKETS)];
+
+	while (id && block_of(s->page[id]->gfn) != block_of(gfn))
+		id = s->page[id]->next_block;
+	return id;
+}
+
+bool shadow_is_traced(struct shadow *s, gfn_t gfn)
+{
+	struct shadow_page *page = shadow_next_table(s, gfn, NULL);
+
+	/* all tables of a frame are in sync, or none is */
+	return page && !page->is_unsync;
+}
+
+struct shadow_page *shadow_make(struct shadow *s, gfn_t gfn, union shadow_role role)
+{
+	struct shadow_page *page;
+	u32 *head;
+
+	if (!s->nr_reserve || s->live == s->max)
+		return NULL;
+	page = s->reserve[--s->nr_reserve];
+	page->id = s->free[s->max - ++s->live];
+	page->gfn = gfn;
+	page->role = role;
+	page->was_used = true;
+	s->page[page->id] = page;
+	head = &s->by_gfn[bucket(gfn, SHADOW_BUCKETS)];
+	page->next_gfn = *head;
+	*head = page->id;
+	if (!role.is_direct) {
+		head = &s->by_block[bucket(block_of(gfn), SHADOW_BUCKETS)];
+		page->next_block = *head;
+		*head = page->id;
+	}
+	s->vm->stats.table_pages++;
+	return page;
+}
+
+void shadow_page_free(struct shadow_page *page)
+{
+	kfree(page->entry);
+	kfree(page);
+}
+
+/* Nothing leads to it any more: its entries are freed after the flush. */
+static void release(struct shadow *s, struct shadow_page *page, struct pt_update *up)
+{
+	s->page[page->id] = NULL;
+	s->free[s->max - s->live--] = page->id;
+	WRITE_ONCE(page->table[0], (unsigned long)up->dead);
+	up->dead = page->table;
+	up->flush = true;
+	s->vm->stats.table_pages--;
+	shadow_page_free(page);
+}
+
+void shadow_mark_synced(struct shadow *s, struct shadow_page *page)
+{
+	u32 i;
+
+	if (!page->is_unsync)
+		return;
+	page->is_unsync = false;
+	for (i = 0; i < s->nr_unsync; i++)
+		if (s->unsync[i] == page->id)
+			s->unsync[i--] = s->unsync[--s->nr_unsync];
+}
+
+static void forget_key(struct shadow *s, struct shadow_page *page)
+{
+	u32 *at = &s->by_gfn[bucket(page->gfn, SHADOW_BUCKETS)];
+
+	while (*at != page->id)
+		at = &s->page[*at]->next_gfn;
+	*at = page->next_gfn;
+	if (page->role.is_direct)
+		return;
+	at = &s->by_block[bucket(block_of(page->gfn), SHADOW_BUCKETS)];
+	while (*at != page->id)
+		at = &s->page[*at]->next_block;
+	*at = page->next_block;
+}
+
+void shadow_zap(struct shadow *s, struct shadow_page *page, struct pt_update *up)
+{
+	unsigned int i;
+
+	if (page->is_dead)
+		return;
+	for (i = 0; i < PT_ENTRIES; i++)
+		shadow_drop(s, page, i);
+	while (page->parents)
+		shadow_drop(s, shadow_page_of(s, page->parents), page->parents % PT_ENTRIES);
+	shadow_mark_synced(s, page);
+	forget_key(s, page);
+	page->is_dead = true;
+	if (!page->roots)
+		release(s, page, up);
+}
+
+void shadow_root_get(struct shadow_page *page)
+{
+	page->roots++;
+}
+
+void shadow_root_put(struct shadow *s, struct shadow_page *page, struct pt_update *up)
+{
+	if (!--page->roots && page->is_dead)
+		release(s, page, up);
+}
+
+void shadow_settle(struct shadow *s, struct pt_update *up)
+{
+	up->flush |= s->owed;
+}
+
+void shadow_finish(struct shadow *s, struct pt_update *up)
+{
+	if (!up->flush)
+		return;
+	memory_flush(s->vm, up);
+	s->owed = false;
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Random guests: they edit their tables while they run on them, in all paging modes and on several CPUs, which share the tables; slots move,
+ * logging goes on and off, the launcher writes tables and the host takes pages away, also while a fault is being served.
+ *
+ * All tables lie in the first 2M of the guest: one or two roots for each mode, and a pool that all modes use at every level. A window maps
+ * these 2M at the same place in each root, by 4K or by one large page, and is never edited.
+ */
+#include "shadow_world.h"
+
+#define P	BIT(0)
+#define RW	BIT(1)
+#define US	BIT(2)
+#define A	BIT(5)
+#define D	BIT(6)
+#define PS	BIT(7)
+#define G	BIT(8)
+#define NX	BIT(63)
+
+#define POOL	32u		/* frames of tables, by the level they are mostly used at */
+#define DATA	100u
+#define NR_DATA	8u
+#define AT(frame)	((gpa_t)(frame) << PAGE_SHIFT)
+
+static const struct { u8 first, n; } pool[5] = { { 42, 6 }, { 42, 6 }, { 38, 4 }, { 34, 4 }, { 32, 2 } };
+static const u16 pool_index[] = { 0, 1, 2, 5, 257 };
+
+unsigned int fuzz_audit_every = 8;
+
+static bool has_launcher_writes, has_4k_window;
+static enum shadow_guest mode[NR_CPUS];
+
+static gpa_t root_of(enum shadow_guest guest, unsigned int n)
+{
+	return AT(16 + 2 * guest + n);
+}
+
+u64 guest_window(enum shadow_guest guest)
+{
+	static const u64 at[] = { 0, 0xc0000000, 0xc0000000, 1ull << 39, 1ull << 48 };
+
+	return at[guest];
+}
+
+/* ---- values ---- */
+
+static u64 table_at(unsigned int level)
+{
+	return AT(pool[level].first + below(pool[level].n));
+}
+
+static gfn_t any_frame(void)
+{
+	switch (below(12)) {
+	case 0:		return POOL + below(16);
+	case 1:		return SKEW_BASE + below(4);
+	case 2:		return ROM_BASE + below(4);
+	case 3:		return HIGH_BASE + below(4);
+	case 4:		return HOLE + below(2);
+	case 5:		return 512 + below(4);
+	default:	return DATA + below(NR_DATA);
+	}
+}
+
+static u64 large_base(void)
+{
+	static const gfn_t base[] = { 0, 512, 512, 1024, 1024, SKEW_BASE, ROM_BASE, HIGH_BASE, 4096 };
+
+	return AT(base[below(ARRAY_SIZE(base))]);
+}
+
+/* An entry for a table that is used at @level: mostly good, sometimes anything. */
+static u64 random_entry(unsigned int level)
+{
+	u64 entry = 0;
+
+	if (chance(12))
+		return chance(2) ? 0 : world_random();
+	if (level > 1 && !chance(5))
+		entry = table_at(level - 1);
+	else if (level > 1 && !chance(4))
+		entry = large_base() | PS;
+	else
+		entry = AT(any_frame());
+	entry |= P;
+	entry |= chance(4) ? 0 : RW;
+	entry |= chance(4) ? 0 : US;
+	entry |= chance(2) ? A : 0;
+	entry |= chance(2) ? D : 0;
+	entry |= chance(6) ? G : 0;
+	entry |= chance(8) ? NX : 0;
+	entry |= chance(6) ? below(16) << 59 : 0;
+	entry |= chance(40) ? BIT(50) : 0;
+	return chance(20) ? entry & ~(u64)P : entry;
+}
+
+static u64 random_gva(enum shadow_guest guest)
+{
+	u64 gva = below(PAGE_SIZE) & ~7ull;
+
+	if (chance(6))
+		return guest_window(guest) + AT(chance(2) ? POOL + below(16) : DATA + below(NR_DATA)) + gva;
+	switch (guest) {
+	case SHADOW_FLAT:
+		return (u32)AT(any_frame()) + gva;
+	case SHADOW_NARROW:
+		return (u64[]){ 0, 2, 258 }[below(3)] << 22 | (u64[]){ 0, 2, 10, 514 }[below(4)] << 12 | gva;
+	case SHADOW_PAE:
+		return below(2) << 30 | below(3) << 21 | (u64[]){ 0, 1, 5 }[below(3)] << 12 | gva;
+	case SHADOW_LONG4:
+		return below(2) << 40 | below(2) << 30 | below(2) << 21 | (u64[]){ 0, 1, 5 }[below(3)] << 12 | gva;
+	default:
+		return below(2) << 49 | below(2) << 39 | below(2) << 30 | below(2) << 21 | (u64[]){ 0, 5 }[below(2)] << 12 | gva;
+	}
+}
+
+static u32 random_access(void)
+{
+	static const u32 how[] = { 0, WALK_WRITE, WALK_WRITE, WALK_FETCH };
+
+	return how[below(4)] | (chance(2) ? WALK_USER : 0);
+}
+
+/* ---- the guest's tables ---- */
+
+static void put(gpa_t table, unsigned int index, u64 entry)
+{
+	memcpy(w.ram + table + index * 8, &entry, 8);
+}
+
+static void make_window(void)
+{
+	const u64 rights = P | RW | US;
+	unsigned int i, n, m;
+	u64 block = has_4k_window ? AT(6) | rights : rights | PS;
+
+	for (i = 0; i < 512; i++) {
+		u32 narrow = AT(i) | rights;
+
+		memcpy(w.ram + AT(1) + i * 4, &narrow, 4);
+		put(AT(6), i, AT(i) | rights);
+	}
+	put(AT(2), 0, block);
+	put(AT(3), 0, AT(4) | rights);
+	put(AT(4), 0, block);
+	put(AT(5), 0, AT(3) | rights);
+	for (n = 0; n < 2; n++) {
+		put(root_of(SHADOW_NARROW, n), 0x180, AT(1) | rights);
+		put(root_of(SHADOW_PAE, n), 3, AT(2) | P);
+		put(root_of(SHADOW_LONG4, n), 1, AT(3) | rights);
+		put(root_of(SHADOW_LONG5, n), 1, AT(5) | rights);
+		for (i = 0; i < 3; i++) {
+			put(root_of(SHADOW_NARROW, n), (u16[]){ 0, 1, 129 }[i], random_entry(2));
+			put(root_of(SHADOW_LONG4, n), 2 * i, random_entry(4));
+			put(root_of(SHADOW_LONG5, n), 2 * i, table_at(4) | rights);
+			put(root_of(SHADOW_PAE, n), i, table_at(2) | P);
+		}
+	}
+	for (m = 1; m < 5; m++)
+		for (n = pool[m].first; n < pool[m].first + pool[m].n; n++)
+			for (i = 0; i < ARRAY_SIZE(pool_index); i++)
+				put(AT(n), pool_index[i], random_entry(m));
+}
+
+static void set_mode(struct cpu *cpu, enum shadow_guest guest)
+{
+	struct vcpu_regs *r = &cpu->v.regs;
+	u64 more = (chance(3) ? X86_CR4_SMEP : 0) | (chance(4) ? X86_CR4_SMAP : 0);
+
+	mode[cpu - w.cpu] = guest;
+	r->cr3 = root_of(guest, below(2));
+	r->cr0 = X86_CR0_PE | X86_CR0_PG | (chance(3) ? 0 : X86_CR0_WP);
+	r->efer = chance(4) ? 0 : EFER_NX;
+	r->cr4 = more | X86_CR4_PAE;
+	switch (guest) {
+	case SHADOW_FLAT:
+		r->cr0 = 0;
+		break;
+	case SHADOW_NARROW:
+		r->cr4 = more | (chance(2) ? X86_CR4_PSE : 0);
+		break;
+	case SHADOW_PAE:
+		break;
+	case SHADOW_LONG5:
+		r->cr4 |= X86_CR4_LA57;
+		__attribute__((fallthrough));
+	case SHADOW_LONG4:
+		r->efer |= EFER_LMA;
+		r->cr4 |= chance(3) ? X86_CR4_PKE : 0;
+		break;
+	}
+	cpu_load(cpu);
+}
+
+u64 guest_start(struct cpu *cpu, enum shadow_guest guest)
+{
+	struct vcpu_regs *r = &cpu->v.regs;
+
+	has_4k_window = true;
+	make_window();
+	set_mode(cpu, guest);
+	r->cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE);
+	r->cr0 |= guest == SHADOW_FLAT ? 0 : X86_CR0_WP;
+	r->efer |= EFER_NX;
+	r->cr3 = root_of(guest, 0);
+	cpu_load(cpu);
+	cpu->cpl3 = true;
+	return guest_window(guest);
+}
+
+/* ---- operations ---- */
+
+static struct cpu *any_cpu(void)
+{
+	return &w.cpu[below(w.nr_cpus)];
+}
+
+static void op_access(struct cpu *cpu)
+{
+	gpa_t gpa;
+
+	cpu_access(cpu, random_gva(mode[cpu - w.cpu]), random_access(), &gpa);
+}
+
+/* Where a table is edited, and with what. */
+static gpa_t random_place(u64 *entry)
+{
+	unsigned int level = 1 + below(4), i = below(8);
+	enum shadow_guest guest = 1 + below(4);
+
+	if (i) {
+		*entry = random_entry(level);
+		return table_at(level) + pool_index[below(ARRAY_SIZE(pool_index))] * 8;
+	}
+	*entry = guest == SHADOW_PAE ? table_at(2) | P : random_entry(guest == SHADOW_NARROW ? 2 : guest == SHADOW_LONG4 ? 4 : 5);
+	if (guest == SHADOW_LONG5)
+		*entry = table_at(4) | P | (chance(4) ? 0 : RW) | (chance(4) ? 0 : US);
+	return root_of(guest, below(2)) + (guest == SHADOW_PAE ? below(2) : guest == SHADOW_NARROW ? below(2) : 2 * below(2)) * 8;
+}
+
+static void op_edit(struct cpu *cpu)
+{
+	enum shadow_guest guest = mode[cpu - w.cpu];
+	unsigned int size = chance(6) ? 4 : chance(12) ? 1 : 8;
+	gpa_t place;
+	u64 entry;
+
+	place = random_place(&entry);
+	cpu->cpl3 = true;
+	cpu_store(cpu, guest_window(guest) + place, size, entry);
+}
+
+/* Through whatever mapping there is. */
+static void op_store(struct cpu *cpu)
+{
+	u64 gva = random_gva(mode[cpu - w.cpu]) & PAGE_MASK;
+
+	cpu->cpl3 = chance(2);
+	/* not to the window's own tables, or the roots' */
+	if (gva - guest_window(mode[cpu - w.cpu]) < AT(512) || mode[cpu - w.cpu] == SHADOW_FLAT)
+		return;
+	cpu_store(cpu, gva + pool_index[below(ARRAY_SIZE(pool_index))] * 8, 8, random_entry(1 + below(4)));
+}
+
+static void op_invlpg(struct cpu *cpu)
+{
+	cpu_invlpg(cpu, random_gva(mode[cpu - w.cpu]));
+}
+
+static void op_cr3(struct cpu *cpu)
+{
+	cpu->v.regs.cr3 = root_of(mode[cpu - w.cpu], below(2));
+	cpu_load(cpu);
+}
+
+static void op_mode(struct cpu *cpu)
+{
+	set_mode(cpu, below(5));
+}
+
+static void op_bits(struct cpu *cpu)
+{
+	struct vcpu_regs *r = &cpu->v.regs;
+
+	cpu->v.xstate.pkru = world_random() & ~3u;
+	r->rflags ^= chance(2) ? X86_EFLAGS_AC : 0;
+	if (mode[cpu - w.cpu] != SHADOW_FLAT)
+		r->cr0 ^= X86_CR0_WP;
+	r->cr4 ^= chance(2) ? X86_CR4_SMEP : chance(2) ? X86_CR4_SMAP : 0;
+	r->efer ^= chance(3) ? EFER_NX : 0;
+	cpu_load(cpu);
+}
+
+static void op_take(struct cpu *cpu)
+{
+	gfn_t gfn = chance(3) ? DATA + below(NR_DATA) : any_frame();
+
+	if (world_slot(gfn))
+		world_take(world_host(gfn), 1 + (chance(4) ? below(8) : 0));
+}
+
+static void op_protect(struct cpu *cpu)
+{
+	gfn_t gfn = any_frame();
+	unsigned int host, i, n = 1;
+
+	if (!world_slot(gfn))
+		return;
+	host = world_host(gfn);
+	if (w.is_large[host / 512]) {
+		host &= ~511u;
+		n = 512;
+	}
+	/* as for KSM or fork: the notifier, then the page is read-only until it is copied */
+	world_take(host, n);
+	host_page_fault_in(w.vm.mm, (hva_t)(w.ram + host * PAGE_SIZE), false);
+	for (i = host; i < host + n; i++)
+		w.host[i].writable = false;
+}
+
+static void op_resize(struct cpu *cpu)
+{
+	world_resize(below(HOST_PAGES / 512), chance(2));
+}
+
+static void op_slot(struct cpu *cpu)
+{
+	unsigned int i = 1 + below(NR_SLOTS - 1);
+
+	if (w.has_slot[i])
+		world_remove_slot(i);
+	else
+		world_add_slot(i);
+}
+
+static void op_logging(struct cpu *cpu)
+{
+	world_set_logging(below(NR_SLOTS), chance(2));
+}
+
+static void op_get_log(struct cpu *cpu)
+{
+	world_get_log(below(NR_SLOTS));
+}
+
+static void op_shrink(struct cpu *cpu)
+{
+	struct pt_update up = {};
+
+	shadow_shrink(w.s, 1 + below(chance(8) ? MAX_TABLES : 4), &up);
+	world_finish(&up);
+}
+
+static void op_age(struct cpu *cpu)
+{
+	gfn_t gfn = any_frame();
+	struct pt_update up = {};
+
+	shadow_age(w.s, gfn, gfn + 1 + below(600), chance(2) ? PT_AGE_CLEAR : PT_AGE_TEST, &up);
+	world_finish(&up);
+}
+
+static void op_launcher(struct cpu *cpu)
+{
+	gpa_t place;
+	u64 entry;
+
+	if (!has_launcher_writes)
+		return;
+	place = random_place(&entry);
+	world_write(place, 8, entry, true);
+}
+
+static const struct {
+	void (*run)(struct cpu *cpu);
+	unsigned int weight;
+} ops[] = {
+	{ op_access, 380 }, { op_edit, 200 }, { op_store, 40 }, { op_invlpg, 100 }, { op_cr3, 60 }, { op_mode, 25 }, { op_bits, 20 },
+	{ op_take, 40 }, { op_protect, 10 }, { op_resize, 8 }, { op_slot, 10 }, { op_logging, 12 }, { op_get_log, 15 }, { op_shrink, 10 },
+	{ op_age, 10 }, { op_launcher, 20 },
+};
+
+static void one_op(void)
+{
+	struct cpu *cpu = any_cpu();
+	unsigned int total = 0, i;
+	u64 n;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		total += ops[i].weight;
+	n = below(total);
+	for (i = 0; n >= ops[i].weight; i++)
+		n -= ops[i].weight;
+	ops[i].run(cpu);
+}
+
+/* On another CPU, while one is in the middle of a fault. */
+static void meanwhile(void)
+{
+	struct cpu *cpu = any_cpu();
+
+	if (!chance(6))
+		return;
+	if (cpu == w.watched)
+		op_take(cpu);
+	else
+		(chance(2) ? op_edit : chance(2) ? op_access : op_shrink)(cpu);
+}
+
+void fuzz_episode(u64 seed, unsigned int n)
+{
+	unsigned int i;
+
+	world_start(1 + seed % NR_CPUS, seed);
+	has_launcher_writes = chance(3);
+	has_4k_window = chance(2);
+	for (i = 0; i < HOST_PAGES / 512; i++)
+		world_resize(i, chance(2));
+	make_window();
+	for (i = 0; i < w.nr_cpus; i++)
+		set_mode(&w.cpu[i], below(5));
+	if (chance(2))
+		w.meanwhile = meanwhile;
+	for (i = 0; i < n; i++) {
+		one_op();
+		if (!(i % fuzz_audit_every))
+			audit();
+	}
+	audit();
+	world_end();
+}
