@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
+#include <asm/processor-flags.h>
 #include "shadow.h"
 
 /* Passes of one fault before the guest is entered again, to fault again. */
@@ -132,6 +133,14 @@ static bool find_path(struct fill *f, struct pt_update *up)
 	return true;
 }
 
+/* Would the CPU refuse a supervisor's store by a key that forbids it only where CR0.WP is set, as it is in the CPU? */
+static bool key_stops_store(const struct fill *f, union shadow_role role, u32 rights, u32 key)
+{
+	if (role.wp0 != SHADOW_WP0_EMULATE || !(rights & SHADOW_USER) || (f->access & (WALK_WRITE | WALK_USER)) != WALK_WRITE)
+		return false;
+	return f->vcpu->regs.cr4 & X86_CR4_PKE && f->vcpu->xstate.pkru >> (2 * key) & PKRU_NO_WRITE;
+}
+
 /* What the guest's entries, or a direct table's role, leave to the page. STEP_EMULATE: the store must not be made directly. */
 static enum fill_step page_rights(const struct fill *f, u32 *rights, u32 *key)
 {
@@ -142,6 +151,8 @@ static enum fill_step page_rights(const struct fill *f, u32 *rights, u32 *key)
 	*rights = role.is_direct ? role.access : shadow_rights(role, gpte);
 	*key = role.is_direct ? role.key : shadow_key(role, gpte);
 	write = shadow_may_write(role, *rights, is_dirty);
+	if (key_stops_store(f, role, *rights, *key))
+		return STEP_EMULATE;
 	if (shadow_needs_flip(role, *rights, f->access)) {
 		if (role.wp0 == SHADOW_WP0_EMULATE)
 			return STEP_EMULATE;

@@ -33,9 +33,6 @@
 #define PFERR_FETCH	BIT(4)
 #define PFERR_PK	BIT(5)
 
-#define KEY_NO_ACCESS	1u	/* PKRU: two bits a key */
-#define KEY_NO_WRITE	2u
-
 /* Walks made again because of that, before the bits are left alone. */
 #define WALK_RETRIES	8
 
@@ -216,9 +213,9 @@ static noinline u32 key_error(const struct vcpu *vcpu, u32 access, u64 pte)
 
 	if (access & WALK_FETCH)
 		return 0;
-	if (key & KEY_NO_ACCESS)
+	if (key & PKRU_NO_ACCESS)
 		return PFERR_PK;
-	if (access & WALK_WRITE && key & KEY_NO_WRITE && (access & WALK_USER || vcpu->regs.cr0 & X86_CR0_WP))
+	if (access & WALK_WRITE && key & PKRU_NO_WRITE && (access & WALK_USER || vcpu->regs.cr0 & X86_CR0_WP))
 		return PFERR_PK;
 	return 0;
 }

@@ -16,6 +16,9 @@
 #define GPTE_ADDRESS	GENMASK_ULL(51, 12)
 #define GPTE_KEY_SHIFT	59
 
+#define PKRU_NO_ACCESS	1u	/* two bits a key */
+#define PKRU_NO_WRITE	2u
+
 #define WALK_FAULT	1
 #define WALK_CHANGED	2	/* an entry changed before its accessed or dirty bit could be set */
 

@@ -140,6 +140,7 @@ static void audit_rights(const struct shadow_page *page, unsigned int index, u32
 		return;
 	CHECK_ENTRY("rights", role.wp0 != SHADOW_WP && !(pte & US), page, index, "writable, by no right of the guest's");
 	if (user) {
+		tally.flips++;
 		CHECK_ENTRY("rights", role.wp0 != SHADOW_WP0_EMULATE, page, index, "a user page that only the supervisor may use");
 		CHECK_ENTRY("rights", role.wp0 != SHADOW_WP0_SMEP || pte & XD, page, index, "SMEP would not protect it");
 	}
@@ -174,6 +175,7 @@ static void audit_leaf(const struct shadow_page *page, unsigned int index)
 	gpa_t gpa;
 
 	CHECK_ENTRY("leaf", page->role.level <= 2, page, index, "no leaf can be so");
+	tally.large += span > 1;
 	for (i = 0; i < span; i++)
 		audit_frame(page, index, frame + i, ((pte & ADDR) >> PAGE_SHIFT) + i);
 	if (page->role.is_direct) {
@@ -322,6 +324,7 @@ void audit(void)
 	u64 small = 0, large = 0;
 	u32 id;
 
+	tally.unsync += w.s->nr_unsync;
 	audit_chains();
 	for (id = 1; id <= w.s->max; id++) {
 		struct shadow_page *page = w.s->page[id];

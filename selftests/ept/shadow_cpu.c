@@ -17,6 +17,8 @@
 /* Faults of one access before the guest counts as stuck. */
 #define MAX_FAULTS	12
 
+struct tally tally;
+
 void cpu_flush(struct cpu *cpu)
 {
 	memset(cpu->tlb, 0, sizeof(cpu->tlb));
@@ -212,10 +214,13 @@ static bool was_seen(int ret, gpa_t gpa, u32 error)
 static void check_done(struct cpu *cpu, u64 gva, u32 access, u64 pfn, gpa_t *gpa)
 {
 	const struct memslot *slot;
+	struct walk now;
 
 	WORLD_CHECK("translation", ref_permits(cpu, gva, access, oldest(cpu, gva), pfn, gpa),
 		    "CPU %d, address 0x%llx, access 0x%x: frame 0x%llx, which the guest's tables do not give", (int)(cpu - w.cpu),
 		    (unsigned long long)gva, access, (unsigned long long)pfn);
+	if (ref_walk(cpu, gva, access, &now) || now.gpa != *gpa)
+		tally.stale++;
 	slot = world_slot(gpa_to_gfn(*gpa));
 	WORLD_CHECK("dirty log", !(access & WALK_WRITE) || !slot->dirty || test_bit(gpa_to_gfn(*gpa) - slot->base, slot->dirty),
 		    "store to frame 0x%llx is not logged", (unsigned long long)gpa_to_gfn(*gpa));
@@ -258,6 +263,8 @@ static enum outcome access_loop(struct cpu *cpu, u64 gva, u32 access, gpa_t *gpa
 			return ACCESS_DONE;
 		}
 		ret = shadow_fault(&cpu->v, w.s, &cpu->sv, gva, access, &walk);
+		tally.hidden += ret == SHADOW_MAPPED;
+		tally.reloads += ret == SHADOW_RELOAD;
 		if (ret == SHADOW_RELOAD)
 			load_root(cpu);
 		else if (ret != SHADOW_MAPPED)
@@ -270,8 +277,10 @@ enum outcome cpu_access(struct cpu *cpu, u64 gva, u32 access, gpa_t *gpa)
 {
 	enum outcome outcome;
 
-	if (w.depth)
+	if (w.depth) {
+		tally.meanwhile++;
 		return access_loop(cpu, gva, access, gpa);
+	}
 	w.nr_seen = 0;
 	w.watched = cpu;
 	w.watched_gva = gva;
@@ -279,6 +288,7 @@ enum outcome cpu_access(struct cpu *cpu, u64 gva, u32 access, gpa_t *gpa)
 	ref_note();
 	outcome = access_loop(cpu, gva, access, gpa);
 	w.watched = NULL;
+	tally.outcome[outcome][shadow_mode(&cpu->v.regs).guest]++;
 	return outcome;
 }
 

@@ -146,7 +146,15 @@ void world_finish(struct pt_update *up);
 
 /* ---- shadow_cpu.c ---- */
 
-enum outcome { ACCESS_DONE, ACCESS_FAULT, ACCESS_MMIO, ACCESS_MMIO_RO, ACCESS_EMULATE, ACCESS_ERROR };
+enum outcome { ACCESS_DONE, ACCESS_FAULT, ACCESS_MMIO, ACCESS_MMIO_RO, ACCESS_EMULATE, ACCESS_ERROR, NR_OUTCOMES };
+
+/* What happened so far, over all guests: that the rare things did. */
+struct tally {
+	u64 outcome[NR_OUTCOMES][5];	/* by paging mode */
+	u64 hidden, stale, reloads, meanwhile, unsync, large, flips, ops;
+};
+
+extern struct tally tally;
 
 void cpu_flush(struct cpu *cpu);
 /* After registers were changed as by MOV to CR0, CR3, CR4: PAE's entries are read, the root is made, the TLB flushed. */
