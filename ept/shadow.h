@@ -4,7 +4,8 @@
  * rest on each other:
  *
  *   shadow_role.c	roles and entries: pure functions
- *   shadow_table.c	tables, links, the reverse map; making and dropping them
+ *   shadow_chain.c	the reverse map
+ *   shadow_table.c	tables, their entries and links; making and dropping them
  *   shadow_pool.c	how many tables: the reserve, room for new ones, all of a VM's
  *   shadow_visit.c	what goes by guest frame: notifier, dirty log, slots, write protection
  *   shadow_sync.c	stores to guest tables, tables out of sync, INVLPG
@@ -215,22 +216,36 @@ static inline unsigned int shadow_gpte_size(union shadow_role role)
 	return role.guest == SHADOW_NARROW ? 4 : 8;
 }
 
-/* ---- shadow_table.c ---- */
+/* ---- shadow_chain.c ---- */
+
+static inline u32 shadow_bucket(gfn_t gfn, u32 buckets)
+{
+	return (u32)(gfn * 0x9e3779b97f4a7c15ull >> 40) & (buckets - 1);
+}
+
+static inline u32 shadow_number(const struct shadow_page *page, unsigned int index)
+{
+	return page->id * PT_ENTRIES + index;
+}
 
 static inline struct shadow_page *shadow_page_of(const struct shadow *s, u32 number)
 {
 	return s->page[number / PT_ENTRIES];
 }
 
-static inline bool shadow_is_leaf(const struct shadow *s, const struct shadow_page *page, u64 pte)
-{
-	return pte_is_leaf(s->format, pte, page->role.level);
-}
-
+void shadow_chain_add(struct shadow *s, u32 *head, u32 number);
+void shadow_chain_remove(struct shadow *s, u32 *head, u32 number);
 /* The chain with the leaves of @frame: other frames may be in it too. */
 u32 *shadow_leaf_chain(struct shadow *s, gfn_t frame);
 void shadow_leaf_add(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame);
 void shadow_leaf_remove(struct shadow *s, struct shadow_page *page, unsigned int index);
+
+/* ---- shadow_table.c ---- */
+
+static inline bool shadow_is_leaf(const struct shadow *s, const struct shadow_page *page, u64 pte)
+{
+	return pte_is_leaf(s->format, pte, page->role.level);
+}
 
 struct shadow_page *shadow_find(struct shadow *s, gfn_t gfn, union shadow_role role);
 /* Make one without an entry, whose frame is still to be protected. NULL if the reserve is empty or there are too many. */
@@ -288,8 +303,6 @@ void shadow_forget(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up)
 
 /* ---- shadow_sync.c ---- */
 
-/* Find or make a table, its frame protected and it up to date; NULL as shadow_make(). What @up asks for is still to be done. */
-struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, union shadow_role role, struct pt_update *up);
 /* The guest has stored @len bytes at @gpa, emulated: they are in its memory. */
 void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
 /* May the guest write the table's frame from now on? Then it can. */
@@ -303,6 +316,9 @@ void shadow_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, 
 struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, gva_t gva, unsigned int *index);
 
 /* ---- shadow_root.c ---- */
+
+/* Find or make a table, its frame protected and it up to date; NULL as shadow_make(). What @up asks for is still to be done. */
+struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, union shadow_role role, struct pt_update *up);
 
 /**
  * shadow_load() - make the root for the vCPU's registers its current one

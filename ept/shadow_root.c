@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Roots of shadow tables: what MOV to CR3 loads. A vCPU remembers its last roots, so that going back to one costs a comparison.
+ * Getting a table, and roots: what MOV to CR3 loads. A vCPU remembers its last roots, so that going back to one costs a comparison.
  *
  * A root refers to its topmost tables, which therefore stay when they are dropped, empty and dead. The vCPU that runs on a dead one faults
  * at its next access and loads another.
@@ -10,6 +10,25 @@
 #include <linux/spinlock.h>
 #include <keel/access.h>
 #include "shadow.h"
+
+struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, union shadow_role role, struct pt_update *up)
+{
+	struct shadow_page *page = shadow_find(s, gfn, role), *other;
+
+	if (role.is_direct)
+		return page ?: shadow_make(s, gfn, role);
+	other = shadow_next_table(s, gfn, NULL);
+	if (!page)
+		page = shadow_make(s, gfn, role);
+	if (!page)
+		return NULL;
+	/* what a TLB could know of is all from places that led here before */
+	if (other && other->is_unsync)
+		shadow_sync_frame(vcpu, s, gfn, up);
+	else if (!other)
+		shadow_protect_frame(s, gfn, up);
+	return page;
+}
 
 #define NR_TOPS(role)	((role).level > 2 ? 1u : 4u)
 

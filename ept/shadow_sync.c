@@ -57,25 +57,6 @@ void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up)
 		compare(vcpu, s, s->page[s->unsync[s->nr_unsync - 1]]);
 }
 
-struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, union shadow_role role, struct pt_update *up)
-{
-	struct shadow_page *page = shadow_find(s, gfn, role), *other;
-
-	if (role.is_direct)
-		return page ?: shadow_make(s, gfn, role);
-	other = shadow_next_table(s, gfn, NULL);
-	if (!page)
-		page = shadow_make(s, gfn, role);
-	if (!page)
-		return NULL;
-	/* what a TLB could know of is all from places that led here before */
-	if (other && other->is_unsync)
-		shadow_sync_frame(vcpu, s, gfn, up);
-	else if (!other)
-		shadow_protect_frame(s, gfn, up);
-	return page;
-}
-
 bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up)
 {
 	struct shadow_page *page = NULL;

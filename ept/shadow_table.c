@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shadow tables: found by frame and role, linked to each other, and with every leaf in the chain of its frame.
+ * Shadow tables: found by frame and role, linked to each other.
  *
  * Invariants:
- *  - An entry that is present is in exactly one chain: a leaf in that of entry->frame, a link in that of the table it points to. All changes of
- *    entries from and to "not present" are in this file.
- *  - Entries are named by number: table's number times 512 plus index. Number 0 is none, as tables count from 1.
+ *  - An entry that is present is in exactly one chain (shadow_chain.c). All changes of entries from and to "not present" are in this file.
  *  - What is dropped is owed a flush (shadow.owed); a page of entries is freed after one.
  */
 #include <linux/mm.h>
@@ -13,64 +11,6 @@
 #include <linux/pgtable.h>
 #include <linux/slab.h>
 #include "shadow.h"
-
-static inline u32 bucket(gfn_t gfn, u32 buckets)
-{
-	return (u32)(gfn * 0x9e3779b97f4a7c15ull >> 40) & (buckets - 1);
-}
-
-static inline u32 number_of(const struct shadow_page *page, unsigned int index)
-{
-	return page->id * PT_ENTRIES + index;
-}
-
-static inline struct shadow_entry *entry_of(struct shadow *s, u32 number)
-{
-	return &shadow_page_of(s, number)->entry[number % PT_ENTRIES];
-}
-
-/* ---- chains ---- */
-
-static void chain_add(struct shadow *s, u32 *head, u32 number)
-{
-	struct shadow_entry *e = entry_of(s, number);
-
-	e->prev = 0;
-	e->next = *head;
-	if (*head)
-		entry_of(s, *head)->prev = number;
-	*head = number;
-}
-
-static void chain_remove(struct shadow *s, u32 *head, u32 number)
-{
-	struct shadow_entry *e = entry_of(s, number);
-
-	if (e->next)
-		entry_of(s, e->next)->prev = e->prev;
-	if (e->prev)
-		entry_of(s, e->prev)->next = e->next;
-	else
-		*head = e->next;
-	e->next = 0;
-	e->prev = 0;
-}
-
-u32 *shadow_leaf_chain(struct shadow *s, gfn_t frame)
-{
-	return &s->leaves[bucket(frame, s->nr_leaf_buckets)];
-}
-
-void shadow_leaf_add(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame)
-{
-	page->entry[index].frame = frame;
-	chain_add(s, shadow_leaf_chain(s, frame), number_of(page, index));
-}
-
-void shadow_leaf_remove(struct shadow *s, struct shadow_page *page, unsigned int index)
-{
-	chain_remove(s, shadow_leaf_chain(s, page->entry[index].frame), number_of(page, index));
-}
 
 static void count_leaf(struct shadow *s, const struct shadow_page *page, s64 n)
 {
@@ -94,7 +34,7 @@ void shadow_drop(struct shadow *s, struct shadow_page *page, unsigned int index)
 		shadow_leaf_remove(s, page, index);
 		count_leaf(s, page, -1);
 	} else {
-		chain_remove(s, &s->page[page->entry[index].frame]->parents, number_of(page, index));
+		shadow_chain_remove(s, &s->page[page->entry[index].frame]->parents, shadow_number(page, index));
 	}
 }
 
@@ -111,7 +51,7 @@ void shadow_link(struct shadow *s, struct shadow_page *page, unsigned int index,
 		return;
 	shadow_drop(s, page, index);
 	page->entry[index].frame = child->id;
-	chain_add(s, &child->parents, number_of(page, index));
+	shadow_chain_add(s, &child->parents, shadow_number(page, index));
 	WRITE_ONCE(page->table[index], virt_to_phys(child->table) | s->format->table);
 }
 
@@ -145,7 +85,7 @@ struct shadow_page *shadow_find(struct shadow *s, gfn_t gfn, union shadow_role r
 {
 	u32 id;
 
-	for (id = s->by_gfn[bucket(gfn, SHADOW_BUCKETS)]; id; id = s->page[id]->next_gfn)
+	for (id = s->by_gfn[shadow_bucket(gfn, SHADOW_BUCKETS)]; id; id = s->page[id]->next_gfn)
 		if (shadow_is(s->page[id], gfn, role))
 			return s->page[id];
 	return NULL;
@@ -153,7 +93,7 @@ struct shadow_page *shadow_find(struct shadow *s, gfn_t gfn, union shadow_role r
 
 struct shadow_page *shadow_next_table(struct shadow *s, gfn_t gfn, const struct shadow_page *page)
 {
-	u32 id = page ? page->next_gfn : s->by_gfn[bucket(gfn, SHADOW_BUCKETS)];
+	u32 id = page ? page->next_gfn : s->by_gfn[shadow_bucket(gfn, SHADOW_BUCKETS)];
 
 	while (id && (s->page[id]->gfn != gfn || s->page[id]->role.is_direct))
 		id = s->page[id]->next_gfn;
@@ -167,7 +107,7 @@ static inline gfn_t block_of(gfn_t gfn)
 
 bool shadow_block_has_tables(struct shadow *s, gfn_t gfn)
 {
-	u32 id = s->by_block[bucket(block_of(gfn), SHADOW_BUCKETS)];
+	u32 id = s->by_block[shadow_bucket(block_of(gfn), SHADOW_BUCKETS)];
 
 	while (id && block_of(s->page[id]->gfn) != block_of(gfn))
 		id = s->page[id]->next_block;
@@ -195,11 +135,11 @@ struct shadow_page *shadow_make(struct shadow *s, gfn_t gfn, union shadow_role r
 	page->role = role;
 	page->was_used = true;
 	s->page[page->id] = page;
-	head = &s->by_gfn[bucket(gfn, SHADOW_BUCKETS)];
+	head = &s->by_gfn[shadow_bucket(gfn, SHADOW_BUCKETS)];
 	page->next_gfn = *head;
 	*head = page->id;
 	if (!role.is_direct) {
-		head = &s->by_block[bucket(block_of(gfn), SHADOW_BUCKETS)];
+		head = &s->by_block[shadow_bucket(block_of(gfn), SHADOW_BUCKETS)];
 		page->next_block = *head;
 		*head = page->id;
 	}
@@ -239,14 +179,14 @@ void shadow_mark_synced(struct shadow *s, struct shadow_page *page)
 
 static void forget_key(struct shadow *s, struct shadow_page *page)
 {
-	u32 *at = &s->by_gfn[bucket(page->gfn, SHADOW_BUCKETS)];
+	u32 *at = &s->by_gfn[shadow_bucket(page->gfn, SHADOW_BUCKETS)];
 
 	while (*at != page->id)
 		at = &s->page[*at]->next_gfn;
 	*at = page->next_gfn;
 	if (page->role.is_direct)
 		return;
-	at = &s->by_block[bucket(block_of(page->gfn), SHADOW_BUCKETS)];
+	at = &s->by_block[shadow_bucket(block_of(page->gfn), SHADOW_BUCKETS)];
 	while (*at != page->id)
 		at = &s->page[*at]->next_block;
 	*at = page->next_block;

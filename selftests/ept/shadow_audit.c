@@ -176,6 +176,9 @@ static void audit_leaf(const struct shadow_page *page, unsigned int index)
 
 	CHECK_ENTRY("leaf", page->role.level <= 2, page, index, "no leaf can be so");
 	tally.large += span > 1;
+	for (i = 1; span > 1 && i <= w.s->max; i++)
+		CHECK_ENTRY("tracing", !w.s->page[i] || w.s->page[i]->role.is_direct || w.s->page[i]->gfn - frame >= span ||
+			    w.s->page[i]->is_dead, page, index, "a table lies inside");
 	for (i = 0; i < span; i++)
 		audit_frame(page, index, frame + i, ((pte & ADDR) >> PAGE_SHIFT) + i);
 	if (page->role.is_direct) {
@@ -265,9 +268,9 @@ static void audit_table(struct shadow_page *page)
 	}
 	if (page->is_dead || page->role.is_direct)
 		return;
+	WORLD_CHECK("slot", world_slot(page->gfn), "table of 0x%llx, which has no memory", (unsigned long long)page->gfn);
 	WORLD_CHECK("key", shadow_find(w.s, page->gfn, page->role) == page, "table of 0x%llx is not found, or twice there",
 		    (unsigned long long)page->gfn);
-	WORLD_CHECK("block", shadow_block_has_tables(w.s, page->gfn), "table of 0x%llx is not found by its block", (unsigned long long)page->gfn);
 	while ((other = shadow_next_table(w.s, page->gfn, other)))
 		WORLD_CHECK("out of sync", other->is_unsync == page->is_unsync, "only some tables of 0x%llx are", (unsigned long long)page->gfn);
 }

@@ -241,6 +241,8 @@ static enum outcome check_refused(struct cpu *cpu, u64 gva, int ret, const struc
 	case SHADOW_EMULATE:
 		WORLD_CHECK("address", was_seen(0, walk->gpa, 0), "0x%llx is at 0x%llx?", (unsigned long long)gva,
 			    (unsigned long long)walk->gpa);
+		WORLD_CHECK("emulation", ret != SHADOW_EMULATE || !(cpu->v.regs.cr0 & X86_CR0_WP) ||
+			    shadow_next_table(w.s, gpa_to_gfn(walk->gpa), NULL), "0x%llx is no table", (unsigned long long)walk->gpa);
 		WORLD_CHECK("device", (ret == SHADOW_MMIO) == !slot, "0x%llx: result %d", (unsigned long long)walk->gpa, ret);
 		return ret == SHADOW_MMIO ? ACCESS_MMIO : ret == SHADOW_EMULATE ? ACCESS_EMULATE : ACCESS_MMIO_RO;
 	default:

@@ -27,7 +27,7 @@ static const u16 pool_index[] = { 0, 1, 2, 5, 257 };
 
 unsigned int fuzz_audit_every = 8;
 
-static bool has_launcher_writes, has_4k_window;
+static bool has_launcher_writes, has_4k_window, is_one_mode;
 static enum shadow_guest mode[NR_CPUS];
 
 static gpa_t root_of(enum shadow_guest guest, unsigned int n)
@@ -168,6 +168,7 @@ static void set_mode(struct cpu *cpu, enum shadow_guest guest)
 	u64 more = (chance(3) ? X86_CR4_SMEP : 0) | (chance(4) ? X86_CR4_SMAP : 0);
 
 	mode[cpu - w.cpu] = guest;
+	memset(cpu->recent, 0, sizeof(cpu->recent));
 	r->cr3 = root_of(guest, below(2));
 	r->cr0 = X86_CR0_PE | X86_CR0_PG | (chance(3) ? 0 : X86_CR0_WP);
 	r->efer = chance(4) ? 0 : EFER_NX;
@@ -217,9 +218,24 @@ static struct cpu *any_cpu(void)
 
 static void op_access(struct cpu *cpu)
 {
+	u64 gva = random_gva(mode[cpu - w.cpu]);
+	u32 access = random_access();
+	unsigned int i = below(ARRAY_SIZE(cpu->recent));
+	const struct cpu *other = any_cpu();
 	gpa_t gpa;
 
-	cpu_access(cpu, random_gva(mode[cpu - w.cpu]), random_access(), &gpa);
+	/* again, or after another CPU, so that something is in the TLB */
+	if (chance(4) && mode[other - w.cpu] == mode[cpu - w.cpu])
+		cpu->recent[i] = other->recent[i];
+	if (chance(2) && cpu->recent[i].gva) {
+		gva = cpu->recent[i].gva;
+		access = chance(4) ? access : cpu->recent[i].access;
+	}
+	if (cpu_access(cpu, gva, access, &gpa) != ACCESS_DONE)
+		return;
+	cpu->recent[i].gva = gva;
+	cpu->recent[i].access = access;
+	cpu->recent[i].gpa = gpa;
 }
 
 /* Where a table is edited, and with what. */
@@ -238,6 +254,33 @@ static gpa_t random_place(u64 *entry)
 	return root_of(guest, below(2)) + (guest == SHADOW_PAE ? below(2) : guest == SHADOW_NARROW ? below(2) : 2 * below(2)) * 8;
 }
 
+/* An entry on the way to @gva, mostly the last, and a new value: the same with a bit changed, or another. Not of the window. */
+static bool place_on_path(const struct cpu *cpu, u64 gva, gpa_t *place, unsigned int *size, u64 *entry)
+{
+	static const u64 bits[] = { P, RW, US, A, D, NX, A | D, RW | US, 1ull << PAGE_SHIFT };
+	gpa_t path[5];
+	unsigned int n = ref_path(cpu, gva, path), k;
+
+	if (!n || gva - guest_window(mode[cpu - w.cpu]) < AT(512))
+		return false;
+	k = chance(3) ? below(n) : n - 1;
+	*place = path[k];
+	if (*place >= AT(512) || *place < AT(16))
+		return false;
+	*size = mode[cpu - w.cpu] == SHADOW_NARROW ? 4 : 8;
+	*entry = chance(3) ? random_entry(n - k) : world_read(*place, *size) ^ bits[below(ARRAY_SIZE(bits))];
+	return true;
+}
+
+/* One that a CPU has used lately. */
+static bool used_place(gpa_t *place, unsigned int *size, u64 *entry)
+{
+	const struct cpu *cpu = any_cpu();
+	unsigned int i = below(ARRAY_SIZE(cpu->recent));
+
+	return cpu->recent[i].gva && place_on_path(cpu, cpu->recent[i].gva, place, size, entry);
+}
+
 static void op_edit(struct cpu *cpu)
 {
 	enum shadow_guest guest = mode[cpu - w.cpu];
@@ -245,7 +288,8 @@ static void op_edit(struct cpu *cpu)
 	gpa_t place;
 	u64 entry;
 
-	place = random_place(&entry);
+	if (chance(3) || !used_place(&place, &size, &entry))
+		place = random_place(&entry);
 	cpu->cpl3 = true;
 	cpu_store(cpu, guest_window(guest) + place, size, entry);
 }
@@ -264,7 +308,21 @@ static void op_store(struct cpu *cpu)
 
 static void op_invlpg(struct cpu *cpu)
 {
-	cpu_invlpg(cpu, random_gva(mode[cpu - w.cpu]));
+	u64 gva = cpu->recent[below(ARRAY_SIZE(cpu->recent))].gva;
+
+	cpu_invlpg(cpu, gva && chance(2) ? gva : random_gva(mode[cpu - w.cpu]));
+}
+
+/* Many stores to one table, as when it is no table any more. */
+static void op_flood(struct cpu *cpu)
+{
+	enum shadow_guest guest = mode[cpu - w.cpu];
+	gpa_t table = chance(2) && guest ? root_of(guest, below(2)) : table_at(1 + below(4));
+	unsigned int i;
+
+	cpu->cpl3 = true;
+	for (i = 0; i < 10; i++)
+		cpu_store(cpu, guest_window(guest) + table + 300 * 8, 8, world_random());
 }
 
 static void op_cr3(struct cpu *cpu)
@@ -275,7 +333,16 @@ static void op_cr3(struct cpu *cpu)
 
 static void op_mode(struct cpu *cpu)
 {
+	struct vcpu_regs r;
+	unsigned int i;
+
 	set_mode(cpu, below(5));
+	r = cpu->v.regs;
+	for (i = 0; is_one_mode && i < w.nr_cpus; i++) {
+		set_mode(&w.cpu[i], mode[cpu - w.cpu]);
+		w.cpu[i].v.regs = r;
+		cpu_load(&w.cpu[i]);
+	}
 }
 
 static void op_bits(struct cpu *cpu)
@@ -293,7 +360,7 @@ static void op_bits(struct cpu *cpu)
 
 static void op_take(struct cpu *cpu)
 {
-	gfn_t gfn = chance(3) ? DATA + below(NR_DATA) : any_frame();
+	gfn_t gfn = chance(2) ? gpa_to_gfn(cpu->recent[below(ARRAY_SIZE(cpu->recent))].gpa) : any_frame();
 
 	if (world_slot(gfn))
 		world_take(world_host(gfn), 1 + (chance(4) ? below(8) : 0));
@@ -325,12 +392,23 @@ static void op_resize(struct cpu *cpu)
 
 static void op_slot(struct cpu *cpu)
 {
-	unsigned int i = 1 + below(NR_SLOTS - 1);
+	unsigned int i = below(NR_SLOTS), n;
+	bool had = w.has_slot[i];
+	gpa_t place;
+	u64 entry;
 
-	if (w.has_slot[i])
+	if (had)
 		world_remove_slot(i);
-	else
+	/* without the first there is no guest */
+	if (!had || !i)
 		world_add_slot(i);
+	/* the launcher has put other memory there meanwhile */
+	for (n = 0; !i && n < 20; n++) {
+		place = random_place(&entry);
+		world_write(place, 8, entry, false);
+	}
+	for (n = 0; !i && n < w.nr_cpus; n++)
+		w.cpu[n].flushed = ++w.time;
 }
 
 static void op_logging(struct cpu *cpu)
@@ -362,20 +440,22 @@ static void op_age(struct cpu *cpu)
 
 static void op_launcher(struct cpu *cpu)
 {
+	unsigned int size = 8;
 	gpa_t place;
 	u64 entry;
 
 	if (!has_launcher_writes)
 		return;
-	place = random_place(&entry);
-	world_write(place, 8, entry, true);
+	if (chance(2) || !used_place(&place, &size, &entry))
+		place = random_place(&entry);
+	world_write(place, size, entry, true);
 }
 
 static const struct {
 	void (*run)(struct cpu *cpu);
 	unsigned int weight;
 } ops[] = {
-	{ op_access, 380 }, { op_edit, 200 }, { op_store, 40 }, { op_invlpg, 100 }, { op_cr3, 60 }, { op_mode, 25 }, { op_bits, 20 },
+	{ op_access, 380 }, { op_edit, 200 }, { op_store, 40 }, { op_invlpg, 80 }, { op_flood, 6 }, { op_cr3, 60 }, { op_mode, 25 }, { op_bits, 20 },
 	{ op_take, 40 }, { op_protect, 10 }, { op_resize, 8 }, { op_slot, 10 }, { op_logging, 12 }, { op_get_log, 15 }, { op_shrink, 10 },
 	{ op_age, 10 }, { op_launcher, 20 },
 };
@@ -398,11 +478,17 @@ static void one_op(void)
 static void meanwhile(void)
 {
 	struct cpu *cpu = any_cpu();
+	unsigned int size;
+	gpa_t place;
+	u64 entry;
 
 	if (!chance(6))
 		return;
+	cpu->cpl3 = true;
 	if (cpu == w.watched)
 		op_take(cpu);
+	else if (chance(2) && place_on_path(w.watched, w.watched_gva, &place, &size, &entry))
+		cpu_store(cpu, guest_window(mode[cpu - w.cpu]) + place, size, entry);
 	else
 		(chance(2) ? op_edit : chance(2) ? op_access : op_shrink)(cpu);
 }
@@ -417,8 +503,9 @@ void fuzz_episode(u64 seed, unsigned int n)
 	for (i = 0; i < HOST_PAGES / 512; i++)
 		world_resize(i, chance(2));
 	make_window();
+	is_one_mode = chance(2);
 	for (i = 0; i < w.nr_cpus; i++)
-		set_mode(&w.cpu[i], below(5));
+		op_mode(&w.cpu[i]);
 	if (chance(2))
 		w.meanwhile = meanwhile;
 	for (i = 0; i < n; i++) {

@@ -3,8 +3,8 @@
  * What the guest's own tables say, written from the manual (SDM volume 3, chapter "Paging": "32-Bit Paging", "PAE Paging", "4-Level
  * Paging and 5-Level Paging", "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags", "Caching Translation Information") and
  * independent of ept/walk.c: one recursion over all values that an entry had since a given time. With the present values alone it is a walk; with
- * older ones it is everything that a CPU which was not told to flush may still know, upper entries of one time with lower ones of
- * another included.
+ * older ones it is everything that a CPU which was not told to flush may still know: each entry was read no earlier than those above it, so
+ * old upper entries go with newer lower ones, but not the other way round.
  */
 #include "shadow_world.h"
 
@@ -33,6 +33,7 @@
  * @walk: what the present tables say
  * @found: with @since: a way to that page that permits the access
  * @gpa: by that way
+ * @path, @n: entries read, without @since
  */
 struct ref {
 	const struct cpu *cpu;
@@ -44,6 +45,8 @@ struct ref {
 	int ret;
 	bool found;
 	gpa_t gpa;
+	gpa_t path[5];
+	unsigned int n;
 };
 
 struct rights {
@@ -140,7 +143,7 @@ static void answer_page(struct ref *r, struct rights x, u64 entry, gpa_t gpa)
 	r->gpa = gpa;
 }
 
-static void walk_from(struct ref *r, unsigned int level, gpa_t table, struct rights x);
+static void walk_from(struct ref *r, unsigned int level, gpa_t table, struct rights x, u64 read);
 
 /* "Reserved bits" of an entry of 8 bytes. */
 static bool wide_reserved(const struct ref *r, unsigned int level, u64 entry)
@@ -161,7 +164,7 @@ static bool wide_reserved(const struct ref *r, unsigned int level, u64 entry)
 	return false;
 }
 
-static void take_wide(struct ref *r, unsigned int level, u64 entry, struct rights x)
+static void take_wide(struct ref *r, unsigned int level, u64 entry, struct rights x, u64 read)
 {
 	u64 size = 1ull << (3 + 9 * level);
 
@@ -180,10 +183,10 @@ static void take_wide(struct ref *r, unsigned int level, u64 entry, struct right
 	if (level == 1 || entry & PS)
 		answer_page(r, x, entry, (entry & GENMASK_ULL(51, 12) & ~(size - 1)) | (r->gva & (size - 1)));
 	else
-		walk_from(r, level - 1, entry & GENMASK_ULL(51, 12), x);
+		walk_from(r, level - 1, entry & GENMASK_ULL(51, 12), x, read);
 }
 
-static void take_narrow(struct ref *r, unsigned int level, u32 entry, struct rights x)
+static void take_narrow(struct ref *r, unsigned int level, u32 entry, struct rights x, u64 read)
 {
 	gpa_t gpa;
 
@@ -204,39 +207,68 @@ static void take_narrow(struct ref *r, unsigned int level, u32 entry, struct rig
 		else
 			answer_page(r, x, entry, gpa);
 	} else {
-		walk_from(r, 1, entry & 0xfffff000u, x);
+		walk_from(r, 1, entry & 0xfffff000u, x, read);
 	}
 }
 
-static void take(struct ref *r, unsigned int level, u64 entry, struct rights x, bool is_narrow)
+static void take(struct ref *r, unsigned int level, u64 entry, struct rights x, bool is_narrow, u64 read)
 {
 	if (is_narrow)
-		take_narrow(r, level, entry, x);
+		take_narrow(r, level, entry, x, read);
 	else
-		take_wide(r, level, entry, x);
+		take_wide(r, level, entry, x, read);
 }
 
-static void walk_from(struct ref *r, unsigned int level, gpa_t table, struct rights x)
+/* Values that the entry had before, newest first, while a CPU that has read the one above at @read could read them. */
+static void take_older(struct ref *r, unsigned int level, gpa_t gpa, struct rights x, bool is_narrow, u64 read)
+{
+	const struct edit *e = NULL;
+	unsigned int i;
+
+	for (i = w.nr_edits; i-- && !r->found;) {
+		const struct edit *before = &w.edit[i];
+
+		if (before->gpa != (gpa & ~7ull))
+			continue;
+		/* what @before put there was so until @e, or is so still behind the tracing */
+		if (e && (e->time >= read || e->by_launcher))
+			take(r, level, is_narrow ? (u32)(e->old >> (gpa & 4) * 8) : e->old, x, is_narrow, max(read, before->time));
+		e = before;
+	}
+	if (e && !r->found && (e->time >= read || e->by_launcher))
+		take(r, level, is_narrow ? (u32)(e->old >> (gpa & 4) * 8) : e->old, x, is_narrow, read);
+}
+
+/* When the present value came to be. */
+static u64 newest(gpa_t gpa)
+{
+	unsigned int i;
+
+	for (i = w.nr_edits; i--;)
+		if (w.edit[i].gpa == (gpa & ~7ull))
+			return w.edit[i].time;
+	return 0;
+}
+
+/* @read: when the entry above was, at the earliest. */
+static void walk_from(struct ref *r, unsigned int level, gpa_t table, struct rights x, u64 read)
 {
 	bool is_narrow = !(r->cpu->v.regs.cr4 & X86_CR4_PAE);
 	gpa_t gpa = is_narrow ? table + (r->gva >> (level == 2 ? 22 : 12) & 1023) * 4 : table + (r->gva >> (3 + 9 * level) & 511) * 8;
-	unsigned int size = is_narrow ? 4 : 8, i;
+	unsigned int size = is_narrow ? 4 : 8;
 
 	if (!world_slot(gpa_to_gfn(gpa))) {
 		if (r->since == NOW)
 			r->ret = -EFAULT;
 		return;
 	}
-	take(r, level, world_read(gpa, size), x, is_narrow);
-	if (r->since == NOW)
+	if (r->since == NOW) {
+		r->path[r->n++] = gpa;
+		take(r, level, world_read(gpa, size), x, is_narrow, read);
 		return;
-	for (i = w.nr_edits; i-- && !r->found;) {
-		const struct edit *e = &w.edit[i];
-
-		if (e->gpa != (gpa & ~7ull) || (e->time < r->since && !e->by_launcher))
-			continue;
-		take(r, level, is_narrow ? (u32)(e->old >> (gpa & 4) * 8) : e->old, x, is_narrow);
 	}
+	take(r, level, world_read(gpa, size), x, is_narrow, max(read, newest(gpa)));
+	take_older(r, level, gpa, x, is_narrow, read);
 }
 
 static void begin(struct ref *r)
@@ -248,13 +280,13 @@ static void begin(struct ref *r)
 	if (!(regs->cr0 & X86_CR0_PG)) {
 		answer_page(r, all, D, r->gva);
 	} else if (is_long(r)) {
-		walk_from(r, regs->cr4 & X86_CR4_LA57 ? 5 : 4, regs->cr3 & GENMASK_ULL(51, 12), all);
+		walk_from(r, regs->cr4 & X86_CR4_LA57 ? 5 : 4, regs->cr3 & GENMASK_ULL(51, 12), all, r->since);
 	} else if (!(regs->cr4 & X86_CR4_PAE)) {
-		walk_from(r, 2, regs->cr3 & 0xfffff000u, all);
+		walk_from(r, 2, regs->cr3 & 0xfffff000u, all, r->since);
 	} else {
 		pdpte = r->cpu->sv.pdpte[r->gva >> 30 & 3];
 		if (pdpte & P)
-			walk_from(r, 2, pdpte & GENMASK_ULL(51, 12), all);
+			walk_from(r, 2, pdpte & GENMASK_ULL(51, 12), all, r->since);
 		else
 			answer_fault(r, 0);
 	}
@@ -267,6 +299,15 @@ int ref_walk(const struct cpu *cpu, u64 gva, u32 access, struct walk *walk)
 	begin(&r);
 	*walk = r.walk;
 	return r.ret;
+}
+
+unsigned int ref_path(const struct cpu *cpu, u64 gva, gpa_t path[5])
+{
+	struct ref r = { .cpu = cpu, .gva = gva, .since = NOW };
+
+	begin(&r);
+	memcpy(path, r.path, sizeof(r.path));
+	return r.n;
 }
 
 bool ref_permits(const struct cpu *cpu, u64 gva, u32 access, u64 since, u64 pfn, gpa_t *gpa)

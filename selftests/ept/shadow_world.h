@@ -67,6 +67,7 @@ struct cpu {
 	u64 flushed;		/* when all was flushed */
 	struct { u64 page, time; } inv[32];
 	unsigned int next_inv;
+	struct { u64 gva; u32 access; gpa_t gpa; } recent[4];	/* that went well */
 };
 
 #define MAX_EDITS	4096
@@ -171,6 +172,8 @@ bool cpu_walk(struct cpu *cpu, u64 gva, u32 access, struct xlat *x);
 
 /* What the guest's tables say now: 0 and walk->gpa, or WALK_FAULT and walk->error, or -EFAULT where there is no table. */
 int ref_walk(const struct cpu *cpu, u64 gva, u32 access, struct walk *walk);
+/* Where the entries are that it went by: addresses, from the top. Return: how many. */
+unsigned int ref_path(const struct cpu *cpu, u64 gva, gpa_t path[5]);
 /* May the CPU have @pfn for @gva, by entries that were there at @since or later? Then @gpa is the address. */
 bool ref_permits(const struct cpu *cpu, u64 gva, u32 access, u64 since, u64 pfn, gpa_t *gpa);
 /* Note what it says, for the access under way. */

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+comma := ,
 ept-shim := -I$(TOP)/selftests/ept/shim
 unit_pgtable_test-srcs := ept/pgtable.c ept/pte_npt.c ept/pte_ept.c
 unit_pgtable_test-cflags := $(ept-shim) -I$(TOP)/ept
@@ -7,3 +8,9 @@ unit_walk_test-cflags := $(ept-shim) -I$(TOP)/ept -include $(TOP)/selftests/ept/
 unit_shadow_test-srcs := ept/walk.c ept/pgtable.c ept/pte_npt.c $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/ept/shadow_*.c) \
 	$(wildcard $(TOP)/selftests/ept/shadow_*.c))
 unit_shadow_test-cflags := $(ept-shim) -I$(TOP)/ept -include $(TOP)/selftests/ept/unit_vcpu.h
+# selftests/ept/shadow_bugs.c puts itself between these and their callers in other files.
+shadow-wraps := shadow_is shadow_rights shadow_child shadow_direct_child shadow_may_write shadow_leaf shadow_protect_frame \
+	shadow_block_has_tables memory_flush shadow_settle shadow_leaf_add shadow_leaf_remove walk_unchanged \
+	shadow_sync_all shadow_sync_frame shadow_leaf_fits shadow_mark_synced shadow_let_write shadow_covered \
+	shadow_invlpg shadow_root_is_good shadow_root_get host_page_lookup shadow_protect shadow_forget
+unit_shadow_test-libs := $(addprefix -Wl$(comma)--wrap=,$(shadow-wraps))
