@@ -9,6 +9,7 @@
  *   shadow_audit.c	every entry, chain and translation against all of that
  *   shadow_bugs.c	rules of the engine that can be broken
  *   shadow_fuzz.c	random guests
+ *   shadow_cases.c	directed cases
  */
 #ifndef SHADOW_WORLD_H
 #define SHADOW_WORLD_H
@@ -182,6 +183,16 @@ void ref_note(void);
 /* ---- shadow_audit.c ---- */
 
 void audit(void);
+
+/* ---- shadow_cases.c ---- */
+
+struct scenario {
+	const char *name;
+	void (*run)(void);
+};
+
+extern const struct scenario scenarios[];
+extern const unsigned int nr_scenarios;
 
 /* ---- shadow_bugs.c ---- */
 

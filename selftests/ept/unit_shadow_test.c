@@ -69,11 +69,17 @@ static void run_bug(int fd)
 	const char *failure = NULL;
 
 	struct rlimit cpu = { 5, 5 };
+	unsigned int i;
 
 	/* a chain may have become a circle */
 	setrlimit(RLIMIT_CPU, &cpu);
 	if (!freopen("/dev/null", "w", stderr))
 		_exit(0);
+	for (i = 0; i < nr_scenarios && !failure; i++) {
+		failure = world_catch(scenarios[i].run);
+		if (failure)
+			dprintf(fd, "%s: ", scenarios[i].name);
+	}
 	ops_now = 200;
 	fuzz_audit_every = 4;
 	for (seed_now = 1; seed_now <= BUG_EPISODES && !failure; seed_now++)
@@ -88,7 +94,8 @@ static void test_bugs(void)
 	unsigned int i;
 
 	for (i = 0; i < nr_bugs; i++) {
-		char noticed[256] = "";
+		char noticed[512] = "";
+		size_t len = 0;
 		int fd[2], status;
 		ssize_t n;
 		pid_t pid;
@@ -101,10 +108,11 @@ static void test_bugs(void)
 			run_bug(fd[1]);
 		}
 		close(fd[1]);
-		n = read(fd[0], noticed, sizeof(noticed) - 1);
+		while ((n = read(fd[0], noticed + len, sizeof(noticed) - 1 - len)) > 0)
+			len += n;
 		close(fd[0]);
 		ASSERT_EQ(waitpid(pid, &status, 0), pid);
-		if (n <= 0 && status)
+		if (!len && status)
 			snprintf(noticed, sizeof(noticed), WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ?
 				 "time: it goes on for ever" : "sanitizer: the test ended with status 0x%x", status);
 		test_note("%-18s (%s): %s", bugs[i].name, bugs[i].rule, noticed[0] ? noticed : "NOT NOTICED");
@@ -112,7 +120,49 @@ static void test_bugs(void)
 	}
 }
 
+/* ---- directed ---- */
+
+static void run_scenario(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_scenarios; i++) {
+		const char *failure = !name || !strcmp(scenarios[i].name, name) ? world_catch(scenarios[i].run) : NULL;
+
+		ASSERT(!failure, "%s: %s", scenarios[i].name, failure);
+	}
+}
+
+#define SCENARIO(name)	static void test_##name(void) { run_scenario(#name); }
+
+SCENARIO(cve_2026_53359)
+SCENARIO(cve_2026_46113)
+SCENARIO(cve_2026_23401)
+SCENARIO(cve_2021_38198)
+SCENARIO(cve_2022_1158)
+SCENARIO(cve_2022_45869)
+SCENARIO(cve_2021_22543)
+SCENARIO(flush_owed)
+SCENARIO(link_unsync)
+SCENARIO(two_for_one)
+SCENARIO(table_in_large)
+SCENARIO(pae_registers)
+SCENARIO(forks)
+
 static const struct test_case cases[] = {
+	{ "cve_2026_53359", test_cve_2026_53359 },
+	{ "cve_2026_46113", test_cve_2026_46113 },
+	{ "cve_2026_23401", test_cve_2026_23401 },
+	{ "cve_2021_38198", test_cve_2021_38198 },
+	{ "cve_2022_1158", test_cve_2022_1158 },
+	{ "cve_2022_45869", test_cve_2022_45869 },
+	{ "cve_2021_22543", test_cve_2021_22543 },
+	{ "flush_owed", test_flush_owed },
+	{ "link_unsync", test_link_unsync },
+	{ "two_for_one", test_two_for_one },
+	{ "table_in_large", test_table_in_large },
+	{ "pae_registers", test_pae_registers },
+	{ "forks", test_forks },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };
