@@ -13,12 +13,10 @@
 #define PS	BIT(7)
 #define ALL	(P | RW | US)
 
-#define AT(frame)	((gpa_t)(frame) << PAGE_SHIFT)
 #define AREA	(2ull << 39)
 #define PDPT	34u
 #define PD	38u
 #define PT	42u
-#define DATA	100u
 
 static struct cpu *const cpu = &w.cpu[0];
 static u64 window;

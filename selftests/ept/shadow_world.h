@@ -3,11 +3,13 @@
  * The world around ept/shadow*.c in user space: a guest's memory and slots, the launcher's pages, CPUs that walk shadow tables and keep
  * translations as long as they may, a reference walker, and an auditor.
  *
- *   shadow_world.c	memory, slots, host pages, stores, and what the engine calls
+ *   shadow_world.c	memory, host pages, stores, and what the engine calls
+ *   shadow_slots.c	what changes slots and host pages
  *   shadow_cpu.c	CPUs: TLB, walk of the shadow tables, accesses
  *   shadow_ref.c	what the guest's own tables say, by the manual
  *   shadow_audit.c	every entry, chain and translation against all of that
  *   shadow_bugs.c	rules of the engine that can be broken
+ *   shadow_guest.c	a guest's tables
  *   shadow_fuzz.c	random guests
  *   shadow_cases.c	directed cases
  */
@@ -34,6 +36,15 @@
 #define HIGH_BASE	(1u << 20)	/* above 4G */
 #define HIGH_PAGES	512u
 #define NR_SLOTS	4u
+
+struct layout {
+	gfn_t base;
+	u64 npages;
+	unsigned int host;	/* first of the launcher's pages */
+	u32 flags;
+};
+
+extern const struct layout layout[NR_SLOTS];
 
 struct host_frame {
 	u64 pfn;
@@ -206,13 +217,37 @@ extern const unsigned int nr_bugs;
 /* Which one is broken now; -1: none. */
 extern int bug_now;
 
+/* ---- shadow_guest.c ---- */
+
+#define POOL	32u		/* frames of tables, by the level they are mostly used at */
+#define DATA	100u
+#define NR_DATA	8u
+#define POOL_INDEXES 5u
+#define AT(frame)	((gpa_t)(frame) << PAGE_SHIFT)
+
+extern enum shadow_guest mode[NR_CPUS];
+extern bool has_4k_window;
+extern const u16 pool_index[POOL_INDEXES];	/* that are used in each table of the pool */
+
+gpa_t root_of(enum shadow_guest guest, unsigned int n);
+u64 table_at(unsigned int level);
+gfn_t any_frame(void);
+/* An entry for a table that is used at @level: mostly good, sometimes anything. */
+u64 random_entry(unsigned int level);
+u64 random_gva(enum shadow_guest guest);
+u32 random_access(void);
+/* All tables anew. */
+void make_window(void);
+/* Registers for that mode, other bits at random. */
+void set_mode(struct cpu *cpu, enum shadow_guest guest);
+/* A guest whose tables map frames 0 to 511 at this address, writable, in paging mode @guest; everything else is protected as usual. */
+u64 guest_start(struct cpu *cpu, enum shadow_guest guest);
+u64 guest_window(enum shadow_guest guest);
+
 /* ---- shadow_fuzz.c ---- */
 
 /* Random operations of a new guest; fails by world_fail(). */
 void fuzz_episode(u64 seed, unsigned int ops);
 extern unsigned int fuzz_audit_every;
-/* For directed cases: a guest whose tables map frames 0 to 511 at this address, writable, in paging mode @guest. */
-u64 guest_start(struct cpu *cpu, enum shadow_guest guest);
-u64 guest_window(enum shadow_guest guest);
 
 #endif
