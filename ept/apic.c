@@ -11,7 +11,7 @@
  * The one thing that may be mapped there is the page by which a CPU recognises accesses to an APIC that it works on by itself.
  */
 #include <keel/request.h>
-#include "ept.h"
+#include "shadow.h"
 
 gfn_t apic_moved_in(struct vm *vm, gfn_t first, gfn_t last)
 {
@@ -49,6 +49,8 @@ void keel_memory_apic_claim(struct vcpu *vcpu, gpa_t page)
 	/* where another one is nothing can be mapped but the page that the CPU recognises */
 	if (frame != NO_FRAME && mem->table && !apic_frames_in(vcpu->vm, frame, frame)) {
 		pgtable_unmap(mem->table, frame, frame + 1, &up);
+		if (unlikely(mem->table->shadow))
+			shadow_unmap(mem->table->shadow, frame, frame + 1, &up);
 		memory_flush(vcpu->vm, &up);
 	}
 	vcpu->apic_frame = frame;

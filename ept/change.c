@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Changes of the second-level tables on behalf of the other files: flushes, visits in steps, the root.
- *
- * TLB flushes are waited for under memory.lock: another thread that finds nothing left to remove may then rely on the
- * removed translations being gone.
- */
+/* The second-level tables on behalf of the other files: a VM's are made, visits in steps, the root. */
 #include <linux/io.h>
 #include <linux/sched.h>
-#include <keel/request.h>
-#include "ept.h"
+#include <linux/slab.h>
+#include "shadow.h"
 
 /* Frames handled under one hold of memory.lock. */
 #define VISIT_STEP	(1ull << 18)
 
+static const struct pte_format *table_format;
 static u64 *empty_root;
 
 int memory_root_init(const struct pte_format *format)
 {
+	table_format = format;
 	empty_root = pgtable_alloc_pages(1);
 	return empty_root ? 0 : -ENOMEM;
 }
@@ -25,6 +22,21 @@ void memory_root_exit(void)
 {
 	pgtable_free_pages(empty_root);
 	empty_root = NULL;
+}
+
+int memory_table_create(struct vm *vm)
+{
+	struct pgtable *pt;
+
+	if (vm->mem.table)
+		return 0;
+	pt = kzalloc(sizeof(*pt), GFP_KERNEL_ACCOUNT);
+	if (!pt)
+		return -ENOMEM;
+	pt->format = table_format;
+	pt->stats = &vm->stats;
+	vm->mem.table = pt;
+	return 0;
 }
 
 /**
@@ -42,16 +54,7 @@ hpa_t keel_memory_root(struct vcpu *vcpu)
 	return virt_to_phys(root ?: empty_root);
 }
 
-void memory_flush(struct vm *vm, struct pt_update *up)
-{
-	if (!up->flush)
-		return;
-	up->flush = false;
-	vm->stats.remote_tlb_flush++;
-	keel_vm_request(vm, REQ_TLB_FLUSH, REQUEST_WAIT);
-}
-
-void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit)
+void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit, shadow_visitor shadow_visit)
 {
 	struct memory *mem = &vm->mem;
 	struct pt_update up = {};
@@ -61,12 +64,21 @@ void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit)
 		next = min(end, (gfn | (VISIT_STEP - 1)) + 1);
 		spin_lock(&mem->lock);
 		visit(mem->table, gfn, next, &up);
+		if (unlikely(mem->table->shadow))
+			shadow_visit(mem->table->shadow, gfn, next, &up);
 		memory_flush(vm, &up);
 		spin_unlock(&mem->lock);
 		pgtable_free_pages(up.dead);
 		up.dead = NULL;
 		cond_resched();
 	}
+}
+
+void memory_protect_mask(struct memory *mem, gfn_t gfn, u64 mask, struct pt_update *up)
+{
+	pgtable_protect_mask(mem->table, gfn, mask, up);
+	if (unlikely(mem->table->shadow))
+		shadow_protect_mask(mem->table->shadow, gfn, mask, up);
 }
 
 void keel_memory_guest_types(struct vm *vm, bool on)
@@ -82,7 +94,8 @@ void keel_memory_guest_types(struct vm *vm, bool on)
 	slots = mem_slots_locked(mem);
 	/* what is mapped has the other type */
 	for (i = 0; slots && i < slots->count; i++)
-		memory_visit(vm, slots->slot[i]->base, slots->slot[i]->base + slots->slot[i]->npages, pgtable_unmap);
+		memory_visit(vm, slots->slot[i]->base, slots->slot[i]->base + slots->slot[i]->npages, pgtable_unmap,
+			     shadow_unmap);
 	mutex_unlock(&mem->slots_lock);
 }
 

@@ -14,7 +14,7 @@
 #include <linux/uaccess.h>
 #include <keel/guest_access.h>
 #include <keel/request.h>
-#include "ept.h"
+#include "shadow.h"
 
 /* Bitmap words handled at once: 32768 pages, 4K of bitmap. */
 #define LOG_WORDS	512u
@@ -30,7 +30,7 @@ void dirty_log_started(struct vm *vm, struct memslot *slot)
 	if (vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET && !vm->mem.ring_order)
 		bitmap_set(slot->dirty, 0, slot->npages);
 	else
-		memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_protect);
+		memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_protect, shadow_protect);
 }
 
 /* Logging left small pages where the host may have large ones: remove these, so that they come back large. */
@@ -44,7 +44,7 @@ static void collapse(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update 
 void dirty_log_stopped(struct vm *vm, struct memslot *slot)
 {
 	if (vm->mem.table->format->max_leaf_level > 1)
-		memory_visit(vm, slot->base, slot->base + slot->npages, collapse);
+		memory_visit(vm, slot->base, slot->base + slot->npages, collapse, shadow_unmap);
 }
 
 void keel_mark_dirty(struct vm *vm, gfn_t gfn)
@@ -85,7 +85,7 @@ static void protect_words(struct vm *vm, const struct memslot *slot, u64 first, 
 	spin_lock(&vm->mem.lock);
 	for (i = 0; i < n; i++)
 		if (words[i])
-			pgtable_protect_mask(vm->mem.table, slot->base + (first + i) * BITS_PER_LONG, words[i], &up);
+			memory_protect_mask(&vm->mem, slot->base + (first + i) * BITS_PER_LONG, words[i], &up);
 	memory_flush(vm, &up);
 	spin_unlock(&vm->mem.lock);
 }

@@ -190,7 +190,7 @@ static void batch_protect(struct vm *vm, struct batch *b)
 		return;
 	spin_lock(&vm->mem.lock);
 	for (i = 0; i < b->count; i++)
-		pgtable_protect_mask(vm->mem.table, b->words[i].slot->base + b->words[i].word * BITS_PER_LONG, b->words[i].mask, &up);
+		memory_protect_mask(&vm->mem, b->words[i].slot->base + b->words[i].word * BITS_PER_LONG, b->words[i].mask, &up);
 	memory_flush(vm, &up);
 	spin_unlock(&vm->mem.lock);
 	b->count = 0;

@@ -107,13 +107,28 @@ static inline enum pte_memtype ram_type(const struct memory *mem)
 	return unlikely(mem->guest_types) ? PTE_MEM_GUEST : PTE_MEM_WB;
 }
 
-/* ---- change.c ---- */
+/* Shadow tables of the VM, NULL with nested paging. */
+static inline struct shadow *mem_shadow(const struct memory *mem)
+{
+	return mem->table ? mem->table->shadow : NULL;
+}
+
+/* ---- flush.c ---- */
 
 /* Finish a change under memory.lock: flush the TLBs if needed. The dead tables can then be freed, unlocked. */
 void memory_flush(struct vm *vm, struct pt_update *up);
+
+/* ---- change.c ---- */
+
+/* Have mem.table, empty. slots_lock held, may sleep. 0 or -ENOMEM. */
+int memory_table_create(struct vm *vm);
 /* memory.lock, a visitor, flush, unlock, free: in steps, so that the lock is not held for long. May sleep. */
 typedef void (*pt_visitor)(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update *up);
-void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit);
+typedef void (*shadow_visitor)(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up);
+void memory_visit(struct vm *vm, gfn_t gfn, gfn_t end, pt_visitor visit, shadow_visitor shadow_visit);
+
+/* Have the next write to the frames @gfn + n of the set bits n of @mask noticed. memory.lock held; the caller flushes. */
+void memory_protect_mask(struct memory *mem, gfn_t gfn, u64 mask, struct pt_update *up);
 
 /* Put @n more pages into the reserve of tables. May sleep. 0 or -ENOMEM. */
 int memory_top_up(struct memory *mem, unsigned int n);

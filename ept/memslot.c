@@ -16,7 +16,7 @@
 #include <linux/uaccess.h>
 #include <keel/host_mode.h>
 #include <keel/test_build.h>
-#include "ept.h"
+#include "shadow.h"
 
 #define SLOT_MAX_PAGES	((1ull << 31) - 1)
 #define SLOT_FLAGS	(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
@@ -139,6 +139,7 @@ void keel_memory_destroy(struct vm *vm)
 	unsigned int i;
 
 	memory_notifier_destroy(vm);
+	shadow_vm_destroy(vm);
 	if (pt) {
 		/* nobody runs on these tables any more: nothing to flush */
 		pgtable_clear(pt, &up);
@@ -157,19 +158,10 @@ void keel_memory_destroy(struct vm *vm)
 /* What the first slot needs: tables and the MMU notifier. slots_lock held. */
 static int memory_start(struct vm *vm)
 {
-	struct memory *mem = &vm->mem;
-	struct pgtable *pt;
+	int ret = memory_table_create(vm);
 
-	if (!mem->table) {
-		pt = kzalloc(sizeof(*pt), GFP_KERNEL_ACCOUNT);
-		if (!pt)
-			return -ENOMEM;
-		pt->format = format;
-		pt->stats = &vm->stats;
-		mem->table = pt;
-	}
-	if (mem->notifier)
-		return 0;
+	if (ret || vm->mem.notifier)
+		return ret;
 	return memory_notifier_create(vm);
 }
 
@@ -317,7 +309,7 @@ static void slot_unmap(struct vm *vm, struct memslot *slot)
 {
 	struct memory *mem = &vm->mem;
 
-	memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_unmap);
+	memory_visit(vm, slot->base, slot->base + slot->npages, pgtable_unmap, shadow_forget);
 	spin_lock(&mem->lock);
 	interval_tree_remove(&slot->by_hva, &mem->notifier->by_hva);
 	spin_unlock(&mem->lock);

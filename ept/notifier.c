@@ -10,7 +10,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
-#include "ept.h"
+#include "shadow.h"
 
 /* The atomic increment orders against the store to @vm in memory_notifier_destroy(). */
 static struct vm *notifier_enter(struct mmu_notifier *mn)
@@ -68,13 +68,15 @@ static hva_t unmap_step(struct vm *vm, hva_t start, hva_t end, struct pt_update 
 	gfn_t gfn, gfn_end;
 	hva_t next;
 
-	if (!node || !mem->table->root)
+	if (!node || (!mem->table->root && !mem->table->shadow))
 		return end;
 	start = max(start, (hva_t)node->start);
 	next = end - start > INVALIDATE_STEP ? start + INVALIDATE_STEP : end;
 	for_each_slot_at(mem, node, start, next) {
 		gfn = clip(node, start, next, &gfn_end);
 		pgtable_unmap(mem->table, gfn, gfn_end, up);
+		if (unlikely(mem->table->shadow))
+			shadow_unmap(mem->table->shadow, gfn, gfn_end, up);
 	}
 	vm->stats.mmu_invalidations += up->flush;
 	memory_flush(vm, up);
@@ -123,11 +125,13 @@ static bool age_slots(struct vm *vm, hva_t start, hva_t end, enum pt_age age, st
 	gfn_t gfn, gfn_end;
 	bool young = false;
 
-	if (!vm->mem.table->root)
+	if (!vm->mem.table->root && !vm->mem.table->shadow)
 		return false;
 	for_each_slot_at(&vm->mem, node, start, end) {
 		gfn = clip(node, start, end, &gfn_end);
 		young |= pgtable_age(vm->mem.table, gfn, gfn_end, age, up);
+		if (unlikely(vm->mem.table->shadow))
+			young |= shadow_age(vm->mem.table->shadow, gfn, gfn_end, age, up);
 	}
 	return young;
 }
@@ -182,7 +186,7 @@ static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 	struct vm *vm = notifier_enter(mn);
 
 	if (vm)
-		memory_visit(vm, 0, slots_end(&vm->mem), pgtable_unmap);
+		memory_visit(vm, 0, slots_end(&vm->mem), pgtable_unmap, shadow_unmap);
 	notifier_leave(mn);
 }
 

@@ -11,12 +11,14 @@
  *   shadow_sync.c	stores to guest tables, tables out of sync, INVLPG
  *   shadow_root.c	roots and the cache of them: MOV to CR3
  *   shadow_fault.c	faults
+ *   shadow_vm.c	the other rooms' side, in keel/shadow.h
  *
  * Everything is under memory.lock unless its comment says otherwise.
  */
 #ifndef EPT_SHADOW_H
 #define EPT_SHADOW_H
 
+#include <keel/shadow.h>
 #include "ept.h"
 #include "walk.h"
 
@@ -305,6 +307,8 @@ void shadow_forget(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up)
 
 /* The guest has stored @len bytes at @gpa, emulated: they are in its memory. */
 void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
+/* Drop all tables of the frame: it is written otherwise. @len does not count. */
+void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
 /* May the guest write the table's frame from now on? Then it can. */
 bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up);
 /* Bring tables that are out of sync up to date and protect them: those of a frame, or all. */
@@ -346,16 +350,6 @@ static inline struct shadow_page *shadow_top(const struct shadow_vcpu *sv, gva_t
 
 /* ---- shadow_fault.c ---- */
 
-enum shadow_result {
-	SHADOW_MAPPED,		/* enter the guest again */
-	SHADOW_TRUE_FAULT,	/* the guest's: inject #PF with walk.error */
-	SHADOW_MMIO,		/* no slot at walk.gpa: emulate */
-	SHADOW_MMIO_RO,		/* a write to a read-only slot: emulate */
-	SHADOW_EMULATE,		/* a store that must not be made directly: emulate, then shadow_store() */
-	SHADOW_RELOAD,		/* the root has gone: shadow_load(), then enter again */
-	/* negative errno: as of keel_memory_fault(); -EFAULT also where a guest table cannot be read */
-};
-
 /**
  * shadow_fault() - a page fault of the guest while it runs on shadow tables
  * @vcpu: on its own thread
@@ -368,5 +362,10 @@ enum shadow_result {
  * Context: may sleep, no locks. Return: enum shadow_result or negative errno.
  */
 int shadow_fault(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva, u32 access, struct walk *walk);
+
+/* ---- shadow_vm.c ---- */
+
+/* With the VM's memory; no vCPU runs any more. */
+void shadow_vm_destroy(struct vm *vm);
 
 #endif

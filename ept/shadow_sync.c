@@ -94,6 +94,14 @@ void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_updat
 	}
 }
 
+void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up)
+{
+	struct shadow_page *page;
+
+	while ((page = shadow_next_table(s, gpa_to_gfn(gpa), NULL)))
+		shadow_zap(s, page, up);
+}
+
 struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, gva_t gva, unsigned int *index)
 {
 	struct shadow_page *page = shadow_top(sv, gva);

@@ -9,6 +9,8 @@
 #include <keel/pgtable.h>
 #include <keel/stats.h>
 
+struct shadow;
+
 #define PT_MAX_LEVELS	5
 #define PT_ENTRIES	512u
 
@@ -20,6 +22,7 @@
  * @reserve: zeroed pages at hand, linked through their first entry
  * @nr_reserve: how many
  * @wanted: pages the last failed pgtable_entry() lacked
+ * @shadow: shadow paging: tables made from the guest's, in place of this tree, which then stays empty; else NULL. Set once
  *
  * All under memory.lock.
  */
@@ -30,6 +33,7 @@ struct pgtable {
 	u64 *reserve;
 	unsigned int nr_reserve;
 	unsigned int wanted;
+	struct shadow *shadow;
 };
 
 /**

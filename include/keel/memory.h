@@ -51,7 +51,7 @@ struct memory_notifier;
  * @ids: slot number -> slot; @slots_lock
  * @users: held for reading by accesses that sleep with a slot's address in hand; removing a slot waits for them
  * @lock: second-level tables, dirty protection, what the MMU notifier changes
- * @table: the VM's second-level tables, from the first slot on; the engine allows for more than one root (views, shadow)
+ * @table: the VM's second-level tables, from the first slot on, with shadow paging from the first vCPU on; the engine allows for more than one root (views, shadow)
  * @notifier: registered with the first slot
  * @apics_usual: vCPUs whose local APIC here is at its usual address; @lock
  * @apics_moved: and elsewhere (vcpu.apic_frame); @lock

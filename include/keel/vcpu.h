@@ -155,6 +155,7 @@ struct vcpu {
 	u64 host_debugctl;		/* in the inner loop: the host's, which an NMI may change and nothing else */
 	u64 apic_base;			/* IA32_APIC_BASE */
 	u64 cr8;			/* without an in-kernel local APIC */
+	struct shadow_vcpu *shadow;	/* ept/; NULL with nested paging */
 	gfn_t apic_frame;		/* that ept/ maps from no slot, all ones for none; memory.lock */
 	struct lapic *lapic;		/* irqchip/, NULL without one */
 	bool apic_accelerated;		/* the CPU delivers the local APIC's interrupts (irqchip/lapic_accel.c) */

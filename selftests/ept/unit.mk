@@ -5,7 +5,7 @@ unit_pgtable_test-srcs := ept/pgtable.c ept/pte_npt.c ept/pte_ept.c
 unit_pgtable_test-cflags := $(ept-shim) -I$(TOP)/ept
 unit_walk_test-srcs := ept/walk.c
 unit_walk_test-cflags := $(ept-shim) -I$(TOP)/ept -include $(TOP)/selftests/ept/unit_vcpu.h
-unit_shadow_test-srcs := ept/walk.c ept/pgtable.c ept/pte_npt.c $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/ept/shadow_*.c) \
+unit_shadow_test-srcs := ept/walk.c ept/pgtable.c ept/pte_npt.c $(patsubst $(TOP)/%,%,$(filter-out %/shadow_vm.c,$(wildcard $(TOP)/ept/shadow_*.c)) \
 	$(wildcard $(TOP)/selftests/ept/shadow_*.c))
 unit_shadow_test-cflags := $(ept-shim) -I$(TOP)/ept -include $(TOP)/selftests/ept/unit_vcpu.h
 # selftests/ept/shadow_bugs.c puts itself between these and their callers in other files.
