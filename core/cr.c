@@ -118,7 +118,7 @@ static int set_cr3(struct vcpu *vcpu, u64 val)
 	}
 	vcpu->regs.cr3 = val;
 	vcpu_dirty(vcpu, RG_CR3);
-	if (!no_flush)
+	if (!no_flush || vcpu->shadow)
 		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/request.h>
+#include <keel/shadow.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -119,9 +120,11 @@ static int access_memory(struct vcpu *vcpu, gpa_t gpa, void *in, const void *out
 		if (keel_lapic_claims(vcpu, gpa) ||
 		    !(out ? keel_memory_is_writable(vcpu, gpa) : keel_memory_has_slot(vcpu, gpa)))
 			return -ENXIO;
-		if (!(out ? keel_write_guest(vcpu->vm, gpa, out, len) :
-			    keel_read_guest(vcpu->vm, gpa, in, len)))
-			return 0;
+		if (out ? keel_write_guest(vcpu->vm, gpa, out, len) : keel_read_guest(vcpu->vm, gpa, in, len))
+			continue;
+		if (unlikely(out && vcpu->shadow))
+			keel_shadow_stored(vcpu->vm, gpa, len);
+		return 0;
 	}
 	return -EFAULT;
 }
@@ -280,6 +283,8 @@ static int insn_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsig
 		if (keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted) < 0)
 			continue;
 		memcpy(old, &expected, size);
+		if (unlikely(vcpu->shadow))
+			keel_shadow_stored(vcpu->vm, gpa, size);
 		return accessed(e, la, size, EMU_ACC_WRITE);
 	}
 	return EMU_FAILED;
@@ -448,7 +453,11 @@ static void insn_fx_run(struct emu *e, unsigned int insn, struct emu_fx *fx, voi
 
 static void insn_invlpg(struct emu *e, u64 la)
 {
-	keel_vendor->tlb_flush(to_vcpu(e), TLB_GUEST);
+	struct vcpu *vcpu = to_vcpu(e);
+
+	if (unlikely(vcpu->shadow))
+		keel_shadow_invlpg(vcpu, la);
+	keel_vendor->tlb_flush(vcpu, vcpu->shadow ? TLB_VM : TLB_GUEST);
 }
 
 static const struct emu_ops insn_ops = {
@@ -563,6 +572,11 @@ static int emulation_failed(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 	char text[128];
 
+	if (unlikely(vcpu->io.table)) {
+		forget(vcpu);
+		keel_shadow_untrace(vcpu->vm, vcpu->io.table);
+		return RUN_RESUME;
+	}
 	vcpu->stats.insn_emulation_fail++;
 	if (e->nr_bytes) {
 		emu_format(e, text, sizeof(text));

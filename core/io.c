@@ -16,6 +16,8 @@
 #include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
+#include <keel/request.h>
+#include <keel/shadow.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include "insn.h"
@@ -356,6 +358,57 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 	case -EINTR:
 		/* the loop finds the signal */
 		return RUN_RESUME;
+	default:
+		return ret;
+	}
+}
+
+/*
+ * A store to a page table is emulated. The page is taken to be a table no more where user mode writes it, where an event's delivery does,
+ * and where the emulator does not know the instruction (keel_insn_finish()).
+ */
+static int store_to_table(struct vcpu *vcpu, const struct page_fault_exit *fault, gpa_t gpa)
+{
+	int ret;
+
+	if (fault->is_delivery || fault->access & WALK_USER) {
+		keel_shadow_untrace(vcpu->vm, gpa);
+		return RUN_RESUME;
+	}
+	vcpu->io.table = gpa | 1;
+	ret = keel_do_emulate(vcpu, fault->insn, fault->insn_len);
+	vcpu->io.table = 0;
+	return ret;
+}
+
+int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault)
+{
+	struct fault_exit device = { .insn = fault->insn, .insn_len = fault->insn_len };
+	struct walk walk;
+	int ret;
+
+	ret = keel_shadow_fault(vcpu, fault->gva, fault->access, &walk);
+	switch (ret) {
+	case SHADOW_MAPPED:
+	case -EINTR:		/* the loop finds the signal */
+		return RUN_RESUME;
+	case SHADOW_RELOAD:
+		vcpu_request(vcpu, REQ_PAGING);
+		return RUN_RESUME;
+	case SHADOW_TRUE_FAULT:
+		keel_queue_page_fault(vcpu, fault->gva, walk.error);
+		return RUN_RESUME;
+	case SHADOW_EMULATE:
+		return store_to_table(vcpu, fault, walk.gpa);
+	case SHADOW_MMIO:
+	case SHADOW_MMIO_RO:
+		device.gpa = walk.gpa;
+		device.access = fault->access & WALK_WRITE ? FAULT_WRITE : fault->access & WALK_FETCH ? FAULT_FETCH : FAULT_READ;
+		return access_no_memory(vcpu, &device);
+	case -EFAULT:
+		keel_explain(vcpu->vm, vcpu->id, "no memory for %#lx: a page table of the guest's lies outside, or the launcher has no page there",
+			     fault->gva);
+		return ret;
 	default:
 		return ret;
 	}

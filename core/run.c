@@ -24,6 +24,7 @@
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/request.h>
+#include <keel/shadow.h>
 #include <keel/state.h>
 #include <keel/test_build.h>
 #include <keel/vcpu.h>
@@ -82,9 +83,17 @@ static void drain_quiet_requests(struct vcpu *vcpu)
 /* Serve all requests but REQ_EVENT. Return rule of exit.h. */
 static int drain_requests(struct vcpu *vcpu)
 {
+	int ret;
+
 	if (take_request(vcpu, REQ_TRIPLE_FAULT))
 		return keel_do_triple_fault(vcpu);
 	drain_quiet_requests(vcpu);
+	/* behind those that ask for it */
+	if (take_request(vcpu, REQ_PAGING)) {
+		ret = keel_shadow_prepare(vcpu);
+		if (ret)
+			return ret;
+	}
 	if (take_request(vcpu, REQ_INIT))
 		keel_lapic_accept_init_sipi(vcpu);
 	if (take_request(vcpu, REQ_IOAPIC_EOI_EXIT))

@@ -65,6 +65,22 @@ struct fault_exit {
 };
 
 /**
+ * struct page_fault_exit - a page fault of the guest that the CPU has not delivered (shadow paging)
+ * @gva: faulting address
+ * @access: WALK_* of guest_access.h
+ * @is_delivery: not an instruction made the access but the delivery of an event
+ * @insn: instruction bytes delivered by the CPU (decode assists), or NULL
+ * @insn_len: number of valid bytes at @insn
+ */
+struct page_fault_exit {
+	gva_t gva;
+	u32 access;
+	bool is_delivery;
+	const u8 *insn;
+	u8 insn_len;
+};
+
+/**
  * struct task_gate_exit - an event has found a task gate, and the CPU leaves the switch to us
  * @tss: selector in the gate
  * @event: which must not go in again
@@ -156,6 +172,14 @@ int keel_do_insn(struct vcpu *vcpu, enum emu_op op, unsigned int len);
  * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
  */
 int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault);
+/**
+ * keel_do_page_fault() - a page fault of a guest on shadow tables: its own, or to be filled, or an access to be emulated
+ * @vcpu: the vCPU
+ * @fault: what is known of it
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault);
 /**
  * keel_do_pause() - pause filter or pause-loop exit: yield to another vCPU
  * @vcpu: the vCPU

@@ -17,6 +17,7 @@ enum vcpu_request {
 	REQ_TLB_FLUSH,		/* second-level translations changed */
 	REQ_TLB_FLUSH_GUEST,	/* the guest asked (pv TLB flush) */
 	REQ_ROOT,		/* the root table changed: load it again */
+	REQ_PAGING,		/* shadow paging: the guest changed its paging or asked for a flush: keel_shadow_prepare() */
 	REQ_CLOCK,		/* write the pvclock page */
 	REQ_STEAL,		/* write the steal time record */
 	REQ_TRIPLE_FAULT,	/* KVM_EXIT_SHUTDOWN */

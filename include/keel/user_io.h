@@ -31,6 +31,7 @@ enum vcpu_completion {
  * @complete: enum vcpu_completion
  * @complete_len: instruction length to advance by
  * @rip: of the instruction; completion is dropped when user space moved RIP meanwhile
+ * @table: shadow paging: where the instruction stores to a page table, with bit 0 set; 0: nothing of the kind
  * @mov: the plain move that a fast MMIO load completes
  */
 struct vcpu_user_io {
@@ -43,6 +44,7 @@ struct vcpu_user_io {
 	u8 complete;
 	u8 complete_len;
 	u64 rip;
+	u64 table;
 	struct emu_mov mov;
 	u8 data[512];
 };

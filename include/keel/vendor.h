@@ -22,7 +22,7 @@ struct event;
 
 enum tlb_scope {
 	TLB_VM,			/* all translations of this VM on this CPU */
-	TLB_GUEST,		/* guest-made translations of this vCPU */
+	TLB_GUEST,		/* guest-made translations of this vCPU; with shadow paging also makes REQ_PAGING */
 };
 
 /* What vendor_ops.msr() is to do. */
