@@ -14,6 +14,7 @@
 #include <keel/dma.h>
 #include <keel/host.h>
 #include <keel/irq.h>
+#include <keel/shadow.h>
 #include <keel/state.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
@@ -164,7 +165,7 @@ static int __init keel_init(void)
 	ret = nodes_register();
 	if (ret)
 		goto err_rooms;
-	pr_info("ready on %s with nested paging\n", keel_vendor->name);
+	pr_info("ready on %s with %s paging\n", keel_vendor->name, keel_paging_is_shadow() ? "shadow" : "nested");
 	return 0;
 
 err_rooms:

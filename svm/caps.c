@@ -18,6 +18,7 @@
 #include <uapi/linux/kvm.h>
 #include <keel/host_mode.h>
 #include <keel/pgtable.h>
+#include <keel/shadow.h>
 #include <keel/vendor.h>
 #include "caps.h"
 
@@ -62,10 +63,6 @@ int svm_supported(void)
 		       (vm_cr & SVM_VM_CR_SVM_LOCK_MASK) ? " and locked" : "");
 		return -EOPNOTSUPP;
 	}
-	if (!(cpuid_edx(SVM_CPUID_FUNC) & SVM_NP)) {
-		pr_err("this CPU has SVM without nested paging (NPT), and Keel has no shadow paging for it: use a CPU with NPT\n");
-		return -EOPNOTSUPP;
-	}
 	if (cpuid_ebx(SVM_CPUID_FUNC) < 2) {
 		pr_err("this CPU offers no address space identifiers (ASIDs): use another machine\n");
 		return -EOPNOTSUPP;
@@ -86,7 +83,10 @@ static bool smi_interceptable(void)
 int svm_caps_setup(void)
 {
 	u32 edx = cpuid_edx(SVM_CPUID_FUNC);
+	int ret = keel_paging_init(edx & SVM_NP, true);
 
+	if (ret)
+		return ret;
 	svm_caps = (struct svm_caps){
 		.nr_asids	 = cpuid_ebx(SVM_CPUID_FUNC),
 		.nrip		 = edx & SVM_NRIPS,
@@ -105,7 +105,9 @@ int svm_caps_setup(void)
 
 	keel_caps.ucode_rev = 0x01000065;
 	keel_caps.tpr_shadow = false;		/* writes of CR8 are always intercepted */
-	keel_caps.rdtscp = keel_caps.invpcid = true;
+	keel_caps.rdtscp = true;
+	/* on shadow tables INVPCID is intercepted, and has no handler */
+	keel_caps.invpcid = !keel_paging_is_shadow();
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES);
 	keel_caps.tsc_scaling = svm_caps.tsc_ratio;
 	keel_caps.tsc_ratio_frac_bits = 32;

@@ -160,7 +160,7 @@ static void want_optional(struct svm_vcpu *svm, struct intercepts *in)
 	want_if(in, INTERCEPT_SMI, svm_caps.smi);
 	want_if(in, INTERCEPT_XSETBV, svm_caps.xsave);
 	want_if(in, INTERCEPT_RDPRU, svm_caps.rdpru);
-	want_if(in, INTERCEPT_INVPCID, svm_caps.invpcid && !(vcpu->cpuid.flags & GUEST_HAS_INVPCID));
+	want_if(in, INTERCEPT_INVPCID, svm_caps.invpcid && (vcpu->shadow || !(vcpu->cpuid.flags & GUEST_HAS_INVPCID)));
 	want_if(in, INTERCEPT_RDTSCP, !(vcpu->cpuid.flags & GUEST_HAS_RDTSCP));
 	want_if(in, INTERCEPT_HLT, !(off & KVM_X86_DISABLE_EXITS_HLT));
 	want_if(in, INTERCEPT_MONITOR, !(off & KVM_X86_DISABLE_EXITS_MWAIT));
@@ -170,7 +170,20 @@ static void want_optional(struct svm_vcpu *svm, struct intercepts *in)
 		(debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_USE_SW_BP));
 	want_if(in, INTERCEPT_IRET, vcpu->events.nmi_masked && !(svm->rare & RARE_IRET));
 	/* the CPU would save our TF in the TSS of the task that is left: it executes in software */
-	want_if(in, INTERCEPT_TASK_SWITCH, svm->rare & RARE_TF);
+	want_if(in, INTERCEPT_TASK_SWITCH, svm->rare & RARE_TF || vcpu->shadow);
+}
+
+/* What the guest sees of paging, hardware has otherwise. */
+static void want_shadow(struct intercepts *in)
+{
+	static const u8 all[] = {
+		INTERCEPT_CR0_READ, INTERCEPT_CR0_WRITE, INTERCEPT_CR3_READ, INTERCEPT_CR3_WRITE, INTERCEPT_CR4_READ, INTERCEPT_INVLPG,
+		INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_PF,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		want(in, all[i]);
 }
 
 /*
@@ -183,6 +196,8 @@ void svm_cr_intercepts(struct svm_vcpu *svm)
 	u32 *word = &vmcb->control.intercepts[INTERCEPT_CR];
 	u32 wanted = *word & ~(u32)(BIT(INTERCEPT_CR0_READ) | BIT(INTERCEPT_CR0_WRITE) | BIT(INTERCEPT_CR4_READ));
 
+	if (svm->vcpu.shadow)
+		return;
 	if (r->cr0 != vmcb->save.cr0)
 		wanted |= BIT(INTERCEPT_CR0_READ) | BIT(INTERCEPT_CR0_WRITE);
 	if (r->cr4 != vmcb->save.cr4)
@@ -218,6 +233,8 @@ void svm_intercepts_changed(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(required); i++)
 		want(&in, required[i]);
 	want_optional(svm, &in);
+	if (vcpu->shadow)
+		want_shadow(&in);
 	memcpy(vmcb->control.intercepts, in.word, sizeof(in.word));
 	vmcb->control.msrpm_base_pa = map_pa(msrpms[map]);
 	vmcb_changed(vmcb, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_PERM);
@@ -236,7 +253,7 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 
 	control->iopm_base_pa = map_pa(iopm);
 	control->msrpm_base_pa = map_pa(msrpms[MSRPM_PLAIN]);
-	control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+	control->nested_ctl = svm->vcpu.shadow ? 0 : SVM_NESTED_CTL_NP_ENABLE;
 	if (svm_caps.pause_filter)
 		control->pause_filter_count = PAUSE_COUNT;
 	if (svm_caps.pause_threshold)

@@ -20,6 +20,7 @@
 #include <asm/io.h>
 #include <asm/msr.h>
 #include <keel/host.h>
+#include <keel/request.h>
 #include <keel/test_build.h>
 #include <keel/vcpu.h>
 #include "caps.h"
@@ -273,12 +274,15 @@ void svm_tsc_ratio_load(struct svm_vcpu *svm)
 /*
  * svm_tlb_flush() - no translation of this vCPU from before may be used at the next entry on this CPU
  *
- * Nested and guest translations share the ASID, so both scopes are the same here. Context: loaded; interrupts may be off.
+ * Nested and guest translations share the ASID, so both scopes are the same here, but that shadow tables must know what the guest asks
+ * for. Context: loaded; interrupts may be off.
  */
 void svm_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	if (unlikely(vcpu->shadow && scope == TLB_GUEST))
+		vcpu_request(vcpu, REQ_PAGING);
 	preempt_disable();
 	if (svm_caps.flush_asid) {
 		if (svm->vmcb->control.tlb_ctl != TLB_CONTROL_FLUSH_ALL_ASID)

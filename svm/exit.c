@@ -285,6 +285,35 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 	return keel_do_mov_to_cr(vcpu, cr, control->exit_info_1 & SVM_EXITINFO_REG_MASK, control->next_rip - vcpu->regs.rip);
 }
 
+/* Page-fault error code, EXITINFO1 */
+#define PF_WRITE		BIT_ULL(1)
+#define PF_USER			BIT_ULL(2)
+#define PF_FETCH		BIT_ULL(4)
+
+static int slow_page_fault(struct svm_vcpu *svm)
+{
+	const struct vmcb_control_area *control = &svm->vmcb->control;
+	struct page_fault_exit fault = {
+		.gva = control->exit_info_2,
+		.is_delivery = control->exit_int_info & SVM_EXITINTINFO_VALID,
+	};
+	u64 error = control->exit_info_1;
+
+	if (error & PF_WRITE)
+		fault.access = WALK_WRITE;
+	else if (error & PF_FETCH)
+		fault.access = WALK_FETCH;
+	if (error & PF_USER)
+		fault.access |= WALK_USER;
+	else if (svm->vmcb->save.cpl == 3)
+		fault.access |= WALK_IMPLICIT;
+	if (svm_caps.decode && control->insn_len && control->insn_len <= sizeof(control->insn_bytes)) {
+		fault.insn = control->insn_bytes;
+		fault.insn_len = control->insn_len;
+	}
+	return keel_do_page_fault(&svm->vcpu, &fault);
+}
+
 /* VMCALL into VMMCALL, which differs in its last byte, where the guest itself could write it. */
 static void patch_vmcall(struct svm_vcpu *svm, unsigned int len)
 {
@@ -379,12 +408,15 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_VMMCALL:		return slow_insn(svm, EMU_OP_VMMCALL);
 	case SVM_EXIT_WRITE_CR0:
 	case SVM_EXIT_CR0_SEL_WRITE:	return slow_cr_write(svm, 0);
+	case SVM_EXIT_WRITE_CR3:	return slow_cr_write(svm, 3);
 	case SVM_EXIT_WRITE_CR4:	return slow_cr_write(svm, 4);
 	case SVM_EXIT_WRITE_CR8:	return slow_cr_write(svm, 8);
 	case SVM_EXIT_IOIO:		/* INS and OUTS */
 	case SVM_EXIT_IRET:		/* of a nested task */
 	case SVM_EXIT_READ_CR0:
+	case SVM_EXIT_READ_CR3:
 	case SVM_EXIT_READ_CR4:
+	case SVM_EXIT_INVLPG:
 	case SVM_EXIT_READ_CR8:
 	case SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7:
 	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
@@ -401,6 +433,7 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return keel_do_breakpoint(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return keel_do_alignment_check(vcpu);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_PF: return slow_page_fault(svm);
 	case SVM_EXIT_TASK_SWITCH:	return slow_task_switch(svm);
 	case SVM_EXIT_SHUTDOWN:		return slow_shutdown(svm);
 	case SVM_EXIT_VMRUN:

@@ -10,6 +10,7 @@
 #include <keel/access.h>
 #include <keel/debug.h>
 #include <keel/memory.h>
+#include <keel/shadow.h>
 #include <keel/vcpu.h>
 #include "control.h"
 #include "cpu.h"
@@ -124,6 +125,25 @@ static void fetch_tables(struct vcpu_regs *r, const struct vmcb *vmcb)
 }
 
 /* ---- control registers ---- */
+
+/*
+ * The guest's paging is software's: hardware has paging and write protection on, tables of the long or PAE format and no-execute, and the
+ * guest's SMEP, SMAP and protection keys while it pages. Real mode is paged too (APM, "Paged Real Mode"). Not global pages nor
+ * PCIDs, and long mode only once the guest has turned paging on.
+ */
+#define CR4_OF_PAGING	(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
+
+static void write_control_shadow(struct svm_vcpu *svm)
+{
+	const struct vcpu_regs *r = &svm->vcpu.regs;
+	struct vmcb_save_area *save = &svm->vmcb->save;
+	bool paging = r->cr0 & X86_CR0_PG;
+
+	save->cr0 = (r->cr0 & ~CR0_UNCACHED) | X86_CR0_PG | X86_CR0_WP;
+	save->cr4 = (r->cr4 & ~(u64)(X86_CR4_PGE | X86_CR4_PCIDE | (paging ? 0 : CR4_OF_PAGING))) | X86_CR4_PAE | X86_CR4_MCE;
+	save->efer = (r->efer & ~(u64)(paging ? 0 : EFER_LME)) | EFER_SVME | EFER_NX;
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_CR);
+}
 
 static void write_control(struct svm_vcpu *svm, u32 groups)
 {
@@ -253,8 +273,12 @@ void svm_regs_write(struct svm_vcpu *svm, u32 groups)
 		vmcb->control.int_state = vcpu->events.shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
 	if (likely(!(groups & ~(RG_SHADOW | RG_RSP | RG_RIP | RG_RFLAGS))))
 		return;
-	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))
-		write_control(svm, groups);
+	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER)) {
+		if (unlikely(vcpu->shadow))
+			write_control_shadow(svm);
+		else
+			write_control(svm, groups);
+	}
 	if (groups & RG_CR2) {
 		vmcb->save.cr2 = r->cr2;
 		vmcb_changed(vmcb, VMCB_CLEAN_CR2);
@@ -271,7 +295,11 @@ void svm_regs_write(struct svm_vcpu *svm, u32 groups)
 		vmcb->save.g_pat = r->pat;
 		vmcb_changed(vmcb, VMCB_CLEAN_NPT);
 	}
-	if (groups & RG_ROOT) {
+	if (unlikely(groups & RG_ROOT && vcpu->shadow)) {
+		svm->root = keel_shadow_cr3(vcpu);
+		vmcb->save.cr3 = svm->root;
+		vmcb_changed(vmcb, VMCB_CLEAN_CR);
+	} else if (groups & RG_ROOT) {
 		vmcb->control.nested_cr3 = __sme_set(keel_memory_root(vcpu));
 		vmcb_changed(vmcb, VMCB_CLEAN_NPT);
 	}

@@ -36,6 +36,7 @@
  * @RARE_DEBUG: the launcher single-steps
  * @RARE_TF: RFLAGS.TF is ours
  * @RARE_DEBUGCTL: the host's DEBUGCTL is kept out of the guest
+ * @RARE_SHADOW: shadow paging: CR0 and CR3 in the VMCB are not the guest's
  */
 enum svm_rare {
 	RARE_INJECTED	= BIT(0),
@@ -45,6 +46,7 @@ enum svm_rare {
 	RARE_DEBUG	= BIT(4),
 	RARE_TF		= RARE_STEP | RARE_DEBUG,
 	RARE_DEBUGCTL	= BIT(5),
+	RARE_SHADOW	= BIT(6),
 };
 
 /**
@@ -52,6 +54,7 @@ enum svm_rare {
  * @vmcb: its VMCB, one page
  * @vmcb_pa: physical address, with the memory encryption bit of the host where that is on
  * @host_pa: this CPU's area for the host's FS, GS, TR, LDTR and system-call MSRs; while loaded
+ * @root: shadow paging: CR3 as it was loaded last
  * @spec: host's SPEC_CTRL with SPEC_SWITCH when it must be restored after each exit, else 0
  * @rare: RARE_*
  * @int_ctl: as last written; V_TPR is compared after each exit
@@ -70,6 +73,7 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	u64 vmcb_pa;
 	u64 host_pa;
+	u64 root;
 	u64 spec;
 	u32 rare;
 	u32 int_ctl;

@@ -18,6 +18,8 @@
 #include <keel/access.h>
 #include <keel/debug.h>
 #include <keel/host.h>
+#include <keel/request.h>
+#include <keel/shadow.h>
 #include <keel/test_build.h>
 #include <keel/vcpu.h>
 #include <keel/vcpu_life.h>
@@ -53,6 +55,9 @@ int svm_vcpu_create(struct vcpu *vcpu)
 	svm->vmcb = page_address(page);
 	svm->vmcb_pa = __sme_set(page_to_phys(page));
 	svm->last_cpu = -1;
+	/* svm_vcpu_destroy() undoes what there is */
+	if (keel_paging_is_shadow() && keel_shadow_vcpu_create(vcpu))
+		return -ENOMEM;
 	svm_vmcb_init(svm);
 	return 0;
 }
@@ -61,6 +66,7 @@ void svm_vcpu_destroy(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	keel_shadow_vcpu_destroy(vcpu);
 	free_page((unsigned long)svm->vmcb);
 	svm->vmcb = NULL;
 }
@@ -78,7 +84,9 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	control->virt_ext = 0;
 	svm->vmcb->save.dbgctl = 0;
 	svm->vmcb->save.spec_ctrl = 0;
-	svm->rare = 0;
+	svm->rare = vcpu->shadow ? RARE_SHADOW : 0;
+	if (vcpu->shadow)
+		vcpu_request(vcpu, REQ_PAGING);
 	svm_set_int_ctl(svm, V_INTR_MASKING_MASK);
 	svm_intercepts_changed(vcpu);
 }
@@ -122,8 +130,27 @@ static noinline void debugctl_hide(struct svm_vcpu *svm)
 	svm->rare |= RARE_DEBUGCTL;
 }
 
+/*
+ * Shadow paging: the guest has come to other tables. No CPU lets it, as MOV to CR3 and task switches are intercepted; an emulator
+ * that ignores the latter does (QEMU's TCG).
+ */
+static noinline void root_lost(struct svm_vcpu *svm)
+{
+	keel_explain(svm->vcpu.vm, svm->vcpu.id, "CR3 is %#llx and not %#llx: this CPU changes it by a task switch, though these are intercepted",
+		     svm->vmcb->save.cr3, svm->root);
+	svm->vmcb->save.cr3 = svm->root;
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_CR);
+	vcpu_request(&svm->vcpu, REQ_TRIPLE_FAULT);
+}
+
 static void exit_rare(struct svm_vcpu *svm)
 {
+	if (svm->rare & RARE_SHADOW) {
+		/* their every change is intercepted, and hardware has others */
+		svm->vcpu.regs.valid |= RG_CR0 | RG_CR3;
+		if (unlikely(svm->vmcb->save.cr3 != svm->root && svm->vmcb->control.exit_code != (u32)SVM_EXIT_ERR))
+			root_lost(svm);
+	}
 	if (svm->rare & RARE_DEBUGCTL) {
 		update_debugctlmsr(svm->vcpu.host_debugctl);
 		svm->rare &= ~RARE_DEBUGCTL;

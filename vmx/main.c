@@ -3,6 +3,7 @@
  * The VMX backend's table, and its set-up when the module loads.
  */
 #include <keel/pgtable.h>
+#include <keel/shadow.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include "apic.h"
@@ -19,6 +20,9 @@ static int vmx_setup(void)
 {
 	int ret;
 
+	ret = keel_paging_init(true, false);
+	if (ret)
+		return ret;
 	ret = vmx_caps_setup();
 	if (ret)
 		return ret;

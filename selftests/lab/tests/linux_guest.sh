@@ -3,6 +3,7 @@
 # run: --kernel 6.1 --module keel --cpus 2 --about 16
 # run: --kernel 6.12 --module keel --cpus 2 --about 16
 # run: --kernel 6.1 --module kvm --cpus 2 --about 16
+# run: --kernel 6.1 --module keel --cpu -npt --cpus 2 --about 35
 # run: --kernel 6.1 --packaged --cpu +la57 --module keel --cpus 2 --about 25
 # run: --kernel 6.12 --packaged --cpu max --module keel --cpus 2 --about 25
 # run: --host bochs --module keel --about 40
