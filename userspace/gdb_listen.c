@@ -92,7 +92,10 @@ const char *gdb_address_parse(const char *text, struct gdb_address *address)
 	return NULL;
 }
 
-/* Is there a socket's file that nobody listens at? */
+/*
+ * Is there a socket's file that nobody has? A socket of another type is asked for it: it is refused either way, at
+ * once, and whoever listens does not notice. A client that comes and goes would let a guest go that waits for one.
+ */
 static bool is_left_over(const struct gdb_address *address)
 {
 	const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
@@ -101,7 +104,7 @@ static bool is_left_over(const struct gdb_address *address)
 	if (address->storage.ss_family != AF_UNIX || lstat(un->sun_path, &stat_buffer) || !S_ISSOCK(stat_buffer.st_mode))
 		return false;
 
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool is_refused = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) < 0 && errno == ECONNREFUSED;
 
 	if (fd >= 0)

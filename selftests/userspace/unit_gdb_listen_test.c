@@ -109,6 +109,43 @@ static void test_left_over(void)
 	unlink(path);
 }
 
+/* Whoever listens is not to notice: a client stops the guest, and lets it go that waits for one. */
+static void test_unnoticed(void)
+{
+	struct gdb_address address;
+	char path[64];
+	int crowd[8];
+	int count = 0;
+
+	snprintf(path, sizeof(path), "/tmp/keel-unnoticed.%d", getpid());
+	ASSERT(!gdb_address_parse(path, &address), "a path");
+
+	int first = gdb_listen(&address);
+
+	ASSERT_GE(first, 0);
+	CHECK_EQ("in use", -1, gdb_listen(&address));
+	CHECK_EQ("that is why", EADDRINUSE, errno);
+	CHECK_EQ("no client came", -1, accept(first, NULL, NULL));
+	CHECK_EQ("none at all", EAGAIN, errno);
+	/* More clients wait than are looked at: nobody waits behind them. */
+	do
+		crowd[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	while (!connect(crowd[count], (const struct sockaddr *)&address.storage, address.length) && ++count < 8);
+	CHECK_EQ("some wait", true, count > 0 && count < 8);
+	CHECK_EQ("still in use", -1, gdb_listen(&address));
+	CHECK_EQ("that is why", EADDRINUSE, errno);
+	for (int i = 0; i <= count && i < 8; i++)
+		close(crowd[i]);
+	close(first);
+	/* Bound, and about to listen. */
+	unlink(path);
+	first = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(bind(first, (const struct sockaddr *)&address.storage, address.length), 0);
+	CHECK_EQ("somebody's already", -1, gdb_listen(&address));
+	close(first);
+	unlink(path);
+}
+
 /* A client's connection has no delay of its own: each packet waits for the one before. */
 static void test_tcp(void)
 {
@@ -140,6 +177,7 @@ static void test_tcp(void)
 static const struct test_case cases[] = {
 	{ "addresses", test_addresses },
 	{ "left_over", test_left_over },
+	{ "unnoticed", test_unnoticed },
 	{ "tcp", test_tcp },
 };
 
