@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "whole.h"
@@ -50,8 +51,12 @@ static bool finish(int fd, const char *temporary, const char *path, struct state
 bool whole_write(const char *path, bool (*fill)(void *argument, int fd, struct state_error *error), void *argument,
 		 struct state_error *error)
 {
+	struct stat there;
 	char *temporary;
 
+	/* Root may rename anything over anything, /dev/null too. */
+	if (!stat(path, &there) && !S_ISREG(there.st_mode))
+		return state_refuse(error, "%s is there, and is no file that could be replaced", path);
 	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
 		return state_refuse(error, "out of memory");
 

@@ -171,7 +171,29 @@ static void test_nowhere(void)
 	ASSERT_EQ(mkdir(path, 0700), 0);
 	error.text[0] = 0;
 	CHECK_EQ("in a directory's place", 0, whole_write(path, fill, "text", &error));
-	CHECK_EQ("why", 0, strncmp(error.text, "cannot rename", 13));
+	CHECK_EQ("why", 1, !!strstr(error.text, "is there, and is no file"));
+	clean_up();
+}
+
+/* /dev/null, say, which root could replace. */
+static void test_no_file(void)
+{
+	struct state_error error = { "" };
+	struct stat stat_buffer;
+	char link[PATH_MAX + 8];
+
+	set_up(NULL);
+	ASSERT_EQ(mkfifo(path, 0600), 0);
+	CHECK_EQ("in a pipe's place", 0, whole_write(path, fill, "text", &error));
+	CHECK_EQ("why", 1, !!strstr(error.text, "is there, and is no file"));
+	ASSERT_EQ(lstat(path, &stat_buffer), 0);
+	CHECK_EQ("it stays", 1, S_ISFIFO(stat_buffer.st_mode));
+	snprintf(link, sizeof(link), "%s.link", path);
+	ASSERT_EQ(symlink(path, link), 0);
+	CHECK_EQ("in the place of a link to one", 0, whole_write(link, fill, "text", &error));
+	ASSERT_EQ(lstat(link, &stat_buffer), 0);
+	CHECK_EQ("it stays too", 1, S_ISLNK(stat_buffer.st_mode));
+	unlink(link);
 	clean_up();
 }
 
@@ -182,6 +204,7 @@ static const struct test_case cases[] = {
 	{ "full", test_full },
 	{ "killed", test_killed },
 	{ "nowhere", test_nowhere },
+	{ "no_file", test_no_file },
 };
 
 TEST_MAIN(cases)
