@@ -399,8 +399,11 @@ static bool tear_down(struct machine *machine)
 
 	machine->vm.end_by = thread_time_in(END_MS);
 	is_ended &= control_stop(&machine->control);
-	if (is_ended && machine->control.listener >= 0)
-		close(machine->control.listener);	/* Nobody is there any more. */
+	/* Nobody is there any more, which the next machine of that name may find at once. */
+	if (is_ended && machine->control.listener >= 0) {
+		runtime_drop_socket();
+		close(machine->control.listener);
+	}
 	is_ended &= gdb_end(machine->vm.gdb);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		is_ended &= vcpu_join(&machine->vcpus[i]);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 #include "runtime.h"
 #include "status.h"
+
+#define PID_TRIES	8	/* as often as somebody removes the file that has just been opened */
 
 bool runtime_is_name(const char *name)
 {
@@ -74,16 +77,32 @@ void runtime_keep(void)
 	mprotect(&files, sizeof(files), PROT_READ);
 }
 
+void runtime_drop_socket(void)
+{
+	static atomic_bool is_gone;
+
+	/* Not the library's unlink(): the filter compares the call. */
+	if (files.socket[0] && !atomic_exchange(&is_gone, true))
+		syscall(SYS_unlink, files.socket);
+}
+
 void runtime_drop(void)
 {
-	/* Not the library's unlink(): the filter compares the call. */
-	if (files.socket[0])
-		syscall(SYS_unlink, files.socket);
+	runtime_drop_socket();
 	if (files.pid_file[0])
 		syscall(SYS_unlink, files.pid_file);
 }
 
-int runtime_write_pid(const char *path)
+/* Is @fd the file that @path names still? Who had it before may have removed it as it ended. */
+static bool is_named(int fd, const char *path)
+{
+	struct stat open, named;
+
+	return !fstat(fd, &open) && !lstat(path, &named) && open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+/* Return: -1 to be called again. */
+static int write_pid(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0644);
 	char line[24];
@@ -109,6 +128,10 @@ int runtime_write_pid(const char *path)
 		close(fd);
 		return status_fail(STATUS_USAGE, "--pid-file %s: process %s runs and has it; name another", path, line);
 	}
+	if (!is_named(fd, path)) {
+		close(fd);
+		return -1;
+	}
 	int length = snprintf(line, sizeof(line), "%d\n", getpid());
 
 	if (ftruncate(fd, 0) || pwrite(fd, line, (size_t)length, 0) != length) {
@@ -119,4 +142,15 @@ int runtime_write_pid(const char *path)
 	}
 	/* The lock, and with it the file, is this process's until it ends. */
 	return 0;
+}
+
+int runtime_write_pid(const char *path)
+{
+	for (int tries = 0; tries < PID_TRIES; tries++) {
+		int ret = write_pid(path);
+
+		if (ret >= 0)
+			return ret;
+	}
+	return status_fail(STATUS_USAGE, "--pid-file %s: it goes again and again; name another", path);
 }

@@ -61,7 +61,14 @@ struct runtime_files *runtime_files(void);
 void runtime_keep(void);
 
 /**
- * runtime_drop() - remove them; safe in a signal handler
+ * runtime_drop_socket() - remove the socket, while somebody listens at it still
+ *
+ * Once nobody does, the next machine of that name may have put its own there.
+ */
+void runtime_drop_socket(void);
+
+/**
+ * runtime_drop() - remove what is left of them; safe in a signal handler
  */
 void runtime_drop(void);
 

@@ -44,7 +44,7 @@ unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reaso
 unit_pause_test-cflags := -Wl,--wrap=ioctl
 unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status whole state_format)
 unit_ctl_test-libs := -ljson-c -lz
-unit_ctl_test-cflags := -DKEEL_VERSION='"test"'
+unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
 state-srcs := $(virtio-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio)

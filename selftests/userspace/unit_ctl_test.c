@@ -223,6 +223,44 @@ static void test_directory(void)
 	rmdir(directory);
 }
 
+/* In flock()'s place: who had the file may end right before. */
+static const char *removed;
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+
+int __wrap_flock(int fd, int operation)
+{
+	if (removed)
+		unlink(removed);
+	removed = NULL;
+	return __real_flock(fd, operation);
+}
+
+/* A machine that ends gives its socket's name up before its pid file's: the next one may have taken it by then. */
+static void test_next(void)
+{
+	char path[PATH_MAX];
+
+	become_other();
+	ASSERT_EQ(runtime_make_socket("me", path), 0);
+	int fd = control_open(path);
+
+	ASSERT_GE(fd, 0);
+	snprintf(runtime_files()->socket, PATH_MAX, "%s", path);
+	runtime_keep();
+	runtime_drop_socket();
+	CHECK_EQ("the name is free", -1, access(path, F_OK));
+	close(fd);
+	fd = control_open(path);
+	ASSERT_GE(fd, 0);
+	runtime_drop_socket();
+	runtime_drop();
+	CHECK_EQ("the next one's stays", 0, access(path, F_OK));
+	close(fd);
+	unlink(path);
+}
+
 static void test_pid_file(void)
 {
 	static const struct {
@@ -251,6 +289,12 @@ static void test_pid_file(void)
 	}
 	CHECK_EQ("new", 0, runtime_write_pid(path));
 	CHECK_EQ("somebody has it", STATUS_USAGE, runtime_write_pid(path));
+	unlink(path);
+	close(open(path, O_CREAT | O_RDWR, 0600));
+	removed = path;
+	CHECK_EQ("it goes meanwhile", 0, runtime_write_pid(path));
+	CHECK_EQ("and is made anew", 0, access(path, F_OK));
+	CHECK_EQ("and locked", STATUS_USAGE, runtime_write_pid(path));
 	snprintf(runtime_files()->pid_file, PATH_MAX, "%s", path);
 	runtime_keep();
 	runtime_drop();
@@ -309,6 +353,7 @@ static const struct test_case cases[] = {
 	{ "names", test_names },
 	{ "directory", test_directory },
 	{ "pid_file", test_pid_file },
+	{ "next", test_next },
 	{ "list", test_list },
 };
 
