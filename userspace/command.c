@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <json-c/json.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 
 #define DEPTH_MAX	8	/* of a request's objects and arrays */
 #define ERROR_MAX	256
+#define SHOWN_MAX	40	/* bytes of a client's word in an answer */
 
 /* A request on its way: what the answer will hold. */
 struct request {
@@ -209,9 +211,39 @@ static struct json_object *parse(struct request *request, const char *line, size
 	return NULL;
 }
 
+/* How many bytes of @word an answer shows: no half of a character. */
+static int shown(const char *word)
+{
+	size_t length = strnlen(word, SHOWN_MAX + 1);
+
+	if (length > SHOWN_MAX)
+		for (length = SHOWN_MAX; length && ((unsigned char)word[length] & 0xc0) == 0x80;)
+			length--;
+	return (int)length;
+}
+
+/* The library takes and prints NaN and Infinity, which are no JSON. */
+static bool is_finite(struct json_object *value)
+{
+	if (json_object_is_type(value, json_type_double))
+		return isfinite(json_object_get_double(value));
+	if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, name, member) {
+			(void)name;
+			if (!is_finite(member))
+				return false;
+		}
+	}
+	if (json_object_is_type(value, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			if (!is_finite(json_object_array_get_idx(value, i)))
+				return false;
+	return true;
+}
+
 static void list_commands(struct request *request, const char *name)
 {
-	size_t used = (size_t)snprintf(request->error, ERROR_MAX, "unknown command '%.40s'; there are", name);
+	size_t used = (size_t)snprintf(request->error, ERROR_MAX, "unknown command '%.*s'; there are", shown(name), name);
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && used < ERROR_MAX; i++)
 		used += (size_t)snprintf(request->error + used, ERROR_MAX - used, "%s %s", i ? "," : "", rows[i].name);
@@ -224,10 +256,12 @@ static void run(struct request *request, struct json_object *object)
 	json_object_object_foreach(object, name, value) {
 		if (!strcmp(name, "command"))
 			command = value;
-		else if (!strcmp(name, "id"))
-			json_object_object_add(request->answer, "id", json_object_get(value));
+		else if (strcmp(name, "id"))
+			fail(request, "unknown member '%.*s'; a request has \"command\", and \"id\" if you like", shown(name), name);
+		else if (!is_finite(value))
+			fail(request, "in \"id\" is a number that JSON has not, or a larger one than are kept");
 		else
-			fail(request, "unknown member '%.40s'; a request has \"command\", and \"id\" if you like", name);
+			json_object_object_add(request->answer, "id", json_object_get(value));
 	}
 	if (*request->error)
 		return;
@@ -235,13 +269,16 @@ static void run(struct request *request, struct json_object *object)
 		fail(request, "no \"command\" that is a string");
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (!strcmp(rows[i].name, json_object_get_string(command))) {
+	const char *word = json_object_get_string(command);
+
+	/* It may have a zero byte in it. */
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && strlen(word) == (size_t)json_object_get_string_len(command); i++) {
+		if (!strcmp(rows[i].name, word)) {
 			rows[i].run(request);
 			return;
 		}
 	}
-	list_commands(request, json_object_get_string(command));
+	list_commands(request, word);
 }
 
 /* Return: the line; releases @answer. */

@@ -292,7 +292,16 @@ static void test_bad(void)
 		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, nmi, stats, save, quit" },
 		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
 		{ "{\"command\": \"reset\"}", "unknown command 'reset'" },
-		{ "{\"command\": \"status\\u0000\"}", "ok\":true" },	/* a string of C */
+		{ "{\"command\": \"status\\u0000\"}", "unknown command 'status'" },
+		{ "{\"command\": \"status\\u0000quit\"}", "unknown command 'status'" },
+		/* not half of a character, which no client could read */
+		{ "{\"command\": \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xc3\xa9\"}",
+		  "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx';" },
+		{ "{\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xe2\x82\xac\": 1}",
+		  "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx';" },
+		/* what the library takes, and is no JSON */
+		{ "{\"command\": \"status\", \"id\": NaN}", "a number that JSON has not" },
+		{ "{\"command\": \"status\", \"id\": [{\"a\": -Infinity}]}", "a number that JSON has not" },
 		{ "{\"command\": \"status\", \"when\": \"now\"}", "unknown member 'when'" },
 		{ "{\"\": 1}", "unknown member ''" },
 	};
