@@ -76,35 +76,33 @@ static void consume(struct control_client *client, size_t count)
 	memmove(client->line, client->line + count, client->used);
 }
 
-/* Answer what has come whole, until an answer is not taken at once. */
+/* Has a line come whole, or all that there is room for, and is the answer before it taken? */
+static bool has_line(const struct control_client *client)
+{
+	return client->fd >= 0 && !client->answer &&
+	       (client->used == CONTROL_LINE_MAX || memchr(client->line, '\n', client->used));
+}
+
+/* Answer one line: then it is another client's turn. */
 static void serve(struct control *control, struct control_client *client)
 {
+	char *end = memchr(client->line, '\n', client->used);
+	size_t count = end ? (size_t)(end - client->line) + 1 : client->used;
 	size_t size = 0;
 	char *text;
 
-	while (client->fd >= 0 && !client->answer && !control->is_quitting) {
-		char *end = memchr(client->line, '\n', client->used);
-
-		if (!end && client->used < CONTROL_LINE_MAX)
-			break;
-
-		size_t count = end ? (size_t)(end - client->line) + 1 : client->used;
-
-		if (client->is_skipping) {
-			client->is_skipping = !end;
-		} else if (!end) {
-			client->is_skipping = true;
-			text = command_refuse("a request of more than 4095 bytes", &size);
-			answer(client, text, size);
-		} else if (count > 1) {
-			text = command_do(control, client, count - 1, &size);
-			answer(client, text, size);
-		}
-		if (client->fd >= 0)
-			consume(client, count);
+	if (client->is_skipping) {
+		client->is_skipping = !end;
+	} else if (!end) {
+		client->is_skipping = true;
+		text = command_refuse("a request of more than 4095 bytes", &size);
+		answer(client, text, size);
+	} else if (count > 1) {
+		text = command_do(control, client, count - 1, &size);
+		answer(client, text, size);
 	}
-	if (client->fd >= 0 && client->is_ended && !client->answer)
-		drop(client);
+	if (client->fd >= 0)
+		consume(client, count);
 }
 
 /* Keep the last file that was passed, and close all others. Descriptors 0 to 2 are never free. */
@@ -182,10 +180,12 @@ static void look_after(struct control *control, struct control_client *client, s
 		send_answer(client);
 	else if (client->answer && has_lost_patience(client))
 		drop(client);
-	else if (!client->answer && events)
+	else if (!client->answer && events && !has_line(client))
 		receive(client);
-	if (client->fd >= 0)
+	if (has_line(client))
 		serve(control, client);
+	if (client->fd >= 0 && client->is_ended && !client->answer && !has_line(client))
+		drop(client);
 }
 
 /* What to wait for. Return: milliseconds, -1 for ever. */
@@ -199,7 +199,9 @@ static int prepare(const struct control *control, struct pollfd *waits)
 		const struct control_client *client = &control->clients[i];
 
 		waits[2 + i] = (struct pollfd){ .fd = client->fd, .events = client->answer ? POLLOUT : POLLIN };
-		if (client->answer)
+		if (has_line(client))
+			timeout = 0;
+		else if (client->answer && timeout)
 			timeout = TICK_MS;
 	}
 	return timeout;

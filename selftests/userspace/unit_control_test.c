@@ -33,7 +33,8 @@ static char path[64];
 
 static bool is_stuck;
 static enum pause_nmi nmi_result;
-static unsigned int nmis;
+static atomic_uint nmis;
+static bool is_paced;
 
 bool pause_vcpus(struct vm *of, const struct vcpu *those, unsigned int count, unsigned int why)
 {
@@ -47,6 +48,8 @@ enum pause_nmi pause_nmi(struct vm *of, const struct vcpu *those, unsigned int c
 {
 	ASSERT(of == &vm && those == vcpus && count == ARRAY_SIZE(vcpus), "another machine");
 	nmis++;
+	if (is_paced)
+		usleep(10000);
 	errno = EIO;
 	return nmi_result;
 }
@@ -328,6 +331,18 @@ static void test_bad(void)
 	finish();
 }
 
+static bool is_json(const char *line)
+{
+	struct json_tokener *tokener = json_tokener_new();
+
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	struct json_object *object = json_tokener_parse_ex(tokener, line, (int)strcspn(line, "\n"));
+
+	json_tokener_free(tokener);
+	json_object_put(object);
+	return object;
+}
+
 /* Bytes at random, requests with bytes changed: each line has its answer, and the next request too. */
 static void test_random(void)
 {
@@ -353,7 +368,7 @@ static void test_random(void)
 
 		ASSERT(!strncmp(got, "{\"ok\":", 6), "no answer to %.*s: %s", (int)size, line, got);
 		/* what is no text comes back as none */
-		json_object_put(json_tokener_parse(got));
+		ASSERT(is_json(got), "no JSON, to %.*s: %s", (int)size, line, got);
 	}
 	CHECK_EQ("at work", 1, is_ok(ask(fd, "{\"command\":\"status\"}\n")));
 	close(fd);
@@ -389,6 +404,32 @@ static void test_long(void)
 }
 
 /* ---- many and slow clients ---- */
+
+/* One who has much to ask does not keep the others waiting. */
+static void test_turns(void)
+{
+	static const char request[] = "{\"command\":\"nmi\"}\n";
+	char many[100 * sizeof(request)] = "";
+
+	for (int i = 0; i < 100; i++)
+		strcat(many, request);
+	is_paced = true;
+	set_up();
+	int one = join(), two = join();
+
+	ASSERT(is_ok(ask(two, "{\"command\":\"status\"}\n")), "both are there");
+	say(one, many, strlen(many));
+	/* Its first is done by now, and the others are there. */
+	ASSERT(is_ok(hear(one, 20)), "the first");
+	CHECK_EQ("the other one's", 1, is_ok(ask(two, "{\"command\":\"status\"}\n")));
+	test_note("after %u of 100", nmis);
+	CHECK_EQ("in turn", 1, nmis < 50);
+	for (int i = 1; i < 100; i++)
+		ASSERT(is_ok(hear(one, 20)), "answer %d", i);
+	close(one);
+	close(two);
+	finish();
+}
 
 static void test_many(void)
 {
@@ -596,6 +637,7 @@ static const struct test_case cases[] = {
 	{ "random", test_random },
 	{ "long", test_long },
 	{ "many", test_many },
+	{ "turns", test_turns },
 	{ "two", test_two },
 	{ "crowd", test_crowd },
 	{ "unread", test_unread },
