@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,14 @@
 #include "options.h"
 #include "runtime.h"
 #include "status.h"
+#include "thread.h"
 #include "whole.h"
 
 #define ANSWER_S	15	/* for a pause under load */
 #define LIST_S		2
 #define SAVE_S		3600
 #define LISTED_MAX	1024
+#define ERROR_MAX	1024	/* bytes of a machine's words that are shown */
 
 static bool send_all(int fd, const char *text, size_t count)
 {
@@ -37,9 +40,27 @@ static bool send_all(int fd, const char *text, size_t count)
 	return true;
 }
 
-/* Return: a line, newline and all, to be freed; NULL with errno. */
-static char *receive_line(int fd)
+/* Waits until @until, whatever has come by then. Return: as recv(). */
+static ssize_t receive(int fd, char *to, size_t room, const struct timespec *until)
 {
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	long long left = (until->tv_sec - now.tv_sec) * 1000LL + (until->tv_nsec - now.tv_nsec) / 1000000;
+	int ready = poll(&wait, 1, left > 0 ? (int)left : 0);
+
+	if (ready > 0)
+		return recv(fd, to, room, MSG_DONTWAIT);
+	if (!ready)
+		errno = EAGAIN;
+	return -1;
+}
+
+/* Return: a line, newline and all, to be freed; NULL with errno. */
+static char *receive_line(int fd, unsigned int seconds)
+{
+	const struct timespec until = thread_time_in(seconds * 1000);
 	size_t size = 0, used = 0;
 	char *line = NULL;
 
@@ -51,7 +72,7 @@ static char *receive_line(int fd)
 				break;
 			line = more;
 		}
-		ssize_t got = recv(fd, line + used, size - used - 1, 0);
+		ssize_t got = receive(fd, line + used, size - used - 1, &until);
 
 		if (got <= 0) {
 			errno = got ? errno : ECONNRESET;
@@ -93,7 +114,6 @@ static bool send_file(int fd, int file, char first)
  */
 static struct json_object *ask(const char *path, const char *command, int file, int seconds)
 {
-	const struct timeval patience = { .tv_sec = seconds };
 	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
 	char text[CONTROL_LINE_MAX];
 	int fd = control_connect(path, seconds);
@@ -101,14 +121,13 @@ static struct json_object *ask(const char *path, const char *command, int file, 
 
 	json_object_object_add(request, "command", json_object_new_string(command));
 	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		/* A word that is too long is cut, and no command then either. */
 		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
 
 		size_t sent = file >= 0 && send_file(fd, file, text[0]);
 
 		if ((file < 0 || sent) && send_all(fd, text + sent, strlen(text) - sent))
-			line = receive_line(fd);
+			line = receive_line(fd, (unsigned int)seconds);
 		int error = errno;
 
 		close(fd);
@@ -151,6 +170,21 @@ static int tell_nobody(const char *target, int error)
 	}
 }
 
+/* What a terminal would take for an order is not shown to it. @before: the byte that stands before @c. */
+static char plain(char before, char c)
+{
+	unsigned char byte = (unsigned char)c;
+	bool is_c1 = before == '\xc2' && byte >= 0x80 && byte < 0xa0;	/* in UTF-8 */
+
+	return byte < 0x20 || byte == 0x7f || is_c1 ? '?' : c;
+}
+
+static void print_text(const char *text)
+{
+	for (size_t i = 0; text[i]; i++)
+		putchar(plain(i ? text[i - 1] : 0, text[i]));
+}
+
 /* Members a line each, objects and arrays of objects further in; numbers that are 0 are left out of statistics. */
 static void print_members(struct json_object *object, unsigned int depth)
 {
@@ -160,7 +194,9 @@ static void print_members(struct json_object *object, unsigned int depth)
 		if (depth > 1 && json_object_is_type(value, json_type_int) && !json_object_get_int64(value))
 			continue;
 		if (json_object_is_type(value, json_type_object)) {
-			printf("%*s%s:\n", (int)(2 * depth), "", name);
+			printf("%*s", (int)(2 * depth), "");
+			print_text(name);
+			puts(":");
 			print_members(value, depth + 1);
 			continue;
 		}
@@ -168,12 +204,18 @@ static void print_members(struct json_object *object, unsigned int depth)
 
 		if (count && json_object_is_type(json_object_array_get_idx(value, 0), json_type_object)) {
 			for (size_t i = 0; i < count; i++) {
-				printf("%*s%s %zu:\n", (int)(2 * depth), "", name, i);
+				printf("%*s", (int)(2 * depth), "");
+				print_text(name);
+				printf(" %zu:\n", i);
 				print_members(json_object_array_get_idx(value, i), depth + 1);
 			}
 			continue;
 		}
-		printf("%*s%s: %s\n", (int)(2 * depth), "", name, value ? json_object_get_string(value) : "-");
+		printf("%*s", (int)(2 * depth), "");
+		print_text(name);
+		printf(": ");
+		print_text(value ? json_object_get_string(value) : "-");
+		putchar('\n');
 	}
 }
 
@@ -185,6 +227,17 @@ static const char *find_socket(const char *target, char path[PATH_MAX])
 	return target;
 }
 
+static int tell_refusal(const char *request, const char *why)
+{
+	char text[ERROR_MAX];
+	size_t used = 0;
+
+	for (; why[used] && used < sizeof(text) - 1; used++)
+		text[used] = plain(used ? why[used - 1] : 0, why[used]);
+	text[used] = 0;
+	return status_fail(STATUS_REFUSED, "%s: %s", request, text);
+}
+
 static int tell_answer(const struct options *options, struct json_object *answer)
 {
 	struct json_object *error = NULL;
@@ -194,8 +247,7 @@ static int tell_answer(const struct options *options, struct json_object *answer
 		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	if (!json_object_get_boolean(json_object_object_get(answer, "ok"))) {
 		json_object_object_get_ex(answer, "error", &error);
-		status = status_fail(STATUS_REFUSED, "%s: %s", options->request,
-				     error ? json_object_get_string(error) : "refused, without a reason");
+		status = tell_refusal(options->request, error ? json_object_get_string(error) : "refused, without a reason");
 	} else if (!options->json) {
 		print_members(answer, 0);
 	}
@@ -295,6 +347,8 @@ static void look_at(const char *directory, const char *file, struct json_object 
 		return;
 	memcpy(name, file, length);
 	name[length] = 0;
+	if (!runtime_is_name(name))
+		return;
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
 	struct json_object *answer = ask(path, "status", -1, LIST_S);
 

@@ -25,6 +25,7 @@ static int listener;
 static const char *reply;	/* what it answers; NULL: nothing, and it waits for the end */
 static size_t reply_size;
 static char heard[256];
+static useconds_t pace;		/* between two bytes of the answer; 0: all at once */
 
 static void *serve(void *argument)
 {
@@ -34,7 +35,8 @@ static void *serve(void *argument)
 
 	heard[got > 0 ? got : 0] = 0;
 	while (reply && done < reply_size) {
-		got = send(fd, reply + done, reply_size - done, MSG_NOSIGNAL);
+		usleep(pace);
+		got = send(fd, reply + done, pace ? 1 : reply_size - done, MSG_NOSIGNAL);
 		if (got <= 0)
 			break;
 		done += got;
@@ -116,6 +118,9 @@ static void test_answers(void)
 		{ "{\"ok\":false,\"error\":\"no\"}\n", true, STATUS_REFUSED, "{\"ok\":false,\"error\":\"no\"}\n" },
 		{ "{\"ok\":false}\n", false, STATUS_REFUSED, "" },
 		{ "{\"ok\":1}\n", false, 0, "" },
+		/* what would clear a screen, forge a line, or colour it */
+		{ "{\"ok\":true,\"name\":\"a\\u001b[2J\\nforged: x\\u009b1m\\u00e9\",\"\\u0007\":1}\n", false, 0,
+		  "name: a?[2J?forged: x\xc2?1m\xc3\xa9\n?: 1\n" },
 		/* strangers */
 		{ "220 mail.example ESMTP\r\n", false, STATUS_HOST, "" },
 		{ "{}\n", true, STATUS_HOST, "" },
@@ -338,6 +343,12 @@ static void test_list(void)
 	pthread_join(thread, NULL);
 	test_note("%s", said);
 	CHECK_EQ("a row", 1, !!strstr(said, "\nhere                 paused           7    2     256M        5 s\n"));
+	/* A byte now and then keeps nobody waiting for longer. */
+	pace = 300000;
+	ASSERT_EQ(pthread_create(&thread, NULL, serve, NULL), 0);
+	CHECK_EQ("in time, too", 0, capture(ctl_list, &options));
+	pthread_join(thread, NULL);
+	CHECK_EQ("too slow", 1, !!strstr(said, "\nhere                 no answer\n"));
 	/* It is there, and says nothing. */
 	CHECK_EQ("in time", 0, capture(ctl_list, &options));
 	CHECK_EQ("no answer", 1, !!strstr(said, "\nhere                 no answer\n"));
