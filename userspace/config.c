@@ -150,7 +150,12 @@ static int set_text(struct options *options, const struct option_row *row, struc
 {
 	if (!json_object_is_type(value, json_type_string) && !json_object_is_type(value, json_type_int))
 		return status_fail(STATUS_USAGE, "--%s: its value must be a string or a whole number", row->name);
-	return row->set(options, json_object_get_string(value));
+
+	const char *text = json_object_get_string(value);
+
+	if (json_object_is_type(value, json_type_string) && strlen(text) != (size_t)json_object_get_string_len(value))
+		return status_fail(STATUS_USAGE, "--%s: a zero byte in it", row->name);
+	return row->set(options, text);
 }
 
 static int set_option(struct options *options, const struct option_row *row, struct json_object *value)

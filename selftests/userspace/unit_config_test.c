@@ -147,6 +147,8 @@ static void test_refusals(void)
 		{ "{\"cpus\": null}", "a string or a whole number" },
 		{ "{\"cpus\": true}", "a string or a whole number" },
 		{ "{\"disk\": [[\"a\"]]}", "a string or a whole number" },
+		{ "{\"append\": \"ro\\u0000init=/bin/sh\"}", "--append: a zero byte in it" },
+		{ "{\n\"disk\": [\"a\", \"b\\u0000\"]}", "that is line 2 of" },
 		{ "{\"memory\": 512}", "for megabytes write 512M" },
 		{ "{\"no-rng\": \"yes\"}", "true or false" },
 		{ "{\"no-rng\": 1}", "true or false" },
