@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The control socket: each command, what is refused, hostile and slow clients, and whose socket it is. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <linux/kvm.h>
@@ -537,6 +538,71 @@ static void test_unread(void)
 	finish();
 }
 
+static int count_files(void)
+{
+	DIR *files = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (readdir(files))
+		count++;
+	closedir(files);
+	return count;
+}
+
+/* @count descriptors along with @text. */
+static void pass(int fd, const char *text, unsigned int count)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(8 * sizeof(int))];
+	} files = { .head = { .cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct iovec bytes = { (char *)text, strlen(text) };
+	struct msghdr message = {
+		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &files, .msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	};
+	int *at = (int *)CMSG_DATA(&files.head);
+
+	for (unsigned int i = 0; i < count; i++)
+		at[i] = STDERR_FILENO;
+	ASSERT_EQ(sendmsg(fd, &message, MSG_NOSIGNAL), (s64)bytes.iov_len);
+}
+
+/* Files that nobody asked for are closed, whoever passes how many with what. */
+static void test_files(void)
+{
+	set_up();
+	int fd = join();
+
+	ASSERT(is_ok(ask(fd, "{\"command\":\"status\"}\n")), "there");
+	int before = count_files();
+
+	for (unsigned int i = 0; i < 40; i++) {
+		pass(fd, "{\"command\":\"status\"}\n", i % 8 + 1);
+		ASSERT(is_ok(hear(fd, 20)), "with %u files", i % 8 + 1);
+		pass(fd, "no JSON\n", i % 8 + 1);
+		ASSERT(!is_ok(hear(fd, 20)), "with %u files", i % 8 + 1);
+		/* each piece of a line brings some */
+		pass(fd, "{\"command\":", i % 8 + 1);
+		pass(fd, "\"status\"}\n", i % 8 + 1);
+		ASSERT(is_ok(hear(fd, 20)), "with %u files twice", i % 8 + 1);
+	}
+	CHECK_EQ("closed with their requests", before, count_files());
+	CHECK_EQ("a file of a request before", 1,
+		 !!strstr(ask(fd, "{\"command\":\"save\"}\n"), "no file was passed"));
+	for (unsigned int i = 0; i < 40; i++) {
+		int other = join();
+
+		ASSERT(is_ok(ask(other, "{\"command\":\"status\"}\n")), "another");
+		pass(other, "{\"comm", i % 8 + 1);
+		close(other);
+	}
+	for (int i = 0; i < 200 && count_files() != before; i++)
+		usleep(10000);
+	CHECK_EQ("closed with their clients", before, count_files());
+	close(fd);
+	finish();
+}
+
 /* Gone in the middle of an answer, or without a word. */
 static void test_gone(void)
 {
@@ -641,6 +707,7 @@ static const struct test_case cases[] = {
 	{ "two", test_two },
 	{ "crowd", test_crowd },
 	{ "unread", test_unread },
+	{ "files", test_files },
 	{ "gone", test_gone },
 	{ "socket", test_socket },
 };
