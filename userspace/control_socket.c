@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "socket_file.h"
 #include "status.h"
 
 #define BACKLOG		16
-#define OTHER_S		2	/* what somebody who listens already may take */
 #define LOCK_TRIES	20	/* of 0.1 s each */
 
 static bool make_address(struct sockaddr_un *address, const char *path)
@@ -64,16 +64,10 @@ static int bind_private(int fd, const char *path)
 /* Something is at @path. Return: 0 if it was a socket left behind and is gone; else after a line. */
 static int take_over(const char *path)
 {
-	struct stat stat;
-	int other = control_connect(path, OTHER_S);
-
-	if (other >= 0 || errno == EAGAIN) {
-		if (other >= 0)
-			close(other);
-		return status_fail(STATUS_USAGE, "--control %s: somebody listens there already; name another", path);
-	}
-	if (errno == ECONNREFUSED && !lstat(path, &stat) && S_ISSOCK(stat.st_mode) && !unlink(path))
+	if (socket_file_is_left(path) && !unlink(path))
 		return 0;
+	if (errno == EADDRINUSE)
+		return status_fail(STATUS_USAGE, "--control %s: somebody listens there already; name another", path);
 	return status_fail(STATUS_USAGE, "--control %s: there is something that no machine left behind (%s); name another",
 			   path, strerror(errno));
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "gdb_listen.h"
+#include "socket_file.h"
 
 #define HOST_MAX	INET6_ADDRSTRLEN
 
@@ -92,26 +93,6 @@ const char *gdb_address_parse(const char *text, struct gdb_address *address)
 	return NULL;
 }
 
-/*
- * Is there a socket's file that nobody has? A socket of another type is asked for it: it is refused either way, at
- * once, and whoever listens does not notice. A client that comes and goes would let a guest go that waits for one.
- */
-static bool is_left_over(const struct gdb_address *address)
-{
-	const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
-	struct stat stat_buffer;
-
-	if (address->storage.ss_family != AF_UNIX || lstat(un->sun_path, &stat_buffer) || !S_ISSOCK(stat_buffer.st_mode))
-		return false;
-
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool is_refused = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) < 0 && errno == ECONNREFUSED;
-
-	if (fd >= 0)
-		close(fd);
-	return is_refused;
-}
-
 static int bind_socket(int fd, const struct gdb_address *address)
 {
 	const struct sockaddr *to = (const struct sockaddr *)&address->storage;
@@ -119,7 +100,9 @@ static int bind_socket(int fd, const struct gdb_address *address)
 	int ret = bind(fd, to, address->length);
 
 	if (ret < 0 && errno == EADDRINUSE) {
-		if (is_left_over(address) && !unlink(((const struct sockaddr_un *)to)->sun_path))
+		const char *path = address->storage.ss_family == AF_UNIX ? ((const struct sockaddr_un *)to)->sun_path : NULL;
+
+		if (path && socket_file_is_left(path) && !unlink(path))
 			ret = bind(fd, to, address->length);
 		else
 			errno = EADDRINUSE;

@@ -2,7 +2,7 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
-options := $(patsubst %,userspace/%.c,options net_options config gdb_listen help runtime status)
+options := $(patsubst %,userspace/%.c,options net_options config gdb_listen socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -35,14 +35,14 @@ unit_stats_test-srcs := userspace/stats.c userspace/status.c
 unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
 unit_pci_header_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c
 unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c userspace/msix.c userspace/pci.c userspace/status.c
-unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_socket command power stats status)
+unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_socket socket_file command power stats status)
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket runtime status whole state_format)
+unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket socket_file runtime status whole state_format)
 unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
@@ -80,8 +80,8 @@ unit_gdb_packet_test-srcs := userspace/gdb_packet.c
 unit_gdb_regs_test-srcs := userspace/gdb_regs.c userspace/gdb_layout.c
 unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
 unit_gdb_command_test-srcs := $(gdb-srcs)
-unit_gdb_listen_test-srcs := userspace/gdb_listen.c
-unit_gdb_server_test-srcs := $(gdb-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command control_socket power stats status)
+unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c
+unit_gdb_server_test-srcs := $(gdb-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command control_socket socket_file power stats status)
 unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
 unit_gdb_server_test-libs := -ljson-c
 # As the launcher is linked, like unit_sandbox_test.

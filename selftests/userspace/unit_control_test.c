@@ -665,6 +665,16 @@ static void test_socket(void)
 	close(fd);
 	unlink(other);
 
+	/* Bound, and about to listen. */
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	strcpy(address.sun_path, other);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	CHECK_EQ("somebody's already", -1, control_open(other));
+	close(fd);
+	unlink(other);
+
 	fd = open(directory, O_RDONLY);
 	ASSERT_EQ(flock(fd, LOCK_EX), 0);
 	int late = control_open(other);
