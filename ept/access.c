@@ -33,7 +33,7 @@ static void mark_range(struct vm *vm, const struct memslot *slot, gpa_t gpa, uns
 	if (!slot->dirty)
 		return;
 	for (gfn = gpa_to_gfn(gpa); gfn <= gpa_to_gfn(gpa + len - 1); gfn++)
-		slot_mark_dirty(vm, slot, gfn);
+		slot_mark_dirty(vm, NULL, slot, gfn);
 }
 
 /* Under RCU with page faults off. */
@@ -207,7 +207,7 @@ int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *
 	if (slot_part(slot, gpa, size, COPY_WRITE, &user))
 		ret = cmpxchg_user(user, size, old, new);
 	if (!ret)
-		slot_mark_dirty(vm, slot, gpa_to_gfn(gpa));
+		slot_mark_dirty(vm, NULL, slot, gpa_to_gfn(gpa));
 	rcu_read_unlock();
 	pagefault_enable();
 	return ret;

@@ -47,15 +47,25 @@ void dirty_log_stopped(struct vm *vm, struct memslot *slot)
 		memory_visit(vm, slot->base, slot->base + slot->npages, collapse, shadow_unmap);
 }
 
-void keel_mark_dirty(struct vm *vm, gfn_t gfn)
+static void mark_dirty(struct vm *vm, struct vcpu *vcpu, gfn_t gfn)
 {
 	struct memslot *slot;
 
 	rcu_read_lock();
 	slot = slots_find(mem_slots_rcu(&vm->mem), gfn);
 	if (slot)
-		slot_mark_dirty(vm, slot, gfn);
+		slot_mark_dirty(vm, vcpu, slot, gfn);
 	rcu_read_unlock();
+}
+
+void keel_mark_dirty(struct vm *vm, gfn_t gfn)
+{
+	mark_dirty(vm, NULL, gfn);
+}
+
+void keel_vcpu_mark_dirty(struct vcpu *vcpu, gfn_t gfn)
+{
+	mark_dirty(vcpu->vm, vcpu, gfn);
 }
 
 static int logged_slot(struct memory *mem, u32 id, struct memslot **slot)

@@ -77,12 +77,14 @@ static bool ring_put(struct vcpu *vcpu, u32 slot, u64 offset)
 	return true;
 }
 
-/* The vCPU that this thread runs, or NULL. */
-static struct vcpu *running_vcpu(struct vm *vm)
+/* The vCPU that this thread runs, or NULL. @hint: which that would be, if the caller knows. */
+static struct vcpu *running_vcpu(struct vm *vm, struct vcpu *hint)
 {
 	struct vcpu *vcpu;
 	unsigned int i;
 
+	if (hint)
+		return READ_ONCE(hint->thread.task) == current ? hint : NULL;
 	vm_for_each_vcpu(vm, i, vcpu) {
 		if (READ_ONCE(vcpu->thread.task) == current)
 			return vcpu;
@@ -93,14 +95,15 @@ static struct vcpu *running_vcpu(struct vm *vm)
 /**
  * dirty_ring_note() - a page is dirty that was not
  * @vm: the machine
+ * @hint: the vCPU that may have written it; NULL where that is not known
  * @slot: its slot, logged
  * @gfn: its frame
  *
  * Context: any but interrupts.
  */
-void dirty_ring_note(struct vm *vm, const struct memslot *slot, gfn_t gfn)
+void dirty_ring_note(struct vm *vm, struct vcpu *hint, const struct memslot *slot, gfn_t gfn)
 {
-	struct vcpu *vcpu = running_vcpu(vm);
+	struct vcpu *vcpu = running_vcpu(vm, hint);
 
 	if (vcpu && ring_put(vcpu, slot->id, gfn - slot->base))
 		return;

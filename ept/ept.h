@@ -82,9 +82,10 @@ static inline unsigned long *slot_left(const struct memslot *slot)
 	return slot->dirty + BITS_TO_LONGS(slot->npages);
 }
 
-void dirty_ring_note(struct vm *vm, const struct memslot *slot, gfn_t gfn);
+void dirty_ring_note(struct vm *vm, struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn);
 
-static inline void slot_mark_dirty(struct vm *vm, const struct memslot *slot, gfn_t gfn)
+/* @vcpu: whose thread this may be; NULL where that is not known and must be looked for. */
+static inline void slot_mark_dirty(struct vm *vm, struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn)
 {
 	unsigned long *dirty = slot->dirty;
 
@@ -98,7 +99,7 @@ static inline void slot_mark_dirty(struct vm *vm, const struct memslot *slot, gf
 	if (test_bit(gfn - slot->base, dirty))
 		return;
 	if (!test_and_set_bit(gfn - slot->base, dirty) && unlikely(vm->mem.ring_order))
-		dirty_ring_note(vm, slot, gfn);
+		dirty_ring_note(vm, vcpu, slot, gfn);
 }
 
 /* How the guest's ordinary memory is cached; memory.lock held. */

@@ -192,7 +192,7 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 		keel_vm_request(vcpu->vm, REQ_ROOT, 0);
 	memory_flush(vcpu->vm, up);
 	if (req->write)
-		slot_mark_dirty(vcpu->vm, slot, req->gfn);
+		slot_mark_dirty(vcpu->vm, vcpu, slot, req->gfn);
 	pte = READ_ONCE(*entry);
 	is_new = !pte_is_present(f, pte);
 	/* another vCPU was here; a permission given must not be taken back without a flush */

@@ -139,7 +139,7 @@ static int cmpxchg_user_atomic(struct vcpu *vcpu, const struct memslots *slots, 
 	user_access_end();
 	if (!done)
 		return WALK_CHANGED;
-	slot_mark_dirty(vcpu->vm, slot, gpa_to_gfn(gpa));
+	slot_mark_dirty(vcpu->vm, vcpu, slot, gpa_to_gfn(gpa));
 	return 0;
 fault:
 	user_access_end();

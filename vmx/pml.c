@@ -54,6 +54,6 @@ void vmx_dirty_flush(struct vcpu *vcpu)
 	if (index == PML_ENTRIES - 1)
 		return;
 	for (i = index >= PML_ENTRIES ? 0 : index + 1; i < PML_ENTRIES; i++)
-		keel_mark_dirty(vcpu->vm, vmx->pml[i] >> PAGE_SHIFT);
+		keel_vcpu_mark_dirty(vcpu, vmx->pml[i] >> PAGE_SHIFT);
 	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
 }

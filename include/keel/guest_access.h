@@ -79,6 +79,14 @@ int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *
  * Context: any.
  */
 void keel_mark_dirty(struct vm *vm, gfn_t gfn);
+/**
+ * keel_vcpu_mark_dirty() - the same of what a vCPU has written, at a cost that does not grow with the number of vCPUs
+ * @vcpu: the vCPU, on its own thread
+ * @gfn: the frame
+ *
+ * Context: any, interrupts may be off.
+ */
+void keel_vcpu_mark_dirty(struct vcpu *vcpu, gfn_t gfn);
 
 /* ---- through the guest's page tables ----------------------------------------------------------------------------- */
 

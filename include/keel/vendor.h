@@ -96,7 +96,7 @@ extern struct vendor_caps keel_caps;
  * @inject: hand @event to hardware for the coming entry; NULL: nothing goes in.
  * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
  *	REQ_EVENT; core then chooses again.
- * @dirty_flush: with vendor_caps.dirty_log, when guest mode is left: keel_mark_dirty() what the CPU has logged.
+ * @dirty_flush: with vendor_caps.dirty_log, when guest mode is left: keel_vcpu_mark_dirty() what the CPU has logged.
  * @nmi_masked_changed: events.nmi_masked was set (an NMI goes in) or cleared (by KVM_SET_VCPU_EVENTS).
  *
  * Interrupts on, preemptible, loaded:

@@ -56,9 +56,9 @@ void shim_before_cmpxchg(void *p)
 }
 
 /* of ept/ept.h, which is private there */
-void dirty_ring_note(struct vm *v, const struct memslot *s, gfn_t gfn);
+void dirty_ring_note(struct vm *v, struct vcpu *c, const struct memslot *s, gfn_t gfn);
 
-void dirty_ring_note(struct vm *v, const struct memslot *s, gfn_t gfn)
+void dirty_ring_note(struct vm *v, struct vcpu *c, const struct memslot *s, gfn_t gfn)
 {
 	FAIL("no rings here");
 }
