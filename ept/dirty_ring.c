@@ -99,7 +99,7 @@ static struct vcpu *running_vcpu(struct vm *vm, struct vcpu *hint)
  * @slot: its slot, logged
  * @gfn: its frame
  *
- * Context: any but interrupts.
+ * Context: any but interrupts; of a vCPU's thread also the scheduler's, which tells that it is preempted.
  */
 void dirty_ring_note(struct vm *vm, struct vcpu *hint, const struct memslot *slot, gfn_t gfn)
 {
@@ -111,10 +111,15 @@ void dirty_ring_note(struct vm *vm, struct vcpu *hint, const struct memslot *slo
 	if (vm->mem.ring_bitmap)
 		return;
 	WRITE_ONCE(vm->mem.ring_left, true);
-	keel_vm_request(vm, REQ_DIRTY_RING, 0);
+	/* a vCPU whose ring is full has made the request already, and tells the others when it serves that: here none can be woken up */
+	if (!vcpu)
+		keel_vm_request(vm, REQ_DIRTY_RING, 0);
 }
 
-/* What is left of a slot comes into the ring. False once that is full, or when the thread has something else to do. */
+/*
+ * What is left of a slot comes into the ring. False once that is full, or when the thread is killed: were it to stop for other signals,
+ * and begin anew, a launcher that sends many would see its guest no more.
+ */
 static bool put_left(struct vcpu *vcpu, const struct memslot *slot)
 {
 	unsigned long *left = slot_left(slot), bit = 0, end;
@@ -129,7 +134,7 @@ static bool put_left(struct vcpu *vcpu, const struct memslot *slot)
 		}
 		bit = end;
 		cond_resched();
-		if (signal_pending(current))
+		if (fatal_signal_pending(current))
 			return false;
 	}
 	return true;
@@ -142,7 +147,9 @@ static void put_all_left(struct vcpu *vcpu)
 	bool done = true;
 	unsigned int i;
 
-	mutex_lock(&mem->slots_lock);
+	/* its holder may wait for the launcher, which copies a log to where it likes */
+	if (mutex_lock_interruptible(&mem->slots_lock))
+		return;
 	WRITE_ONCE(mem->ring_left, false);
 	/* what is noted from now on sets it again */
 	smp_mb();
@@ -151,10 +158,8 @@ static void put_all_left(struct vcpu *vcpu)
 		if (slots->slot[i]->dirty)
 			done = put_left(vcpu, slots->slot[i]);
 	}
-	if (!done) {
+	if (!done)
 		WRITE_ONCE(mem->ring_left, true);
-		vcpu_request(vcpu, REQ_DIRTY_RING);
-	}
 	mutex_unlock(&mem->slots_lock);
 }
 
@@ -164,6 +169,9 @@ int keel_dirty_ring_check(struct vcpu *vcpu)
 
 	if (READ_ONCE(vcpu->vm->mem.ring_left) && ring_used(ring) < ring->limit)
 		put_all_left(vcpu);
+	/* the others had this request too and found somebody at it, but the launcher need not run this vCPU again */
+	if (READ_ONCE(vcpu->vm->mem.ring_left))
+		keel_vm_request(vcpu->vm, REQ_DIRTY_RING, 0);
 	if (ring_used(ring) < ring->limit)
 		return RUN_RESUME;
 	/* and again at the next KVM_RUN, until there is room */
@@ -206,7 +214,10 @@ static void batch_add(struct vm *vm, struct batch *b, u32 id, u64 offset)
 	struct memslot *slot = id < KEEL_MAX_SLOTS ? xa_load(&vm->mem.ids, id) : NULL;
 	struct batch_word *last = b->count ? &b->words[b->count - 1] : NULL;
 
-	if (!slot || !slot->dirty || offset >= slot->npages || !test_and_clear_bit(offset, slot->dirty))
+	if (!slot || !slot->dirty || offset >= slot->npages)
+		return;
+	offset = array_index_nospec(offset, slot->npages);
+	if (!test_and_clear_bit(offset, slot->dirty))
 		return;
 	if (!last || last->slot != slot || last->word != BIT_WORD(offset)) {
 		if (b->count == BATCH)
@@ -310,6 +321,8 @@ int keel_dirty_ring_create(struct vcpu *vcpu)
 	ring->size = size;
 	ring->limit = size - reserved();
 	vcpu->dirty_ring = ring;
+	/* something may be left already, and who was asked may not run */
+	vcpu_request(vcpu, REQ_DIRTY_RING);
 	return 0;
 }
 
