@@ -308,8 +308,8 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr)
 	if (!runs)
 		return;
 	left = max_t(s64, ktime_to_ns(hrtimer_get_remaining(hrtimer)), 0);
-	/* both are powers of two */
-	lapic_timer_start(apic, ((u64)left << __ffs(new)) >> __ffs(old));
+	/* both are powers of two; what came of 2^56 ns by a divisor is below 2^63 by any */
+	lapic_timer_start(apic, new > old ? (u64)left << __ffs(new / old) : (u64)left >> __ffs(old / new));
 }
 
 /**

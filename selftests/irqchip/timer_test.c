@@ -238,6 +238,25 @@ static void guest_bus(u64 mode, u64 khz)
 	apic_write(APIC_TMICT, 0);
 }
 
+/* 26 days, 9 years by another divisor, which is given again: no product may be cut. */
+static void guest_slow_bus(u64 mode)
+{
+	u32 count = 0x04000001;
+
+	apic_enable(mode);
+	apic_write(APIC_LVTT, V);
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_TMICT, count);
+	GUEST_ROW("by 1", 1, apic_read(APIC_TMCCT) + 0x10000 > count);
+	apic_write(APIC_TDCR, 0xa);
+	GUEST_ROW("by 128", 1, apic_read(APIC_TMCCT) + 0x10000 > count);
+	apic_write(APIC_TDCR, 0xa);
+	GUEST_ROW("by 128 again", 1, apic_read(APIC_TMCCT) + 0x10000 > count);
+	apic_write(APIC_TDCR, 0x9);
+	GUEST_ROW("by 64", 1, apic_read(APIC_TMCCT) + 0x10000 > count);
+	apic_write(APIC_TMICT, 0);
+}
+
 static int set_bus(struct vm *vm, u64 ns)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_APIC_BUS_CYCLES_NS, .args = { ns } };
@@ -262,6 +281,11 @@ static void test_bus(void)
 		vcpu = vcpu_create_guest(vm, 0, guest_bus);
 		CHECK_RET("behind a vCPU", -EINVAL, set_bus(vm, 20));
 		vcpu_args(vcpu, i ? APIC_X2 : APIC_X1, __vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL), 0);
+		vcpu_run_done(vcpu);
+		vm = vm_create(VM_GUEST | VM_IRQCHIP);
+		CHECK_RET("as slow as can be", 0, set_bus(vm, BUS_MAX));
+		vcpu = vcpu_create_guest(vm, 0, guest_slow_bus);
+		vcpu_args(vcpu, i ? APIC_X2 : APIC_X1, 0, 0);
 		vcpu_run_done(vcpu);
 	}
 }
