@@ -3,8 +3,11 @@
  * Dirty rings (api.rst, "KVM_CAP_DIRTY_LOG_RING"): what a vCPU writes is in its ring, once until the launcher has given the entry back,
  * and again afterwards; a full ring ends KVM_RUN and loses nothing; a launcher that writes nonsense into it harms itself alone.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 #include "pvclock.h"
 #include "thread.h"
@@ -308,6 +311,64 @@ static void test_no_vcpu(void)
 	expect_seen("the wall clock", 9, 1, 1, 0);
 }
 
+/* What was left when there was one vCPU comes to another, made later: the first may never run again. */
+static void test_newcomer(void)
+{
+	struct vm *vm = ring_vm();
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_write), *second;
+	struct ring ring = ring_open(vcpu);
+
+	REQUIRE(!dev_is_kvm(), "what is written outside KVM_RUN comes into no ring of stock KVM's");
+	tell(vcpu, 100, 1, ENTRIES);
+	run_full(&ring, false);
+	vcpu_set_msr(vcpu, MSR_KVM_WALL_CLOCK_NEW, GPA + 9 * PAGE_SIZE);
+	second = vcpu_create_guest(vm, 1, guest_write);
+	ring = ring_open(second);
+	write_pages(second, 0, 1, 0);
+	CHECK_EQ("in the second one's ring", 1, harvest(&ring));
+	expect_seen("the wall clock", 9, 1, 1, 0);
+}
+
+#define WIDE_GPA	(64ULL << 30)
+#define WIDE_SIZE	(512ULL << 30)
+#define SIGNALS		400u
+
+static void on_alarm(int nr)
+{
+}
+
+/* To find a page that was left takes longer than from one signal to the next, yet the guest goes on. */
+static void test_signals(void)
+{
+	static const struct itimerval often = { { 0, 3000 }, { 0, 3000 } }, never;
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct vm *vm = ring_vm();
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_write);
+	struct ring ring = ring_open(vcpu);
+	unsigned int signals = 0;
+	void *wide;
+	int ret;
+
+	REQUIRE(!dev_is_kvm(), "what is written outside KVM_RUN comes into no ring of stock KVM's");
+	/* never touched */
+	wide = mmap(NULL, WIDE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT(wide != MAP_FAILED, "no addresses");
+	REQUIRE(!__vm_set_slot(vm, SLOT + 1, KVM_MEM_LOG_DIRTY_PAGES, WIDE_GPA, WIDE_SIZE, wide),
+		"physical addresses of 40 bits and 32 MB for the bitmaps");
+	vcpu_set_msr(vcpu, MSR_KVM_WALL_CLOCK_NEW, GPA + 9 * PAGE_SIZE);
+	tell(vcpu, 0, 1, 0);
+	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	ASSERT_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+	do
+		ret = __vcpu_run(vcpu);
+	while (ret == -EINTR && ++signals < SIGNALS);
+	ASSERT_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+	CHECK_RET("the guest runs", 0, ret);
+	ASSERT_EXIT(vcpu, KVM_EXIT_IO);
+	CHECK_EQ("and the page is told", 1, harvest(&ring));
+	expect_seen("the wall clock", 9, 1, 1, 0);
+}
+
 static void test_bitmap(void)
 {
 	static u64 bitmap[PAGES / 64];
@@ -367,6 +428,8 @@ static const struct test_case cases[] = {
 	{ "two_vcpus", test_two },
 	{ "written_by_the_module", test_module },
 	{ "written_outside_run", test_no_vcpu },
+	{ "left_for_a_newcomer", test_newcomer },
+	{ "signals_while_looking", test_signals },
 	{ "bitmap_too", test_bitmap },
 	{ "hostile_launcher", test_hostile },
 };
