@@ -84,13 +84,22 @@ static bool take_msrs(const struct vcpu *vcpu, struct state_vcpu *state, struct 
 	return is_taken || state_refuse(error, "vCPU %u: KVM_GET_MSR_INDEX_LIST: %s", vcpu->index, strerror(errno));
 }
 
+/* How much the kernel copies, from us too, whatever there is; 0: as much as it always was. Return: false if too much. */
+static bool ask_xsave_size(const struct vcpu *vcpu, int *size, struct state_error *error)
+{
+	*size = vm_has(vcpu->vm, KVM_CAP_XSAVE2);
+	if (*size <= STATE_XSAVE_MAX)
+		return true;
+	return state_refuse(error, "vCPU %u: %d bytes of XSAVE state are more than this program knows", vcpu->index,
+			    *size);
+}
+
 static bool take_xsave(const struct vcpu *vcpu, struct state_vcpu *state, struct state_error *error)
 {
-	int size = vm_has(vcpu->vm, KVM_CAP_XSAVE2);
+	int size;
 
-	if (size > STATE_XSAVE_MAX)
-		return state_refuse(error, "vCPU %u: %d bytes of XSAVE state are more than this program knows",
-				    vcpu->index, size);
+	if (!ask_xsave_size(vcpu, &size, error))
+		return false;
 	state->xsave_size = size > (int)sizeof(struct kvm_xsave) ? (uint32_t)size : sizeof(struct kvm_xsave);
 	if (size)
 		return ASK(vcpu, KVM_GET_XSAVE2, state->xsave, error);
@@ -152,6 +161,13 @@ static bool give_cpuid(const struct vcpu *vcpu, const struct state_vcpu *state, 
 
 	free(table);
 	return is_given;
+}
+
+static bool give_xsave(const struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
+{
+	int size;
+
+	return ask_xsave_size(vcpu, &size, error) && ASK(vcpu, KVM_SET_XSAVE, (void *)state->xsave, error);
 }
 
 static bool give_msr(const struct vcpu *vcpu, struct kvm_msrs *one, const struct state_msr *msr,
@@ -233,7 +249,7 @@ bool state_vcpu_give(struct vcpu *vcpu, const struct state_vcpu *state, const st
 		return false;
 	if (state->xcrs.nr_xcrs && !ASK(vcpu, KVM_SET_XCRS, (void *)&state->xcrs, error))
 		return false;
-	return ASK(vcpu, KVM_SET_XSAVE, (void *)state->xsave, error) && give_msrs(vcpu, state, MSR_LATER, error) &&
+	return give_xsave(vcpu, state, error) && give_msrs(vcpu, state, MSR_LATER, error) &&
 	       ASK(vcpu, KVM_SET_LAPIC, (void *)&state->lapic, error) && give_msrs(vcpu, state, MSR_LAST, error) &&
 	       ASK(vcpu, KVM_SET_DEBUGREGS, (void *)&state->debugregs, error) &&
 	       ASK(vcpu, KVM_SET_VCPU_EVENTS, (void *)&state->events, error) && ASK(vcpu, KVM_SET_MP_STATE, &mp, error);

@@ -30,10 +30,11 @@ static unsigned int call_count;
 static unsigned long refused;		/* a request that fails */
 static u32 refused_msr;
 static int tsc_khz = 2000000;
+static int xsave_bytes = 8192;
 
 int vm_has(const struct vm *vm, unsigned int cap)
 {
-	return cap == KVM_CAP_XCRS ? 1 : cap == KVM_CAP_XSAVE2 ? 8192 : 0;
+	return cap == KVM_CAP_XCRS ? 1 : cap == KVM_CAP_XSAVE2 ? xsave_bytes : 0;
 }
 
 static struct state_msr *find_msr(struct state_vcpu *state, u32 index)

@@ -173,6 +173,25 @@ static void test_tsc_rate(void)
 	free(saved);
 }
 
+/* A kernel reads as many bytes as it has components for, and not as many as there are. */
+static void test_xsave_too_large(void)
+{
+	struct state_error error = { "" };
+
+	set_up_kernel();
+	struct state_vcpu *saved = take_both();
+
+	clear();
+	xsave_bytes = STATE_XSAVE_MAX + 64;
+	CHECK_EQ("taken", 0, state_vcpu_take(&vcpus[1], &saved[1], &error));
+	CHECK_EQ("why", 1, !!strstr(error.text, "16448 bytes of XSAVE state are more than this program knows"));
+	error.text[0] = 0;
+	CHECK_EQ("given", 0, state_vcpu_give(&vcpus[0], saved, saved, &error));
+	CHECK_EQ("why", 1, !!strstr(error.text, "16448 bytes of XSAVE state are more than this program knows"));
+	xsave_bytes = 8192;
+	free(saved);
+}
+
 static void test_guest_hypervisor(void)
 {
 	struct state_error error = { "" };
@@ -256,6 +275,7 @@ static const struct test_case cases[] = {
 	{ "refusals", test_refusals },
 	{ "msr_right_already", test_msr_right_already },
 	{ "tsc_rate", test_tsc_rate },
+	{ "xsave_too_large", test_xsave_too_large },
 	{ "guest_hypervisor", test_guest_hypervisor },
 	{ "cpuid", test_cpuid },
 	{ "chips", test_chips },
