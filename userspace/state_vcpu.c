@@ -277,10 +277,14 @@ static const struct feature_leaf {
 } leaves[] = {
 	{ 0x00000001, 0, 0, 0, ~(1u << 27 | 1u << 24 | 1u << 31), ~(1u << 28) },
 	{ 0x00000007, 0, 0, ~0u, ~(1u << 4), ~0u },
-	{ 0x00000007, 1, ~0u, 0, 0, 0 },
+	{ 0x00000007, 1, ~0u, ~0u, ~0u, ~0u },
+	{ 0x00000007, 2, 0, 0, 0, ~0u },
 	{ 0x0000000d, 1, ~0u, 0, 0, 0 },
+	{ 0x40000001, 0, ~0u, 0, 0, 0 },	/* what the kernel does for its guests */
 	{ 0x80000001, 0, 0, 0, ~(1u << 1), ~0u },
+	{ 0x80000007, 0, 0, 0, 0, 1u << 8 },	/* a TSC that keeps its rate */
 	{ 0x80000008, 0, 0, ~0u, 0, 0 },
+	{ 0x80000021, 0, ~0u, 0, 0, 0 },
 };
 
 bool state_cpuid_check(const struct state_vcpu *state, const struct kvm_cpuid2 *supported, struct state_error *error)

@@ -222,6 +222,11 @@ static void test_cpuid(void)
 		{ "AVX2", 7, 0, { 0, 1u << 5, 0, 0 }, { 0, 0, 0, 0 }, "leaf 0x7.0, eax 0, ebx 0x20, ecx 0, edx 0" },
 		{ "XSAVES", 0xd, 1, { 8, 0, 0, 0 }, { 7, 0, 0, 0 }, "leaf 0xd.1, eax 0x8," },
 		{ "long mode", 0x80000001, 0, { 0, 0, 0, 1u << 29 }, { 0, 0, 0, 0 }, "leaf 0x80000001.0" },
+		{ "AVX-VNNI-INT8", 7, 1, { 0, 0, 0, 1u << 4 }, { 0, 0, 0, 0 }, "leaf 0x7.1, eax 0, ebx 0, ecx 0, edx 0x10" },
+		{ "MCDT_NO", 7, 2, { 0, 0, 0, 1u << 5 }, { 0, 0, 0, 0 }, "leaf 0x7.2, eax 0, ebx 0, ecx 0, edx 0x20" },
+		{ "the kernel's interrupts between CPUs", 0x40000001, 0, { 1u << 11, 0, 0, 1 }, { 0, 0, 0, 0 },
+		  "leaf 0x40000001.0, eax 0x800, ebx 0, ecx 0, edx 0" },
+		{ "a TSC that keeps its rate", 0x80000007, 0, { 0, 0, 0, 1u << 8 }, { 0, 0, 0, 0 }, "edx 0x100" },
 		{ "names", 0x80000002, 0, { 1, 2, 3, 4 }, { 0, 0, 0, 0 }, NULL },
 	};
 
