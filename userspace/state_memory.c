@@ -227,7 +227,8 @@ const uint8_t *state_unpack(struct state_unpacker *unpacker, const struct state_
 
 	if (block.encoding == STATE_PLAIN)
 		return data;
-	if (ZSTD_decompressDCtx(unpacker->context, unpacker->pages, wanted, data, block.length) == wanted)
+	if (ZSTD_findFrameCompressedSize(data, block.length) == block.length &&
+	    ZSTD_decompressDCtx(unpacker->context, unpacker->pages, wanted, data, block.length) == wanted)
 		return unpacker->pages;
 	state_refuse(error, "section 'memory' %u does not unpack to the pages that its map has", section->instance);
 	return NULL;

@@ -435,17 +435,21 @@ static void test_unpacking(void)
 {
 	static const struct {
 		const char *name;
-		size_t packed;		/* bytes of zeros in the frame; 0: no frame at all */
+		size_t packed;		/* bytes of zeros in a frame; 0: no frame at all */
+		unsigned int frames;
+		bool is_good;
 	} rows[] = {
-		{ "no frame", 0 },
-		{ "a page too few", 4096 },
-		{ "a page too many", 3 * 4096 },
-		{ "a bomb", 512 << 20 },
+		{ "no frame", 0, 1, false },
+		{ "two pages", 2 * 4096, 1, true },
+		{ "a page too few", 4096, 1, false },
+		{ "a page too many", 3 * 4096, 1, false },
+		{ "two frames", 4096, 2, false },
+		{ "a bomb", 512 << 20, 1, false },
 	};
 	struct state_unpacker *unpacker = state_unpacker_new();
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		size_t room = ZSTD_compressBound(rows[i].packed) + 64;
+		size_t room = 2 * ZSTD_compressBound(rows[i].packed) + 64;
 		u8 *payload = calloc(1, sizeof(struct state_block) + room);
 		struct state_block *block = (void *)payload;
 		struct state_error error = { "" };
@@ -453,12 +457,15 @@ static void test_unpacking(void)
 		void *zeros = calloc(1, rows[i].packed + 1);
 
 		*block = (struct state_block){ .encoding = STATE_ZSTD, .length = 64, .map = { 3 } };
-		if (rows[i].packed)
-			block->length = (u32)ZSTD_compress(block + 1, room, zeros, rows[i].packed, 1);
+		for (unsigned int f = 0; rows[i].packed && f < rows[i].frames; f++) {
+			block->length = f ? block->length : 0;
+			block->length += (u32)ZSTD_compress((u8 *)(block + 1) + block->length, room - block->length, zeros,
+							    rows[i].packed, 1);
+		}
 		state_section_make(&section, STATE_MEMORY, 0, 1, STATE_NEEDED | STATE_RAW, payload,
 				   sizeof(*block) + state_pad(block->length));
-		CHECK_EQ(rows[i].name, 1, !state_unpack(unpacker, &section, payload, &error));
-		CHECK_EQ(rows[i].name, 1, !!strstr(error.text, "does not unpack"));
+		CHECK_EQ(rows[i].name, rows[i].is_good, !!state_unpack(unpacker, &section, payload, &error));
+		CHECK_EQ(rows[i].name, !rows[i].is_good, !!strstr(error.text, "does not unpack"));
 		free(zeros);
 		free(payload);
 	}
