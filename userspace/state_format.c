@@ -27,9 +27,14 @@ bool state_refuse(struct state_error *error, const char *format, ...)
 	return false;
 }
 
+uint32_t state_checksum_on(uint32_t checksum, const void *bytes, size_t count)
+{
+	return (uint32_t)crc32_z(checksum, bytes, count);
+}
+
 uint32_t state_checksum(const void *bytes, size_t count)
 {
-	return (uint32_t)crc32_z(0, bytes, count);
+	return state_checksum_on(0, bytes, count);
 }
 
 void state_header_make(struct state_header *header)

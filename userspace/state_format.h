@@ -59,6 +59,11 @@ bool __printf(2, 3) state_refuse(struct state_error *error, const char *format, 
 uint32_t state_checksum(const void *bytes, size_t count);
 
 /**
+ * state_checksum_on() - the same of what @checksum is of and @count bytes more
+ */
+uint32_t state_checksum_on(uint32_t checksum, const void *bytes, size_t count);
+
+/**
  * state_header_make() - the header that this program writes
  */
 void state_header_make(struct state_header *header);

@@ -120,6 +120,7 @@ void state_rewind(struct state_reader *reader)
 {
 	reader->at = sizeof(reader->header);
 	reader->sections = 0;
+	reader->sum = 0;
 }
 
 static bool check_end(struct state_reader *reader, const struct state_section *section, struct state_error *error)
@@ -132,6 +133,10 @@ static bool check_end(struct state_reader *reader, const struct state_section *s
 		return state_refuse(error, "there are %u sections, and should be %u", reader->sections, end.sections);
 	if (reader->at != reader->size)
 		return state_refuse(error, "something follows behind the end");
+	/* What has been looked at and what is used must be of one file. */
+	if (reader->whole_sum && reader->whole_sum != reader->sum)
+		return state_refuse(error, "the file has changed since it was first read");
+	reader->whole_sum = reader->sum;
 	return true;
 }
 
@@ -152,6 +157,8 @@ bool state_next(struct state_reader *reader, struct state_section *section, cons
 		return false;
 	}
 	reader->sections++;
+	/* Not with the head's own checksum: what ends in that has the same checksum, whatever it is. */
+	reader->sum = state_checksum_on(reader->sum, section, offsetof(struct state_section, checksum));
 	*payload = reader->payload;
 	return true;
 }

@@ -35,6 +35,8 @@ struct state_reader {
 	uint64_t size;		/* of the file */
 	uint64_t at;
 	uint32_t sections;	/* read so far */
+	uint32_t sum;		/* of their heads, and so of their payloads' checksums */
+	uint32_t whole_sum;	/* of all; 0: they have not been gone through yet */
 	struct state_header header;
 	uint8_t *payload;	/* allocated: STATE_PAYLOAD_MAX */
 };
@@ -48,6 +50,8 @@ bool state_open(struct state_reader *reader, int fd, struct state_error *error);
 
 /**
  * state_rewind() - begin again with the first section
+ *
+ * Once it has been gone through to its end, a file that is no longer the same is refused at that end.
  */
 void state_rewind(struct state_reader *reader);
 

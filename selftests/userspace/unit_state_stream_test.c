@@ -430,6 +430,43 @@ static void test_end(void)
 	pieces_free(&pieces);
 }
 
+/* Read twice, and another file with its name the second time: each of them right, but not by the same machine. */
+static void test_changed(void)
+{
+	struct state_image image, back = { 0 };
+	struct state_error error = { "" };
+	struct state_reader reader;
+	struct state_section section;
+	struct memory memory;
+	const u8 *payload;
+	u8 *bytes;
+	int fd = make(&image, &memory), other;
+
+	ASSERT(state_open(&reader, fd, &error) && state_image_read(&back, &reader, &error), "%s", error.text);
+	state_rewind(&reader);
+	while (state_next(&reader, &section, &payload, &error))
+		;
+	CHECK_EQ("the same again", 0, error.text[0]);
+
+	pieces_read(&pieces, fd);
+	block_of(0)->map[0] ^= 6;	/* a page is somewhere else */
+	other = pieces_write(&pieces);
+	bytes = malloc(reader.size);
+	ASSERT_EQ(pread(other, bytes, reader.size, 0), (s64)reader.size);
+	ASSERT_EQ(pwrite(fd, bytes, reader.size, 0), (s64)reader.size);
+	free(bytes);
+	state_rewind(&reader);
+	while (state_next(&reader, &section, &payload, &error))
+		;
+	if (strcmp(error.text, "the file has changed since it was first read"))
+		FAIL("changed: got '%s'", error.text);
+	state_close(&reader);
+	state_image_free(&back);
+	pieces_free(&pieces);
+	close(fd);
+	close(other);
+}
+
 /* What passes for a block but does not unpack to it. */
 static void test_unpacking(void)
 {
@@ -480,6 +517,7 @@ static const struct test_case cases[] = {
 	{ "flipped", test_flipped },
 	{ "refusals", test_refusals },
 	{ "end", test_end },
+	{ "changed", test_changed },
 	{ "unpacking", test_unpacking },
 };
 
