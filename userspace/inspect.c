@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,88 +109,133 @@ static bool print_section(FILE *out, const struct state_section *section, const 
 
 /* ---- for programs ---- */
 
-static struct json_object *json_number(const struct state_field *field, size_t index)
+/* Written as it is read: as objects of json-c a table would take a hundred times the room. */
+static void json_string(FILE *out, const char *text, size_t length)
+{
+	struct json_object *string = json_object_new_string_len(text, (int)length);
+
+	fputs(json_object_to_json_string_ext(string, JSON_C_TO_STRING_PLAIN), out);
+	json_object_put(string);
+}
+
+static void json_member(FILE *out, const char *key, const char *text)
+{
+	json_string(out, key, strlen(key));
+	fputc(':', out);
+	json_string(out, text, strlen(text));
+}
+
+static void json_number(FILE *out, const struct state_field *field, size_t index)
 {
 	uint64_t value = state_field_number(field, index);
 
-	return field->head.kind == STATE_INT ? json_object_new_int64((int64_t)value) : json_object_new_uint64(value);
+	fprintf(out, field->head.kind == STATE_INT ? "%" PRId64 : "%" PRIu64, value);
 }
 
-static struct json_object *json_bytes(const struct state_field *field)
+static void json_bytes(FILE *out, const struct state_field *field)
 {
-	static const char digits[] = "0123456789abcdef";
-	char *text = malloc(2 * (size_t)field->head.length + 1);
-	struct json_object *object;
-
-	if (!text)
-		return NULL;
-	for (uint32_t i = 0; i < field->head.length; i++) {
-		text[2 * i] = digits[field->value[i] >> 4];
-		text[2 * i + 1] = digits[field->value[i] & 0xf];
-	}
-	object = json_object_new_string_len(text, 2 * (int)field->head.length);
-	free(text);
-	return object;
+	fputc('"', out);
+	for (uint32_t i = 0; i < field->head.length; i++)
+		fprintf(out, "%02x", field->value[i]);
+	fputc('"', out);
 }
 
 /* Rows of a table as objects, their keys from the name's brackets. */
-static struct json_object *json_table(const struct state_field *field)
+static void json_table(FILE *out, const struct state_field *field)
 {
-	struct json_object *rows = json_object_new_array();
-
+	fputc('[', out);
 	for (size_t i = 0; i < field->count; i++) {
-		struct json_object *row = json_object_new_object();
 		const char *at = strchr(field->name, '(');
 
+		fputs(i ? ",{" : "{", out);
 		for (unsigned int c = 0; c < field->columns; c++) {
-			char column[sizeof(field->name)];
 			size_t length = strcspn(++at, ",)");
 
-			snprintf(column, sizeof(column), "%.*s", (int)length, at);
-			json_object_object_add(row, column, json_number(field, i * field->columns + c));
+			if (c)
+				fputc(',', out);
+			json_string(out, at, length);
+			fputc(':', out);
+			json_number(out, field, i * field->columns + c);
 			at += length;
 		}
-		json_object_array_add(rows, row);
+		fputc('}', out);
 	}
-	return rows;
+	fputc(']', out);
 }
 
-static struct json_object *json_value(const struct state_field *field)
+static void json_value(FILE *out, const struct state_field *field)
 {
 	switch (field->head.kind) {
 	case STATE_TEXT:
-		return json_object_new_string_len((const char *)field->value, (int)field->head.length);
+		json_string(out, (const char *)field->value, field->head.length);
+		break;
 	case STATE_BYTES:
-		return json_bytes(field);
+		json_bytes(out, field);
+		break;
 	case STATE_TABLE:
-		return json_table(field);
+		json_table(out, field);
+		break;
 	default:
-		return json_number(field, 0);
+		json_number(out, field, 0);
+		break;
 	}
+}
+
+/* A key that comes twice means one thing to one program and another to the next. */
+static bool is_new(struct json_object *keys, const char *key, size_t length)
+{
+	char text[sizeof(((struct state_field *)0)->name)];
+
+	snprintf(text, sizeof(text), "%.*s", (int)length, key);
+	if (json_object_object_get_ex(keys, text, NULL))
+		return false;
+	json_object_object_add(keys, text, NULL);
+	return true;
+}
+
+/* All fields of a section are together in @keys, the columns of a table by themselves. */
+static bool check_keys(const struct state_field *field, struct json_object *keys, struct state_error *error)
+{
+	bool is_table = field->head.kind == STATE_TABLE;
+	const char *at = field->name + (is_table ? strcspn(field->name, "(") : strlen(field->name));
+	struct json_object *columns = json_object_new_object();
+	bool is_good = is_new(keys, field->name, (size_t)(at - field->name)) ||
+		       state_refuse(error, "has the field '%s' twice", field->name);
+
+	for (unsigned int c = 0; is_good && is_table && c < field->columns; c++) {
+		size_t length = strcspn(++at, ",)");
+
+		is_good = is_new(columns, at, length) ||
+			  state_refuse(error, "has the table '%s', in which a column is there twice", field->name);
+		at += length;
+	}
+	json_object_put(columns);
+	return is_good;
 }
 
 static bool json_section(FILE *out, const struct state_section *section, const uint8_t *payload,
 			 struct state_error *error)
 {
 	struct state_cursor cursor = { payload, section->length };
-	struct json_object *object = json_object_new_object(), *fields = json_object_new_object();
+	struct json_object *keys = json_object_new_object();
 	struct state_field field;
+	const char *comma = "";
 
-	json_object_object_add(object, "name", json_object_new_string(section->name));
-	json_object_object_add(object, "instance", json_object_new_uint64(section->instance));
-	json_object_object_add(object, "version", json_object_new_int(section->version));
-	json_object_object_add(object, "needed", json_object_new_boolean(section->flags & STATE_NEEDED));
-	while (!(section->flags & STATE_RAW) && state_field_next(&cursor, &field, error)) {
-		struct json_object *value = json_value(&field);
-
+	fputc('{', out);
+	json_member(out, "name", section->name);
+	fprintf(out, ",\"instance\":%u,\"version\":%u,\"needed\":%s,\"fields\":{", section->instance, section->version,
+		section->flags & STATE_NEEDED ? "true" : "false");
+	while (!(section->flags & STATE_RAW) && state_field_next(&cursor, &field, error) &&
+	       check_keys(&field, keys, error)) {
+		fputs(comma, out);
+		comma = ",";
 		/* The columns are the rows' keys. */
-		if (field.head.kind == STATE_TABLE)
-			*strchr(field.name, '(') = 0;
-		json_object_object_add(fields, field.name, value);
+		json_string(out, field.name, field.head.kind == STATE_TABLE ? strcspn(field.name, "(") : strlen(field.name));
+		fputc(':', out);
+		json_value(out, &field);
 	}
-	json_object_object_add(object, "fields", fields);
-	fputs(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN), out);
-	json_object_put(object);
+	fputs("}}", out);
+	json_object_put(keys);
 	return !error->text[0];
 }
 
@@ -211,6 +257,7 @@ static void ask_restorable(struct state_reader *reader, struct state_error *reas
 static bool print_sections(FILE *out, struct state_reader *reader, bool is_json, struct memory_count *memory,
 			   struct state_error *error)
 {
+	struct state_error inner = { "" };
 	struct state_section section;
 	const uint8_t *payload;
 	bool is_first = true, is_good = true;
@@ -221,18 +268,12 @@ static bool print_sections(FILE *out, struct state_reader *reader, bool is_json,
 		if (is_json && !is_first)
 			fputc(',', out);
 		is_first = false;
-		is_good = is_json ? json_section(out, &section, payload, error) :
-				    print_section(out, &section, payload, error);
+		is_good = is_json ? json_section(out, &section, payload, &inner) :
+				    print_section(out, &section, payload, &inner);
+		if (!is_good)
+			state_refuse(error, "section '%s' %u %s", section.name, section.instance, inner.text);
 	}
 	return is_good && !error->text[0];
-}
-
-static void print_json(FILE *out, const char *key, const char *text)
-{
-	struct json_object *string = json_object_new_string(text);
-
-	fprintf(out, "\"%s\":%s", key, json_object_to_json_string_ext(string, JSON_C_TO_STRING_PLAIN));
-	json_object_put(string);
 }
 
 static bool print_reader(FILE *out, struct state_reader *reader, bool is_json, struct state_error *error)
@@ -246,7 +287,7 @@ static bool print_reader(FILE *out, struct state_reader *reader, bool is_json, s
 		*c = *c < ' ' || *c > '~' ? '?' : *c;
 	if (is_json) {
 		fputc('{', out);
-		print_json(out, "program", program);
+		json_member(out, "program", program);
 		fprintf(out, ",\"format\":%u,\"bytes\":%llu,\"sections\":[", reader->header.version,
 			(unsigned long long)reader->size);
 	} else {
@@ -262,7 +303,7 @@ static bool print_reader(FILE *out, struct state_reader *reader, bool is_json, s
 		fprintf(out, "],\"memory\":{\"blocks\":%llu,\"pages\":%llu,\"bytes\":%llu},",
 			(unsigned long long)memory.blocks, (unsigned long long)memory.pages,
 			(unsigned long long)memory.bytes);
-		print_json(out, "refused", is_good ? reason.text : error->text);
+		json_member(out, "refused", is_good ? reason.text : error->text);
 		fputs("}\n", out);
 		return is_good;
 	}

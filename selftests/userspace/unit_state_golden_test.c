@@ -252,6 +252,78 @@ static void test_later(void)
 	pieces_free(&pieces);
 }
 
+static int with_fields(const struct state_buffer *buffer)
+{
+	struct state_section section;
+	u8 *payload = malloc(buffer->used);
+
+	memcpy(payload, buffer->bytes, buffer->used);
+	state_section_make(&section, "od\"d", 4, 1, 0, payload, buffer->used);
+	pieces_read(&pieces, open_golden());
+	pieces_insert(&pieces, 5, &section, payload);
+
+	int fd = pieces_write(&pieces);
+
+	pieces_free(&pieces);
+	return fd;
+}
+
+static void add_field(struct state_buffer *buffer, u8 kind, const char *name, const void *value, u32 length)
+{
+	struct state_field_head head = { kind, (u8)strlen(name), 0, length };
+
+	state_buffer_add(buffer, &head, sizeof(head));
+	state_buffer_add(buffer, name, head.name_length);
+	state_buffer_add(buffer, value, length);
+}
+
+/* Whatever a stranger's fields are called, the JSON is some, and what is in the file is in it. */
+static void test_odd_json(void)
+{
+	static const struct {
+		const char *name;
+		struct { u8 kind; const char *name; u64 value; u32 length; } fields[2];
+		const char *wanted, *refused;
+	} rows[] = {
+		{ "quotes", { { STATE_UINT, "a\"\\b", UINT64_MAX, 8 } }, "\"fields\":{\"a\\\"\\\\b\":18446744073709551615}", "" },
+		{ "a negative number", { { STATE_INT, "<", (u64)-5, 8 } }, "\"fields\":{\"<\":-5}", "" },
+		{ "text", { { STATE_TEXT, "t", 0x5c2f222020202020, 8 } }, "\"t\":\"     \\\"\\/\\\\\"}", "" },
+		{ "bytes", { { STATE_BYTES, "b", 0xff7f, 2 } }, "\"b\":\"7fff\"}", "" },
+		{ "no bytes, no rows", { { STATE_BYTES, "b", 0, 0 }, { STATE_TABLE, "t(x)", 0, 0 } }, "{\"b\":\"\",\"t\":[]}", "" },
+		{ "a table", { { STATE_TABLE, "t(x)", 7, 8 }, { STATE_UINT, "x", 1, 8 } }, "{\"t\":[{\"x\":7}],\"x\":1}", "" },
+		{ "columns without names", { { STATE_TABLE, "(,)", 0, 0 } }, NULL, "section 'od\"d' 4 has the table '(,)', in which a "
+		  "column is there twice" },
+		{ "a field twice", { { STATE_UINT, "x", 7, 8 }, { STATE_UINT, "x", 8, 8 } }, "\"fields\":{\"x\":7}",
+		  "section 'od\"d' 4 has the field 'x' twice" },
+		{ "a field and a table", { { STATE_UINT, "x", 7, 8 }, { STATE_TABLE, "x(y)", 8, 8 } }, "\"fields\":{\"x\":7}",
+		  "section 'od\"d' 4 has the field 'x(y)' twice" },
+		{ "no number", { { STATE_UINT, "x", 7, 4 } }, NULL, "section 'od\"d' 4 has a field 'x' whose kind and length do not fit" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct state_buffer buffer = { 0 };
+		bool is_good;
+
+		for (unsigned int f = 0; f < 2 && rows[i].fields[f].name; f++)
+			add_field(&buffer, rows[i].fields[f].kind, rows[i].fields[f].name, &rows[i].fields[f].value,
+				  rows[i].fields[f].length);
+
+		char *text = print(with_fields(&buffer), true, &is_good);
+		struct json_object *object = json_tokener_parse(text);
+
+		ASSERT(object, "%s: no JSON: %s", rows[i].name, text);
+		CHECK_EQ(rows[i].name, !rows[i].refused[0], is_good);
+		if (rows[i].wanted && !strstr(text, rows[i].wanted))
+			FAIL("%s: wanted '%s' in '%s'", rows[i].name, rows[i].wanted, strstr(text, "od\\"));
+		if (strcmp(json_object_get_string(member(object, "refused")), rows[i].refused))
+			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].refused,
+			     json_object_get_string(member(object, "refused")));
+		json_object_put(object);
+		free(text);
+		state_buffer_free(&buffer);
+	}
+}
+
 /* ---- compared ---- */
 
 static char *diff(int a, int b, u64 *differences)
@@ -304,6 +376,7 @@ static const struct test_case cases[] = {
 	{ "text", test_text },
 	{ "json", test_json },
 	{ "later", test_later },
+	{ "odd_json", test_odd_json },
 	{ "diff", test_diff },
 };
 
