@@ -13,6 +13,7 @@
 #define RANGES_MAX	64	/* of pages, printed */
 
 struct side {
+	const char *name;
 	struct state_reader reader;
 	struct state_image image;
 	struct state_buffer buffer;
@@ -30,6 +31,11 @@ struct differences {
 	uint64_t ranges;
 	uint64_t first, end;		/* of the range that is growing */
 };
+
+static bool refuse(const struct side *side, const struct state_error *what, struct state_error *error)
+{
+	return state_refuse(error, "%s: %s", side->name, what->text);
+}
 
 /* ---- fields ---- */
 
@@ -115,18 +121,19 @@ static bool compare_parts(struct differences *found, struct side sides[2], struc
 
 static bool next_block(struct side *side, struct state_error *error)
 {
+	struct state_error inner = { "" };
 	struct state_section section;
 	const uint8_t *payload;
 
-	while (state_next(&side->reader, &section, &payload, error)) {
+	while (state_next(&side->reader, &section, &payload, &inner)) {
 		if (strcmp(section.name, STATE_MEMORY))
 			continue;
 		memcpy(&side->block, payload, sizeof(side->block));
-		side->pages = state_unpack(side->unpacker, &section, payload, error);
-		return side->pages;
+		side->pages = state_unpack(side->unpacker, &section, payload, &inner);
+		return side->pages || refuse(side, &inner, error);
 	}
 	side->block.address = UINT64_MAX;
-	return !error->text[0];
+	return !inner.text[0] || refuse(side, &inner, error);
 }
 
 static void end_range(struct differences *found)
@@ -185,6 +192,15 @@ static bool compare_memory(struct differences *found, struct side sides[2], stru
 	return true;
 }
 
+static bool open_side(struct side *side, int fd, const char *name, struct state_error *error)
+{
+	struct state_error inner = { "" };
+
+	side->name = name;
+	return (state_open(&side->reader, fd, &inner) && state_image_read(&side->image, &side->reader, &inner)) ||
+	       refuse(side, &inner, error);
+}
+
 bool inspect_diff(FILE *out, const int fds[2], uint64_t *differences, struct state_error *error)
 {
 	struct side *sides = calloc(2, sizeof(*sides));
@@ -192,8 +208,7 @@ bool inspect_diff(FILE *out, const int fds[2], uint64_t *differences, struct sta
 	bool is_good = sides || state_refuse(error, "out of memory");
 
 	for (unsigned int s = 0; is_good && s < 2; s++)
-		is_good = state_open(&sides[s].reader, fds[s], error) &&
-			  state_image_read(&sides[s].image, &sides[s].reader, error);
+		is_good = open_side(&sides[s], fds[s], s ? "the second file" : "the first file", error);
 	is_good = is_good && compare_parts(&found, sides, error) && compare_memory(&found, sides, error);
 	if (is_good && found.pages)
 		fprintf(out, "memory: %llu pages differ\n", (unsigned long long)found.pages);

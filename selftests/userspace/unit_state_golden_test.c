@@ -369,6 +369,36 @@ static void test_diff(void)
 	pieces_free(&pieces);
 }
 
+/* Which of both it is that cannot be compared. */
+static void test_diff_refused(void)
+{
+	static const char *const wanted[] = {
+		"the first file: section 'rtc' 0 is missing", "the second file: section 'rtc' 0 is missing",
+		"the first file: section 'memory' 0 does not unpack to the pages that its map has",
+		"the second file: section 'memory' 0 does not unpack to the pages that its map has",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct state_error error = { "" };
+		u64 differences;
+
+		pieces_read(&pieces, open_golden());
+		if (i < 2)
+			pieces_remove(&pieces, (unsigned int)(pieces_find(&pieces, "rtc", 0) - pieces.list));
+		else	/* of the frame's magic number */
+			pieces_find(&pieces, "memory", 0)->payload[48] ^= 1;
+
+		int odd = pieces_write(&pieces), fds[2] = { i % 2 ? open_golden() : odd, i % 2 ? odd : open_golden() };
+		FILE *out = fopen("/dev/null", "w");
+
+		CHECK_EQ(wanted[i], 0, inspect_diff(out, fds, &differences, &error));
+		if (strcmp(error.text, wanted[i]))
+			FAIL("wanted '%s', got '%s'", wanted[i], error.text);
+		fclose(out);
+		pieces_free(&pieces);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "values", test_values },
 	{ "memory", test_memory },
@@ -378,6 +408,7 @@ static const struct test_case cases[] = {
 	{ "later", test_later },
 	{ "odd_json", test_odd_json },
 	{ "diff", test_diff },
+	{ "diff_refused", test_diff_refused },
 };
 
 TEST_MAIN(cases)
