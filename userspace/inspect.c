@@ -18,9 +18,11 @@
 #include "state_fields.h"
 #include "status.h"
 
-/* Memory is not printed, it is counted. */
+/* Memory is not printed, it is counted; and unpacked, which nobody else does but who restores it. */
 struct memory_count {
 	uint64_t blocks, pages, bytes;
+	struct state_unpacker *unpacker;
+	struct state_error error;	/* of the first block that cannot be unpacked */
 };
 
 static bool count_memory(struct memory_count *count, const struct state_section *section, const uint8_t *payload)
@@ -34,6 +36,7 @@ static bool count_memory(struct memory_count *count, const struct state_section 
 	count->bytes += section->length;
 	for (unsigned int page = 0; page < STATE_BLOCK_PAGES; page++)
 		count->pages += state_block_has(&block, page);
+	state_unpack(count->unpacker, section, payload, &count->error);
 	return true;
 }
 
@@ -242,13 +245,15 @@ static bool json_section(FILE *out, const struct state_section *section, const u
 /* ---- the whole ---- */
 
 /* What restoring would say, "" if nothing. */
-static void ask_restorable(struct state_reader *reader, struct state_error *reason)
+static void ask_restorable(struct state_reader *reader, const struct memory_count *memory, struct state_error *reason)
 {
 	struct state_image *image = calloc(1, sizeof(*image));
 
+	if (!image)
+		state_refuse(reason, "out of memory");
 	state_rewind(reader);
-	if (image)
-		state_image_read(image, reader, reason);
+	if (image && state_image_read(image, reader, reason))
+		*reason = memory->error;
 	if (image)
 		state_image_free(image);
 	free(image);
@@ -278,7 +283,7 @@ static bool print_sections(FILE *out, struct state_reader *reader, bool is_json,
 
 static bool print_reader(FILE *out, struct state_reader *reader, bool is_json, struct state_error *error)
 {
-	struct memory_count memory = { 0 };
+	struct memory_count memory = { .unpacker = state_unpacker_new() };
 	struct state_error reason = { "" };
 	char program[sizeof(reader->header.program) + 1];
 
@@ -295,10 +300,12 @@ static bool print_reader(FILE *out, struct state_reader *reader, bool is_json, s
 			(unsigned long long)reader->size);
 	}
 
-	bool is_good = print_sections(out, reader, is_json, &memory, error);
+	bool is_good = memory.unpacker ? print_sections(out, reader, is_json, &memory, error) :
+					 state_refuse(error, "out of memory");
 
 	if (is_good)
-		ask_restorable(reader, &reason);
+		ask_restorable(reader, &memory, &reason);
+	state_unpacker_free(memory.unpacker);
 	if (is_json) {
 		fprintf(out, "],\"memory\":{\"blocks\":%llu,\"pages\":%llu,\"bytes\":%llu},",
 			(unsigned long long)memory.blocks, (unsigned long long)memory.pages,

@@ -324,6 +324,27 @@ static void test_odd_json(void)
 	}
 }
 
+/* A block whose checksum is right, but that is none. */
+static void test_odd_block(void)
+{
+	static const char wanted[] = "section 'memory' 0 does not unpack to the pages that its map has";
+	bool is_good;
+
+	pieces_read(&pieces, open_golden());
+	pieces_find(&pieces, "memory", 0)->payload[48] ^= 1;
+
+	char *text = print(pieces_write(&pieces), true, &is_good);
+	struct json_object *object = json_tokener_parse(text);
+	const char *got = json_object_get_string(member(object, "refused"));
+
+	CHECK_EQ("printed", 1, is_good);
+	if (strcmp(got, wanted))
+		FAIL("wanted '%s', got '%s'", wanted, got);
+	json_object_put(object);
+	free(text);
+	pieces_free(&pieces);
+}
+
 /* ---- compared ---- */
 
 static char *diff(int a, int b, u64 *differences)
@@ -407,6 +428,7 @@ static const struct test_case cases[] = {
 	{ "json", test_json },
 	{ "later", test_later },
 	{ "odd_json", test_odd_json },
+	{ "odd_block", test_odd_block },
 	{ "diff", test_diff },
 	{ "diff_refused", test_diff_refused },
 };
