@@ -65,6 +65,10 @@ bool state_memory_check(struct state_memory_check *check, const struct state_mac
 
 	if (!read_block(&block, section, payload, error))
 		return false;
+	if (section->instance != check->blocks)
+		return state_refuse(error, "section 'memory' %u is not the block that should follow, number %u",
+				    section->instance, check->blocks);
+	check->blocks++;
 	if (block.address % STATE_BLOCK || block.address < check->next || block.address >= 1ULL << 52)
 		return state_refuse(error, "section 'memory' %u is for %#llx, where no block can follow",
 				    section->instance, (unsigned long long)block.address);

@@ -34,6 +34,7 @@ struct state_block {
 /* What has been there. */
 struct state_memory_check {
 	uint64_t next;		/* a block may begin here or higher */
+	uint32_t blocks;
 };
 
 /* How far saving is, in bytes of guest memory; may be NULL. Return: false to give it up. */

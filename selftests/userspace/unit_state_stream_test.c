@@ -309,6 +309,7 @@ static void block_plain(void) { block_of(0)->encoding = STATE_PLAIN; }
 static void block_version(void) { pieces_find(&pieces, STATE_MEMORY, 0)->section.version = 2; }
 static void block_fields(void) { pieces_find(&pieces, STATE_MEMORY, 0)->section.flags = STATE_NEEDED; }
 static void block_short(void) { pieces_find(&pieces, STATE_MEMORY, 0)->section.length = 40; }
+static void block_number(void) { pieces_find(&pieces, STATE_MEMORY, 2)->section.instance = 1; }
 
 static void memory_first(void)
 {
@@ -362,6 +363,7 @@ static const struct {
 	{ "a block not at its place", block_unaligned, "section 'memory' 0 is for 0x1000" },
 	{ "a block twice", block_twice, "section 'memory' 1 is for" },
 	{ "blocks out of order", block_back, "section 'memory' 3 is for 0" },
+	{ "a block's number twice", block_number, "section 'memory' 1 is not the block that should follow, number 2" },
 	{ "a block far away", block_far, "section 'memory' 3 is for" },
 	{ "no pages", block_empty, "section 'memory' 0 does not have the pages" },
 	{ "a page in the hole", block_in_hole, "section 'memory' 0 has a page at 0xa0000" },
