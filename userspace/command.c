@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <math.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "pause.h"
 #include "power.h"
 #include "state_format.h"
+#include "state_memory.h"
 #include "stats.h"
 #include "vm.h"
 
@@ -140,9 +142,21 @@ static void do_stats(struct request *request)
 	json_object_object_add(request->answer, "stats", stats);
 }
 
+/* Nobody wants a file any more whose client has gone, or who waits for the machine's end. */
+static bool is_wanted(void *argument, uint64_t done, uint64_t all)
+{
+	const struct request *request = argument;
+	struct pollfd client = { .fd = request->client->fd };
+
+	(void)done;
+	(void)all;
+	return !vm_is_stopping(request->control->vm) && (poll(&client, 1, 0) < 1 || !(client.revents & POLLHUP));
+}
+
 /* Into the file that came with the request: this process can open none. */
 static void do_save(struct request *request)
 {
+	const struct state_memory_watch watch = { is_wanted, request };
 	struct control *control = request->control;
 	struct state_error error = { "" };
 
@@ -153,7 +167,7 @@ static void do_save(struct request *request)
 	} else {
 		if (vm_is_attached(control->vm))
 			fail(request, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
-		else if (!control->save(control->machine, request->client->file, &error))
+		else if (!control->save(control->machine, request->client->file, &watch, &error))
 			fail(request, "%s", error.text);
 		vm_release(control->vm, VM_HOLD_SAVE);
 	}

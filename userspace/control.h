@@ -17,6 +17,7 @@ struct stats;
 struct vcpu;
 struct machine;
 struct state_error;
+struct state_memory_watch;
 struct vm;
 
 #define CONTROL_PROTOCOL	1		/* counts up with each change that a client could trip over */
@@ -47,7 +48,8 @@ struct control {
 	const struct stats *stats;	/* without files: none */
 	const char *name;		/* NULL: none */
 	struct machine *machine;	/* for save() */
-	bool (*save)(struct machine *machine, int fd, struct state_error *error);	/* vCPUs stand meanwhile */
+	/* state_write(); vCPUs stand meanwhile */
+	bool (*save)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
 	uint64_t memory;		/* bytes */
 	struct timespec started;	/* CLOCK_MONOTONIC */
 

@@ -39,23 +39,6 @@ int machine_open_control(struct machine *machine, const struct options *options)
 	return machine->stats.count || !vm_has(&machine->vm, KVM_CAP_BINARY_STATS_FD) ? 0 : machine_open_stats(machine);
 }
 
-/* Whoever waits for the end does not wait for this. */
-static bool goes_on(void *argument, uint64_t done, uint64_t all)
-{
-	const struct machine *machine = argument;
-
-	(void)done;
-	(void)all;
-	return !vm_is_stopping(&machine->vm);
-}
-
-static bool save(struct machine *machine, int fd, struct state_error *error)
-{
-	const struct state_memory_watch watch = { goes_on, machine };
-
-	return state_write(machine, fd, &watch, error);
-}
-
 int machine_start_control(struct machine *machine, const struct options *options)
 {
 	struct control *control = &machine->control;
@@ -71,7 +54,7 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->name = options->name;
 	control->memory = options->memory;
 	control->machine = machine;
-	control->save = save;
+	control->save = state_write;
 	ret = control_start(control);
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start the control thread: %s", strerror(ret));

@@ -35,9 +35,9 @@ unit_stats_test-srcs := userspace/stats.c userspace/status.c
 unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
 unit_pci_header_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c
 unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c userspace/msix.c userspace/pci.c userspace/status.c
-unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_socket socket_file command power stats status)
+unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_socket socket_file command power stats status state_format)
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
-unit_control_test-libs := -ljson-c
+unit_control_test-libs := -ljson-c -lz
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)

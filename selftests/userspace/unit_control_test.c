@@ -19,6 +19,8 @@
 #include "userspace/control.h"
 #include "userspace/pause.h"
 #include "userspace/power.h"
+#include "userspace/state_format.h"
+#include "userspace/state_memory.h"
 #include "userspace/stats.h"
 #include "userspace/vcpu.h"
 
@@ -219,6 +221,101 @@ static void test_machine_says_no(void)
 	CHECK_EQ("a vCPU that cannot leave", 1, !!strstr(ask(fd, "{\"command\":\"pause\"}\n"), "standard output"));
 	CHECK_EQ("not paused", 0, atomic_load(&vm.holds));
 	close(fd);
+	finish();
+}
+
+/* ---- saving: into the file that came along, while anybody wants it ---- */
+
+static atomic_uint saves, given_up;
+
+/* Of a large machine, or one that cannot: it goes on until nobody wants it any more, 20 seconds at most. */
+static bool save(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+{
+	char what;
+
+	atomic_fetch_add(&saves, 1);
+	ASSERT_EQ(pread(fd, &what, 1, 0), 1);
+	for (unsigned int i = 0; what == 'l' && i < 2000; i++) {
+		if (!watch->progress(watch->argument, i, 2000)) {
+			atomic_fetch_add(&given_up, 1);
+			return state_refuse(error, "given up");
+		}
+		usleep(10000);
+	}
+	return what == 's' || state_refuse(error, "cannot write: %s", "no room");
+}
+
+/* The request, with a file of one byte if @what is one. */
+static void pass(int fd, char what)
+{
+	static const char request[] = "{\"command\": \"save\"}\n";
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} part = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec text = { (void *)request, strlen(request) };
+	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = &part,
+				  .msg_controllen = what ? sizeof(part) : 0 };
+	int file = memfd_create("file", 0);
+
+	ASSERT_EQ(write(file, &what, 1), 1);
+	memcpy(CMSG_DATA(&part.head), &file, sizeof(file));
+	ASSERT_EQ(sendmsg(fd, &message, 0), (s64)text.iov_len);
+	close(file);
+}
+
+static void test_save(void)
+{
+	static const struct {
+		const char *name;
+		char what;
+		unsigned int saves;
+		const char *wanted;	/* NULL: done */
+	} rows[] = {
+		{ "no file", 0, 0, "no file was passed" },
+		{ "saved", 's', 1, NULL },
+		{ "the file has been used", 0, 1, "no file was passed" },
+		{ "a full disk", 'f', 2, "cannot write: no room" },
+		{ "and again", 's', 3, NULL },
+	};
+
+	set_up();
+	control.save = save;
+	int fd = join();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		pass(fd, rows[i].what);
+		const char *answer = hear(fd, 20);
+
+		CHECK_EQ(rows[i].name, !rows[i].wanted, is_ok(answer));
+		if (rows[i].wanted && !strstr(answer, rows[i].wanted))
+			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, answer);
+		CHECK_EQ(rows[i].name, rows[i].saves, atomic_load(&saves));
+		CHECK_EQ("it goes on", 0, atomic_load(&vm.holds) & VM_HOLD_SAVE);
+	}
+	close(fd);
+	finish();
+}
+
+/* Whoever asked for it has gone, or just has no more to say. */
+static void test_save_unwanted(void)
+{
+	set_up();
+	control.save = save;
+	int fd = join(), other = join();
+
+	pass(fd, 'l');
+	while (!atomic_load(&saves))
+		usleep(1000);
+	shutdown(fd, SHUT_WR);
+	usleep(100000);
+	CHECK_EQ("still wanted", 0, atomic_load(&given_up));
+	CHECK_EQ("the machine stands", VM_HOLD_SAVE, atomic_load(&vm.holds) & VM_HOLD_SAVE);
+	close(fd);
+	CHECK_EQ("others are heard again", 1, is_ok(ask(other, "{\"command\": \"status\"}\n")));
+	CHECK_EQ("given up", 1, atomic_load(&given_up));
+	CHECK_EQ("it goes on", 0, atomic_load(&vm.holds) & VM_HOLD_SAVE);
+	close(other);
 	finish();
 }
 
@@ -707,6 +804,8 @@ static const struct test_case cases[] = {
 	{ "status", test_status },
 	{ "commands", test_commands },
 	{ "machine_says_no", test_machine_says_no },
+	{ "save", test_save },
+	{ "save_unwanted", test_save_unwanted },
 	{ "stats", test_stats },
 	{ "quit", test_quit },
 	{ "bad", test_bad },
