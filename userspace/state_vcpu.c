@@ -267,6 +267,19 @@ static const struct kvm_cpuid_entry2 *find_leaf(const struct kvm_cpuid_entry2 *e
 	return NULL;
 }
 
+/* A page table entry with more would be one with reserved bits to the CPU. */
+static bool check_address_bits(const struct state_vcpu *state, const struct kvm_cpuid2 *supported,
+			       struct state_error *error)
+{
+	const struct kvm_cpuid_entry2 *saved = find_leaf(state->cpuid, state->cpuid_count, 0x80000008, 0);
+	const struct kvm_cpuid_entry2 *here = find_leaf(supported->entries, supported->nent, 0x80000008, 0);
+
+	if (!saved || !here || (saved->eax & 0xff) <= (here->eax & 0xff))
+		return true;
+	return state_refuse(error, "this host has physical addresses of %u bits, and the guest has been told of %u",
+			    here->eax & 0xff, saved->eax & 0xff);
+}
+
 /*
  * Feature bits that a host has or has not. Left out is what mirrors a register (OSXSAVE, OSPKE), what the launcher says itself (the TSC
  * deadline, a hypervisor), and what tells of several CPUs (HTT, CmpLegacy).
@@ -311,5 +324,5 @@ bool state_cpuid_check(const struct state_vcpu *state, const struct kvm_cpuid2 *
 					    "leaf %#x.%u, eax %#x, ebx %#x, ecx %#x, edx %#x", leaf->function,
 					    leaf->index, eax, ebx, ecx, edx);
 	}
-	return true;
+	return check_address_bits(state, supported, error);
 }

@@ -227,6 +227,9 @@ static void test_cpuid(void)
 		{ "the kernel's interrupts between CPUs", 0x40000001, 0, { 1u << 11, 0, 0, 1 }, { 0, 0, 0, 0 },
 		  "leaf 0x40000001.0, eax 0x800, ebx 0, ecx 0, edx 0" },
 		{ "a TSC that keeps its rate", 0x80000007, 0, { 0, 0, 0, 1u << 8 }, { 0, 0, 0, 0 }, "edx 0x100" },
+		{ "shorter addresses", 0x80000008, 0, { 0x3027, 0, 0, 0 }, { 0x302e, 0, 0, 0 }, NULL },
+		{ "longer addresses", 0x80000008, 0, { 0x302e, 0, 0, 0 }, { 0x3027, 0, 0, 0 },
+		  "this host has physical addresses of 39 bits, and the guest has been told of 46" },
 		{ "names", 0x80000002, 0, { 1, 2, 3, 4 }, { 0, 0, 0, 0 }, NULL },
 	};
 
