@@ -195,7 +195,7 @@ static enum fill_step write_leaf(struct fill *f)
 	if (!may_be_writable(f, old))
 		rights &= ~(u32)SHADOW_WRITE;
 	if (f->access & WALK_WRITE)
-		slot_mark_dirty(f->s->vm, f->slot, f->gfn);
+		slot_mark_dirty(f->vcpu->vm, f->vcpu, f->slot, f->gfn);
 	shadow_set_leaf(f->s, f->path[f->level], fill_index(f, f->level), frame,
 			pfn << PAGE_SHIFT | shadow_leaf(f->s->format, f->level, rights, key, f->host.type));
 	f->vcpu->stats.pf_fixed++;

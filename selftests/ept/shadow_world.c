@@ -59,7 +59,7 @@ unsigned int keel_host_paging_levels(void)
 	return 4;
 }
 
-void dirty_ring_note(struct vm *vm, const struct memslot *slot, gfn_t gfn)
+void dirty_ring_note(struct vm *vm, struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn)
 {
 }
 
@@ -220,7 +220,7 @@ int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u6
 		return 1;
 	}
 	memcpy(pointer(gpa), &new, size);
-	slot_mark_dirty(&w.vm, slot, gpa_to_gfn(gpa));
+	slot_mark_dirty(&w.vm, NULL, slot, gpa_to_gfn(gpa));
 	return 0;
 }
 
@@ -239,7 +239,7 @@ void world_write(gpa_t gpa, unsigned int size, u64 val, bool by_launcher)
 	ASSERT(w.nr_edits < MAX_EDITS, "too many stores for one episode");
 	w.edit[w.nr_edits++] = (struct edit){ ++w.time, gpa & ~7ull, world_read(gpa & ~7ull, 8), by_launcher };
 	memcpy(pointer(gpa), &val, size);
-	slot_mark_dirty(&w.vm, world_slot(gpa_to_gfn(gpa)), gpa_to_gfn(gpa));
+	slot_mark_dirty(&w.vm, NULL, world_slot(gpa_to_gfn(gpa)), gpa_to_gfn(gpa));
 	ref_note();
 }
 

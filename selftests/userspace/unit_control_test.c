@@ -647,7 +647,7 @@ static int count_files(void)
 }
 
 /* @count descriptors along with @text. */
-static void pass(int fd, const char *text, unsigned int count)
+static void pass_along(int fd, const char *text, unsigned int count)
 {
 	union {
 		struct cmsghdr head;
@@ -674,13 +674,13 @@ static void test_files(void)
 	int before = count_files();
 
 	for (unsigned int i = 0; i < 40; i++) {
-		pass(fd, "{\"command\":\"status\"}\n", i % 8 + 1);
+		pass_along(fd, "{\"command\":\"status\"}\n", i % 8 + 1);
 		ASSERT(is_ok(hear(fd, 20)), "with %u files", i % 8 + 1);
-		pass(fd, "no JSON\n", i % 8 + 1);
+		pass_along(fd, "no JSON\n", i % 8 + 1);
 		ASSERT(!is_ok(hear(fd, 20)), "with %u files", i % 8 + 1);
 		/* each piece of a line brings some */
-		pass(fd, "{\"command\":", i % 8 + 1);
-		pass(fd, "\"status\"}\n", i % 8 + 1);
+		pass_along(fd, "{\"command\":", i % 8 + 1);
+		pass_along(fd, "\"status\"}\n", i % 8 + 1);
 		ASSERT(is_ok(hear(fd, 20)), "with %u files twice", i % 8 + 1);
 	}
 	CHECK_EQ("closed with their requests", before, count_files());
@@ -690,7 +690,7 @@ static void test_files(void)
 		int other = join();
 
 		ASSERT(is_ok(ask(other, "{\"command\":\"status\"}\n")), "another");
-		pass(other, "{\"comm", i % 8 + 1);
+		pass_along(other, "{\"comm", i % 8 + 1);
 		close(other);
 	}
 	for (int i = 0; i < 200 && count_files() != before; i++)
