@@ -122,6 +122,19 @@ static const char *ask(int fd, const char *request)
 	return hear(fd, 20);
 }
 
+/* One row: the answer to @request, a line without its end, has @wanted in it. */
+static void check_answer(int fd, const char *name, const char *request, const char *wanted)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "%s\n", request);
+	const char *got = ask(fd, line);
+
+	if (!strstr(got, wanted))
+		test_note("wanted %s, got %s", wanted, got);
+	CHECK_EQ(name, 1, !!strstr(got, wanted));
+}
+
 static bool is_ok(const char *answer)
 {
 	return !strncmp(answer, "{\"ok\":true", 10) && answer[strlen(answer) - 1] == '\n';
@@ -175,14 +188,7 @@ static void test_commands(void)
 	int fd = join();
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char request[256];
-
-		snprintf(request, sizeof(request), "%s\n", rows[i].request);
-		const char *got = ask(fd, request);
-
-		if (!strstr(got, rows[i].wanted))
-			test_note("wanted %s, got %s", rows[i].wanted, got);
-		CHECK_EQ(rows[i].name, 1, !!strstr(got, rows[i].wanted));
+		check_answer(fd, rows[i].name, rows[i].request, rows[i].wanted);
 		CHECK_EQ(rows[i].name, rows[i].is_paused, !!(atomic_load(&vm.holds) & VM_HOLD_PAUSE));
 	}
 	CHECK_EQ("NMIs", 1, nmis);
@@ -411,14 +417,7 @@ static void test_bad(void)
 	int fd = join();
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char request[256];
-
-		snprintf(request, sizeof(request), "%s\n", rows[i].request);
-		const char *got = ask(fd, request);
-
-		if (!strstr(got, rows[i].wanted))
-			test_note("wanted %s, got %s", rows[i].wanted, got);
-		CHECK_EQ(rows[i].request, 1, !!strstr(got, rows[i].wanted));
+		check_answer(fd, rows[i].request, rows[i].request, rows[i].wanted);
 	}
 	say(fd, "{\"command\":\0\"status\"}\n", 22);
 	CHECK_EQ("a zero byte", 0, is_ok(hear(fd, 20)));
