@@ -32,6 +32,18 @@ static const char list_help[] =
 	"  --json               an array of JSON in place of the table\n"
 	"  --help               this text\n";
 
+static const char memory_help[] =
+	"keel run --memory-backing KIND[,KIND]\n"
+	"What the host takes the guest's memory from, as the guest touches it.\n"
+	"\n"
+	"  thp                  transparent huge pages where it can (so too if nothing is said)\n"
+	"  hugetlb              huge pages of 2M that were set aside, all of them at once:\n"
+	"                       echo 512 > /proc/sys/vm/nr_hugepages\n"
+	"  merge                small pages, and those that are alike are one page for all machines\n"
+	"                       that say merge: echo 1 > /sys/kernel/mm/ksm/run\n"
+	"  shared               a memfd, which other processes can map; alone or with thp or hugetlb;\n"
+	"                       so too with --net vhost-user\n";
+
 static const char net_help[] =
 	"keel run --net BACKEND[,WORD]...\n"
 	"A virtio network device and what carries its frames on the host; up to 4 times.\n"
@@ -79,8 +91,8 @@ static const char restore_help[] =
 	"\n"
 	"  --disk FILE[,ro]     each of its disks, in the same order, as it was left\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
-	"  --dma POLICY, --no-sandbox, --stats, --status-json FILE, --control SOCKET, --name NAME,\n"
-	"  --daemon, --pid-file FILE\n"
+	"  --memory-backing KIND, --dma POLICY, --no-sandbox, --stats, --status-json FILE,\n"
+	"  --control SOCKET, --name NAME, --daemon, --pid-file FILE\n"
 	"                       as for keel run\n"
 	"  --help               this text\n";
 
@@ -119,6 +131,7 @@ static const struct subject {
 	{ "restore", OPTIONS_HELP_RESTORE, restore_help },
 	{ "inspect", OPTIONS_HELP_INSPECT, inspect_help },
 	{ "dma", OPTIONS_HELP_DMA, NULL },
+	{ "memory", OPTIONS_HELP_MEMORY, memory_help },
 	{ "net", OPTIONS_HELP_NET, net_help },
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
@@ -133,7 +146,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, net, config, control and gdb", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control and gdb", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

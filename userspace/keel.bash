@@ -22,11 +22,12 @@ _keel_run() {
 	--net)
 		compopt -o nospace
 		_keel_words "tap= user vhost-user=" ;;
+	--memory-backing) _keel_words "thp hugetlb shared merge" ;;
 	--dma) _keel_words "off report enforce" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --cpus --memory --disk --net --vfio --device --dma --no-rng --no-sandbox --stats
-			--gdb --status-json --control --name --config --daemon --pid-file --help" ;;
+		_keel_words "--kernel --initrd --append --cpus --memory --memory-backing --disk --net --vfio --device --dma --no-rng
+			--no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
 
@@ -73,8 +74,9 @@ _keel() {
 			compopt -o filenames
 			local IFS=$'\n'
 			COMPREPLY=($(compgen -f -- "$word")) ;;
+		--memory-backing) _keel_words "thp hugetlb shared merge" ;;
 		*)
-			_keel_words "--disk --device --dma --no-sandbox --stats --status-json --control --name --daemon
+			_keel_words "--disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --daemon
 				--pid-file --help" ;;
 		esac ;;
 	inspect)
@@ -86,7 +88,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma net config control gdb" ;;
+	help) _keel_words "run ctl list restore inspect dma memory net config control gdb" ;;
 	esac
 }
 

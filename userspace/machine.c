@@ -22,6 +22,7 @@
 #include "gdb.h"
 #include "machine.h"
 #include "machine_control.h"
+#include "memory_options.h"
 #include "ready.h"
 #include "report.h"
 #include "runtime.h"
@@ -94,20 +95,6 @@ static int init_routes(struct machine *machine, const struct options *options)
 
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot route interrupts: %s", strerror(-ret));
-	return 0;
-}
-
-static int share_memory(struct machine *machine, const struct options *options)
-{
-	bool is_shared = false;
-
-	for (unsigned int i = 0; i < options->net_count; i++)
-		is_shared |= net_device_shares_memory(&options->nets[i]);
-	int ret = is_shared ? memory_share(&machine->vm.memory) : 0;
-
-	if (ret)
-		return status_fail(STATUS_MEMORY, "--memory %lluM: the host gives no memory to share: %s",
-				   (unsigned long long)options->memory >> 20, strerror(-ret));
 	return 0;
 }
 
@@ -201,7 +188,7 @@ static int build(struct machine *machine, const struct options *options)
 	if (!ret)
 		ret = vm_add_memory(&machine->vm, options->memory);
 	if (!ret)
-		ret = share_memory(machine, options);
+		ret = memory_options_apply(&machine->vm.memory, options);
 	if (!ret && !machine->saved)
 		ret = boot_load(&machine->vm.memory, &request, &entry);
 	if (!ret)

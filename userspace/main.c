@@ -15,6 +15,7 @@
 #include "files.h"
 #include "inspect.h"
 #include "machine.h"
+#include "memory_options.h"
 #include "ready.h"
 #include "report.h"
 #include "state.h"
@@ -71,8 +72,10 @@ static int restore(struct options *options)
 		options->memory = file.image.machine.memory;
 		options->rng = file.image.machine.has_rng;
 		machine.saved = &file;
-		status = run(options);
+		status = memory_options_check(options);
 	}
+	if (!status)
+		status = run(options);
 	state_file_close(&file);
 	return status;
 }

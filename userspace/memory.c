@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guest memory: ordinary anonymous memory of this process, or a memfd that others can map, so that huge pages,
- * swap, KSM and cgroup limits apply by Linux's own means. Huge pages are asked
- * for; core dumps leave it out.
+ * Guest memory: ordinary anonymous memory of this process, huge pages of the host's pool, or a memfd that others can
+ * map, so that huge pages, swap, KSM and cgroup limits apply by Linux's own means. Transparent huge pages are asked
+ * for, unless pages shall be merged; core dumps leave it out.
  *
  * memory_at() is the only door from guest-physical to host addresses; every
  * device goes through it, and it never returns a pointer to less than asked.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mman.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "memory.h"
 
+#define SMALL_PAGE	4096ULL
 #define LARGE_PAGE	(2ULL << 20)
 #define HUGE_PAGE	(1ULL << 30)
 
@@ -65,9 +67,32 @@ int memory_create(struct memory *memory, uint64_t size)
 	return 0;
 }
 
-int memory_share(struct memory *memory)
+/* Of huge pages there are whole ones alone: what was mapped to find a place for them goes. */
+static void trim(struct memory *memory)
 {
-	int fd = memfd_create("keel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint8_t *first = memory->regions[0].host, *start = memory->mapping;
+	uint64_t head = (uint64_t)(first - start), tail = memory->mapping_size - head - memory->size;
+
+	if (head)
+		munmap(start, head);
+	if (tail)
+		munmap(first + memory->size, tail);
+	memory->mapping = first;
+	memory->mapping_size = memory->size;
+}
+
+/* Huge pages are set aside here, all of them: a guest that touches them cannot fail. */
+static bool map_over(struct memory *memory, int flags, int fd)
+{
+	int reserve = memory->backing & MEMORY_HUGETLB ? 0 : MAP_NORESERVE;
+
+	return mmap(memory->mapping, memory->mapping_size, PROT_READ | PROT_WRITE, flags | reserve | MAP_FIXED, fd, 0) != MAP_FAILED;
+}
+
+static int share(struct memory *memory)
+{
+	unsigned int huge = memory->backing & MEMORY_HUGETLB ? MFD_HUGETLB | MAP_HUGE_2MB : 0;
+	int fd = memfd_create("keel", MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
 
 	if (fd < 0)
 		return -errno;
@@ -75,12 +100,45 @@ int memory_share(struct memory *memory)
 	memory->is_shared = true;
 	/* Nobody may cut it short under us. */
 	if (ftruncate(fd, (off_t)memory->mapping_size) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ||
-	    mmap(memory->mapping, memory->mapping_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
-		 0) == MAP_FAILED)
+	    !map_over(memory, MAP_SHARED, fd))
 		return -errno;
-	madvise(memory->mapping, memory->mapping_size, MADV_HUGEPAGE);
-	madvise(memory->mapping, memory->mapping_size, MADV_DONTDUMP);
 	return 0;
+}
+
+int memory_back(struct memory *memory, unsigned int backing)
+{
+	bool is_huge = backing & MEMORY_HUGETLB;
+	int ret = 0;
+
+	memory->backing = backing;
+	if (is_huge && memory->size % LARGE_PAGE)
+		return -EINVAL;
+	if (is_huge)
+		trim(memory);
+	if (backing & MEMORY_SHARED)
+		ret = share(memory);
+	else if (is_huge && !map_over(memory, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1))
+		ret = -errno;
+	if (ret)
+		return ret;
+	madvise(memory->mapping, memory->mapping_size, MADV_DONTDUMP);
+	if (backing & MEMORY_MERGE) {
+		/* Those that are alike are small. */
+		madvise(memory->mapping, memory->mapping_size, MADV_NOHUGEPAGE);
+		return madvise(memory->mapping, memory->mapping_size, MADV_MERGEABLE) ? -errno : 0;
+	}
+	if (!is_huge && madvise(memory->mapping, memory->mapping_size, MADV_HUGEPAGE) && backing & MEMORY_THP)
+		return -errno;
+	return 0;
+}
+
+int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len)
+{
+	void *host = memory_at(memory, gpa, len);
+
+	if (!host || (gpa | len) & (SMALL_PAGE - 1) || (gpa < MAP_ACPI + MAP_ACPI_MAX && gpa + len > MAP_ACPI))
+		return -EINVAL;
+	return madvise(host, len, memory->is_shared ? MADV_REMOVE : MADV_DONTNEED) ? -errno : 0;
 }
 
 void memory_destroy(struct memory *memory)

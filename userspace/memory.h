@@ -55,6 +55,7 @@ struct memory {
 	uint64_t mapping_size;
 	bool is_shared;
 	int shared;		/* if it is: the memfd; the mapping begins at its first byte */
+	unsigned int backing;	/* MEMORY_THP, ... */
 };
 
 /**
@@ -68,12 +69,30 @@ void memory_layout(struct memory *memory, uint64_t size);
  */
 int memory_create(struct memory *memory, uint64_t size);
 
+/* What stands behind guest memory, as bits. */
+#define MEMORY_THP	(1u << 0)	/* transparent huge pages where the host likes to: so unless one of the next two */
+#define MEMORY_HUGETLB	(1u << 1)	/* huge pages of 2 MB that the host has set aside */
+#define MEMORY_MERGE	(1u << 2)	/* pages that the host's KSM may merge with others like them */
+#define MEMORY_SHARED	(1u << 3)	/* a memfd, for other processes to map; not with MEMORY_MERGE */
+
 /**
- * memory_share() - put a memfd in the mapping's place, for other processes to map
+ * memory_back() - put what @backing says in the mapping's place
  *
- * Only while all of it is still zero. Return: 0 or a negative errno.
+ * Only while all of it is still zero.
+ *
+ * Return: 0 or a negative errno: -EINVAL if the host's kernel has no such memory, -ENOMEM if it has too little of it.
  */
-int memory_share(struct memory *memory);
+int memory_back(struct memory *memory, unsigned int backing);
+
+/**
+ * memory_give_back() - let the host have the pages of [@gpa, @gpa + @len) back, which are multiples of 4 KB
+ *
+ * They read as zeros then, and take memory again as they are written.
+ *
+ * Return: 0; -EINVAL, and nothing done, unless all of it is memory of one region and the guest's own: the tables that
+ * the launcher has put there are not; else a negative errno of the host's.
+ */
+int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len);
 
 /**
  * memory_destroy() - unmap; harmless on a zeroed or failed structure

@@ -18,11 +18,6 @@ unsigned int net_device_routes(const struct net_options *options)
 	return may_have_vhost ? 2 * options->queues : 0;
 }
 
-bool net_device_shares_memory(const struct net_options *options)
-{
-	return options->kind == NET_VHOST_USER;
-}
-
 /* What is behind the device; @vhost is NULL if this process moves the frames. */
 struct behind {
 	struct net_backend *backend;

@@ -27,11 +27,6 @@ struct net_device {
 unsigned int net_device_routes(const struct net_options *options);
 
 /**
- * net_device_shares_memory() - must guest memory be one that other processes can map?
- */
-bool net_device_shares_memory(const struct net_options *options);
-
-/**
  * net_device_open() - take hold of what carries the frames, and describe the device
  * @device: zeroed; virtio_add() of device->net.device follows. Guest memory is there.
  * @options: stay as long as @device.

@@ -21,7 +21,7 @@ struct net_vhost_user {
  * net_vhost_user_open() - connect, agree on features, and share the guest's memory
  * @user: zeroed.
  * @device: gets doorbells of its own; virtio_add() follows.
- * @vm: has memory that can be shared (memory_share()).
+ * @vm: has memory that can be shared (memory_back()).
  *
  * Return: 0, or a status after a line on stderr; net_vhost_user_close() in both cases.
  */

@@ -6,7 +6,6 @@
  * option names its handler; a handler gets the value and says what is wrong
  * with it. Nothing here touches the system, so all of it is unit-tested.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uapi/linux/keel.h>
@@ -14,9 +13,11 @@
 #include "config.h"
 #include "gdb_listen.h"
 #include "help.h"
+#include "memory_options.h"
 #include "option_row.h"
 #include "options.h"
 #include "runtime.h"
+#include "size.h"
 #include "status.h"
 
 /* Commands, as bits. */
@@ -26,33 +27,6 @@
 #define LIST	8u
 #define RESTORE	16u
 #define INSPECT	32u
-
-bool options_parse_size(const char *text, uint64_t *size)
-{
-	static const char units[] = "KMGT";
-	unsigned int shift = 0;
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	unsigned long long value = strtoull(text, &end, 10);
-
-	if (errno)
-		return false;
-	if (*end) {
-		char upper = *end >= 'a' && *end <= 'z' ? *end - 'a' + 'A' : *end;
-		const char *unit = strchr(units, upper);
-
-		if (!unit || end[1])
-			return false;
-		shift = 10 * (unsigned int)(unit - units + 1);
-	}
-	if (shift && value >> (64 - shift))
-		return false;
-	*size = value << shift;
-	return true;
-}
 
 static int set_device(struct options *options, const char *value)
 {
@@ -88,7 +62,7 @@ static int set_cpus(struct options *options, const char *value)
 {
 	uint64_t cpus;
 
-	if (!options_parse_size(value, &cpus))
+	if (!size_parse(value, &cpus))
 		return status_fail(STATUS_USAGE,
 				   "--cpus %s: not a number; 1 to %d vCPUs can be had", value,
 				   OPTIONS_CPUS_MAX);
@@ -103,7 +77,7 @@ static int set_memory(struct options *options, const char *value)
 {
 	uint64_t size;
 
-	if (!options_parse_size(value, &size))
+	if (!size_parse(value, &size))
 		return status_fail(STATUS_USAGE,
 				   "--memory %s: not a size (a number with K, M, G or T)", value);
 	/* A number alone is bytes; other launchers take it for megabytes. */
@@ -117,6 +91,11 @@ static int set_memory(struct options *options, const char *value)
 				   "--memory %s: must be 16M to 1T and a multiple of 4K", value);
 	options->memory = size;
 	return 0;
+}
+
+static int set_memory_backing(struct options *options, const char *value)
+{
+	return memory_options_backing(&options->memory_backing, value);
 }
 
 static int set_disk(struct options *options, const char *value)
@@ -286,6 +265,7 @@ static const struct option_row rows[] = {
 	{ "append", RUN, true, false, set_append },
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
+	{ "memory-backing", RUN | RESTORE, true, false, set_memory_backing },
 	{ "disk", RUN | RESTORE, true, true, set_disk },
 	{ "net", RUN, true, true, set_net },
 	{ "vfio", RUN, true, true, set_vfio },
@@ -410,9 +390,11 @@ static int parse_run(struct parser *p, enum options_action *action)
 
 		ret = config_apply(p->options, p->options->config, &config);
 	}
-	if (ret || help || p->options->kernel)
+	if (ret || help)
 		return ret;
-	return status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE");
+	if (!p->options->kernel)
+		return status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE");
+	return memory_options_check(p->options);
 }
 
 static int parse_dma(struct parser *p, enum options_action *action)
@@ -551,6 +533,8 @@ static const char run_help[] =
 	"  --append STRING      kernel command line (console=ttyS0)\n"
 	"  --cpus N             virtual CPUs, 1 to 254 (1)\n"
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
+	"  --memory-backing KIND[,KIND]\n"
+	"                       what the host takes it from: see 'keel help memory'\n"
 	"  --disk FILE[,ro]     virtio disk, raw image or block device; up to 16 times\n"
 	"  --net BACKEND        virtio network device: tap=NAME (vhost-net where it can be had),\n"
 	"                       user (passt, no privilege) or vhost-user=SOCKET; up to 4 times;\n"
@@ -599,7 +583,7 @@ void options_help(FILE *out, enum options_action action)
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|net|config|control|gdb\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|gdb\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

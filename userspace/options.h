@@ -31,6 +31,7 @@ struct options {
 	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */
 	bool gdb_waits;			/* the machine starts stopped */
 	uint64_t memory;		/* bytes, a multiple of 4 KB */
+	unsigned int memory_backing;	/* MEMORY_THP, ... as bits; 0: none was named */
 	unsigned int cpus;
 	struct disk_options disks[OPTIONS_DISKS_MAX];
 	unsigned int disk_count;
@@ -70,6 +71,7 @@ enum options_action {
 	OPTIONS_HELP_RESTORE,
 	OPTIONS_INSPECT,
 	OPTIONS_HELP_INSPECT,
+	OPTIONS_HELP_MEMORY,
 	OPTIONS_HELP_NET,
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
@@ -91,12 +93,6 @@ int options_parse(struct options *options, enum options_action *action, int argc
  * options_free() - release what options_parse() allocated
  */
 void options_free(struct options *options);
-
-/**
- * options_parse_size() - read "256", "64K", "512M", "2G" or "1T" as bytes
- * Return: false if @text is no such number or overflows 64 bits.
- */
-bool options_parse_size(const char *text, uint64_t *size);
 
 /**
  * options_help() - print the general help, or that of one command

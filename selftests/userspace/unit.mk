@@ -2,11 +2,12 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
-options := $(patsubst %,userspace/%.c,options net_options config gdb_listen socket_file help runtime status)
+options := $(patsubst %,userspace/%.c,options net_options memory_options memory size config gdb_listen socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
 unit_config_test-libs := -ljson-c
+unit_memory_options_test-srcs := userspace/memory_options.c userspace/memory.c userspace/status.c
 unit_bus_test-srcs := userspace/bus.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c

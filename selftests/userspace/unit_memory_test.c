@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Guest memory: which addresses are memory, and that no pointer covers too little. */
+#include <sys/mman.h>
+
 #include "test.h"
 #include "userspace/memory.h"
 
@@ -78,11 +80,145 @@ static void test_impossible(void)
 	memory_destroy(&memory);
 }
 
+/* Pages of [@gpa, @gpa + @len) that take memory now. */
+static u64 resident(const struct memory *memory, u64 gpa, u64 len)
+{
+	static u8 map[4096];
+	u64 count = 0;
+
+	ASSERT_LE(len / 4096, sizeof(map));
+	ASSERT_EQ(mincore(memory_at(memory, gpa, len), len, map), 0);
+	for (u64 i = 0; i < len / 4096; i++)
+		count += map[i] & 1;
+	return count;
+}
+
+static void test_give_back(void)
+{
+	static const struct {
+		const char *name;
+		u64 gpa, len;
+		int want;
+	} rows[] = {
+		{ "a page", 0x800000, 4096, 0 },
+		{ "the first", 0, 4096, 0 },
+		{ "the last", (16 << 20) - 4096, 4096, 0 },
+		{ "before the tables", MAP_ACPI - 4096, 4096, 0 },
+		{ "behind the tables", MAP_ACPI + MAP_ACPI_MAX, 4096, 0 },
+		{ "the tables' first page", MAP_ACPI, 4096, -EINVAL },
+		{ "the tables' last page", MAP_ACPI + MAP_ACPI_MAX - 4096, 4096, -EINVAL },
+		{ "across the tables", MAP_VGA_END, 1 << 20, -EINVAL },
+		{ "nothing", 0x800000, 0, -EINVAL },
+		{ "half a page", 0x800000, 2048, -EINVAL },
+		{ "off by a byte", 0x800001, 4096, -EINVAL },
+		{ "a byte too many", 0x800000, 4097, -EINVAL },
+		{ "the hole", MAP_VGA_START, 4096, -EINVAL },
+		{ "into the hole", MAP_VGA_START - 4096, 8192, -EINVAL },
+		{ "one past the end", 16 << 20, 4096, -EINVAL },
+		{ "across the end", (16 << 20) - 4096, 8192, -EINVAL },
+		{ "the local APIC", MAP_LAPIC, 4096, -EINVAL },
+		{ "a length that wraps", 0x800000, 0ULL - 4096, -EINVAL },
+		{ "the highest page", 0ULL - 4096, 4096, -EINVAL },
+	};
+
+	for (u32 shared = 0; shared <= MEMORY_SHARED; shared += MEMORY_SHARED) {
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			struct memory memory;
+			u64 count = 0;
+
+			ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+			/* Small pages, to be counted. */
+			ASSERT_EQ(memory_back(&memory, shared ? shared : MEMORY_MERGE), 0);
+			for (u32 r = 0; r < memory.count; r++)
+				memset(memory.regions[r].host, 0x77, memory.regions[r].size);
+			CHECK_RET(rows[i].name, rows[i].want, memory_give_back(&memory, rows[i].gpa, rows[i].len));
+			for (u32 r = 0; r < memory.count; r++)
+				count += memory.regions[r].size / 4096 - resident(&memory, memory.regions[r].base, memory.regions[r].size);
+			CHECK_EQ(rows[i].name, rows[i].want ? 0 : 1, count);
+			if (!rows[i].want)
+				CHECK_EQ("what is read there", 0, *(u64 *)memory_at(&memory, rows[i].gpa + 8, 8));
+			memory_destroy(&memory);
+		}
+	}
+}
+
+/* Does /proc/self/smaps have @flag for the mapping at @at? */
+static bool has_flag(const void *at, const char *flag)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long from, to;
+	bool is_here = false, has = false;
+	char line[512];
+
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			is_here = (unsigned long)at >= from && (unsigned long)at < to;
+		else if (is_here && !strncmp(line, "VmFlags:", 8))
+			has = strstr(line, flag);
+	}
+	if (maps)
+		fclose(maps);
+	return has;
+}
+
+static void test_backing(void)
+{
+	static const struct {
+		const char *name;
+		u32 backing;
+		const char *flag;	/* of smaps */
+	} rows[] = {
+		{ "thp", MEMORY_THP, " hg " },
+		{ "shared", MEMORY_SHARED, " sh " },
+		{ "thp, shared", MEMORY_THP | MEMORY_SHARED, " hg " },
+		{ "merge", MEMORY_MERGE, " mg " },
+		{ "merge", MEMORY_MERGE, " nh " },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct memory memory;
+
+		ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+		CHECK_RET(rows[i].name, 0, memory_back(&memory, rows[i].backing));
+		CHECK_EQ(rows[i].flag, 1, has_flag(memory_at(&memory, 0x800000, 1), rows[i].flag));
+		CHECK_EQ("left out of core dumps", 1, has_flag(memory_at(&memory, 0x800000, 1), " dd "));
+		CHECK_EQ("shared", !!(rows[i].backing & MEMORY_SHARED), memory.is_shared);
+		*(u8 *)memory_at(&memory, 0x800000, 1) = 1;
+		memory_destroy(&memory);
+	}
+}
+
+/* Where none are set aside, that is an error, and nothing is left behind that a guest could trip over. */
+static void test_huge(void)
+{
+	for (u32 shared = 0; shared <= MEMORY_SHARED; shared += MEMORY_SHARED) {
+		struct memory memory;
+		int ret;
+
+		ASSERT_EQ(memory_create(&memory, (16 << 20) + 4096), 0);
+		CHECK_RET("half a huge page", -EINVAL, memory_back(&memory, MEMORY_HUGETLB | shared));
+		memory_destroy(&memory);
+		ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+		ret = memory_back(&memory, MEMORY_HUGETLB | shared);
+		if (ret) {
+			CHECK_RET("none set aside", -ENOMEM, ret);
+		} else {
+			CHECK_EQ("the mapping begins with memory", (uintptr_t)memory.mapping, (uintptr_t)memory.regions[0].host);
+			memset(memory_at(&memory, 0x100000, 15 << 20), 0x77, 15 << 20);
+			CHECK_EQ("a huge page", 1, has_flag(memory.mapping, " ht "));
+		}
+		memory_destroy(&memory);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "small", test_small },
 	{ "large", test_large },
 	{ "distinct", test_distinct },
 	{ "impossible", test_impossible },
+	{ "give_back", test_give_back },
+	{ "backing", test_backing },
+	{ "huge", test_huge },
 };
 
 TEST_MAIN(cases)

@@ -110,7 +110,7 @@ static int open_user(unsigned int queues)
 
 	if (!vm.memory.mapping) {
 		fake_vm_init(&vm, 16 << 20);
-		ASSERT_EQ(memory_share(&vm.memory), 0);
+		ASSERT_EQ(memory_back(&vm.memory, MEMORY_SHARED), 0);
 		vm.fd = -1;
 		ASSERT_EQ(route_init(&routes, &vm, 8), 0);
 	}

@@ -3,7 +3,9 @@
 #include <uapi/linux/keel.h>
 
 #include "test.h"
+#include "userspace/memory.h"
 #include "userspace/options.h"
+#include "userspace/size.h"
 #include "userspace/status.h"
 
 #define ARGS_MAX	40
@@ -55,7 +57,7 @@ static void test_sizes(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint64_t size = 0;
 
-		CHECK_EQ(rows[i].text, rows[i].is_good, options_parse_size(rows[i].text, &size));
+		CHECK_EQ(rows[i].text, rows[i].is_good, size_parse(rows[i].text, &size));
 		if (rows[i].is_good)
 			CHECK_EQ(rows[i].text, rows[i].size, size);
 	}
@@ -104,6 +106,34 @@ static void test_all_options(void)
 	ASSERT(!options.rng && !options.sandbox, "rng and sandbox are off");
 	ASSERT(options.stats, "statistics are on");
 	options_free(&options);
+}
+
+static void test_memory_backing(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		u32 backing;
+	} rows[] = {
+		{ "keel run --kernel k", 0, 0 },
+		{ "keel run --kernel k --memory-backing merge", 0, MEMORY_MERGE },
+		{ "keel run --kernel k --memory-backing=shared,hugetlb", 0, MEMORY_SHARED | MEMORY_HUGETLB },
+		{ "keel restore f --memory-backing merge", 0, MEMORY_MERGE },
+		{ "keel run --kernel k --memory 257M --memory-backing hugetlb", STATUS_USAGE, 0 },
+		{ "keel run --kernel k --vfio 00:02.0 --memory-backing merge", STATUS_USAGE, 0 },
+		{ "keel run --kernel k --memory-backing merge --net vhost-user=/s", STATUS_USAGE, 0 },
+		{ "keel run --kernel k --memory-backing all", STATUS_USAGE, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want)
+			CHECK_EQ("backing", rows[i].backing, options.memory_backing);
+		options_free(&options);
+	}
 }
 
 static void test_vfio(void)
@@ -198,6 +228,7 @@ static void test_actions(void)
 		{ "keel help ctl", OPTIONS_HELP_CTL },
 		{ "keel help list", OPTIONS_HELP_LIST },
 		{ "keel help dma", OPTIONS_HELP_DMA },
+		{ "keel help memory", OPTIONS_HELP_MEMORY },
 		{ "keel help net", OPTIONS_HELP_NET },
 		{ "keel help config", OPTIONS_HELP_CONFIG },
 		{ "keel help control", OPTIONS_HELP_CONTROL },
@@ -360,6 +391,7 @@ static const struct test_case cases[] = {
 	{ "sizes", test_sizes },
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
+	{ "memory_backing", test_memory_backing },
 	{ "vfio", test_vfio },
 	{ "gdb", test_gdb },
 	{ "dma", test_dma },

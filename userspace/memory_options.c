@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory's options, what goes with what, and what a host lacks for them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "memory_options.h"
+#include "options.h"
+#include "status.h"
+
+#define LARGE_PAGE	(2ULL << 20)
+
+static const struct {
+	const char *name;
+	unsigned int backing;
+} words[] = {
+	{ "thp", MEMORY_THP },
+	{ "hugetlb", MEMORY_HUGETLB },
+	{ "merge", MEMORY_MERGE },
+	{ "shared", MEMORY_SHARED },
+};
+
+static unsigned int find_word(const char *word, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strlen(words[i].name) == length && !memcmp(words[i].name, word, length))
+			return words[i].backing;
+	return 0;
+}
+
+int memory_options_backing(unsigned int *backing, const char *value)
+{
+	unsigned int kind;
+
+	*backing = 0;
+	for (const char *at = value;; at++) {
+		size_t length = strcspn(at, ",");
+		unsigned int word = find_word(at, length);
+
+		if (!word)
+			return status_fail(STATUS_USAGE, "--memory-backing %s: '%.*s' is none of thp, hugetlb, shared and merge", value,
+					   (int)length, at);
+		if (*backing & word)
+			return status_fail(STATUS_USAGE, "--memory-backing %s: '%.*s' is there twice", value, (int)length, at);
+		*backing |= word;
+		at += length;
+		if (!*at)
+			break;
+	}
+	kind = *backing & ~MEMORY_SHARED;
+	if (kind & (kind - 1))
+		return status_fail(STATUS_USAGE, "--memory-backing %s: pages are one of thp, hugetlb and merge", value);
+	if (kind == MEMORY_MERGE && *backing & MEMORY_SHARED)
+		return status_fail(STATUS_USAGE, "--memory-backing %s: the host does not merge memory that is shared with other processes",
+				   value);
+	return 0;
+}
+
+static bool has_vhost_user(const struct options *options)
+{
+	for (unsigned int i = 0; i < options->net_count; i++)
+		if (options->nets[i].kind == NET_VHOST_USER)
+			return true;
+	return false;
+}
+
+int memory_options_check(const struct options *options)
+{
+	if (options->memory_backing & MEMORY_HUGETLB && options->memory % LARGE_PAGE)
+		return status_fail(STATUS_USAGE, "--memory-backing hugetlb: --memory must be a multiple of 2M");
+	if (!(options->memory_backing & MEMORY_MERGE))
+		return 0;
+	if (options->vfio_count)
+		return status_fail(STATUS_USAGE, "--memory-backing merge: --vfio %s pins all of the guest's memory, "
+				   "and what is pinned is not merged", options->vfio[0]);
+	if (has_vhost_user(options))
+		return status_fail(STATUS_USAGE, "--memory-backing merge: --net vhost-user shares the guest's memory with another process, "
+				   "and the host does not merge what is shared");
+	return 0;
+}
+
+/* What the host's file @path says now; "" if there is none. */
+static const char *look(const char *path)
+{
+	static char text[64];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+
+	text[got > 0 ? got : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+static void warn(unsigned int backing)
+{
+	if (backing & MEMORY_MERGE && *look("/sys/kernel/mm/ksm/run") != '1')
+		status_warn("--memory-backing merge: the host merges nothing now (echo 1 > /sys/kernel/mm/ksm/run)");
+	if (backing & MEMORY_THP && !(backing & MEMORY_SHARED) &&
+	    strstr(look("/sys/kernel/mm/transparent_hugepage/enabled"), "[never]"))
+		status_warn("--memory-backing thp: the host gives none (echo madvise > /sys/kernel/mm/transparent_hugepage/enabled)");
+	if (backing & MEMORY_THP && backing & MEMORY_SHARED &&
+	    strstr(look("/sys/kernel/mm/transparent_hugepage/shmem_enabled"), "[never]"))
+		status_warn("--memory-backing thp,shared: the host gives none "
+			    "(echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled)");
+}
+
+int memory_options_apply(struct memory *memory, const struct options *options)
+{
+	unsigned int backing = options->memory_backing | (has_vhost_user(options) ? MEMORY_SHARED : 0);
+	unsigned long long megabytes = options->memory >> 20;
+	int ret = backing ? memory_back(memory, backing) : 0;
+
+	if (!ret)
+		warn(backing);
+	if (ret && backing & MEMORY_HUGETLB)
+		return status_fail(STATUS_MEMORY, "--memory-backing hugetlb: the host has not set aside %llu huge pages of 2M: %s "
+				   "(add as many to /proc/sys/vm/nr_hugepages)", (unsigned long long)(options->memory / LARGE_PAGE),
+				   strerror(-ret));
+	if (ret && backing & MEMORY_MERGE)
+		return status_fail(STATUS_MEMORY, "--memory-backing merge: the host's kernel merges no pages: %s (CONFIG_KSM)",
+				   strerror(-ret));
+	if (ret && backing & MEMORY_SHARED)
+		return status_fail(STATUS_MEMORY, "--memory %lluM: the host gives no memory to share: %s", megabytes, strerror(-ret));
+	if (ret)
+		return status_fail(STATUS_MEMORY, "--memory-backing thp: the host's kernel has no transparent huge pages: %s "
+				   "(CONFIG_TRANSPARENT_HUGEPAGE)", strerror(-ret));
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What --memory-backing says.
+ */
+#ifndef KEEL_MEMORY_OPTIONS_H
+#define KEEL_MEMORY_OPTIONS_H
+
+struct memory;
+struct options;
+
+/**
+ * memory_options_backing() - read what stands behind --memory-backing
+ * @backing: gets MEMORY_THP, ... as bits.
+ *
+ * Return: 0, or STATUS_USAGE after a line on stderr.
+ */
+int memory_options_backing(unsigned int *backing, const char *value);
+
+/**
+ * memory_options_check() - do the options for memory go together, and with the devices?
+ *
+ * When all options are known. Return: 0, or STATUS_USAGE after a line on stderr.
+ */
+int memory_options_check(const struct options *options);
+
+/**
+ * memory_options_apply() - put what the options say behind guest memory that is still zero
+ *
+ * Warns if the host would do nothing of what was asked for.
+ *
+ * Return: 0, or STATUS_MEMORY after a line on stderr, which names the remedy.
+ */
+int memory_options_apply(struct memory *memory, const struct options *options);
+
+#endif
