@@ -17,15 +17,18 @@
 
 #include "command.h"
 #include "control.h"
+#include "memory_options.h"
 #include "pause.h"
 #include "power.h"
 #include "state_format.h"
 #include "state_memory.h"
 #include "stats.h"
+#include "virtio_balloon.h"
 #include "vm.h"
 
 #define DEPTH_MAX	8	/* of a request's objects and arrays */
 #define ERROR_MAX	256
+#define TELL_MS		1000	/* for a guest to tell of its memory */
 #define SHOWN_MAX	40	/* bytes of a client's word in an answer */
 
 /* A request on its way: what the answer will hold. */
@@ -33,6 +36,7 @@ struct request {
 	struct control *control;
 	struct control_client *client;
 	struct json_object *answer;
+	uint64_t size;			/* of a command that has one */
 	char error[ERROR_MAX];		/* "": done */
 };
 
@@ -61,6 +65,20 @@ static const char *state_of(const struct vm *vm)
 
 /* ---- the commands ---- */
 
+/* What the guest is asked for, and what it says it has given; null where it cannot be asked. */
+static struct json_object *describe_balloon(struct virtio_balloon *balloon)
+{
+	struct json_object *object = balloon ? json_object_new_object() : NULL;
+	struct balloon_view view;
+
+	if (!object)
+		return NULL;
+	virtio_balloon_look(balloon, 0, &view);
+	json_object_object_add(object, "target", json_object_new_uint64(view.target));
+	json_object_object_add(object, "actual", json_object_new_uint64(view.actual));
+	return object;
+}
+
 static void do_status(struct request *request)
 {
 	const struct control *control = request->control;
@@ -76,6 +94,7 @@ static void do_status(struct request *request)
 	json_object_object_add(answer, "cpus", json_object_new_int((int)control->vcpu_count));
 	json_object_object_add(answer, "memory", json_object_new_uint64(control->memory));
 	json_object_object_add(answer, "uptime", json_object_new_uint64((uint64_t)(now.tv_sec - control->started.tv_sec)));
+	json_object_object_add(answer, "balloon", describe_balloon(control->balloon));
 }
 
 static const char busy[] =
@@ -126,13 +145,26 @@ static void do_nmi(struct request *request)
 	}
 }
 
+/* A guest that stands can tell nothing new. Return: JSON, to be freed; NULL: there is no balloon. */
+static char *balloon_stats(const struct control *control)
+{
+	struct balloon_view view;
+
+	if (!control->balloon)
+		return NULL;
+	virtio_balloon_look(control->balloon, atomic_load(&control->vm->holds) ? 0 : TELL_MS, &view);
+	return virtio_balloon_json(&view);
+}
+
 static void do_stats(struct request *request)
 {
-	char *text = stats_json(request->control->stats);
+	const struct control *control = request->control;
+	char *balloon = balloon_stats(control), *text = stats_json(control->stats, balloon);
 	struct json_object *stats = text ? json_object_new_object() : NULL;
 
+	free(balloon);
 	if (!stats) {
-		fail(request, "%s", request->control->stats->count ? "out of memory" :
+		fail(request, "%s", control->stats->count || control->balloon ? "out of memory" :
 		     "the host's kernel module has no statistics (KVM_GET_STATS_FD)");
 		free(text);
 		return;
@@ -173,6 +205,19 @@ static void do_save(struct request *request)
 	}
 }
 
+static void do_balloon(struct request *request)
+{
+	struct control *control = request->control;
+	const char *wrong = memory_options_check_balloon(control->memory, request->size);
+
+	if (!control->balloon)
+		fail(request, "the machine has no balloon: keel run --balloon");
+	else if (wrong)
+		fail(request, "%s", wrong);
+	else
+		virtio_balloon_ask(control->balloon, request->size);
+}
+
 static void do_quit(struct request *request)
 {
 	request->control->is_quitting = true;
@@ -181,15 +226,17 @@ static void do_quit(struct request *request)
 static const struct command_row {
 	const char *name;
 	void (*run)(struct request *request);
+	bool has_size;			/* a member "size", in bytes */
 } rows[] = {
-	{ "status", do_status },
-	{ "pause", do_pause },
-	{ "resume", do_resume },
-	{ "power-button", do_power_button },
-	{ "nmi", do_nmi },
-	{ "stats", do_stats },
-	{ "save", do_save },
-	{ "quit", do_quit },
+	{ "status", do_status, false },
+	{ "pause", do_pause, false },
+	{ "resume", do_resume, false },
+	{ "power-button", do_power_button, false },
+	{ "nmi", do_nmi, false },
+	{ "stats", do_stats, false },
+	{ "balloon", do_balloon, true },
+	{ "save", do_save, false },
+	{ "quit", do_quit, false },
 };
 
 /* ---- requests and answers ---- */
@@ -263,6 +310,31 @@ static void list_commands(struct request *request, const char *name)
 		used += (size_t)snprintf(request->error + used, ERROR_MAX - used, "%s %s", i ? "," : "", rows[i].name);
 }
 
+/* It may have a zero byte in it. */
+static const struct command_row *find_row(struct json_object *command)
+{
+	const char *word = json_object_get_string(command);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && strlen(word) == (size_t)json_object_get_string_len(command); i++)
+		if (!strcmp(rows[i].name, word))
+			return &rows[i];
+	return NULL;
+}
+
+/* The member that some commands have, and the others have not. */
+static void take_size(struct request *request, const struct command_row *row, struct json_object *object)
+{
+	struct json_object *size = NULL;
+	bool is_there = json_object_object_get_ex(object, "size", &size);
+
+	if (!row->has_size && is_there)
+		fail(request, "'%s' has no \"size\"", row->name);
+	else if (row->has_size && (!json_object_is_type(size, json_type_int) || json_object_get_int64(size) < 0))
+		fail(request, "'%s' needs \"size\", a number of bytes", row->name);
+	else if (size)
+		request->size = json_object_get_uint64(size);
+}
+
 static void run(struct request *request, struct json_object *object)
 {
 	struct json_object *command = NULL;
@@ -270,6 +342,8 @@ static void run(struct request *request, struct json_object *object)
 	json_object_object_foreach(object, name, value) {
 		if (!strcmp(name, "command"))
 			command = value;
+		else if (!strcmp(name, "size"))
+			continue;
 		else if (strcmp(name, "id"))
 			fail(request, "unknown member '%.*s'; a request has \"command\", and \"id\" if you like", shown(name), name);
 		else if (!is_finite(value))
@@ -283,16 +357,15 @@ static void run(struct request *request, struct json_object *object)
 		fail(request, "no \"command\" that is a string");
 		return;
 	}
-	const char *word = json_object_get_string(command);
+	const struct command_row *row = find_row(command);
 
-	/* It may have a zero byte in it. */
-	for (size_t i = 0; i < ARRAY_SIZE(rows) && strlen(word) == (size_t)json_object_get_string_len(command); i++) {
-		if (!strcmp(rows[i].name, word)) {
-			rows[i].run(request);
-			return;
-		}
+	if (!row) {
+		list_commands(request, json_object_get_string(command));
+		return;
 	}
-	list_commands(request, word);
+	take_size(request, row, object);
+	if (!*request->error)
+		row->run(request);
 }
 
 /* Return: the line; releases @answer. */

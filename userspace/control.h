@@ -15,6 +15,7 @@
 struct power;
 struct stats;
 struct vcpu;
+struct virtio_balloon;
 struct machine;
 struct state_error;
 struct state_memory_watch;
@@ -47,6 +48,7 @@ struct control {
 	struct power *power;
 	const struct stats *stats;	/* without files: none */
 	const char *name;		/* NULL: none */
+	struct virtio_balloon *balloon;	/* NULL: none */
 	struct machine *machine;	/* for save() */
 	/* state_write(); vCPUs stand meanwhile */
 	bool (*save)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);

@@ -108,18 +108,27 @@ static bool send_file(int fd, int file, char first)
 	return sendmsg(fd, &message, MSG_NOSIGNAL) == 1;
 }
 
+/* What is asked. */
+struct words {
+	const char *command;
+	bool has_size;
+	uint64_t size;
+};
+
 /*
  * @file: what the command is about; -1 for none.
- * Return: what the machine at @path answers to @command, an object with a member "ok"; NULL with errno.
+ * Return: what the machine at @path answers to @words, an object with a member "ok"; NULL with errno.
  */
-static struct json_object *ask(const char *path, const char *command, int file, int seconds)
+static struct json_object *ask(const char *path, const struct words *words, int file, int seconds)
 {
 	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
 	char text[CONTROL_LINE_MAX];
 	int fd = control_connect(path, seconds);
 	char *line = NULL;
 
-	json_object_object_add(request, "command", json_object_new_string(command));
+	json_object_object_add(request, "command", json_object_new_string(words->command));
+	if (words->has_size)
+		json_object_object_add(request, "size", json_object_new_uint64(words->size));
 	if (fd >= 0) {
 		/* A word that is too long is cut, and no command then either. */
 		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
@@ -266,7 +275,7 @@ static bool fill(void *argument, int fd, struct state_error *error)
 {
 	struct saving *saving = argument;
 
-	saving->answer = ask(saving->path, saving->options->request, fd, SAVE_S);
+	saving->answer = ask(saving->path, &(struct words){ .command = saving->options->request }, fd, SAVE_S);
 	saving->error = errno;
 	if (json_object_get_boolean(json_object_object_get(saving->answer, "ok")))
 		return true;
@@ -300,7 +309,8 @@ int ctl_run(const struct options *options)
 	if (options->file_count)
 		return save(options, path);
 
-	struct json_object *answer = ask(path, options->request, -1, ANSWER_S);
+	const struct words words = { options->request, !strcmp(options->request, "balloon"), options->size };
+	struct json_object *answer = ask(path, &words, -1, ANSWER_S);
 
 	if (!answer)
 		return tell_nobody(options->target, errno);
@@ -350,7 +360,7 @@ static void look_at(const char *directory, const char *file, struct json_object 
 	if (!runtime_is_name(name))
 		return;
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	struct json_object *answer = ask(path, "status", -1, LIST_S);
+	struct json_object *answer = ask(path, &(struct words){ .command = "status" }, -1, LIST_S);
 
 	/* A socket that was left behind is nobody's. */
 	if (!answer && (errno == ECONNREFUSED || errno == ENOENT))

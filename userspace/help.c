@@ -9,7 +9,7 @@
 #include "status.h"
 
 static const char ctl_help[] =
-	"Usage: keel ctl [--json] SOCKET|NAME COMMAND\n"
+	"Usage: keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE]\n"
 	"Send one command to a running machine and print its answer. What has a slash is the path\n"
 	"of its socket (keel run --control), else it is its name (keel run --name).\n"
 	"\n"
@@ -18,7 +18,8 @@ static const char ctl_help[] =
 	"  resume               let them go on\n"
 	"  power-button         press the guest's power button\n"
 	"  nmi                  send an interrupt that the guest cannot mask (its LINT1 pin)\n"
-	"  stats                what the kernel module has counted\n"
+	"  stats                what the kernel module has counted, and the balloon\n"
+	"  balloon SIZE         ask the guest to give SIZE of its memory back in all\n"
 	"  save FILE            save the machine into FILE, for 'keel restore'; it stands meanwhile\n"
 	"  quit                 end the machine at once\n"
 	"\n"
@@ -42,7 +43,18 @@ static const char memory_help[] =
 	"  merge                small pages, and those that are alike are one page for all machines\n"
 	"                       that say merge: echo 1 > /sys/kernel/mm/ksm/run\n"
 	"  shared               a memfd, which other processes can map; alone or with thp or hugetlb;\n"
-	"                       so too with --net vhost-user\n";
+	"                       so too with --net vhost-user\n"
+	"\n"
+	"keel run --balloon WORD[,WORD]...\n"
+	"A virtio balloon, by which the guest gives memory back to the host; not with --vfio or hugetlb.\n"
+	"\n"
+	"  size=SIZE            what it is asked to give from the start (0); later: keel ctl NAME balloon SIZE\n"
+	"  deflate_on_oom=on|off\n"
+	"                       it takes some back before it runs out of memory (on)\n"
+	"  free_page_reporting=on|off\n"
+	"                       it gives what is free without being asked (on)\n"
+	"\n"
+	"  keel run ... --memory 1G --balloon size=0 --name web; keel ctl web balloon 512M\n";
 
 static const char net_help[] =
 	"keel run --net BACKEND[,WORD]...\n"

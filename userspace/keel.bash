@@ -23,11 +23,14 @@ _keel_run() {
 		compopt -o nospace
 		_keel_words "tap= user vhost-user=" ;;
 	--memory-backing) _keel_words "thp hugetlb shared merge" ;;
+	--balloon)
+		compopt -o nospace
+		_keel_words "size= deflate_on_oom=on deflate_on_oom=off free_page_reporting=on free_page_reporting=off" ;;
 	--dma) _keel_words "off report enforce" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --cpus --memory --memory-backing --disk --net --vfio --device --dma --no-rng
-			--no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
+		_keel_words "--kernel --initrd --append --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
+			--no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
 
@@ -43,8 +46,8 @@ _keel_ctl() {
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
 	elif [ $words = 1 ]; then
-		_keel_words "status pause resume power-button nmi stats save quit"
-	else
+		_keel_words "status pause resume power-button nmi stats balloon save quit"
+	elif [ "$before" != balloon ]; then
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word"))

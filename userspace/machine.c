@@ -78,10 +78,16 @@ static int add_virtio(struct machine *machine, const struct options *options)
 		if (ret)
 			return ret;
 	}
-	if (!options->rng)
-		return 0;
-	virtio_rng_init(&machine->rng);
-	return plug(machine, &machine->rng);
+	int ret = 0;
+
+	if (options->rng) {
+		virtio_rng_init(&machine->rng);
+		ret = plug(machine, &machine->rng);
+	}
+	if (ret || !options->balloon.is_wanted)
+		return ret;
+	virtio_balloon_init(&machine->balloon, &options->balloon);
+	return plug(machine, &machine->balloon.device);
 }
 
 /* The messages that the kernel sends by itself: those of assigned devices first. */
@@ -259,6 +265,8 @@ static int start_devices(struct machine *machine)
 		ret = virtio_start(&machine->nets[i].net.device);
 	if (!ret && machine->rng.class)
 		ret = virtio_start(&machine->rng);
+	if (!ret && machine->balloon.device.class)
+		ret = virtio_start(&machine->balloon.device);
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start a device thread: %s", strerror(ret));
 	return 0;
@@ -399,6 +407,7 @@ static bool tear_down(struct machine *machine)
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		is_ended &= virtio_stop(&machine->nets[i].net.device);
 	is_ended &= virtio_stop(&machine->rng);
+	is_ended &= virtio_stop(&machine->balloon.device);
 	is_ended &= rtc_stop(&machine->rtc);
 	is_ended &= console_stop(&machine->console, is_hurried, machine);
 	if (!is_ended)
@@ -428,12 +437,27 @@ static int prepare_sandbox(const struct machine *machine)
 		.debugger = gdb_listener(machine->vm.gdb),
 		.files = { files->socket, files->pid_file },
 		.null_file = ready_null(),
-		.uses = machine->assigned_count ? SANDBOX_ASSIGNED : 0,
+		.uses = (machine->assigned_count ? SANDBOX_ASSIGNED : 0) | (machine->balloon.device.class ? SANDBOX_GIVES_BACK : 0),
 	};
 
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
 	return sandbox_prepare(&wants);
+}
+
+/* Return: JSON, to be freed; NULL without memory. */
+static char *final_stats(struct machine *machine)
+{
+	struct balloon_view view;
+	char *balloon = NULL, *text;
+
+	if (machine->balloon.device.class) {
+		virtio_balloon_look(&machine->balloon, 0, &view);
+		balloon = virtio_balloon_json(&view);
+	}
+	text = stats_json(&machine->stats, balloon);
+	free(balloon);
+	return text;
 }
 
 int machine_run(struct machine *machine, const struct options *options)
@@ -472,7 +496,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	/* While the guest's memory is still mapped. */
 	if (machine->is_started && machine->prints_stats) {
 		print_stats(machine);
-		machine->stats_json = stats_json(&machine->stats);
+		machine->stats_json = final_stats(machine);
 	}
 	stats_close(&machine->stats);
 	if (is_ended)

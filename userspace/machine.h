@@ -17,6 +17,7 @@
 #include "stats.h"
 #include "vcpu.h"
 #include "vfio_pci.h"
+#include "virtio_balloon.h"
 #include "virtio_blk.h"
 #include "virtio_rng.h"
 #include "vm.h"
@@ -36,6 +37,7 @@ struct machine {
 	struct net_device nets[NET_DEVICES_MAX];
 	unsigned int net_count;		/* those opened, or tried to */
 	struct virtio_device rng;
+	struct virtio_balloon balloon;
 	struct vfio vfio;
 	struct route_table routes;	/* with an assigned device or vhost-net */
 	struct vfio_pci assigned[VFIO_DEVICES_MAX];

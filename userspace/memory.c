@@ -137,7 +137,7 @@ int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len)
 	void *host = memory_at(memory, gpa, len);
 
 	if (!host || (gpa | len) & (SMALL_PAGE - 1) || (gpa < MAP_ACPI + MAP_ACPI_MAX && gpa + len > MAP_ACPI))
-		return -EINVAL;
+		return -ERANGE;
 	return madvise(host, len, memory->is_shared ? MADV_REMOVE : MADV_DONTNEED) ? -errno : 0;
 }
 
@@ -164,4 +164,15 @@ void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t len)
 		return region->host + offset;
 	}
 	return NULL;
+}
+
+uint64_t memory_address(const struct memory *memory, const void *host)
+{
+	const uint8_t *at = host;
+	unsigned int i = memory->count - 1;
+
+	/* In the order of their addresses in both spaces. */
+	while (i && at < memory->regions[i].host)
+		i--;
+	return memory->regions[i].base + (uint64_t)(at - memory->regions[i].host);
 }

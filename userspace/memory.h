@@ -89,10 +89,15 @@ int memory_back(struct memory *memory, unsigned int backing);
  *
  * They read as zeros then, and take memory again as they are written.
  *
- * Return: 0; -EINVAL, and nothing done, unless all of it is memory of one region and the guest's own: the tables that
+ * Return: 0; -ERANGE, and nothing done, unless all of it is memory of one region and the guest's own: the tables that
  * the launcher has put there are not; else a negative errno of the host's.
  */
 int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len);
+
+/**
+ * memory_address() - the guest-physical address of @host, which memory_at() has given
+ */
+uint64_t memory_address(const struct memory *memory, const void *host);
 
 /**
  * memory_destroy() - unmap; harmless on a zeroed or failed structure

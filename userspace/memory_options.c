@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "memory_options.h"
 #include "options.h"
+#include "size.h"
 #include "status.h"
 
 #define LARGE_PAGE	(2ULL << 20)
@@ -60,6 +61,68 @@ int memory_options_backing(unsigned int *backing, const char *value)
 	return 0;
 }
 
+static bool set_switch(bool *to, const char *value)
+{
+	*to = !strcmp(value, "on");
+	return *to || !strcmp(value, "off");
+}
+
+/* Return: what is wrong with it, or NULL. */
+static const char *set_balloon_word(struct balloon_options *balloon, char *word)
+{
+	char *value = strchr(word, '=');
+
+	if (value)
+		*value++ = 0;
+	if (value && !strcmp(word, "size"))
+		return size_parse(value, &balloon->size) ? NULL : "size is a number with K, M, G or T";
+	if (value && !strcmp(word, "deflate_on_oom"))
+		return set_switch(&balloon->deflate_on_oom, value) ? NULL : "deflate_on_oom is on or off";
+	if (value && !strcmp(word, "free_page_reporting"))
+		return set_switch(&balloon->free_page_reporting, value) ? NULL : "free_page_reporting is on or off";
+	return "must be size=SIZE, deflate_on_oom=on|off and free_page_reporting=on|off, with commas";
+}
+
+int memory_options_balloon(struct balloon_options *balloon, const char *value)
+{
+	char words_of_it[128];
+	char *rest = words_of_it, *word;
+	const char *wrong = NULL;
+
+	*balloon = (struct balloon_options){ .is_wanted = true, .deflate_on_oom = true, .free_page_reporting = true };
+	if (strlen(value) >= sizeof(words_of_it))
+		return status_fail(STATUS_USAGE, "--balloon %s: too long", value);
+	strcpy(words_of_it, value);
+	while (!wrong && (word = strsep(&rest, ",")))
+		wrong = set_balloon_word(balloon, word);
+	return wrong ? status_fail(STATUS_USAGE, "--balloon %s: %s", value, wrong) : 0;
+}
+
+const char *memory_options_check_balloon(uint64_t memory, uint64_t size)
+{
+	_Static_assert(OPTIONS_MEMORY_MIN == 16 << 20, "as the message says");
+	if (size % 4096)
+		return "the size must be a multiple of 4K";
+	if (size > memory || memory - size < OPTIONS_MEMORY_MIN)
+		return "the guest must keep 16M of its memory";
+	return NULL;
+}
+
+static int check_balloon(const struct options *options)
+{
+	const char *wrong = memory_options_check_balloon(options->memory, options->balloon.size);
+
+	if (wrong)
+		return status_fail(STATUS_USAGE, "--balloon size=%lluK: %s", (unsigned long long)(options->balloon.size >> 10), wrong);
+	if (options->vfio_count)
+		return status_fail(STATUS_USAGE, "--balloon: --vfio %s pins all of the guest's memory, so that none of it can be given "
+				   "back: leave one of them out", options->vfio[0]);
+	if (options->memory_backing & MEMORY_HUGETLB)
+		return status_fail(STATUS_USAGE, "--balloon: the huge pages of --memory-backing hugetlb are the guest's for good: "
+				   "take thp, whose pages can be given back");
+	return 0;
+}
+
 static bool has_vhost_user(const struct options *options)
 {
 	for (unsigned int i = 0; i < options->net_count; i++)
@@ -72,6 +135,8 @@ int memory_options_check(const struct options *options)
 {
 	if (options->memory_backing & MEMORY_HUGETLB && options->memory % LARGE_PAGE)
 		return status_fail(STATUS_USAGE, "--memory-backing hugetlb: --memory must be a multiple of 2M");
+	if (options->balloon.is_wanted && check_balloon(options))
+		return STATUS_USAGE;
 	if (!(options->memory_backing & MEMORY_MERGE))
 		return 0;
 	if (options->vfio_count)

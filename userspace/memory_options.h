@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What --memory-backing says.
+ * What --memory-backing and --balloon say.
  */
 #ifndef KEEL_MEMORY_OPTIONS_H
 #define KEEL_MEMORY_OPTIONS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct memory;
 struct options;
+
+struct balloon_options {
+	bool is_wanted;
+	bool deflate_on_oom;
+	bool free_page_reporting;
+	uint64_t size;			/* bytes, a multiple of 4 KB */
+};
 
 /**
  * memory_options_backing() - read what stands behind --memory-backing
@@ -15,6 +25,18 @@ struct options;
  * Return: 0, or STATUS_USAGE after a line on stderr.
  */
 int memory_options_backing(unsigned int *backing, const char *value);
+
+/**
+ * memory_options_balloon() - read what stands behind --balloon
+ * Return: 0, or STATUS_USAGE after a line on stderr.
+ */
+int memory_options_balloon(struct balloon_options *balloon, const char *value);
+
+/**
+ * memory_options_check_balloon() - why a guest with @memory bytes cannot be asked to give @size of them
+ * Return: NULL if it can.
+ */
+const char *memory_options_check_balloon(uint64_t memory, uint64_t size);
 
 /**
  * memory_options_check() - do the options for memory go together, and with the devices?

@@ -98,6 +98,11 @@ static int set_memory_backing(struct options *options, const char *value)
 	return memory_options_backing(&options->memory_backing, value);
 }
 
+static int set_balloon(struct options *options, const char *value)
+{
+	return memory_options_balloon(&options->balloon, value);
+}
+
 static int set_disk(struct options *options, const char *value)
 {
 	size_t length = strlen(value);
@@ -266,6 +271,7 @@ static const struct option_row rows[] = {
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
 	{ "memory-backing", RUN | RESTORE, true, false, set_memory_backing },
+	{ "balloon", RUN, true, false, set_balloon },
 	{ "disk", RUN | RESTORE, true, true, set_disk },
 	{ "net", RUN, true, true, set_net },
 	{ "vfio", RUN, true, true, set_vfio },
@@ -406,6 +412,23 @@ static int parse_dma(struct parser *p, enum options_action *action)
 	return ret;
 }
 
+/* What stands behind the command. */
+static int check_ctl(struct options *options)
+{
+	bool is_save = !strcmp(options->request, "save"), is_balloon = !strcmp(options->request, "balloon");
+
+	if (options->file_count != (is_save || is_balloon))
+		return status_fail(STATUS_USAGE, is_save ? "save needs one file: keel ctl NAME save FILE" :
+				   is_balloon ? "balloon needs a size: keel ctl NAME balloon SIZE" : "unexpected argument '%s'",
+				   options->files[0]);
+	if (!is_balloon)
+		return 0;
+	options->file_count = 0;
+	if (!size_parse(options->files[0], &options->size))
+		return status_fail(STATUS_USAGE, "balloon %s: not a size (a number with K, M, G or T)", options->files[0]);
+	return 0;
+}
+
 static int parse_ctl(struct parser *p, enum options_action *action)
 {
 	bool help = false;
@@ -414,14 +437,8 @@ static int parse_ctl(struct parser *p, enum options_action *action)
 	*action = help ? OPTIONS_HELP_CTL : OPTIONS_CTL;
 	if (ret || help)
 		return ret;
-	if (p->options->request) {
-		bool is_save = !strcmp(p->options->request, "save");
-
-		if (p->options->file_count == is_save)
-			return 0;
-		return status_fail(STATUS_USAGE, is_save ? "save needs one file: keel ctl NAME save FILE" :
-				   "unexpected argument '%s'", p->options->files[0]);
-	}
+	if (p->options->request)
+		return check_ctl(p->options);
 	return status_fail(STATUS_USAGE, "%s; as in: keel ctl NAME status", p->options->target ? "no command" : "no machine");
 }
 
@@ -535,6 +552,9 @@ static const char run_help[] =
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --memory-backing KIND[,KIND]\n"
 	"                       what the host takes it from: see 'keel help memory'\n"
+	"  --balloon WORD[,WORD]...\n"
+	"                       give memory back to the host: size=SIZE that is asked for,\n"
+	"                       deflate_on_oom=on|off (on), free_page_reporting=on|off (on)\n"
 	"  --disk FILE[,ro]     virtio disk, raw image or block device; up to 16 times\n"
 	"  --net BACKEND        virtio network device: tap=NAME (vhost-net where it can be had),\n"
 	"                       user (passt, no privilege) or vhost-user=SOCKET; up to 4 times;\n"
@@ -578,7 +598,7 @@ void options_help(FILE *out, enum options_action action)
 		fputs(dma_help, out);
 	} else if (!help_print(out, action)) {
 		fputs("Usage: keel run --kernel FILE [OPTION]...\n"
-		      "       keel ctl [--json] SOCKET|NAME COMMAND\n"
+		      "       keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE]\n"
 		      "       keel list [--json]\n"
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"

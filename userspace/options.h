@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "memory_options.h"
 #include "net_options.h"
 #include "vfio.h"
 
@@ -31,6 +32,7 @@ struct options {
 	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */
 	bool gdb_waits;			/* the machine starts stopped */
 	uint64_t memory;		/* bytes, a multiple of 4 KB */
+	struct balloon_options balloon;
 	unsigned int memory_backing;	/* MEMORY_THP, ... as bits; 0: none was named */
 	unsigned int cpus;
 	struct disk_options disks[OPTIONS_DISKS_MAX];
@@ -54,6 +56,7 @@ struct options {
 	bool daemon;
 	const char *target;		/* keel ctl: socket or name */
 	const char *request;		/* keel ctl: command */
+	uint64_t size;			/* keel ctl balloon */
 	void *config_text;		/* config.h's, to which others point */
 };
 

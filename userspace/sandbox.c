@@ -54,6 +54,7 @@
 #define CONSOLE	(1u << SANDBOX_CONSOLE)
 #define DEVICE	(1u << SANDBOX_DEVICE)
 #define NET	(1u << SANDBOX_NET)
+#define BALLOON	(1u << SANDBOX_BALLOON)
 #define CONTROL	(1u << SANDBOX_CONTROL)
 #define GDB	(1u << SANDBOX_GDB)
 #define ALL	((1u << SANDBOX_KINDS) - 1)
@@ -77,7 +78,7 @@ struct call_row {
 static const struct ioctl_row ioctls[] = {
 	{ KVM_RUN, VCPU },
 	{ KVM_IRQ_LINE, ALL & ~GDB },
-	{ KVM_SIGNAL_MSI, VCPU | DEVICE | NET },
+	{ KVM_SIGNAL_MSI, VCPU | DEVICE | NET | BALLOON },
 	{ KVM_IOEVENTFD, VCPU },
 	{ KVM_KVMCLOCK_CTRL, VCPU },		/* after a pause */
 	{ KVM_NMI, CONTROL },
@@ -172,7 +173,7 @@ static const struct call_row calls[] = {
 	{ SCMP_SYS(setitimer), ALL },
 	{ SCMP_SYS(restart_syscall), ALL },
 	{ SCMP_SYS(sched_yield), ALL },
-	{ SCMP_SYS(madvise), ALL },		/* a thread's stack as it ends; free() */
+	{ SCMP_SYS(madvise), ALL },		/* a thread's stack as it ends; free(); the guest's memory */
 	{ SCMP_SYS(brk), ALL },
 	{ SCMP_SYS(close), ALL },
 	{ SCMP_SYS(getpid), ALL },
@@ -395,6 +396,8 @@ static bool is_there(enum sandbox_kind kind, const struct sandbox_wants *wants)
 	switch (kind) {
 	case SANDBOX_NET:
 		return wants->uses & SANDBOX_NETWORK;
+	case SANDBOX_BALLOON:
+		return wants->uses & SANDBOX_GIVES_BACK;
 	case SANDBOX_CONTROL:
 		return wants->listener >= 0;
 	case SANDBOX_GDB:

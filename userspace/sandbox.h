@@ -16,6 +16,7 @@ enum sandbox_kind {
 	SANDBOX_CONSOLE,
 	SANDBOX_DEVICE,		/* a disk's, the clock's, ... */
 	SANDBOX_NET,		/* a network device's */
+	SANDBOX_BALLOON,	/* gives the guest's memory back */
 	SANDBOX_CONTROL,	/* serves the control socket */
 	SANDBOX_GDB,		/* serves the debugger */
 	SANDBOX_KINDS
@@ -27,6 +28,7 @@ enum sandbox_kind {
 #define SANDBOX_PASST		(1u << 2)	/* frames through a socket */
 #define SANDBOX_VHOST		(1u << 3)	/* what starts and stops vhost-net, and its interrupts */
 #define SANDBOX_VHOST_USER	(1u << 4)	/* its messages, descriptors among them, and its interrupts */
+#define SANDBOX_GIVES_BACK	(1u << 5)	/* a balloon */
 
 /* Each of these comes with a network device. */
 #define SANDBOX_NETWORK		(SANDBOX_TAP | SANDBOX_PASST | SANDBOX_VHOST | SANDBOX_VHOST_USER)

@@ -204,22 +204,32 @@ static void write_object(FILE *out, const struct stats_file *file)
 	free(values);
 }
 
-char *stats_json(const struct stats *stats)
+static void write_files(FILE *out, const struct stats *stats)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = stats->count ? open_memstream(&text, &size) : NULL;
-
-	if (!out)
-		return NULL;
-	fputs("{\"vm\": ", out);
+	fputs("\"vm\": ", out);
 	write_object(out, &stats->files[0]);
 	fputs(", \"vcpus\": [", out);
 	for (unsigned int i = 1; i < stats->count; i++) {
 		fputs(i > 1 ? ", " : "", out);
 		write_object(out, &stats->files[i]);
 	}
-	fputs("]}", out);
+	fputc(']', out);
+}
+
+char *stats_json(const struct stats *stats, const char *balloon)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = stats->count || balloon ? open_memstream(&text, &size) : NULL;
+
+	if (!out)
+		return NULL;
+	fputc('{', out);
+	if (stats->count)
+		write_files(out, stats);
+	if (balloon)
+		fprintf(out, "%s\"balloon\": %s", stats->count ? ", " : "", balloon);
+	fputc('}', out);
 	if (fclose(out)) {
 		free(text);
 		return NULL;

@@ -58,11 +58,12 @@ char *stats_text(const struct stats *stats, const char *end);
 
 /**
  * stats_json() - all counters as an object: "vm", and an array "vcpus"
+ * @balloon: JSON that becomes its member "balloon"; NULL: there is none.
  *
  * A counter with several values (a histogram) is an array. Under the sandbox
- * too. Return: a string to be freed, NULL without memory or without any files.
+ * too. Return: a string to be freed, NULL without memory, or without any files and a balloon.
  */
-char *stats_json(const struct stats *stats);
+char *stats_json(const struct stats *stats, const char *balloon);
 
 /**
  * stats_close() - release everything

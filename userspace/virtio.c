@@ -433,15 +433,15 @@ static void registers_write(void *owner, uint64_t offset, unsigned int len, uint
 {
 	struct virtio_device *device = owner;
 
-	(void)len;
 	if (offset >= AREA_NOTIFY) {
 		ring_at(device, offset - AREA_NOTIFY);
 		return;
 	}
-	if (offset >= AREA_SIZE)
-		return;
 	pthread_mutex_lock(&device->lock);
-	write_common(device, offset, value);
+	if (offset < AREA_SIZE)
+		write_common(device, offset, value);
+	else if (offset >= AREA_CONFIG && device->class->write_config)
+		device->class->write_config(device, offset - AREA_CONFIG, len, value);
 	pthread_mutex_unlock(&device->lock);
 }
 

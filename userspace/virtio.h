@@ -30,13 +30,15 @@ struct virtio_device;
  * @serve: do one request; return the bytes written into it. Called by the
  *         device's thread with device->lock held.
  *
- * A device whose thread waits for more than doorbells, or whose queues the kernel serves, has these
- * too (else NULL):
+ * A device whose thread does more than that, whose queues the kernel serves, or whose driver writes its
+ * configuration, has these too (else NULL):
  * @run: the thread: until vm_is_stopping(), wait for device->doorbell and what else there is.
  * @ready: the driver has set up all and asks for service.
  * @reset: the driver takes it back; queues are still as they were.
  * @vectors_changed: a queue's message may have become another one, or masked, or no longer so.
- * The last three are called with device->lock held.
+ * @write_config: the driver writes @len bytes at @offset of the device-specific configuration, all of whose bytes
+ *                are read-only otherwise.
+ * All but @run are called with device->lock held.
  */
 struct virtio_class {
 	uint16_t id;
@@ -48,6 +50,7 @@ struct virtio_class {
 	void (*ready)(struct virtio_device *device);
 	void (*reset)(struct virtio_device *device);
 	void (*vectors_changed)(struct virtio_device *device);
+	void (*write_config)(struct virtio_device *device, uint64_t offset, unsigned int len, uint64_t value);
 };
 
 struct virtio_device {
@@ -79,7 +82,7 @@ struct virtio_device {
 	bool is_line_enabled;		/* INTx not disabled in the command register */
 	struct virtq queues[VIRTIO_QUEUES_MAX];
 	uint8_t config_generation;	/* counts changes of config */
-	uint8_t config[VIRTIO_CONFIG_MAX];	/* device-specific, read-only */
+	uint8_t config[VIRTIO_CONFIG_MAX];	/* device-specific */
 	unsigned int config_size;
 	struct virtq_chain chain;	/* the request being served */
 };

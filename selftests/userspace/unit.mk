@@ -7,7 +7,7 @@ unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
 unit_config_test-libs := -ljson-c
-unit_memory_options_test-srcs := userspace/memory_options.c userspace/memory.c userspace/status.c
+unit_memory_options_test-srcs := $(patsubst %,userspace/%.c,memory_options memory size status)
 unit_bus_test-srcs := userspace/bus.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
@@ -36,7 +36,10 @@ unit_stats_test-srcs := userspace/stats.c userspace/status.c
 unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
 unit_pci_header_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c
 unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c userspace/msix.c userspace/pci.c userspace/status.c
-unit_control_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,control control_socket socket_file command power stats status state_format)
+balloon-srcs := $(patsubst %,userspace/%.c,virtio_balloon balloon_json memory_options size status)
+unit_balloon_test-srcs := $(virtio-srcs) $(balloon-srcs)
+unit_balloon_test-libs := -ljson-c
+unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command power stats state_format))
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
 # The kernel is the test's.
@@ -82,7 +85,8 @@ unit_gdb_regs_test-srcs := userspace/gdb_regs.c userspace/gdb_layout.c
 unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
 unit_gdb_command_test-srcs := $(gdb-srcs)
 unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c
-unit_gdb_server_test-srcs := $(gdb-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command control_socket socket_file power stats status)
+unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command \
+	control_socket socket_file power stats))
 unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
 unit_gdb_server_test-libs := -ljson-c
 # As the launcher is linked, like unit_sandbox_test.

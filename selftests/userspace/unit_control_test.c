@@ -23,6 +23,7 @@
 #include "userspace/state_memory.h"
 #include "userspace/stats.h"
 #include "userspace/vcpu.h"
+#include "userspace/virtio_balloon.h"
 
 static struct vm vm;
 static struct power power;
@@ -352,6 +353,56 @@ static void test_stats(void)
 	finish();
 }
 
+/* A machine with a balloon, whose guest has no driver for it. */
+static void test_balloon(void)
+{
+	static const struct balloon_options options = { .is_wanted = true, .size = 4096 };
+	static const struct {
+		const char *name, *request, *wanted;
+	} rows[] = {
+		{ "status", "{\"command\":\"status\"}", "\"balloon\":{\"target\":4096,\"actual\":0}" },
+		{ "stats", "{\"command\":\"stats\"}", "\"stats\":{\"balloon\": {\"target\": 4096, \"actual\": 0, \"inflated\": 0, "
+		  "\"deflated\": 0, \"reported\": 0, \"guest\": null}}" },
+		{ "balloon", "{\"command\":\"balloon\",\"size\":8388608}", "{\"ok\":true}" },
+		{ "it is asked for", "{\"command\":\"status\"}", "\"target\":8388608" },
+		{ "nothing", "{\"size\":0,\"command\":\"balloon\"}", "{\"ok\":true}" },
+		{ "all that can be", "{\"command\":\"balloon\",\"size\":50331648}", "{\"ok\":true}" },
+		{ "too much", "{\"command\":\"balloon\",\"size\":50335744}", "must keep 16M" },
+		{ "more than there is", "{\"command\":\"balloon\",\"size\":9223372036854771712}", "must keep 16M" },
+		{ "half a page", "{\"command\":\"balloon\",\"size\":2048}", "a multiple of 4K" },
+		{ "no size", "{\"command\":\"balloon\"}", "needs \\\"size\\\"" },
+		{ "a size of null", "{\"command\":\"balloon\",\"size\":null}", "needs \\\"size\\\"" },
+		{ "a string", "{\"command\":\"balloon\",\"size\":\"4096\"}", "needs \\\"size\\\"" },
+		{ "less than nothing", "{\"command\":\"balloon\",\"size\":-4096}", "needs \\\"size\\\"" },
+		{ "a fraction", "{\"command\":\"balloon\",\"size\":4096.5}", "needs \\\"size\\\"" },
+		{ "of another command", "{\"command\":\"status\",\"size\":4096}", "'status' has no \\\"size\\\"" },
+		{ "null of another command", "{\"command\":\"status\",\"size\":null}", "'status' has no \\\"size\\\"" },
+		{ "what was asked for stays", "{\"command\":\"status\"}", "\"target\":50331648" },
+	};
+	static struct virtio_balloon balloon;
+	static struct pci pci;
+
+	set_up();
+	int fd = join();
+
+	check_answer(fd, "without one", "{\"command\":\"balloon\",\"size\":4096}", "has no balloon: keel run --balloon");
+	check_answer(fd, "status without one", "{\"command\":\"status\"}", "\"balloon\":null");
+	close(fd);
+	finish();
+	strcpy(directory, "/tmp/keel-control.XXXXXX");
+	set_up();
+	ASSERT_EQ(pci_init(&pci, &vm), 0);
+	virtio_balloon_init(&balloon, &options);
+	ASSERT_EQ(virtio_add(&balloon.device, &vm, &pci), 0);
+	control.balloon = &balloon;
+	fd = join();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		check_answer(fd, rows[i].name, rows[i].request, rows[i].wanted);
+	close(fd);
+	finish();
+	CHECK_EQ("the thread is told", 1, virtio_stop(&balloon.device));
+}
+
 static void test_quit(void)
 {
 	struct pollfd wait = { .events = POLLIN };
@@ -396,7 +447,7 @@ static void test_bad(void)
 		{ "{\"command\": 3}", "no \\\"command\\\"" },
 		{ "{\"command\": null}", "no \\\"command\\\"" },
 		{ "{\"command\": [\"status\"]}", "no \\\"command\\\"" },
-		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, nmi, stats, save, quit" },
+		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, nmi, stats, balloon, save, quit" },
 		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
 		{ "{\"command\": \"reset\"}", "unknown command 'reset'" },
 		{ "{\"command\": \"status\\u0000\"}", "unknown command 'status'" },
@@ -806,6 +857,7 @@ static const struct test_case cases[] = {
 	{ "save", test_save },
 	{ "save_unwanted", test_save_unwanted },
 	{ "stats", test_stats },
+	{ "balloon", test_balloon },
 	{ "quit", test_quit },
 	{ "bad", test_bad },
 	{ "random", test_random },

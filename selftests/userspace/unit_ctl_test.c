@@ -141,6 +141,21 @@ static void test_answers(void)
 	finish();
 }
 
+static void test_size(void)
+{
+	struct options options = { .target = socket_path, .request = "balloon", .size = 64 << 20 };
+	pthread_t thread;
+
+	set_up();
+	reply = "{\"ok\":true}\n";
+	reply_size = strlen(reply);
+	ASSERT_EQ(pthread_create(&thread, NULL, serve, NULL), 0);
+	CHECK_EQ("balloon", 0, capture(ctl_run, &options));
+	pthread_join(thread, NULL);
+	CHECK_EQ(heard, 0, strcmp("{\"command\":\"balloon\",\"size\":67108864}\n", heard));
+	finish();
+}
+
 /* An answer without an end. */
 static void test_endless(void)
 {
@@ -358,6 +373,7 @@ static void test_list(void)
 
 static const struct test_case cases[] = {
 	{ "answers", test_answers },
+	{ "size", test_size },
 	{ "endless", test_endless },
 	{ "silence", test_silence },
 	{ "nobody", test_nobody },

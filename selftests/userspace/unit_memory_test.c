@@ -65,6 +65,14 @@ static void test_distinct(void)
 	u8 *low = memory_at(&memory, MAP_GAP_START - 1, 1);
 	u8 *high = memory_at(&memory, MAP_GAP_END, 1);
 
+	for (unsigned int i = 0; i < memory.count; i++) {
+		const struct memory_region *region = &memory.regions[i];
+
+		CHECK_EQ("back from the first", region->base, memory_address(&memory, region->host));
+		CHECK_EQ("back from the last", region->base + region->size - 1,
+			 memory_address(&memory, region->host + region->size - 1));
+	}
+
 	ASSERT(low && high, "both ends exist");
 	*low = 1;
 	*high = 2;
@@ -105,20 +113,20 @@ static void test_give_back(void)
 		{ "the last", (16 << 20) - 4096, 4096, 0 },
 		{ "before the tables", MAP_ACPI - 4096, 4096, 0 },
 		{ "behind the tables", MAP_ACPI + MAP_ACPI_MAX, 4096, 0 },
-		{ "the tables' first page", MAP_ACPI, 4096, -EINVAL },
-		{ "the tables' last page", MAP_ACPI + MAP_ACPI_MAX - 4096, 4096, -EINVAL },
-		{ "across the tables", MAP_VGA_END, 1 << 20, -EINVAL },
-		{ "nothing", 0x800000, 0, -EINVAL },
-		{ "half a page", 0x800000, 2048, -EINVAL },
-		{ "off by a byte", 0x800001, 4096, -EINVAL },
-		{ "a byte too many", 0x800000, 4097, -EINVAL },
-		{ "the hole", MAP_VGA_START, 4096, -EINVAL },
-		{ "into the hole", MAP_VGA_START - 4096, 8192, -EINVAL },
-		{ "one past the end", 16 << 20, 4096, -EINVAL },
-		{ "across the end", (16 << 20) - 4096, 8192, -EINVAL },
-		{ "the local APIC", MAP_LAPIC, 4096, -EINVAL },
-		{ "a length that wraps", 0x800000, 0ULL - 4096, -EINVAL },
-		{ "the highest page", 0ULL - 4096, 4096, -EINVAL },
+		{ "the tables' first page", MAP_ACPI, 4096, -ERANGE },
+		{ "the tables' last page", MAP_ACPI + MAP_ACPI_MAX - 4096, 4096, -ERANGE },
+		{ "across the tables", MAP_VGA_END, 1 << 20, -ERANGE },
+		{ "nothing", 0x800000, 0, -ERANGE },
+		{ "half a page", 0x800000, 2048, -ERANGE },
+		{ "off by a byte", 0x800001, 4096, -ERANGE },
+		{ "a byte too many", 0x800000, 4097, -ERANGE },
+		{ "the hole", MAP_VGA_START, 4096, -ERANGE },
+		{ "into the hole", MAP_VGA_START - 4096, 8192, -ERANGE },
+		{ "one past the end", 16 << 20, 4096, -ERANGE },
+		{ "across the end", (16 << 20) - 4096, 8192, -ERANGE },
+		{ "the local APIC", MAP_LAPIC, 4096, -ERANGE },
+		{ "a length that wraps", 0x800000, 0ULL - 4096, -ERANGE },
+		{ "the highest page", 0ULL - 4096, 4096, -ERANGE },
 	};
 
 	for (u32 shared = 0; shared <= MEMORY_SHARED; shared += MEMORY_SHARED) {

@@ -136,6 +136,80 @@ static void test_memory_backing(void)
 	}
 }
 
+static void test_balloon(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		struct balloon_options balloon;
+	} rows[] = {
+		{ "keel run --kernel k", 0, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=0", 0, { true, true, true, 0 } },
+		{ "keel run --kernel k --balloon=size=64M", 0, { true, true, true, 64 << 20 } },
+		{ "keel run --kernel k --balloon deflate_on_oom=off", 0, { true, false, true, 0 } },
+		{ "keel run --kernel k --balloon free_page_reporting=off,size=4K,deflate_on_oom=on", 0, { true, true, false, 4096 } },
+		{ "keel run --kernel k --balloon size=240M", 0, { true, true, true, 240 << 20 } },
+		{ "keel run --kernel k --balloon size=241M", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --balloon size=1G --kernel k --memory 2G", 0, { true, true, true, 1 << 30 } },
+		{ "keel run --kernel k --balloon size=2T", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=4095", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=x", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon 64M", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon=", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=0,", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon deflate_on_oom=yes", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=0 --balloon size=0", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=0 --vfio 00:02.0", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=0 --memory-backing hugetlb", STATUS_USAGE, { .is_wanted = false } },
+		{ "keel run --kernel k --balloon size=0 --memory-backing shared", 0, { true, true, true, 0 } },
+		{ "keel restore f --balloon size=0", STATUS_USAGE, { .is_wanted = false } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want) {
+			CHECK_EQ("wanted", rows[i].balloon.is_wanted, options.balloon.is_wanted);
+			CHECK_EQ("size", rows[i].balloon.size, options.balloon.size);
+			CHECK_EQ("deflated on OOM", rows[i].balloon.deflate_on_oom, options.balloon.deflate_on_oom);
+			CHECK_EQ("reporting", rows[i].balloon.free_page_reporting, options.balloon.free_page_reporting);
+		}
+		options_free(&options);
+	}
+}
+
+static void test_ctl_balloon(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		u64 size;
+	} rows[] = {
+		{ "keel ctl s balloon 64M", 0, 64 << 20 },
+		{ "keel ctl s balloon 0", 0, 0 },
+		{ "keel ctl s --json balloon 5", 0, 5 },
+		{ "keel ctl s balloon", STATUS_USAGE, 0 },
+		{ "keel ctl s balloon 64MB", STATUS_USAGE, 0 },
+		{ "keel ctl s balloon 1 2", STATUS_USAGE, 0 },
+		{ "keel ctl s status 64M", STATUS_USAGE, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want) {
+			CHECK_EQ("size", rows[i].size, options.size);
+			CHECK_EQ("files", 0, options.file_count);
+		}
+		options_free(&options);
+	}
+}
+
 static void test_vfio(void)
 {
 	static const char *const wanted[] = { "0000:00:02.0", "0000:a0:1f.7", "10000:e1:00.0", "0001:02:03.4" };
@@ -241,6 +315,7 @@ static void test_actions(void)
 		{ "keel list --json", OPTIONS_LIST },
 		{ "keel list -h", OPTIONS_HELP_LIST },
 		{ "keel ctl s save f", OPTIONS_CTL },
+		{ "keel ctl s balloon 64M", OPTIONS_CTL },
 		{ "keel restore f", OPTIONS_RESTORE },
 		{ "keel restore --disk a --disk b,ro f --name n --daemon", OPTIONS_RESTORE },
 		{ "keel restore --help", OPTIONS_HELP_RESTORE },
@@ -392,6 +467,8 @@ static const struct test_case cases[] = {
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
 	{ "memory_backing", test_memory_backing },
+	{ "balloon", test_balloon },
+	{ "ctl_balloon", test_ctl_balloon },
 	{ "vfio", test_vfio },
 	{ "gdb", test_gdb },
 	{ "dma", test_dma },

@@ -36,6 +36,7 @@
 static int slave, file, event, listener, null_file;
 static char directory[] = "/tmp/keel-sandbox.XXXXXX";
 static char path[64], precious[64];
+static void *pages[2];		/* guest memory, anonymous and a memfd's */
 static pthread_t thread;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t go = PTHREAD_COND_INITIALIZER;
@@ -275,6 +276,13 @@ static void add_memory(void) { try_ioctl(KVM_SET_USER_MEMORY_REGION); }
 static void interrupt(void) { try_ioctl(KVM_SIGNAL_MSI); }
 static void run_vcpu(void) { try_ioctl(KVM_RUN); }
 
+/* Of a page of one's own, and one that is shared. */
+static void give_back(void)
+{
+	NEED(!madvise(pages[0], 4096, MADV_DONTNEED) && !madvise(pages[1], 4096, MADV_REMOVE));
+	NEED(!*(char *)pages[0] && !*(char *)pages[1]);
+}
+
 static void drain_event(void)
 {
 	uint64_t count = 1;
@@ -409,6 +417,20 @@ static const struct row {
 	{ "network: writes a disk", write_disk, "pwritev", SANDBOX_NET, SANDBOX_NETWORK },
 	{ "network: a client", accept_there, "accept4", SANDBOX_NET, SANDBOX_NETWORK },
 	{ "network: open", call_open, "openat", SANDBOX_NET, SANDBOX_NETWORK },
+	/* A balloon's. */
+	{ "balloon: memory is given back", give_back, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: malloc grows", allocate, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: lines on standard error", speak, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: what is left is removed in a crash", remove_files, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: events", drain_event, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: an interrupt", interrupt, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: a vCPU", run_vcpu, "ioctl", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: memory slots", add_memory, "ioctl", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: reads a disk", read_statistics, "preadv", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: writes a disk", write_disk, "pwritev", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: open", call_open, "openat", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: map over something", map_over, "mmap", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	{ "balloon: another filter", call_seccomp, "seccomp", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
 	{ "a disk's thread takes a tap's frames", receive_frame, "readv", SANDBOX_DEVICE, SANDBOX_NETWORK },
 	{ "a disk's thread sends messages", send_message, "sendmsg", SANDBOX_DEVICE, SANDBOX_NETWORK },
 };
@@ -485,6 +507,10 @@ static void test_rows(void)
 	file = open(precious, O_RDWR | O_CREAT, 0600);
 	event = eventfd(0, 0);
 	null_file = open("/dev/null", O_RDWR);
+	pages[0] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pages[1] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT(pages[0] != MAP_FAILED && pages[1] != MAP_FAILED, "pages");
+	*(char *)pages[0] = *(char *)pages[1] = 1;
 	ASSERT_GE(null_file, 0);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	ASSERT_EQ(bind(listener, (const struct sockaddr *)&nameless, sizeof(nameless.sa_family)), 0);

@@ -87,12 +87,13 @@ static void test_counters(void)
 {
 	struct stats stats = { 0 };
 
-	ASSERT(!stats_json(&stats), "statistics out of nothing");
+	ASSERT(!stats_json(&stats, NULL), "statistics out of nothing");
+	same("a balloon alone", "{\"balloon\": {}}", stats_json(&stats, "{}"));
 	same("nothing", "", stats_text(&stats, "\n"));
 	for (int i = 0; i < 3; i++)
 		ASSERT_EQ(stats_add(&stats, make_file(good, ARRAY_SIZE(good))), 0);
 	same("text", LINES("the virtual machine") LINES("vCPU 0") LINES("vCPU 1"), stats_text(&stats, "\r\n"));
-	same("JSON", "{\"vm\": " OBJECT ", \"vcpus\": [" OBJECT ", " OBJECT "]}", stats_json(&stats));
+	same("JSON", "{\"vm\": " OBJECT ", \"vcpus\": [" OBJECT ", " OBJECT "]}", stats_json(&stats, NULL));
 	stats_close(&stats);
 	ASSERT(!stats.count && !stats.files, "closed");
 }
@@ -103,7 +104,8 @@ static void test_empty(void)
 	struct stats stats = { 0 };
 
 	ASSERT_EQ(stats_add(&stats, make_file(good, 0)), 0);
-	same("JSON", "{\"vm\": {}, \"vcpus\": []}", stats_json(&stats));
+	same("JSON", "{\"vm\": {}, \"vcpus\": []}", stats_json(&stats, NULL));
+	same("with a balloon", "{\"vm\": {}, \"vcpus\": [], \"balloon\": {\"target\": 1}}", stats_json(&stats, "{\"target\": 1}"));
 	stats_close(&stats);
 }
 
