@@ -71,6 +71,7 @@ static int restore(struct options *options)
 		options->cpus = file.image.machine.cpus;
 		options->memory = file.image.machine.memory;
 		options->rng = file.image.machine.has_rng;
+		options->balloon = (struct balloon_options){ file.image.machine.has_balloon, true, true, 0 };
 		machine.saved = &file;
 		status = memory_options_check(options);
 	}

@@ -10,6 +10,7 @@
 #include "rtc.h"
 #include "serial.h"
 #include "virtio.h"
+#include "virtio_balloon.h"
 #include "vm.h"
 
 struct state_error;
@@ -22,6 +23,10 @@ struct state_virtio {
 	uint32_t slot;
 	uint64_t size;			/* a disk's, in bytes; else 0 */
 	bool is_readonly;		/* a disk's */
+	uint64_t target;		/* a balloon's, in bytes; and of its configuration, */
+	uint32_t asked;			/* num_pages, */
+	uint32_t actual;
+	uint32_t poison;		/* poison_val */
 };
 
 /* Copies of values too: no lock, no thread, no pointer in them means anything. */
@@ -40,6 +45,7 @@ extern const struct state_layout state_pci_layout;
 extern const struct state_layout state_lines_layout;
 extern const struct state_layout state_disk_layout;
 extern const struct state_layout state_rng_layout;
+extern const struct state_layout state_balloon_layout;
 
 struct state_board_devices {
 	struct vm *vm;
@@ -87,5 +93,16 @@ void state_virtio_take(struct virtio_device *device, struct pci *pci, struct sta
  */
 bool state_virtio_give(struct virtio_device *device, struct pci *pci, const struct state_virtio *state,
 		       struct state_error *error);
+
+/**
+ * state_balloon_take() - state_virtio_take() of a balloon
+ */
+void state_balloon_take(struct virtio_balloon *balloon, struct pci *pci, struct state_virtio *state);
+
+/**
+ * state_balloon_give() - state_virtio_give() of a balloon that offers all there is; it offers what the saved one did then
+ */
+bool state_balloon_give(struct virtio_balloon *balloon, struct pci *pci, const struct state_virtio *state,
+			struct state_error *error);
 
 #endif

@@ -24,6 +24,7 @@ struct state_machine {
 	uint64_t memory;		/* bytes, as of --memory */
 	uint32_t disks;
 	bool has_rng;
+	bool has_balloon;
 	uint64_t saved_at;		/* seconds since 1970, for people */
 	uint32_t slot_count;
 	struct memory_region slots[MEMORY_REGIONS_MAX];
@@ -35,6 +36,7 @@ struct state_image {
 	struct state_chips chips;
 	struct state_virtio disks[OPTIONS_DISKS_MAX];
 	struct state_virtio rng;
+	struct state_virtio balloon;
 	struct state_vcpu *vcpus;	/* allocated: machine.cpus */
 };
 
@@ -49,7 +51,7 @@ struct state_part {
 	unsigned int (*count)(const struct state_machine *machine);
 };
 
-#define STATE_PARTS	13
+#define STATE_PARTS	14
 extern const struct state_part state_parts[STATE_PARTS];
 
 /**

@@ -75,6 +75,8 @@ static bool give_devices(struct machine *machine, const struct state_image *imag
 			return false;
 	if (image->machine.has_rng && !state_virtio_give(&machine->rng, &machine->pci, &image->rng, error))
 		return false;
+	if (image->machine.has_balloon && !state_balloon_give(&machine->balloon, &machine->pci, &image->balloon, error))
+		return false;
 	return state_board_give(&board, &image->board, error);
 }
 

@@ -18,6 +18,7 @@ static void take_machine(const struct machine *machine, struct state_machine *st
 		.memory = memory->size,
 		.disks = machine->disk_count,
 		.has_rng = machine->rng.class,
+		.has_balloon = machine->balloon.device.class,
 		.saved_at = (uint64_t)time(NULL),
 		.slot_count = memory->count,
 	};
@@ -29,7 +30,8 @@ static bool check_devices(const struct machine *machine, struct state_error *err
 {
 	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++) {
 		const struct pci_device *device = machine->pci.devices[slot];
-		bool is_known = device == &machine->pci.bridge || device == &machine->rng.pci;
+		bool is_known = device == &machine->pci.bridge || device == &machine->rng.pci ||
+				device == &machine->balloon.device.pci;
 
 		for (unsigned int i = 0; i < machine->disk_count; i++)
 			is_known |= device == &machine->disks[i].device.pci;
@@ -49,6 +51,8 @@ static void take_devices(struct machine *machine, const struct state_board_devic
 	}
 	if (machine->rng.class)
 		state_virtio_take(&machine->rng, &machine->pci, &image->rng);
+	if (machine->balloon.device.class)
+		state_balloon_take(&machine->balloon, &machine->pci, &image->balloon);
 	state_board_take(board, &image->board);
 }
 
@@ -67,6 +71,8 @@ static void hold_devices(struct machine *machine)
 		virtio_hold(&machine->disks[i].device);
 	if (machine->rng.class)
 		virtio_hold(&machine->rng);
+	if (machine->balloon.device.class)
+		virtio_hold(&machine->balloon.device);
 }
 
 static void release_devices(struct machine *machine)
@@ -75,6 +81,8 @@ static void release_devices(struct machine *machine)
 		virtio_release(&machine->disks[i].device);
 	if (machine->rng.class)
 		virtio_release(&machine->rng);
+	if (machine->balloon.device.class)
+		virtio_release(&machine->balloon.device);
 }
 
 /*

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sections "virtio-blk" and "virtio-rng": what the driver has set, the
+ * The sections "virtio-blk", "virtio-rng" and "virtio-balloon": what the driver has set, the
  * queues, the messages. A request that the device has taken is finished before
  * its lock is had, so that none is ever half done.
  */
@@ -44,6 +44,10 @@ static const struct state_row disk_rows[] = {
 	VIRTIO_ROWS, U("disk_bytes", size), U("disk_is_readonly", is_readonly),
 };
 
+static const struct state_row balloon_rows[] = {
+	VIRTIO_ROWS, U("target_bytes", target), U("asked_pages", asked), U("actual_pages", actual), U("poison", poison),
+};
+
 static bool check(const void *object, struct state_error *error)
 {
 	const struct state_virtio *state = object;
@@ -59,6 +63,20 @@ static bool check(const void *object, struct state_error *error)
 const struct state_layout state_rng_layout = {
 	.name = "virtio-rng", .version = 1, .rows = rng_rows, .row_count = ARRAY_SIZE(rng_rows),
 	.size = sizeof(struct state_virtio), .check = check,
+};
+
+static bool check_balloon(const void *object, struct state_error *error)
+{
+	const struct state_virtio *state = object;
+
+	if (state->target % BALLOON_PAGE || state->target / BALLOON_PAGE > UINT32_MAX)
+		return state_refuse(error, "asks for %llu bytes, which no balloon does", (unsigned long long)state->target);
+	return check(object, error);
+}
+
+const struct state_layout state_balloon_layout = {
+	.name = "virtio-balloon", .version = 1, .rows = balloon_rows, .row_count = ARRAY_SIZE(balloon_rows),
+	.size = sizeof(struct state_virtio), .check = check_balloon,
 };
 
 const struct state_layout state_disk_layout = {

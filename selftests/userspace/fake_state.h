@@ -83,7 +83,8 @@ static inline void fake_image(struct state_image *image, u64 *random)
 	memset(image, 0, sizeof(*image));
 	memory_layout(&layout, FAKE_MEMORY);
 	image->machine = (struct state_machine){
-		.cpus = FAKE_CPUS, .memory = FAKE_MEMORY, .disks = FAKE_DISKS, .has_rng = true, .saved_at = 1795336346,
+		.cpus = FAKE_CPUS, .memory = FAKE_MEMORY, .disks = FAKE_DISKS, .has_rng = true, .has_balloon = true,
+		.saved_at = 1795336346,
 		.slot_count = layout.count,
 	};
 	memcpy(image->machine.slots, layout.regions, sizeof(layout.regions));
@@ -98,8 +99,9 @@ static inline void fake_image(struct state_image *image, u64 *random)
 	image->board.rtc.index = 4;
 	image->board.rtc.offset = -7200;
 	image->board.rtc.frozen = (struct tm){ .tm_sec = 59, .tm_min = -1, .tm_year = 126 };
-	for (unsigned int i = 0; i <= FAKE_DISKS; i++) {
-		struct state_virtio *device = i ? &image->disks[i - 1] : &image->rng;
+	image->balloon.target = 4096;
+	for (unsigned int i = 0; i <= FAKE_DISKS + 1; i++) {
+		struct state_virtio *device = !i ? &image->rng : i > FAKE_DISKS ? &image->balloon : &image->disks[i - 1];
 
 		device->device.accepted &= device->device.features;
 		for (unsigned int m = 0; m < device->device.msix.count; m++) {

@@ -51,7 +51,7 @@ unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
-state-srcs := $(virtio-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio)
+state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio balloon)
 state-libs := -lzstd -lz
 state-cflags := -DKEEL_VERSION='"test"'
 unit_state_fields_test-srcs := $(state-srcs)
@@ -63,19 +63,20 @@ unit_state_stream_test-cflags := $(state-cflags)
 unit_state_vcpu_test-srcs := $(patsubst %,userspace/state_%.c,format fields vcpu vcpu_rows chips)
 unit_state_vcpu_test-libs := -lz
 unit_state_vcpu_test-cflags := $(state-cflags)
-unit_state_devices_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,state_format state_fields state_board state_virtio serial rtc power)
+unit_state_devices_test-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,state_format state_fields state_board state_virtio \
+	state_balloon serial rtc power)
 unit_state_devices_test-libs := -lz
 unit_state_devices_test-cflags := $(state-cflags)
-unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power status)
+unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power)
 unit_state_mutate_test-libs := $(state-libs) -ljson-c
 unit_state_mutate_test-cflags := $(state-cflags)
-unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power status virtio_blk virtio_rng)
+unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk virtio_rng)
 unit_state_golden_test-libs := $(state-libs) -ljson-c
 unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
 unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
-unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power status \
+unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power \
 	virtio_blk virtio_rng)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)

@@ -61,6 +61,7 @@ static void test_values(void)
 		{ "memory", 16 << 20, image.machine.memory },
 		{ "disks", 1, image.machine.disks },
 		{ "entropy", 1, image.machine.has_rng },
+		{ "a balloon, of which it knew nothing", 0, image.machine.has_balloon },
 		{ "slots", 2, image.machine.slot_count },
 		{ "disk's bytes", 65536, image.disks[0].size },
 		{ "disk's slot", 1, image.disks[0].slot },

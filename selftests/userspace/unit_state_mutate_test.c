@@ -16,6 +16,7 @@ static struct rtc rtc;
 static struct power power;
 static struct pci pci;
 static struct virtio_device device;
+static struct virtio_balloon balloon;
 static u64 random_state = 7;
 static FILE *nowhere;
 
@@ -53,12 +54,16 @@ static void renew_devices(void)
 	memset(&device, 0, sizeof(device));
 	device.class = &class;
 	ASSERT_EQ(virtio_add(&device, &vm, &pci), 0);
+	memset(&balloon, 0, sizeof(balloon));
+	virtio_balloon_init(&balloon, &(struct balloon_options){ true, true, true, 0 });
+	ASSERT_EQ(virtio_add(&balloon.device, &vm, &pci), 0);
 }
 
 static void drop_devices(void)
 {
 	close(serial.room_event);
 	virtio_stop(&device);
+	virtio_stop(&balloon.device);
 }
 
 /* What a guest does with them afterwards. */
@@ -78,6 +83,9 @@ static void use_devices(void)
 	for (unsigned int i = 0; i < 4 && virtq_pop(&device.queues[0], &device.chain); i++)
 		virtq_push(&device.queues[0], &device.chain, serve(&device, &device.chain));
 	virtq_needs_signal(&device.queues[0]);
+	for (unsigned int q = 0; q < balloon.device.class->queue_count; q++)
+		for (unsigned int i = 0; i < 4 && virtq_pop(&balloon.device.queues[q], &balloon.device.chain); i++)
+			virtq_push(&balloon.device.queues[q], &balloon.device.chain, 0);
 }
 
 static bool load_devices(const struct state_image *image)
@@ -87,6 +95,7 @@ static bool load_devices(const struct state_image *image)
 
 	renew_devices();
 	bool is_loaded = (!image->machine.has_rng || state_virtio_give(&device, &pci, &image->rng, &error)) &&
+			 (!image->machine.has_balloon || state_balloon_give(&balloon, &pci, &image->balloon, &error)) &&
 			 state_board_give(&board, &image->board, &error);
 
 	ASSERT(is_loaded || error.text[0], "refused without a reason");
@@ -217,6 +226,7 @@ static int make(void)
 	}
 	renew_devices();
 	state_virtio_take(&device, &pci, &image.rng);
+	state_balloon_take(&balloon, &pci, &image.balloon);
 	memcpy(image.board.pci.bridge.config, pci.bridge.config, PCI_CONFIG_SIZE);
 	drop_devices();
 	fake_write(fd, &image, &memory);

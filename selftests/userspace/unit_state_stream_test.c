@@ -296,6 +296,15 @@ static void more_accepted(void) { set_field("virtio-rng", "features", 0, 0); }
 static void odd_queue(void) { set_field("virtio-rng", "queues(size,vector,is_enabled,is_broken,descriptors,available,used,"
 					   "next_available,next_used,signalled)", 2, 2); }
 
+static void odd_balloon(void) { set_field("virtio-balloon", "target_bytes", 0, 4095); }
+static void far_balloon(void) { set_field("virtio-balloon", "target_bytes", 0, 1ULL << 45); }
+static void balloon_features(void) { set_field("virtio-balloon", "features", 0, 0); }
+static void two_balloons(void) { set_field("machine", "has_balloon", 0, 2); }
+static void no_balloon(void) { pieces_remove(&pieces, (unsigned int)(pieces_find(&pieces, "virtio-balloon", 0) - pieces.list)); }
+static void stray_balloon(void) { set_field("machine", "has_balloon", 0, 0); }
+static void old_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 1; }
+static void newer_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 3; }
+
 static void block_unaligned(void) { block_of(0)->address = 4096; }
 static void block_twice(void) { block_of(1)->address = block_of(0)->address; }
 static void block_back(void) { block_of(3)->address = 0; }
@@ -360,6 +369,14 @@ static const struct {
 	{ "an odd message", odd_message, "section 'virtio-blk' 0 has a message" },
 	{ "features nobody offered", more_accepted, "section 'virtio-rng' 0 has a driver" },
 	{ "a queue's flag", odd_queue, "section 'virtio-rng' 0 has a field 'queues(" },
+	{ "half a page of a balloon", odd_balloon, "section 'virtio-balloon' 0 asks for 4095 bytes" },
+	{ "too large a balloon", far_balloon, "section 'virtio-balloon' 0 asks for" },
+	{ "a balloon's features", balloon_features, "section 'virtio-balloon' 0 has a driver" },
+	{ "two balloons", two_balloons, "section 'machine' 0 has a field 'has_balloon'" },
+	{ "no balloon", no_balloon, "section 'virtio-balloon' 0 is missing" },
+	{ "a balloon that should not be", stray_balloon, "section 'virtio-balloon' 0 is one more" },
+	{ "a field that its version has, too", old_machine, NULL },
+	{ "a later machine", newer_machine, "section 'machine' 0 is of version 3, and this program knows 2" },
 	{ "a block not at its place", block_unaligned, "section 'memory' 0 is for 0x1000" },
 	{ "a block twice", block_twice, "section 'memory' 1 is for" },
 	{ "blocks out of order", block_back, "section 'memory' 3 is for 0" },

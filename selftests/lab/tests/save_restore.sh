@@ -57,6 +57,8 @@ in_order() {
 
 is_right() { ! grep -E 'guest: (cpu[0-9]+|disk) WRONG' /tmp/out; }
 is_state() { keel inspect /tmp/state --json | grep -q '"refused":""'; }
+# has_balloon BYTES - is it asked for them, and has it given them?
+has_balloon() { keel ctl --json saved status | grep -q "\"balloon\":{\"target\":$1,\"actual\":$1}"; }
 is_same() { keel inspect --diff /tmp/state /tmp/state.before; }
 
 full() {
@@ -69,9 +71,10 @@ full() {
 	return $result
 }
 
-begin $((7 + 5 * times))
-start run --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --append "${guest_append:?} quiet keel.mode=sums"
+begin $((8 + 7 * times))
+start run --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --balloon size=8M --append "${guest_append:?} quiet keel.mode=sums"
 check "the guest does its sums" within 200 has_rounds 3
+check "its balloon has what it was asked for" within 30 has_balloon 8388608
 check "no room on the disk: refused, and the old file is whole" full
 for i in $(seq $times); do
 	check "saved ($i)" save
@@ -80,6 +83,9 @@ for i in $(seq $times); do
 	cut_off
 	start restore /tmp/state
 	check "the restored guest goes on ($i)" goes_on
+	check "its balloon is as it was ($i)" has_balloon $((8388608 * i))
+	keel ctl saved balloon $((8 * (i + 1)))M
+	check "and fills further ($i)" within 30 has_balloon $((8388608 * (i + 1)))
 	check "nothing went wrong ($i)" is_right
 done
 check "rounds and clock in order" in_order
