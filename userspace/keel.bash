@@ -30,7 +30,7 @@ _keel_run() {
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
 		_keel_words "--kernel --initrd --append --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
-			--no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
+			--watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
 

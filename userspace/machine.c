@@ -90,6 +90,13 @@ static int add_virtio(struct machine *machine, const struct options *options)
 	return plug(machine, &machine->balloon.device);
 }
 
+static int add_watchdog(struct machine *machine, const struct options *options)
+{
+	int ret = options->watchdog ? watchdog_add(&machine->watchdog, &machine->vm, &machine->pci) : 0;
+
+	return ret ? status_fail(STATUS_HOST, "cannot add a watchdog: %s", strerror(-ret)) : 0;
+}
+
 /* The messages that the kernel sends by itself: those of assigned devices first. */
 static int init_routes(struct machine *machine, const struct options *options)
 {
@@ -207,6 +214,8 @@ static int build(struct machine *machine, const struct options *options)
 		ret = add_nets(machine, options);
 	if (!ret)
 		ret = add_assigned(machine, options);
+	if (!ret)
+		ret = add_watchdog(machine, options);
 	if (!ret)
 		ret = add_vcpus(machine, options, &entry);
 	if (!ret && machine->saved)
@@ -352,12 +361,13 @@ static void check_assigned(struct machine *machine, const struct pollfd *waits)
 
 static void wait_for_end(struct machine *machine)
 {
-	struct pollfd waits[2 + 2 * VFIO_DEVICES_MAX] = {
+	struct pollfd waits[3 + 2 * VFIO_DEVICES_MAX] = {
 		{ .fd = machine->vm.stop_event, .events = POLLIN },
 		{ .fd = machine->signals, .events = POLLIN },
+		{ .fd = machine->watchdog.timer > 0 ? machine->watchdog.timer : -1, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
-	nfds_t count = 2;
+	nfds_t count = 3;
 
 	for (unsigned int i = 0; i < machine->assigned_count; i++) {
 		waits[count++] = (struct pollfd){ .fd = machine->assigned[i].error_event, .events = POLLIN };
@@ -366,7 +376,9 @@ static void wait_for_end(struct machine *machine)
 	while (!vm_is_stopping(&machine->vm)) {
 		if (poll(waits, count, power_tick(&machine->power)) < 0 && errno != EINTR)
 			vm_stop(&machine->vm, STATUS_HOST, "poll failed: %s", strerror(errno));
-		check_assigned(machine, &waits[2]);
+		check_assigned(machine, &waits[3]);
+		if (waits[2].revents & POLLIN)
+			watchdog_tick(&machine->watchdog);
 		if (vm_is_stopping(&machine->vm))
 			break;
 		if (next_signal(machine, &info) && take_signal(machine, &info))
@@ -423,6 +435,7 @@ static bool tear_down(struct machine *machine)
 		vfio_close(&machine->vfio);
 	route_free(&machine->routes);
 	gdb_close(machine->vm.gdb);
+	watchdog_close(&machine->watchdog);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_destroy(&machine->vcpus[i]);
 	return true;
@@ -440,6 +453,8 @@ static int prepare_sandbox(const struct machine *machine)
 		.uses = (machine->assigned_count ? SANDBOX_ASSIGNED : 0) | (machine->balloon.device.class ? SANDBOX_GIVES_BACK : 0),
 	};
 
+	if (machine->watchdog.timer > 0)
+		wants.uses |= SANDBOX_WATCHDOG;
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
 	return sandbox_prepare(&wants);

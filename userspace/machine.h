@@ -21,6 +21,7 @@
 #include "virtio_blk.h"
 #include "virtio_rng.h"
 #include "vm.h"
+#include "watchdog.h"
 
 struct state_file;
 
@@ -38,6 +39,7 @@ struct machine {
 	unsigned int net_count;		/* those opened, or tried to */
 	struct virtio_device rng;
 	struct virtio_balloon balloon;
+	struct watchdog watchdog;
 	struct vfio vfio;
 	struct route_table routes;	/* with an assigned device or vhost-net */
 	struct vfio_pci assigned[VFIO_DEVICES_MAX];

@@ -201,6 +201,13 @@ static int set_no_rng(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_watchdog(struct options *options, const char *value)
+{
+	(void)value;
+	options->watchdog = true;
+	return 0;
+}
+
 static int set_no_sandbox(struct options *options, const char *value)
 {
 	(void)value;
@@ -277,6 +284,7 @@ static const struct option_row rows[] = {
 	{ "vfio", RUN, true, true, set_vfio },
 	{ "dma", RUN | RESTORE, true, false, set_dma },
 	{ "gdb", RUN, true, false, set_gdb },
+	{ "watchdog", RUN, false, true, set_watchdog },
 	{ "no-rng", RUN, false, true, set_no_rng },
 	{ "no-sandbox", RUN | RESTORE, false, true, set_no_sandbox },
 	{ "stats", RUN | RESTORE, false, true, set_stats },
@@ -566,6 +574,7 @@ static const char run_help[] =
 	"                       kernel's log, or enforce: do not start (off)\n"
 	"  --gdb SOCKET[,wait]  serve a debugger at a Unix socket or tcp:[ADDRESS:]PORT; with wait\n"
 	"                       the guest starts when it says so; see 'keel help gdb'\n"
+	"  --watchdog           end the run if the guest does not feed its i6300esb in time\n"
 	"  --no-rng             no virtio entropy device\n"
 	"  --no-sandbox         do not filter the launcher's own system calls\n"
 	"  --stats              print what the module counted, in the end and at SIGUSR2\n"

@@ -42,6 +42,7 @@ struct options {
 	struct net_options nets[NET_DEVICES_MAX];
 	unsigned int net_count;
 	bool rng;
+	bool watchdog;
 	bool sandbox;
 	bool stats;
 	bool json;		/* keel dma, ctl, list, inspect */

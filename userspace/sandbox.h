@@ -29,6 +29,7 @@ enum sandbox_kind {
 #define SANDBOX_VHOST		(1u << 3)	/* what starts and stops vhost-net, and its interrupts */
 #define SANDBOX_VHOST_USER	(1u << 4)	/* its messages, descriptors among them, and its interrupts */
 #define SANDBOX_GIVES_BACK	(1u << 5)	/* a balloon */
+#define SANDBOX_WATCHDOG	(1u << 6)	/* a timer that the guest sets */
 
 /* Each of these comes with a network device. */
 #define SANDBOX_NETWORK		(SANDBOX_TAP | SANDBOX_PASST | SANDBOX_VHOST | SANDBOX_VHOST_USER)

@@ -48,6 +48,7 @@ static const struct status_row {
 	{ STATUS_QUIT, "quit", "ended by a client of the control socket" },
 	{ STATUS_NOBODY, "nobody", "keel ctl: no machine listens there" },
 	{ STATUS_STATE, "state", "a saved machine is damaged, or cannot be restored here" },
+	{ STATUS_WATCHDOG, "watchdog", "the guest did not feed its watchdog in time" },
 };
 
 const char *status_name(enum status status)

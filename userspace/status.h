@@ -38,6 +38,7 @@ enum status {
 	STATUS_QUIT = 20,	/* ended by a client of the control socket */
 	STATUS_NOBODY = 21,	/* keel ctl: no machine is there */
 	STATUS_STATE = 22,	/* a saved machine cannot be used */
+	STATUS_WATCHDOG = 23,	/* the guest did not feed its watchdog */
 };
 
 /**

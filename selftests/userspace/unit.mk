@@ -16,6 +16,7 @@ unit_boot_test-srcs := userspace/boot_image.c userspace/memory.c
 unit_virtq_test-srcs := userspace/virtq.c userspace/memory.c
 unit_serial_test-srcs := $(fake-vm) userspace/serial.c
 unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
+unit_watchdog_test-srcs := $(fake-vm) userspace/pci.c userspace/watchdog.c
 unit_power_test-srcs := $(fake-vm) userspace/power.c
 unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c

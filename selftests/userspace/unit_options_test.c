@@ -79,6 +79,7 @@ static void test_defaults(void)
 	ASSERT(!options.control && !options.name && !options.pid_file && !options.daemon, "control without being asked");
 	ASSERT(options.rng && options.sandbox, "rng and sandbox are on");
 	ASSERT(!options.stats, "statistics without being asked");
+	ASSERT(!options.watchdog && !options.balloon.is_wanted, "devices without being asked");
 	options_free(&options);
 }
 
@@ -89,7 +90,7 @@ static void test_all_options(void)
 
 	ASSERT_EQ(parse(&options, &action,
 			"keel run --device=/dev/kvm --kernel k --initrd=i --append=a=b,c --cpus=4 "
-			"--memory 1G --disk d1 --disk=d2,ro --disk d,3,rw --no-rng --no-sandbox "
+			"--memory 1G --disk d1 --disk=d2,ro --disk d,3,rw --no-rng --watchdog --no-sandbox "
 			"--stats --status-json s"), 0);
 	ASSERT_EQ(strcmp(options.device, "/dev/kvm"), 0);
 	ASSERT_EQ(strcmp(options.initrd, "i"), 0);
@@ -105,6 +106,7 @@ static void test_all_options(void)
 	       !options.disks[2].readonly, "only the second disk is read-only");
 	ASSERT(!options.rng && !options.sandbox, "rng and sandbox are off");
 	ASSERT(options.stats, "statistics are on");
+	ASSERT(options.watchdog, "the watchdog is on");
 	options_free(&options);
 }
 

@@ -20,6 +20,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -276,6 +277,13 @@ static void add_memory(void) { try_ioctl(KVM_SET_USER_MEMORY_REGION); }
 static void interrupt(void) { try_ioctl(KVM_SIGNAL_MSI); }
 static void run_vcpu(void) { try_ioctl(KVM_RUN); }
 
+static void set_timer(void)
+{
+	struct itimerspec soon = { .it_value = { .tv_sec = 1 } };
+
+	NEED(timerfd_settime(event, 0, &soon, NULL) < 0 && errno == EINVAL);
+}
+
 /* Of a page of one's own, and one that is shared. */
 static void give_back(void)
 {
@@ -417,6 +425,11 @@ static const struct row {
 	{ "network: writes a disk", write_disk, "pwritev", SANDBOX_NET, SANDBOX_NETWORK },
 	{ "network: a client", accept_there, "accept4", SANDBOX_NET, SANDBOX_NETWORK },
 	{ "network: open", call_open, "openat", SANDBOX_NET, SANDBOX_NETWORK },
+	/* A watchdog's timer. */
+	{ "a vCPU sets a timer", set_timer, NULL, SANDBOX_VCPU, SANDBOX_WATCHDOG },
+	{ "the main thread sets a timer", set_timer, NULL, SANDBOX_MAIN, SANDBOX_WATCHDOG },
+	{ "a vCPU sets a timer, without a watchdog", set_timer, "timerfd_settime", SANDBOX_VCPU, SANDBOX_NETWORK },
+	{ "a device sets a timer", set_timer, "timerfd_settime", SANDBOX_DEVICE, SANDBOX_WATCHDOG },
 	/* A balloon's. */
 	{ "balloon: memory is given back", give_back, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
 	{ "balloon: malloc grows", allocate, NULL, SANDBOX_BALLOON, SANDBOX_GIVES_BACK },

@@ -14,11 +14,12 @@
 
 full=$((512 * 1024))		# kB, as all that follows
 size=$((full + 256 * 1024))	# of the guest
-ask=$((size - 112 * 1024))	# leaves it so much
+ask=$((size - 128 * 1024))	# leaves it so much
 
 # start NAME WORDS - its console's input is /tmp/in.NAME
 start() {
 	mkfifo "/tmp/in.$1"
+	: >"/tmp/out.$1"
 	keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd --memory ${size}K --balloon "$2" \
 		--append "${guest_append:?} quiet keel.mode=balloon" --name "$1" <>"/tmp/in.$1" >"/tmp/out.$1" 2>&1 &
 	pid=$!
