@@ -26,7 +26,7 @@ start() {
 }
 
 tell() { echo "$2" >"/tmp/in.$1"; }
-said() { [ "$(tr -d '\r' <"/tmp/out.$1" | grep -c "guest: $2")" = "${3:-1}" ]; }
+said() { tr -d '\r' <"/tmp/out.$1" | grep -q "guest: $2"; }
 rss() { awk '/^VmRSS:/ { print $2 }' "/proc/$pid/status"; }
 given() { keel ctl --json "$1" status | sed -n 's/.*"actual":\([0-9]*\)}.*/\1/p'; }
 has_given() { [ "$(given "$1")" = $(($2 * 1024)) ]; }
@@ -35,14 +35,14 @@ keeps() { [ "$(rss)" -ge $((filled - full * 5 / 100)) ]; }
 # What is not in the balloon, and the launcher itself.
 is_small() { [ "$(rss)" -le $((size - ask + 8 * 1024)) ]; }
 
-# fill NAME TIMES - and free it again
+# fill NAME - and free it again
 fill() {
 	tell "$1" "fill 512"
-	check "$1: the guest fills 512 MB" within 120 said "$1" "filled $((full * 1024))" "$2"
+	check "$1: the guest fills 512 MB" within 240 said "$1" "filled $((full * 1024))"
 	filled=$(rss)
 	check "$1: which the launcher has" [ "$filled" -ge "$full" ]
 	tell "$1" free
-	check "$1: and frees them" within 60 said "$1" freed "$2"
+	check "$1: and frees them" within 60 said "$1" freed
 }
 
 figures() {
@@ -61,7 +61,7 @@ finish() {
 unasked() {
 	start unasked size=0
 	check "unasked: the guest boots" within 120 said unasked balloon
-	fill unasked 1
+	fill unasked
 	check "unasked: it gives back 95% of it" within 60 gave_back
 	figures unasked
 	check "unasked: statistics" eval 'keel ctl unasked stats | grep -q "free_memory: [1-9]"'
@@ -71,7 +71,8 @@ unasked() {
 	figures unasked
 	keel ctl unasked balloon 0
 	check "unasked: it has it back" within 30 has_given unasked 0
-	fill unasked 2
+	tell unasked "fill 128"
+	check "unasked: and can use it" within 120 said unasked "filled 134217728"
 	finish unasked
 }
 
@@ -80,7 +81,7 @@ asked() {
 	start asked size=256M,free_page_reporting=off
 	check "asked: the guest boots" within 120 said asked balloon
 	check "asked: and gives what it was asked for from the start" within 60 has_given asked $((256 * 1024))
-	fill asked 1
+	fill asked
 	check "asked: it did not run out of memory for the balloon" not has_given asked $((256 * 1024))
 	sleep 5
 	check "asked: it gives nothing back by itself" keeps
@@ -93,7 +94,7 @@ asked() {
 	finish asked
 }
 
-begin 26
+begin 24
 unasked
 asked
 end
