@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# long: --kernel 6.1 --module keel --cpus 2 --memory 1536 --about 200
-# long: --kernel 6.12 --module keel --cpus 2 --memory 1536 --about 200
-# long: --kernel 6.1 --module kvm --cpus 2 --memory 1536 --about 200
+# long: --kernel 6.1 --module keel --cpus 2 --memory 1536 --about 200 --timeout 900
+# long: --kernel 6.12 --module keel --cpus 2 --memory 1536 --about 200 --timeout 900
+# long: --kernel 6.1 --module kvm --cpus 2 --memory 1536 --about 200 --timeout 900
 # needs: launcher guest
 #
 # A Linux guest that has filled 512 MB of its memory and freed them gives at least 95% of them back without being asked, by free

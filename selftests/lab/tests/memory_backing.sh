@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# long: --kernel 6.1 --module keel --cpus 2 --memory 2048 --about 400
-# long: --kernel 6.12 --module keel --cpus 2 --memory 2048 --about 400
+# long: --kernel 6.1 --module keel --cpus 2 --memory 2048 --about 500 --timeout 1200
+# long: --kernel 6.12 --module keel --cpus 2 --memory 2048 --about 500 --timeout 1200
 # needs: launcher guest
 #
 # Linux guests run on each kind of memory that --memory-backing names. Eight like ones with merge share at least half of what
