@@ -381,6 +381,17 @@ static int store_to_table(struct vcpu *vcpu, const struct page_fault_exit *fault
 	return ret;
 }
 
+/*
+ * Nothing is known of what a CPU would read where the guest's tables lie in no memory. The launcher can put memory there, or set another
+ * CR3.
+ */
+static int table_no_memory(struct vcpu *vcpu, const struct page_fault_exit *fault)
+{
+	keel_explain(vcpu->vm, vcpu->id, "no translation of %#lx at rip %#llx: with CR3 = %#llx a page table is in no memory, or in read-only memory",
+		     fault->gva, vcpu_rip(vcpu), vcpu_cr3(vcpu));
+	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, 0);
+}
+
 int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault)
 {
 	struct fault_exit device = { .insn = fault->insn, .insn_len = fault->insn_len };
@@ -405,10 +416,8 @@ int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault)
 		device.gpa = walk.gpa;
 		device.access = fault->access & WALK_WRITE ? FAULT_WRITE : fault->access & WALK_FETCH ? FAULT_FETCH : FAULT_READ;
 		return access_no_memory(vcpu, &device);
-	case -EFAULT:
-		keel_explain(vcpu->vm, vcpu->id, "no memory for %#lx: a page table of the guest's lies outside, or the launcher has no page there",
-			     fault->gva);
-		return ret;
+	case SHADOW_NO_TABLE:
+		return table_no_memory(vcpu, fault);
 	default:
 		return ret;
 	}

@@ -274,6 +274,8 @@ int shadow_fault(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gv
 			return SHADOW_TRUE_FAULT;
 		if (ret == WALK_CHANGED)
 			return SHADOW_MAPPED;
+		if (ret == -EFAULT)
+			return SHADOW_NO_TABLE;
 		ret = ret ?: shadow_top_up(s);
 		if (ret)
 			return ret;

@@ -83,7 +83,8 @@ enum shadow_result {
 	SHADOW_MMIO_RO,		/* a write to a read-only slot: emulate */
 	SHADOW_EMULATE,		/* a store that must not be made directly: emulate, then keel_shadow_stored() */
 	SHADOW_RELOAD,		/* the root has gone: keel_shadow_prepare(), then enter again */
-	/* negative errno: as of keel_memory_fault(); -EFAULT also where a guest table cannot be read */
+	SHADOW_NO_TABLE,	/* one of the guest's tables is in no memory */
+	/* negative errno: as of keel_memory_fault() */
 };
 
 /**

@@ -245,8 +245,11 @@ static enum outcome check_refused(struct cpu *cpu, u64 gva, int ret, const struc
 			    shadow_next_table(w.s, gpa_to_gfn(walk->gpa), NULL), "0x%llx is no table", (unsigned long long)walk->gpa);
 		WORLD_CHECK("device", (ret == SHADOW_MMIO) == !slot, "0x%llx: result %d", (unsigned long long)walk->gpa, ret);
 		return ret == SHADOW_MMIO ? ACCESS_MMIO : ret == SHADOW_EMULATE ? ACCESS_EMULATE : ACCESS_MMIO_RO;
+	case SHADOW_NO_TABLE:
+		WORLD_CHECK("no table", was_seen(-EFAULT, 0, 0), "address 0x%llx: all tables are there", (unsigned long long)gva);
+		return ACCESS_ERROR;
 	default:
-		/* a table outside memory or in read-only memory, or the launcher has no page */
+		/* the launcher has no page */
 		WORLD_CHECK("error", ret == -EFAULT, "address 0x%llx: %d", (unsigned long long)gva, ret);
 		return ACCESS_ERROR;
 	}

@@ -71,6 +71,36 @@ int host_is_bochs(void)
 	return !memcmp(table + 10, "BOCHS", 5);
 }
 
+/* Is there a word of /proc/cpuinfo, as of "flags" and "vmx flags"? */
+static int cpu_flag(const char *flag)
+{
+	char line[4096], *word, *rest;
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	int found = 0;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		for (word = strtok_r(line, " \t\n", &rest); word && !found; word = strtok_r(NULL, " \t\n", &rest))
+			found = !strcmp(word, flag);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int host_pages_by_shadow(void)
+{
+	char paging[16] = "";
+	FILE *f = fopen("/sys/module/keel/parameters/paging", "r");
+
+	if (f) {
+		if (!fgets(paging, sizeof(paging), f))
+			paging[0] = 0;
+		fclose(f);
+	}
+	if (dev_is_kvm() || !strcmp(paging, "nested\n"))
+		return 0;
+	return !strcmp(paging, "shadow\n") || !(cpu_flag("npt") || (cpu_flag("ept") && cpu_flag("unrestricted_guest")));
+}
+
 int host_tells_shutdown(void)
 {
 	return !(host_is_bochs() && guest_is_amd());

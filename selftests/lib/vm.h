@@ -81,6 +81,8 @@ int has_cap(long cap);
 int host_is_tcg(void);
 /* The same for Bochs, which has no CPUID leaf of its own: its firmware's ACPI tables name it. */
 int host_is_bochs(void);
+/* True where guests of the device run on shadow tables: asked for by Keel's parameter "paging", or for want of nested paging. */
+int host_pages_by_shadow(void);
 /* False where the emulated CPU does not do what the manual says of a guest's shutdown. */
 int host_tells_shutdown(void);
 #define REQUIRE_SHUTDOWN()	REQUIRE(host_tells_shutdown(), "not on Bochs's SVM")
