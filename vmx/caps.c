@@ -20,12 +20,13 @@
 #include <keel/host.h>
 #include <keel/host_mode.h>
 #include <keel/pgtable.h>
+#include <keel/shadow.h>
 #include <keel/vendor.h>
 #include "caps.h"
 #include "check.h"
 
 /*
- * What must be there. INVLPG and CR3 exits must be avoidable, which all CPUs with EPT grant; the others here came with VMX or,
+ * What must be there. With EPT, INVLPG and CR3 exits must be avoidable, which all CPUs that have it grant; the others here came with VMX or,
  * at the latest, with unrestricted guests.
  */
 #define PIN_REQUIRED	(PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS)
@@ -36,12 +37,15 @@
 /* Switched on and off while a guest runs. */
 #define CPU_SWITCHED	(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
 #define CPU_OPTIONAL	(CPU_BASED_PAUSE_EXITING | CPU_BASED_MONITOR_TRAP_FLAG | CPU_BASED_TPR_SHADOW)
-#define CPU_UNWANTED	(CPU_BASED_INVLPG_EXITING | CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING)
+/* On shadow tables these are required, else unwanted. */
+#define CPU_PAGING	(CPU_BASED_INVLPG_EXITING | CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING)
 #define CPU2_REQUIRED	(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST)
 #define CPU2_OPTIONAL	(SECONDARY_EXEC_ENABLE_VPID | SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_WBINVD_EXITING | \
 			 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_INVPCID | VMX_CPU2_XSAVES | \
 			 SECONDARY_EXEC_TSC_SCALING | SECONDARY_EXEC_ENCLS_EXITING)
 #define PIN_OPTIONAL	PIN_BASED_VMX_PREEMPTION_TIMER
+/* Of use with second-level tables alone. */
+#define CPU2_NESTED	(SECONDARY_EXEC_ENABLE_INVPCID | CPU2_REQUIRED)
 /* Of use together only, and with the TPR shadow. Virtualized x2APIC MSRs may lack. */
 #define CPU2_APIC	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_APIC_REGISTER_VIRT | \
 			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
@@ -92,7 +96,7 @@ static int paging_refusal(void)
 
 	vmx_check_this_cpu(&env);
 	if (!(env.cpu2.may & SECONDARY_EXEC_ENABLE_EPT)) {
-		pr_err("this CPU has VMX without EPT; guests would need shadow paging, which Keel does not have on VMX: use a CPU with EPT\n");
+		pr_err("this CPU has VMX without EPT; guests would need shadow paging, which Keel has on VMX only where there is EPT as well: use a CPU with EPT\n");
 		return -EOPNOTSUPP;
 	}
 	if (!(env.cpu2.may & SECONDARY_EXEC_UNRESTRICTED_GUEST)) {
@@ -145,46 +149,70 @@ static int choose(const char *name, struct vmx_check_range range, u32 required, 
 	return 0;
 }
 
-static int choose_controls(const struct vmx_check_env *env, u64 basic)
+static int choose_required(const struct vmx_check_env *env, bool shadow)
 {
 	struct vmx_controls *base = &vmx_caps.base;
+	u32 paging = shadow ? CPU_PAGING : 0;
 
 	if (choose("pin-based", env->pin, PIN_REQUIRED, 0, &base->pin) ||
-	    choose("processor-based", env->cpu, CPU_REQUIRED, CPU_UNWANTED | CPU_SWITCHED, &base->cpu) ||
+	    choose("processor-based", env->cpu, CPU_REQUIRED | paging, (CPU_PAGING ^ paging) | CPU_SWITCHED, &base->cpu) ||
 	    choose("processor-based", env->cpu, CPU_REQUIRED | CPU_SWITCHED, 0, &(u32){ 0 }) ||
-	    choose("secondary", env->cpu2, CPU2_REQUIRED, 0, &base->cpu2) ||
+	    choose("secondary", env->cpu2, shadow ? 0 : CPU2_REQUIRED, 0, &base->cpu2) ||
 	    choose("exit", env->exit, EXIT_REQUIRED, VM_EXIT_ACK_INTR_ON_EXIT, &base->exit) ||
 	    choose("entry", env->entry, ENTRY_REQUIRED, VM_ENTRY_IA32E_MODE, &base->entry))
 		return -EOPNOTSUPP;
+	return 0;
+}
 
-	vmx_caps.cpu = CPU_OPTIONAL & env->cpu.may;
-	if (preemption_timer && !keel_plan.preemption_timer_errs)
-		vmx_caps.pin = PIN_OPTIONAL & env->pin.may;
-	vmx_caps.cpu2 = CPU2_OPTIONAL & env->cpu2.may;
+/* What only makes sense with second-level tables. */
+static void choose_nested(const struct vmx_check_env *env, u64 basic)
+{
+	struct vmx_controls *base = &vmx_caps.base;
+
 	if (pml)
 		vmx_caps.cpu2 |= SECONDARY_EXEC_ENABLE_PML & env->cpu2.may;
 	if ((apicv > 0 || (apicv < 0 && !emulated_by_bochs(basic))) && (vmx_caps.cpu & CPU_BASED_TPR_SHADOW) &&
 	    !(CPU2_APIC & ~env->cpu2.may))
 		vmx_caps.cpu2 |= CPU2_APIC | (SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE & env->cpu2.may);
-	/* PAT is switched both ways or not at all */
+	/* PAT is switched both ways or not at all; shadow tables go by the host's */
 	if ((env->exit.may & EXIT_OPTIONAL) && (env->entry.may & ENTRY_OPTIONAL)) {
 		base->exit |= EXIT_OPTIONAL;
 		base->entry |= ENTRY_OPTIONAL;
 		vmx_caps.entry = ENTRY_OPTIONAL;
 	}
+}
+
+static int choose_controls(const struct vmx_check_env *env, u64 basic)
+{
+	bool shadow = keel_paging_is_shadow();
+	int ret = choose_required(env, shadow);
+
+	if (ret)
+		return ret;
+	vmx_caps.cpu = CPU_OPTIONAL & env->cpu.may;
+	if (preemption_timer && !keel_plan.preemption_timer_errs)
+		vmx_caps.pin = PIN_OPTIONAL & env->pin.may;
+	vmx_caps.cpu2 = CPU2_OPTIONAL & env->cpu2.may;
+	if (shadow)
+		vmx_caps.cpu2 &= ~CPU2_NESTED;
+	else
+		choose_nested(env, basic);
 	return 0;
 }
 
-static void setup_paging(u64 cap)
+static void setup_vpid(u64 cap)
 {
-	keel_pte_ept.dirty = 0;
-	vmx_caps.ept_ad = cap & VMX_EPT_AD_BIT;
-	vmx_caps.invept_single = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
 	vmx_caps.invvpid_single = (cap >> 32) & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT;
 	if (!((cap >> 32) & VMX_VPID_INVVPID_BIT) ||
 	    (!vmx_caps.invvpid_single && !((cap >> 32) & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)))
 		vmx_caps.cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+}
 
+static void setup_ept(u64 cap)
+{
+	keel_pte_ept.dirty = 0;
+	vmx_caps.ept_ad = cap & VMX_EPT_AD_BIT;
+	vmx_caps.invept_single = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
 	if (!vmx_caps.ept_ad)
 		keel_pte_ept.accessed = 0;
 	else if (vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_PML)
@@ -207,12 +235,17 @@ int vmx_caps_setup(void)
 	int ret;
 
 	vmx_check_this_cpu(&env);
+	/* shadow tables have no-execute bits */
+	ret = keel_paging_init(true, boot_cpu_has(X86_FEATURE_NX));
+	if (ret)
+		return ret;
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
 	rdmsrl(MSR_IA32_VMX_MISC, misc);
 	vmx_caps.cr0_fixed = env.cr0_must & ~(u64)(X86_CR0_PE | X86_CR0_PG);
 	vmx_caps.cr4_fixed = env.cr4_must;
 	vmx_caps.revision = vmx_basic_vmcs_revision_id(basic);
 	vmx_caps.zero_length = env.zero_length;
+	vmx_caps.linear_bits = env.linear_bits;
 	vmx_caps.timer_shift = vmx_misc_preemption_timer_rate(misc);
 	if (vmx_basic_vmcs_size(basic) > PAGE_SIZE) {
 		pr_err("this CPU's VMCS needs %u bytes, more than a page: use another machine\n", vmx_basic_vmcs_size(basic));
@@ -221,7 +254,11 @@ int vmx_caps_setup(void)
 	ret = choose_controls(&env, basic);
 	if (ret)
 		return ret;
-	setup_paging(env.ept_vpid);
+	setup_vpid(env.ept_vpid);
+	if (!keel_paging_is_shadow())
+		setup_ept(env.ept_vpid);
+	else if (keel_plan.nx_huge_pages)
+		keel_pte_npt.max_leaf_level = 1;
 
 	keel_caps.ucode_rev = 0x100000000ull;
 	keel_caps.tpr_shadow = vmx_caps.cpu & CPU_BASED_TPR_SHADOW;

@@ -21,6 +21,7 @@
  * @timer_shift: the preemption timer counts once every 1 << timer_shift cycles
  * @ept_ad: EPT has accessed and dirty flags
  * @invept_single, @invvpid_single: narrow invalidation
+ * @linear_bits: width of linear addresses
  * @zero_length: a software event may be injected with instruction length 0
  */
 struct vmx_caps {
@@ -32,6 +33,7 @@ struct vmx_caps {
 	u32 exit;
 	u32 entry;
 	u8 timer_shift;
+	u8 linear_bits;
 	u64 cr0_fixed;
 	u64 cr4_fixed;
 	bool ept_ad;

@@ -4,7 +4,7 @@
  * nothing of the kernel but types and names of bits, so that it also builds in user space. Rules for controls that Keel leaves off are
  * here too: the entry test turns them on.
  *
- * Left out: what only SMM, a 32-bit host or VM entry without EPT (PDPTEs in memory) can break, and the contents of the VMCS that a
+ * Left out: what only SMM, a 32-bit host or VM entry without EPT (PDPTEs in memory, which are Keel's own) can break, and the contents of the VMCS that a
  * link pointer names, since Keel never sets one.
  */
 #include <linux/bits.h>
@@ -850,6 +850,15 @@ static bool check_msrs(struct check *c)
 		RULE(msr->reserved, F_MSR, msr->reserved, "bits 63:32 of an entry must be zero");
 	}
 	return 0;
+}
+
+bool vmx_check_segments(const struct vmx_snapshot *s, u8 linear_bits)
+{
+	struct vmx_check_env env = { .linear_bits = linear_bits };
+	struct violation unused;
+	struct check c = { .s = s, .env = &env, .v = &unused };
+
+	return check_segments(&c);
 }
 
 /* In the order in which the CPU goes on: controls and host, guest, MSRs. */

@@ -86,6 +86,13 @@ enum vmx_broken { VMX_BROKEN_NOTHING, VMX_BROKEN_CONTROL, VMX_BROKEN_HOST, VMX_B
  */
 bool vmx_check(const struct vmx_snapshot *s, const struct vmx_check_env *env, struct violation *v);
 
+/*
+ * vmx_check_segments() - would VM entry refuse the guest's segments?
+ * @s: its segments, CR0, RFLAGS and controls are looked at
+ * @linear_bits: 48 or 57
+ */
+bool vmx_check_segments(const struct vmx_snapshot *s, u8 linear_bits);
+
 /* explain.c: what vmx_check() has to know of the current VMCS (preemption off) and of this CPU. */
 void vmx_snapshot_take(struct vmx_snapshot *s);
 void vmx_check_this_cpu(struct vmx_check_env *env);

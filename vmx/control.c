@@ -188,6 +188,7 @@ void vmx_intercepts_changed(struct vcpu *vcpu)
 	 * the other vendor's hypercall.
 	 */
 	c->exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC) | BIT(X86_TRAP_UD);
+	want(&c->exceptions, BIT(X86_TRAP_PF), vcpu->shadow);
 	want(&c->exceptions, BIT(X86_TRAP_BP), (debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_USE_SW_BP));
 	vmx->rare |= RARE_CONTROLS;
 
@@ -284,7 +285,7 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 	/* guests have no SGX: all of its instructions are undefined */
 	if (vmx_caps.cpu2 & SECONDARY_EXEC_ENCLS_EXITING)
 		vmcs_write64(ENCLS_EXITING_BITMAP, ~0ull);
-	vmcs_writel(CR0_GUEST_HOST_MASK, ~(unsigned long)CR0_GUEST_OWNED);
+	vmcs_writel(CR0_GUEST_HOST_MASK, vmx->vcpu.shadow ? ~0ul : ~(unsigned long)CR0_GUEST_OWNED);
 	vmcs_writel(CR4_GUEST_HOST_MASK, ~0ul);
 	vmcs_write64(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write64(GUEST_IA32_DEBUGCTL, 0);

@@ -24,6 +24,8 @@
 #include <asm/tlbflush.h>
 #include <keel/entry_work.h>
 #include <keel/host.h>
+#include <keel/request.h>
+#include <keel/shadow.h>
 #include <keel/vcpu.h>
 #include "caps.h"
 #include "cpu.h"
@@ -86,7 +88,8 @@ bool vmx_cpu_busy(void)
 
 static void flush_all(void)
 {
-	vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
+	if (!keel_paging_is_shadow())
+		vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
 	if (vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_VPID)
 		vmx_invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 }
@@ -253,6 +256,12 @@ void vmx_vpid_put(u16 vpid)
  */
 void vmx_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope)
 {
+	if (unlikely(vcpu->shadow)) {
+		/* shadow tables must know what the guest asks for */
+		if (scope == TLB_GUEST)
+			vcpu_request(vcpu, REQ_PAGING);
+		scope = TLB_GUEST;
+	}
 	to_vmx(vcpu)->rare |= scope == TLB_VM ? RARE_FLUSH_EPT : RARE_FLUSH_VPID;
 }
 

@@ -24,6 +24,7 @@
 #include "exit.h"
 #include "insn.h"
 #include "intr.h"
+#include "paging.h"
 #include "regs.h"
 #include "vmx.h"
 
@@ -350,6 +351,8 @@ static int slow_exception(struct vmx_vcpu *vmx)
 		return slow_bp(vmx);
 	case X86_TRAP_UD:
 		return slow_ud(&vmx->vcpu);
+	case X86_TRAP_PF:
+		return vmx_exit_page_fault(vmx);
 	case X86_TRAP_AC:
 		return keel_do_alignment_check(&vmx->vcpu);
 	default:
@@ -433,6 +436,8 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_TASK_SWITCH:	return slow_task_switch(vmx);
 	case EXIT_REASON_TRIPLE_FAULT:	return keel_do_triple_fault(vcpu);
 	case EXIT_NO_PDPTES:		return slow_pdptes(vmx);
+	case EXIT_REASON_INVLPG:	return vmx_exit_invlpg(vmx);
+	case EXIT_SOFTWARE:		return vmx_exit_software(vmx);
 	case EXIT_VMFAIL:		return slow_vmfail(vmx);
 	case VMX_EXIT_REASON_GETSEC:
 	case EXIT_REASON_VMCLEAR:

@@ -20,9 +20,6 @@ static int vmx_setup(void)
 {
 	int ret;
 
-	ret = keel_paging_init(true, false);
-	if (ret)
-		return ret;
 	ret = vmx_caps_setup();
 	if (ret)
 		return ret;
@@ -35,7 +32,7 @@ static int vmx_setup(void)
 	ret = vmx_cpus_create();
 	if (ret)
 		goto err_apic;
-	ret = keel_pgtable_init(&keel_pte_ept);
+	ret = keel_pgtable_init(keel_paging_is_shadow() ? &keel_pte_npt : &keel_pte_ept);
 	if (ret)
 		goto err_cpus;
 	return 0;

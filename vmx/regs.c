@@ -3,7 +3,7 @@
  * Between struct vcpu_regs and the VMCS: dirty groups are written before an entry, others are fetched when somebody asks.
  *
  * The general registers but RSP are switched by entry.S, CR2 by vcpu.c. Where hardware holds another value than the guest sees (bits
- * of CR0 and CR4 that VMX wants fixed), the read shadow has the guest's. STAR, LSTAR, CSTAR and SYSCALL_MASK are
+ * of CR0 and CR4 that VMX wants fixed, or all of them with shadow paging), the read shadow has the guest's. STAR, LSTAR, CSTAR and SYSCALL_MASK are
  * intercepted, so that vcpu_regs always has them; KERNEL_GS_BASE is in the CPU or in struct vmx_vcpu.
  */
 #include <asm/msr.h>
@@ -17,11 +17,10 @@
 #include "control.h"
 #include "insn.h"
 #include "intr.h"
+#include "native.h"
+#include "paging.h"
 #include "regs.h"
 #include "vmx.h"
-
-/* Caching off has no meaning for memory that the host caches as well. */
-#define CR0_UNCACHED	(X86_CR0_CD | X86_CR0_NW)
 
 /* ---- segments ---- */
 
@@ -34,28 +33,9 @@ static_assert(GUEST_SS_AR_BYTES == GUEST_ES_AR_BYTES + 2 * SEG_SS && GUEST_GS_BA
 
 #define AR_DEFINED	0x1f0ffu
 
-/* What VM entry asks for and no guest can tell: accessed, busy, and granularity that fits the limit. */
-static u32 entry_rights(const struct segment *s, unsigned int n)
+static void write_segments(struct vmx_vcpu *vmx)
 {
-	u32 ar = s->ar & AR_DEFINED;
-
-	if (n == SEG_TR && !(ar & SEG_P))
-		ar = SEG_P | 11;
-	if (!(ar & SEG_P) || (ar & SEG_UNUSABLE))
-		return SEG_UNUSABLE | (ar & (3u << SEG_DPL_SHIFT));
-	if (n <= SEG_GS)
-		ar |= 1;
-	if (n == SEG_TR)
-		ar |= 2;
-	if (s->limit >> 20)
-		ar |= SEG_G;
-	else if ((s->limit & 0xfff) != 0xfff)
-		ar &= ~SEG_G;
-	return ar;
-}
-
-static void write_segments(const struct vcpu_regs *r)
-{
+	const struct vcpu_regs *r = &vmx->vcpu.regs;
 	unsigned int n;
 
 	for (n = 0; n < NR_SEGS; n++) {
@@ -63,9 +43,11 @@ static void write_segments(const struct vcpu_regs *r)
 
 		__vmcs_write(GUEST_ES_SELECTOR + 2 * n, s->selector);
 		__vmcs_write(GUEST_ES_LIMIT + 2 * n, s->limit);
-		__vmcs_write(GUEST_ES_AR_BYTES + 2 * n, entry_rights(s, n));
+		__vmcs_write(GUEST_ES_AR_BYTES + 2 * n, vmx_entry_rights(s, n));
 		__vmcs_write(GUEST_ES_BASE + 2 * n, s->base);
 	}
+	if (unlikely(vmx->vcpu.shadow))
+		vmx_native_update(vmx);
 }
 
 static __always_inline u32 fetch_rights(unsigned int n)
@@ -156,6 +138,10 @@ static void write_control(struct vmx_vcpu *vmx, u32 groups)
 	struct vcpu *vcpu = &vmx->vcpu;
 	const struct vcpu_regs *r = &vcpu->regs;
 
+	if (unlikely(vcpu->shadow)) {
+		vmx_shadow_control_write(vmx);
+		return;
+	}
 	if (groups & RG_CR0)
 		put_cr0(r->cr0);
 	if (groups & RG_CR3)
@@ -226,7 +212,13 @@ static void fetch_syscall(struct vmx_vcpu *vmx)
 
 static void write_root(struct vmx_vcpu *vmx)
 {
-	u64 eptp = keel_memory_root(&vmx->vcpu) | VMX_EPTP_MT_WB | (u64)(keel_pte_ept.levels - 1) << 3;
+	u64 eptp;
+
+	if (unlikely(vmx->vcpu.shadow)) {
+		vmx_shadow_root_write(vmx);
+		return;
+	}
+	eptp = keel_memory_root(&vmx->vcpu) | VMX_EPTP_MT_WB | (u64)(keel_pte_ept.levels - 1) << 3;
 
 	if (vmx_caps.ept_ad)
 		eptp |= VMX_EPTP_AD_ENABLE_BIT;
@@ -367,7 +359,7 @@ void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups)
 	if (groups & (RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER))
 		write_control(vmx, groups);
 	if (groups & RG_SEG)
-		write_segments(r);
+		write_segments(vmx);
 	if (groups & RG_DT)
 		write_tables(r);
 	if (groups & RG_DR)

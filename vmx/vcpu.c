@@ -28,6 +28,8 @@
 #include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/memory.h>
+#include <keel/request.h>
+#include <keel/shadow.h>
 #include <keel/vcpu.h>
 #include <keel/vcpu_life.h>
 #include <keel/vm.h>
@@ -63,6 +65,11 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	vmx->loaded_cpu = -1;
 	vmx->vpid = vmx_vpid_get();
 	vmx->rare = keel_host_flushes ? RARE_FLUSH_HOST : 0;
+	/* vmx_vcpu_destroy() undoes what there is */
+	if (keel_paging_is_shadow() && keel_shadow_vcpu_create(vcpu))
+		return -ENOMEM;
+	if (vcpu->shadow)
+		vmx->rare |= RARE_SHADOW;
 	vmx_apic_create(vmx);
 	if (vmx_pml_create(vmx))
 		return -ENOMEM;
@@ -77,6 +84,7 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 	if (!vmx->vmcs)
 		return;
 	vmx_vmcs_release(vmx);
+	keel_shadow_vcpu_destroy(vcpu);
 	vmx_apic_destroy(vmx);
 	vmx_pml_destroy(vmx);
 	free_page((unsigned long)vmx->vmcs);
@@ -101,6 +109,8 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	vmx->nmi_known = true;
 	if (vmx->tpr_threshold)
 		vmx_tpr_threshold(vmx, 0);
+	if (vcpu->shadow)
+		vcpu_request(vcpu, REQ_PAGING);
 	vmx_intercepts_changed(vcpu);
 }
 
@@ -119,7 +129,7 @@ static noinline void arrive(struct vmx_vcpu *vmx)
 	if (!vmx->ready)
 		vmx_vmcs_init(vmx);
 	/* what was flushed elsewhere may still be cached here; the host's tables and stacks are others */
-	vmx->rare |= RARE_FLUSH_EPT | RARE_FLUSH_VPID;
+	vmx->rare |= vmx->vcpu.shadow ? RARE_FLUSH_VPID : RARE_FLUSH_EPT | RARE_FLUSH_VPID;
 	vmx_host_tables_write();
 }
 
@@ -300,6 +310,11 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 		vmx->exit_reason = EXIT_NO_PDPTES;
 		return false;
 	}
+	if (vmx->rare & RARE_SOFTWARE) {
+		vmx_inject_cancel(vmx);
+		vmx->exit_reason = EXIT_SOFTWARE;
+		return false;
+	}
 	if (vmx->rare & RARE_HOST)
 		host_save(vmx);
 	if (vmx->rare & RARE_CONTROLS)
@@ -334,6 +349,9 @@ static noinline void dr_save(struct vmx_vcpu *vmx)
 
 static void exit_rare(struct vmx_vcpu *vmx)
 {
+	/* their every change exits, and hardware has others */
+	if (vmx->rare & RARE_SHADOW)
+		vmx->vcpu.regs.valid |= RG_CR0 | RG_CR3;
 	if (vmx->rare & RARE_DEBUGCTL)
 		update_debugctlmsr(vmx->vcpu.host_debugctl);
 	if (vmx->rare & RARE_DR)

@@ -29,6 +29,8 @@
  * @RARE_TIMER: the preemption timer watches tsc.host_deadline
  * @RARE_FLUSH_HOST: this CPU leaks what the host left in it; for good
  * @RARE_PDPTES: the PDPTEs in the VMCS must be loaded from guest memory
+ * @RARE_SHADOW: shadow paging: CR0 and CR3 in the VMCS are not the guest's; for good
+ * @RARE_SOFTWARE: and the CPU cannot be entered with the guest's mode and segments
  */
 enum vmx_rare {
 	RARE_CONTROLS	= BIT(0),
@@ -43,10 +45,12 @@ enum vmx_rare {
 	RARE_TIMER	= BIT(9),
 	RARE_FLUSH_HOST	= BIT(10),
 	RARE_PEBS	= BIT(11),
+	RARE_SHADOW	= BIT(12),
+	RARE_SOFTWARE	= BIT(13),
 };
 
 /* After an exit: */
-#define RARE_AFTER	(RARE_DR | RARE_DEBUGCTL | RARE_NMI | RARE_STEP)
+#define RARE_AFTER	(RARE_DR | RARE_DEBUGCTL | RARE_NMI | RARE_STEP | RARE_SHADOW)
 
 /* An entry of an MSR-load area ("VM-Entry Controls for MSRs"). */
 struct vmx_msr {
@@ -101,7 +105,7 @@ struct vmx_host {
  * @launched: VMRESUME, not VMLAUNCH
  * @spec: host's SPEC_CTRL with SPEC_SWITCH when it must be restored after each exit, else 0
  * @rare: RARE_*
- * @exit_reason: of the last exit, or EXIT_NO_PDPTES, EXIT_VMFAIL
+ * @exit_reason: of the last exit, or EXIT_NO_PDPTES, EXIT_SOFTWARE, EXIT_VMFAIL
  * @seen: stats.guest_mode when the host's state was last compared: it cannot change within one inner loop
  * @wanted: controls for the next entry
  * @written: controls as in the VMCS
@@ -171,6 +175,8 @@ static inline void vmx_control_clear(struct vmx_vcpu *vmx, u32 *control, u32 bit
 
 /* Exit reason that no CPU has: the entry was not tried, since the guest's PDPTEs must be read where that may sleep. */
 #define EXIT_NO_PDPTES		0xfffe
+/* Nor was it with a state that this CPU cannot be entered with (software.c). */
+#define EXIT_SOFTWARE		0xfffc
 /* The instruction VMLAUNCH or VMRESUME itself failed. */
 #define EXIT_VMFAIL		0xffff
 /* More than the guest's last exit has happened: only what comes before an entry sees it. */

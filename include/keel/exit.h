@@ -259,5 +259,14 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len);
  * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
  */
 int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit);
+/**
+ * keel_do_event() - deliver an event by software, where the CPU cannot be entered
+ * @vcpu: the vCPU
+ * @event: it has been given back (keel_event_interrupted())
+ * @length: bytes of the instruction that it comes from and returns behind, else 0
+ *
+ * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
+ */
+int keel_do_event(struct vcpu *vcpu, const struct event *event, unsigned int length);
 
 #endif

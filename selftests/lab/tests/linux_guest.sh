@@ -8,6 +8,7 @@
 # run: --kernel 6.12 --packaged --cpu max --module keel --cpus 2 --about 25
 # run: --host bochs --module keel --about 40
 # long: --host bochs --module kvm --about 40
+# long: --host bochs --module keel --params paging=shadow --about 75
 # needs: launcher guest
 #
 # Debian's stock kernel (its cloud kernel on Bochs) boots with two CPUs and a disk, does

@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module keel --params paging=shadow --about 15
-# needs: selftests/ept/around_test selftests/svm/svm_entry_test selftests/svm/svm_root_test
+# run: --host bochs --module keel --params paging=shadow --about 30
+# needs: selftests/core/modes_test selftests/ept/around_test selftests/svm/svm_entry_test selftests/svm/svm_root_test selftests/vmx/vmx_entry_test
 #
-# paging=shadow where the CPU has nested paging: the module says so, and says what this CPU's shadow paging is worth.
+# paging=shadow where the CPU has nested paging: the module says so, and says what this CPU's shadow paging is worth. VMX has no real mode then.
 
 . /lab/tap.sh
 
 says() { dmesg | grep -q "keel: $1"; }
 
-begin 5
-check "guests are on shadow tables" says "ready on svm with shadow paging"
-check "this CPU's task switches are told of" says "this CPU is QEMU's TCG, where a guest's task switch escapes shadow paging"
-for test in ept/around_test svm/svm_entry_test svm/svm_root_test; do
+vendor=vmx
+set -- core/modes_test vmx/vmx_entry_test
+if grep -qw svm /proc/cpuinfo; then
+	vendor=svm
+	set -- ept/around_test svm/svm_entry_test svm/svm_root_test
+fi
+
+begin $(($# + 2))
+check "guests are on shadow tables" says "ready on $vendor with shadow paging"
+if [ "$vendor" = svm ]; then
+	check "this CPU's task switches are told of" says "this CPU is QEMU's TCG, where a guest's task switch escapes shadow paging"
+else
+	check "this CPU's task switches are not" not says "this CPU is QEMU's TCG"
+fi
+for test; do
 	check "$test passes" "/selftests/$test"
 done
 end
