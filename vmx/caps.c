@@ -49,9 +49,9 @@
 /* Of use together only, and with the TPR shadow. Virtualized x2APIC MSRs may lack. */
 #define CPU2_APIC	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_APIC_REGISTER_VIRT | \
 			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
-#define EXIT_REQUIRED	(VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER)
+#define EXIT_REQUIRED	(VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_HOST_ADDR_SPACE_SIZE)
 #define EXIT_OPTIONAL	VM_EXIT_LOAD_IA32_PAT
-#define ENTRY_REQUIRED	(VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_LOAD_IA32_EFER)
+#define ENTRY_REQUIRED	VM_ENTRY_LOAD_DEBUG_CONTROLS
 #define ENTRY_OPTIONAL	VM_ENTRY_LOAD_IA32_PAT
 
 struct vmx_caps vmx_caps __ro_after_init;
@@ -90,25 +90,27 @@ static int firmware_refusal(void)
 	return 0;
 }
 
-static int paging_refusal(void)
+/* What this CPU lacks for guests on second-level tables; NULL: nothing. */
+static const char *nested_lacks(const struct vmx_check_env *env)
 {
-	struct vmx_check_env env;
+	if (!(env->cpu2.may & SECONDARY_EXEC_ENABLE_EPT))
+		return "EPT";
+	if (!(env->cpu2.may & SECONDARY_EXEC_UNRESTRICTED_GUEST))
+		return "unrestricted guests, and EPT needs them for real mode";
+	if (!(env->ept_vpid & VMX_EPT_PAGE_WALK_4_BIT) || !(env->ept_vpid & VMX_EPTP_WB_BIT) || !(env->ept_vpid & VMX_EPT_INVEPT_BIT))
+		return "EPT with four levels, write-back tables and INVEPT";
+	return NULL;
+}
 
-	vmx_check_this_cpu(&env);
-	if (!(env.cpu2.may & SECONDARY_EXEC_ENABLE_EPT)) {
-		pr_err("this CPU has VMX without EPT; guests would need shadow paging, which Keel has on VMX only where there is EPT as well: use a CPU with EPT\n");
-		return -EOPNOTSUPP;
-	}
-	if (!(env.cpu2.may & SECONDARY_EXEC_UNRESTRICTED_GUEST)) {
-		pr_err("this CPU cannot run real mode in a guest (no unrestricted guest), and Keel does not emulate all of it: use a newer CPU\n");
-		return -EOPNOTSUPP;
-	}
-	if (!(env.ept_vpid & VMX_EPT_PAGE_WALK_4_BIT) || !(env.ept_vpid & VMX_EPTP_WB_BIT) || !(env.ept_vpid & VMX_EPT_INVEPT_BIT)) {
-		pr_err("this CPU's EPT lacks four levels, write-back tables or INVEPT (capabilities %#llx): use another machine\n",
-		       env.ept_vpid);
-		return -EOPNOTSUPP;
-	}
-	return 0;
+/* Nested or shadow. Shadow tables have no-execute bits. */
+static int choose_paging(const struct vmx_check_env *env)
+{
+	const char *lacks = nested_lacks(env);
+	int ret = keel_paging_init(!lacks, boot_cpu_has(X86_FEATURE_NX));
+
+	if (!ret && lacks)
+		pr_info("this CPU has no %s: guests are run on shadow tables\n", lacks);
+	return ret;
 }
 
 /*
@@ -131,8 +133,7 @@ int vmx_supported(void)
 		pr_err("the kernel has turned VMX off: boot without nosmx, novmx or clearcpuid=vmx, on a kernel with KVM support\n");
 		return -EOPNOTSUPP;
 	}
-	ret = keel_host_mode_init(HOST_VMX);
-	return ret ?: paging_refusal();
+	return keel_host_mode_init(HOST_VMX);
 }
 
 /* Choose @required | what is there of @optional. -EIO if something required is missing or something unwanted is forced. */
@@ -149,18 +150,28 @@ static int choose(const char *name, struct vmx_check_range range, u32 required, 
 	return 0;
 }
 
+/* The oldest CPUs, which have no EPT, do not switch EFER both ways by themselves. */
+static bool needs_efer_controls(const struct vmx_check_env *env, bool shadow)
+{
+	return !shadow || (env->exit.may & VM_EXIT_LOAD_IA32_EFER && env->entry.may & VM_ENTRY_LOAD_IA32_EFER);
+}
+
 static int choose_required(const struct vmx_check_env *env, bool shadow)
 {
 	struct vmx_controls *base = &vmx_caps.base;
+	bool efer = needs_efer_controls(env, shadow);
+	u32 exit = EXIT_REQUIRED | (efer ? VM_EXIT_LOAD_IA32_EFER : 0);
+	u32 entry = ENTRY_REQUIRED | (efer ? VM_ENTRY_LOAD_IA32_EFER : 0);
 	u32 paging = shadow ? CPU_PAGING : 0;
 
 	if (choose("pin-based", env->pin, PIN_REQUIRED, 0, &base->pin) ||
 	    choose("processor-based", env->cpu, CPU_REQUIRED | paging, (CPU_PAGING ^ paging) | CPU_SWITCHED, &base->cpu) ||
 	    choose("processor-based", env->cpu, CPU_REQUIRED | CPU_SWITCHED, 0, &(u32){ 0 }) ||
 	    choose("secondary", env->cpu2, shadow ? 0 : CPU2_REQUIRED, 0, &base->cpu2) ||
-	    choose("exit", env->exit, EXIT_REQUIRED, VM_EXIT_ACK_INTR_ON_EXIT, &base->exit) ||
-	    choose("entry", env->entry, ENTRY_REQUIRED, VM_ENTRY_IA32E_MODE, &base->entry))
+	    choose("exit", env->exit, exit, VM_EXIT_ACK_INTR_ON_EXIT, &base->exit) ||
+	    choose("entry", env->entry, entry, VM_ENTRY_IA32E_MODE, &base->entry))
 		return -EOPNOTSUPP;
+	vmx_caps.load_efer = efer;
 	return 0;
 }
 
@@ -235,8 +246,7 @@ int vmx_caps_setup(void)
 	int ret;
 
 	vmx_check_this_cpu(&env);
-	/* shadow tables have no-execute bits */
-	ret = keel_paging_init(true, boot_cpu_has(X86_FEATURE_NX));
+	ret = choose_paging(&env);
 	if (ret)
 		return ret;
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);

@@ -22,6 +22,7 @@
  * @ept_ad: EPT has accessed and dirty flags
  * @invept_single, @invvpid_single: narrow invalidation
  * @linear_bits: width of linear addresses
+ * @load_efer: entry and exit switch EFER; if not, the MSR-load areas do
  * @zero_length: a software event may be injected with instruction length 0
  */
 struct vmx_caps {
@@ -39,6 +40,7 @@ struct vmx_caps {
 	bool ept_ad;
 	bool invept_single;
 	bool invvpid_single;
+	bool load_efer;
 	bool zero_length;
 };
 

@@ -21,6 +21,7 @@
 #include "caps.h"
 #include "control.h"
 #include "insn.h"
+#include "paging.h"
 #include "vmx.h"
 
 /* Pause-loop exiting: PAUSEs less than this many cycles apart are one loop, and so long may it take. */
@@ -271,10 +272,11 @@ void vmx_vmcs_init(struct vmx_vcpu *vmx)
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write32(CR3_TARGET_COUNT, 0);
 	vmcs_write32(VM_EXIT_MSR_STORE_COUNT, 0);
-	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
-	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
-	vmcs_write64(VM_EXIT_MSR_LOAD_ADDR, virt_to_phys(vmx->host.perf_exit));
-	vmcs_write64(VM_ENTRY_MSR_LOAD_ADDR, virt_to_phys(vmx->host.perf_entry));
+	vmx_efer_init(vmx);
+	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, vmx->host.nr_own);
+	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, vmx->host.nr_own);
+	vmcs_write64(VM_EXIT_MSR_LOAD_ADDR, virt_to_phys(vmx->host.msr_exit));
+	vmcs_write64(VM_ENTRY_MSR_LOAD_ADDR, virt_to_phys(vmx->host.msr_entry));
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 	if (vmx_caps.cpu2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {
 		vmcs_write32(PLE_GAP, PAUSE_GAP);

@@ -16,6 +16,7 @@
 #include <uapi/asm/vmx.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
+#include "caps.h"
 #include "check.h"
 #include "exit.h"
 #include "insn.h"
@@ -257,7 +258,8 @@ static void dump(struct vcpu *vcpu)
 		vmcs_read32(GUEST_ACTIVITY_STATE), vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS));
 	pr_warn("  cr0 %08lx (%08lx) cr3 %016lx cr4 %08lx (%08lx) efer %#llx dr7 %#lx eptp %#llx vpid %u\n", vmcs_readl(GUEST_CR0),
 		vmcs_readl(CR0_READ_SHADOW), vmcs_readl(GUEST_CR3), vmcs_readl(GUEST_CR4), vmcs_readl(CR4_READ_SHADOW),
-		vmcs_read64(GUEST_IA32_EFER), vmcs_readl(GUEST_DR7), vmcs_read64(EPT_POINTER), to_vmx(vcpu)->vpid);
+		vmx_caps.load_efer ? vmcs_read64(GUEST_IA32_EFER) : to_vmx(vcpu)->host.msr_entry[0].value, vmcs_readl(GUEST_DR7),
+		to_vmx(vcpu)->eptp, to_vmx(vcpu)->vpid);
 	for (n = 0; n < NR_SEGS; n++)
 		dump_segment(names[n], n);
 	pr_warn("  gdtr %016lx/%x idtr %016lx/%x\n", vmcs_readl(GUEST_GDTR_BASE), vmcs_read32(GUEST_GDTR_LIMIT),

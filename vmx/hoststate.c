@@ -51,8 +51,10 @@ void vmx_host_init(void)
 	vmcs_write32(HOST_IA32_SYSENTER_CS, val);
 	rdmsrl(MSR_IA32_SYSENTER_EIP, val);
 	vmcs_writel(HOST_IA32_SYSENTER_EIP, val);
-	rdmsrl(MSR_EFER, val);
-	vmcs_write64(HOST_IA32_EFER, val);
+	if (vmx_caps.load_efer) {
+		rdmsrl(MSR_EFER, val);
+		vmcs_write64(HOST_IA32_EFER, val);
+	}
 	if (vmx_caps.entry & VM_ENTRY_LOAD_IA32_PAT) {
 		rdmsrl(MSR_IA32_CR_PAT, val);
 		vmcs_write64(HOST_IA32_PAT, val);

@@ -5,6 +5,7 @@
  * All of CR0, CR3 and CR4 is the host's to decide: accesses exit, and vcpu_regs always has what the guest sees. Paging and protection
  * are on in hardware whatever the guest has, so that what it does in real mode is software's (software.c).
  */
+#include <asm/msr.h>
 #include <asm/vmx.h>
 #include <keel/access.h>
 #include <keel/exit.h>
@@ -45,6 +46,18 @@ void vmx_native_update(struct vmx_vcpu *vmx)
 		vmx->rare |= RARE_SOFTWARE;
 }
 
+/* vmx_efer_init() - of a new VMCS: who switches EFER */
+void vmx_efer_init(struct vmx_vcpu *vmx)
+{
+	struct vmx_host *h = &vmx->host;
+
+	if (vmx_caps.load_efer)
+		return;
+	h->nr_own = 1;
+	h->msr_entry[0].index = h->msr_exit[0].index = MSR_EFER;
+	rdmsrl(MSR_EFER, h->msr_exit[0].value);
+}
+
 /*
  * vmx_shadow_control_write() - CR0, CR4 and EFER to the VMCS
  *
@@ -60,7 +73,10 @@ void vmx_shadow_control_write(struct vmx_vcpu *vmx)
 	/* a machine check in the guest must reach the host, not shut the CPU down */
 	vmcs_writel(GUEST_CR4, hw.cr4 | vmx_caps.cr4_fixed | X86_CR4_MCE);
 	vmcs_writel(CR4_READ_SHADOW, r->cr4);
-	vmcs_write64(GUEST_IA32_EFER, hw.efer);
+	if (vmx_caps.load_efer)
+		vmcs_write64(GUEST_IA32_EFER, hw.efer);
+	else
+		vmx->host.msr_entry[0].value = hw.efer;
 	if (hw.efer & EFER_LMA)
 		vmx_control_set(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
 	else

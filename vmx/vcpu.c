@@ -218,20 +218,21 @@ static void host_restore(struct vmx_vcpu *vmx)
 static noinline void perf_changed(struct vmx_vcpu *vmx, const struct perf_guest_switch_msr *msrs, unsigned int n)
 {
 	struct vmx_host *h = &vmx->host;
+	struct vmx_msr *entry = h->msr_entry + h->nr_own, *exit = h->msr_exit + h->nr_own;
 	unsigned int i;
 
 	n = min_t(unsigned int, n, VMX_PERF_MSRS);
 	vmx->rare &= ~RARE_PEBS;
 	for (i = 0; i < n; i++) {
-		h->perf_entry[i].index = h->perf_exit[i].index = msrs[i].msr;
-		h->perf_entry[i].value = msrs[i].guest;
-		h->perf_exit[i].value = msrs[i].host;
+		entry[i].index = exit[i].index = msrs[i].msr;
+		entry[i].value = msrs[i].guest;
+		exit[i].value = msrs[i].host;
 		if (msrs[i].msr == MSR_IA32_PEBS_ENABLE)
 			vmx->rare |= RARE_PEBS;
 	}
 	h->nr_perf = n;
-	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, n);
-	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, n);
+	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, h->nr_own + n);
+	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, h->nr_own + n);
 }
 
 /* First entry of an inner loop, or after an NMI: what may have changed while interrupts were on, or by the NMI. */

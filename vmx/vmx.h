@@ -61,6 +61,8 @@ struct vmx_msr {
 
 /* perf has two without a guest's own PMU: IA32_PERF_GLOBAL_CTRL and IA32_PEBS_ENABLE. */
 #define VMX_PERF_MSRS	4
+/* Before them EFER, where it has no controls. */
+#define VMX_LOAD_MSRS	(1 + VMX_PERF_MSRS)
 
 struct vmx_controls {
 	u32 pin;
@@ -77,8 +79,9 @@ struct vmx_controls {
  * @cr3, @cr4, @fs_base, @fs_sel, @gs_sel, @ds_sel, @es_sel: as in the VMCS
  * @fs, @gs, @ds, @es, @ldt: selectors to be put back; nonzero ones only
  * @thread_fs_base, @kernel_gs_base: the thread's FS base and its user GS base
- * @nr_perf: MSRs in @perf_entry and @perf_exit
- * @perf_entry, @perf_exit: MSR-load areas: what perf wants while the guest runs, and after
+ * @nr_own: MSRs at the head of @msr_entry and @msr_exit that are always switched: EFER, or none
+ * @nr_perf: those behind them, of perf
+ * @msr_entry, @msr_exit: MSR-load areas: what is wanted while the guest runs, and after
  * @rsp: HOST_RSP as in the VMCS
  * @saved: the guest's KERNEL_GS_BASE is in the CPU, the thread's is here
  */
@@ -87,9 +90,9 @@ struct vmx_host {
 	unsigned long cr3, cr4;
 	unsigned long fs_base;
 	unsigned long thread_fs_base, kernel_gs_base;
-	u32 nr_perf;
-	struct vmx_msr perf_entry[VMX_PERF_MSRS] __aligned(16);
-	struct vmx_msr perf_exit[VMX_PERF_MSRS] __aligned(16);
+	u32 nr_own, nr_perf;
+	struct vmx_msr msr_entry[VMX_LOAD_MSRS] __aligned(16);
+	struct vmx_msr msr_exit[VMX_LOAD_MSRS] __aligned(16);
 	u16 fs, gs, ds, es, ldt;
 	u16 fs_sel, gs_sel;
 	bool saved;
