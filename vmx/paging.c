@@ -60,14 +60,20 @@ void vmx_efer_init(struct vmx_vcpu *vmx)
 
 /*
  * vmx_shadow_control_write() - CR0, CR4 and EFER to the VMCS
+ * @groups: which of them, and of CR3, have changed: it comes as RG_ROOT
  *
  * Context: VMCS current; all of them are valid in vcpu->regs.
  */
-void vmx_shadow_control_write(struct vmx_vcpu *vmx)
+void vmx_shadow_control_write(struct vmx_vcpu *vmx, u32 groups)
 {
 	const struct vcpu_regs *r = &vmx->vcpu.regs;
 	struct vmx_control_regs guest = guest_control(r), hw = vmx_shadow_control(&guest);
+	bool mode;
 
+	if (!(groups & (RG_CR0 | RG_CR4 | RG_EFER)))
+		return;
+	/* a vCPU's first entry has new segments as well */
+	mode = groups & RG_EFER || (vmcs_readl(CR0_READ_SHADOW) ^ r->cr0) & X86_CR0_PE;
 	vmcs_writel(GUEST_CR0, hw.cr0 | vmx_caps.cr0_fixed);
 	vmcs_writel(CR0_READ_SHADOW, r->cr0);
 	/* a machine check in the guest must reach the host, not shut the CPU down */
@@ -81,7 +87,8 @@ void vmx_shadow_control_write(struct vmx_vcpu *vmx)
 		vmx_control_set(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
 	else
 		vmx_control_clear(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
-	vmx_native_update(vmx);
+	if (mode)
+		vmx_native_update(vmx);
 }
 
 /*

@@ -8,7 +8,7 @@
 struct vmx_vcpu;
 
 void vmx_efer_init(struct vmx_vcpu *vmx);
-void vmx_shadow_control_write(struct vmx_vcpu *vmx);
+void vmx_shadow_control_write(struct vmx_vcpu *vmx, u32 groups);
 void vmx_shadow_root_write(struct vmx_vcpu *vmx);
 void vmx_native_update(struct vmx_vcpu *vmx);
 int vmx_exit_page_fault(struct vmx_vcpu *vmx);

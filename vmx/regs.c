@@ -139,7 +139,7 @@ static void write_control(struct vmx_vcpu *vmx, u32 groups)
 	const struct vcpu_regs *r = &vcpu->regs;
 
 	if (unlikely(vcpu->shadow)) {
-		vmx_shadow_control_write(vmx);
+		vmx_shadow_control_write(vmx, groups);
 		return;
 	}
 	if (groups & RG_CR0)

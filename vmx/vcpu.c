@@ -303,19 +303,26 @@ static noinline void flush_before_guest(struct vmx_vcpu *vmx)
 	vmx->vcpu.stats.l1d_flush += keel_host_flush(exit_was_guarded(vmx->exit_reason) ? HOST_RAN_GUARDED : HOST_RAN_ANYTHING);
 }
 
+/* The entry must not be tried as things are; exit_reason says why. */
+static noinline bool is_barred(struct vmx_vcpu *vmx)
+{
+	u32 reason = EXIT_SOFTWARE;
+
+	if (!(vmx->rare & RARE_SOFTWARE)) {
+		if (!vmx_pdptes_load(vmx, true))
+			return false;
+		reason = EXIT_NO_PDPTES;
+	}
+	vmx_inject_cancel(vmx);
+	vmx->exit_reason = reason;
+	return true;
+}
+
 /* False: do not enter. */
 static bool enter_rare(struct vmx_vcpu *vmx)
 {
-	if ((vmx->rare & RARE_PDPTES) && vmx_pdptes_load(vmx, true)) {
-		vmx_inject_cancel(vmx);
-		vmx->exit_reason = EXIT_NO_PDPTES;
+	if (vmx->rare & (RARE_PDPTES | RARE_SOFTWARE) && is_barred(vmx))
 		return false;
-	}
-	if (vmx->rare & RARE_SOFTWARE) {
-		vmx_inject_cancel(vmx);
-		vmx->exit_reason = EXIT_SOFTWARE;
-		return false;
-	}
 	if (vmx->rare & RARE_HOST)
 		host_save(vmx);
 	if (vmx->rare & RARE_CONTROLS)
