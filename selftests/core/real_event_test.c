@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts and NMIs in real mode, and exceptions behind the change to protected mode while the stack segment is still real mode's: delivered by
+ * the CPU, or by software on Intel's CPUs without unrestricted guests, which cannot be entered there.
+ */
+#include <linux/ioctl.h>
+#include <uapi/linux/keel.h>
+
+#include "guest.h"
+
+#define CODE	0x8000
+#define OUT	0x9000
+#define IDTR	0x9100
+#define IDT	0xa000
+
+#define BLOB(name, text)					\
+	asm(".pushsection .rodata\n"				\
+	    #name "_start:\n"					\
+	    ".code16\n"					\
+	    text						\
+	    ".code64\n"					\
+	    #name "_end:\n"					\
+	    ".popsection\n");					\
+	extern const char name##_start[], name##_end[]
+
+/* Handlers of vectors 2 and 0x50 leave what they find on the stack. */
+BLOB(events,
+     "	xor	%ax, %ax\n"
+     "	mov	%ax, %ds\n"
+     "	mov	%ax, %ss\n"
+     "	mov	$0x7000, %sp\n"
+     "	movw	$(0x8000 + 8f - events_start), 2 * 4\n"
+     "	movw	$0, 2 * 4 + 2\n"
+     "	movw	$(0x8000 + 9f - events_start), 0x50 * 4\n"
+     "	movw	$0, 0x50 * 4 + 2\n"
+     "	cli\n"
+     "	out	%al, $0x99\n"
+     "	mov	$0x1111, %bx\n"
+     "	sti\n"
+     "	nop\n"
+     "	mov	$0x2222, %bx\n"
+     "	hlt\n"
+     "8:	movw	$0x22, 0x9000\n"
+     "	jmp	1f\n"
+     "9:	movw	$0x5050, 0x9000\n"
+     "1:	mov	%sp, %bp\n"
+     "	mov	(%bp), %ax\n"
+     "	mov	%ax, 0x9002\n"				/* IP */
+     "	mov	4(%bp), %ax\n"
+     "	mov	%ax, 0x9004\n"				/* FLAGS */
+     "	pushf\n"
+     "	pop	%ax\n"
+     "	mov	%ax, 0x9006\n"				/* and now */
+     "	iret\n");
+
+BLOB(change,
+     "	xor	%ax, %ax\n"
+     "	mov	%ax, %ds\n"
+     "	mov	$0x703, %ax\n"
+     "	mov	%ax, %ss\n"
+     "	mov	$0x700, %sp\n"
+     "	lidtl	0x9100\n"
+     "	mov	%cr0, %eax\n"
+     "	or	$1, %al\n"
+     "	mov	%eax, %cr0\n"
+     "	ud2\n");
+
+static struct vcpu *start(const char *from, const char *to)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create(vm, 0);
+
+	vcpu_set_supported_cpuid(vcpu);
+	vm_copy_code(vm, CODE, from, to);
+	vcpu_start_real(vcpu, 0, CODE);
+	return vcpu;
+}
+
+static u16 word(struct vcpu *vcpu, u64 at)
+{
+	return *(u16 *)vm_hva(vcpu->vm, at);
+}
+
+static void check_handled(struct vcpu *vcpu, u16 marker, u16 flags)
+{
+	CHECK_EQ("handler", marker, word(vcpu, OUT));
+	CHECK_EQ("pushed IF", flags, word(vcpu, OUT + 4) & 0x200);
+	CHECK_EQ("IF in the handler", 0, word(vcpu, OUT + 6) & 0x200);
+	CHECK_EQ("IP is in the program", 1, word(vcpu, OUT + 2) > CODE && word(vcpu, OUT + 2) < CODE + 0x100);
+}
+
+static void test_interrupt(void)
+{
+	struct vcpu *vcpu = start(events_start, events_end);
+	struct kvm_interrupt irq = { 0x50 };
+
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	vcpu->run->request_interrupt_window = 1;
+	RUN_TO(vcpu, KVM_EXIT_IRQ_WINDOW_OPEN);
+	CHECK_EQ("behind the MOV", 0x1111, vcpu_regs(vcpu).rbx & 0xffff);
+	vcpu->run->request_interrupt_window = 0;
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	check_handled(vcpu, 0x5050, 0x200);
+	CHECK_EQ("the program went on", 0x2222, vcpu_regs(vcpu).rbx & 0xffff);
+}
+
+static void test_nmi(void)
+{
+	struct vcpu *vcpu = start(events_start, events_end);
+	struct kvm_vcpu_events events;
+
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	vcpu_ioctl(vcpu, KVM_NMI, NULL);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	check_handled(vcpu, 0x22, 0);
+	vcpu_ioctl(vcpu, KVM_GET_VCPU_EVENTS, &events);
+	CHECK_EQ("IRET has ended the block of NMIs", 0, events.nmi.masked);
+}
+
+/* Of a vector with an interrupt gate. */
+static void test_no_task_gate(void)
+{
+	const u64 gate = 0x00008e0000080000 | CODE;
+	struct keel_last_error error = {};
+	const u32 base = IDT;
+	const u16 limit = 0x3ff;
+	struct vcpu *vcpu;
+
+	REQUIRE(host_pages_by_shadow() && !guest_is_amd(), "the CPU itself delivers it");
+	vcpu = start(change_start, change_end);
+	memcpy(vm_hva(vcpu->vm, IDTR), &limit, sizeof(limit));
+	memcpy(vm_hva(vcpu->vm, IDTR + 2), &base, sizeof(base));
+	memcpy(vm_hva(vcpu->vm, IDT + 8 * 6), &gate, 8);
+	RUN_TO(vcpu, KVM_EXIT_INTERNAL_ERROR);
+	CHECK_EQ("suberror", KVM_INTERNAL_ERROR_DELIVERY_EV, vcpu->run->internal.suberror);
+	vcpu_ioctl(vcpu, KEEL_GET_LAST_ERROR, &error);
+	test_note("%s", error.text);
+	CHECK_EQ("says which event", 1, !!strstr(error.text, "event 6 (type 3) cannot be delivered by software"));
+}
+
+static const struct test_case cases[] = {
+	{ "interrupt", test_interrupt },
+	{ "nmi", test_nmi },
+	{ "no_task_gate", test_no_task_gate },
+};
+
+TEST_MAIN(cases)
