@@ -95,6 +95,7 @@ static void sched_out(struct preempt_notifier *notifier, struct task_struct *nex
 			keel_pv_preempted(vcpu);
 	}
 	take_off_cpu(vcpu);
+	keel_host_uret_defer();
 }
 
 static struct preempt_ops preempt_ops = {
@@ -118,6 +119,7 @@ void keel_vcpu_put(struct vcpu *vcpu)
 {
 	preempt_disable();
 	take_off_cpu(vcpu);
+	keel_host_uret_leave();
 	preempt_notifier_unregister(&vcpu->thread.preempt);
 	preempt_enable();
 }

@@ -7,7 +7,7 @@
  *
  * The host's part. Per CPU: control.c. CR3, CR4, FS and the LDT may change whenever interrupts are on, so they are compared once for
  * each inner loop. KERNEL_GS_BASE, and selectors that the VMCS cannot hold, are switched once per load, at the first entry,
- * and put back with vmx_vcpu_put(). STAR, LSTAR and SYSCALL_MASK stay the guest's until the thread returns to user mode.
+ * and put back with vmx_vcpu_put(). STAR, LSTAR and SYSCALL_MASK stay the guest's until KVM_RUN ends (host/uret.c).
  */
 #include <linux/context_tracking.h>
 #include <linux/gfp.h>

@@ -62,7 +62,7 @@ static inline u16 host_ldt(void)
 	return selector;
 }
 
-/* ---- MSRs switched lazily: guest value stays until return to user mode or the next vCPU (host/uret.c) ---- */
+/* ---- MSRs switched lazily: guest value stays until KVM_RUN ends or the next vCPU comes (host/uret.c) ---- */
 
 /**
  * keel_host_uret_init() - find out which there are
@@ -86,6 +86,18 @@ void keel_host_uret_tsc_aux(u64 guest_value);
  * Context: interrupts off.
  */
 void keel_host_uret_syscall(u64 star, u64 lstar, u64 sfmask);
+/**
+ * keel_host_uret_leave() - have the host's values: the thread is about to return to user mode
+ *
+ * Context: preemption off.
+ */
+void keel_host_uret_leave(void);
+/**
+ * keel_host_uret_defer() - have them as soon as any thread returns to user mode on this CPU, if no vCPU comes before
+ *
+ * Context: the scheduler is about to take the thread off the CPU.
+ */
+void keel_host_uret_defer(void);
 
 /* ---- the host's watchers (host/perf.c) ---- */
 
