@@ -417,36 +417,36 @@ static int insn_set_dr(struct emu *e, unsigned int nr, u64 val)
 static void insn_read_vector(struct emu *e, unsigned int nr, void *data, unsigned int size)
 {
 	if (size == 32)
-		keel_host_ymm_read(nr, data);
+		keel_host_ymm_read(&to_vcpu(e)->fpu, nr, data);
 	else
-		keel_host_xmm_read(nr, data);
+		keel_host_xmm_read(&to_vcpu(e)->fpu, nr, data);
 }
 
 static void insn_write_vector(struct emu *e, unsigned int nr, const void *data, unsigned int size)
 {
 	if (size == 32)
-		keel_host_ymm_write(nr, data);
+		keel_host_ymm_write(&to_vcpu(e)->fpu, nr, data);
 	else
-		keel_host_xmm_write(nr, data);
+		keel_host_xmm_write(&to_vcpu(e)->fpu, nr, data);
 }
 
 static void insn_fx_get(struct emu *e, struct emu_fx *fx)
 {
-	keel_host_fpregs_lock();
+	keel_host_fpregs_lock(&to_vcpu(e)->fpu);
 	emu_fx_save(fx);
 	keel_host_fpregs_unlock();
 }
 
 static void insn_fx_set(struct emu *e, const struct emu_fx *fx)
 {
-	keel_host_fpregs_lock();
+	keel_host_fpregs_lock(&to_vcpu(e)->fpu);
 	emu_fx_load(fx);
 	keel_host_fpregs_unlock();
 }
 
 static void insn_fx_run(struct emu *e, unsigned int insn, struct emu_fx *fx, void *memory)
 {
-	keel_host_fpregs_lock();
+	keel_host_fpregs_lock(&to_vcpu(e)->fpu);
 	emu_fx_native(insn, fx, memory);
 	keel_host_fpregs_unlock();
 }

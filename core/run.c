@@ -215,7 +215,7 @@ static int enter_guest(struct vcpu *vcpu)
 	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu)))
 		return leave_unfit_cpu(vcpu);
 
-	keel_host_fpu_entry();
+	keel_host_fpu_enter(&vcpu->fpu);
 	/* no backend lets a guest change CR4 without an exit: it stays known until xstate is the host's again */
 	vcpu_need(vcpu, RG_CR4);
 	xstate_guest(vcpu);
@@ -230,6 +230,7 @@ static int enter_guest(struct vcpu *vcpu)
 		keel_vendor->dirty_flush(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 	xstate_host(vcpu);
+	keel_host_fpu_leave(&vcpu->fpu);
 	/* every exit disables all breakpoints in DR7 */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
@@ -336,6 +337,9 @@ static int run_loop(struct vcpu *vcpu)
 			ret = block(vcpu);
 		if (ret <= 0)
 			return ret;
+		/* more inner loops may come */
+		if (vcpu->fpu.place == FPU_VISITED)
+			keel_host_fpu_swap(&vcpu->fpu);
 		if (unlikely(window_open(vcpu))) {
 			vcpu->stats.request_irq_exits++;
 			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
@@ -409,7 +413,6 @@ static int run_loaded(struct vcpu *vcpu)
 
 	if (ret)
 		return ret;
-	keel_host_fpu_load(&vcpu->fpu);
 	ret = keel_complete_user_io(vcpu);
 	/* an immediate exit leaves exit_reason alone: user space still reads the exit that it has just completed */
 	if (ret > 0)
@@ -418,7 +421,7 @@ static int run_loaded(struct vcpu *vcpu)
 	if (take_request(vcpu, REQ_IPI))
 		keel_ipi_flush(vcpu);
 	fill_run(vcpu);
-	keel_host_fpu_save(&vcpu->fpu);
+	keel_host_fpu_end(&vcpu->fpu);
 	return ret;
 }
 

@@ -2,9 +2,11 @@
 /*
  * Guest FPU and extended state.
  *
- * The container is the kernel's own (struct fpu_guest): while it is loaded, current's FPU context IS the guest's, so that the
- * scheduler and softirqs save and restore it like any task's. It is loaded once per KVM_RUN. Outside, the
- * copy in memory is the truth and the ioctls read and write that. PKRU is not part of it: the run loop switches it.
+ * The container is the kernel's own (struct fpu_guest). Most often KVM_RUN is one inner loop, with interrupts off: before it the thread's
+ * registers are stored and the guest's loaded, behind it the other way round, and the kernel has noticed nothing. A KVM_RUN that goes
+ * on is worth a swap, once: from then on current's FPU context IS the guest's, so that the scheduler and softirqs save and
+ * restore it like any task's, and nothing is to be done around further inner loops. Outside KVM_RUN the copy in memory is
+ * the truth and the ioctls read and write that. PKRU is not part of it: the run loop switches it.
  *
  * XCR0 is different: the kernel keeps the host's value everywhere but between keel_host_xcr0_load() and _restore().
  */
@@ -64,19 +66,91 @@ void keel_host_fpu_init_state(struct host_fpu *fpu)
 		fps->regs.xsave.header.xfeatures = 0;
 }
 
-void keel_host_fpu_load(struct host_fpu *fpu)
+/* ---- the registers ---- */
+
+/* The kernel's own choice of instructions, so that it can read the image, and write it. */
+static __always_inline void store_registers(struct fpstate *fps)
 {
-	fpu_swap_kvm_fpstate(guest_of(fpu), true);
+	u32 low = fps->xfeatures, high = fps->xfeatures >> 32;
+
+	if (static_cpu_has(X86_FEATURE_XSAVES))
+		asm volatile("xsaves64 %0" : "+m" (fps->regs) : "a" (low), "d" (high) : "memory");
+	else if (static_cpu_has(X86_FEATURE_XSAVEC))
+		asm volatile("xsavec64 %0" : "+m" (fps->regs) : "a" (low), "d" (high) : "memory");
+	else if (static_cpu_has(X86_FEATURE_XSAVEOPT))
+		asm volatile("xsaveopt64 %0" : "+m" (fps->regs) : "a" (low), "d" (high) : "memory");
+	else if (static_cpu_has(X86_FEATURE_XSAVE))
+		asm volatile("xsave64 %0" : "+m" (fps->regs) : "a" (low), "d" (high) : "memory");
+	else
+		asm volatile("fxsave64 %0" : "=m" (fps->regs.fxsave));
 }
 
-void keel_host_fpu_save(struct host_fpu *fpu)
+/*
+ * What the image has not gets its initial value. Those CPUs of AMD's that leave out the pointers of the last x87 instruction must
+ * not show the host's to the guest (APM, "FXSAVE and FXRSTOR Instructions").
+ */
+static __always_inline void load_registers(struct fpstate *fps)
+{
+	u32 low = (u32)XFEATURE_MASK_FPSTATE, high = (u64)XFEATURE_MASK_FPSTATE >> 32;
+
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex; emms; fildl %0" : : "m" (*fps));
+	if (static_cpu_has(X86_FEATURE_XSAVES))
+		asm volatile("1: xrstors64 %0; 2:" _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FPU_RESTORE)
+			     : : "m" (fps->regs), "a" (low), "d" (high) : "memory");
+	else if (static_cpu_has(X86_FEATURE_XSAVE))
+		asm volatile("1: xrstor64 %0; 2:" _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FPU_RESTORE)
+			     : : "m" (fps->regs), "a" (low), "d" (high) : "memory");
+	else
+		asm volatile("fxrstor64 %0" : : "m" (fps->regs.fxsave));
+}
+
+static noinline void have_context(void)
+{
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+}
+
+/*
+ * While the thread's registers are live, the image of them in memory is nobody's, and as large as they are. Otherwise they are there
+ * already, and the CPU's may be another thread's, kept in case that runs next: kernel_fpu_begin() makes the kernel forget it.
+ */
+void keel_host_fpu_enter(struct host_fpu *fpu)
+{
+	if (fpu->place == FPU_SWAPPED) {
+		have_context();
+		return;
+	}
+	if (likely(!test_thread_flag(TIF_NEED_FPU_LOAD))) {
+		store_registers(current->thread.fpu.fpstate);
+	} else {
+		kernel_fpu_begin_mask(0);
+		kernel_fpu_end();
+	}
+	load_registers(guest_of(fpu)->fpstate);
+}
+
+void keel_host_fpu_leave(struct host_fpu *fpu)
+{
+	if (fpu->place == FPU_SWAPPED)
+		return;
+	store_registers(guest_of(fpu)->fpstate);
+	if (likely(!test_thread_flag(TIF_NEED_FPU_LOAD)))
+		load_registers(current->thread.fpu.fpstate);
+	fpu->place = FPU_VISITED;
+}
+
+void keel_host_fpu_swap(struct host_fpu *fpu)
+{
+	if (fpu->place == FPU_SWAPPED)
+		return;
+	fpu_swap_kvm_fpstate(guest_of(fpu), true);
+	fpu->place = FPU_SWAPPED;
+}
+
+void keel_host_fpu_swap_back(struct host_fpu *fpu)
 {
 	fpu_swap_kvm_fpstate(guest_of(fpu), false);
-}
-
-void keel_host_fpu_reload(void)
-{
-	switch_fpu_return();
 }
 
 /* ---- XCR0 and XSS ---- */
@@ -201,11 +275,11 @@ int keel_host_fpu_set_fpu(struct host_fpu *fpu, const struct kvm_fpu *in)
 /* ---- registers for the emulator ---- */
 
 /* The registers hold the guest's state from here to keel_host_fpregs_unlock(). */
-void keel_host_fpregs_lock(void)
+void keel_host_fpregs_lock(struct host_fpu *fpu)
 {
+	keel_host_fpu_swap(fpu);
 	fpregs_lock();
-	if (test_thread_flag(TIF_NEED_FPU_LOAD))
-		switch_fpu_return();
+	have_context();
 }
 
 void keel_host_fpregs_unlock(void)
@@ -230,9 +304,9 @@ struct ymm_data {
 
 /* name(n, buffer): move register n by the cases of op */
 #define MOVE(name, buffer, op)			\
-void name(unsigned int n, buffer)		\
+void name(struct host_fpu *fpu, unsigned int n, buffer)	\
 {						\
-	keel_host_fpregs_lock();		\
+	keel_host_fpregs_lock(fpu);		\
 	switch (n) {				\
 	ALL(op);				\
 	}					\

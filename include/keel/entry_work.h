@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What stands between the thread and guest mode and is looked at so often that a call costs more than the look: the kernel's pending
- * work, this CPU's state, the FPU, RCU and the accounting of time. What there is to do, if anything, is done in host/.
+ * work, this CPU's state, RCU and the accounting of time. What there is to do, if anything, is done in host/.
  */
 #ifndef KEEL_ENTRY_WORK_H
 #define KEEL_ENTRY_WORK_H
@@ -41,24 +41,6 @@ static __always_inline bool keel_host_work_pending(void)
  * Context: interrupts on, may sleep. Return: 0, or -EINTR when a signal waits.
  */
 int keel_host_do_work(void);
-
-/**
- * keel_host_fpu_reload() - load the thread's FPU state, for keel_host_fpu_entry()
- *
- * Context: interrupts off.
- */
-void keel_host_fpu_reload(void);
-
-/**
- * keel_host_fpu_entry() - have the thread's FPU state, which is the guest's, in the registers
- *
- * Context: before every entry, interrupts off.
- */
-static __always_inline void keel_host_fpu_entry(void)
-{
-	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
-		keel_host_fpu_reload();
-}
 
 /**
  * keel_host_note_tick() - the part of keel_host_note_quiescent() for the first time in a tick

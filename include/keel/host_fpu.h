@@ -10,9 +10,17 @@ struct kvm_fpu;
 struct xmm_data;
 struct ymm_data;
 
+/* Whose state is where, while interrupts are on. */
+enum host_fpu_place {
+	FPU_APART,		/* the thread's FPU context is its own, the guest's state is in the container */
+	FPU_VISITED,		/* the same, after an inner loop of this KVM_RUN */
+	FPU_SWAPPED,		/* the thread's FPU context is the guest's: scheduler and softirqs save and restore that */
+};
+
 /* Guest FPU and extended state of one vCPU; contents private to host/fpu.c. */
 struct host_fpu {
 	void *priv;
+	enum host_fpu_place place;
 };
 
 /* ---- the container ---- */
@@ -39,21 +47,47 @@ void keel_host_fpu_destroy(struct host_fpu *fpu);
  */
 void keel_host_fpu_init_state(struct host_fpu *fpu);
 /**
- * keel_host_fpu_load() - guest state to the registers, at the begin of KVM_RUN
+ * keel_host_fpu_swap() - make the guest's state the thread's FPU context until the end of KVM_RUN, if it is not yet
  * @fpu: the container
  *
- * Context: preemptible.
+ * Context: in KVM_RUN; preemptible.
  */
-void keel_host_fpu_load(struct host_fpu *fpu);
+void keel_host_fpu_swap(struct host_fpu *fpu);
 /**
- * keel_host_fpu_save() - back to memory, at its end
+ * keel_host_fpu_swap_back() - undo it
  * @fpu: the container
  *
  * Context: preemptible.
  */
-void keel_host_fpu_save(struct host_fpu *fpu);
+void keel_host_fpu_swap_back(struct host_fpu *fpu);
+/**
+ * keel_host_fpu_end() - the end of KVM_RUN: the thread's FPU context is its own, the guest's state is in the container
+ * @fpu: the container
+ *
+ * Context: preemptible.
+ */
+static inline void keel_host_fpu_end(struct host_fpu *fpu)
+{
+	if (fpu->place == FPU_SWAPPED)
+		keel_host_fpu_swap_back(fpu);
+	fpu->place = FPU_APART;
+}
+/**
+ * keel_host_fpu_enter() - have the guest's state in the registers
+ * @fpu: the container
+ *
+ * Context: before the inner loop, interrupts off.
+ */
+void keel_host_fpu_enter(struct host_fpu *fpu);
+/**
+ * keel_host_fpu_leave() - interrupts will be on again: have the thread's, whosever context that is
+ * @fpu: the container
+ *
+ * Context: behind the inner loop, interrupts off; XCR0 and XSS are the host's.
+ */
+void keel_host_fpu_leave(struct host_fpu *fpu);
 
-/* ---- for ioctls, while it is not loaded ---- */
+/* ---- for ioctls, outside KVM_RUN ---- */
 
 /**
  * keel_host_fpu_supported_xcr0() - what guests may have in XCR0: the host's, of x87 to AVX-512 and PKRU
@@ -123,46 +157,51 @@ void keel_host_xcr0_load(u64 guest_xcr0);
  */
 void keel_host_xcr0_restore(u64 guest_xcr0);
 
-/* ---- registers for the emulator, while guest state is loaded ---- */
+/* ---- registers for the emulator, which have the guest's state swapped in ---- */
 
 /**
  * keel_host_xmm_read() - an XMM register
+ * @fpu: the container
  * @n: 0 to 15
  * @data: filled in
  *
- * Context: guest state is loaded; preemption may be on.
+ * Context: in KVM_RUN; preemptible.
  */
-void keel_host_xmm_read(unsigned int n, struct xmm_data *data);
+void keel_host_xmm_read(struct host_fpu *fpu, unsigned int n, struct xmm_data *data);
 /**
  * keel_host_xmm_write() - and back
+ * @fpu: the container
  * @n: 0 to 15
  * @data: its value
  *
- * Context: guest state is loaded; preemption may be on.
+ * Context: in KVM_RUN; preemptible.
  */
-void keel_host_xmm_write(unsigned int n, const struct xmm_data *data);
+void keel_host_xmm_write(struct host_fpu *fpu, unsigned int n, const struct xmm_data *data);
 /**
  * keel_host_ymm_read() - a YMM register, where the host has AVX on
+ * @fpu: the container
  * @n: 0 to 15
  * @data: filled in
  *
- * Context: guest state is loaded; preemption may be on.
+ * Context: in KVM_RUN; preemptible.
  */
-void keel_host_ymm_read(unsigned int n, struct ymm_data *data);
+void keel_host_ymm_read(struct host_fpu *fpu, unsigned int n, struct ymm_data *data);
 /**
  * keel_host_ymm_write() - and back; the upper half of ZMM is cleared
+ * @fpu: the container
  * @n: 0 to 15
  * @data: its value
  *
- * Context: guest state is loaded; preemption may be on.
+ * Context: in KVM_RUN; preemptible.
  */
-void keel_host_ymm_write(unsigned int n, const struct ymm_data *data);
+void keel_host_ymm_write(struct host_fpu *fpu, unsigned int n, const struct ymm_data *data);
 /**
  * keel_host_fpregs_lock() - before any use of the guest's x87 and vector registers: not preempted, no softirq
+ * @fpu: the container
  *
- * Context: preemptible.
+ * Context: in KVM_RUN; preemptible.
  */
-void keel_host_fpregs_lock(void);
+void keel_host_fpregs_lock(struct host_fpu *fpu);
 /**
  * keel_host_fpregs_unlock() - behind it
  *
