@@ -53,7 +53,7 @@ static __always_inline void put_on_cpu(struct vcpu *vcpu, int cpu)
 {
 	vcpu->cpu = cpu;
 	static_call(keel_vendor_vcpu_load)(vcpu);
-	if (boot_cpu_has(X86_FEATURE_RDTSCP))
+	if (static_cpu_has(X86_FEATURE_RDTSCP))
 		keel_host_uret_tsc_aux(vcpu->msrs.tsc_aux);
 	if (__this_cpu_read(last_serial) != vcpu->serial) {
 		__this_cpu_write(last_serial, vcpu->serial);

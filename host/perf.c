@@ -9,17 +9,17 @@
 #include "perf_pick.h"
 
 /* perf's list is this CPU's, and written anew at each call: it may be thinned out in place. */
-unsigned int keel_host_perf_msrs(struct perf_guest_switch_msr **msrs)
+struct host_perf_msrs keel_host_perf_msrs(void)
 {
+	struct host_perf_msrs perf = { };
 #ifdef KEEL_HAVE_PERF_GUEST_MSRS
 	int n = 0;
 
-	*msrs = perf_guest_get_msrs(&n, NULL);
-	return *msrs ? perf_pick(*msrs, n) : 0;
-#else
-	*msrs = NULL;
-	return 0;
+	perf.msrs = perf_guest_get_msrs(&n, NULL);
+	if (perf.msrs)
+		perf.n = perf_pick(perf.msrs, n);
 #endif
+	return perf;
 }
 
 void keel_host_perf_svm_on(void)

@@ -338,13 +338,8 @@ void lapic_timer_restore(struct lapic *apic, u32 current_count)
 		lapic_deliver_local(apic, APIC_LVTT);
 }
 
-void keel_lapic_vcpu_load(struct vcpu *vcpu)
+static noinline void timer_follow(struct lapic_timer *timer, int cpu)
 {
-	struct lapic_timer *timer = &vcpu->lapic->timer;
-	int cpu = raw_smp_processor_id();
-
-	if (likely(timer->cpu == cpu) || !hrtimer_is_queued(&timer->hrtimer))
-		return;
 	/*
 	 * a callback that runs now on the old CPU delivers first; the timer then follows at the
 	 * next load
@@ -353,4 +348,13 @@ void keel_lapic_vcpu_load(struct vcpu *vcpu)
 		timer->cpu = cpu;
 		hrtimer_start_expires(&timer->hrtimer, LAPIC_TIMER_HRMODE);
 	}
+}
+
+void keel_lapic_vcpu_load(struct vcpu *vcpu)
+{
+	struct lapic_timer *timer = &vcpu->lapic->timer;
+	int cpu = raw_smp_processor_id();
+
+	if (unlikely(timer->cpu != cpu) && unlikely(hrtimer_is_queued(&timer->hrtimer)))
+		timer_follow(timer, cpu);
 }

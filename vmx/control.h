@@ -25,6 +25,6 @@ void vmx_pml_init(struct vmx_vcpu *vmx);
 void vmx_dirty_flush(struct vcpu *vcpu);
 
 void vmx_host_init(void);
-void vmx_host_tables_write(void);
+void vmx_host_tables_write(struct vmx_vcpu *vmx);
 
 #endif

@@ -36,15 +36,14 @@
  * struct vmx_cpu - one CPU
  * @region: VMXON region
  * @vmcss: struct vmx_vcpu.on_cpu of all VMCSs that the CPU may cache
- * @current_vmcs: the one that VMPTRLD made current
  */
 struct vmx_cpu {
 	struct page *region;
 	struct list_head vmcss;
-	const void *current_vmcs;
 };
 
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
+DEFINE_PER_CPU(const void *, vmx_current_vmcs);
 static DEFINE_IDA(vpids);
 
 int vmx_cpus_create(void)
@@ -56,7 +55,7 @@ int vmx_cpus_create(void)
 
 		INIT_LIST_HEAD(&c->vmcss);
 		c->region = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
-		c->current_vmcs = NULL;
+		per_cpu(vmx_current_vmcs, cpu) = NULL;
 		if (!c->region) {
 			vmx_cpus_destroy();
 			return -ENOMEM;
@@ -126,11 +125,9 @@ static void write_out(struct vmx_vcpu *vmx)
 /* On the VMCS's own CPU, interrupts off. */
 static void clear_here(struct vmx_vcpu *vmx)
 {
-	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
-
 	write_out(vmx);
-	if (c->current_vmcs == vmx->vmcs)
-		c->current_vmcs = NULL;
+	if (__this_cpu_read(vmx_current_vmcs) == vmx->vmcs)
+		__this_cpu_write(vmx_current_vmcs, NULL);
 	list_del_rcu(&vmx->on_cpu);
 }
 
@@ -147,7 +144,7 @@ void vmx_cpu_disable(void)
 	list_for_each_entry(vmx, &c->vmcss, on_cpu)
 		write_out(vmx);
 	INIT_LIST_HEAD(&c->vmcss);
-	c->current_vmcs = NULL;
+	__this_cpu_write(vmx_current_vmcs, NULL);
 	vmx_vmxoff();
 	cr4_clear_bits(X86_CR4_VMXE);
 	keel_host_pt_resume();
@@ -193,8 +190,9 @@ void vmx_vmcs_clear(struct vmx_vcpu *vmx)
 	local_irq_restore(flags);
 }
 
-static noinline void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu)
+static void make_current(struct vmx_vcpu *vmx, int cpu)
 {
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 	unsigned long flags;
 
 	if (vmx->loaded_cpu != cpu)
@@ -210,19 +208,17 @@ static noinline void make_current(struct vmx_vcpu *vmx, struct vmx_cpu *c, int c
 		if (!vmx->ready)
 			vmx_vmclear(vmx->vmcs_pa);
 		vmx_vmptrld(vmx->vmcs_pa);
-		c->current_vmcs = vmx->vmcs;
+		__this_cpu_write(vmx_current_vmcs, vmx->vmcs);
 	}
 	local_irq_restore(flags);
 }
 
 bool vmx_cpu_load(struct vmx_vcpu *vmx)
 {
-	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 	int cpu = smp_processor_id();
 	bool comes;
 
-	if (c->current_vmcs != vmx->vmcs || vmx->loaded_cpu != cpu)
-		make_current(vmx, c, cpu);
+	make_current(vmx, cpu);
 	if (unlikely(vmx->loaded_cpu != cpu)) {
 		vmx->last_cpu = -1;
 		return false;

@@ -3,6 +3,7 @@
 #ifndef KEEL_VMX_CPU_H
 #define KEEL_VMX_CPU_H
 
+#include <linux/percpu.h>
 #include <linux/types.h>
 #include <keel/vendor.h>
 
@@ -14,9 +15,12 @@ void vmx_cpus_destroy(void);
 bool vmx_cpu_busy(void);
 int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
+
+/* The VMCS that VMPTRLD made current on a CPU. Its vCPU was loaded there last, and nowhere else since. */
+DECLARE_PER_CPU(const void *, vmx_current_vmcs);
 /**
  * vmx_cpu_load() - make this CPU the vCPU's
- * @vmx: loaded nowhere
+ * @vmx: loaded nowhere, and its VMCS is not current here
  *
  * Context: preemption off, interrupts on. Return: true if it was on another CPU before, or on none.
  */

@@ -18,13 +18,15 @@
  *
  * Context: VMCS current, preemption off.
  */
-void vmx_host_tables_write(void)
+void vmx_host_tables_write(struct vmx_vcpu *vmx)
 {
 	int cpu = smp_processor_id();
 	u64 val;
 
 	vmcs_writel(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	vmcs_writel(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+	vmx->host.gdt.address = (unsigned long)get_current_gdt_ro();
+	vmx->host.gdt.size = GDT_SIZE - 1;
+	vmcs_writel(HOST_GDTR_BASE, vmx->host.gdt.address);
 	rdmsrl(MSR_GS_BASE, val);
 	vmcs_writel(HOST_GS_BASE, val);
 	rdmsrl(MSR_IA32_SYSENTER_ESP, val);

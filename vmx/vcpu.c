@@ -130,14 +130,14 @@ static noinline void arrive(struct vmx_vcpu *vmx)
 		vmx_vmcs_init(vmx);
 	/* what was flushed elsewhere may still be cached here; the host's tables and stacks are others */
 	vmx->rare |= vmx->vcpu.shadow ? RARE_FLUSH_VPID : RARE_FLUSH_EPT | RARE_FLUSH_VPID;
-	vmx_host_tables_write();
+	vmx_host_tables_write(vmx);
 }
 
 void vmx_vcpu_load(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (unlikely(vmx_cpu_load(vmx)))
+	if (unlikely(__this_cpu_read(vmx_current_vmcs) != vmx->vmcs) && vmx_cpu_load(vmx))
 		arrive(vmx);
 	spec_ctrl_prepare(vmx);
 	vmx->rare |= RARE_HOST;
@@ -162,31 +162,61 @@ static void write_selector(unsigned long field, u16 *written, u16 selector)
 	}
 }
 
-/* First entry since the load. */
+static noinline void selectors_save(struct vmx_host *h, u16 fs, u16 gs, u16 ds, u16 es)
+{
+	h->ds = ds;
+	h->es = es;
+	write_selector(HOST_FS_SELECTOR, &h->fs_sel, host_selector(fs, &h->fs));
+	write_selector(HOST_GS_SELECTOR, &h->gs_sel, host_selector(gs, &h->gs));
+}
+
+/* First entry since the load. A 64-bit thread has no selectors. */
 static void host_save(struct vmx_vcpu *vmx)
 {
 	struct vmx_host *h = &vmx->host;
-	u16 fs, gs;
+	u16 fs, gs, ds, es;
 
 	savesegment(fs, fs);
 	savesegment(gs, gs);
-	savesegment(ds, h->ds);
-	savesegment(es, h->es);
-	write_selector(HOST_FS_SELECTOR, &h->fs_sel, host_selector(fs, &h->fs));
-	write_selector(HOST_GS_SELECTOR, &h->gs_sel, host_selector(gs, &h->gs));
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+	savesegment(ds, ds);
+	savesegment(es, es);
+	if (likely(!(fs | gs | ds | es | h->fs_sel | h->gs_sel)))
+		h->selectors = 0;
+	else
+		selectors_save(h, fs, gs, ds, es);
+	if (static_cpu_has(X86_FEATURE_FSGSBASE))
 		h->thread_fs_base = rdfsbase();
 	else
-		rdmsrl(MSR_FS_BASE, h->thread_fs_base);
+		h->thread_fs_base = __rdmsr(MSR_FS_BASE);
 	if (h->fs_base != h->thread_fs_base) {
 		h->fs_base = h->thread_fs_base;
 		vmcs_writel(HOST_FS_BASE, h->fs_base);
 	}
-	rdmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
-	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	h->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
+	native_wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	vmx_syscall_load(vmx);
 	h->saved = true;
 	vmx->rare &= ~RARE_HOST;
+}
+
+static noinline void selectors_restore(struct vmx_host *h)
+{
+	if (h->fs) {
+		loadsegment(fs, h->fs);
+		wrmsrl(MSR_FS_BASE, h->thread_fs_base);
+	}
+	/* overwrites KERNEL_GS_BASE */
+	if (h->gs)
+		load_gs_index(h->gs);
+	if (h->ds | h->es) {
+		loadsegment(ds, h->ds);
+		loadsegment(es, h->es);
+	}
+}
+
+static noinline void tr_reload(void)
+{
+	force_reload_TR();
 }
 
 /* Back to what the thread had before its first entry. Preemption off. */
@@ -195,23 +225,18 @@ static void host_restore(struct vmx_vcpu *vmx)
 	struct vmx_host *h = &vmx->host;
 
 	h->saved = false;
-	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-	if (unlikely(h->fs)) {
-		loadsegment(fs, h->fs);
-		wrmsrl(MSR_FS_BASE, h->thread_fs_base);
-	}
-	if (unlikely(h->gs))
-		load_gs_index(h->gs);
-	wrmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
-	if (unlikely(h->ds | h->es)) {
-		loadsegment(ds, h->ds);
-		loadsegment(es, h->es);
-	}
+	vmx->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
+	if (unlikely(h->selectors))
+		selectors_restore(h);
+	native_wrmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
 	if (unlikely(h->ldt) && !host_ldt())
 		asm volatile("lldt %0" : : "rm" (h->ldt));
 	/* an exit leaves limits of its own in GDTR and TR */
-	load_fixmap_gdt(raw_smp_processor_id());
-	invalidate_tss_limit();
+	native_load_gdt(&h->gdt);
+	if (unlikely(test_thread_flag(TIF_IO_BITMAP)))
+		tr_reload();
+	else
+		this_cpu_write(__tss_limit_invalid, true);
 }
 
 /* The CPU itself loads these MSRs: an NMI that comes right before the entry may still change what they hold. */
@@ -236,29 +261,31 @@ static noinline void perf_changed(struct vmx_vcpu *vmx, const struct perf_guest_
 }
 
 /* First entry of an inner loop, or after an NMI: what may have changed while interrupts were on, or by the NMI. */
-static void host_compare(struct vmx_vcpu *vmx)
+static noinline void host_compare(struct vmx_vcpu *vmx)
 {
 	struct vmx_host *h = &vmx->host;
-	struct perf_guest_switch_msr *msrs;
-	unsigned int n = keel_host_perf_msrs(&msrs);
-	unsigned long cr3 = __get_current_cr3_fast(), cr4 = cr4_read_shadow();
-	u16 ldt = host_ldt();
+	struct host_perf_msrs perf = keel_host_perf_msrs();
+	unsigned long cr;
+	u16 ldt;
 
-	if (unlikely(cr3 != h->cr3)) {
-		h->cr3 = cr3;
-		vmcs_writel(HOST_CR3, cr3);
+	if (unlikely(perf.n | h->nr_perf))
+		perf_changed(vmx, perf.msrs, perf.n);
+	cr = cr4_read_shadow();
+	if (unlikely(cr != h->cr4)) {
+		h->cr4 = cr;
+		vmcs_writel(HOST_CR4, cr);
 	}
-	if (unlikely(cr4 != h->cr4)) {
-		h->cr4 = cr4;
-		vmcs_writel(HOST_CR4, cr4);
+	cr = __native_read_cr3();
+	if (unlikely(cr != h->cr3)) {
+		h->cr3 = cr;
+		vmcs_writel(HOST_CR3, cr);
 	}
 	/* another thread of the launcher may have given it a new LDT since the load */
+	ldt = host_ldt();
 	if (unlikely(ldt))
 		h->ldt = ldt;
 	/* whatever the last exit was: anything may have run since */
 	vmx->exit_reason = EXIT_FORGOTTEN;
-	if (unlikely(n | h->nr_perf))
-		perf_changed(vmx, msrs, n);
 	if (unlikely(vmx->vcpu.host_debugctl))
 		vmx->rare |= RARE_DEBUGCTL;
 	else
@@ -321,6 +348,11 @@ static noinline bool is_barred(struct vmx_vcpu *vmx)
 /* False: do not enter. */
 static bool enter_rare(struct vmx_vcpu *vmx)
 {
+	/* the most frequent: the first entry of a KVM_RUN */
+	if (likely(vmx->rare == RARE_HOST)) {
+		host_save(vmx);
+		return true;
+	}
 	if (vmx->rare & (RARE_PDPTES | RARE_SOFTWARE) && is_barred(vmx))
 		return false;
 	if (vmx->rare & RARE_HOST)

@@ -11,6 +11,7 @@
 
 #include <linux/bits.h>
 #include <linux/list.h>
+#include <asm/desc_defs.h>
 #include <keel/exit.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
@@ -77,7 +78,8 @@ struct vmx_controls {
 /**
  * struct vmx_host - the host's state around the guest, as the VMCS or this vCPU's thread has it
  * @cr3, @cr4, @fs_base, @fs_sel, @gs_sel, @ds_sel, @es_sel: as in the VMCS
- * @fs, @gs, @ds, @es, @ldt: selectors to be put back; nonzero ones only
+ * @fs, @gs, @ds, @es, @ldt: selectors to be put back; nonzero ones only. @selectors: the first four at once
+ * @gdt: the CPU's GDT, as LGDT takes it
  * @thread_fs_base, @kernel_gs_base: the thread's FS base and its user GS base
  * @nr_own: MSRs at the head of @msr_entry and @msr_exit that are always switched: EFER, or none
  * @nr_perf: those behind them, of perf
@@ -93,9 +95,16 @@ struct vmx_host {
 	u32 nr_own, nr_perf;
 	struct vmx_msr msr_entry[VMX_LOAD_MSRS] __aligned(16);
 	struct vmx_msr msr_exit[VMX_LOAD_MSRS] __aligned(16);
-	u16 fs, gs, ds, es, ldt;
+	union {
+		struct {
+			u16 fs, gs, ds, es;
+		};
+		u64 selectors;
+	};
+	u16 ldt;
 	u16 fs_sel, gs_sel;
 	bool saved;
+	struct desc_ptr gdt;
 };
 
 /**

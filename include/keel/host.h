@@ -58,7 +58,8 @@ static inline u16 host_ldt(void)
 {
 	u16 selector;
 
-	asm volatile("sldt %0" : "=rm" (selector));
+	/* a register: with its address taken each caller's stack would be guarded */
+	asm volatile("sldt %0" : "=r" (selector));
 	return selector;
 }
 
@@ -102,14 +103,23 @@ void keel_host_uret_defer(void);
 /* ---- the host's watchers (host/perf.c) ---- */
 
 /**
- * keel_host_perf_msrs() - the MSRs that perf wants changed while a guest runs
- * @msrs: set to a list of this CPU's, with the host's value and the guest's; they differ
+ * struct host_perf_msrs - the MSRs that perf wants changed while a guest runs
+ * @msrs: a list of this CPU's, with the host's value and the guest's; they differ
+ * @n: its length, 0 while perf is idle
+ */
+struct host_perf_msrs {
+	struct perf_guest_switch_msr *msrs;
+	unsigned long n;
+};
+
+/**
+ * keel_host_perf_msrs() - ask for them
  *
  * PEBS stores records through a linear address, and that would be the guest's (SDM, "Processor Event-Based Sampling"); counters with
  * exclude_guest stop. The list stands until the next call; what perf wants changes only by an interrupt or an NMI.
- * Context: interrupts off. Return: its length, 0 while perf is idle.
+ * Context: interrupts off. Return: the list.
  */
-unsigned int keel_host_perf_msrs(struct perf_guest_switch_msr **msrs);
+struct host_perf_msrs keel_host_perf_msrs(void);
 /**
  * keel_host_perf_svm_on() - tell perf that EFER.SVME is set: only then do the counters' host-only and guest-only bits work
  *
