@@ -23,27 +23,30 @@
 #include "insn.h"
 #include "io.h"
 
-/*
- * keel_bus_write() of @out, or keel_bus_read() to @in, for the fast verbs: the first device at an address, and that there is none,
- * is mostly known from the last time.
- */
-static __always_inline int fast_access(struct vcpu *vcpu, struct bus *bus, struct bus_known *known, gpa_t addr, unsigned int len,
-				       const void *out, void *in)
+/* keel_bus_write() of @out, or keel_bus_read() to @in. @dev, if not NULL, is known to be the first device at the address. */
+static __always_inline int access_device(struct vcpu *vcpu, struct bus *bus, struct bus_device *dev, gpa_t addr, unsigned int len,
+					 const void *out, void *in)
 {
+	if (out && dev && bus_device_covers(dev, addr, len) && dev->ops->write && !dev->ops->write(vcpu, dev, addr, len, out))
+		return 0;
+	if (in && dev && bus_device_covers(dev, addr, len) && dev->ops->read && !dev->ops->read(vcpu, dev, addr, len, in))
+		return 0;
+	return out ? keel_bus_write(vcpu, bus, addr, len, out) : keel_bus_read(vcpu, bus, addr, len, in);
+}
+
+/* The first device at an address of memory, and that there is none, is mostly known from the last time. */
+static __always_inline int fast_access(struct vcpu *vcpu, gpa_t addr, unsigned int len, const void *out, void *in)
+{
+	struct bus_known *known = &vcpu->known.mmio;
+	struct bus *bus = &vcpu->vm->mmio;
 	struct bus_device *dev;
 
-	if (likely(bus_is_known(bus, known, addr))) {
-		dev = known->dev[addr % BUS_KNOWN];
-		if (!dev)
-			return -EOPNOTSUPP;
-		if (out && bus_device_covers(dev, addr, len) && dev->ops->write && !dev->ops->write(vcpu, dev, addr, len, out))
-			return 0;
-		if (in && bus_device_covers(dev, addr, len) && dev->ops->read && !dev->ops->read(vcpu, dev, addr, len, in))
-			return 0;
-	} else {
+	if (unlikely(!bus_is_known(bus, known, addr))) {
 		keel_bus_look_up(bus, known, addr);
+		return access_device(vcpu, bus, NULL, addr, len, out, in);
 	}
-	return out ? keel_bus_write(vcpu, bus, addr, len, out) : keel_bus_read(vcpu, bus, addr, len, in);
+	dev = known->dev[addr % BUS_KNOWN];
+	return dev ? access_device(vcpu, bus, dev, addr, len, out, in) : -EOPNOTSUPP;
 }
 
 /* IN writes AL, AX or EAX; a 32-bit result clears the upper half. */
@@ -59,35 +62,56 @@ static void set_accumulator(struct vcpu *vcpu, unsigned int size, u32 val)
 		*rax = val;
 }
 
-static int user_port(struct vcpu *vcpu, const struct io_exit *io)
+/* RIP is valid, see keel_fast_io(). */
+static __always_inline int user_port(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int len, unsigned int direction)
 {
-	user_completes(vcpu, io->is_in ? COMPLETE_PIO_IN : COMPLETE_PIO_OUT, io->length);
-	keel_user_pio(vcpu, io->port, io->size, 1, io->is_in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT);
+	if (direction == KVM_EXIT_IO_OUT) {
+		*(u32 *)vcpu->pio_data = vcpu->regs.gpr[GPR_RAX];
+		vcpu->io.complete = COMPLETE_PIO_OUT;
+	} else {
+		vcpu->io.complete = COMPLETE_PIO_IN;
+	}
+	vcpu->io.complete_len = len;
+	vcpu->io.rip = vcpu->regs.rip;
+	keel_user_pio(vcpu, port, size, 1, direction);
 	return RUN_USER;
 }
 
-int keel_fast_io(struct vcpu *vcpu, const struct io_exit *io)
+/* @dev: the first device there, NULL: it is to be found out. */
+static noinline int device_port(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int len, unsigned int direction,
+				struct bus_device *dev)
 {
 	struct bus *bus = &vcpu->vm->pio;
 	u32 val = 0;
 
-	/* a string instruction's length is 0 */
-	if (unlikely(!io->length) || unlikely(vcpu_watches(vcpu)))
-		return RUN_SLOW;
-
-	if (io->is_in) {
-		if (fast_access(vcpu, bus, &vcpu->known.ports, io->port, io->size, NULL, &val))
-			return user_port(vcpu, io);
-		set_accumulator(vcpu, io->size, val);
+	if (unlikely(!dev))
+		keel_bus_look_up(bus, &vcpu->known.ports, port);
+	if (direction == KVM_EXIT_IO_IN) {
+		if (access_device(vcpu, bus, dev, port, size, NULL, &val))
+			return user_port(vcpu, port, size, len, direction);
+		set_accumulator(vcpu, size, val);
 	} else {
 		val = vcpu->regs.gpr[GPR_RAX];
-		if (fast_access(vcpu, bus, &vcpu->known.ports, io->port, io->size, &val, NULL)) {
-			memcpy(vcpu->pio_data, &val, sizeof(val));
-			return user_port(vcpu, io);
-		}
+		if (access_device(vcpu, bus, dev, port, size, &val, NULL))
+			return user_port(vcpu, port, size, len, direction);
 	}
-	vcpu_advance(vcpu, io->length);
+	vcpu_advance_valid(vcpu, len);
 	return RUN_RESUME;
+}
+
+int keel_fast_io(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int len, unsigned int direction)
+{
+	struct bus_known *known = &vcpu->known.ports;
+	struct bus_device *dev = NULL;
+
+	if (unlikely(vcpu_watches(vcpu)))
+		return RUN_SLOW;
+	if (likely(bus_is_known(&vcpu->vm->pio, known, port))) {
+		dev = known->dev[port % BUS_KNOWN];
+		if (!dev)
+			return user_port(vcpu, port, size, len, direction);
+	}
+	return device_port(vcpu, port, size, len, direction, dev);
 }
 
 /*
@@ -204,7 +228,7 @@ static __always_inline void advance_known(struct vcpu *vcpu, unsigned int len)
 	u64 rip = r->rip + len;
 
 	if (unlikely(r->rflags & X86_EFLAGS_TF) || unlikely(vcpu->events.shadow) || unlikely((rip ^ r->rip) >> 31)) {
-		vcpu_advance(vcpu, len);
+		keel_advance_slow(vcpu, len);
 		return;
 	}
 	r->rip = rip;
@@ -234,7 +258,7 @@ static __always_inline int fast_store(struct vcpu *vcpu, gpa_t gpa, const struct
 	if (is_apic)
 		ret = keel_lapic_mmio_write(vcpu, offset_in_page(gpa), mov->size, &val);
 	else
-		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known.mmio, gpa, mov->size, &val, NULL);
+		ret = fast_access(vcpu, gpa, mov->size, &val, NULL);
 	if (!ret) {
 		if (!is_apic)
 			note_doorbell(vcpu, gpa);
@@ -256,7 +280,7 @@ static __always_inline int fast_load(struct vcpu *vcpu, gpa_t gpa, const struct 
 	if (is_apic)
 		ret = keel_lapic_mmio_read(vcpu, offset_in_page(gpa), mov->size, &val);
 	else
-		ret = fast_access(vcpu, &vcpu->vm->mmio, &vcpu->known.mmio, gpa, mov->size, NULL, &val);
+		ret = fast_access(vcpu, gpa, mov->size, NULL, &val);
 	if (!ret) {
 		emu_mov_load(mov, vcpu->regs.gpr, val);
 		vcpu_advance(vcpu, mov->length);
@@ -433,15 +457,6 @@ static void complete_mmio_load(struct vcpu *vcpu)
 	vcpu_advance(vcpu, mov->length);
 }
 
-static void complete_port_in(struct vcpu *vcpu)
-{
-	u32 val = 0;
-
-	memcpy(&val, vcpu->pio_data, vcpu->io.len);
-	set_accumulator(vcpu, vcpu->io.len, val);
-	vcpu_advance(vcpu, vcpu->io.complete_len);
-}
-
 /* Data for the emulator's access; then the instruction runs again. */
 static int complete_emulated_mmio(struct vcpu *vcpu)
 {
@@ -456,9 +471,6 @@ static int complete_emulated_mmio(struct vcpu *vcpu)
 static noinline int complete_rest(struct vcpu *vcpu, u8 what)
 {
 	switch (what) {
-	case COMPLETE_PIO_IN:
-		complete_port_in(vcpu);
-		return RUN_RESUME;
 	case COMPLETE_MMIO_LOAD:
 		complete_mmio_load(vcpu);
 		return RUN_RESUME;
@@ -483,14 +495,17 @@ int keel_complete_user_io(struct vcpu *vcpu)
 {
 	u8 what = vcpu->io.complete;
 
-	if (likely(what == COMPLETE_NONE))
+	if (what == COMPLETE_NONE)
 		return RUN_RESUME;
 	vcpu->io.complete = COMPLETE_NONE;
+	vcpu_need(vcpu, RG_RIP | RG_RFLAGS);
 	/* the launcher has gone elsewhere: a reset, or state that it has restored */
-	if (unlikely(vcpu_rip(vcpu) != vcpu->io.rip))
+	if (unlikely(vcpu->regs.rip != vcpu->io.rip))
 		return RUN_RESUME;
-	if (what != COMPLETE_PIO_OUT)
+	if (what != COMPLETE_PIO_IN && what != COMPLETE_PIO_OUT)
 		return complete_rest(vcpu, what);
-	vcpu_advance(vcpu, vcpu->io.complete_len);
+	if (what == COMPLETE_PIO_IN)
+		set_accumulator(vcpu, vcpu->io.len, READ_ONCE(*(u32 *)vcpu->pio_data));
+	vcpu_advance_valid(vcpu, vcpu->io.complete_len);
 	return RUN_RESUME;
 }

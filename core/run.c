@@ -215,7 +215,7 @@ static int enter_guest(struct vcpu *vcpu)
 	if (unlikely(!keel_host_cpu_enabled() || keel_memory_root_check(vcpu)))
 		return leave_unfit_cpu(vcpu);
 
-	keel_host_fpu_enter(&vcpu->fpu);
+	keel_host_fpu_entry(&vcpu->fpu);
 	/* no backend lets a guest change CR4 without an exit: it stays known until xstate is the host's again */
 	vcpu_need(vcpu, RG_CR4);
 	xstate_guest(vcpu);
@@ -230,7 +230,7 @@ static int enter_guest(struct vcpu *vcpu)
 		keel_vendor->dirty_flush(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 	xstate_host(vcpu);
-	keel_host_fpu_leave(&vcpu->fpu);
+	keel_host_fpu_exit(&vcpu->fpu);
 	/* every exit disables all breakpoints in DR7 */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
@@ -359,7 +359,7 @@ static void fill_run(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
-	run->cr8 = keel_get_cr8(vcpu);
+	run->cr8 = vcpu->lapic ? keel_lapic_get_tpr(vcpu) : vcpu->cr8;
 	run->apic_base = vcpu->apic_base;
 	run->ready_for_interrupt_injection = vcpu->vm->irq_mode == IRQCHIP_KERNEL || irq_ready(vcpu);
 	run->flags = 0;

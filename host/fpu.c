@@ -132,8 +132,6 @@ void keel_host_fpu_enter(struct host_fpu *fpu)
 
 void keel_host_fpu_leave(struct host_fpu *fpu)
 {
-	if (fpu->place == FPU_SWAPPED)
-		return;
 	store_registers(guest_of(fpu)->fpstate);
 	if (likely(!test_thread_flag(TIF_NEED_FPU_LOAD)))
 		load_registers(current->thread.fpu.fpstate);

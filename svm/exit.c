@@ -103,18 +103,6 @@ static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
 
 /* ---- decoding into neutral structs ---- */
 
-static void decode_io(const struct svm_vcpu *svm, struct io_exit *io)
-{
-	u64 info = svm->vmcb->control.exit_info_1;
-
-	io->port = info >> 16;
-	io->size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
-	io->is_in = info & SVM_IOIO_TYPE_MASK;
-	io->is_string = info & SVM_IOIO_STR_MASK;
-	/* EXITINFO2 is the next RIP, with or without NRIP save */
-	io->length = io->is_string ? 0 : svm->vmcb->control.exit_info_2 - svm->vcpu.regs.rip;
-}
-
 static void decode_fault(const struct svm_vcpu *svm, struct fault_exit *fault)
 {
 	const struct vmcb_control_area *control = &svm->vmcb->control;
@@ -158,10 +146,14 @@ static int fast_msr(struct svm_vcpu *svm)
 
 static int fast_io(struct svm_vcpu *svm)
 {
-	struct io_exit io;
+	u32 info = svm->vmcb->control.exit_info_1;
 
-	decode_io(svm, &io);
-	return keel_fast_io(&svm->vcpu, &io);
+	if (unlikely(info & SVM_IOIO_STR_MASK))
+		return RUN_SLOW;
+	/* EXITINFO2 is the next RIP, with or without NRIP save */
+	return keel_fast_io(&svm->vcpu, info >> 16, (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT,
+			    svm->vmcb->control.exit_info_2 - svm->vcpu.regs.rip,
+			    info & SVM_IOIO_TYPE_MASK ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT);
 }
 
 static int fast_fault(struct svm_vcpu *svm)

@@ -82,17 +82,6 @@ static __always_inline void fetch_code(struct vcpu *vcpu)
 
 /* ---- decoding into neutral structs ---- */
 
-static __always_inline void decode_io(struct io_exit *io)
-{
-	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
-
-	io->port = qual >> IOQ_PORT_SHIFT;
-	io->size = (qual & IOQ_SIZE) + 1;
-	io->is_in = qual & IOQ_IN;
-	io->is_string = qual & IOQ_STRING;
-	io->length = io->is_string ? 0 : insn_length();
-}
-
 static __always_inline void decode_fault(struct fault_exit *fault, u32 qual)
 {
 	fault->gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
@@ -137,11 +126,14 @@ static int fast_exception(struct vmx_vcpu *vmx)
 	return RUN_SLOW;
 }
 
-static int fast_io(struct vmx_vcpu *vmx)
+static int fast_io(struct vcpu *vcpu)
 {
-	fetch_insn(&vmx->vcpu);
-	decode_io(&vmx->io);
-	return keel_fast_io(&vmx->vcpu, &vmx->io);
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+
+	if (unlikely(qual & IOQ_STRING))
+		return RUN_SLOW;
+	return keel_fast_io(vcpu, qual >> IOQ_PORT_SHIFT, (qual & IOQ_SIZE) + 1, insn_begin(vcpu),
+			    qual & IOQ_IN ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT);
 }
 
 /*
@@ -255,7 +247,7 @@ int vmx_exit_fast(struct vcpu *vcpu)
 	switch (vmx->exit_reason) {
 	case EXIT_REASON_CPUID:		return keel_do_cpuid(vcpu, insn_begin(vcpu));
 	case EXIT_REASON_MSR_READ:	return keel_fast_rdmsr(vcpu, insn_begin(vcpu));
-	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vmx);
+	case EXIT_REASON_IO_INSTRUCTION: return fast_io(vcpu);
 	case EXIT_REASON_HLT:		return fast_hlt(vmx);
 	case EXIT_REASON_VMCALL:	return fast_hypercall(vcpu);
 	case EXIT_REASON_EXTERNAL_INTERRUPT: return fast_intr(vmx);

@@ -131,7 +131,7 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
- * @fault, @io: the last exit of that kind, decoded; here and not on the stack, where each exit would pay for its guard.
+ * @fault: the last exit of that kind, decoded; here and not on the stack, where each exit would pay for its guard.
  *	@fault.insn stays NULL
  */
 struct vmx_vcpu {
@@ -161,7 +161,6 @@ struct vmx_vcpu {
 	int loaded_cpu;
 	struct list_head on_cpu;
 	struct fault_exit fault;
-	struct io_exit io;
 };
 
 /* Register groups that the guest cannot change without an exit; RG_CR2 is copied at every exit. */

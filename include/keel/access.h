@@ -108,13 +108,14 @@ static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
  */
 void keel_advance_slow(struct vcpu *vcpu, unsigned int len);
 
-static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
+/* RIP and RFLAGS are valid. */
+static inline void vcpu_advance_valid(struct vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_regs *r = &vcpu->regs;
-	u64 rip = vcpu_rip(vcpu) + len;
+	u64 rip = r->rip + len;
 
 	/* a wrap at 4G, single step or a shadow to clear: rare */
-	if (unlikely((vcpu_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->debug.control || (rip ^ r->rip) >> 31)) {
+	if (unlikely((r->rflags & X86_EFLAGS_TF) || vcpu->debug.control || (rip ^ r->rip) >> 31)) {
 		keel_advance_slow(vcpu, len);
 		return;
 	}
@@ -124,6 +125,12 @@ static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
 		vcpu_dirty(vcpu, RG_SHADOW);
 	}
 	vcpu_dirty(vcpu, RG_RIP);
+}
+
+static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
+{
+	vcpu_need(vcpu, RG_RIP | RG_RFLAGS);
+	vcpu_advance_valid(vcpu, len);
 }
 
 /* ---- with all architectural checks (core/cr.c) ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What stands between the thread and guest mode and is looked at so often that a call costs more than the look: the kernel's pending
- * work, this CPU's state, RCU and the accounting of time. What there is to do, if anything, is done in host/.
+ * work, this CPU's state, the FPU, RCU and the accounting of time. What there is to do, if anything, is done in host/.
  */
 #ifndef KEEL_ENTRY_WORK_H
 #define KEEL_ENTRY_WORK_H
@@ -11,6 +11,7 @@
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/vtime.h>
+#include <keel/host_fpu.h>
 
 DECLARE_PER_CPU(bool, keel_host_enabled);
 DECLARE_PER_CPU(unsigned long, keel_host_noted_jiffies);
@@ -41,6 +42,30 @@ static __always_inline bool keel_host_work_pending(void)
  * Context: interrupts on, may sleep. Return: 0, or -EINTR when a signal waits.
  */
 int keel_host_do_work(void);
+
+/**
+ * keel_host_fpu_entry() - keel_host_fpu_enter(), but that mostly the guest's state is there already in a KVM_RUN that lasts
+ * @fpu: the container
+ *
+ * Context: before the inner loop, interrupts off.
+ */
+static __always_inline void keel_host_fpu_entry(struct host_fpu *fpu)
+{
+	if (fpu->place != FPU_SWAPPED || unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
+		keel_host_fpu_enter(fpu);
+}
+
+/**
+ * keel_host_fpu_exit() - keel_host_fpu_leave(), if there is anything to do
+ * @fpu: the container
+ *
+ * Context: behind the inner loop, interrupts off; XCR0 and XSS are the host's.
+ */
+static __always_inline void keel_host_fpu_exit(struct host_fpu *fpu)
+{
+	if (fpu->place != FPU_SWAPPED)
+		keel_host_fpu_leave(fpu);
+}
 
 /**
  * keel_host_note_tick() - the part of keel_host_note_quiescent() for the first time in a tick

@@ -26,22 +26,6 @@ enum run_result {
 	RUN_LEAVE,
 };
 
-/**
- * struct io_exit - one intercepted IN/OUT
- * @port: first port
- * @size: 1, 2 or 4 bytes
- * @is_in: device to guest
- * @is_string: INS/OUTS; RUN_SLOW, and the emulator decodes the rest
- * @length: instruction length in bytes, 0 when unknown (string instructions)
- */
-struct io_exit {
-	u16 port;
-	u8 size;
-	bool is_in;
-	bool is_string;
-	u8 length;
-};
-
 /* Why a second-level translation failed: struct fault_exit.access. */
 #define FAULT_READ	BIT(0)
 #define FAULT_WRITE	BIT(1)
@@ -137,13 +121,16 @@ int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len);
  */
 int keel_fast_hypercall(struct vcpu *vcpu, unsigned int len);
 /**
- * keel_fast_io() - IN, OUT, INS or OUTS
- * @vcpu: the vCPU
- * @io: what is known of it
+ * keel_fast_io() - IN or OUT; INS and OUTS are left to the emulator
+ * @vcpu: the vCPU; RIP and RFLAGS are valid
+ * @port: first port
+ * @size: 1, 2 or 4 bytes
+ * @len: bytes of the instruction
+ * @direction: KVM_EXIT_IO_IN or KVM_EXIT_IO_OUT
  *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ * Context: the vCPU's own thread, loaded, interrupts off. Return: as enum run_result says.
  */
-int keel_fast_io(struct vcpu *vcpu, const struct io_exit *io);
+int keel_fast_io(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int len, unsigned int direction);
 /**
  * keel_fast_fault() - a second-level fault: an access to a device by a plain move
  * @vcpu: the vCPU

@@ -83,7 +83,7 @@ void keel_host_fpu_enter(struct host_fpu *fpu);
  * keel_host_fpu_leave() - interrupts will be on again: have the thread's, whosever context that is
  * @fpu: the container
  *
- * Context: behind the inner loop, interrupts off; XCR0 and XSS are the host's.
+ * Context: not swapped; behind the inner loop, interrupts off; XCR0 and XSS are the host's.
  */
 void keel_host_fpu_leave(struct host_fpu *fpu);
 
