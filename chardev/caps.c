@@ -14,6 +14,7 @@
 #include <keel/types.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
+#include <keel/vm.h>
 #include "chardev.h"
 
 #define COALESCED_PAGE_OFFSET	2
@@ -165,6 +166,7 @@ static const struct cap_row cap_rows[] = {
 	{ KEEL_CAP_LAST_ERROR,			1 },
 	{ KEEL_CAP_DMA,				1 },
 	{ KEEL_CAP_DMA_POLICY,			1 },
+	{ KEEL_CAP_FORK_VM,			KEEL_HOLD_MAX },
 	/* time */
 	{ KVM_CAP_CLOCKSOURCE,			1 },
 	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },

@@ -15,6 +15,7 @@ extern const struct file_operations keel_dev_fops;		/* files.c */
 
 /* files.c: file descriptors; each holds one reference to the VM. */
 int vm_file_create(unsigned long type);				/* KVM_CREATE_VM */
+int vm_file_fork(struct vm *parent);				/* KEEL_FORK_VM */
 int vcpu_file_create(struct vm *vm, u32 id);			/* KVM_CREATE_VCPU; vm->lock held */
 int device_file_create(struct vm *vm);				/* KVM_CREATE_DEVICE; vm->lock held */
 

@@ -21,6 +21,7 @@
 #include <keel/bus.h>
 #include <keel/dirty_ring.h>
 #include <keel/dma.h>
+#include <keel/exit.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/state.h>
@@ -61,6 +62,20 @@ static noinline long vcpu_other_ioctl(struct vcpu *vcpu, unsigned int cmd, unsig
 	return ret;
 }
 
+/* The vCPU was held: from the start again, as if the launcher had come back for a signal. */
+static noinline long run_again(struct vcpu *vcpu)
+{
+	long ret;
+
+	do {
+		if (keel_vm_wait_released(vcpu->vm) || mutex_lock_killable(&vcpu->mutex))
+			return -EINTR;
+		ret = keel_vcpu_run(vcpu);
+		mutex_unlock(&vcpu->mutex);
+	} while (ret == RUN_HELD);
+	return ret;
+}
+
 /* KVM_RUN first and by itself. */
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -77,7 +92,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EINTR;
 	ret = keel_vcpu_run(vcpu);
 	mutex_unlock(&vcpu->mutex);
-	return ret;
+	return likely(ret != RUN_HELD) ? ret : run_again(vcpu);
 }
 
 #ifdef CONFIG_COMPAT
@@ -197,7 +212,7 @@ int vcpu_file_create(struct vm *vm, u32 id)
 		put_unused_fd(fd);
 		return PTR_ERR(file);
 	}
-	vcpu = keel_vcpu_create(vm, id);
+	vcpu = keel_vcpu_claim(vm, id) ?: keel_vcpu_create(vm, id);
 	if (IS_ERR(vcpu)) {
 		fput(file);
 		put_unused_fd(fd);
@@ -252,7 +267,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vm *vm = file->private_data;
 
-	if (unlikely(check_owner(vm)))
+	/* a fork is for somebody else, and touches nothing of the owner's */
+	if (unlikely(check_owner(vm)) && cmd != KEEL_FORK_VM)
 		return -EIO;
 	return vm_dispatch(vm, cmd, arg);
 }
@@ -335,7 +351,7 @@ static long vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long a
 {
 	struct vm *vm = file->private_data;
 
-	if (check_owner(vm))
+	if (check_owner(vm) && cmd != KEEL_FORK_VM)
 		return -EIO;
 	switch (cmd) {
 	case KVM_GET_DIRTY_LOG:
@@ -368,23 +384,29 @@ static const struct file_operations vm_fops = {
 	.llseek		= noop_llseek,
 };
 
-int vm_file_create(unsigned long type)
+/* A descriptor for a new VM, whose reference is the file's from now on. */
+static int vm_file(struct vm *vm)
 {
-	struct vm *vm;
-	int fd, ret;
+	int fd;
 
-	if (type)
-		return -EINVAL;
-	ret = keel_dma_may_create();
-	if (ret)
-		return ret;
-	vm = keel_vm_create();
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 	fd = anon_inode_getfd("kvm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		keel_vm_put(vm);
 	return fd;
+}
+
+int vm_file_create(unsigned long type)
+{
+	int ret = type ? -EINVAL : keel_dma_may_create();
+
+	return ret ?: vm_file(keel_vm_create());
+}
+
+int vm_file_fork(struct vm *parent)
+{
+	return keel_dma_may_create() ?: vm_file(keel_vm_fork(parent));
 }
 
 /* ---- the node ---- */

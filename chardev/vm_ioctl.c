@@ -5,6 +5,7 @@
  */
 #include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <asm/tsc.h>
 #include <uapi/linux/keel.h>
@@ -317,8 +318,18 @@ static long vm_get_last_error(void *object, void *arg, unsigned long raw)
 	return 0;
 }
 
+static long vm_fork(void *object, void *arg, unsigned long raw)
+{
+	const struct keel_fork_vm *in = arg;
+
+	if (in->flags || memchr_inv(in->reserved, 0, sizeof(in->reserved)))
+		return -EINVAL;
+	return vm_file_fork(object);
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KEEL_GET_LAST_ERROR,		ROW_OUT,				vm_get_last_error },
+	{ KEEL_FORK_VM,			ROW_IN,					vm_fork },
 	{ KVM_CHECK_EXTENSION,		ROW_VALUE,				vm_check_extension },
 	{ KVM_CREATE_VCPU,		ROW_VALUE | ROW_LOCK,			vm_create_vcpu },
 	{ KVM_GET_DIRTY_LOG,		ROW_IN,					do_keel_memory_get_dirty_log },

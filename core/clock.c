@@ -121,6 +121,33 @@ void keel_clock_vm_destroy(struct vm *vm)
 	raw_spin_unlock_irqrestore(&clocks_lock, flags);
 }
 
+/* The same host: what ties the guest's time to the host's stays true. */
+void keel_clock_copy(struct vm *to, struct vm *from)
+{
+	struct vm_clock *c = &to->clock, now;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&from->clock.lock, flags);
+	now = from->clock;
+	raw_spin_unlock_irqrestore(&from->clock.lock, flags);
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	write_seqcount_begin(&c->seq);
+	c->kvmclock_offset = now.kvmclock_offset;
+	c->master_tsc = now.master_tsc;
+	c->master_ns = now.master_ns;
+	c->master = now.master;
+	write_seqcount_end(&c->seq);
+	c->tsc_offset = now.tsc_offset;
+	c->last_tsc_write = now.last_tsc_write;
+	c->last_tsc_ns = now.last_tsc_ns;
+	c->last_tsc_khz = now.last_tsc_khz;
+	c->tsc_generation = now.tsc_generation;
+	c->nr_in_step = now.nr_in_step;
+	c->tsc_set = now.tsc_set;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+}
+
 /* The kvmclock at host TSC @tsc; c->master. */
 static u64 master_ns_at(const struct vm_clock *c, u64 tsc)
 {

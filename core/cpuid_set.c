@@ -13,6 +13,7 @@
 #include <linux/kernel.h>
 #include <linux/kvm_para.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/types.h>
@@ -237,6 +238,25 @@ int keel_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
 	install(vcpu, entries, nent);
 	kvfree(old);
 	keel_vendor->intercepts_changed(vcpu);
+	return 0;
+}
+
+/* Its bits that follow the machine's state are those of @from's, too. */
+int keel_cpuid_copy(struct vcpu *to, const struct vcpu *from)
+{
+	size_t size = array_size(from->cpuid.nent, sizeof(*from->cpuid.entries));
+	struct kvm_cpuid_entry2 *entries;
+
+	if (!from->cpuid.nent)
+		return 0;
+	entries = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	memcpy(entries, from->cpuid.entries, size);
+	to->cpuid.entries = entries;
+	to->cpuid.nent = from->cpuid.nent;
+	cpuid_index_entries(&to->cpuid);
+	policy_update(to);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/err.h>
+#include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -137,6 +138,35 @@ int keel_msr_filter_set(struct vm *vm, const struct kvm_msr_filter *user)
 err_free:
 	filter_free(filter);
 	return ret;
+}
+
+int keel_msr_filter_copy(struct vm *to, struct vm *from)
+{
+	const struct msr_filter *old = rcu_dereference_protected(from->msr_filter, lockdep_is_held(&from->lock));
+	struct msr_filter *filter;
+	unsigned int i;
+
+	if (!old)
+		return 0;
+	filter = kzalloc(sizeof(*filter), GFP_KERNEL_ACCOUNT);
+	if (!filter)
+		return -ENOMEM;
+	filter->default_allow = old->default_allow;
+	for (i = 0; i < old->count; i++) {
+		struct filter_range *r = &filter->range[i];
+		size_t size = BITS_TO_LONGS(old->range[i].count) * sizeof(long);
+
+		*r = old->range[i];
+		r->bitmap = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+		if (!r->bitmap) {
+			filter_free(filter);
+			return -ENOMEM;
+		}
+		memcpy(r->bitmap, old->range[i].bitmap, size);
+		filter->count++;
+	}
+	rcu_assign_pointer(to->msr_filter, filter);
+	return 0;
 }
 
 void keel_msr_vm_destroy(struct vm *vm)

@@ -7,6 +7,7 @@
 #include <linux/errno.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
@@ -141,5 +142,19 @@ int keel_report_mce(struct vcpu *vcpu, const struct kvm_x86_mce *mce)
 		bank->status |= MCI_STATUS_OVER;
 	else
 		bank_store(bank, mce);
+	return 0;
+}
+
+int keel_msr_copy(struct vcpu *to, const struct vcpu *from)
+{
+	u64 *banks = NULL;
+
+	if (from->msrs.mce_banks) {
+		banks = kmemdup(from->msrs.mce_banks, 4 * MCE_BANKS_MAX * sizeof(u64), GFP_KERNEL_ACCOUNT);
+		if (!banks)
+			return -ENOMEM;
+	}
+	to->msrs = from->msrs;
+	to->msrs.mce_banks = banks;
 	return 0;
 }

@@ -85,6 +85,8 @@ static int drain_requests(struct vcpu *vcpu)
 {
 	int ret;
 
+	if (take_request(vcpu, REQ_HOLD))
+		return RUN_HELD;
 	if (take_request(vcpu, REQ_TRIPLE_FAULT))
 		return keel_do_triple_fault(vcpu);
 	drain_quiet_requests(vcpu);

@@ -425,6 +425,46 @@ int keel_memory_set_region(struct vm *vm, const struct kvm_userspace_memory_regi
 	return ret;
 }
 
+/* What the slots were made from. slots_lock held. */
+static struct kvm_userspace_memory_region *regions_of(struct memory *mem, unsigned int *n)
+{
+	const struct memslots *slots = mem_slots_locked(mem);
+	struct kvm_userspace_memory_region *regions;
+	unsigned int i;
+
+	*n = slots ? slots->count : 0;
+	regions = kvmalloc_array(max(*n, 1u), sizeof(*regions), GFP_KERNEL_ACCOUNT);
+	for (i = 0; regions && i < *n; i++)
+		regions[i] = (struct kvm_userspace_memory_region){
+			.slot = slots->slot[i]->id,
+			.flags = slots->slot[i]->flags,
+			.guest_phys_addr = slots->slot[i]->base << PAGE_SHIFT,
+			.memory_size = slots->slot[i]->npages << PAGE_SHIFT,
+			.userspace_addr = slots->slot[i]->hva,
+		};
+	return regions;
+}
+
+int keel_memory_copy_slots(struct vm *to, struct vm *from)
+{
+	struct kvm_userspace_memory_region *regions;
+	unsigned int i, n;
+	int ret = 0;
+
+	mutex_lock(&from->mem.slots_lock);
+	regions = regions_of(&from->mem, &n);
+	to->mem.manual_protect = from->mem.manual_protect;
+	to->mem.ring_order = from->mem.ring_order;
+	to->mem.ring_bitmap = from->mem.ring_bitmap;
+	mutex_unlock(&from->mem.slots_lock);
+	if (!regions)
+		return -ENOMEM;
+	for (i = 0; i < n && !ret; i++)
+		ret = keel_memory_set_region(to, &regions[i]);
+	kvfree(regions);
+	return ret;
+}
+
 bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa)
 {
 	bool found;

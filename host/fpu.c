@@ -10,6 +10,7 @@
  *
  * XCR0 is different: the kernel keeps the host's value everywhere but between keel_host_xcr0_load() and _restore().
  */
+#include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -149,6 +150,15 @@ void keel_host_fpu_swap(struct host_fpu *fpu)
 void keel_host_fpu_swap_back(struct host_fpu *fpu)
 {
 	fpu_swap_kvm_fpstate(guest_of(fpu), false);
+}
+
+/* The kernel gives all guests areas of one size and format, as long as none asks for a component that must be asked for. */
+void keel_host_fpu_copy(struct host_fpu *to, const struct host_fpu *from)
+{
+	struct fpstate *dst = guest_of(to)->fpstate;
+	const struct fpstate *src = guest_of(from)->fpstate;
+
+	memcpy(&dst->regs, &src->regs, min(dst->size, src->size));
 }
 
 /* ---- XCR0 and XSS ---- */

@@ -431,3 +431,19 @@ void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 	}
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
+
+/* irqchip.wide_work is done. */
+void ioapic_copy(struct irqchip *to, struct irqchip *from)
+{
+	struct ioapic *src = from->ioapic, *dst = to->ioapic;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&src->lock, flags);
+	memcpy(dst->rte, src->rte, sizeof(dst->rte));
+	memcpy(dst->lines, src->lines, sizeof(dst->lines));
+	dst->irr = src->irr;
+	dst->id = src->id;
+	dst->base = src->base;
+	dst->select = src->select;
+	raw_spin_unlock_irqrestore(&src->lock, flags);
+}

@@ -195,6 +195,8 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr);
 u32 lapic_timer_current(struct lapic *apic);
 void lapic_timer_restore(struct lapic *apic, u32 count);
 void lapic_timer_mode_changed(struct lapic *apic);
+bool lapic_timer_pause(struct lapic *apic);
+void lapic_timer_copy(struct lapic *to, struct lapic *from, bool runs);
 
 /* ---- destinations (ipi.c) ---- */
 
@@ -310,6 +312,8 @@ int pic_peek(struct irqchip *irq);
 void pic_deliver_wide(struct irqchip *irq);
 void pic_get(struct irqchip *irq, unsigned int chip, struct kvm_pic_state *state);
 void pic_set(struct irqchip *irq, unsigned int chip, const struct kvm_pic_state *state);
+/* All of another VM's; nobody else knows @to. So do ioapic_copy() and pit_copy(). */
+void pic_copy(struct irqchip *to, struct irqchip *from);
 
 int ioapic_create(struct irqchip *irq);
 int ioapic_register(struct irqchip *irq);
@@ -322,17 +326,26 @@ void ioapic_update_notify(struct irqchip *irq);
 void ioapic_deliver_wide(struct irqchip *irq);
 void ioapic_get(struct irqchip *irq, struct kvm_ioapic_state *state);
 void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state);
+void ioapic_copy(struct irqchip *to, struct irqchip *from);
 
 void pit_destroy(struct irqchip *irq);
 void pit_stop(struct irqchip *irq);
 void pit_acked(struct pit *pit);
 void pit_unmasked(struct pit *pit);
 bool pit_wants_ack(const struct pit *pit);
+/* An 8254 where the other VM has one. 0 or -ENOMEM; vm->lock of both held. */
+int pit_make_like(struct vm *to, struct vm *from);
+/* Between these two channel 0 does not tick; what was due ticks afterwards. */
+void pit_pause(struct irqchip *irq);
+void pit_resume(struct irqchip *irq);
+/* @from is paused, and then @to is as well. */
+void pit_copy(struct irqchip *to, struct irqchip *from);
 #define PIT_GSI 0
 
 /* ---- routing (route.c) ---- */
 
 int route_set_default(struct irqchip *irq);
+int route_copy(struct irqchip *to, struct irqchip *from);
 void route_destroy(struct irqchip *irq);
 int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level);
 /* Deliver the MSIs of irqchip.wide_gsis. Interrupts on. */

@@ -566,3 +566,16 @@ void pic_set(struct irqchip *irq, unsigned int chip, const struct kvm_pic_state 
 	WRITE_ONCE(irq->extint, false);
 	pic_unlock(pic, flags);
 }
+
+void pic_copy(struct irqchip *to, struct irqchip *from)
+{
+	struct pic *src = from->pic, *dst = to->pic;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&src->lock, flags);
+	memcpy(dst->chip, src->chip, sizeof(dst->chip));
+	memcpy(dst->lines, src->lines, sizeof(dst->lines));
+	memcpy(dst->single, src->single, sizeof(dst->single));
+	WRITE_ONCE(to->extint, from->extint);
+	raw_spin_unlock_irqrestore(&src->lock, flags);
+}

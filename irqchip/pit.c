@@ -36,7 +36,9 @@ MODULE_PARM_DESC(pit_min_period_us,
  * @waiting: a tick was delivered and is not acknowledged yet
  * @pending: ticks to deliver after it
  * @period: of channel 0, ns, 0 when it ticks once
+ * @has_speaker: port 0x61 is here as well
  * @stopped: the VM ends
+ * @paused: @timer was stopped for a moment and starts again where it was
  */
 struct pit {
 	raw_spinlock_t lock;
@@ -45,7 +47,9 @@ struct pit {
 	bool speaker_data;
 	bool reinject;
 	bool waiting;
+	bool has_speaker;
 	bool stopped;
+	bool paused;
 	u32 flags;
 	u32 pending;
 	u64 period;
@@ -154,6 +158,7 @@ static void pit_start_channel0(struct pit *pit)
 
 	pit->pending = 0;
 	pit->waiting = false;
+	pit->paused = false;
 	hrtimer_try_to_cancel(&pit->timer);
 	ns = pit_channel_next_tick(&pit->ch[0], &pit->period);
 	if (pit->stopped || !ns || (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY)) {
@@ -323,6 +328,7 @@ int keel_pit_create(struct vm *vm, const struct kvm_pit_config *config)
 		ret = keel_bus_register(&vm->pio, &pit->dev_speaker);
 		if (ret)
 			goto err_unregister;
+		pit->has_speaker = true;
 	}
 	smp_store_release(&irq->pit, pit);
 	ioapic_update_notify(irq);
@@ -404,4 +410,71 @@ int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control)
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	ioapic_update_notify(vm->irq);
 	return 0;
+}
+
+/* ---- forking ---- */
+
+int pit_make_like(struct vm *to, struct vm *from)
+{
+	const struct pit *pit = from->irq->pit;
+	struct kvm_pit_config config = { };
+
+	if (!pit)
+		return 0;
+	if (pit->has_speaker)
+		config.flags = KVM_PIT_SPEAKER_DUMMY;
+	return keel_pit_create(to, &config);
+}
+
+void pit_pause(struct irqchip *irq)
+{
+	struct pit *pit = irq->pit;
+	unsigned long flags;
+	int ran;
+
+	if (!pit)
+		return;
+	/* a callback that waits for the lock is let through */
+	do {
+		raw_spin_lock_irqsave(&pit->lock, flags);
+		ran = hrtimer_try_to_cancel(&pit->timer);
+		pit->paused = ran > 0;
+		raw_spin_unlock_irqrestore(&pit->lock, flags);
+		cpu_relax();
+	} while (ran < 0);
+}
+
+void pit_resume(struct irqchip *irq)
+{
+	struct pit *pit = irq->pit;
+	unsigned long flags;
+
+	if (!pit)
+		return;
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	/* unless the launcher has set it meanwhile */
+	if (pit->paused)
+		hrtimer_start(&pit->timer, hrtimer_get_expires(&pit->timer), HRTIMER_MODE_ABS_HARD);
+	pit->paused = false;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+}
+
+void pit_copy(struct irqchip *to, struct irqchip *from)
+{
+	struct pit *src = from->pit, *dst = to->pit;
+	unsigned long flags;
+
+	if (!src)
+		return;
+	raw_spin_lock_irqsave(&src->lock, flags);
+	memcpy(dst->ch, src->ch, sizeof(dst->ch));
+	dst->speaker_data = src->speaker_data;
+	dst->reinject = src->reinject;
+	dst->waiting = src->waiting;
+	dst->flags = src->flags;
+	dst->pending = src->pending;
+	dst->period = src->period;
+	dst->paused = src->paused;
+	hrtimer_set_expires(&dst->timer, hrtimer_get_expires(&src->timer));
+	raw_spin_unlock_irqrestore(&src->lock, flags);
 }

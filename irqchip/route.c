@@ -303,6 +303,12 @@ static void route_index(struct route_table *table)
 	}
 }
 
+/* With the index behind the routes. */
+static size_t table_size(u32 count, u32 nr_gsi)
+{
+	return sizeof(struct route_table) + count * sizeof(struct route) + (nr_gsi + 1) * sizeof(u16);
+}
+
 static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
 				       const struct kvm_irq_routing_entry *entries, unsigned int n)
 {
@@ -316,8 +322,7 @@ static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
 			return ERR_PTR(-EINVAL);
 		nr_gsi = max(nr_gsi, entries[i].gsi + 1);
 	}
-	table = kvzalloc(struct_size(table, routes, n) + (nr_gsi + 1) * sizeof(*table->first),
-			 GFP_KERNEL_ACCOUNT);
+	table = kvzalloc(table_size(n, nr_gsi), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 	table->count = n;
@@ -411,6 +416,30 @@ int route_set_default(struct irqchip *irq)
 		return PTR_ERR(table);
 	rcu_assign_pointer(irq->routes, table);
 	ioapic_update_notify(irq);
+	return 0;
+}
+
+/* The routes of another VM, for @to that nobody else knows. 0 or -ENOMEM. */
+int route_copy(struct irqchip *to, struct irqchip *from)
+{
+	struct route_table *old, *new = NULL;
+	const struct route_table *src;
+
+	mutex_lock(&from->lock);
+	src = rcu_dereference_protected(from->routes, lockdep_is_held(&from->lock));
+	if (src)
+		new = kvzalloc(table_size(src->count, src->nr_gsi), GFP_KERNEL_ACCOUNT);
+	if (new) {
+		memcpy(new, src, table_size(src->count, src->nr_gsi));
+		new->first = (u16 *)(new->routes + new->count);
+	}
+	mutex_unlock(&from->lock);
+	if (!new)
+		return src ? -ENOMEM : 0;
+	old = rcu_dereference_protected(to->routes, true);
+	rcu_assign_pointer(to->routes, new);
+	kvfree(old);
+	route_update_split_eoi(to, new);
 	return 0;
 }
 

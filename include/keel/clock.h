@@ -53,6 +53,15 @@ int keel_clock_get(struct vm *vm, struct kvm_clock_data *data);
  */
 int keel_clock_set(struct vm *vm, const struct kvm_clock_data *data);
 
+/**
+ * keel_clock_copy() - a clock that is another VM's
+ * @to: the machine; as many vCPUs, with the other ones' TSCs
+ * @from: the other
+ *
+ * Context: any; no vCPU of either runs.
+ */
+void keel_clock_copy(struct vm *to, struct vm *from);
+
 /* ---- of a vCPU ---- */
 
 /**

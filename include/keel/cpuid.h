@@ -29,6 +29,14 @@ int keel_cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nent);
  */
 int keel_cpuid_emulated(struct kvm_cpuid_entry2 *entries, u32 *nent);
 /**
+ * keel_cpuid_copy() - the leaves of another vCPU
+ * @to: the vCPU, new
+ * @from: the other
+ *
+ * Context: may sleep; nobody runs either. Return: 0; -ENOMEM.
+ */
+int keel_cpuid_copy(struct vcpu *to, const struct vcpu *from);
+/**
  * keel_cpuid_set() - give a vCPU its leaves
  * @vcpu: the vCPU
  * @entries: kvmalloc'ed array; core/'s own from now on, also on failure

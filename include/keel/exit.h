@@ -8,6 +8,7 @@
 #ifndef KEEL_EXIT_H
 #define KEEL_EXIT_H
 
+#include <linux/errno.h>
 #include <keel/emulate_op.h>
 #include <keel/types.h>
 
@@ -25,6 +26,9 @@ enum run_result {
 	RUN_SLOW,
 	RUN_LEAVE,
 };
+
+/* Of KVM_RUN: the vCPU is to be held, and KVM_RUN begins again afterwards (core/hold.c). */
+#define RUN_HELD	(-ERESTART)
 
 /* Why a second-level translation failed: struct fault_exit.access. */
 #define FAULT_READ	BIT(0)

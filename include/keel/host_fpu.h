@@ -47,6 +47,14 @@ void keel_host_fpu_destroy(struct host_fpu *fpu);
  */
 void keel_host_fpu_init_state(struct host_fpu *fpu);
 /**
+ * keel_host_fpu_copy() - the state of another container
+ * @to: the container
+ * @from: the other
+ *
+ * Context: neither is loaded.
+ */
+void keel_host_fpu_copy(struct host_fpu *to, const struct host_fpu *from);
+/**
  * keel_host_fpu_swap() - make the guest's state the thread's FPU context until the end of KVM_RUN, if it is not yet
  * @fpu: the container
  *

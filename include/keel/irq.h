@@ -91,6 +91,30 @@ int keel_pit_set(struct vm *vm, const struct kvm_pit_state2 *state);
  */
 int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control);
 /**
+ * keel_irq_fork_make() - the interrupt controllers, 8254 and routes that another VM has
+ * @to: the machine, new
+ * @from: the other
+ *
+ * Context: may sleep; vm->lock of both held. Return: 0; -ENOMEM.
+ */
+int keel_irq_fork_make(struct vm *to, struct vm *from);
+/**
+ * keel_irq_fork_begin() - and their state; the 8254s of both stand still from now on
+ * @to: the machine, which nobody else knows
+ * @from: the other
+ *
+ * Context: may sleep; vm->lock of both held, and @from's vCPUs. keel_lapic_copy() for each vCPU comes next.
+ */
+void keel_irq_fork_begin(struct vm *to, struct vm *from);
+/**
+ * keel_irq_fork_end() - the 8254s go on
+ * @to: the machine
+ * @from: the other
+ *
+ * Context: as keel_irq_fork_begin().
+ */
+void keel_irq_fork_end(struct vm *to, struct vm *from);
+/**
  * keel_irq_set_routing() - KVM_SET_GSI_ROUTING
  * @vm: the machine
  * @entries: kernel copy of all routes

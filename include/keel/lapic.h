@@ -31,6 +31,14 @@ void keel_lapic_publish(struct vcpu *vcpu);
  */
 void keel_lapic_destroy(struct vcpu *vcpu);
 /**
+ * keel_lapic_copy() - the state of another VM's local APIC; its timer expires when the other one does
+ * @to: the vCPU; apic_base and tsc are copied
+ * @from: the other, held
+ *
+ * Context: @to is loaded; interrupts on.
+ */
+void keel_lapic_copy(struct vcpu *to, struct vcpu *from);
+/**
  * keel_lapic_reset() - reset it; sets vcpu->apic_base unless @init
  * @vcpu: the vCPU
  * @init: an INIT and no reset

@@ -107,6 +107,14 @@ void keel_memory_destroy(struct vm *vm);
  */
 int keel_memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
 /**
+ * keel_memory_copy_slots() - the slots of another VM, at the same user addresses of current->mm; nothing is mapped, no page dirty
+ * @to: the machine, new
+ * @from: the other
+ *
+ * Context: may sleep; takes slots_lock of one after the other. Return: 0; -ENOMEM, -EINTR.
+ */
+int keel_memory_copy_slots(struct vm *to, struct vm *from);
+/**
  * keel_memory_guest_types() - cache the guest's memory as the guest says, or write-back throughout
  * @vm: the machine
  * @on: as the guest says: its PAT

@@ -101,6 +101,22 @@ int keel_msr_feature_get(u32 msr, u64 *val);
  */
 int keel_report_mce(struct vcpu *vcpu, const struct kvm_x86_mce *mce);
 /**
+ * keel_msr_copy() - vcpu->msrs of another vCPU (core/msr_mce.c)
+ * @to: the vCPU, new
+ * @from: the other
+ *
+ * Context: may sleep; nobody runs either. Return: 0; -ENOMEM.
+ */
+int keel_msr_copy(struct vcpu *to, const struct vcpu *from);
+/**
+ * keel_msr_filter_copy() - the filter of another VM
+ * @to: the machine, new
+ * @from: the other
+ *
+ * Context: may sleep; vm->lock of both held. Return: 0; -ENOMEM.
+ */
+int keel_msr_filter_copy(struct vm *to, struct vm *from);
+/**
  * keel_msr_filter_set() - KVM_X86_SET_MSR_FILTER
  * @vm: the machine
  * @filter: kernel copy; its bitmaps are the launcher's

@@ -29,6 +29,7 @@ enum vcpu_request {
 	REQ_IPI,		/* keel_ipi_flush(), before anything else of the guest or of the launcher */
 	REQ_DIRTY_RING,		/* keel_dirty_ring_check() */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
+	REQ_HOLD,		/* give the vCPU's mutex up for a while: keel_vm_hold() */
 };
 
 enum vcpu_mode {

@@ -169,6 +169,7 @@ struct vcpu {
 	struct dirty_ring *dirty_ring;	/* ept/dirty_ring.c, NULL without one */
 
 	bool launched_once;		/* has run: CPUID is frozen */
+	bool unclaimed;			/* of a forked VM, without a file yet; vm->lock */
 	struct vcpu_stats stats;
 	struct vcpu_origin origin;
 	struct vcpu_known known;

@@ -15,6 +15,14 @@
  */
 struct vcpu *keel_vcpu_create(struct vm *vm, u32 id);
 /**
+ * keel_vcpu_claim() - a vCPU that came with a fork gets its file
+ * @vm: its machine; vm->lock held
+ * @id: vcpu_id
+ *
+ * Context: any. Return: the vCPU, the first time; else NULL.
+ */
+struct vcpu *keel_vcpu_claim(struct vm *vm, u32 id);
+/**
  * keel_vcpu_destroy() - free a vCPU
  * @vcpu: one that can run no more; one that is half built is accepted
  * Context: may sleep.

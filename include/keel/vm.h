@@ -98,6 +98,7 @@ struct vm {
 	bool triple_fault_event;	/* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	bool exit_on_emulation_error;	/* KVM_CAP_EXIT_ON_EMULATION_FAILURE */
 	bool hide_platform_info;	/* KVM_CAP_MSR_PLATFORM_INFO off: the guest's RDMSR is #GP */
+	bool held;			/* keel_vm_hold(); waited for as a variable */
 	bool bare_cpu_told;		/* the log says that a vCPU met a CPU without virtualization */
 	u32 serial;			/* counts the VMs made since the module was loaded */
 	u32 nr_mmu_pages;		/* KVM_SET_NR_MMU_PAGES: kept and reported, no limit of the nested tables */
@@ -155,6 +156,40 @@ struct keel_last_error;
  * Context: any but NMI.
  */
 void keel_last_error(struct vm *vm, struct keel_last_error *out);
+
+/**
+ * keel_vm_fork() - a VM for current->mm that is in the state another one is in; its eventfds, coalesced zones and debuggers are not
+ * @parent: the other one
+ *
+ * Its vCPUs are there, and unclaimed (keel_vcpu_claim()). The parent's are held meanwhile. Context: may sleep, no locks.
+ * Return: the VM with one reference, or ERR_PTR(): what KEEL_FORK_VM says.
+ */
+struct vm *keel_vm_fork(struct vm *parent);
+
+/* So many vCPUs are held at a time; each mutex is a class of its own to lockdep, which knows 8. */
+#define KEEL_HOLD_MAX	8
+/**
+ * keel_vm_hold() - have every vCPU outside of the guest, its state complete, and none made
+ * @vm: the machine
+ *
+ * vCPUs in KVM_RUN leave the guest as for a signal, and go on in keel_vm_release(). Returns with all vCPUs' mutexes and vm->lock.
+ * Context: may sleep, no locks. Return: 0; -E2BIG (KEEL_HOLD_MAX), -EAGAIN (a vCPU was made meanwhile), -EINTR.
+ */
+int keel_vm_hold(struct vm *vm);
+/**
+ * keel_vm_release() - let them go on
+ * @vm: held
+ *
+ * Context: who held it.
+ */
+void keel_vm_release(struct vm *vm);
+/**
+ * keel_vm_wait_released() - KVM_RUN gave way to keel_vm_hold()
+ * @vm: the machine
+ *
+ * Context: may sleep, no locks. Return: 0, -EINTR if the thread is killed.
+ */
+int keel_vm_wait_released(struct vm *vm);
 
 /**
  * keel_vm_vcpu() - vCPU by index

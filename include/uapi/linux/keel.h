@@ -13,6 +13,7 @@
 #define KEEL_CAP_LAST_ERROR	0x4b450001
 #define KEEL_CAP_DMA		0x4b450002
 #define KEEL_CAP_DMA_POLICY	0x4b450003
+#define KEEL_CAP_FORK_VM	0x4b450004	/* how many vCPUs a VM may have to be forked */
 
 #define KEEL_ERROR_TEXT		480
 
@@ -113,5 +114,23 @@ struct keel_dma_list {
 
 /* On the node. E2BIG: no room for all. */
 #define KEEL_GET_DMA		_IOWR(KEELIO, 0x01, struct keel_dma_list)
+
+/**
+ * struct keel_fork_vm - how a VM is forked
+ * @flags: 0
+ * @reserved: 0
+ */
+struct keel_fork_vm {
+	__u64 flags;
+	__u64 reserved[3];
+};
+
+/*
+ * On a VM descriptor, by a process with a copy of the memory of the one that made the VM: its child by fork(). The VM's state is copied into a
+ * new VM, whose memory is the caller's at the same addresses. Return: descriptor of the new VM, on which KVM_CREATE_VCPU gives the
+ * descriptor of each of its vCPUs, once. EINVAL: flags, reserved, or the caller's memory is the VM's own. E2BIG: more vCPUs than KEEL_CAP_FORK_VM
+ * says. EBUSY: devices are assigned. EAGAIN: a vCPU is just being made. EINTR, ENOMEM, EMFILE.
+ */
+#define KEEL_FORK_VM		_IOW(KEELIO, 0x02, struct keel_fork_vm)
 
 #endif

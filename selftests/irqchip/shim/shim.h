@@ -128,6 +128,7 @@ extern s64 shim_clock;
 #define ktime_sub_ns(t, ns)		((t) - (s64)(ns))
 #define ktime_before(a, b)		((a) < (b))
 #define ns_to_ktime(ns)			((s64)(ns))
+#define cpu_relax()			do { } while (0)
 extern struct hrtimer *shim_timer;	/* the last that was set up */
 #define keel_hrtimer_setup(t, f, c, m)	(shim_timer = (t), (t)->function = (f))
 #define hrtimer_start(t, at, m)		((t)->expires = (at), (t)->queued = true)
@@ -135,6 +136,7 @@ extern struct hrtimer *shim_timer;	/* the last that was set up */
 #define hrtimer_cancel(t)		((t)->queued = false)
 #define hrtimer_is_queued(t)		((t)->queued)
 #define hrtimer_get_expires(t)		((t)->expires)
+#define hrtimer_set_expires(t, at)	((t)->expires = (at))
 #define hrtimer_add_expires_ns(t, ns)	((t)->expires += (s64)(ns))
 #define hrtimer_forward_now(t, p)	((t)->expires = shim_clock + (p))
 #define module_param(n, t, m)

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KEEL_FORK_VM: another VM in the same state, for the memory of another process.
+ *
+ * First all is made that may fail: the VM with its interrupt controllers, slots and vCPUs, each in its reset state. Then state is copied, from
+ * structure to structure, and nothing fails any more. The parent's vCPUs are held throughout, its 8254 stands still while the
+ * controllers are copied; a local APIC's timer is stopped for the copy of that APIC. So whatever expires does so before the
+ * copy, and its interrupt is in both, or after it, and it does so in both.
+ *
+ * What the launcher's threads and devices do to the parent meanwhile is in the child or not, but not in part: I/O APIC and 8259 come before the local
+ * APICs, so that no pin waits for the end of an interrupt that nobody has.
+ *
+ * The memory of the child is as the caller has it; second-level tables and what vCPUs remember of look-ups begin empty.
+ */
+#include <linux/bitops.h>
+#include <linux/err.h>
+#include <linux/lockdep.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <asm/msr-index.h>
+#include <keel/access.h>
+#include <keel/host.h>
+#include <keel/irq.h>
+#include <keel/memory.h>
+#include <keel/request.h>
+#include <keel/state.h>
+#include <keel/vcpu.h>
+#include <keel/vcpu_life.h>
+#include <keel/vendor.h>
+#include <keel/vm.h>
+
+/* Requests that stand for something of the guest's. The others are made anew, or belong to caches. */
+#define KEPT_REQUESTS	(BIT(REQ_TRIPLE_FAULT) | BIT(REQ_IOAPIC_EOI_EXIT) | BIT(REQ_INIT) | BIT(REQ_DEBUG_EXIT))
+#define NEW_REQUESTS	(BIT(REQ_EVENT) | BIT(REQ_CLOCK) | BIT(REQ_STEAL) | BIT(REQ_INTERCEPTS) | BIT(REQ_APIC_BASE))
+
+/* MSRs that a backend may keep in hardware's structures alone. */
+static const u32 backend_msrs[] = {
+	MSR_IA32_SPEC_CTRL,
+	MSR_IA32_DEBUGCTLMSR,
+	MSR_IA32_LASTBRANCHFROMIP,
+	MSR_IA32_LASTBRANCHTOIP,
+	MSR_IA32_LASTINTFROMIP,
+	MSR_IA32_LASTINTTOIP,
+};
+
+struct backend_state {
+	u64 val[ARRAY_SIZE(backend_msrs)];
+	bool has[ARRAY_SIZE(backend_msrs)];
+};
+
+/* ---- what may fail ---- */
+
+static void copy_settings(struct vm *to, const struct vm *from)
+{
+	to->max_vcpu_id = from->max_vcpu_id;
+	to->bsp_id = from->bsp_id;
+	to->disabled_quirks = from->disabled_quirks;
+	to->hypercall_exits = from->hypercall_exits;
+	to->disabled_exits = from->disabled_exits;
+	to->user_space_msr_mask = from->user_space_msr_mask;
+	to->x2apic_32bit_ids = from->x2apic_32bit_ids;
+	to->x2apic_no_bcast_quirk = from->x2apic_no_bcast_quirk;
+	to->exception_payload = from->exception_payload;
+	to->triple_fault_event = from->triple_fault_event;
+	to->exit_on_emulation_error = from->exit_on_emulation_error;
+	to->hide_platform_info = from->hide_platform_info;
+	to->nr_mmu_pages = from->nr_mmu_pages;
+	to->clock.default_tsc_khz = from->clock.default_tsc_khz;
+}
+
+/* A vCPU in its reset state with room for all that @from has. */
+static int make_vcpu(struct vm *vm, const struct vcpu *from)
+{
+	struct vcpu *to = keel_vcpu_create(vm, from->id);
+	int ret;
+
+	if (IS_ERR(to))
+		return PTR_ERR(to);
+	to->unclaimed = true;
+	ret = keel_cpuid_copy(to, from);
+	if (!ret)
+		ret = keel_msr_copy(to, from);
+	/* one that nobody has used yet is completed like any other */
+	if (!ret && from->fpu.priv)
+		ret = vcpu_make_complete(to);
+	return ret;
+}
+
+/* Locks of both held. */
+static int make(struct vm *to, struct vm *from)
+{
+	struct vcpu *vcpu;
+	unsigned int i;
+	int ret;
+
+	copy_settings(to, from);
+	ret = keel_irq_fork_make(to, from);
+	if (!ret)
+		ret = keel_msr_filter_copy(to, from);
+	if (!ret)
+		ret = keel_memory_copy_slots(to, from);
+	if (ret)
+		return ret;
+	vm_for_each_vcpu(from, i, vcpu) {
+		ret = make_vcpu(to, vcpu);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* ---- what does not ---- */
+
+/* All of @vcpu's registers into struct vcpu, and what there is no place for into @state. */
+static void fetch(struct vcpu *vcpu, struct backend_state *state)
+{
+	unsigned int i;
+
+	keel_vcpu_load(vcpu);
+	vcpu_need(vcpu, RG_ALL);
+	for (i = 0; i < ARRAY_SIZE(backend_msrs); i++)
+		state->has[i] = !keel_vendor->msr(vcpu, backend_msrs[i], &state->val[i], VENDOR_MSR_READ);
+	keel_vcpu_put(vcpu);
+}
+
+static void copy_registers(struct vcpu *to, const struct vcpu *from)
+{
+	to->regs = from->regs;
+	to->regs.valid = RG_ALL;
+	to->regs.dirty = RG_ALL;
+	to->xstate.xcr0 = from->xstate.xcr0;
+	to->xstate.pkru = from->xstate.pkru;
+	if (from->fpu.priv)
+		keel_host_fpu_copy(&to->fpu, &from->fpu);
+}
+
+static void copy_events(struct vcpu *to, const struct vcpu *from)
+{
+	struct vcpu_events *ev = &to->events;
+
+	ev->injected = from->events.injected;
+	ev->held = from->events.held;
+	ev->exception = from->events.exception;
+	ev->has_payload = from->events.has_payload;
+	ev->payload = from->events.payload;
+	ev->shadow = from->events.shadow;
+	ev->user_irq = from->events.user_irq;
+	atomic_set(&ev->nmi_pending, atomic_read(&from->events.nmi_pending));
+	ev->nmi_masked = from->events.nmi_masked;
+	if (ev->nmi_masked)
+		keel_vendor->nmi_masked_changed(to);
+}
+
+/* An instruction that waits for user space goes on in the child as well: with the same answer, or with what the child's launcher gives. */
+static void copy_user_io(struct vcpu *to, const struct vcpu *from)
+{
+	struct emu emu = from->emu;
+
+	emu.ops = to->emu.ops;
+	emu.gpr = to->emu.gpr;
+	emu.io_buf = from->emu.io_buf ? to->pio_data : NULL;
+	to->emu = emu;
+	to->io = from->io;
+	if (!from->fpu.priv)
+		return;
+	memcpy(to->run, from->run, PAGE_SIZE);
+	memcpy(to->pio_data, from->pio_data, PAGE_SIZE);
+}
+
+/* The host's TSC is the same, and so is what the guest's is made of. */
+static void copy_time(struct vcpu *to, const struct vcpu *from)
+{
+	to->tsc = from->tsc;
+	to->tsc.host_deadline = 0;
+	to->pv = from->pv;
+	to->pv.steal_last = 0;
+}
+
+/* Others may make some already: the caller's memory may change. */
+static void make_requests(struct vcpu *vcpu, unsigned long requests)
+{
+	unsigned int req;
+
+	for_each_set_bit(req, &requests, BITS_PER_LONG)
+		vcpu_request(vcpu, req);
+}
+
+static void copy_vcpu(struct vcpu *to, struct vcpu *from)
+{
+	struct backend_state state;
+	unsigned int i;
+
+	fetch(from, &state);
+	keel_vcpu_load(to);
+	copy_registers(to, from);
+	copy_events(to, from);
+	copy_user_io(to, from);
+	copy_time(to, from);
+	to->apic_base = from->apic_base;
+	to->cr8 = from->cr8;
+	to->eoi_vector = from->eoi_vector;
+	to->mp_state = from->mp_state;
+	to->launched_once = from->launched_once;
+	for (i = 0; i < ARRAY_SIZE(backend_msrs); i++)
+		if (state.has[i])
+			keel_vendor->msr(to, backend_msrs[i], &state.val[i], VENDOR_MSR_RESTORE);
+	make_requests(to, (READ_ONCE(from->requests) & KEPT_REQUESTS) | NEW_REQUESTS);
+	if (to->lapic)
+		keel_lapic_copy(to, from);
+	keel_vendor->tlb_flush(to, TLB_GUEST);
+	keel_vcpu_put(to);
+}
+
+/* Locks of both held, every vCPU of @from, and nobody else knows @to. */
+static void copy(struct vm *to, struct vm *from)
+{
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	keel_irq_fork_begin(to, from);
+	vm_for_each_vcpu(from, i, vcpu)
+		copy_vcpu(keel_vm_vcpu(to, i), vcpu);
+	keel_clock_copy(to, from);
+	keel_irq_fork_end(to, from);
+}
+
+static int may_fork(const struct vm *parent)
+{
+	/* the pages would be the parent's alone, or both's */
+	if (parent->mm == current->mm)
+		return -EINVAL;
+	return READ_ONCE(parent->vfio) ? -EBUSY : 0;
+}
+
+/* The parent is held. */
+static struct vm *fork_held(struct vm *parent)
+{
+	int ret = may_fork(parent);
+	struct vm *vm;
+
+	if (ret)
+		return ERR_PTR(ret);
+	vm = keel_vm_create();
+	if (IS_ERR(vm))
+		return vm;
+	mutex_lock_nested(&vm->lock, SINGLE_DEPTH_NESTING);
+	ret = make(vm, parent);
+	if (!ret)
+		copy(vm, parent);
+	mutex_unlock(&vm->lock);
+	if (ret) {
+		keel_vm_put(vm);
+		return ERR_PTR(ret);
+	}
+	return vm;
+}
+
+struct vm *keel_vm_fork(struct vm *parent)
+{
+	struct vm *vm;
+	int ret = keel_vm_hold(parent);
+
+	if (ret)
+		return ERR_PTR(ret);
+	vm = fork_held(parent);
+	keel_vm_release(parent);
+	return vm;
+}
+
+struct vcpu *keel_vcpu_claim(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu = keel_vm_vcpu_by_id(vm, id);
+
+	lockdep_assert_held(&vm->lock);
+	if (!vcpu || !vcpu->unclaimed)
+		return NULL;
+	vcpu->unclaimed = false;
+	return vcpu;
+}

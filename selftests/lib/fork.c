@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Child processes that go on with a copy of a VM. */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uapi/linux/keel.h>
+
+#include "fork.h"
+
+struct vm *vm_create_forkable(unsigned int flags)
+{
+	REQUIRE_CAP(KEEL_CAP_FORK_VM);
+	return vm_create(flags);
+}
+
+int __vm_fork(struct vm *vm)
+{
+	struct keel_fork_vm how = { 0 };
+
+	return __vm_ioctl(vm, KEEL_FORK_VM, &how);
+}
+
+struct vm *vm_fork(struct vm *vm)
+{
+	struct vm *forked = malloc(sizeof(*forked));
+
+	ASSERT(forked, "out of memory");
+	*forked = *vm;
+	forked->fd = __vm_fork(vm);
+	ASSERT(forked->fd >= 0, "KEEL_FORK_VM: %s", strerror(-forked->fd));
+	return forked;
+}
+
+pid_t vm_fork_child(struct vm *vm, void (*fn)(struct vm *forked), unsigned int vcpus)
+{
+	pid_t pid = fork();
+	struct vm *forked;
+	unsigned int i;
+
+	ASSERT(pid >= 0, "fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	forked = vm_fork(vm);
+	if (fn)
+		fn(forked);
+	else
+		for (i = 0; i < vcpus; i++)
+			vcpu_run_done(vcpu_create(forked, i));
+	fflush(NULL);
+	_exit(test_has_failed() ? KSFT_FAIL : KSFT_PASS);
+}
+
+void fork_join(const char *name, pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		ASSERT_EQ(errno, EINTR);
+	CHECK_EQ(name, 0, status);
+}
