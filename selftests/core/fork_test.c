@@ -2,13 +2,9 @@
 /*
  * KEEL_FORK_VM: the child's vCPUs have the registers of the parent's and go on where they are, also in the midst of an access that user
  * space answers; memory is independent both ways; a parent that runs, or sleeps in HLT, is stopped for the copy and goes on; children
- * of children, a hundred of one, and what is refused. Interrupts and time are in irqchip/fork_test.
+ * of children, a hundred of one. What is refused is in core/fork_limits_test, interrupts and time in irqchip/fork_test.
  */
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
-#include <uapi/linux/keel.h>
 
 #include "fork.h"
 #include "thread.h"
@@ -435,66 +431,6 @@ static void test_hundred(void)
 	vcpu_run_done(vcpu);
 }
 
-/* ---- what is refused ---- */
-
-static struct vm *refusing;
-
-static void refused_child(struct vm *forked)
-{
-	struct keel_fork_vm bad = { .flags = 1 }, reserved = { .reserved = { [2] = 1 } };
-	struct rlimit files;
-	int i;
-
-	CHECK_RET("flags", -EINVAL, __vm_ioctl(refusing, KEEL_FORK_VM, &bad));
-	CHECK_RET("reserved", -EINVAL, __vm_ioctl(refusing, KEEL_FORK_VM, &reserved));
-	CHECK_RET("no structure", -EFAULT, __vm_ioctl(refusing, KEEL_FORK_VM, NULL));
-	CHECK_RET("a structure of another size", -EIO, __vm_ioctl(refusing, _IOW(KEELIO, 2, u64), &bad));
-	CHECK_RET("any other command on the parent", -EIO, __vm_ioctl(refusing, KVM_CHECK_EXTENSION, (void *)KEEL_CAP_FORK_VM));
-	CHECK_RET("a vCPU of the child's, once", 0, __vm_ioctl(forked, KVM_CREATE_VCPU, (void *)0) < 0);
-	CHECK_RET("a vCPU of the child's, twice", -EEXIST, __vm_ioctl(forked, KVM_CREATE_VCPU, (void *)0));
-	CHECK_RET("another vCPU", 0, __vm_ioctl(forked, KVM_CREATE_VCPU, (void *)1) < 0);
-	CHECK_RET("the child, by itself", -EINVAL, __vm_fork(forked));
-	ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
-	files.rlim_cur = forked->fd;
-	ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
-	for (i = 0; i < 20; i++)
-		CHECK_RET("no room for descriptors", -EMFILE, __vm_fork(refusing));
-}
-
-static void refused_assigned(struct vm *forked)
-{
-	CHECK_RET("assigned devices", -EBUSY, __vm_fork(refusing));
-}
-
-static void refused_many(struct vm *forked)
-{
-	CHECK_RET("nine vCPUs", -E2BIG, __vm_fork(refusing));
-}
-
-static void test_refusals(void)
-{
-	struct kvm_create_device vfio = { .type = KVM_DEV_TYPE_VFIO };
-	struct keel_fork_vm how = { 0 };
-	struct vm *vm = vm_create_forkable(VM_GUEST | VM_IRQCHIP), *bare = vm_create(VM_BARE);
-	struct vcpu *vcpu = vcpu_create(vm, 0);
-	int i, fds[2];
-
-	CHECK_RET("KEEL_CAP_FORK_VM", 8, has_cap(KEEL_CAP_FORK_VM));
-	CHECK_RET("in the VM's own process", -EINVAL, __vm_fork(vm));
-	CHECK_RET("on a vCPU", -EINVAL, __vcpu_ioctl(vcpu, KEEL_FORK_VM, &how));
-	CHECK_RET("on the node", -EINVAL, __dev_ioctl(KEEL_FORK_VM, &how));
-	ASSERT_EQ(pipe(fds), 0);
-	CHECK_RET("on a pipe", -ENOTTY, __fd_ioctl(fds[0], KEEL_FORK_VM, &how));
-	refusing = vm;
-	fork_join("child", vm_fork_child(vm, refused_child, 0));
-	vm_ioctl(vm, KVM_CREATE_DEVICE, &vfio);
-	fork_join("child with assigned devices", vm_fork_child(bare, refused_assigned, 0));
-	refusing = vm_create(VM_BARE);
-	for (i = 0; i < 9; i++)
-		vcpu_create(refusing, i);
-	fork_join("child with many vCPUs", vm_fork_child(bare, refused_many, 0));
-}
-
 static const struct test_case cases[] = {
 	{ "registers", test_registers },
 	{ "memory", test_memory },
@@ -502,7 +438,6 @@ static const struct test_case cases[] = {
 	{ "running", test_running },
 	{ "generations", test_generations },
 	{ "hundred", test_hundred },
-	{ "refusals", test_refusals },
 };
 
 TEST_MAIN(cases)

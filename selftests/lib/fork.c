@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Child processes that go on with a copy of a VM. */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -34,15 +35,26 @@ struct vm *vm_fork(struct vm *vm)
 
 pid_t vm_fork_child(struct vm *vm, void (*fn)(struct vm *forked), unsigned int vcpus)
 {
-	pid_t pid = fork();
 	struct vm *forked;
 	unsigned int i;
+	int done[2];
+	pid_t pid;
+	char c;
 
+	ASSERT_EQ(pipe2(done, O_CLOEXEC), 0);
+	pid = fork();
 	ASSERT(pid >= 0, "fork: %s", strerror(errno));
-	if (pid)
+	if (pid) {
+		/* until then the guest must not go on: its memory is that of now */
+		close(done[1]);
+		ASSERT(read(done[0], &c, 1) >= 0, "pipe: %s", strerror(errno));
+		close(done[0]);
 		return pid;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	forked = vm_fork(vm);
+	close(done[0]);
+	close(done[1]);
 	if (fn)
 		fn(forked);
 	else

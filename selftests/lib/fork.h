@@ -17,7 +17,7 @@ struct vm *vm_fork(struct vm *vm);
  * @fn: gets the new VM; what it checks counts for the child. NULL: each of @vcpus vCPUs runs to DONE, one after the other
  * @vcpus: for @fn NULL
  *
- * Return: the child. It dies with its parent.
+ * Return: the child, once it has its VM. It dies with its parent.
  */
 pid_t vm_fork_child(struct vm *vm, void (*fn)(struct vm *forked), unsigned int vcpus);
 /* Wait for it: a row, failed unless all was well there. */
