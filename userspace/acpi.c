@@ -42,6 +42,7 @@ struct tables {
 	size_t size;
 	size_t used;
 	uint64_t address;
+	struct acpi_links links;
 };
 
 static void put(uint8_t *at, uint64_t value, unsigned int len)
@@ -76,7 +77,23 @@ static uint64_t address_of(const struct tables *tables, const uint8_t *table)
 	return tables->address + (uint64_t)(table - tables->bytes);
 }
 
-static void put_header(uint8_t *table, const char *signature, uint8_t revision, size_t length)
+static void put_pointer(struct tables *tables, uint8_t *at, uint64_t address, unsigned int len)
+{
+	put(at, address, len);
+	tables->links.links[tables->links.link_count++] =
+		(struct acpi_link){ (uint32_t)(at - tables->bytes), (uint8_t)len };
+}
+
+/* The byte that makes @length bytes from @start, it among them, sum to zero. */
+static void put_sum(struct tables *tables, uint8_t *at, const uint8_t *start, size_t length)
+{
+	*at = 0;
+	*at = acpi_checksum(start, length);
+	tables->links.sums[tables->links.sum_count++] =
+		(struct acpi_sum){ (uint32_t)(at - tables->bytes), (uint32_t)(start - tables->bytes), (uint32_t)length };
+}
+
+static void put_header(struct tables *tables, uint8_t *table, const char *signature, uint8_t revision, size_t length)
 {
 	memcpy(table, signature, 4);
 	put(table + 4, length, 4);
@@ -85,8 +102,7 @@ static void put_header(uint8_t *table, const char *signature, uint8_t revision, 
 	put(table + 24, 1, 4);
 	memcpy(table + 28, "KEEL", 4);
 	put(table + 32, 1, 4);
-	table[9] = 0;
-	table[9] = acpi_checksum(table, length);
+	put_sum(tables, table + 9, table, length);
 }
 
 /* Resource descriptors: "Resource Data Types for ACPI". */
@@ -234,7 +250,7 @@ static uint8_t *put_dsdt(struct tables *tables)
 	if (aml.is_full)
 		return NULL;
 	tables->used += aml.used;
-	put_header(table, "DSDT", 2, HEADER_SIZE + aml.used);
+	put_header(tables, table, "DSDT", 2, HEADER_SIZE + aml.used);
 	return table;
 }
 
@@ -265,8 +281,8 @@ static uint8_t *put_fadt(struct tables *tables, uint64_t dsdt, uint64_t facs)
 
 	if (!table)
 		return NULL;
-	put(table + 36, facs, 4);
-	put(table + 40, dsdt, 4);
+	put_pointer(tables, table + 36, facs, 4);
+	put_pointer(tables, table + 40, dsdt, 4);
 	put(table + 46, POWER_SCI_GSI, 2);
 	put(table + 56, POWER_EVENT_PORT, 4);
 	put(table + 64, POWER_CONTROL_PORT, 4);
@@ -282,11 +298,11 @@ static uint8_t *put_fadt(struct tables *tables, uint64_t dsdt, uint64_t facs)
 			 FADT_TIMER_32BIT | FADT_RESET, 4);
 	put_port(table + 116, POWER_RESET_PORT, 8);
 	table[128] = POWER_RESET_VALUE;
-	put(table + 140, dsdt, 8);
+	put_pointer(tables, table + 140, dsdt, 8);
 	put_port(table + 148, POWER_EVENT_PORT, 32);
 	put_port(table + 172, POWER_CONTROL_PORT, 16);
 	put_port(table + 208, POWER_TIMER_PORT, 32);
-	put_header(table, "FACP", 6, FADT_SIZE);
+	put_header(tables, table, "FACP", 6, FADT_SIZE);
 	return table;
 }
 
@@ -331,7 +347,7 @@ static uint8_t *put_madt(struct tables *tables, unsigned int cpus)
 	at[1] = 6;
 	at[2] = 0xff;
 	at[5] = 1;
-	put_header(table, "APIC", 3, size);
+	put_header(tables, table, "APIC", 3, size);
 	return table;
 }
 
@@ -344,44 +360,59 @@ static uint8_t *put_list(struct tables *tables, const char *signature, unsigned 
 
 	if (!table)
 		return NULL;
-	put(table + HEADER_SIZE, fadt, width);
-	put(table + HEADER_SIZE + width, madt, width);
-	put_header(table, signature, 1, size);
+	put_pointer(tables, table + HEADER_SIZE, fadt, width);
+	put_pointer(tables, table + HEADER_SIZE + width, madt, width);
+	put_header(tables, table, signature, 1, size);
 	return table;
 }
 
-static void put_rsdp(uint8_t *table, uint64_t rsdt, uint64_t xsdt)
+static void put_rsdp(struct tables *tables, uint8_t *table, uint64_t rsdt, uint64_t xsdt)
 {
 	memcpy(table, "RSD PTR ", 8);
 	memcpy(table + 9, "KEEL  ", 6);
 	table[15] = 2;
-	put(table + 16, rsdt, 4);
-	table[8] = acpi_checksum(table, 20);
+	put_pointer(tables, table + 16, rsdt, 4);
+	put_sum(tables, table + 8, table, 20);
 	put(table + 20, RSDP_SIZE, 4);
-	put(table + 24, xsdt, 8);
-	table[32] = acpi_checksum(table, RSDP_SIZE);
+	put_pointer(tables, table + 24, xsdt, 8);
+	put_sum(tables, table + 32, table, RSDP_SIZE);
+}
+
+static size_t build(struct tables *tables, unsigned int cpus)
+{
+	uint8_t *rsdp = take(tables, RSDP_SIZE);
+	uint8_t *facs = put_facs(tables);
+	uint8_t *madt = put_madt(tables, cpus);
+	uint8_t *dsdt = put_dsdt(tables);
+
+	if (!rsdp || !facs || !madt || !dsdt)
+		return 0;
+	uint8_t *fadt = put_fadt(tables, address_of(tables, dsdt), address_of(tables, facs));
+
+	if (!fadt)
+		return 0;
+	uint64_t fadt_at = address_of(tables, fadt), madt_at = address_of(tables, madt);
+	uint8_t *rsdt = put_list(tables, "RSDT", 4, fadt_at, madt_at);
+	uint8_t *xsdt = put_list(tables, "XSDT", 8, fadt_at, madt_at);
+
+	if (!rsdt || !xsdt)
+		return 0;
+	put_rsdp(tables, rsdp, address_of(tables, rsdt), address_of(tables, xsdt));
+	return tables->used;
 }
 
 size_t acpi_build(uint8_t *bytes, size_t size, uint64_t address, unsigned int cpus)
 {
 	struct tables tables = { .bytes = bytes, .size = size, .address = address };
-	uint8_t *rsdp = take(&tables, RSDP_SIZE);
-	uint8_t *facs = put_facs(&tables);
-	uint8_t *madt = put_madt(&tables, cpus);
-	uint8_t *dsdt = put_dsdt(&tables);
 
-	if (!rsdp || !facs || !madt || !dsdt)
-		return 0;
-	uint8_t *fadt = put_fadt(&tables, address_of(&tables, dsdt), address_of(&tables, facs));
+	return build(&tables, cpus);
+}
 
-	if (!fadt)
-		return 0;
-	uint64_t fadt_at = address_of(&tables, fadt), madt_at = address_of(&tables, madt);
-	uint8_t *rsdt = put_list(&tables, "RSDT", 4, fadt_at, madt_at);
-	uint8_t *xsdt = put_list(&tables, "XSDT", 8, fadt_at, madt_at);
+size_t acpi_build_movable(uint8_t *bytes, size_t size, unsigned int cpus, struct acpi_links *links)
+{
+	struct tables tables = { .bytes = bytes, .size = size };
+	size_t used = build(&tables, cpus);
 
-	if (!rsdt || !xsdt)
-		return 0;
-	put_rsdp(rsdp, address_of(&tables, rsdt), address_of(&tables, xsdt));
-	return tables.used;
+	*links = tables.links;
+	return used;
 }

@@ -132,6 +132,19 @@ static const char gdb_help[] =
 	"While it has stopped the machine 'keel ctl' calls that 'debugged'. What 'keel ctl' has paused\n"
 	"goes on when both let it, and nothing is saved while a debugger is connected.\n";
 
+static const char firmware_help[] =
+	"keel run --firmware seabios|FILE --disk FILE\n"
+	"The machine starts in its firmware, as a PC does, and that boots the first disk by the disk's\n"
+	"own boot loader: no --kernel, --initrd or --append. seabios is /usr/share/seabios/bios-256k.bin,\n"
+	"of Debian's package seabios; a FILE is the image of other firmware for QEMU's or a plain PC,\n"
+	"a whole number of 64 KB up to 16 MB, which ends where 4 GB do.\n"
+	"\n"
+	"There is no display: firmware and boot loader speak on the serial port, and a boot loader or\n"
+	"kernel that would rather have a display must be told (serial 0 115200, console=ttyS0). What\n"
+	"firmware would keep in memory of its own is lost at the end. Such a machine cannot be saved.\n"
+	"\n"
+	"  keel run --firmware seabios --memory 1G --disk debian.img\n";
+
 static const struct subject {
 	const char *name;
 	enum options_action action;
@@ -148,6 +161,7 @@ static const struct subject {
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
 	{ "gdb", OPTIONS_HELP_GDB, gdb_help },
+	{ "firmware", OPTIONS_HELP_FIRMWARE, firmware_help },
 };
 
 int help_find(const char *subject, enum options_action *action)
@@ -158,7 +172,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control and gdb", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control, gdb and firmware", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

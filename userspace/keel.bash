@@ -19,6 +19,10 @@ _keel_run() {
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word")) ;;
+	--firmware)
+		compopt -o filenames
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -W "seabios" -- "$word") $(compgen -f -- "$word")) ;;
 	--net)
 		compopt -o nospace
 		_keel_words "tap= user vhost-user=" ;;
@@ -29,7 +33,7 @@ _keel_run() {
 	--dma) _keel_words "off report enforce" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
+		_keel_words "--kernel --initrd --append --firmware --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
 			--watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
@@ -91,7 +95,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma memory net config control gdb" ;;
+	help) _keel_words "run ctl list restore inspect dma memory net config control gdb firmware" ;;
 	esac
 }
 

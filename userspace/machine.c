@@ -161,7 +161,8 @@ static int add_vcpus(struct machine *machine, const struct options *options,
 		if (ret)
 			return ret;
 	}
-	return machine->saved ? 0 : vcpu_set_entry(&machine->vcpus[0], entry);
+	/* Firmware begins where a CPU does after its reset. */
+	return machine->saved || machine->firmware.name ? 0 : vcpu_set_entry(&machine->vcpus[0], entry);
 }
 
 int machine_open_stats(struct machine *machine)
@@ -185,7 +186,8 @@ static void print_stats(struct machine *machine)
 	free(text);
 }
 
-static int build(struct machine *machine, const struct options *options)
+/* What the first vCPU begins with, but for what it would be restored with. */
+static int load(struct machine *machine, const struct options *options, struct boot_entry *entry)
 {
 	const struct boot_request request = {
 		.kernel = options->kernel,
@@ -193,6 +195,26 @@ static int build(struct machine *machine, const struct options *options)
 		.append = options->append,
 		.cpus = options->cpus,
 	};
+
+	if (machine->saved)
+		return 0;
+	if (options->firmware)
+		return firmware_load(&machine->firmware, &machine->vm, options->firmware);
+	return boot_load(&machine->vm.memory, &request, entry);
+}
+
+static int describe(struct machine *machine, const struct options *options)
+{
+	const struct firmware_board board = { &machine->vm, &machine->rtc, &machine->pci, options->cpus };
+	int ret = machine->firmware.name ? firmware_describe(&machine->firmware, &board) : 0;
+
+	if (ret)
+		return status_fail(STATUS_CREATE, "cannot tell the firmware about the machine: %s", strerror(-ret));
+	return 0;
+}
+
+static int build(struct machine *machine, const struct options *options)
+{
 	struct boot_entry entry;
 	int ret = vm_open(&machine->vm, options->device);
 
@@ -202,10 +224,12 @@ static int build(struct machine *machine, const struct options *options)
 		ret = vm_add_memory(&machine->vm, options->memory);
 	if (!ret)
 		ret = memory_options_apply(&machine->vm.memory, options);
-	if (!ret && !machine->saved)
-		ret = boot_load(&machine->vm.memory, &request, &entry);
+	if (!ret)
+		ret = load(machine, options, &entry);
 	if (!ret)
 		ret = add_board(machine);
+	if (!ret)
+		ret = describe(machine, options);
 	if (!ret)
 		ret = add_virtio(machine, options);
 	if (!ret)
@@ -514,8 +538,10 @@ int machine_run(struct machine *machine, const struct options *options)
 		machine->stats_json = final_stats(machine);
 	}
 	stats_close(&machine->stats);
-	if (is_ended)
+	if (is_ended) {
 		vm_close(&machine->vm);
+		firmware_free(&machine->firmware);
+	}
 	runtime_drop();
 	return machine->vm.status;
 }

@@ -8,6 +8,7 @@
 
 #include "console.h"
 #include "control.h"
+#include "firmware.h"
 #include "net_device.h"
 #include "options.h"
 #include "pci.h"
@@ -28,6 +29,7 @@ struct state_file;
 struct machine {
 	struct state_file *saved;	/* what it is made from; NULL: it boots */
 	struct vm vm;
+	struct firmware firmware;	/* --firmware; else the launcher loads a kernel */
 	struct console console;
 	struct serial serial;
 	struct power power;

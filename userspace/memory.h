@@ -25,7 +25,7 @@
 #define MAP_GAP_START		0xc0000000ULL	/* end of memory below 4 GB */
 #define MAP_GAP_END		0x100000000ULL
 #define MAP_PCI_MEMORY		0xc0000000ULL	/* the bridge's memory window */
-#define MAP_PCI_MEMORY_END	0xfe000000ULL
+#define MAP_PCI_MEMORY_END	0xfec00000ULL
 #define MAP_PCI_PORTS		0x1000U		/* the bridge's port window */
 #define MAP_PCI_PORTS_END	0x10000U
 #define MAP_IOAPIC		0xfec00000ULL

@@ -28,6 +28,8 @@
 #define RESTORE	16u
 #define INSPECT	32u
 
+static const char default_append[] = "console=ttyS0";
+
 static int set_device(struct options *options, const char *value)
 {
 	options->device = value;
@@ -50,6 +52,12 @@ static int set_append(struct options *options, const char *value)
 {
 	options->append = value;
 	return 0;
+}
+
+static int set_firmware(struct options *options, const char *value)
+{
+	options->firmware = value;
+	return *value ? 0 : status_fail(STATUS_USAGE, "--firmware: seabios, or the path of an image");
 }
 
 static int set_status_json(struct options *options, const char *value)
@@ -275,6 +283,7 @@ static const struct option_row rows[] = {
 	{ "kernel", RUN, true, false, set_kernel },
 	{ "initrd", RUN, true, false, set_initrd },
 	{ "append", RUN, true, false, set_append },
+	{ "firmware", RUN, true, false, set_firmware },
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
 	{ "memory-backing", RUN | RESTORE, true, false, set_memory_backing },
@@ -391,6 +400,25 @@ static int parse_all(struct parser *p, bool *help)
 	return 0;
 }
 
+/* A kernel, or firmware that finds one. */
+static int check_start(const struct options *options)
+{
+	const struct {
+		const char *name, *value;
+	} others[] = {
+		{ "kernel", options->kernel }, { "initrd", options->initrd }, { "append", options->append == default_append ? NULL : options->append },
+	};
+
+	if (!options->firmware)
+		return options->kernel ? 0 : status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE (or --firmware "
+							 "seabios, which boots from a disk)");
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (others[i].value)
+			return status_fail(STATUS_USAGE, "--firmware and --%s: firmware boots from a disk; one of them, please",
+					   others[i].name);
+	return 0;
+}
+
 static int parse_run(struct parser *p, enum options_action *action)
 {
 	bool help = false;
@@ -404,11 +432,9 @@ static int parse_run(struct parser *p, enum options_action *action)
 
 		ret = config_apply(p->options, p->options->config, &config);
 	}
-	if (ret || help)
-		return ret;
-	if (!p->options->kernel)
-		return status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE");
-	return memory_options_check(p->options);
+	if (!ret && !help)
+		ret = check_start(p->options);
+	return ret || help ? ret : memory_options_check(p->options);
 }
 
 static int parse_dma(struct parser *p, enum options_action *action)
@@ -490,7 +516,7 @@ int options_parse(struct options *options, enum options_action *action, int argc
 {
 	*options = (struct options){
 		.device = "/dev/keel",
-		.append = "console=ttyS0",
+		.append = default_append,
 		.memory = 256ULL << 20,
 		.cpus = 1,
 		.rng = true,
@@ -551,11 +577,15 @@ void options_free(struct options *options)
 
 static const char run_help[] =
 	"Usage: keel run --kernel FILE [OPTION]...\n"
-	"Boot a Linux kernel in a virtual machine, its serial port on the terminal.\n"
+	"       keel run --firmware seabios|FILE --disk FILE [OPTION]...\n"
+	"Boot a Linux kernel, or a disk by its own boot loader, in a virtual machine, its serial port\n"
+	"on the terminal.\n"
 	"\n"
-	"  --kernel FILE        bzImage, or vmlinux (ELF); required\n"
+	"  --kernel FILE        bzImage, or vmlinux (ELF)\n"
 	"  --initrd FILE        initial RAM disk\n"
 	"  --append STRING      kernel command line (console=ttyS0)\n"
+	"  --firmware NAME      in place of a kernel: seabios, or the file of a firmware image; see\n"
+	"                       'keel help firmware'\n"
 	"  --cpus N             virtual CPUs, 1 to 254 (1)\n"
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --memory-backing KIND[,KIND]\n"
@@ -606,13 +636,13 @@ void options_help(FILE *out, enum options_action action)
 	} else if (action == OPTIONS_HELP_DMA) {
 		fputs(dma_help, out);
 	} else if (!help_print(out, action)) {
-		fputs("Usage: keel run --kernel FILE [OPTION]...\n"
+		fputs("Usage: keel run --kernel FILE | --firmware seabios|FILE [OPTION]...\n"
 		      "       keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE]\n"
 		      "       keel list [--json]\n"
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|gdb\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|gdb|firmware\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

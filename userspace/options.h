@@ -25,9 +25,10 @@ struct disk_options {
 
 struct options {
 	const char *device;
-	const char *kernel;
+	const char *kernel;		/* NULL: with firmware */
 	const char *initrd;		/* NULL: none */
 	const char *append;
+	const char *firmware;		/* NULL: none; name or path */
 	const char *status_json;	/* NULL: none */
 	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */
 	bool gdb_waits;			/* the machine starts stopped */
@@ -80,6 +81,7 @@ enum options_action {
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
 	OPTIONS_HELP_GDB,
+	OPTIONS_HELP_FIRMWARE,
 	OPTIONS_VERSION,
 };
 

@@ -19,6 +19,10 @@
 
 #define ADDRESS_ENABLE	(1u << 31)
 
+/* The subsystem by which firmware knows a virtual machine. */
+#define VIRTUAL_VENDOR	0x1af4
+#define VIRTUAL_MACHINE	0x1100
+
 /* A BAR has this much for itself at least. */
 #define PORTS_STEP	0x100u
 #define MEMORY_STEP	0x10000u
@@ -167,10 +171,19 @@ int pci_add(struct pci *pci, struct pci_device *device)
 	device->slot = slot;
 	if (!place_bars(pci, device))
 		return -ENOSPC;
+	if (pci->has_firmware)
+		put_writable(device, PCI_INTERRUPT_LINE, 1, 0);
 	if (device->config[PCI_INTERRUPT_PIN])
 		pci_put(device, PCI_INTERRUPT_LINE, 1, pci_slot_gsi(slot));
 	pci->devices[slot] = device;
 	return 0;
+}
+
+void pci_set_firmware(struct pci *pci)
+{
+	pci->has_firmware = true;
+	pci_put(&pci->bridge, PCI_SUBSYSTEM_VENDOR_ID, 2, VIRTUAL_VENDOR);
+	pci_put(&pci->bridge, PCI_SUBSYSTEM_ID, 2, VIRTUAL_MACHINE);
 }
 
 /* Return: the device the address register selects, NULL for none. */

@@ -77,6 +77,7 @@ struct pci {
 	pthread_mutex_t lock;
 	uint32_t address;			/* last value of port 0xcf8 */
 	uint64_t next_memory, next_port;	/* where pci_add() places the next BAR */
+	bool has_firmware;			/* pci_set_firmware() */
 	struct pci_device bridge;
 	struct pci_device *devices[PCI_SLOTS];
 };
@@ -125,6 +126,14 @@ unsigned int pci_add_capability(struct pci_device *device, const uint8_t *bytes,
  * Return: 0, or -ENOSPC if bus or windows are full. Before the first vCPU runs.
  */
 int pci_add(struct pci *pci, struct pci_device *device);
+
+/**
+ * pci_set_firmware() - get ready for firmware, which looks at the host bridge and sets up the devices; before pci_add()
+ *
+ * It knows a virtual machine by the bridge's subsystem. Devices keep their interrupt lines: how those go it knows from
+ * chip sets alone that this is not, and would write that it does not know.
+ */
+void pci_set_firmware(struct pci *pci);
 
 /**
  * pci_put() - store @len bytes of little-endian @value in configuration space

@@ -378,6 +378,13 @@ int rtc_init(struct rtc *rtc, struct vm *vm)
 	return bus_add(&vm->ports, RTC_PORT, 2, &rtc_ops, rtc);
 }
 
+void rtc_set_byte(struct rtc *rtc, uint8_t at, uint8_t value)
+{
+	pthread_mutex_lock(&rtc->lock);
+	rtc->bytes[at % RTC_BYTES] = value;
+	pthread_mutex_unlock(&rtc->lock);
+}
+
 int rtc_start(struct rtc *rtc)
 {
 	int ret = sandbox_start_thread(&rtc->thread, SANDBOX_DEVICE, rtc_main, rtc);

@@ -50,6 +50,11 @@ int rtc_start(struct rtc *rtc);
 bool rtc_stop(struct rtc *rtc);
 
 /**
+ * rtc_set_byte() - store @value in byte @at of the CMOS memory, one that is no register of the clock; before the guest runs
+ */
+void rtc_set_byte(struct rtc *rtc, uint8_t at, uint8_t value);
+
+/**
  * rtc_tick() - raise the interrupts that are due since the last call
  *
  * What the thread does when it wakes. Takes rtc->lock.

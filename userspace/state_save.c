@@ -42,6 +42,13 @@ static bool check_devices(const struct machine *machine, struct state_error *err
 	return true;
 }
 
+/* No section holds its image, nor what it has asked for. */
+static bool check_firmware(const struct machine *machine, struct state_error *error)
+{
+	return !machine->firmware.name ||
+	       state_refuse(error, "a machine with firmware (--firmware %s) cannot be saved", machine->firmware.name);
+}
+
 static void take_devices(struct machine *machine, const struct state_board_devices *board, struct state_image *image)
 {
 	for (unsigned int i = 0; i < machine->disk_count; i++) {
@@ -121,7 +128,7 @@ bool state_write(struct machine *machine, int fd, const struct state_memory_watc
 		return state_refuse(error, "out of memory");
 	take_machine(machine, &image->machine);
 
-	bool is_written = check_devices(machine, error) && state_image_allocate(image, error);
+	bool is_written = check_firmware(machine, error) && check_devices(machine, error) && state_image_allocate(image, error);
 
 	if (is_written) {
 		hold_devices(machine);

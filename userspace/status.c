@@ -31,7 +31,7 @@ static const struct status_row {
 	{ STATUS_USAGE, "usage", "wrong command line" },
 	{ STATUS_DEVICE, "device", "device node missing, not permitted or not a KVM interface" },
 	{ STATUS_CREATE, "create", "the virtual machine could not be created" },
-	{ STATUS_KERNEL, "kernel", "kernel or initrd unreadable or not bootable" },
+	{ STATUS_KERNEL, "kernel", "kernel, initrd or firmware unreadable or not bootable" },
 	{ STATUS_MEMORY, "memory", "guest memory not available" },
 	{ STATUS_DISK, "disk", "disk image unusable" },
 	{ STATUS_RESET, "reset", "the guest asked for a reset" },

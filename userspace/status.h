@@ -21,7 +21,7 @@ enum status {
 	STATUS_USAGE = 2,	/* wrong command line */
 	STATUS_DEVICE = 3,	/* node missing, forbidden or not KVM's ABI */
 	STATUS_CREATE = 4,	/* no VM, vCPU or irqchip: hardware or capability */
-	STATUS_KERNEL = 5,	/* kernel or initrd unreadable or not bootable */
+	STATUS_KERNEL = 5,	/* kernel, initrd or firmware unreadable or not bootable */
 	STATUS_MEMORY = 6,	/* guest memory not available */
 	STATUS_DISK = 7,	/* disk image unusable */
 	STATUS_RESET = 8,	/* the guest asked for a reset (reboot) */

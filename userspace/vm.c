@@ -219,6 +219,22 @@ int vm_add_memory(struct vm *vm, uint64_t size)
 	return 0;
 }
 
+int vm_add_rom(const struct vm *vm, uint64_t address, void *host, uint64_t size)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = MEMORY_REGIONS_MAX,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = address,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+
+	if (retry_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return status_fail(STATUS_MEMORY, "cannot add %#llx bytes of read-only memory at %#llx: %s",
+				   (unsigned long long)size, (unsigned long long)address, strerror(errno));
+	return 0;
+}
+
 void vm_close(struct vm *vm)
 {
 	if (vm->fd >= 0)

@@ -83,6 +83,12 @@ int vm_set_dma_policy(const struct vm *vm, unsigned int policy);
 int vm_add_memory(struct vm *vm, uint64_t size);
 
 /**
+ * vm_add_rom() - map @size bytes at @host, whole pages, for reading alone; the guest's writes are dropped
+ * Return: 0, or STATUS_MEMORY after a line on stderr.
+ */
+int vm_add_rom(const struct vm *vm, uint64_t address, void *host, uint64_t size);
+
+/**
  * vm_close() - release everything; harmless on a half-built VM
  */
 void vm_close(struct vm *vm);

@@ -72,6 +72,14 @@ void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell)
 	fake_record.doorbells--;
 }
 
+int vm_add_rom(const struct vm *vm, uint64_t address, void *host, uint64_t size)
+{
+	ASSERT(host && !((uintptr_t)host % 4096) && !(address % 4096), "whole pages");
+	fake_record.rom_address = address;
+	fake_record.rom_size = size;
+	return 0;
+}
+
 void vm_stop(struct vm *vm, enum status status, const char *format, ...)
 {
 	uint64_t one = 1;

@@ -212,6 +212,34 @@ static void test_ctl_balloon(void)
 	}
 }
 
+static void test_firmware(void)
+{
+	static const struct {
+		const char *line;
+		int status;
+	} rows[] = {
+		{ "keel run --firmware seabios", 0 },
+		{ "keel run --firmware=/some/image --disk d", 0 },
+		{ "keel run --firmware seabios --kernel k", STATUS_USAGE },
+		{ "keel run --firmware seabios --initrd i", STATUS_USAGE },
+		{ "keel run --firmware seabios --append console=ttyS0", STATUS_USAGE },
+		{ "keel run --firmware seabios --firmware seabios", STATUS_USAGE },
+		{ "keel run --firmware=", STATUS_USAGE },
+		{ "keel run --disk d", STATUS_USAGE },
+		{ "keel restore --firmware seabios state", STATUS_USAGE },
+	};
+	struct options options;
+	enum options_action action;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CHECK_EQ(rows[i].line, rows[i].status, parse(&options, &action, rows[i].line));
+		options_free(&options);
+	}
+	ASSERT_EQ(parse(&options, &action, "keel run --firmware x"), 0);
+	ASSERT_EQ(strcmp(options.firmware, "x"), 0);
+	options_free(&options);
+}
+
 static void test_vfio(void)
 {
 	static const char *const wanted[] = { "0000:00:02.0", "0000:a0:1f.7", "10000:e1:00.0", "0001:02:03.4" };
@@ -471,6 +499,7 @@ static const struct test_case cases[] = {
 	{ "memory_backing", test_memory_backing },
 	{ "balloon", test_balloon },
 	{ "ctl_balloon", test_ctl_balloon },
+	{ "firmware", test_firmware },
 	{ "vfio", test_vfio },
 	{ "gdb", test_gdb },
 	{ "dma", test_dma },

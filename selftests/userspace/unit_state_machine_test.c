@@ -245,6 +245,11 @@ static void test_not_saved(void)
 	ASSERT_EQ(pci_add(&first.pci, &other), 0);
 	CHECK_EQ("another device", 0, state_write(&first, full, NULL, &error));
 	CHECK_EQ("why", 0, strcmp(error.text, "the device in slot 4 (8086:1234) cannot be saved"));
+	error.text[0] = 0;
+	first.firmware.name = "seabios";
+	CHECK_EQ("firmware", 0, state_write(&first, full, NULL, &error));
+	CHECK_EQ("why", 0, strcmp(error.text, "a machine with firmware (--firmware seabios) cannot be saved"));
+	first.firmware.name = NULL;
 	close(full);
 	clean_up();
 }
