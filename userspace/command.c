@@ -125,6 +125,16 @@ static void do_power_button(struct request *request)
 		fail(request, "the guest does not listen to its power button (no ACPI driver, or not yet); quit ends it");
 }
 
+static void do_reset(struct request *request)
+{
+	struct vm *vm = request->control->vm;
+
+	if (vm->reboots)
+		vm_ask_reset(vm, STATUS_RESET, "reset by a client of the control socket");
+	else
+		fail(request, "this machine does not start again at a reset (keel run --firmware NAME --reset reboot)");
+}
+
 static void do_nmi(struct request *request)
 {
 	const struct control *control = request->control;
@@ -232,6 +242,7 @@ static const struct command_row {
 	{ "pause", do_pause, false },
 	{ "resume", do_resume, false },
 	{ "power-button", do_power_button, false },
+	{ "reset", do_reset, false },
 	{ "nmi", do_nmi, false },
 	{ "stats", do_stats, false },
 	{ "balloon", do_balloon, true },

@@ -127,7 +127,7 @@ static void handle_system_event(struct vcpu *vcpu)
 		vm_stop(vcpu->vm, STATUS_OK, "the guest powered off");
 		break;
 	case KVM_SYSTEM_EVENT_RESET:
-		vm_stop(vcpu->vm, STATUS_RESET, "the guest asked for a reset");
+		vm_ask_reset(vcpu->vm, STATUS_RESET, "the guest asked for a reset");
 		break;
 	case KVM_SYSTEM_EVENT_CRASH:
 		vm_stop(vcpu->vm, STATUS_CRASH, "the guest reported that it crashed, on vCPU %u",
@@ -138,6 +138,16 @@ static void handle_system_event(struct vcpu *vcpu)
 			vcpu->run->system_event.type, vcpu->index);
 		break;
 	}
+}
+
+/* A PC's reset line is what a triple fault pulls. */
+static void handle_shutdown(struct vcpu *vcpu)
+{
+	char place[PLACE_SIZE], reason[PLACE_SIZE + 64];
+
+	/* SVM leaves the registers undefined then; they may read as after reset. */
+	snprintf(reason, sizeof(reason), "the guest crashed (triple fault): %s", describe_place(vcpu, place));
+	vm_ask_reset(vcpu->vm, STATUS_CRASH, reason);
 }
 
 void exit_handle(struct vcpu *vcpu)
@@ -165,9 +175,7 @@ void exit_handle(struct vcpu *vcpu)
 			describe_place(vcpu, place));
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		/* SVM leaves the registers undefined then; they may read as after reset. */
-		vm_stop(vcpu->vm, STATUS_CRASH, "the guest crashed (triple fault): %s",
-			describe_place(vcpu, place));
+		handle_shutdown(vcpu);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
 		handle_system_event(vcpu);

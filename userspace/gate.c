@@ -4,6 +4,9 @@
  * wait at this one place: a vCPU that one of them holds stands for the others
  * as well, and it goes when the last lets it go.
  */
+#include <errno.h>
+#include <unistd.h>
+
 #include "gate.h"
 #include "vm.h"
 
@@ -35,6 +38,19 @@ void vm_wait_gate(struct vm *vm, struct gate_place *place)
 	place->is_waiting = false;
 	vm->waiting--;
 	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+void vm_ask_reset(struct vm *vm, enum status status, const char *reason)
+{
+	const uint64_t one = 1;
+
+	if (!vm->reboots) {
+		vm_stop(vm, status, "%s", reason);
+		return;
+	}
+	vm_hold(vm, VM_HOLD_RESET);
+	while (write(vm->reset_event, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 }
 
 bool vm_attach(struct vm *vm)

@@ -17,6 +17,7 @@ static const char ctl_help[] =
 	"  pause                let no CPU enter the guest, until\n"
 	"  resume               let them go on\n"
 	"  power-button         press the guest's power button\n"
+	"  reset                reset it, if it was started with --reset reboot\n"
 	"  nmi                  send an interrupt that the guest cannot mask (its LINT1 pin)\n"
 	"  stats                what the kernel module has counted, and the balloon\n"
 	"  balloon SIZE         ask the guest to give SIZE of its memory back in all\n"
@@ -143,7 +144,10 @@ static const char firmware_help[] =
 	"kernel that would rather have a display must be told (serial 0 115200, console=ttyS0). What\n"
 	"firmware would keep in memory of its own is lost at the end. Such a machine cannot be saved.\n"
 	"\n"
-	"  keel run --firmware seabios --memory 1G --disk debian.img\n";
+	"--reset reboot starts the machine again when its guest resets it, in place of an end with exit\n"
+	"status 8; not with --vfio or --gdb.\n"
+	"\n"
+	"  keel run --firmware seabios --reset reboot --memory 1G --disk debian.img\n";
 
 static const struct subject {
 	const char *name;

@@ -31,9 +31,10 @@ _keel_run() {
 		compopt -o nospace
 		_keel_words "size= deflate_on_oom=on deflate_on_oom=off free_page_reporting=on free_page_reporting=off" ;;
 	--dma) _keel_words "off report enforce" ;;
+	--reset) _keel_words "exit reboot" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --firmware --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
+		_keel_words "--kernel --initrd --append --firmware --reset --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
 			--watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
@@ -50,7 +51,7 @@ _keel_ctl() {
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
 	elif [ $words = 1 ]; then
-		_keel_words "status pause resume power-button nmi stats balloon save quit"
+		_keel_words "status pause resume power-button reset nmi stats balloon save quit"
 	elif [ "$before" != balloon ]; then
 		compopt -o filenames
 		local IFS=$'\n'

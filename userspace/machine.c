@@ -25,6 +25,7 @@
 #include "memory_options.h"
 #include "ready.h"
 #include "report.h"
+#include "reset.h"
 #include "runtime.h"
 #include "sandbox.h"
 #include "state.h"
@@ -248,6 +249,8 @@ static int build(struct machine *machine, const struct options *options)
 		state_file_close(machine->saved);
 	if (!ret && options->stats)
 		ret = machine_open_stats(machine);
+	if (!ret && options->reboots)
+		ret = reset_prepare(machine);
 	machine->prints_stats = options->stats;
 	if (!ret)
 		ret = machine_open_control(machine, options);
@@ -385,13 +388,14 @@ static void check_assigned(struct machine *machine, const struct pollfd *waits)
 
 static void wait_for_end(struct machine *machine)
 {
-	struct pollfd waits[3 + 2 * VFIO_DEVICES_MAX] = {
+	struct pollfd waits[4 + 2 * VFIO_DEVICES_MAX] = {
 		{ .fd = machine->vm.stop_event, .events = POLLIN },
 		{ .fd = machine->signals, .events = POLLIN },
 		{ .fd = machine->watchdog.timer > 0 ? machine->watchdog.timer : -1, .events = POLLIN },
+		{ .fd = machine->vm.reset_event, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
-	nfds_t count = 3;
+	nfds_t count = 4;
 
 	for (unsigned int i = 0; i < machine->assigned_count; i++) {
 		waits[count++] = (struct pollfd){ .fd = machine->assigned[i].error_event, .events = POLLIN };
@@ -400,9 +404,11 @@ static void wait_for_end(struct machine *machine)
 	while (!vm_is_stopping(&machine->vm)) {
 		if (poll(waits, count, power_tick(&machine->power)) < 0 && errno != EINTR)
 			vm_stop(&machine->vm, STATUS_HOST, "poll failed: %s", strerror(errno));
-		check_assigned(machine, &waits[3]);
 		if (waits[2].revents & POLLIN)
 			watchdog_tick(&machine->watchdog);
+		if (waits[3].revents & POLLIN)
+			reset_serve(machine);
+		check_assigned(machine, &waits[4]);
 		if (vm_is_stopping(&machine->vm))
 			break;
 		if (next_signal(machine, &info) && take_signal(machine, &info))
@@ -481,6 +487,8 @@ static int prepare_sandbox(const struct machine *machine)
 		wants.uses |= SANDBOX_WATCHDOG;
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
+	if (machine->power_on)
+		wants.uses |= SANDBOX_RESET | (wants.uses & SANDBOX_NETWORK ? SANDBOX_RESET_NETWORK : 0);
 	return sandbox_prepare(&wants);
 }
 
@@ -541,6 +549,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	if (is_ended) {
 		vm_close(&machine->vm);
 		firmware_free(&machine->firmware);
+		reset_free(machine);
 	}
 	runtime_drop();
 	return machine->vm.status;

@@ -24,6 +24,7 @@
 #include "vm.h"
 #include "watchdog.h"
 
+struct reset_image;
 struct state_file;
 
 struct machine {
@@ -52,6 +53,7 @@ struct machine {
 	bool prints_stats;		/* --stats */
 	struct control control;
 	char *stats_json;		/* those of the end, for the report; NULL: none */
+	struct reset_image *power_on;	/* --reset reboot; else NULL */
 	int signals;			/* signalfd */
 	bool is_button_pressed;		/* by a first SIGTERM */
 	bool is_hurried;		/* a signal came after the end had begun */

@@ -13,6 +13,13 @@
 #include "pci.h"
 #include "vm.h"
 
+void msix_reset(struct msix *msix)
+{
+	msix->pending = 0;
+	for (unsigned int i = 0; i < msix->count; i++)
+		msix->entries[i] = (struct msix_entry){ .control = PCI_MSIX_ENTRY_CTRL_MASKBIT };
+}
+
 int msix_init(struct msix *msix, struct vm *vm, struct pci_device *device, unsigned int bar,
 	      unsigned int count)
 {
@@ -25,8 +32,7 @@ int msix_init(struct msix *msix, struct vm *vm, struct pci_device *device, unsig
 	};
 
 	*msix = (struct msix){ .vm = vm, .count = count };
-	for (unsigned int i = 0; i < count; i++)
-		msix->entries[i].control = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+	msix_reset(msix);
 	msix->capability = pci_add_capability(device, bytes, sizeof(bytes));
 	if (!msix->capability)
 		return -ENOSPC;

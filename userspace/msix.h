@@ -46,6 +46,11 @@ int msix_init(struct msix *msix, struct vm *vm, struct pci_device *device, unsig
 	      unsigned int count);
 
 /**
+ * msix_reset() - an empty table, all of it masked
+ */
+void msix_reset(struct msix *msix);
+
+/**
  * msix_read() - read @len bytes at @offset into the table's BAR
  */
 uint64_t msix_read(const struct msix *msix, uint64_t offset, unsigned int len);

@@ -60,6 +60,14 @@ static int set_firmware(struct options *options, const char *value)
 	return *value ? 0 : status_fail(STATUS_USAGE, "--firmware: seabios, or the path of an image");
 }
 
+static int set_reset(struct options *options, const char *value)
+{
+	options->reboots = !strcmp(value, "reboot");
+	if (options->reboots || !strcmp(value, "exit"))
+		return 0;
+	return status_fail(STATUS_USAGE, "--reset %s: must be exit or reboot", value);
+}
+
 static int set_status_json(struct options *options, const char *value)
 {
 	options->status_json = value;
@@ -284,6 +292,7 @@ static const struct option_row rows[] = {
 	{ "initrd", RUN, true, false, set_initrd },
 	{ "append", RUN, true, false, set_append },
 	{ "firmware", RUN, true, false, set_firmware },
+	{ "reset", RUN, true, false, set_reset },
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
 	{ "memory-backing", RUN | RESTORE, true, false, set_memory_backing },
@@ -409,6 +418,11 @@ static int check_start(const struct options *options)
 		{ "kernel", options->kernel }, { "initrd", options->initrd }, { "append", options->append == default_append ? NULL : options->append },
 	};
 
+	if (options->reboots && !options->firmware)
+		return status_fail(STATUS_USAGE, "--reset reboot: needs --firmware, which starts the guest again; start keel again at exit status 8");
+	if (options->reboots && (options->vfio_count || options->gdb || options->watchdog))
+		return status_fail(STATUS_USAGE, "--reset reboot: not together with --%s",
+				   options->gdb ? "gdb" : options->watchdog ? "watchdog" : "vfio");
 	if (!options->firmware)
 		return options->kernel ? 0 : status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE (or --firmware "
 							 "seabios, which boots from a disk)");
@@ -586,6 +600,7 @@ static const char run_help[] =
 	"  --append STRING      kernel command line (console=ttyS0)\n"
 	"  --firmware NAME      in place of a kernel: seabios, or the file of a firmware image; see\n"
 	"                       'keel help firmware'\n"
+	"  --reset ACTION       what the guest's reset does: exit, or with firmware: reboot (exit)\n"
 	"  --cpus N             virtual CPUs, 1 to 254 (1)\n"
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --memory-backing KIND[,KIND]\n"

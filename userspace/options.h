@@ -42,6 +42,7 @@ struct options {
 	unsigned int vfio_count;
 	struct net_options nets[NET_DEVICES_MAX];
 	unsigned int net_count;
+	bool reboots;			/* a reset does not end the run */
 	bool rng;
 	bool watchdog;
 	bool sandbox;

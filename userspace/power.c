@@ -142,6 +142,16 @@ bool power_press_button(struct power *power)
 	return is_heard;
 }
 
+void power_reset(struct power *power)
+{
+	pthread_mutex_lock(&power->lock);
+	power->status = 0;
+	power->enable = 0;
+	power->control = 0;
+	update_line(power);
+	pthread_mutex_unlock(&power->lock);
+}
+
 /* The keyboard controller has nothing attached: no data, never busy. */
 static uint64_t read_zero(void *owner, uint64_t offset, unsigned int len)
 {
@@ -158,7 +168,7 @@ static void keyboard_write(void *owner, uint64_t offset, unsigned int len, uint6
 	(void)offset;
 	(void)len;
 	if ((value & 0xff) == KEYBOARD_PULSE_RESET)
-		vm_stop(power->vm, STATUS_RESET, "the guest asked for a reset (port 0x64)");
+		vm_ask_reset(power->vm, STATUS_RESET, "the guest asked for a reset (port 0x64)");
 }
 
 static void reset_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
@@ -168,7 +178,7 @@ static void reset_write(void *owner, uint64_t offset, unsigned int len, uint64_t
 	(void)offset;
 	(void)len;
 	if (value & 4)		/* RST_CPU */
-		vm_stop(power->vm, STATUS_RESET, "the guest asked for a reset (port 0xcf9)");
+		vm_ask_reset(power->vm, STATUS_RESET, "the guest asked for a reset (port 0xcf9)");
 }
 
 static const struct bus_ops power_ops = { power_read, power_write };

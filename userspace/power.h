@@ -47,6 +47,11 @@ int power_init(struct power *power, struct vm *vm);
 int power_tick(struct power *power);
 
 /**
+ * power_reset() - the registers as at power-on; the timer goes on
+ */
+void power_reset(struct power *power);
+
+/**
  * power_press_button() - press the guest's power button
  * Return: false if the guest does not listen to it.
  */

@@ -41,6 +41,7 @@ enum {
 #define RTC_UPDATE	0x10
 #define RTC_C_ANY	0x80
 #define RTC_ANY_VALUE	0xc0	/* an alarm byte that always matches */
+#define RTC_B_SQUARE_WAVE	0x08
 #define RTC_B_BINARY	0x04
 #define RTC_B_24H	0x02
 #define RTC_D_VALID	0x80
@@ -376,6 +377,17 @@ int rtc_init(struct rtc *rtc, struct vm *vm)
 	rtc->bytes[RTC_B] = RTC_B_24H;
 	rtc->bytes[RTC_D] = RTC_D_VALID;
 	return bus_add(&vm->ports, RTC_PORT, 2, &rtc_ops, rtc);
+}
+
+void rtc_reset(struct rtc *rtc)
+{
+	pthread_mutex_lock(&rtc->lock);
+	tick(rtc);
+	rtc->index = 0;
+	rtc->bytes[RTC_B] &= (uint8_t)~(RTC_EVENTS | RTC_B_SQUARE_WAVE);
+	rtc->bytes[RTC_C] = 0;
+	update_line(rtc);
+	pthread_mutex_unlock(&rtc->lock);
 }
 
 void rtc_set_byte(struct rtc *rtc, uint8_t at, uint8_t value)

@@ -55,6 +55,11 @@ bool rtc_stop(struct rtc *rtc);
 void rtc_set_byte(struct rtc *rtc, uint8_t at, uint8_t value);
 
 /**
+ * rtc_reset() - what the chip's RESET pin does: no interrupt is enabled or pending; time and memory stay
+ */
+void rtc_reset(struct rtc *rtc);
+
+/**
  * rtc_tick() - raise the interrupts that are due since the last call
  *
  * What the thread does when it wakes. Takes rtc->lock.

@@ -64,6 +64,8 @@
 #define TAP		SANDBOX_TAP
 #define VHOST		SANDBOX_VHOST
 #define VHOST_USER	SANDBOX_VHOST_USER
+#define RESET		SANDBOX_RESET
+#define RESET_NETWORK	SANDBOX_RESET_NETWORK
 
 struct ioctl_row {
 	uint32_t command;
@@ -134,6 +136,32 @@ static const struct used_ioctl {
 	{ VHOST, { VHOST_SET_VRING_BASE, VCPU } },
 	{ VHOST, { VHOST_SET_VRING_ADDR, VCPU } },
 	{ VHOST, { VHOST_NET_SET_BACKEND, VCPU } },
+	/* The interrupt controllers, the vCPUs one after the other, doorbells that move. */
+	{ RESET, { KVM_SET_IRQCHIP, MAIN } },
+	{ RESET, { KVM_SET_PIT2, MAIN } },
+	{ RESET, { KVM_SET_CLOCK, MAIN } },
+	{ RESET, { KVM_SET_SREGS2, MAIN } },
+	{ RESET, { KVM_SET_REGS, MAIN } },
+	{ RESET, { KVM_SET_XCRS, MAIN } },
+	{ RESET, { KVM_CHECK_EXTENSION, MAIN } },
+	{ RESET, { KVM_SET_XSAVE, MAIN } },
+	{ RESET, { KVM_GET_MSRS, MAIN } },
+	{ RESET, { KVM_SET_MSRS, MAIN } },
+	{ RESET, { KVM_SET_LAPIC, MAIN } },
+	{ RESET, { KVM_SET_DEBUGREGS, MAIN } },
+	{ RESET, { KVM_SET_VCPU_EVENTS, MAIN } },
+	{ RESET, { KVM_SET_MP_STATE, MAIN } },
+	{ RESET, { KVM_IOEVENTFD, MAIN } },
+	/* What a driver has a vCPU do at its end. */
+	{ RESET_NETWORK, { KVM_SET_GSI_ROUTING, MAIN } },
+	{ RESET_NETWORK, { KVM_IRQFD, MAIN } },
+	{ RESET_NETWORK, { TUNSETOFFLOAD, MAIN } },
+	{ RESET_NETWORK, { TUNSETQUEUE, MAIN } },
+	{ RESET_NETWORK, { VHOST_SET_FEATURES, MAIN } },
+	{ RESET_NETWORK, { VHOST_SET_VRING_NUM, MAIN } },
+	{ RESET_NETWORK, { VHOST_SET_VRING_BASE, MAIN } },
+	{ RESET_NETWORK, { VHOST_SET_VRING_ADDR, MAIN } },
+	{ RESET_NETWORK, { VHOST_NET_SET_BACKEND, MAIN } },
 };
 
 static const struct used_call {
@@ -151,6 +179,9 @@ static const struct used_call {
 	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
 	{ VHOST_USER, { SCMP_SYS(recvmsg), VCPU | NET } },
 	{ VHOST_USER, { SCMP_SYS(shutdown), VCPU } },
+	{ RESET_NETWORK, { SCMP_SYS(sendmsg), MAIN } },
+	{ RESET_NETWORK, { SCMP_SYS(recvmsg), MAIN } },
+	{ RESET_NETWORK, { SCMP_SYS(shutdown), MAIN } },
 };
 
 static const struct call_row calls[] = {

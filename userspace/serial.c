@@ -329,6 +329,22 @@ void serial_set_patient(struct serial *serial, bool is_patient)
 	pthread_mutex_unlock(&serial->lock);
 }
 
+void serial_reset(struct serial *serial)
+{
+	pthread_mutex_lock(&serial->lock);
+	serial->ier = 0;
+	serial->fcr = 0;
+	serial->lcr = 0;
+	serial->mcr = 0;
+	serial->overrun = 0;
+	serial->modem_deltas = 0;
+	serial->is_thre_pending = false;
+	serial->used = 0;
+	update_line(serial);
+	tell_room(serial);
+	pthread_mutex_unlock(&serial->lock);
+}
+
 static const struct bus_ops serial_ops = { serial_read, serial_write };
 
 int serial_init(struct serial *serial, struct vm *vm, struct console *console)

@@ -41,6 +41,11 @@ struct serial {
 int serial_init(struct serial *serial, struct vm *vm, struct console *console);
 
 /**
+ * serial_reset() - what the chip's master reset does; divisor and scratch register stay
+ */
+void serial_reset(struct serial *serial);
+
+/**
  * serial_receive() - a byte arrives on the wire
  *
  * Never blocks. Return: false if the FIFO is full (or the guest not listening,

@@ -238,12 +238,17 @@ static void align_tsc(const struct vcpu *vcpu, const struct state_vcpu *state, c
 bool state_vcpu_give(struct vcpu *vcpu, const struct state_vcpu *state, const struct state_vcpu *first,
 		     struct state_error *error)
 {
-	struct kvm_mp_state mp = { .mp_state = state->mp_state };
-
 	if (!give_cpuid(vcpu, state, error) || !give_tsc_rate(vcpu, state, error) ||
 	    !give_msrs(vcpu, state, MSR_FIRST, error))
 		return false;
 	align_tsc(vcpu, state, first);
+	return state_vcpu_reset(vcpu, state, error);
+}
+
+bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
+{
+	struct kvm_mp_state mp = { .mp_state = state->mp_state };
+
 	if (!ASK(vcpu, KVM_SET_SREGS2, (void *)&state->sregs, error) ||
 	    !ASK(vcpu, KVM_SET_REGS, (void *)&state->regs, error))
 		return false;

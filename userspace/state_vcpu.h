@@ -56,6 +56,11 @@ bool state_vcpu_give(struct vcpu *vcpu, const struct state_vcpu *state, const st
 		     struct state_error *error);
 
 /**
+ * state_vcpu_reset() - make a vCPU that stands outside the guest what it was once, but for its TSC, which goes on
+ */
+bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error);
+
+/**
  * state_cpuid_check() - does this host have what the guest was told that its CPU has?
  * @supported: what the node says
  */

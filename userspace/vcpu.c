@@ -198,6 +198,9 @@ static void *vcpu_main(void *argument)
 		vcpu->place.has_waited = false;
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			exit_handle(vcpu);
+			/* Whoever holds it, itself by a reset, has it out when the access is complete. */
+			if (vm_is_held(vcpu->vm))
+				vcpu->run->immediate_exit = 1;
 		} else if (errno == EINTR) {
 			/* Before vm_is_stopping() and the gate are asked again: a later kick sets it anew. */
 			vcpu->run->immediate_exit = 0;

@@ -679,6 +679,14 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	return ret;
 }
 
+void virtio_reset(struct virtio_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	reset(device);
+	msix_reset(&device->msix);
+	pthread_mutex_unlock(&device->lock);
+}
+
 int virtio_start(struct virtio_device *device)
 {
 	int ret = sandbox_start_thread(&device->thread, device->class->thread, device_main, device);

@@ -110,6 +110,11 @@ int virtio_start(struct virtio_device *device);
 bool virtio_stop(struct virtio_device *device);
 
 /**
+ * virtio_reset() - take the device back from its driver, as the bus's reset does; pci_restore() is for its configuration
+ */
+void virtio_reset(struct virtio_device *device);
+
+/**
  * virtio_hold() - keep the thread from serving, once the request it is at is done
  *
  * The guest's accesses to the device's registers are not held back.

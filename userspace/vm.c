@@ -129,13 +129,14 @@ static int create_chips(struct vm *vm, const char *device)
 
 int vm_open(struct vm *vm, const char *device)
 {
-	*vm = (struct vm){ .node = -1, .fd = -1, .stop_event = -1, .holds = VM_HOLD_SETUP };
+	*vm = (struct vm){ .node = -1, .fd = -1, .stop_event = -1, .reset_event = -1, .holds = VM_HOLD_SETUP };
 	pthread_mutex_init(&vm->line_lock, NULL);
 	pthread_mutex_init(&vm->stop_lock, NULL);
 	pthread_mutex_init(&vm->gate_lock, NULL);
 	pthread_cond_init(&vm->gate, NULL);
 	vm->stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vm->stop_event < 0)
+	vm->reset_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->stop_event < 0 || vm->reset_event < 0)
 		return status_fail(STATUS_HOST, "cannot create an eventfd: %s", strerror(errno));
 
 	int ret = open_node(vm, device);
@@ -243,6 +244,8 @@ void vm_close(struct vm *vm)
 		close(vm->node);
 	if (vm->stop_event >= 0)
 		close(vm->stop_event);
+	if (vm->reset_event >= 0)
+		close(vm->reset_event);
 	memory_destroy(&vm->memory);
 	pthread_mutex_destroy(&vm->line_lock);
 	pthread_mutex_destroy(&vm->stop_lock);

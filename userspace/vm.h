@@ -23,6 +23,7 @@
 #define VM_HOLD_PAUSE	(1u << 1)	/* whoever has paused it */
 #define VM_HOLD_NMI	(1u << 2)	/* a look at their local APICs */
 #define VM_HOLD_DEBUG	(1u << 3)	/* the debugger */
+#define VM_HOLD_RESET	(1u << 4)	/* it is on its way back to power-on */
 #define VM_HOLD_SAVE	(1u << 8)	/* the machine is written into a file */
 
 /*
@@ -53,6 +54,10 @@ struct vm {
 	atomic_uint holds;
 	unsigned int waiting;		/* vCPU threads at the gate */
 	bool is_attached;		/* a debugger may change what stands */
+
+	/* A reset in place (reset.h), where the guest's resets do not end the run. */
+	bool reboots;			/* constant once the guest runs */
+	int reset_event;		/* eventfd, readable once somebody has asked */
 
 	/* How the run ends: the first vm_stop() wins and fills these. */
 	atomic_bool is_stopping;	/* set last, read by everybody */
@@ -162,6 +167,13 @@ void vm_release(struct vm *vm, unsigned int why);
  * By its thread, with no instruction half done.
  */
 void vm_wait_gate(struct vm *vm, struct gate_place *place);
+
+/**
+ * vm_ask_reset() - the guest, or somebody else, wants the machine reset, for the reason given
+ *
+ * It ends the run with @status, or the machine starts again: soon, and the calling vCPU first goes to the gate.
+ */
+void vm_ask_reset(struct vm *vm, enum status status, const char *reason);
 
 /**
  * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved

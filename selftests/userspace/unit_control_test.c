@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -403,6 +404,26 @@ static void test_balloon(void)
 	CHECK_EQ("the thread is told", 1, virtio_stop(&balloon.device));
 }
 
+/* The main thread, which is not there, would do it; the machine does not end. */
+static void test_reset(void)
+{
+	u64 count = 0;
+
+	set_up();
+	vm.reset_event = eventfd(0, EFD_NONBLOCK);
+	int fd = join();
+
+	CHECK_EQ("refused", 0, is_ok(ask(fd, "{\"command\":\"reset\"}\n")));
+	CHECK_EQ("nobody is asked", -1, read(vm.reset_event, &count, sizeof(count)));
+	vm.reboots = true;
+	CHECK_EQ("taken", 1, is_ok(ask(fd, "{\"command\":\"reset\"}\n")));
+	CHECK_EQ("the main thread is asked", (s64)sizeof(count), read(vm.reset_event, &count, sizeof(count)));
+	CHECK_EQ("goes on", 0, vm_is_stopping(&vm));
+	close(fd);
+	finish();
+	close(vm.reset_event);
+}
+
 static void test_quit(void)
 {
 	struct pollfd wait = { .events = POLLIN };
@@ -447,9 +468,9 @@ static void test_bad(void)
 		{ "{\"command\": 3}", "no \\\"command\\\"" },
 		{ "{\"command\": null}", "no \\\"command\\\"" },
 		{ "{\"command\": [\"status\"]}", "no \\\"command\\\"" },
-		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, nmi, stats, balloon, save, quit" },
+		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, reset, nmi, stats, balloon, save, quit" },
 		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
-		{ "{\"command\": \"reset\"}", "unknown command 'reset'" },
+		{ "{\"command\": \"restart\"}", "unknown command 'restart'" },
 		{ "{\"command\": \"status\\u0000\"}", "unknown command 'status'" },
 		{ "{\"command\": \"status\\u0000quit\"}", "unknown command 'status'" },
 		/* not half of a character, which no client could read */
@@ -858,6 +879,7 @@ static const struct test_case cases[] = {
 	{ "save_unwanted", test_save_unwanted },
 	{ "stats", test_stats },
 	{ "balloon", test_balloon },
+	{ "reset", test_reset },
 	{ "quit", test_quit },
 	{ "bad", test_bad },
 	{ "random", test_random },

@@ -226,6 +226,14 @@ static void test_firmware(void)
 		{ "keel run --firmware seabios --firmware seabios", STATUS_USAGE },
 		{ "keel run --firmware=", STATUS_USAGE },
 		{ "keel run --disk d", STATUS_USAGE },
+		{ "keel run --firmware seabios --reset reboot", 0 },
+		{ "keel run --firmware seabios --reset=exit --gdb /g", 0 },
+		{ "keel run --kernel k --reset exit", 0 },
+		{ "keel run --kernel k --reset reboot", STATUS_USAGE },
+		{ "keel run --firmware seabios --reset halt", STATUS_USAGE },
+		{ "keel run --firmware seabios --reset reboot --gdb /g", STATUS_USAGE },
+		{ "keel run --firmware seabios --reset reboot --vfio 00:02.0", STATUS_USAGE },
+		{ "keel run --firmware seabios --reset reboot --watchdog", STATUS_USAGE },
 		{ "keel restore --firmware seabios state", STATUS_USAGE },
 	};
 	struct options options;

@@ -275,6 +275,7 @@ static void route(void) { try_ioctl(KVM_SET_GSI_ROUTING); }
 static void attach_interrupt(void) { try_ioctl(KVM_IRQFD); }
 static void add_memory(void) { try_ioctl(KVM_SET_USER_MEMORY_REGION); }
 static void interrupt(void) { try_ioctl(KVM_SIGNAL_MSI); }
+static void set_registers(void) { try_ioctl(KVM_SET_REGS); }
 static void run_vcpu(void) { try_ioctl(KVM_RUN); }
 
 static void set_timer(void)
@@ -399,6 +400,14 @@ static const struct row {
 	{ "interrupts of vhost-user that came before", drain_event, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
 	{ "interrupts, without either", route, "ioctl", SANDBOX_VCPU, SANDBOX_TAP | SANDBOX_PASST },
 	{ "interrupts by the main thread", route, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK },
+	/* A reset in place: by the main thread alone. */
+	{ "a vCPU's registers", set_registers, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK },
+	{ "a vCPU's registers at a reset", set_registers, NULL, SANDBOX_MAIN, SANDBOX_RESET },
+	{ "a vCPU's registers by a vCPU", set_registers, "ioctl", SANDBOX_VCPU, SANDBOX_RESET },
+	{ "a network's interrupts at a reset", route, NULL, SANDBOX_MAIN, SANDBOX_RESET_NETWORK },
+	{ "a network's interrupts at a reset, without one", route, "ioctl", SANDBOX_MAIN, SANDBOX_RESET },
+	{ "a network's messages at a reset, without one", send_message, "sendmsg", SANDBOX_MAIN, SANDBOX_RESET },
+	{ "memory at a reset", add_memory, "ioctl", SANDBOX_MAIN, SANDBOX_RESET | SANDBOX_RESET_NETWORK },
 	{ "messages of vhost-user", send_message, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
 	{ "answers of vhost-user", receive_message, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
 	{ "the end of vhost-user", end_messages, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A reset in place: who asks for it, and that each device is then what it was at power-on, its interrupt line low. */
+#include <linux/pci_regs.h>
+#include <linux/serial_reg.h>
+#include <linux/virtio_config.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fake_vm.h"
+#include "test.h"
+#include "userspace/console.h"
+#include "userspace/pci.h"
+#include "userspace/power.h"
+#include "userspace/rtc.h"
+#include "userspace/serial.h"
+#include "userspace/virtio.h"
+#include "userspace/virtio_rng.h"
+
+#define SERIAL	0x3f8
+#define BAR	0xc8000000u
+
+static struct vm vm;
+
+/* What the serial port is linked with. */
+void console_put(struct console *console, uint8_t byte)
+{
+	(void)console;
+	(void)byte;
+}
+
+static void out(u16 port, unsigned int len, u32 value) { bus_write(&vm.ports, port, len, value); }
+static u32 in(u16 port, unsigned int len) { return (u32)bus_read(&vm.ports, port, len); }
+
+static void set_up(void)
+{
+	fake_vm_init(&vm, 1 << 20);
+	vm.reset_event = eventfd(0, EFD_NONBLOCK);
+	ASSERT_GE(vm.reset_event, 0);
+}
+
+static u64 asked(void)
+{
+	u64 count = 0;
+
+	return read(vm.reset_event, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+static void test_ask(void)
+{
+	static const struct {
+		const char *name;
+		u16 port;
+		u32 value;
+	} rows[] = {
+		{ "reset control register", POWER_RESET_PORT, POWER_RESET_VALUE },
+		{ "keyboard controller", 0x64, 0xfe },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct power power;
+
+		set_up();
+		ASSERT_EQ(power_init(&power, &vm), 0);
+		vm.reboots = true;
+		out(rows[i].port, 1, 0);
+		CHECK_EQ("no reset", 0, asked());
+		out(rows[i].port, 1, rows[i].value);
+		CHECK_EQ(rows[i].name, 1, asked());
+		CHECK_EQ("goes on", 0, vm_is_stopping(&vm));
+		CHECK_EQ("and waits", VM_HOLD_RESET, atomic_load(&vm.holds));
+		vm.reboots = false;
+		out(rows[i].port, 1, rows[i].value);
+		CHECK_EQ("ends", 1, vm_is_stopping(&vm));
+		CHECK_EQ("as a reset", STATUS_RESET, vm.status);
+		CHECK_EQ("nobody is asked", 0, asked());
+	}
+}
+
+static void test_power(void)
+{
+	static struct power power;
+
+	set_up();
+	ASSERT_EQ(power_init(&power, &vm), 0);
+	out(POWER_EVENT_PORT + 2, 2, 1 << 8);
+	out(POWER_CONTROL_PORT, 2, 1 << 10);
+	power_press_button(&power);
+	ASSERT_EQ(fake_line(&vm, POWER_SCI_GSI), 1);
+	power_reset(&power);
+	CHECK_EQ("interrupt", 0, fake_line(&vm, POWER_SCI_GSI));
+	CHECK_EQ("status and enable", 0, in(POWER_EVENT_PORT, 4));
+	CHECK_EQ("control", 1, in(POWER_CONTROL_PORT, 2));
+	CHECK_EQ("nobody listens", 0, power_press_button(&power));
+}
+
+static void cmos_set(u8 at, u8 value)
+{
+	out(0x70, 1, at);
+	out(0x71, 1, value);
+}
+
+static u8 cmos(u8 at)
+{
+	out(0x70, 1, at);
+	return (u8)in(0x71, 1);
+}
+
+static void test_rtc(void)
+{
+	static struct rtc rtc;
+
+	set_up();
+	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
+	cmos_set(0x0f, 0x0a);
+	cmos_set(0x0b, 0x7e);
+	rtc.bytes[0x0c] = 0xf0;
+	rtc.offset = 12345;
+	vm_set_line(&vm, RTC_GSI, IRQ_SOURCE_BOARD, true);
+	rtc_reset(&rtc);
+	CHECK_EQ("interrupt", 0, fake_line(&vm, RTC_GSI));
+	CHECK_EQ("formats stay, interrupts do not", 0x06, cmos(0x0b));
+	CHECK_EQ("nothing pending", 0, cmos(0x0c));
+	CHECK_EQ("memory stays", 0x0a, cmos(0x0f));
+	CHECK_EQ("time stays", 12345, rtc.offset);
+}
+
+static void test_serial(void)
+{
+	static struct serial serial;
+	u64 count;
+
+	set_up();
+	ASSERT_EQ(serial_init(&serial, &vm, NULL), 0);
+	out(SERIAL + UART_FCR, 1, UART_FCR_ENABLE_FIFO);
+	out(SERIAL + UART_IER, 1, UART_IER_RDI | UART_IER_THRI);
+	out(SERIAL + UART_MCR, 1, UART_MCR_OUT2 | UART_MCR_DTR);
+	out(SERIAL + UART_SCR, 1, 0x5a);
+	while (serial_receive(&serial, 'x'))
+		;
+	ASSERT_EQ(fake_line(&vm, 4), 1);
+	out(SERIAL + UART_LCR, 1, UART_LCR_DLAB | 3);
+	serial_reset(&serial);
+	CHECK_EQ("interrupt", 0, fake_line(&vm, 4));
+	CHECK_EQ("the sender may go on", (ssize_t)sizeof(count), read(serial.room_event, &count, sizeof(count)));
+	CHECK_EQ("line control", 0, in(SERIAL + UART_LCR, 1));
+	CHECK_EQ("interrupt enable", 0, in(SERIAL + UART_IER, 1));
+	CHECK_EQ("modem control", 0, in(SERIAL + UART_MCR, 1));
+	CHECK_EQ("no FIFO, nothing pending", UART_IIR_NO_INT, in(SERIAL + UART_IIR, 1));
+	CHECK_EQ("empty", UART_LSR_TEMT | UART_LSR_THRE, in(SERIAL + UART_LSR, 1));
+	CHECK_EQ("scratch register stays", 0x5a, in(SERIAL + UART_SCR, 1));
+	close(serial.room_event);
+}
+
+static void config_set(struct pci_device *device, unsigned int offset, unsigned int len, u32 value)
+{
+	out(PCI_CONFIG_ADDRESS, 4, 0x80000000 | device->slot << 11 | (offset & 0xfc));
+	out((u16)(PCI_CONFIG_DATA + offset % 4), len, value);
+}
+
+/* A driver has set up a device somewhere else, with messages and all. */
+static void test_virtio(void)
+{
+	static struct virtio_device device;
+	static struct pci pci;
+	u8 before[PCI_CONFIG_SIZE];
+
+	set_up();
+	ASSERT_EQ(pci_init(&pci, &vm), 0);
+	virtio_rng_init(&device);
+	ASSERT_EQ(virtio_add(&device, &vm, &pci), 0);
+	memcpy(before, device.pci.config, sizeof(before));
+	config_set(&device.pci, PCI_BASE_ADDRESS_0, 4, BAR);
+	config_set(&device.pci, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
+	config_set(&device.pci, device.msix.capability + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	ASSERT(device.msix.is_enabled, "messages are on");
+	device.msix.entries[0] = (struct msix_entry){ .address = 0xfee00000, .data = 0x41 };
+	bus_write(&vm.mmio, BAR + 20, 1, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	CHECK_EQ("the driver is there", VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER, bus_read(&vm.mmio, BAR + 20, 1));
+	virtio_reset(&device);
+	ASSERT(pci_restore(&pci, &device.pci, before), "the same device");
+	CHECK_EQ("it answers nowhere", 0xff, bus_read(&vm.mmio, BAR + 20, 1));
+	CHECK_EQ("its configuration", 0, memcmp(before, device.pci.config, sizeof(before)));
+	CHECK_EQ("no driver", 0, device.status);
+	CHECK_EQ("no messages", 0, device.msix.is_enabled);
+	CHECK_EQ("masked", 1, device.msix.entries[0].control);
+	CHECK_EQ("no address", 0, device.msix.entries[0].address);
+	CHECK_EQ("doorbells are gone", 0, fake_record.doorbells);
+}
+
+static const struct test_case cases[] = {
+	{ "ask", test_ask },
+	{ "power", test_power },
+	{ "rtc", test_rtc },
+	{ "serial", test_serial },
+	{ "virtio", test_virtio },
+};
+
+TEST_MAIN(cases)

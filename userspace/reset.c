@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reset line of a PC goes to all of it but memory, the clock's time and the clock's memory. Here: each device is told, the
+ * interrupt controllers, the timer and the vCPUs are given what they were before the first instruction, and the
+ * firmware's copy below 1 MB is made anew, which the guest may have written.
+ *
+ * All vCPUs stand outside the guest meanwhile, so nobody but the host can reach a device: a disk may still finish a
+ * request, into memory that the guest gave it, as a real one may.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "pause.h"
+#include "reset.h"
+#include "state_chips.h"
+#include "state_format.h"
+#include "state_vcpu.h"
+
+struct reset_image {
+	struct state_chips chips;
+	uint8_t config[PCI_SLOTS][PCI_CONFIG_SIZE];
+	struct state_vcpu vcpus[];
+};
+
+int reset_prepare(struct machine *machine)
+{
+	struct reset_image *image = calloc(1, sizeof(*image) + machine->vcpu_count * sizeof(image->vcpus[0]));
+	struct state_error error = { "" };
+	bool is_taken = image || state_refuse(&error, "out of memory");
+
+	machine->power_on = image;
+	is_taken = is_taken && state_chips_take(&machine->vm, &image->chips, &error);
+	for (unsigned int i = 0; is_taken && i < machine->vcpu_count; i++)
+		is_taken = state_vcpu_take(&machine->vcpus[i], &image->vcpus[i], &error);
+	if (!is_taken)
+		return status_fail(STATUS_CREATE, "--reset reboot: %s", error.text);
+	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++)
+		memcpy(image->config[slot], machine->pci.devices[slot]->config, PCI_CONFIG_SIZE);
+	machine->vm.reboots = true;
+	return 0;
+}
+
+static void reset_devices(struct machine *machine)
+{
+	const struct reset_image *image = machine->power_on;
+
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		virtio_reset(&machine->disks[i].device);
+	for (unsigned int i = 0; i < machine->net_count; i++)
+		virtio_reset(&machine->nets[i].net.device);
+	if (machine->rng.class)
+		virtio_reset(&machine->rng);
+	if (machine->balloon.device.class)
+		virtio_reset(&machine->balloon.device);
+	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++)
+		pci_restore(&machine->pci, machine->pci.devices[slot], image->config[slot]);
+	pci_set_address(&machine->pci, 0);
+	serial_reset(&machine->serial);
+	rtc_reset(&machine->rtc);
+	power_reset(&machine->power);
+	fw_cfg_reset(&machine->firmware.config);
+	firmware_shadow(&machine->firmware, &machine->vm.memory);
+}
+
+static bool reset_machine(struct machine *machine, struct state_error *error)
+{
+	const struct reset_image *image = machine->power_on;
+	bool is_reset;
+
+	reset_devices(machine);
+	is_reset = state_chips_give(&machine->vm, &image->chips, error);
+	for (unsigned int i = 0; is_reset && i < machine->vcpu_count; i++)
+		is_reset = state_vcpu_reset(&machine->vcpus[i], &image->vcpus[i], error);
+	return is_reset;
+}
+
+void reset_serve(struct machine *machine)
+{
+	struct state_error error = { "" };
+	struct vm *vm = &machine->vm;
+	uint64_t count;
+
+	if (!pause_vcpus(vm, machine->vcpus, machine->vcpu_count, VM_HOLD_RESET)) {
+		/* Its console waits for a reader, most likely: they stay held, and the event stays readable. */
+		vm_hold(vm, VM_HOLD_RESET);
+		return;
+	}
+	while (read(vm->reset_event, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	if (!reset_machine(machine, &error))
+		vm_stop(vm, STATUS_RESET, "the guest asked for a reset, and cannot be started again: %s", error.text);
+	vm_release(vm, VM_HOLD_RESET);
+}
+
+void reset_free(struct machine *machine)
+{
+	free(machine->power_on);
+	machine->power_on = NULL;
+}
