@@ -3,7 +3,7 @@
  * The image is a read-only memory slot that ends at 4 GB, where a CPU fetches its first instruction. Its last part is
  * copied below 1 MB too, into memory that the firmware then writes: it finds its shadow switched on.
  *
- * What it asks about its machine it finds in fw_cfg, by keys and file names that SeaBIOS and OVMF look for, and in the
+ * What it asks about its machine it finds in fw_cfg, by the keys and file names that SeaBIOS looks for, and in the
  * bytes of CMOS memory that a PC's firmware keeps for itself.
  */
 #include <endian.h>

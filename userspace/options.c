@@ -57,6 +57,9 @@ static int set_append(struct options *options, const char *value)
 static int set_firmware(struct options *options, const char *value)
 {
 	options->firmware = value;
+	if (!strcmp(value, "ovmf"))
+		return status_fail(STATUS_USAGE, "--firmware ovmf: UEFI firmware looks for a chip set that this machine has not; seabios boots "
+				   "disks that have an MBR");
 	return *value ? 0 : status_fail(STATUS_USAGE, "--firmware: seabios, or the path of an image");
 }
 

@@ -225,6 +225,7 @@ static void test_firmware(void)
 		{ "keel run --firmware seabios --append console=ttyS0", STATUS_USAGE },
 		{ "keel run --firmware seabios --firmware seabios", STATUS_USAGE },
 		{ "keel run --firmware=", STATUS_USAGE },
+		{ "keel run --firmware ovmf", STATUS_USAGE },
 		{ "keel run --disk d", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset reboot", 0 },
 		{ "keel run --firmware seabios --reset=exit --gdb /g", 0 },

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2 --about 35
+# run: --kernel 6.1 --module keel --cpus 2 --about 40
 # long: --kernel 6.12 --module keel --cpus 2 --about 35
 # long: --kernel 6.1 --module kvm --cpus 2 --about 35
-# long: --host bochs --module keel --about 200
+# long: --host bochs --module keel --about 130
 # needs: launcher guest-boot
 #
 # A disk boots by its own boot loader: SeaBIOS, an MBR, syslinux, Debian's kernel with two CPUs, which finds by what the firmware
