@@ -36,11 +36,10 @@ static void kick(const struct vcpu *vcpus, unsigned int count)
 			pthread_kill(vcpus[i].thread, KICK_SIGNAL);
 }
 
-bool pause_vcpus(struct vm *vm, const struct vcpu *vcpus, unsigned int count, unsigned int why)
+bool pause_wait(struct vm *vm, const struct vcpu *vcpus, unsigned int count)
 {
 	unsigned int left = PAUSE_MS / JOIN_SLICE_MS;
 
-	vm_hold(vm, why);
 	pthread_mutex_lock(&vm->gate_lock);
 	/* Again and again, as none can come too early then. */
 	for (; vm->waiting < count && left && !vm_is_stopping(vm); left--) {
@@ -54,9 +53,16 @@ bool pause_vcpus(struct vm *vm, const struct vcpu *vcpus, unsigned int count, un
 	bool is_paused = vm->waiting >= count;
 
 	pthread_mutex_unlock(&vm->gate_lock);
-	if (!is_paused)
-		vm_release(vm, why);
 	return is_paused;
+}
+
+bool pause_vcpus(struct vm *vm, const struct vcpu *vcpus, unsigned int count, unsigned int why)
+{
+	vm_hold(vm, why);
+	if (pause_wait(vm, vcpus, count))
+		return true;
+	vm_release(vm, why);
+	return false;
 }
 
 /* Does the guest want an NMI from that pin? */

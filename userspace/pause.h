@@ -21,6 +21,13 @@ struct vm;
 bool pause_vcpus(struct vm *vm, const struct vcpu *vcpus, unsigned int count, unsigned int why);
 
 /**
+ * pause_wait() - have all vCPUs wait outside the guest, which somebody holds already: vm_hold()
+ *
+ * Waits at most two seconds. Return: false if one could not leave it; those that did stay held.
+ */
+bool pause_wait(struct vm *vm, const struct vcpu *vcpus, unsigned int count);
+
+/**
  * enum pause_nmi - what became of an NMI
  */
 enum pause_nmi {

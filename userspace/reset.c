@@ -5,7 +5,7 @@
  * firmware's copy below 1 MB is made anew, which the guest may have written.
  *
  * All vCPUs stand outside the guest meanwhile, so nobody but the host can reach a device: a disk may still finish a
- * request, into memory that the guest gave it, as a real one may.
+ * request, into memory that the guest gave it, as a real one may; the reset waits for that, and signals do not.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,18 +43,24 @@ int reset_prepare(struct machine *machine)
 	return 0;
 }
 
-static void reset_devices(struct machine *machine)
+/* Return: false if one is busy. Those before it are reset then, and will be again: no vCPU can reach them meanwhile. */
+static bool reset_virtio(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		if (!virtio_reset(&machine->disks[i].device))
+			return false;
+	for (unsigned int i = 0; i < machine->net_count; i++)
+		if (!virtio_reset(&machine->nets[i].net.device))
+			return false;
+	if (machine->rng.class && !virtio_reset(&machine->rng))
+		return false;
+	return !machine->balloon.device.class || virtio_reset(&machine->balloon.device);
+}
+
+static void reset_board(struct machine *machine)
 {
 	const struct reset_image *image = machine->power_on;
 
-	for (unsigned int i = 0; i < machine->disk_count; i++)
-		virtio_reset(&machine->disks[i].device);
-	for (unsigned int i = 0; i < machine->net_count; i++)
-		virtio_reset(&machine->nets[i].net.device);
-	if (machine->rng.class)
-		virtio_reset(&machine->rng);
-	if (machine->balloon.device.class)
-		virtio_reset(&machine->balloon.device);
 	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++)
 		pci_restore(&machine->pci, machine->pci.devices[slot], image->config[slot]);
 	pci_set_address(&machine->pci, 0);
@@ -70,7 +76,7 @@ static bool reset_machine(struct machine *machine, struct state_error *error)
 	const struct reset_image *image = machine->power_on;
 	bool is_reset;
 
-	reset_devices(machine);
+	reset_board(machine);
 	is_reset = state_chips_give(&machine->vm, &image->chips, error);
 	for (unsigned int i = 0; is_reset && i < machine->vcpu_count; i++)
 		is_reset = state_vcpu_reset(&machine->vcpus[i], &image->vcpus[i], error);
@@ -83,11 +89,14 @@ void reset_serve(struct machine *machine)
 	struct vm *vm = &machine->vm;
 	uint64_t count;
 
-	if (!pause_vcpus(vm, machine->vcpus, machine->vcpu_count, VM_HOLD_RESET)) {
-		/* Its console waits for a reader, most likely: they stay held, and the event stays readable. */
-		vm_hold(vm, VM_HOLD_RESET);
+	if (machine->is_button_pressed) {
+		vm_stop(vm, STATUS_RESET, "the guest asked for a reset, after SIGTERM had pressed its power button");
 		return;
 	}
+	/* Its console waits for a reader, or a disk for the host: the event stays readable. */
+	vm_hold(vm, VM_HOLD_RESET);
+	if (!pause_wait(vm, machine->vcpus, machine->vcpu_count) || !reset_virtio(machine))
+		return;
 	while (read(vm->reset_event, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 	if (!reset_machine(machine, &error))

@@ -18,8 +18,9 @@ int reset_prepare(struct machine *machine);
 /**
  * reset_serve() - if somebody has asked for a reset (vm_ask_reset()), make the machine what it was at power-on
  *
- * By the main thread, after vm->reset_event is readable. Waits for the vCPUs to leave the guest; where that takes too
- * long it is to be called again. A machine that cannot be reset ends.
+ * By the main thread, after vm->reset_event is readable. Waits for the vCPUs to leave the guest, and for devices to
+ * finish what they do; where that takes too long, the vCPUs stay held and it is to be called again, as the event stays
+ * readable. A machine that cannot be reset ends, and one that has been asked to power off.
  */
 void reset_serve(struct machine *machine);
 

@@ -40,6 +40,8 @@
 #define NOTIFY_PORTS_MANY	64	/* and of more */
 #define NOTIFY_STEP	4	/* bytes between two queues' doorbells */
 
+#define RESET_MS	500	/* what a device's thread may take for what it does */
+
 #define VENDOR_VIRTIO	0x1af4
 #define DEVICE_BASE	0x1040
 #define VIRTIO_PCI_ISR_QUEUE	0x1
@@ -679,12 +681,21 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	return ret;
 }
 
-void virtio_reset(struct virtio_device *device)
+/* The thread keeps the lock as long as it has requests, and a disk may take any time for one. */
+bool virtio_reset(struct virtio_device *device)
 {
-	pthread_mutex_lock(&device->lock);
+	unsigned int left = RESET_MS / JOIN_SLICE_MS;
+	struct timespec until = thread_time_in(JOIN_SLICE_MS);
+
+	while (pthread_mutex_clocklock(&device->lock, CLOCK_MONOTONIC, &until)) {
+		if (!--left || vm_is_stopping(device->vm))
+			return false;
+		until = thread_time_in(JOIN_SLICE_MS);
+	}
 	reset(device);
 	msix_reset(&device->msix);
 	pthread_mutex_unlock(&device->lock);
+	return true;
 }
 
 int virtio_start(struct virtio_device *device)

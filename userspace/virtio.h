@@ -111,8 +111,10 @@ bool virtio_stop(struct virtio_device *device);
 
 /**
  * virtio_reset() - take the device back from its driver, as the bus's reset does; pci_restore() is for its configuration
+ *
+ * Waits half a second at most. Return: false if its thread is in the midst of something; nothing is reset then.
  */
-void virtio_reset(struct virtio_device *device);
+bool virtio_reset(struct virtio_device *device);
 
 /**
  * virtio_hold() - keep the thread from serving, once the request it is at is done

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A reset in place: who asks for it, and that each device is then what it was at power-on, its interrupt line low. */
+/*
+ * A reset in place: who asks for it, that each device is then what it was at power-on, its interrupt line low, and
+ * that whoever keeps it from being done keeps neither the guest going nor the launcher from its end.
+ */
 #include <linux/pci_regs.h>
 #include <linux/serial_reg.h>
 #include <linux/virtio_config.h>
@@ -9,10 +12,15 @@
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/console.h"
+#include "userspace/machine.h"
 #include "userspace/pci.h"
 #include "userspace/power.h"
+#include "userspace/reset.h"
 #include "userspace/rtc.h"
 #include "userspace/serial.h"
+#include "userspace/state_chips.h"
+#include "userspace/state_format.h"
+#include "userspace/state_vcpu.h"
 #include "userspace/virtio.h"
 #include "userspace/virtio_rng.h"
 
@@ -26,6 +34,65 @@ void console_put(struct console *console, uint8_t byte)
 {
 	(void)console;
 	(void)byte;
+}
+
+/* What a reset has the kernel do, and whether it lets vCPUs go. */
+static unsigned int chips_given, vcpus_reset, releases;
+
+bool state_refuse(struct state_error *error, const char *format, ...)
+{
+	(void)format;
+	strcpy(error->text, "refused");
+	return false;
+}
+
+bool state_chips_take(const struct vm *from, struct state_chips *chips, struct state_error *error)
+{
+	(void)from;
+	(void)chips;
+	(void)error;
+	return true;
+}
+
+bool state_chips_give(const struct vm *to, const struct state_chips *chips, struct state_error *error)
+{
+	(void)to;
+	(void)chips;
+	(void)error;
+	chips_given++;
+	return true;
+}
+
+bool state_vcpu_take(struct vcpu *vcpu, struct state_vcpu *state, struct state_error *error)
+{
+	(void)vcpu;
+	(void)state;
+	(void)error;
+	return true;
+}
+
+bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
+{
+	(void)vcpu;
+	(void)state;
+	(void)error;
+	vcpus_reset++;
+	return true;
+}
+
+void firmware_shadow(const struct firmware *firmware, const struct memory *memory)
+{
+	(void)firmware;
+	(void)memory;
+}
+
+void __real_vm_release(struct vm *held, unsigned int why);
+void __wrap_vm_release(struct vm *held, unsigned int why);
+
+void __wrap_vm_release(struct vm *held, unsigned int why)
+{
+	releases += why == VM_HOLD_RESET;
+	__real_vm_release(held, why);
 }
 
 static void out(u16 port, unsigned int len, u32 value) { bus_write(&vm.ports, port, len, value); }
@@ -176,7 +243,7 @@ static void test_virtio(void)
 	device.msix.entries[0] = (struct msix_entry){ .address = 0xfee00000, .data = 0x41 };
 	bus_write(&vm.mmio, BAR + 20, 1, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
 	CHECK_EQ("the driver is there", VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER, bus_read(&vm.mmio, BAR + 20, 1));
-	virtio_reset(&device);
+	ASSERT(virtio_reset(&device), "nobody else has it");
 	ASSERT(pci_restore(&pci, &device.pci, before), "the same device");
 	CHECK_EQ("it answers nowhere", 0xff, bus_read(&vm.mmio, BAR + 20, 1));
 	CHECK_EQ("its configuration", 0, memcmp(before, device.pci.config, sizeof(before)));
@@ -187,12 +254,108 @@ static void test_virtio(void)
 	CHECK_EQ("doorbells are gone", 0, fake_record.doorbells);
 }
 
+static struct machine machine;
+
+/* A machine with one device, @cpus vCPUs that nobody runs, and somebody who wants it reset. */
+static void set_up_machine(unsigned int cpus)
+{
+	struct vm *of = &machine.vm;
+
+	memset(&machine, 0, sizeof(machine));
+	fake_vm_init(of, 1 << 20);
+	of->reset_event = eventfd(0, EFD_NONBLOCK);
+	ASSERT_GE(of->reset_event, 0);
+	ASSERT_EQ(serial_init(&machine.serial, of, &machine.console), 0);
+	ASSERT_EQ(power_init(&machine.power, of), 0);
+	ASSERT_EQ(rtc_init(&machine.rtc, of), 0);
+	ASSERT_EQ(pci_init(&machine.pci, of), 0);
+	ASSERT_EQ(fw_cfg_init(&machine.firmware.config, of), 0);
+	virtio_rng_init(&machine.rng);
+	ASSERT_EQ(virtio_add(&machine.rng, of, &machine.pci), 0);
+	machine.vcpu_count = cpus;
+	ASSERT_EQ(reset_prepare(&machine), 0);
+	machine.rng.status = VIRTIO_CONFIG_S_DRIVER;
+	chips_given = 0;
+	vcpus_reset = 0;
+	releases = 0;
+	vm_ask_reset(of, STATUS_RESET, "a test");
+}
+
+static void tear_down_machine(void)
+{
+	reset_free(&machine);
+	fw_cfg_free(&machine.firmware.config);
+	close(machine.serial.room_event);
+	close(machine.vm.reset_event);
+}
+
+static u64 is_asked(void)
+{
+	u64 count = 0;
+
+	return read(machine.vm.reset_event, &count, sizeof(count)) == sizeof(count);
+}
+
+static void check_done(const char *name)
+{
+	printf("# %s:\n", name);
+	CHECK_EQ("the device is reset", 0, machine.rng.status);
+	CHECK_EQ("so are the controllers", 1, chips_given);
+	CHECK_EQ("and the vCPUs", machine.vcpu_count, vcpus_reset);
+	CHECK_EQ("which go", 0, atomic_load(&machine.vm.holds));
+	CHECK_EQ("nobody waits for it", 0, is_asked());
+}
+
+/* Its thread has the lock for as long as a request takes, of a disk that does not answer for ever. */
+static void test_busy_device(void)
+{
+	set_up_machine(0);
+	pthread_mutex_lock(&machine.rng.lock);
+	reset_serve(&machine);
+	CHECK_EQ("not yet", 0, chips_given);
+	CHECK_EQ("no vCPU goes", 0, releases);
+	CHECK_EQ("they are held", VM_HOLD_RESET, atomic_load(&machine.vm.holds));
+	pthread_mutex_unlock(&machine.rng.lock);
+	reset_serve(&machine);
+	check_done("once it is through");
+	tear_down_machine();
+}
+
+/* A vCPU does not come out: the one that asked must not go on in between. */
+static void test_busy_vcpu(void)
+{
+	set_up_machine(1);
+	reset_serve(&machine);
+	CHECK_EQ("not yet", 0, chips_given);
+	CHECK_EQ("no vCPU goes, however shortly", 0, releases);
+	CHECK_EQ("they are held", VM_HOLD_RESET, atomic_load(&machine.vm.holds));
+	machine.vm.waiting = 1;
+	reset_serve(&machine);
+	check_done("once it is out");
+	tear_down_machine();
+}
+
+/* Whoever sent SIGTERM wants an end: a guest that answers its button by a reset gets none. */
+static void test_button(void)
+{
+	set_up_machine(0);
+	machine.is_button_pressed = true;
+	reset_serve(&machine);
+	CHECK_EQ("the end", 1, vm_is_stopping(&machine.vm));
+	CHECK_EQ("by a reset", STATUS_RESET, machine.vm.status);
+	CHECK_EQ("nothing is started again", 0, chips_given);
+	tear_down_machine();
+}
+
 static const struct test_case cases[] = {
 	{ "ask", test_ask },
 	{ "power", test_power },
 	{ "rtc", test_rtc },
 	{ "serial", test_serial },
 	{ "virtio", test_virtio },
+	{ "busy device", test_busy_device },
+	{ "busy vCPU", test_busy_vcpu },
+	{ "after SIGTERM", test_button },
 };
 
 TEST_MAIN(cases)
