@@ -488,7 +488,7 @@ static int prepare_sandbox(const struct machine *machine)
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
 	if (machine->power_on)
-		wants.uses |= SANDBOX_RESET | (wants.uses & SANDBOX_NETWORK ? SANDBOX_RESET_NETWORK : 0);
+		wants.uses |= SANDBOX_RESET | SANDBOX_RESET_OF(wants.uses & SANDBOX_NETWORK);
 	return sandbox_prepare(&wants);
 }
 

@@ -65,7 +65,7 @@
 #define VHOST		SANDBOX_VHOST
 #define VHOST_USER	SANDBOX_VHOST_USER
 #define RESET		SANDBOX_RESET
-#define RESET_NETWORK	SANDBOX_RESET_NETWORK
+#define RESET_OF(network)	SANDBOX_RESET_OF(network)
 
 struct ioctl_row {
 	uint32_t command;
@@ -152,16 +152,10 @@ static const struct used_ioctl {
 	{ RESET, { KVM_SET_VCPU_EVENTS, MAIN } },
 	{ RESET, { KVM_SET_MP_STATE, MAIN } },
 	{ RESET, { KVM_IOEVENTFD, MAIN } },
-	/* What a driver has a vCPU do at its end. */
-	{ RESET_NETWORK, { KVM_SET_GSI_ROUTING, MAIN } },
-	{ RESET_NETWORK, { KVM_IRQFD, MAIN } },
-	{ RESET_NETWORK, { TUNSETOFFLOAD, MAIN } },
-	{ RESET_NETWORK, { TUNSETQUEUE, MAIN } },
-	{ RESET_NETWORK, { VHOST_SET_FEATURES, MAIN } },
-	{ RESET_NETWORK, { VHOST_SET_VRING_NUM, MAIN } },
-	{ RESET_NETWORK, { VHOST_SET_VRING_BASE, MAIN } },
-	{ RESET_NETWORK, { VHOST_SET_VRING_ADDR, MAIN } },
-	{ RESET_NETWORK, { VHOST_NET_SET_BACKEND, MAIN } },
+	/* What a driver has a vCPU do at its end, and not what at its start. */
+	{ RESET_OF(VHOST | VHOST_USER), { KVM_IRQFD, MAIN } },
+	{ RESET_OF(TAP), { TUNSETQUEUE, MAIN } },
+	{ RESET_OF(VHOST), { VHOST_NET_SET_BACKEND, MAIN } },
 };
 
 static const struct used_call {
@@ -179,9 +173,9 @@ static const struct used_call {
 	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
 	{ VHOST_USER, { SCMP_SYS(recvmsg), VCPU | NET } },
 	{ VHOST_USER, { SCMP_SYS(shutdown), VCPU } },
-	{ RESET_NETWORK, { SCMP_SYS(sendmsg), MAIN } },
-	{ RESET_NETWORK, { SCMP_SYS(recvmsg), MAIN } },
-	{ RESET_NETWORK, { SCMP_SYS(shutdown), MAIN } },
+	{ RESET_OF(VHOST_USER), { SCMP_SYS(sendmsg), MAIN } },
+	{ RESET_OF(VHOST_USER), { SCMP_SYS(recvmsg), MAIN } },
+	{ RESET_OF(VHOST_USER), { SCMP_SYS(shutdown), MAIN } },
 };
 
 static const struct call_row calls[] = {

@@ -32,7 +32,7 @@ enum sandbox_kind {
 #define SANDBOX_WATCHDOG	(1u << 6)	/* a timer that the guest sets */
 
 #define SANDBOX_RESET		(1u << 5)	/* the main thread puts vCPUs and devices back to power-on */
-#define SANDBOX_RESET_NETWORK	(1u << 6)	/* and network devices, as their drivers would */
+#define SANDBOX_RESET_OF(networks) ((networks) << 5)	/* and takes these from their drivers: of SANDBOX_NETWORK, bits 6 to 9 */
 
 /* Each of these comes with a network device. */
 #define SANDBOX_NETWORK		(SANDBOX_TAP | SANDBOX_PASST | SANDBOX_VHOST | SANDBOX_VHOST_USER)

@@ -318,6 +318,9 @@ static void end_messages(void)
 	NEED(shutdown(file, SHUT_RDWR) < 0 && errno == ENOTSOCK);
 }
 
+/* What a machine has that starts again in place, with such network devices. */
+#define RESET_WITH(networks)	((networks) | SANDBOX_RESET | SANDBOX_RESET_OF(networks))
+
 static const struct row {
 	const char *name;
 	void (*run)(void);
@@ -404,10 +407,20 @@ static const struct row {
 	{ "a vCPU's registers", set_registers, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK },
 	{ "a vCPU's registers at a reset", set_registers, NULL, SANDBOX_MAIN, SANDBOX_RESET },
 	{ "a vCPU's registers by a vCPU", set_registers, "ioctl", SANDBOX_VCPU, SANDBOX_RESET },
-	{ "a network's interrupts at a reset", route, NULL, SANDBOX_MAIN, SANDBOX_RESET_NETWORK },
-	{ "a network's interrupts at a reset, without one", route, "ioctl", SANDBOX_MAIN, SANDBOX_RESET },
-	{ "a network's messages at a reset, without one", send_message, "sendmsg", SANDBOX_MAIN, SANDBOX_RESET },
-	{ "memory at a reset", add_memory, "ioctl", SANDBOX_MAIN, SANDBOX_RESET | SANDBOX_RESET_NETWORK },
+	{ "interrupts of vhost-net at a reset", attach_interrupt, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST) },
+	{ "interrupts of vhost-user at a reset", attach_interrupt, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST_USER) },
+	{ "interrupts at a reset, without either", attach_interrupt, "ioctl", SANDBOX_MAIN, RESET_WITH(SANDBOX_TAP | SANDBOX_PASST) },
+	{ "routes at a reset", route, "ioctl", SANDBOX_MAIN, RESET_WITH(SANDBOX_NETWORK) },
+	{ "vhost-net at a reset", set_vhost_backend, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST) },
+	{ "vhost-net at a reset, without it", set_vhost_backend, "ioctl", SANDBOX_MAIN, RESET_WITH(SANDBOX_NETWORK & ~SANDBOX_VHOST) },
+	{ "queues of a tap at a reset", set_queues, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_TAP) },
+	{ "queues of a tap at a reset, without one", set_queues, "ioctl", SANDBOX_MAIN, RESET_WITH(SANDBOX_NETWORK & ~SANDBOX_TAP) },
+	{ "offloads of a tap at a reset", set_offloads, "ioctl", SANDBOX_MAIN, RESET_WITH(SANDBOX_NETWORK) },
+	{ "messages of vhost-user at a reset", send_message, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST_USER) },
+	{ "answers of vhost-user at a reset", receive_message, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST_USER) },
+	{ "the end of vhost-user at a reset", end_messages, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST_USER) },
+	{ "messages at a reset, without it", send_message, "sendmsg", SANDBOX_MAIN, RESET_WITH(SANDBOX_NETWORK & ~SANDBOX_VHOST_USER) },
+	{ "memory at a reset", add_memory, "ioctl", SANDBOX_MAIN, RESET_WITH(SANDBOX_NETWORK) },
 	{ "messages of vhost-user", send_message, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
 	{ "answers of vhost-user", receive_message, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
 	{ "the end of vhost-user", end_messages, NULL, SANDBOX_VCPU, SANDBOX_VHOST_USER },
