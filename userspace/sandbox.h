@@ -31,8 +31,8 @@ enum sandbox_kind {
 #define SANDBOX_GIVES_BACK	(1u << 5)	/* a balloon */
 #define SANDBOX_WATCHDOG	(1u << 6)	/* a timer that the guest sets */
 
-#define SANDBOX_RESET		(1u << 5)	/* the main thread puts vCPUs and devices back to power-on */
-#define SANDBOX_RESET_OF(networks) ((networks) << 5)	/* and takes these from their drivers: of SANDBOX_NETWORK, bits 6 to 9 */
+#define SANDBOX_RESET		(1u << 7)	/* the main thread puts vCPUs and devices back to power-on */
+#define SANDBOX_RESET_OF(networks) ((networks) << 8)	/* and takes these from their drivers: of SANDBOX_NETWORK, bits 9 to 12 */
 
 /* Each of these comes with a network device. */
 #define SANDBOX_NETWORK		(SANDBOX_TAP | SANDBOX_PASST | SANDBOX_VHOST | SANDBOX_VHOST_USER)

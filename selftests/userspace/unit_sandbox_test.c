@@ -405,6 +405,8 @@ static const struct row {
 	{ "interrupts by the main thread", route, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK },
 	/* A reset in place: by the main thread alone. */
 	{ "a vCPU's registers", set_registers, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK },
+	{ "a vCPU's registers, with all else", set_registers, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK | SANDBOX_GIVES_BACK | SANDBOX_WATCHDOG },
+	{ "queues of a tap, with a watchdog", set_queues, "ioctl", SANDBOX_MAIN, SANDBOX_WATCHDOG },
 	{ "a vCPU's registers at a reset", set_registers, NULL, SANDBOX_MAIN, SANDBOX_RESET },
 	{ "a vCPU's registers by a vCPU", set_registers, "ioctl", SANDBOX_VCPU, SANDBOX_RESET },
 	{ "interrupts of vhost-net at a reset", attach_interrupt, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST) },
