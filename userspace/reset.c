@@ -61,6 +61,8 @@ static void reset_board(struct machine *machine)
 {
 	const struct reset_image *image = machine->power_on;
 
+	if (machine->watchdog.timer > 0)
+		watchdog_reset(&machine->watchdog);
 	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++)
 		pci_restore(&machine->pci, machine->pci.devices[slot], image->config[slot]);
 	pci_set_address(&machine->pci, 0);

@@ -178,6 +178,28 @@ static void config_written(struct pci_device *pci, unsigned int offset, unsigned
 
 static const struct pci_device_ops pci_ops = { .config_written = config_written };
 
+/* Until the guest locks them. */
+static void open_settings(struct watchdog *watchdog)
+{
+	watchdog->pci.writable[CONFIG_SET] = SET_NO_OUTPUT | SET_FAST | SET_INTERRUPT;
+	watchdog->pci.writable[CONFIG_LOCK] = LOCK_LOCKED | LOCK_ENABLE | LOCK_FREE;
+}
+
+void watchdog_reset(struct watchdog *watchdog)
+{
+	pthread_mutex_lock(&watchdog->lock);
+	set_timer(watchdog, 0);
+	watchdog->preload[0] = PRELOAD_MASK;
+	watchdog->preload[1] = PRELOAD_MASK;
+	watchdog->settings = 0;
+	watchdog->interrupts = 0;
+	watchdog->unlocking = 0;
+	watchdog->is_running = false;
+	watchdog->stage = 0;
+	pthread_mutex_unlock(&watchdog->lock);
+	open_settings(watchdog);
+}
+
 int watchdog_add(struct watchdog *watchdog, struct vm *vm, struct pci *pci)
 {
 	const struct pci_identity identity = {
@@ -195,8 +217,7 @@ int watchdog_add(struct watchdog *watchdog, struct vm *vm, struct pci *pci)
 	watchdog->pci.ops = &pci_ops;
 	watchdog->pci.owner = watchdog;
 	pci_add_bar(&watchdog->pci, 0, BAR_SIZE, false, &registers_ops);
-	watchdog->pci.writable[CONFIG_SET] = SET_NO_OUTPUT | SET_FAST | SET_INTERRUPT;
-	watchdog->pci.writable[CONFIG_LOCK] = LOCK_LOCKED | LOCK_ENABLE | LOCK_FREE;
+	open_settings(watchdog);
 	return pci_add(pci, &watchdog->pci);
 }
 

@@ -44,6 +44,11 @@ int watchdog_add(struct watchdog *watchdog, struct vm *vm, struct pci *pci);
 void watchdog_tick(struct watchdog *watchdog);
 
 /**
+ * watchdog_reset() - stop it and let its settings be written again; no vCPU is in the guest, and pci_restore() follows
+ */
+void watchdog_reset(struct watchdog *watchdog);
+
+/**
  * watchdog_close() - release the timer; harmless if never added
  */
 void watchdog_close(struct watchdog *watchdog);

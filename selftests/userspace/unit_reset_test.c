@@ -277,6 +277,7 @@ static void set_up_machine(unsigned int cpus)
 	ASSERT_EQ(fw_cfg_init(&machine.firmware.config, of), 0);
 	virtio_rng_init(&machine.rng);
 	ASSERT_EQ(virtio_add(&machine.rng, of, &machine.pci), 0);
+	ASSERT_EQ(watchdog_add(&machine.watchdog, of, &machine.pci), 0);
 	machine.vcpu_count = cpus;
 	ASSERT_EQ(reset_prepare(&machine), 0);
 	machine.rng.status = VIRTIO_CONFIG_S_DRIVER;
@@ -290,6 +291,7 @@ static void tear_down_machine(void)
 {
 	reset_free(&machine);
 	fw_cfg_free(&machine.firmware.config);
+	watchdog_close(&machine.watchdog);
 	close(machine.serial.room_event);
 	close(machine.vm.reset_event);
 }
@@ -340,6 +342,24 @@ static void test_busy_vcpu(void)
 	tear_down_machine();
 }
 
+/* A watchdog that is locked and runs would end the run while the next kernel boots. */
+static void test_watchdog(void)
+{
+	struct pci_device *device = &machine.watchdog.pci;
+
+	set_up_machine(0);
+	device->config[0x68] = 3;
+	device->ops->config_written(device, 0x68, 1);
+	ASSERT(machine.watchdog.is_running && !device->writable[0x68], "it runs, and is locked");
+	reset_serve(&machine);
+	check_done("with a watchdog");
+	CHECK_EQ("it stands", 0, machine.watchdog.is_running);
+	CHECK_EQ("its timer too", 0, machine.watchdog.slice_ms);
+	CHECK_EQ("its settings", 0, device->config[0x68]);
+	CHECK_EQ("can be written", 7, device->writable[0x68]);
+	tear_down_machine();
+}
+
 /* Whoever sent SIGTERM wants an end: a guest that answers its button by a reset gets none. */
 static void test_button(void)
 {
@@ -360,6 +380,7 @@ static const struct test_case cases[] = {
 	{ "virtio", test_virtio },
 	{ "busy device", test_busy_device },
 	{ "busy vCPU", test_busy_vcpu },
+	{ "watchdog", test_watchdog },
 	{ "after SIGTERM", test_button },
 };
 
