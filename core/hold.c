@@ -6,7 +6,7 @@
  * each vCPU is asked to give it up (REQ_HOLD): KVM_RUN comes back as for a signal, and goes in again when vm->held is clear. A thread
  * that comes to KVM_RUN meanwhile waits for the mutex, or finds the request.
  *
- * vm->held is a lock, the outermost; waiting for it and for the mutexes a thread can be killed.
+ * vm->held is a lock, the outermost; waiting for it and for the mutexes, vm->lock included, a thread can be killed.
  */
 #include <linux/mutex.h>
 #include <linux/wait_bit.h>
@@ -51,7 +51,10 @@ int keel_vm_hold(struct vm *vm)
 		let_go(vm, i ? i - 1 : 0);
 		return ret;
 	}
-	mutex_lock(&vm->lock);
+	if (mutex_lock_killable(&vm->lock)) {
+		let_go(vm, n);
+		return -EINTR;
+	}
 	if (vm->nr_vcpus == n)
 		return 0;
 	mutex_unlock(&vm->lock);
@@ -61,8 +64,11 @@ int keel_vm_hold(struct vm *vm)
 
 void keel_vm_release(struct vm *vm)
 {
+	/* with the lock goes the promise that none is made */
+	unsigned int n = vm->nr_vcpus;
+
 	mutex_unlock(&vm->lock);
-	let_go(vm, vm->nr_vcpus);
+	let_go(vm, n);
 }
 
 int keel_vm_wait_released(struct vm *vm)
