@@ -20,6 +20,7 @@
 #include <linux/string.h>
 #include <asm/msr-index.h>
 #include <keel/access.h>
+#include <keel/debug.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
@@ -31,7 +32,7 @@
 #include <keel/vm.h>
 
 /* Requests that stand for something of the guest's. The others are made anew, or belong to caches. */
-#define KEPT_REQUESTS	(BIT(REQ_TRIPLE_FAULT) | BIT(REQ_IOAPIC_EOI_EXIT) | BIT(REQ_INIT) | BIT(REQ_DEBUG_EXIT))
+#define KEPT_REQUESTS	(BIT(REQ_TRIPLE_FAULT) | BIT(REQ_IOAPIC_EOI_EXIT) | BIT(REQ_INIT))
 #define NEW_REQUESTS	(BIT(REQ_EVENT) | BIT(REQ_CLOCK) | BIT(REQ_STEAL) | BIT(REQ_INTERCEPTS) | BIT(REQ_APIC_BASE))
 
 /* MSRs that a backend may keep in hardware's structures alone. */
@@ -162,6 +163,9 @@ static void copy_user_io(struct vcpu *to, const struct vcpu *from)
 	emu.io_buf = from->emu.io_buf ? to->pio_data : NULL;
 	to->emu = emu;
 	to->io = from->io;
+	/* the debugger's hits are not the guest's */
+	if (vcpu_launcher_breakpoints(from))
+		to->io.watch_hits = 0;
 	if (!from->fpu.priv)
 		return;
 	memcpy(to->run, from->run, PAGE_SIZE);
@@ -225,46 +229,42 @@ static void copy(struct vm *to, struct vm *from)
 	keel_irq_fork_end(to, from);
 }
 
-static int may_fork(const struct vm *parent)
+/* @parent is held, and nobody else knows @vm. */
+static int fork_into(struct vm *vm, struct vm *parent)
 {
-	/* the pages would be the parent's alone, or both's */
-	if (parent->mm == current->mm)
-		return -EINVAL;
-	return READ_ONCE(parent->vfio) ? -EBUSY : 0;
-}
+	int ret;
 
-/* The parent is held. */
-static struct vm *fork_held(struct vm *parent)
-{
-	int ret = may_fork(parent);
-	struct vm *vm;
-
-	if (ret)
-		return ERR_PTR(ret);
-	vm = keel_vm_create();
-	if (IS_ERR(vm))
-		return vm;
+	if (READ_ONCE(parent->vfio))
+		return -EBUSY;
 	mutex_lock_nested(&vm->lock, SINGLE_DEPTH_NESTING);
 	ret = make(vm, parent);
 	if (!ret)
 		copy(vm, parent);
 	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+/* A VM comes and goes without locks: of the parent's, none is held longer than its state is looked at. */
+struct vm *keel_vm_fork(struct vm *parent)
+{
+	struct vm *vm;
+	int ret;
+
+	/* the pages would be the parent's alone, or both's */
+	if (parent->mm == current->mm)
+		return ERR_PTR(-EINVAL);
+	vm = keel_vm_create();
+	if (IS_ERR(vm))
+		return vm;
+	ret = keel_vm_hold(parent);
+	if (!ret) {
+		ret = fork_into(vm, parent);
+		keel_vm_release(parent);
+	}
 	if (ret) {
 		keel_vm_put(vm);
 		return ERR_PTR(ret);
 	}
-	return vm;
-}
-
-struct vm *keel_vm_fork(struct vm *parent)
-{
-	struct vm *vm;
-	int ret = keel_vm_hold(parent);
-
-	if (ret)
-		return ERR_PTR(ret);
-	vm = fork_held(parent);
-	keel_vm_release(parent);
 	return vm;
 }
 

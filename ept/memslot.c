@@ -451,7 +451,9 @@ int keel_memory_copy_slots(struct vm *to, struct vm *from)
 	unsigned int i, n;
 	int ret = 0;
 
-	mutex_lock(&from->mem.slots_lock);
+	/* the other process may have its holder wait for a page */
+	if (mutex_lock_killable(&from->mem.slots_lock))
+		return -EINTR;
 	regions = regions_of(&from->mem, &n);
 	to->mem.manual_protect = from->mem.manual_protect;
 	to->mem.ring_order = from->mem.ring_order;
