@@ -53,6 +53,8 @@ void keel_irq_fork_end(struct vm *to, struct vm *from)
 {
 	if (from->irq_mode == IRQCHIP_NONE)
 		return;
+	/* what has reached a local APIC of the other VM meanwhile is pending there in both, and is so once */
+	ioapic_deliver_wide(to->irq);
 	pit_resume(from->irq);
 	pit_resume(to->irq);
 }
@@ -84,8 +86,9 @@ void keel_lapic_copy(struct vcpu *to_vcpu, struct vcpu *from_vcpu)
 
 	copy_requests(to, from);
 	to->esr_pending = READ_ONCE(from->esr_pending);
+	/* pairs with lapic_deliver(): who finds a SIPI finds its vector */
+	to->events = smp_load_acquire(&from->events);
 	to->sipi_vector = READ_ONCE(from->sipi_vector);
-	to->events = READ_ONCE(from->events);
 	if (to->events)
 		vcpu_request(to_vcpu, REQ_INIT);
 	/* the guest may have ended an interrupt by its flag, which is in the child's memory as well: find out before it goes on */

@@ -432,7 +432,7 @@ void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
-/* irqchip.wide_work is done. */
+/* What waits for irqchip.wide_work does so in both. */
 void ioapic_copy(struct irqchip *to, struct irqchip *from)
 {
 	struct ioapic *src = from->ioapic, *dst = to->ioapic;
@@ -442,6 +442,8 @@ void ioapic_copy(struct irqchip *to, struct irqchip *from)
 	memcpy(dst->rte, src->rte, sizeof(dst->rte));
 	memcpy(dst->lines, src->lines, sizeof(dst->lines));
 	dst->irr = src->irr;
+	dst->wide = src->wide;
+	memcpy(dst->wide_msg, src->wide_msg, sizeof(dst->wide_msg));
 	dst->id = src->id;
 	dst->base = src->base;
 	dst->select = src->select;

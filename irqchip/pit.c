@@ -38,7 +38,8 @@ MODULE_PARM_DESC(pit_min_period_us,
  * @period: of channel 0, ns, 0 when it ticks once
  * @has_speaker: port 0x61 is here as well
  * @stopped: the VM ends
- * @paused: @timer was stopped for a moment and starts again where it was
+ * @paused: @timer stands still for a moment
+ * @due: and starts afterwards, when it was to expire
  */
 struct pit {
 	raw_spinlock_t lock;
@@ -50,6 +51,7 @@ struct pit {
 	bool has_speaker;
 	bool stopped;
 	bool paused;
+	bool due;
 	u32 flags;
 	u32 pending;
 	u64 period;
@@ -158,7 +160,7 @@ static void pit_start_channel0(struct pit *pit)
 
 	pit->pending = 0;
 	pit->waiting = false;
-	pit->paused = false;
+	pit->due = false;
 	hrtimer_try_to_cancel(&pit->timer);
 	ns = pit_channel_next_tick(&pit->ch[0], &pit->period);
 	if (pit->stopped || !ns || (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY)) {
@@ -167,6 +169,11 @@ static void pit_start_channel0(struct pit *pit)
 	}
 	if (pit->period)
 		pit->period = max(pit->period, min_ns);
+	if (unlikely(pit->paused)) {
+		hrtimer_set_expires(&pit->timer, ktime_add_ns(ktime_get(), ns));
+		pit->due = true;
+		return;
+	}
 	hrtimer_start(&pit->timer, ktime_add_ns(ktime_get(), ns), HRTIMER_MODE_ABS_HARD);
 }
 
@@ -434,11 +441,14 @@ void pit_pause(struct irqchip *irq)
 
 	if (!pit)
 		return;
-	/* a callback that waits for the lock is let through */
+	/* a callback that waits for the lock is let through; the launcher may set the timer at any time, which does not start it now */
 	do {
 		raw_spin_lock_irqsave(&pit->lock, flags);
 		ran = hrtimer_try_to_cancel(&pit->timer);
-		pit->paused = ran > 0;
+		if (ran >= 0) {
+			pit->paused = true;
+			pit->due = ran;
+		}
 		raw_spin_unlock_irqrestore(&pit->lock, flags);
 		cpu_relax();
 	} while (ran < 0);
@@ -452,10 +462,9 @@ void pit_resume(struct irqchip *irq)
 	if (!pit)
 		return;
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	/* unless the launcher has set it meanwhile */
-	if (pit->paused)
+	if (pit->due)
 		hrtimer_start(&pit->timer, hrtimer_get_expires(&pit->timer), HRTIMER_MODE_ABS_HARD);
-	pit->paused = false;
+	pit->paused = pit->due = false;
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 }
 
@@ -474,7 +483,8 @@ void pit_copy(struct irqchip *to, struct irqchip *from)
 	dst->flags = src->flags;
 	dst->pending = src->pending;
 	dst->period = src->period;
-	dst->paused = src->paused;
+	dst->paused = true;
+	dst->due = src->due;
 	hrtimer_set_expires(&dst->timer, hrtimer_get_expires(&src->timer));
 	raw_spin_unlock_irqrestore(&src->lock, flags);
 }

@@ -2,7 +2,8 @@
 /*
  * Interrupts and time over KEEL_FORK_VM: what is pending, in service or held back is delivered once in the parent and once in the child,
  * a line that is high is high in both, a timer of any kind expires in both at its time and as often as it should, IPIs find the
- * child's vCPUs, one that sleeps in HLT is woken in each, and the clocks of both are the same.
+ * child's vCPUs, one that sleeps in HLT is woken in each, the clocks of both are the same, and an 8254 that is set during the fork
+ * ticks in the child.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -343,6 +344,58 @@ static void test_timers(void)
 	run_cases(cases, ARRAY_SIZE(cases), VM_GUEST | VM_PIT);
 }
 
+/* ---- an 8254 that the launcher sets again and again meanwhile ---- */
+
+#define RESTARTS	192
+
+static struct vm *restarted;
+static volatile int restarts_over;
+
+/* Each time it is 55 ms to the first tick, so that none ever comes. */
+static void *restart(void *unused)
+{
+	struct kvm_pit_state2 state = { .channels[0] = { .count = 0x10000, .mode = 2, .rw_mode = 3, .gate = 1 } };
+
+	while (!restarts_over)
+		vm_ioctl(restarted, KVM_SET_PIT2, &state);
+	return NULL;
+}
+
+static unsigned int ticked(int fd)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_PIC_MASTER };
+
+	ASSERT_EQ(__fd_ioctl(fd, KVM_GET_IRQCHIP, &chip), 0);
+	return chip.chip.pic.irr & 1;
+}
+
+static void fork_restarted(struct vm *forked)
+{
+	int fd[RESTARTS];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < RESTARTS; i++) {
+		fd[i] = __vm_fork(restarted);
+		ASSERT(fd[i] >= 0, "KEEL_FORK_VM: %s", strerror(-fd[i]));
+	}
+	host_sleep_ms(200);
+	for (i = 0; i < RESTARTS; i++)
+		n += ticked(fd[i]);
+	CHECK_EQ("8254s that tick", RESTARTS, n);
+}
+
+static void test_restarted(void)
+{
+	pthread_t thread;
+
+	restarted = vm_create_forkable(VM_PIT);
+	thread = host_thread(restart, NULL);
+	host_sleep_ms(20);
+	fork_join("8254 set meanwhile", vm_fork_child(restarted, fork_restarted, 0));
+	restarts_over = 1;
+	host_join(thread);
+}
+
 /* ---- two vCPUs ---- */
 
 static volatile u64 up, acked;
@@ -471,6 +524,7 @@ static const struct test_case cases[] = {
 	{ "pending", test_pending },
 	{ "routes", test_routes },
 	{ "timers", test_timers },
+	{ "restarted", test_restarted },
 	{ "two_vcpus", test_two },
 	{ "clocks", test_clocks },
 };
