@@ -4,7 +4,10 @@
  * cut off at every byte, put at addresses that are no user memory, and, where
  * the kernel writes it, into read-only memory. All of these are EFAULT.
  */
+#include <linux/ioctl.h>
 #include <stdlib.h>
+
+#include <uapi/linux/keel.h>
 
 #include "guest.h"
 #include "refuse.h"
@@ -132,8 +135,11 @@ static void test_vm(void)
 	};
 	struct vm *vm = vm_create(VM_GUEST | VM_PIT);
 	struct vm *fresh = vm_create(VM_IRQCHIP);
+	struct keel_fork_vm how = { 0 };
 
 	sweep(vm->fd, rows, ARRAY_SIZE(rows));
+	if (has_cap(KEEL_CAP_FORK_VM) > 0)
+		check_efault("KEEL_FORK_VM", vm->fd, KEEL_FORK_VM, &how, sizeof(how));
 	sweep(fresh->fd, early, ARRAY_SIZE(early));
 }
 
