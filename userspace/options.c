@@ -423,9 +423,8 @@ static int check_start(const struct options *options)
 
 	if (options->reboots && !options->firmware)
 		return status_fail(STATUS_USAGE, "--reset reboot: needs --firmware, which starts the guest again; start keel again at exit status 8");
-	if (options->reboots && (options->vfio_count || options->gdb || options->watchdog))
-		return status_fail(STATUS_USAGE, "--reset reboot: not together with --%s",
-				   options->gdb ? "gdb" : options->watchdog ? "watchdog" : "vfio");
+	if (options->reboots && (options->vfio_count || options->gdb))
+		return status_fail(STATUS_USAGE, "--reset reboot: not together with --%s", options->gdb ? "gdb" : "vfio");
 	if (!options->firmware)
 		return options->kernel ? 0 : status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE (or --firmware "
 							 "seabios, which boots from a disk)");

@@ -2,7 +2,8 @@
 /*
  * The watchdog timer of Intel's 6300ESB, "Watchdog Timer" in its data sheet: two stages, each with a preload of 20 bits
  * that counts down at about 1 kHz. At the end of the first the real one can raise an interrupt, which Linux turns off
- * and which is not given here; at the end of the second it pulls the reset line, and that ends the run.
+ * and which is not given here; at the end of the second it pulls the reset line, and that ends the
+ * run, or, with --reset reboot, starts the machine again.
  *
  * Registers in the BAR take a write after two words to the reload register alone, which are the key to it.
  *
@@ -87,7 +88,7 @@ void watchdog_tick(struct watchdog *watchdog)
 	}
 	pthread_mutex_unlock(&watchdog->lock);
 	if (is_over)
-		vm_stop(watchdog->vm, STATUS_WATCHDOG, "the guest's watchdog ran out: nobody fed it in time");
+		vm_ask_reset(watchdog->vm, STATUS_WATCHDOG, "the guest's watchdog ran out: nobody fed it in time");
 }
 
 /* ---- the registers ---- */

@@ -234,7 +234,7 @@ static void test_firmware(void)
 		{ "keel run --firmware seabios --reset halt", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset reboot --gdb /g", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset reboot --vfio 00:02.0", STATUS_USAGE },
-		{ "keel run --firmware seabios --reset reboot --watchdog", STATUS_USAGE },
+		{ "keel run --firmware seabios --reset reboot --watchdog", 0 },
 		{ "keel restore --firmware seabios state", STATUS_USAGE },
 	};
 	struct options options;

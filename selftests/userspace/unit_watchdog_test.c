@@ -6,6 +6,7 @@
  */
 #include <linux/pci_regs.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "fake_config.h"
@@ -107,6 +108,22 @@ static void test_runs_out(void)
 	}
 }
 
+/* The machine goes on, its vCPUs held until the main thread has served the reset. */
+static void test_reboots(void)
+{
+	u64 count = 0;
+
+	set_up(10, 10, 3);
+	vm.reset_event = eventfd(0, EFD_NONBLOCK);
+	vm.reboots = true;
+	fake_config_put(&vm, SLOT, LOCK, 1, 2);
+	CHECK_EQ("does not end", 0, runs_out(200));
+	CHECK_EQ("a reset is asked for", (s64)sizeof(count), read(vm.reset_event, &count, sizeof(count)));
+	CHECK_EQ("vCPUs are held", 1, vm_is_held(&vm));
+	finish();
+	close(vm.reset_event);
+}
+
 static void test_fed(void)
 {
 	set_up(60, 60, 3);
@@ -206,6 +223,7 @@ static void test_random(void)
 
 static const struct test_case cases[] = {
 	{ "runs_out", test_runs_out },
+	{ "reboots", test_reboots },
 	{ "fed", test_fed },
 	{ "key", test_key },
 	{ "locked", test_locked },
