@@ -293,16 +293,11 @@ static int open_signals(void)
 
 static int start_devices(struct machine *machine)
 {
+	struct virtio_device *device;
 	int ret = rtc_start(&machine->rtc);
 
-	for (unsigned int i = 0; !ret && i < machine->disk_count; i++)
-		ret = virtio_start(&machine->disks[i].device);
-	for (unsigned int i = 0; !ret && i < machine->net_count; i++)
-		ret = virtio_start(&machine->nets[i].net.device);
-	if (!ret && machine->rng.class)
-		ret = virtio_start(&machine->rng);
-	if (!ret && machine->balloon.device.class)
-		ret = virtio_start(&machine->balloon.device);
+	for (unsigned int i = 0; !ret && (device = machine_virtio(machine, i)); i++)
+		ret = virtio_start(device);
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start a device thread: %s", strerror(ret));
 	return 0;
@@ -432,6 +427,7 @@ static bool is_hurried(void *argument)
 /* Return: false if a thread could not be ended, so that nothing it uses may go. */
 static bool tear_down(struct machine *machine)
 {
+	struct virtio_device *device;
 	bool is_ended = true;
 
 	machine->vm.end_by = thread_time_in(END_MS);
@@ -444,12 +440,8 @@ static bool tear_down(struct machine *machine)
 	is_ended &= gdb_end(machine->vm.gdb);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		is_ended &= vcpu_join(&machine->vcpus[i]);
-	for (unsigned int i = 0; i < machine->disk_count; i++)
-		is_ended &= virtio_stop(&machine->disks[i].device);
-	for (unsigned int i = 0; i < machine->net_count; i++)
-		is_ended &= virtio_stop(&machine->nets[i].net.device);
-	is_ended &= virtio_stop(&machine->rng);
-	is_ended &= virtio_stop(&machine->balloon.device);
+	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
+		is_ended &= virtio_stop(device);
 	is_ended &= rtc_stop(&machine->rtc);
 	is_ended &= console_stop(&machine->console, is_hurried, machine);
 	if (!is_ended)

@@ -61,6 +61,28 @@ struct machine {
 };
 
 /**
+ * machine_virtio() - its virtio devices, one after the other
+ * @machine: the machine
+ * @n: from 0 on
+ * Return: the device; NULL: there are no more.
+ */
+static inline struct virtio_device *machine_virtio(struct machine *machine, unsigned int n)
+{
+	if (n < machine->disk_count)
+		return &machine->disks[n].device;
+	n -= machine->disk_count;
+	if (n < machine->net_count)
+		return &machine->nets[n].net.device;
+	n -= machine->net_count;
+	if (machine->rng.class) {
+		if (!n)
+			return &machine->rng;
+		n--;
+	}
+	return machine->balloon.device.class && !n ? &machine->balloon.device : NULL;
+}
+
+/**
  * machine_open_stats() - open the statistics of the VM and its vCPUs
  * Return: 0, or a status after a line on stderr.
  */

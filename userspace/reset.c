@@ -46,15 +46,12 @@ int reset_prepare(struct machine *machine)
 /* Return: false if one is busy. Those before it are reset then, and will be again: no vCPU can reach them meanwhile. */
 static bool reset_virtio(struct machine *machine)
 {
-	for (unsigned int i = 0; i < machine->disk_count; i++)
-		if (!virtio_reset(&machine->disks[i].device))
+	struct virtio_device *device;
+
+	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
+		if (!virtio_reset(device))
 			return false;
-	for (unsigned int i = 0; i < machine->net_count; i++)
-		if (!virtio_reset(&machine->nets[i].net.device))
-			return false;
-	if (machine->rng.class && !virtio_reset(&machine->rng))
-		return false;
-	return !machine->balloon.device.class || virtio_reset(&machine->balloon.device);
+	return true;
 }
 
 static void reset_board(struct machine *machine)

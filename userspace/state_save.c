@@ -74,22 +74,18 @@ static bool take_vcpus(struct machine *machine, struct state_image *image, struc
 /* The devices stay where they are, between two requests. */
 static void hold_devices(struct machine *machine)
 {
-	for (unsigned int i = 0; i < machine->disk_count; i++)
-		virtio_hold(&machine->disks[i].device);
-	if (machine->rng.class)
-		virtio_hold(&machine->rng);
-	if (machine->balloon.device.class)
-		virtio_hold(&machine->balloon.device);
+	struct virtio_device *device;
+
+	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
+		virtio_hold(device);
 }
 
 static void release_devices(struct machine *machine)
 {
-	for (unsigned int i = 0; i < machine->disk_count; i++)
-		virtio_release(&machine->disks[i].device);
-	if (machine->rng.class)
-		virtio_release(&machine->rng);
-	if (machine->balloon.device.class)
-		virtio_release(&machine->balloon.device);
+	struct virtio_device *device;
+
+	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
+		virtio_release(device);
 }
 
 /*
