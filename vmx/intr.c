@@ -84,10 +84,7 @@ static void window(struct vmx_vcpu *vmx, u32 bit, bool wanted)
 {
 	if (wanted == !!(vmx->wanted.cpu & bit))
 		return;
-	if (wanted)
-		vmx_control_set(vmx, &vmx->wanted.cpu, bit);
-	else
-		vmx_control_clear(vmx, &vmx->wanted.cpu, bit);
+	vmx_control_put(vmx, &vmx->wanted.cpu, bit, wanted);
 }
 
 /* Does the coming entry begin in the shadow of an STI? One that delivers an event does not. */

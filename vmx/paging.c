@@ -83,10 +83,7 @@ void vmx_shadow_control_write(struct vmx_vcpu *vmx, u32 groups)
 		vmcs_write64(GUEST_IA32_EFER, hw.efer);
 	else
 		vmx->host.msr_entry[0].value = hw.efer;
-	if (hw.efer & EFER_LMA)
-		vmx_control_set(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
-	else
-		vmx_control_clear(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
+	vmx_control_put(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE, hw.efer & EFER_LMA);
 	if (mode)
 		vmx_native_update(vmx);
 }

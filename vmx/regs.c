@@ -127,10 +127,7 @@ static u64 fetch_cr0(void)
 static void write_efer(struct vmx_vcpu *vmx, u64 efer)
 {
 	vmcs_write64(GUEST_IA32_EFER, efer);
-	if (efer & EFER_LMA)
-		vmx_control_set(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
-	else
-		vmx_control_clear(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE);
+	vmx_control_put(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE, efer & EFER_LMA);
 }
 
 static void write_control(struct vmx_vcpu *vmx, u32 groups)
@@ -256,10 +253,7 @@ static void write_debug(struct vmx_vcpu *vmx)
 	struct dr_plan plan = keel_dr_plan(&vmx->vcpu);
 
 	vmcs_writel(GUEST_DR7, plan.dr7);
-	if (plan.open)
-		vmx_control_clear(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING);
-	else
-		vmx_control_set(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING);
+	vmx_control_put(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING, !plan.open);
 	if (plan.switched)
 		vmx->rare |= RARE_DR;
 	else

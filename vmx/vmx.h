@@ -184,6 +184,14 @@ static inline void vmx_control_clear(struct vmx_vcpu *vmx, u32 *control, u32 bit
 	vmx->rare |= RARE_CONTROLS;
 }
 
+static inline void vmx_control_put(struct vmx_vcpu *vmx, u32 *control, u32 bit, bool is_set)
+{
+	if (is_set)
+		vmx_control_set(vmx, control, bit);
+	else
+		vmx_control_clear(vmx, control, bit);
+}
+
 /* Exit reason that no CPU has: the entry was not tried, since the guest's PDPTEs must be read where that may sleep. */
 #define EXIT_NO_PDPTES		0xfffe
 /* Nor was it with a state that this CPU cannot be entered with (software.c). */
