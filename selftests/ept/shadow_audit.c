@@ -3,15 +3,9 @@
  * The auditor: every shadow table, entry, chain and root, and every translation that a CPU still has, against the guest's tables, the slots,
  * the launcher's pages and the flushes owed. It computes what it expects by itself. Run between operations, when everything is at rest.
  */
+#include "shadow_bits.h"
 #include "shadow_world.h"
 
-#define P	BIT(0)
-#define RW	BIT(1)
-#define US	BIT(2)
-#define A	BIT(5)
-#define D	BIT(6)
-#define PS	BIT(7)
-#define XD	BIT(63)
 #define ADDR	GENMASK_ULL(51, 12)
 
 #define CHECK_ENTRY(check, cond, page, index, fmt, ...)							\

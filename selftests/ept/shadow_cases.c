@@ -3,14 +3,9 @@
  * Directed cases: one for each way in which shadow paging went wrong elsewhere, and for what random guests seldom come to. All are of a guest
  * with four levels, whose tables are: root, PDPT in frame 34, page directory in 38, page table in 42; AREA is what they map.
  */
+#include "shadow_bits.h"
 #include "shadow_world.h"
 
-#define P	BIT(0)
-#define RW	BIT(1)
-#define US	BIT(2)
-#define A	BIT(5)
-#define D	BIT(6)
-#define PS	BIT(7)
 #define ALL	(P | RW | US)
 
 #define AREA	(2ull << 39)

@@ -3,14 +3,9 @@
  * Random guests: they edit their tables while they run on them, in all paging modes and on several CPUs, which share the tables; slots move,
  * logging goes on and off, the launcher writes tables and the host takes pages away, also while a fault is being served.
  */
+#include "shadow_bits.h"
 #include "shadow_world.h"
 
-#define P	BIT(0)
-#define RW	BIT(1)
-#define US	BIT(2)
-#define A	BIT(5)
-#define D	BIT(6)
-#define NX	BIT(63)
 
 unsigned int fuzz_audit_every = 8;
 
@@ -64,7 +59,7 @@ static gpa_t random_place(u64 *entry)
 /* An entry on the way to @gva, mostly the last, and a new value: the same with a bit changed, or another. Not of the window. */
 static bool place_on_path(const struct cpu *cpu, u64 gva, gpa_t *place, unsigned int *size, u64 *entry)
 {
-	static const u64 bits[] = { P, RW, US, A, D, NX, A | D, RW | US, 1ull << PAGE_SHIFT };
+	static const u64 bits[] = { P, RW, US, A, D, XD, A | D, RW | US, 1ull << PAGE_SHIFT };
 	gpa_t path[5];
 	unsigned int n = ref_path(cpu, gva, path), k;
 

@@ -3,16 +3,10 @@
  * A guest's tables. All lie in the first 2M: one or two roots for each paging mode, and a pool that all modes use at every level. A window maps
  * these 2M at the same place in each root, by 4K or by one large page, and is never edited.
  */
+#include "shadow_bits.h"
 #include "shadow_world.h"
 
-#define P	BIT(0)
-#define RW	BIT(1)
-#define US	BIT(2)
-#define A	BIT(5)
-#define D	BIT(6)
-#define PS	BIT(7)
 #define G	BIT(8)
-#define NX	BIT(63)
 
 static const struct { u8 first, n; } pool[5] = { { 42, 6 }, { 42, 6 }, { 38, 4 }, { 34, 4 }, { 32, 2 } };
 const u16 pool_index[POOL_INDEXES] = { 0, 1, 2, 5, 257 };
@@ -78,7 +72,7 @@ u64 random_entry(unsigned int level)
 	entry |= chance(2) ? A : 0;
 	entry |= chance(2) ? D : 0;
 	entry |= chance(6) ? G : 0;
-	entry |= chance(8) ? NX : 0;
+	entry |= chance(8) ? XD : 0;
 	entry |= chance(6) ? below(16) << 59 : 0;
 	entry |= chance(40) ? BIT(50) : 0;
 	return chance(20) ? entry & ~(u64)P : entry;

@@ -6,15 +6,8 @@
  * older ones it is everything that a CPU which was not told to flush may still know: each entry was read no earlier than those above it, so
  * old upper entries go with newer lower ones, but not the other way round.
  */
+#include "shadow_bits.h"
 #include "shadow_world.h"
-
-#define P	BIT(0)
-#define RW	BIT(1)
-#define US	BIT(2)
-#define A	BIT(5)
-#define D	BIT(6)
-#define PS	BIT(7)
-#define XD	BIT(63)
 
 #define NOW	(~0ull)
 
