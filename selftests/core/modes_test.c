@@ -55,17 +55,7 @@ BLOB(real, 16,
      "	push	%ax\n"
      "	iret\n");
 
-static struct vcpu *start(const char *from, const char *to)
-{
-	struct vm *vm = vm_create(VM_GUEST);
-	struct vcpu *vcpu = vcpu_create(vm, 0);
-
-	vcpu_set_supported_cpuid(vcpu);
-	vm_copy_code(vm, CODE, from, to);
-	return vcpu;
-}
-
-#define START(name) start(name##_start, name##_end)
+#define START(name) vcpu_create_code(CODE, name##_start, name##_end)
 
 static u32 word(struct vcpu *vcpu, u64 at)
 {

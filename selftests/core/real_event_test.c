@@ -67,11 +67,8 @@ BLOB(change,
 
 static struct vcpu *start(const char *from, const char *to)
 {
-	struct vm *vm = vm_create(VM_GUEST);
-	struct vcpu *vcpu = vcpu_create(vm, 0);
+	struct vcpu *vcpu = vcpu_create_code(CODE, from, to);
 
-	vcpu_set_supported_cpuid(vcpu);
-	vm_copy_code(vm, CODE, from, to);
 	vcpu_start_real(vcpu, 0, CODE);
 	return vcpu;
 }

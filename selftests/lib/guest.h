@@ -75,6 +75,8 @@ void vcpu_start_pae(struct vcpu *vcpu, u64 gpa);	/* flat, PAE identity pages */
 /* Copy the code between two labels of the program to a guest-physical address. */
 void vm_copy_code(struct vm *vm, u64 gpa, const void *start, const void *end);
 #define vm_put_code(vm, gpa, name) vm_copy_code(vm, gpa, name##_start, name##_end)
+/* The first vCPU of a VM of its own, with that code in memory: to be started by one of the above. */
+struct vcpu *vcpu_create_code(u64 gpa, const void *start, const void *end);
 
 /**
  * vcpu_run_ucall() - run until the guest calls

@@ -248,3 +248,13 @@ void vm_copy_code(struct vm *vm, u64 gpa, const void *start, const void *end)
 {
 	memcpy(vm_hva(vm, gpa), start, (const char *)end - (const char *)start);
 }
+
+struct vcpu *vcpu_create_code(u64 gpa, const void *start, const void *end)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create(vm, 0);
+
+	vcpu_set_supported_cpuid(vcpu);
+	vm_copy_code(vm, gpa, start, end);
+	return vcpu;
+}
