@@ -5,6 +5,7 @@
  *   echo '1 1000 7fff12345000' >/proc/nmistate	1000 NMIs to CPU 1, one after the other
  *   cat /proc/nmistate			a line for each
  *
+ * Those that find another process on the CPU than the one that writes are not counted: its values are its own.
  * A line is the function that the NMI came in ("user" for user space), XCR0, PKRU, IA32_XSS, IA32_DEBUGCTL,
  * and whether the handler could read the byte of user space at that address, as perf reads stacks.
  */
@@ -35,6 +36,7 @@ struct record {
 static struct record records[MAX_RECORDS];
 static unsigned int nr_records;
 static const void __user *address;
+static pid_t process;		/* the one that asks */
 static int target = -1;		/* the CPU that an NMI was sent to and that has not had it yet */
 static DEFINE_MUTEX(lock);
 
@@ -45,6 +47,8 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 
 	if (READ_ONCE(target) != smp_processor_id())
 		return NMI_DONE;
+	if (task_tgid_nr(current) != process)
+		goto done;
 	r = &records[nr_records];
 	r->ip = user_mode(regs) ? 0 : regs->ip;
 	r->xcr0 = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : 0;
@@ -53,6 +57,7 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 	r->debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	r->can_read = !copy_from_user_nmi(&byte, address, 1);
 	nr_records++;
+done:
 	smp_store_release(&target, -1);
 	return NMI_HANDLED;
 }
@@ -62,7 +67,9 @@ static int send(int cpu, unsigned int count)
 {
 	unsigned int i, us;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; nr_records < count; i++) {
+		if (i == 4 * MAX_RECORDS)
+			return -ETIMEDOUT;
 		WRITE_ONCE(target, cpu);
 		apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 		for (us = 0; smp_load_acquire(&target) >= 0; us++) {
@@ -94,6 +101,7 @@ static ssize_t nmistate_write(struct file *file, const char __user *buf, size_t 
 	mutex_lock(&lock);
 	address = (const void __user *)at;
 	nr_records = 0;
+	process = task_tgid_nr(current);
 	ret = send(cpu, count);
 	mutex_unlock(&lock);
 	return ret ? ret : size;
