@@ -189,7 +189,7 @@ static void check_same(const struct state *a, const struct state *b)
 	size_t f;
 
 	for (f = 0; f < ARRAY_SIZE(fields); f++)
-		ASSERT(field_of(a, fields[f].at) == field_of(b, fields[f].at), "%s changes without a guest: %#llx in %s, %#llx in %s",
+		ASSERT(field_of(a, fields[f].at) == field_of(b, fields[f].at), "%s changes without a guest: %#lx in %s, %#lx in %s",
 		       fields[f].name, field_of(a, fields[f].at), a->where, field_of(b, fields[f].at), b->where);
 }
 
