@@ -332,9 +332,11 @@ static void check_rate(size_t i, int host_khz)
 	msr = vcpu_msr(vcpu, MSR_TSC);
 	a = stamp(vcpu);
 	CHECK_EQ("the MSR lies between two of the guest's", 1, b.guest <= msr && msr <= a.guest);
+	a.before = rdtsc();
 	vcpu_set_msr(vcpu, MSR_TSC, 1ULL << 52);
 	b = stamp(vcpu);
-	CHECK_EQ("set, it goes on from there", 1, b.guest >= 1ULL << 52 && b.guest - (1ULL << 52) < (u64)SCALED_MS * host_khz);
+	CHECK_EQ("set, it goes on from there", 1, b.guest >= 1ULL << 52);
+	check_scaled("since it was set", b.guest - (1ULL << 52), 0, b.after - a.before, i);
 }
 
 static void test_scaled(void)
@@ -367,11 +369,10 @@ static void guest_wait_deadline(u64 ticks, u64 halt)
 	GUEST_SYNC2(2, rdtsc() - deadline);
 }
 
-/* In the guest's time, which is measured against the host's above: a conversion by the wrong ratio is late, or early, by half. */
-static void check_deadline(size_t i, int host_khz, int halt)
+/* How late, in the guest's ticks. */
+static s64 deadline_late_by(size_t i, int host_khz, int halt, u64 ticks)
 {
 	struct vcpu *vcpu = scaled_vcpu(VM_GUEST | VM_IRQCHIP, guest_wait_deadline, i, host_khz);
-	u64 ticks = (u64)SCALED_MS * host_khz * ratios[i].num / ratios[i].den;
 	struct ucall uc;
 
 	vcpu_args(vcpu, ticks, halt, 0);
@@ -379,8 +380,24 @@ static void check_deadline(size_t i, int host_khz, int halt)
 	ASSERT_EQ(vcpu_run_ucall(vcpu, &uc), UCALL_SYNC);
 	test_note("%s, %s: of %llu ticks late by %lld", ratios[i].name, halt ? "halted" : "running", (unsigned long long)ticks,
 		  (long long)uc.args[1]);
-	CHECK_EQ("not early", 1, (s64)uc.args[1] >= 0);
-	CHECK_EQ("not late", 1, (s64)uc.args[1] < (s64)ticks / 4);
+	return uc.args[1];
+}
+
+/*
+ * In the guest's time, which is measured against the host's above: a conversion by the wrong ratio is late, or early, by half,
+ * each time. A busy host is late now and then.
+ */
+static void check_deadline(size_t i, int host_khz, int halt)
+{
+	u64 ticks = (u64)SCALED_MS * host_khz * ratios[i].num / ratios[i].den;
+	s64 late = ticks;
+	int tries;
+
+	for (tries = 0; tries < 10 && late >= (s64)ticks / 4; tries++) {
+		late = deadline_late_by(i, host_khz, halt, ticks);
+		CHECK_EQ("not early", 1, late >= 0);
+	}
+	CHECK_EQ("not late", 1, late < (s64)ticks / 4);
 }
 
 static void test_scaled_deadline(void)

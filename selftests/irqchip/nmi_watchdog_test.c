@@ -26,7 +26,7 @@ static void spin(u64 ticks)
 
 static void guest_nmi(u64 khz, u64 with_interrupt)
 {
-	u64 a;
+	u64 a, begin, i;
 
 	guest_handlers[VEC_NMI] = on_nmi;
 	guest_handlers[TICK] = irq_count_handler;
@@ -40,10 +40,15 @@ static void guest_nmi(u64 khz, u64 with_interrupt)
 	outb(0x43, 0x34);
 	outb(0x40, 11932 & 0xff);	/* 100 Hz */
 	outb(0x40, 11932 >> 8);
-	spin(khz * 300);
-	a = nmis;
-	GUEST_PRINT("%llu NMIs and %llu interrupts in 300 ms of a 100 Hz clock", a, irq_count[TICK]);
-	GUEST_ROW("about one for each tick", 1, a >= 15 && a <= 45);
+	/* those that come while the host takes the CPU away are one: again then, but never too many */
+	for (i = a = 0; i < 10 && a < 15; i++) {
+		begin = nmis;
+		spin(khz * 300);
+		a = nmis - begin;
+		GUEST_PRINT("%llu NMIs in 300 ms of a 100 Hz clock, %llu interrupts up to now", a, irq_count[TICK]);
+		GUEST_ROW("at most one for each tick", 1, a <= 45);
+	}
+	GUEST_ROW("about one for each tick", 1, a >= 15);
 	apic_write(APIC_LVT0, 0x10400);
 	a = nmis;
 	spin(khz * 100);

@@ -97,7 +97,7 @@ static void *wait_and_run(void *argument)
 
 static void end_thread(void)
 {
-	struct timespec until = thread_time_in(5000);
+	struct timespec until = thread_time_in(60000);
 
 	pthread_mutex_lock(&lock);
 	is_going = true;
