@@ -28,7 +28,7 @@ die() {
 
 # Tests whose long boots are make check-dma's.
 # shellcheck disable=SC2034 # for whoever includes this
-lab_dma_tests='dma dma_policy vfio assign dma_kill qemu_assign'
+lab_dma_tests='dma dma_policy vfio assign dma_hostile dma_kill qemu_assign'
 
 # lab_release SERIES - the kernel's full release name, as in uname -r
 lab_release() { basename "$(readlink "$cache_dir/$1/modules")"; }

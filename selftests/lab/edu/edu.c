@@ -2,7 +2,8 @@
 /*
  * A guest's driver for QEMU's device edu (QEMU, "EDU device"), for a VM that was given it: computes, moves data by DMA both ways, and takes
  * its interrupts. Once the module is loaded the kernel's log has one line "edu: WHAT good", or "... WRONG: ...", for each. With outside=N the
- * device is told to write at N random places outside the guest's memory too, which nobody may notice.
+ * device is told to write to and read from N random places outside the guest's memory too, which nobody may notice; with pace=MS one in so many
+ * milliseconds, and the log has a line "edu: at ADDRESS" for each.
  */
 #define pr_fmt(fmt) "edu: " fmt
 
@@ -31,6 +32,16 @@ MODULE_PARM_DESC(rounds, "blocks to move out and back");
 static unsigned int outside;
 module_param(outside, uint, 0444);
 MODULE_PARM_DESC(outside, "blocks to write outside the guest's memory");
+
+static unsigned int pace;
+module_param(pace, uint, 0444);
+MODULE_PARM_DESC(pace, "milliseconds for each of these at least, and a line for each");
+
+/* No memory of these tests' VMs, but the host's own if nothing translates; and above 4 GB, where the smallest tables end. */
+#define LOW_START	0x10000000ull
+#define LOW_END		0x60000000ull
+#define HIGH_START	0x100000000ull
+#define HIGH_END	0x4000000000ull
 
 struct edu {
 	void __iomem *regs;
@@ -148,9 +159,27 @@ static const char *write_outside(struct edu *edu, u64 to)
 	return memcmp(edu->page[0], edu->page[1], BLOCK) ? NULL : "it was read back";
 }
 
+static u64 random_between(u64 start, u64 end)
+{
+	return (start + get_random_u64() % (end - start)) & PAGE_MASK;
+}
+
+/* A host that logs each limits how many it logs at a time. */
+static const char *write_outside_paced(struct edu *edu, u64 to)
+{
+	unsigned long next = jiffies + msecs_to_jiffies(pace);
+	const char *why = write_outside(edu, to);
+
+	if (pace) {
+		pr_info("at 0x%llx\n", to);
+		while (time_before(jiffies, next))
+			msleep(1);
+	}
+	return why;
+}
+
 static void test_outside(struct edu *edu)
 {
-	const u64 end = 1ull << 32;	/* the VMs of these tests have all their memory below */
 	const char *why = NULL;
 	unsigned int i;
 	u64 to;
@@ -161,8 +190,8 @@ static void test_outside(struct edu *edu)
 		return;
 	}
 	for (i = 0; i < outside && !why; i++) {
-		to = end + ((get_random_u64() & DMA_BIT_MASK(40)) & PAGE_MASK);
-		why = write_outside(edu, to);
+		to = i % 2 ? random_between(LOW_START, LOW_END) : random_between(HIGH_START, HIGH_END);
+		why = write_outside_paced(edu, to);
 	}
 	if (why)
 		pr_info("outside WRONG: %s, round %u, 0x%llx\n", why, i, to);
