@@ -130,7 +130,7 @@ static void do_reset(struct request *request)
 	struct vm *vm = request->control->vm;
 
 	if (vm->reboots)
-		vm_ask_reset(vm, STATUS_RESET, "reset by a client of the control socket");
+		vm_ask_reset(vm, STATUS_QUIT, "reset by a client of the control socket");
 	else
 		fail(request, "this machine does not start again at a reset (keel run --firmware NAME --reset reboot)");
 }

@@ -5,6 +5,7 @@
  * as well, and it goes when the last lets it go.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "gate.h"
@@ -48,9 +49,30 @@ void vm_ask_reset(struct vm *vm, enum status status, const char *reason)
 		vm_stop(vm, status, "%s", reason);
 		return;
 	}
-	vm_hold(vm, VM_HOLD_RESET);
+	pthread_mutex_lock(&vm->gate_lock);
+	atomic_fetch_or(&vm->holds, VM_HOLD_RESET);
+	if (!vm->reset.is_asked) {
+		vm->reset.is_asked = true;
+		vm->reset.status = status;
+		snprintf(vm->reset.reason, sizeof(vm->reset.reason), "%s", reason);
+	}
 	while (write(vm->reset_event, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+bool vm_take_reset(struct vm *vm, struct vm_reset *reset)
+{
+	uint64_t count;
+
+	/* Of the event and what it tells of, nobody sees one without the other. */
+	pthread_mutex_lock(&vm->gate_lock);
+	while (read(vm->reset_event, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	*reset = vm->reset;
+	vm->reset.is_asked = false;
+	pthread_mutex_unlock(&vm->gate_lock);
+	return reset->is_asked;
 }
 
 bool vm_attach(struct vm *vm)

@@ -7,19 +7,19 @@
  * All vCPUs stand outside the guest meanwhile, so nobody but the host can reach a device: a disk may still finish a
  * request, into memory that the guest gave it, as a real one may; the reset waits for that, and signals do not.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "machine.h"
 #include "pause.h"
 #include "reset.h"
+#include "restarts.h"
 #include "state_chips.h"
 #include "state_format.h"
 #include "state_vcpu.h"
 
 struct reset_image {
+	struct restarts restarts;
 	struct state_chips chips;
 	uint8_t config[PCI_SLOTS][PCI_CONFIG_SIZE];
 	struct state_vcpu vcpus[];
@@ -39,6 +39,7 @@ int reset_prepare(struct machine *machine)
 		return status_fail(STATUS_CREATE, "--reset reboot: %s", error.text);
 	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++)
 		memcpy(image->config[slot], machine->pci.devices[slot]->config, PCI_CONFIG_SIZE);
+	restarts_begin(&image->restarts);
 	machine->vm.reboots = true;
 	return 0;
 }
@@ -72,13 +73,14 @@ static void reset_board(struct machine *machine)
 
 static bool reset_machine(struct machine *machine, struct state_error *error)
 {
-	const struct reset_image *image = machine->power_on;
+	struct reset_image *image = machine->power_on;
 	bool is_reset;
 
 	reset_board(machine);
 	is_reset = state_chips_give(&machine->vm, &image->chips, error);
 	for (unsigned int i = 0; is_reset && i < machine->vcpu_count; i++)
 		is_reset = state_vcpu_reset(&machine->vcpus[i], &image->vcpus[i], error);
+	restarts_begin(&image->restarts);
 	return is_reset;
 }
 
@@ -86,7 +88,7 @@ void reset_serve(struct machine *machine)
 {
 	struct state_error error = { "" };
 	struct vm *vm = &machine->vm;
-	uint64_t count;
+	struct vm_reset reset;
 
 	if (machine->is_button_pressed) {
 		vm_stop(vm, STATUS_RESET, "the guest asked for a reset, after SIGTERM had pressed its power button");
@@ -96,9 +98,9 @@ void reset_serve(struct machine *machine)
 	vm_hold(vm, VM_HOLD_RESET);
 	if (!pause_wait(vm, machine->vcpus, machine->vcpu_count) || !reset_virtio(machine))
 		return;
-	while (read(vm->reset_event, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-	if (!reset_machine(machine, &error))
+	if (vm_take_reset(vm, &reset) &&
+	    restarts_go_on(&machine->power_on->restarts, vm, &reset, serial_has_sent(&machine->serial)) &&
+	    !reset_machine(machine, &error))
 		vm_stop(vm, STATUS_RESET, "the guest asked for a reset, and cannot be started again: %s", error.text);
 	vm_release(vm, VM_HOLD_RESET);
 }

@@ -49,6 +49,7 @@ static const struct status_row {
 	{ STATUS_NOBODY, "nobody", "keel ctl: no machine listens there" },
 	{ STATUS_STATE, "state", "a saved machine is damaged, or cannot be restored here" },
 	{ STATUS_WATCHDOG, "watchdog", "the guest did not feed its watchdog in time" },
+	{ STATUS_LOOP, "loop", "the guest was reset again and again as soon as it had started" },
 };
 
 const char *status_name(enum status status)

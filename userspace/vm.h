@@ -36,6 +36,13 @@
 struct gate_place;
 struct gdb;
 
+/* What has been asked for, by the first who did. */
+struct vm_reset {
+	bool is_asked;
+	enum status status;		/* the end that it would be */
+	char reason[512];
+};
+
 struct vm {
 	int node;			/* the device node */
 	int fd;				/* the VM */
@@ -58,6 +65,7 @@ struct vm {
 	/* A reset in place (reset.h), where the guest's resets do not end the run. */
 	bool reboots;			/* constant once the guest runs */
 	int reset_event;		/* eventfd, readable once somebody has asked */
+	struct vm_reset reset;		/* changes together with it, under gate_lock */
 
 	/* How the run ends: the first vm_stop() wins and fills these. */
 	atomic_bool is_stopping;	/* set last, read by everybody */
@@ -170,10 +178,19 @@ void vm_wait_gate(struct vm *vm, struct gate_place *place);
 
 /**
  * vm_ask_reset() - the guest, or somebody else, wants the machine reset, for the reason given
+ * @status: STATUS_RESET: the guest; STATUS_QUIT: a client of the control socket; else what befell the guest.
  *
  * It ends the run with @status, or the machine starts again: soon, and the calling vCPU first goes to the gate.
  */
 void vm_ask_reset(struct vm *vm, enum status status, const char *reason);
+
+/**
+ * vm_take_reset() - take what has been asked for since it was last called; vm->reset_event is not readable then
+ * @reset: gets it.
+ *
+ * Return: false if nothing has.
+ */
+bool vm_take_reset(struct vm *vm, struct vm_reset *reset);
 
 /**
  * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved

@@ -22,8 +22,8 @@ unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/virtio_rng.c userspace/status.c
 unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
 unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables fw_cfg acpi aml rtc pci status)
-unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial virtio_rng reset pause fw_cfg status watchdog)
-unit_reset_test-cflags := -Wl,--wrap=vm_release
+unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial virtio_rng reset restarts pause fw_cfg status watchdog)
+unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_uart_test-srcs := $(fake-vm) userspace/serial.c

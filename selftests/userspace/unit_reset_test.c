@@ -7,6 +7,7 @@
 #include <linux/serial_reg.h>
 #include <linux/virtio_config.h>
 #include <sys/eventfd.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "fake_vm.h"
@@ -16,6 +17,7 @@
 #include "userspace/pci.h"
 #include "userspace/power.h"
 #include "userspace/reset.h"
+#include "userspace/restarts.h"
 #include "userspace/rtc.h"
 #include "userspace/serial.h"
 #include "userspace/state_chips.h"
@@ -28,6 +30,20 @@
 #define BAR	0xc8000000u
 
 static struct vm vm;
+
+/* How far the clock is ahead of the host's. */
+static time_t ahead;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+	int ret = __real_clock_gettime(clock, time);
+
+	time->tv_sec += clock == CLOCK_MONOTONIC ? ahead : 0;
+	return ret;
+}
 
 /* What the serial port is linked with. */
 void console_put(struct console *console, uint8_t byte)
@@ -96,6 +112,7 @@ void __wrap_vm_release(struct vm *held, unsigned int why)
 }
 
 static void out(u16 port, unsigned int len, u32 value) { bus_write(&vm.ports, port, len, value); }
+static void out_of(struct vm *of, u16 port, u8 value) { bus_write(&of->ports, port, 1, value); }
 static u32 in(u16 port, unsigned int len) { return (u32)bus_read(&vm.ports, port, len); }
 
 static void set_up(void)
@@ -372,6 +389,104 @@ static void test_button(void)
 	tear_down_machine();
 }
 
+/* What standard error gets, from here to hear(). */
+static int ear = -1, mouth = -1;
+
+static void listen_to(void)
+{
+	int fds[2];
+
+	ASSERT_EQ(pipe2(fds, O_NONBLOCK), 0);
+	mouth = dup(STDERR_FILENO);
+	ASSERT_GE(dup2(fds[1], STDERR_FILENO), 0);
+	close(fds[1]);
+	ear = fds[0];
+}
+
+/* Return: how many lines. @text: gets them. */
+static u32 hear(char *text, size_t size)
+{
+	ssize_t got = read(ear, text, size - 1);
+	u32 lines = 0;
+
+	text[got > 0 ? got : 0] = 0;
+	dup2(mouth, STDERR_FILENO);
+	close(mouth);
+	close(ear);
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	return lines;
+}
+
+/* A guest that is reset again and again. */
+static void test_loop(void)
+{
+	static const struct {
+		const char *name;
+		enum status status;
+		bool prints;
+		time_t lives_s;
+		u32 wanted;		/* starts before the machine ends; 0: it does not */
+		u32 lines;		/* told of 30 resets, or until it ends */
+	} rows[] = {
+		{ "a triple fault at once", STATUS_CRASH, false, 0, RESTARTS_FUTILE_MAX, 1 },
+		{ "its own wish, at once", STATUS_RESET, false, 0, RESTARTS_FUTILE_MAX, 0 },
+		{ "after it has printed", STATUS_CRASH, true, 0, 0, 1 },
+		{ "when it has run for a second", STATUS_RESET, false, 1, 0, 0 },
+		{ "a crash every four seconds", STATUS_CRASH, false, 4, 0, 10 },
+		{ "its watchdog", STATUS_WATCHDOG, false, 2, 0, 6 },
+		{ "a client that likes it", STATUS_QUIT, false, 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_reset before;
+		char text[8192];
+		u32 starts = 0, lines;
+
+		set_up_machine(0);
+		ahead = 0;
+		out_of(&machine.vm, SERIAL + UART_MCR, 0);
+		listen_to();
+		vm_take_reset(&machine.vm, &before);
+		do {
+			if (rows[i].prints)
+				out_of(&machine.vm, SERIAL + UART_TX, 'x');
+			ahead += rows[i].lives_s;
+			vm_ask_reset(&machine.vm, rows[i].status, "the cause of it");
+			reset_serve(&machine);
+			starts++;
+		} while (!vm_is_stopping(&machine.vm) && starts < 30);
+		lines = hear(text, sizeof(text));
+		printf("# %s: '%s'\n", rows[i].name, machine.vm.reason);
+		CHECK_EQ("starts", rows[i].wanted ? rows[i].wanted : 30, starts);
+		CHECK_EQ("status", rows[i].wanted ? STATUS_LOOP : 0, machine.vm.status);
+		CHECK_EQ("the cause is in it", !rows[i].wanted, !strstr(machine.vm.reason, "the cause of it"));
+		CHECK_EQ("lines", rows[i].lines, lines);
+		CHECK_EQ("each with the cause", 1, !lines || strstr(text, "warning: the cause of it; it is started again"));
+		CHECK_EQ("nobody is held", 0, atomic_load(&machine.vm.holds));
+		tear_down_machine();
+	}
+	ahead = 0;
+}
+
+/* Of several who ask, the first has the word; and what nobody asks for is not done. */
+static void test_who_asked(void)
+{
+	struct vm_reset reset;
+
+	set_up_machine(0);
+	vm_ask_reset(&machine.vm, STATUS_CRASH, "another");
+	CHECK_EQ("asked", 1, vm_take_reset(&machine.vm, &reset));
+	CHECK_EQ("by whom", STATUS_RESET, reset.status);
+	CHECK_EQ("why", 0, strcmp(reset.reason, "a test"));
+	CHECK_EQ("once", 0, vm_take_reset(&machine.vm, &reset));
+	CHECK_EQ("nothing to be read", 0, is_asked());
+	reset_serve(&machine);
+	CHECK_EQ("nothing is reset", 0, chips_given);
+	CHECK_EQ("nobody is held", 0, atomic_load(&machine.vm.holds));
+	tear_down_machine();
+}
+
 static const struct test_case cases[] = {
 	{ "ask", test_ask },
 	{ "power", test_power },
@@ -382,6 +497,8 @@ static const struct test_case cases[] = {
 	{ "busy vCPU", test_busy_vcpu },
 	{ "watchdog", test_watchdog },
 	{ "after SIGTERM", test_button },
+	{ "loop", test_loop },
+	{ "who asked", test_who_asked },
 };
 
 TEST_MAIN(cases)

@@ -41,10 +41,20 @@ start() {
 
 not_saved() { ! keel ctl firmware save /tmp/state 2>/tmp/ctl && grep -q 'with firmware .* cannot be saved' /tmp/ctl && [ ! -e /tmp/state ]; }
 
-begin 11
+# An image that loads an empty interrupt table and takes an interrupt.
+triple_fault() {
+	head -c 65520 /dev/zero
+	printf '\056\017\001\036\000\000\314'
+	head -c 9 /dev/zero
+}
+
+begin 12
 head -c 100000 /dev/zero >/tmp/odd
 check "no such image" refused 5 "/tmp/none: cannot open it" --firmware /tmp/none
 check "an image of an odd size" refused 5 "not a whole number of 64 KB" --firmware /tmp/odd
+triple_fault >/tmp/fault
+check "firmware that crashes is not started for ever" refused 24 "reset 10 times in a row .*triple fault" --firmware /tmp/fault --reset reboot
+show /tmp/err
 check "firmware and a kernel" refused 2 "firmware and --kernel" --firmware seabios --kernel /tmp/odd
 start
 keel ctl firmware pause
