@@ -125,11 +125,11 @@ static void *device_main(void *argument)
 		if (read(device->doorbell, &count, sizeof(count)) < 0)
 			continue;
 		pthread_mutex_lock(&device->serving);
-		pthread_mutex_lock(&device->lock);
+		virtio_lock(device);
 		for (unsigned int i = 0; i < device->class->queue_count; i++)
 			if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
 				virtio_serve_queue(device, &device->queues[i], UINT_MAX);
-		pthread_mutex_unlock(&device->lock);
+		virtio_unlock(device);
 		pthread_mutex_unlock(&device->serving);
 	}
 	return NULL;
@@ -384,6 +384,18 @@ static uint64_t read_config(const struct virtio_device *device, uint64_t offset,
 	return value;
 }
 
+void virtio_lock(struct virtio_device *device)
+{
+	pthread_mutex_lock(&device->turn);
+	pthread_mutex_lock(&device->lock);
+	pthread_mutex_unlock(&device->turn);
+}
+
+void virtio_unlock(struct virtio_device *device)
+{
+	pthread_mutex_unlock(&device->lock);
+}
+
 void virtio_hold(struct virtio_device *device)
 {
 	pthread_mutex_lock(&device->serving);
@@ -412,7 +424,7 @@ static uint64_t registers_read(void *owner, uint64_t offset, unsigned int len)
 	struct virtio_device *device = owner;
 	uint64_t value = 0;
 
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	switch (offset & ~(AREA_SIZE - 1ULL)) {
 	case AREA_COMMON:
 		value = read_common(device, offset - AREA_COMMON);
@@ -427,7 +439,7 @@ static uint64_t registers_read(void *owner, uint64_t offset, unsigned int len)
 	default:
 		break;
 	}
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 	return value & bus_mask(len);
 }
 
@@ -439,22 +451,22 @@ static void registers_write(void *owner, uint64_t offset, unsigned int len, uint
 		ring_at(device, offset - AREA_NOTIFY);
 		return;
 	}
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	if (offset < AREA_SIZE)
 		write_common(device, offset, value);
 	else if (offset >= AREA_CONFIG && device->class->write_config)
 		device->class->write_config(device, offset - AREA_CONFIG, len, value);
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 }
 
 static uint64_t table_read(void *owner, uint64_t offset, unsigned int len)
 {
 	struct virtio_device *device = owner;
 
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	uint64_t value = msix_read(&device->msix, offset, len);
 
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 	return value;
 }
 
@@ -462,10 +474,10 @@ static void table_write(void *owner, uint64_t offset, unsigned int len, uint64_t
 {
 	struct virtio_device *device = owner;
 
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	msix_write(&device->msix, offset, len, value);
 	vectors_changed(device);
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 }
 
 static uint64_t notify_read(void *owner, uint64_t offset, unsigned int len)
@@ -547,11 +559,11 @@ static void config_read(struct pci_device *pci, unsigned int offset, unsigned in
 	const struct pci_bar *bar;
 	uint32_t at, size;
 
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	uint32_t status = pci_get(pci, PCI_STATUS, 2) & ~(uint32_t)PCI_STATUS_INTERRUPT;
 
 	pci_put(pci, PCI_STATUS, 2, status | (device->isr ? PCI_STATUS_INTERRUPT : 0));
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 	if (is_window_data(device, offset, len) && decode_window(device, &bar, &at, &size))
 		pci_put(pci, device->config_window + sizeof(struct virtio_pci_cap), size,
 			(uint32_t)bar->ops->read(device, at, size));
@@ -567,13 +579,13 @@ static void config_written(struct pci_device *pci, unsigned int offset, unsigned
 	if (is_window_data(device, offset, len) && decode_window(device, &bar, &at, &size))
 		bar->ops->write(device, at, size, pci_get(pci, data, size));
 
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	device->is_line_enabled = !(pci_get(pci, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE);
 	msix_set_control(&device->msix, (uint16_t)pci_get(pci, device->msix.capability +
 							       PCI_MSIX_FLAGS, 2));
 	vectors_changed(device);
 	update_line(device);
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 }
 
 static const struct pci_device_ops pci_ops = { bar_moved, config_read, config_written };
@@ -659,6 +671,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	device->features |= COMMON_FEATURES & ~device->withheld;
 	device->is_line_enabled = true;
 	pthread_mutex_init(&device->serving, NULL);
+	pthread_mutex_init(&device->turn, NULL);
 	pthread_mutex_init(&device->lock, NULL);
 	device->doorbell = eventfd(0, EFD_CLOEXEC);
 	if (device->doorbell < 0)
@@ -682,19 +695,30 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 }
 
 /* The thread keeps the lock as long as it has requests, and a disk may take any time for one. */
-bool virtio_reset(struct virtio_device *device)
+static bool lock_for_reset(struct virtio_device *device)
 {
-	unsigned int left = RESET_MS / JOIN_SLICE_MS;
 	struct timespec until = thread_time_in(JOIN_SLICE_MS);
 
-	while (pthread_mutex_clocklock(&device->lock, CLOCK_MONOTONIC, &until)) {
+	for (unsigned int left = RESET_MS / JOIN_SLICE_MS; pthread_mutex_clocklock(&device->lock, CLOCK_MONOTONIC, &until);) {
 		if (!--left || vm_is_stopping(device->vm))
 			return false;
 		until = thread_time_in(JOIN_SLICE_MS);
 	}
+	return true;
+}
+
+bool virtio_reset(struct virtio_device *device)
+{
+	/* No vCPU is there to want it, and nobody else waits for long. */
+	pthread_mutex_lock(&device->turn);
+	bool is_locked = lock_for_reset(device);
+
+	pthread_mutex_unlock(&device->turn);
+	if (!is_locked)
+		return false;
 	reset(device);
 	msix_reset(&device->msix);
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 	return true;
 }
 

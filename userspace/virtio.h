@@ -67,6 +67,8 @@ struct virtio_device {
 
 	pthread_mutex_t serving;	/* the thread's while it serves; taken before all others */
 
+	pthread_mutex_t turn;		/* of who waits for the lock: virtio_lock() */
+
 	/* Guards all that follows; taken after pci->lock. */
 	pthread_mutex_t lock;
 	struct msix msix;
@@ -115,6 +117,19 @@ bool virtio_stop(struct virtio_device *device);
  * Waits half a second at most. Return: false if its thread is in the midst of something; nothing is reset then.
  */
 bool virtio_reset(struct virtio_device *device);
+
+/**
+ * virtio_lock() - take device->lock in one's turn
+ *
+ * A thread that serves gives the lock back and wants it again at once. It gets it behind whoever has waited for it here; a
+ * mutex alone would let it have the lock for as long as the driver has requests.
+ */
+void virtio_lock(struct virtio_device *device);
+
+/**
+ * virtio_unlock() - the end of virtio_lock()
+ */
+void virtio_unlock(struct virtio_device *device);
 
 /**
  * virtio_hold() - keep the thread from serving, once the request it is at is done

@@ -18,15 +18,17 @@
 #include <unistd.h>
 
 #include "memory.h"
-#include "thread.h"
 #include "virtio_balloon.h"
 
-#define TURN_MAX	32	/* requests of a queue before others have their turn */
+#define TURN_MAX	32	/* requests of a queue before others have their turn, */
+#define TURN_PARTS	BALLOON_PAGES_MAX	/* or pages and buffers that they name; the last request may go beyond */
 
 #define QUEUE_INFLATE	0
 #define QUEUE_DEFLATE	1
 #define QUEUE_STATS	2
 #define QUEUE_COUNT	5
+
+#define LOOK_MS		10	/* between two looks whether statistics have come */
 
 #define STAT_SIZE	10	/* 16 bits of tag, 64 of value */
 
@@ -84,6 +86,7 @@ static bool inflate(struct virtio_balloon *balloon, const struct virtq_chain *ch
 	uint32_t count = read_pages(balloon, chain);
 	uint64_t first;
 
+	balloon->parts += count;
 	for (uint32_t at = 0, run; at < count; at += run) {
 		run = find_run(&balloon->pages[at], count - at, &first);
 		int ret = memory_give_back(&balloon->device.vm->memory, first * BALLOON_PAGE, (uint64_t)run * BALLOON_PAGE);
@@ -100,6 +103,7 @@ static bool deflate(struct virtio_balloon *balloon, const struct virtq_chain *ch
 {
 	uint32_t count = read_pages(balloon, chain);
 
+	balloon->parts += count;
 	for (uint32_t i = 0; i < count; i++)
 		if (!memory_at(&balloon->device.vm->memory, (uint64_t)balloon->pages[i] * BALLOON_PAGE, BALLOON_PAGE))
 			return false;
@@ -117,6 +121,7 @@ static bool report(struct virtio_balloon *balloon, const struct virtq_chain *cha
 
 	if (chain->read_count)
 		return false;
+	balloon->parts += chain->write_count;
 	for (unsigned int i = 0; !is_kept && i < chain->write_count; i++) {
 		const struct iovec *part = &chain->segments[i];
 		int ret = memory_give_back(memory, memory_address(memory, part->iov_base), part->iov_len);
@@ -153,7 +158,6 @@ static bool read_stats(struct virtio_balloon *balloon, const struct virtq_chain 
 		stats->has |= 1u << tag;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &stats->told);
-	pthread_cond_broadcast(&balloon->told);
 	return true;
 }
 
@@ -207,7 +211,8 @@ static bool serve_stats(struct virtio_balloon *balloon, struct virtq *queue)
 static bool serve_queue(struct virtio_balloon *balloon, struct virtq *queue,
 			bool (*serve)(struct virtio_balloon *balloon, const struct virtq_chain *chain))
 {
-	for (unsigned int i = 0; i < TURN_MAX; i++) {
+	balloon->parts = 0;
+	for (unsigned int i = 0; i < TURN_MAX && balloon->parts < TURN_PARTS; i++) {
 		if (!virtq_pop(queue, &balloon->device.chain)) {
 			if (queue->is_enabled && queue->is_broken)
 				give_up(balloon, queue);
@@ -258,14 +263,14 @@ static bool take_turn(struct virtio_balloon *balloon)
 	bool has_more;
 
 	pthread_mutex_lock(&device->serving);
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	target = (uint32_t)(balloon->target / BALLOON_PAGE);
 	if (get_config(balloon, offsetof(config_t, num_pages)) != target) {
 		set_config(balloon, offsetof(config_t, num_pages), target);
 		virtio_signal_config(device);
 	}
 	has_more = serve_all(balloon);
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 	pthread_mutex_unlock(&device->serving);
 	return has_more;
 }
@@ -293,7 +298,6 @@ static void reset(struct virtio_device *device)
 	set_config(balloon, offsetof(config_t, poison_val), 0);
 	balloon->stats.has = 0;
 	balloon->waits_for_stats = false;
-	pthread_cond_broadcast(&balloon->told);
 }
 
 /* Two fields are the driver's, the second before it has started. */
@@ -323,7 +327,6 @@ void virtio_balloon_init(struct virtio_balloon *balloon, const struct balloon_op
 {
 	struct virtio_device *device = &balloon->device;
 
-	pthread_cond_init(&balloon->told, NULL);
 	device->class = &balloon_class;
 	device->features = 1ULL << VIRTIO_BALLOON_F_STATS_VQ | 1ULL << VIRTIO_BALLOON_F_PAGE_POISON;
 	if (options->deflate_on_oom)
@@ -337,28 +340,33 @@ void virtio_balloon_init(struct virtio_balloon *balloon, const struct balloon_op
 
 void virtio_balloon_ask(struct virtio_balloon *balloon, uint64_t size)
 {
-	pthread_mutex_lock(&balloon->device.lock);
+	virtio_lock(&balloon->device);
 	balloon->target = size;
-	pthread_mutex_unlock(&balloon->device.lock);
+	virtio_unlock(&balloon->device);
 	virtio_ring(&balloon->device);
 }
 
-/* Until the driver has told anew, or has gone. */
+/*
+ * Until the driver has told anew, or has gone, or the machine ends. It looks again and again: a condition variable would have to
+ * get the lock back out of turn.
+ */
 static void wait_for_stats(struct virtio_balloon *balloon, unsigned int wait_ms)
 {
-	const struct timespec until = thread_time_in(wait_ms), before = balloon->stats.told;
-	int ret = 0;
+	const struct timespec before = balloon->stats.told, nap = { .tv_nsec = LOOK_MS * 1000000 };
 
 	balloon->wants_stats = true;
 	virtio_ring(&balloon->device);
-	while (!ret && is_served(&balloon->device) && balloon->stats.told.tv_sec == before.tv_sec &&
-	       balloon->stats.told.tv_nsec == before.tv_nsec)
-		ret = pthread_cond_clockwait(&balloon->told, &balloon->device.lock, CLOCK_MONOTONIC, &until);
+	for (unsigned int ms = 0; ms < wait_ms && is_served(&balloon->device) && !vm_is_stopping(balloon->device.vm) &&
+	     balloon->stats.told.tv_sec == before.tv_sec && balloon->stats.told.tv_nsec == before.tv_nsec; ms += LOOK_MS) {
+		virtio_unlock(&balloon->device);
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		virtio_lock(&balloon->device);
+	}
 }
 
 void virtio_balloon_look(struct virtio_balloon *balloon, unsigned int wait_ms, struct balloon_view *view)
 {
-	pthread_mutex_lock(&balloon->device.lock);
+	virtio_lock(&balloon->device);
 	if (wait_ms && is_served(&balloon->device) && has_feature(balloon, VIRTIO_BALLOON_F_STATS_VQ))
 		wait_for_stats(balloon, wait_ms);
 	*view = (struct balloon_view){
@@ -369,5 +377,5 @@ void virtio_balloon_look(struct virtio_balloon *balloon, unsigned int wait_ms, s
 		.reported = balloon->reported,
 		.guest = balloon->stats,
 	};
-	pthread_mutex_unlock(&balloon->device.lock);
+	virtio_unlock(&balloon->device);
 }

@@ -33,7 +33,6 @@ struct balloon_view {
 
 struct virtio_balloon {
 	struct virtio_device device;
-	pthread_cond_t told;		/* with device.lock: stats.told has changed, or the driver has gone */
 
 	/* Guarded by device.lock. */
 	uint64_t target;		/* bytes; the thread puts it into the configuration */
@@ -42,6 +41,7 @@ struct virtio_balloon {
 	bool wants_stats;		/* somebody does, newer ones than there are */
 	bool waits_for_stats;		/* the driver has its buffer back, to fill it anew */
 	uint32_t pages[BALLOON_PAGES_MAX];	/* of the request being served */
+	uint32_t parts;			/* pages and buffers that requests have named in this turn of their queue */
 };
 
 /**

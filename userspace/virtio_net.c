@@ -291,16 +291,16 @@ static void run(struct virtio_device *device)
 
 	_Static_assert(NET_PAIRS_MAX <= NET_VHOST_QUEUES_MAX, "an entry for each");
 	while (!vm_is_stopping(device->vm)) {
-		pthread_mutex_lock(&device->lock);
+		virtio_lock(device);
 		unsigned int count = net->vhost ? waits_of_vhost(net, waits + 1) : waits_of_pairs(net, waits + 1);
 		int timeout = is_in_service(net) && net->has_more ? 0 : -1;
 
-		pthread_mutex_unlock(&device->lock);
+		virtio_unlock(device);
 		if (poll(waits, 1 + count, timeout) < 0)
 			continue;
 		if (waits[0].revents & POLLIN && read(device->doorbell, &rung, sizeof(rung)) < 0)
 			continue;
-		pthread_mutex_lock(&device->lock);
+		virtio_lock(device);
 		if (!net->vhost)
 			unblock(net, waits + 1);
 		else if (waits[1].revents)
@@ -309,7 +309,7 @@ static void run(struct virtio_device *device)
 			virtio_net_turn(net);
 		else if (net->vhost)
 			net_vhost_signal(net->vhost);
-		pthread_mutex_unlock(&device->lock);
+		virtio_unlock(device);
 	}
 }
 

@@ -421,6 +421,24 @@ static void test_stats_late(void)
 	finish();
 }
 
+/* Nor does the machine's end wait for one. */
+static void test_stats_at_the_end(void)
+{
+	struct timespec before, after;
+	struct balloon_view view;
+	pthread_t asks;
+
+	set_up(VERSION_1 | STATS);
+	ASSERT_EQ(pthread_create(&asks, NULL, look, &view), 0);
+	usleep(20000);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	vm_stop(&vm, STATUS_OK, "the guest has powered off");
+	ASSERT_EQ(pthread_join(asks, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	CHECK_EQ("it takes more than two seconds", 0, after.tv_sec - before.tv_sec > 2);
+	finish();
+}
+
 static void test_stats_refused(void)
 {
 	static const struct {
@@ -546,6 +564,52 @@ static void test_endless(void)
 	}
 }
 
+/* Two turns of a whole request each: the one that is going on, and one that has begun before the look did. */
+#define LOOK_BYTES	(2ULL * BALLOON_PAGES_MAX * BALLOON_PAGE)
+
+/*
+ * Requests as large as they can be, of pages that have nothing to do with each other, for ever. Whoever looks is next:
+ * what is served meanwhile is counted, as time is the host's, on average, as the host may run others between count and look.
+ */
+static void test_busy(void)
+{
+	struct timespec until = thread_time_in(1000), now;
+	struct balloon_view view;
+	u64 before, most = 0, all = 0;
+	u32 looks = 0;
+	pthread_t drives;
+
+	set_up(VERSION_1 | STATS | REPORTING);
+	for (u32 i = 0; i < BALLOON_PAGES_MAX; i++)
+		((u32 *)data())[i] = (u32)((PAGES_AT >> 12) + i * 1021 % PAGES_COUNT);
+	for (u32 q = 0; q < QUEUES; q++)
+		for (u32 d = 0; d < FAKE_RING_SIZE; d++) {
+			rings[q].table[d] = q > STATQ ? (struct vring_desc){ PAGES_AT, 4096, VRING_DESC_F_WRITE, 0 } :
+					    (struct vring_desc){ DATA_AT, BALLOON_PAGES_MAX * 4, 0, 0 };
+			rings[q].avail->ring[d] = (u16)d;
+		}
+	is_refilled = true;
+	ASSERT_EQ(pthread_create(&drives, NULL, refill, NULL), 0);
+	do {
+		ring(INFLATE);
+		usleep(1000);
+		before = __atomic_load_n(&balloon.inflated, __ATOMIC_RELAXED);
+		virtio_balloon_look(&balloon, 0, &view);
+		most = view.inflated - before > most ? view.inflated - before : most;
+		all += view.inflated - before;
+		looks++;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (is_before(&now, &until));
+	test_note("%u looks, during each of which %llu KB were inflated, and %llu KB at most", looks,
+		  (unsigned long long)(all / looks >> 10), (unsigned long long)(most >> 10));
+	CHECK_EQ("busy", 1, view.inflated > 0);
+	CHECK_EQ("a look waits for more than two turns", 0, all / looks > LOOK_BYTES);
+	stop();
+	__atomic_store_n(&is_refilled, false, __ATOMIC_RELAXED);
+	ASSERT_EQ(pthread_join(drives, NULL), 0);
+	memory_destroy(&vm.memory);
+}
+
 /* A queue's ring: a good one, or one of random numbers. */
 static void fill_ring(u32 q, u64 *random)
 {
@@ -635,9 +699,11 @@ static const struct test_case cases[] = {
 	{ "target", test_target },
 	{ "stats", test_stats },
 	{ "stats_late", test_stats_late },
+	{ "stats_at_the_end", test_stats_at_the_end },
 	{ "stats_refused", test_stats_refused },
 	{ "json", test_json },
 	{ "endless", test_endless },
+	{ "busy", test_busy },
 	{ "random", test_random },
 };
 
