@@ -140,6 +140,7 @@ static const struct used_ioctl {
 	{ RESET, { KVM_SET_IRQCHIP, MAIN } },
 	{ RESET, { KVM_SET_PIT2, MAIN } },
 	{ RESET, { KVM_SET_CLOCK, MAIN } },
+	{ RESET, { KVM_GET_MP_STATE, MAIN } },
 	{ RESET, { KVM_SET_SREGS2, MAIN } },
 	{ RESET, { KVM_SET_REGS, MAIN } },
 	{ RESET, { KVM_SET_XCRS, MAIN } },

@@ -247,8 +247,12 @@ bool state_vcpu_give(struct vcpu *vcpu, const struct state_vcpu *state, const st
 
 bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
 {
-	struct kvm_mp_state mp = { .mp_state = state->mp_state };
+	struct kvm_mp_state mp;
 
+	/* First: an INIT or a start-up signal that has come takes effect now, and not once the vCPU runs. */
+	if (!ASK(vcpu, KVM_GET_MP_STATE, &mp, error))
+		return false;
+	mp.mp_state = state->mp_state;
 	if (!ASK(vcpu, KVM_SET_SREGS2, (void *)&state->sregs, error) ||
 	    !ASK(vcpu, KVM_SET_REGS, (void *)&state->regs, error))
 		return false;

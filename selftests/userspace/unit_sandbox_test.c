@@ -276,6 +276,7 @@ static void attach_interrupt(void) { try_ioctl(KVM_IRQFD); }
 static void add_memory(void) { try_ioctl(KVM_SET_USER_MEMORY_REGION); }
 static void interrupt(void) { try_ioctl(KVM_SIGNAL_MSI); }
 static void set_registers(void) { try_ioctl(KVM_SET_REGS); }
+static void take_signals(void) { try_ioctl(KVM_GET_MP_STATE); }
 static void run_vcpu(void) { try_ioctl(KVM_RUN); }
 
 static void set_timer(void)
@@ -408,6 +409,8 @@ static const struct row {
 	{ "a vCPU's registers, with all else", set_registers, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK | SANDBOX_GIVES_BACK | SANDBOX_WATCHDOG },
 	{ "queues of a tap, with a watchdog", set_queues, "ioctl", SANDBOX_MAIN, SANDBOX_WATCHDOG },
 	{ "a vCPU's registers at a reset", set_registers, NULL, SANDBOX_MAIN, SANDBOX_RESET },
+	{ "INIT signals at a reset", take_signals, NULL, SANDBOX_MAIN, SANDBOX_RESET },
+	{ "INIT signals without", take_signals, "ioctl", SANDBOX_MAIN, SANDBOX_NETWORK | SANDBOX_GIVES_BACK | SANDBOX_WATCHDOG },
 	{ "a vCPU's registers by a vCPU", set_registers, "ioctl", SANDBOX_VCPU, SANDBOX_RESET },
 	{ "interrupts of vhost-net at a reset", attach_interrupt, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST) },
 	{ "interrupts of vhost-user at a reset", attach_interrupt, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_VHOST_USER) },

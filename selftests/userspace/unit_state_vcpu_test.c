@@ -84,6 +84,7 @@ static void test_order(void)
 		const char *name;
 		unsigned long before, after;
 	} rows[] = {
+		{ "signals that have come, what they would change", KVM_GET_MP_STATE, KVM_SET_SREGS2 },
 		{ "CPUID, the registers that it allows", KVM_SET_CPUID2, KVM_SET_SREGS2 },
 		{ "the first MSR, the TSC, before the local APIC", KVM_SET_MSRS, KVM_SET_LAPIC },
 		{ "the mode, then the registers", KVM_SET_SREGS2, KVM_SET_REGS },
