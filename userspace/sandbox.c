@@ -187,6 +187,7 @@ static const struct call_row calls[] = {
 	{ SCMP_SYS(preadv), MAIN | DEVICE | CONTROL },	/* statistics; disks */
 	{ SCMP_SYS(pwritev), DEVICE },
 	{ SCMP_SYS(recvmsg), CONTROL },
+	{ SCMP_SYS(fstat), CONTROL },		/* what it was given to save into */
 	{ SCMP_SYS(fdatasync), DEVICE },
 	{ SCMP_SYS(poll), ALL },
 	{ SCMP_SYS(ppoll), ALL },

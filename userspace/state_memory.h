@@ -37,7 +37,7 @@ struct state_memory_check {
 	uint32_t blocks;
 };
 
-/* How far saving is, in bytes of guest memory; may be NULL. Return: false to give it up. */
+/* How far saving is, in bytes of guest memory; 0 of 0: it waits for somebody to read. May be NULL. Return: false to give it up. */
 typedef bool (*state_progress)(void *argument, uint64_t done, uint64_t all);
 
 struct state_memory_watch {

@@ -112,7 +112,7 @@ static bool write_image(struct machine *machine, const struct state_image *image
 {
 	struct state_writer writer;
 
-	return state_begin(&writer, fd, error) && state_image_write(image, &writer, error) &&
+	return state_begin(&writer, fd, watch, error) && state_image_write(image, &writer, error) &&
 	       state_memory_write(&machine->vm.memory, &writer, watch, error) && state_end(&writer, error);
 }
 

@@ -4,13 +4,19 @@
  * gone through twice, first to see that all of it is right.
  */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "state_fields.h"
+#include "state_memory.h"
 #include "state_stream.h"
+
+#define ROOM_MS	200	/* until somebody is asked whether to wait on */
 
 static const char end_name[] = "end";
 
@@ -24,14 +30,36 @@ static const struct state_layout end_layout = {
 	.name = end_name, .version = 1, .rows = end_rows, .row_count = ARRAY_SIZE(end_rows), .size = sizeof(struct end),
 };
 
+/* Not the library's fstat(), which is a system call that takes a path as well. */
+static bool is_file(int fd)
+{
+	struct stat stat;
+
+	return !syscall(SYS_fstat, fd, &stat) && (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode));
+}
+
+/* A pipe that has room takes PIPE_BUF bytes at once. Return: false if nobody wants them any more. */
+static bool wait_for_room(const struct state_writer *writer, struct state_error *error)
+{
+	struct pollfd wait = { .fd = writer->fd, .events = POLLOUT };
+	const struct state_memory_watch *watch = writer->watch;
+
+	while (!writer->is_file && poll(&wait, 1, ROOM_MS) < 1)
+		if (watch && watch->progress && !watch->progress(watch->argument, 0, 0))
+			return state_refuse(error, "given up");
+	return true;
+}
+
 static bool write_all(struct state_writer *writer, const void *bytes, size_t count, struct state_error *error)
 {
 	const uint8_t *at = bytes;
 
 	while (count) {
-		ssize_t done = write(writer->fd, at, count);
+		if (!wait_for_room(writer, error))
+			return false;
+		ssize_t done = write(writer->fd, at, writer->is_file || count < PIPE_BUF ? count : PIPE_BUF);
 
-		if (done < 0 && errno == EINTR)
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (done <= 0)
 			return state_refuse(error, "cannot write: %s", done ? strerror(errno) : "nothing is taken");
@@ -42,11 +70,11 @@ static bool write_all(struct state_writer *writer, const void *bytes, size_t cou
 	return true;
 }
 
-bool state_begin(struct state_writer *writer, int fd, struct state_error *error)
+bool state_begin(struct state_writer *writer, int fd, const struct state_memory_watch *watch, struct state_error *error)
 {
 	struct state_header header;
 
-	*writer = (struct state_writer){ .fd = fd };
+	*writer = (struct state_writer){ .fd = fd, .watch = watch, .is_file = is_file(fd) };
 	state_header_make(&header);
 	return write_all(writer, &header, sizeof(header), error);
 }

@@ -7,17 +7,22 @@
 
 #include "state_format.h"
 
+struct state_memory_watch;
+
 /* What is written goes out in one piece or not at all, as far as write() can tell. */
 struct state_writer {
 	int fd;
+	const struct state_memory_watch *watch;	/* NULL: none */
+	bool is_file;		/* which makes nobody wait but for the disk */
 	uint64_t written;	/* bytes */
 	uint32_t sections;
 };
 
 /**
  * state_begin() - write the header to @fd, a file, pipe or socket
+ * @watch: asked while @fd takes nothing, as it is again by the following, with 0 of 0 bytes; NULL: nobody is.
  */
-bool state_begin(struct state_writer *writer, int fd, struct state_error *error);
+bool state_begin(struct state_writer *writer, int fd, const struct state_memory_watch *watch, struct state_error *error);
 
 /**
  * state_put() - write a section

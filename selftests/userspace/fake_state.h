@@ -137,7 +137,7 @@ static inline void fake_write(int fd, const struct state_image *image, const str
 	struct state_error error = { "" };
 	struct state_writer writer;
 
-	ASSERT(state_begin(&writer, fd, &error) && state_image_write(image, &writer, &error) &&
+	ASSERT(state_begin(&writer, fd, NULL, &error) && state_image_write(image, &writer, &error) &&
 	       state_memory_write(memory, &writer, NULL, &error) && state_end(&writer, &error), "%s", error.text);
 }
 
@@ -197,7 +197,7 @@ static inline int pieces_write(const struct pieces *pieces)
 	struct state_writer writer;
 	int fd = fake_file();
 
-	ASSERT(state_begin(&writer, fd, &error), "%s", error.text);
+	ASSERT(state_begin(&writer, fd, NULL, &error), "%s", error.text);
 	ASSERT_EQ(pwrite(fd, &pieces->header, sizeof(pieces->header), 0), (int)sizeof(pieces->header));
 	for (unsigned int i = 0; i < pieces->count; i++) {
 		struct state_section section = pieces->list[i].section;

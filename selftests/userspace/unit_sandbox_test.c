@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -276,6 +277,14 @@ static void attach_interrupt(void) { try_ioctl(KVM_IRQFD); }
 static void add_memory(void) { try_ioctl(KVM_SET_USER_MEMORY_REGION); }
 static void interrupt(void) { try_ioctl(KVM_SIGNAL_MSI); }
 static void set_registers(void) { try_ioctl(KVM_SET_REGS); }
+
+static void look_at_file(void)
+{
+	struct stat stat;
+
+	NEED(!syscall(SYS_fstat, event, &stat));
+}
+
 static void take_signals(void) { try_ioctl(KVM_GET_MP_STATE); }
 static void run_vcpu(void) { try_ioctl(KVM_RUN); }
 
@@ -348,6 +357,8 @@ static const struct row {
 	{ "the control thread accepts a client", accept_there, NULL, SANDBOX_CONTROL },
 	{ "the control thread's statistics", read_statistics, NULL, SANDBOX_CONTROL },
 	{ "an NMI", send_nmi, NULL, SANDBOX_CONTROL },
+	{ "what a file is that came", look_at_file, NULL, SANDBOX_CONTROL },
+	{ "that by a vCPU", look_at_file, "fstat", SANDBOX_VCPU },
 	{ "a terminal given up", give_up_stream },
 	{ "what is left is removed", remove_files },
 	{ "what is left is removed in a crash of a device", remove_files, NULL, SANDBOX_DEVICE },

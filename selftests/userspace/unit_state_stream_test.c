@@ -90,11 +90,69 @@ static void test_full(void)
 
 	close(make(&image, &memory));
 	ASSERT_GE(full, 0);
-	CHECK_EQ("written", 0, state_begin(&writer, full, &error));
+	CHECK_EQ("written", 0, state_begin(&writer, full, NULL, &error));
 	CHECK_EQ("why", 0, strcmp(error.text, "cannot write: No space left on device"));
 	state_image_free(&image);
 	memory_destroy(&memory);
 	close(full);
+}
+
+#define TAKES_NOTHING_S	2	/* the reader of a pipe */
+
+static bool has_asked;
+
+/* Whoever wanted the stream has gone. */
+static bool on_wait(void *argument, u64 done, u64 all)
+{
+	(void)argument;
+	(void)done;
+	(void)all;
+	has_asked = true;
+	return false;
+}
+
+/* Reads in the end, so that a writer that waits for that tells so, and does not wait for ever. */
+static void *read_late(void *pipe)
+{
+	u8 bytes[4096];
+
+	sleep(TAKES_NOTHING_S);
+	while (read(*(int *)pipe, bytes, sizeof(bytes)) > 0)
+		;
+	return NULL;
+}
+
+/* A pipe that nobody reads is no place to wait at, once nobody wants what is written. */
+static void test_pipe(void)
+{
+	static const u8 payload[256 << 10];
+	static const struct {
+		const char *name;
+		bool is_full;	/* before it begins */
+	} rows[] = { { "a full one", true }, { "one that is full soon", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct state_memory_watch watch = { on_wait, NULL };
+		struct state_error error = { "" };
+		struct state_writer writer;
+		pthread_t reads;
+		int ends[2];
+
+		ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
+		while (rows[i].is_full && write(ends[1], payload, 4096) > 0)
+			;
+		for (int e = 0; e < 2; e++)
+			ASSERT_EQ(fcntl(ends[e], F_SETFL, 0), 0);
+		ASSERT_EQ(pthread_create(&reads, NULL, read_late, &ends[0]), 0);
+		has_asked = false;
+		CHECK_EQ(rows[i].name, 0, state_begin(&writer, ends[1], &watch, &error) &&
+			 state_put(&writer, "x", 0, 1, 0, payload, sizeof(payload), &error));
+		CHECK_EQ("asked", 1, has_asked);
+		CHECK_EQ("why", 0, strcmp(error.text, "given up"));
+		close(ends[1]);
+		ASSERT_EQ(pthread_join(reads, NULL), 0);
+		close(ends[0]);
+	}
 }
 
 struct asked {
@@ -531,6 +589,7 @@ static void test_unpacking(void)
 static const struct test_case cases[] = {
 	{ "whole", test_whole },
 	{ "full", test_full },
+	{ "pipe", test_pipe },
 	{ "progress", test_progress },
 	{ "cut_off", test_cut_off },
 	{ "flipped", test_flipped },
