@@ -42,11 +42,11 @@ static bool check_devices(const struct machine *machine, struct state_error *err
 	return true;
 }
 
-/* No section holds its image, nor what it has asked for. */
+/* No section holds its image, nor what it has asked for. A path may be no UTF-8, as answers of the control socket are. */
 static bool check_firmware(const struct machine *machine, struct state_error *error)
 {
 	return !machine->firmware.name ||
-	       state_refuse(error, "a machine with firmware (--firmware %s) cannot be saved", machine->firmware.name);
+	       state_refuse(error, "a machine with firmware (--firmware) cannot be saved");
 }
 
 static void take_devices(struct machine *machine, const struct state_board_devices *board, struct state_image *image)
