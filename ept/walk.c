@@ -574,7 +574,7 @@ static unsigned int fetch_page(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf
 /*
  * Make the walk of a remembered page again. It comes out as it did if the registers that it depends on and the entries are the same: in
  * long mode with four levels these are CR3, CR4, EFER and the privilege, as CR0.WP is no matter of fetches. The launcher's
- * addresses hold as long as no slot is changed; what it has unmapped faults.
+ * addresses hold as long as no slot is changed; what it has unmapped faults. @high may be NULL.
  */
 static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, unsigned int cpl, u64 *low, u64 *high)
 {
@@ -601,7 +601,8 @@ static __always_inline bool fetch_again(struct vcpu *vcpu, gva_t gva, unsigned i
 	unsafe_get_user(c, (u64 __user *)page->entry[2], fault);
 	unsafe_get_user(d, (u64 __user *)page->entry[3], fault);
 	unsafe_get_user(*low, (u64 __user *)code, fault);
-	unsafe_get_user(*high, (u64 __user *)(code + 7), fault);
+	if (high)
+		unsafe_get_user(*high, (u64 __user *)(code + 7), fault);
 	__uaccess_end();
 	pagefault_enable();
 	return likely(a == page->value[0] && b == page->value[1] && c == page->value[2] && d == page->value[3]);
@@ -625,6 +626,13 @@ bool keel_fetch_again(struct vcpu *vcpu)
 	if (unlikely(!(r->efer & EFER_LMA) || !(r->seg[SEG_CS].ar & SEG_L)))
 		return false;
 	return fetch_again(vcpu, r->rip, seg_dpl(&r->seg[SEG_SS]), &vcpu->known.code.low, &vcpu->known.code.high);
+}
+
+u64 keel_code_word(struct vcpu *vcpu, gva_t gva, unsigned int cpl)
+{
+	u64 word;
+
+	return likely(fetch_again(vcpu, gva, cpl, &word, NULL)) ? word : 0;
 }
 
 unsigned int keel_fetch_linear_atomic(struct vcpu *vcpu, gva_t gva, u32 access, u8 *buf, unsigned int max)

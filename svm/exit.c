@@ -25,6 +25,7 @@
 #include "cpu.h"
 #include "exit.h"
 #include "intr.h"
+#include "regs.h"
 #include "svm.h"
 
 /* NPF error code, EXITINFO1 ("Nested versus Guest Page Faults, Fault Ordering") */
@@ -65,18 +66,31 @@ static gva_t linear_rip(const struct svm_vcpu *svm)
 	return (u32)(save->cs.base + svm->vcpu.regs.rip);
 }
 
-/* Length of the instruction that was intercepted as @op, with interrupts off. 0 if it cannot be told. */
-static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_op op)
+/* Look at all its bytes: a page of code that is met for the first time, prefixes, not 64-bit code. */
+static noinline unsigned int measure_fast(struct svm_vcpu *svm, enum emu_op op)
 {
 	const struct vmcb *vmcb = svm->vmcb;
 	u8 bytes[EMU_MAX_INSN];
 	unsigned int n;
 
-	if (svm_caps.nrip)
-		return vmcb->control.next_rip - svm->vcpu.regs.rip;
 	n = keel_fetch_linear_atomic(&svm->vcpu, linear_rip(svm), vmcb->save.cpl == 3 ? WALK_USER : 0, bytes,
 				     EMU_MAX_INSN);
 	return n ? emu_skip_length(decode_mode(&vmcb->save), bytes, n, op) : 0;
+}
+
+/* Length of the instruction that was intercepted as @op, with interrupts off. 0 if it cannot be told. */
+static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_op op)
+{
+	const struct vmcb_save_area *save = &svm->vmcb->save;
+	const struct emu_plain *want = &emu_plain[op];
+
+	if (svm_caps.nrip)
+		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
+	svm_need_cr3(svm);
+	if (likely(save->cs.attrib & SVM_SELECTOR_L_MASK) &&
+	    likely(((u32)keel_code_word(&svm->vcpu, svm->vcpu.regs.rip, save->cpl) & want->mask) == want->code))
+		return want->length;
+	return measure_fast(svm, op);
 }
 
 /* Look at the bytes where it may sleep: length of the instruction if it is an @op, else 0. */
@@ -129,19 +143,30 @@ static void decode_fault(const struct svm_vcpu *svm, struct fault_exit *fault)
 
 /* ---- fast ---- */
 
-static __always_inline int fast_insn(struct svm_vcpu *svm, enum emu_op op,
-				     int (*verb)(struct vcpu *vcpu, unsigned int len))
-{
-	unsigned int len = length_fast(svm, op);
-
-	return likely(len) ? verb(&svm->vcpu, len) : RUN_SLOW;
+/* One function an instruction: the switch and the exits that need no length so have no frame. */
+#define FAST_INSN(name, op, verb)							\
+static noinline int fast_##name(struct svm_vcpu *svm)					\
+{											\
+	unsigned int len = length_fast(svm, op);					\
+											\
+	return likely(len) ? verb(&svm->vcpu, len) : RUN_SLOW;				\
 }
+
+FAST_INSN(cpuid, EMU_OP_CPUID, keel_do_cpuid)
+FAST_INSN(rdmsr, EMU_OP_RDMSR, keel_fast_rdmsr)
+FAST_INSN(wrmsr, EMU_OP_WRMSR, keel_fast_wrmsr)
+FAST_INSN(hlt, EMU_OP_HLT, keel_do_hlt)
+FAST_INSN(vmmcall, EMU_OP_VMMCALL, keel_fast_hypercall)
 
 static int fast_msr(struct svm_vcpu *svm)
 {
-	if (svm->vmcb->control.exit_info_1)
-		return fast_insn(svm, EMU_OP_WRMSR, keel_fast_wrmsr);
-	return fast_insn(svm, EMU_OP_RDMSR, keel_fast_rdmsr);
+	return svm->vmcb->control.exit_info_1 ? fast_wrmsr(svm) : fast_rdmsr(svm);
+}
+
+static int fast_hypercall(struct svm_vcpu *svm)
+{
+	svm_need_code(svm);
+	return fast_vmmcall(svm);
 }
 
 static int fast_io(struct svm_vcpu *svm)
@@ -156,7 +181,7 @@ static int fast_io(struct svm_vcpu *svm)
 			    info & SVM_IOIO_TYPE_MASK ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT);
 }
 
-static int fast_fault(struct svm_vcpu *svm)
+static noinline int fast_fault(struct svm_vcpu *svm)
 {
 	struct fault_exit fault;
 
@@ -168,7 +193,7 @@ static int fast_fault(struct svm_vcpu *svm)
  * A window that user space asked for stays open until user space has it: go there, since a virtual interrupt could keep the
  * host's from ever ending the loop.
  */
-static int fast_vintr(struct svm_vcpu *svm)
+static noinline int fast_vintr(struct svm_vcpu *svm)
 {
 	svm_exit_vintr(svm);
 	return svm->vcpu.vm->irq_mode == IRQCHIP_KERNEL ? RUN_RESUME : RUN_LEAVE;
@@ -184,7 +209,7 @@ static bool switches_tasks(const struct vmcb_save_area *save)
 	       !(save->rflags & X86_EFLAGS_VM) && !(save->efer & EFER_LMA);
 }
 
-static int fast_iret(struct svm_vcpu *svm)
+static noinline int fast_iret(struct svm_vcpu *svm)
 {
 	if (unlikely(switches_tasks(&svm->vmcb->save)))
 		return RUN_SLOW;
@@ -193,7 +218,7 @@ static int fast_iret(struct svm_vcpu *svm)
 }
 
 /* The request ends the inner loop, and the guest. */
-static int fast_mc(struct svm_vcpu *svm)
+static noinline int fast_mc(struct svm_vcpu *svm)
 {
 	if (keel_plan.erratum_383 && keel_host_erratum_383())
 		vcpu_request(&svm->vcpu, REQ_TRIPLE_FAULT);
@@ -210,7 +235,7 @@ static int fast_intr(struct svm_vcpu *svm)
 }
 
 /* A refused VMRUN need not have flushed what it was asked to. */
-static int fast_refused(struct svm_vcpu *svm)
+static noinline int fast_refused(struct svm_vcpu *svm)
 {
 	svm_asid_drop(svm);
 	return RUN_SLOW;
@@ -224,12 +249,12 @@ int svm_exit_fast(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	switch (svm->vmcb->control.exit_code) {
-	case SVM_EXIT_CPUID:	return fast_insn(svm, EMU_OP_CPUID, keel_do_cpuid);
+	case SVM_EXIT_CPUID:	return fast_cpuid(svm);
 	case SVM_EXIT_MSR:	return fast_msr(svm);
 	case SVM_EXIT_IOIO:	return fast_io(svm);
 	case SVM_EXIT_NPF:	return fast_fault(svm);
-	case SVM_EXIT_HLT:	return fast_insn(svm, EMU_OP_HLT, keel_do_hlt);
-	case SVM_EXIT_VMMCALL:	return fast_insn(svm, EMU_OP_VMMCALL, keel_fast_hypercall);
+	case SVM_EXIT_HLT:	return fast_hlt(svm);
+	case SVM_EXIT_VMMCALL:	return fast_hypercall(svm);
 	case SVM_EXIT_INTR:	return fast_intr(svm);
 	case SVM_EXIT_VINTR:	return fast_vintr(svm);
 	case SVM_EXIT_IRET:	return fast_iret(svm);

@@ -100,13 +100,6 @@ static void fetch_segments(struct vcpu_regs *r, const struct vmcb *vmcb)
 		r->seg[SEG_TR].ar |= 2;
 }
 
-/* RG_CODE: CS, and the CPL where vcpu_cpl() looks for it. */
-static void fetch_code(struct vcpu_regs *r, const struct vmcb *vmcb)
-{
-	fetch_segment(&r->seg[SEG_CS], &vmcb->save.cs);
-	r->seg[SEG_SS].ar = (u32)(vmcb->save.cpl & 3) << SEG_DPL_SHIFT;
-}
-
 static void write_tables(struct vmcb *vmcb, const struct vcpu_regs *r)
 {
 	vmcb->save.gdtr.base = r->gdt.base;
@@ -243,7 +236,7 @@ void svm_regs_fetch(struct vcpu *vcpu, u32 groups)
 	if (groups & RG_CR3)
 		r->cr3 = save->cr3;
 	if (groups & RG_CODE)
-		fetch_code(r, svm->vmcb);
+		svm_code_fetch(svm);
 	if (likely(!(groups & ~(RG_CR0 | RG_CR3 | RG_CODE))))
 		return;
 	if (groups & RG_SEG)

@@ -163,6 +163,16 @@ unsigned int keel_fetch_atomic(struct vcpu *vcpu, u8 *buf, unsigned int max);
  */
 bool keel_fetch_again(struct vcpu *vcpu);
 /**
+ * keel_code_word() - the first 8 bytes of the instruction at @gva of 64-bit code
+ * @vcpu: on its own thread, loaded; CR3, CR4 and EFER are valid
+ * @gva: linear address
+ * @cpl: 0 to 3
+ *
+ * Context: interrupts off. Return: the bytes; 0, with which nothing begins that is intercepted by its opcode, unless a page of code
+ * that was fetched from before translates as it did then: use keel_fetch_linear_atomic().
+ */
+u64 keel_code_word(struct vcpu *vcpu, gva_t gva, unsigned int cpl);
+/**
  * keel_fetch_linear_atomic() - keel_fetch_atomic() for a backend that knows the linear address and the privilege by itself
  * @vcpu: on its own thread, loaded
  * @gva: linear address

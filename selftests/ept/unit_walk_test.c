@@ -565,7 +565,7 @@ static void change_mode(void) { vcpu.regs.seg[SEG_CS].ar = 0; }
 static const struct {
 	const char *name;
 	void (*change)(void);
-	bool again;		/* keel_fetch_again() still does it */
+	bool again;		/* keel_fetch_again() and keel_code_word() still do it */
 	unsigned int n;		/* what keel_fetch_atomic() then gets, and its first byte */
 	u8 first;
 } changes[] = {
@@ -583,6 +583,11 @@ static const struct {
 	{ "code page out", change_code_out, false, 0, 0 },
 	{ "another address space", change_mm, false, 0, 0 },
 };
+
+static u64 code_word(void)
+{
+	return keel_code_word(&vcpu, vcpu.regs.rip, vcpu.regs.seg[SEG_SS].ar >> 5 & 3);
+}
 
 static void test_fetch_again(void)
 {
@@ -605,7 +610,9 @@ static void test_fetch_again(void)
 		CHECK_EQ("fetched", 15, keel_fetch_atomic(&vcpu, buf, 15));
 		CHECK_EQ("again", 1, keel_fetch_again(&vcpu));
 		CHECK_EQ("its first byte", 0x11, vcpu.known.code.low & 0xff);
+		CHECK_EQ("its first bytes", vcpu.known.code.low, code_word());
 		changes[i].change();
+		CHECK_EQ("first bytes after the change", changes[i].again ? changes[i].first : 0, code_word() & 0xff);
 		CHECK_EQ("again after the change", changes[i].again, keel_fetch_again(&vcpu));
 		if (changes[i].again)
 			CHECK_EQ("first byte then", changes[i].first, vcpu.known.code.low & 0xff);
@@ -620,6 +627,7 @@ static void test_fetch_again(void)
 	vcpu.regs.rip = 0x3ff2;
 	CHECK_EQ("fetched at the end", 15, keel_fetch_atomic(&vcpu, buf, 15));
 	CHECK_EQ("not again", 0, keel_fetch_again(&vcpu));
+	CHECK_EQ("no first bytes", 0, code_word());
 	vcpu.regs.rip = 0x3ff1;
 	CHECK_EQ("a byte earlier", 1, keel_fetch_again(&vcpu));
 	change_mode();
