@@ -52,7 +52,7 @@ static __always_inline unsigned int insn_length(void)
 	return vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 }
 
-/* RIP and RFLAGS, which every instruction that is served in the inner loop needs, without a way through vmx_regs_fetch(). */
+/* RIP and RFLAGS, which every instruction that is served in the inner loop needs, without a way through vmx_regs_fetch(). Both or none are valid. */
 static __always_inline void fetch_insn(struct vcpu *vcpu)
 {
 	struct vcpu_regs *r = &vcpu->regs;
@@ -107,9 +107,9 @@ static __always_inline void event_interrupted(struct vmx_vcpu *vmx)
 		vmx_event_give_back(vmx, info);
 }
 
-/* ---- fast ---- */
+/* ---- fast: what calls others and comes back is out of line, so that the switch has no frame ---- */
 
-static int fast_exception(struct vmx_vcpu *vmx)
+static noinline int fast_exception(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
 
@@ -153,7 +153,6 @@ static noinline int fast_fault_rare(struct vmx_vcpu *vmx, u32 vectoring, u32 qua
 	return keel_fast_fault(vcpu, &vmx->fault);
 }
 
-/* Out of line, so that it needs no frame. */
 static noinline int fast_fault(struct vmx_vcpu *vmx)
 {
 	u32 vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
@@ -167,7 +166,7 @@ static noinline int fast_fault(struct vmx_vcpu *vmx)
 }
 
 /* The log is full: the access that found it so executes again. */
-static int fast_pml(struct vmx_vcpu *vmx)
+static noinline int fast_pml(struct vmx_vcpu *vmx)
 {
 	event_interrupted(vmx);
 	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
@@ -176,14 +175,14 @@ static int fast_pml(struct vmx_vcpu *vmx)
 	return RUN_RESUME;
 }
 
-static int fast_timer(struct vcpu *vcpu)
+static noinline int fast_timer(struct vcpu *vcpu)
 {
 	keel_lapic_deadline_reached(vcpu);
 	return RUN_RESUME;
 }
 
 /* An access to the local APIC's page that the CPU leaves to us. */
-static int fast_apic_access(struct vmx_vcpu *vmx)
+static noinline int fast_apic_access(struct vmx_vcpu *vmx)
 {
 	event_interrupted(vmx);
 	vmx_decode_apic_access(&vmx->fault);
@@ -191,13 +190,13 @@ static int fast_apic_access(struct vmx_vcpu *vmx)
 }
 
 /* Whether an event wakes the guest depends on the shadow of an STI, which ends with the HLT. */
-static int fast_hlt(struct vmx_vcpu *vmx)
+static noinline int fast_hlt(struct vmx_vcpu *vmx)
 {
 	vcpu_need(&vmx->vcpu, RG_SHADOW);
 	return keel_do_hlt(&vmx->vcpu, insn_begin(&vmx->vcpu));
 }
 
-static int fast_hypercall(struct vcpu *vcpu)
+static noinline int fast_hypercall(struct vcpu *vcpu)
 {
 	fetch_code(vcpu);
 	return keel_fast_hypercall(vcpu, insn_begin(vcpu));
@@ -207,13 +206,13 @@ static int fast_hypercall(struct vcpu *vcpu)
  * This exit goes before an interrupt of the host: where nothing goes in, as for a launcher that asked for the window, entering again
  * would come back here for good.
  */
-static int fast_irq_window(struct vmx_vcpu *vmx)
+static noinline int fast_irq_window(struct vmx_vcpu *vmx)
 {
 	vmx_exit_irq_window(vmx);
 	return READ_ONCE(vmx->vcpu.run->request_interrupt_window) ? RUN_LEAVE : RUN_RESUME;
 }
 
-static int fast_nmi_window(struct vmx_vcpu *vmx)
+static noinline int fast_nmi_window(struct vmx_vcpu *vmx)
 {
 	vmx_exit_nmi_window(vmx);
 	return RUN_RESUME;
@@ -410,7 +409,7 @@ int vmx_exit_slow(struct vcpu *vcpu)
 	case EXIT_REASON_MSR_READ:	return keel_do_insn(vcpu, EMU_OP_RDMSR, insn_length());
 	case EXIT_REASON_MSR_WRITE:	return keel_do_insn(vcpu, EMU_OP_WRMSR, insn_length());
 	case EXIT_REASON_HLT:		return keel_do_hlt(vcpu, insn_length());
-	case EXIT_REASON_CPUID:		return keel_do_cpuid(vcpu, insn_length());
+	case EXIT_REASON_CPUID:		return keel_do_insn(vcpu, EMU_OP_CPUID, insn_length());
 	case EXIT_REASON_VMCALL:	return keel_do_insn(vcpu, EMU_OP_VMCALL, insn_length());
 	case EXIT_REASON_CR_ACCESS:	return slow_cr(vcpu);
 	case EXIT_REASON_IO_INSTRUCTION: /* INS and OUTS */

@@ -314,13 +314,14 @@ void vmx_step_begin(struct vmx_vcpu *vmx)
 		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, state & ~(u32)SHADOW_BITS);
 }
 
-/* Take our TF out of what the guest sees; right after the exit. */
+/* Take our TF out of what the guest sees; right after the exit. RIP comes with RFLAGS, see fetch_insn() in exit.c. */
 void vmx_step_end(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
 
 	if (vmx->step_tf)
 		return;
+	vcpu_need(vcpu, RG_RIP);
 	vcpu->regs.rflags = vmcs_readl(GUEST_RFLAGS) & ~(u64)X86_EFLAGS_TF;
 	vcpu_dirty(vcpu, RG_RFLAGS);
 }
