@@ -3,7 +3,7 @@
  * What intercepted instructions do, whether the CPU names them in an exit or the emulator has
  * found them, and the ends of a run: triple fault, debug exit, failed entry.
  *
- * One function for each. Those that may have to sleep are told whether they can: keel_fast_*()
+ * One function for each. Those that may have to sleep have a short one beside it for the inner loop (msr.c, pv.c): keel_fast_*()
  * completes the instruction or returns RUN_SLOW with nothing changed.
  */
 #include <linux/ratelimit.h>
@@ -22,12 +22,6 @@
 #include "alignment.h"
 #include "io.h"
 
-static int done(struct vcpu *vcpu, unsigned int len)
-{
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
-}
-
 static __always_inline void set_cpuid(u64 *gpr, const struct kvm_cpuid_entry2 *e)
 {
 	gpr[GPR_RAX] = e->eax;
@@ -36,47 +30,41 @@ static __always_inline void set_cpuid(u64 *gpr, const struct kvm_cpuid_entry2 *e
 	gpr[GPR_RDX] = e->edx;
 }
 
-static noinline void cpuid_beyond(struct vcpu *vcpu)
+static __always_inline u64 cpuid_asked(const u64 *gpr)
 {
-	u64 *gpr = vcpu->regs.gpr;
-	struct kvm_cpuid_entry2 e = keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
-
-	set_cpuid(gpr, &e);
+	return (u32)gpr[GPR_RAX] | gpr[GPR_RCX] << 32;
 }
 
-/* With CPUID faulting, which the guest turns on in MISC_FEATURES_ENABLES, #GP outside ring 0. */
+/* Not what was asked for last, or CPUID faulting, which the guest turns on in MISC_FEATURES_ENABLES: #GP outside ring 0. */
+static noinline int cpuid_anew(struct vcpu *vcpu, unsigned int len)
+{
+	const struct kvm_cpuid_entry2 *e;
+	u64 *gpr = vcpu->regs.gpr;
+
+	if (vcpu->msrs.misc_features && vcpu_cpl(vcpu) > 0)
+		return keel_do_gp(vcpu);
+	e = keel_cpuid_find(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+	vcpu->cpuid.last = e;
+	vcpu->cpuid.last_asked = cpuid_asked(gpr);
+	if (e) {
+		set_cpuid(gpr, e);
+	} else {
+		struct kvm_cpuid_entry2 beyond = keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+
+		set_cpuid(gpr, &beyond);
+	}
+	return vcpu_advance(vcpu, len);
+}
+
 int keel_do_cpuid(struct vcpu *vcpu, unsigned int len)
 {
-	struct vcpu_cpuid *cpuid = &vcpu->cpuid;
-	const struct kvm_cpuid_entry2 *e = cpuid->last;
+	const struct kvm_cpuid_entry2 *e = vcpu->cpuid.last;
 	u64 *gpr = vcpu->regs.gpr;
-	u64 asked = (u32)gpr[GPR_RAX] | gpr[GPR_RCX] << 32;
 
-	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu) > 0)
-		return keel_do_gp(vcpu);
-	if (unlikely(!e || cpuid->last_asked != asked)) {
-		e = keel_cpuid_find(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
-		cpuid->last = e;
-		cpuid->last_asked = asked;
-	}
-	if (likely(e))
-		set_cpuid(gpr, e);
-	else
-		cpuid_beyond(vcpu);
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
-}
-
-/* EDX:EAX */
-static u64 edx_eax(struct vcpu *vcpu)
-{
-	return (u32)vcpu->regs.gpr[GPR_RAX] | vcpu->regs.gpr[GPR_RDX] << 32;
-}
-
-static void set_edx_eax(struct vcpu *vcpu, u64 val)
-{
-	vcpu->regs.gpr[GPR_RAX] = (u32)val;
-	vcpu->regs.gpr[GPR_RDX] = val >> 32;
+	if (unlikely(!e) || unlikely(vcpu->cpuid.last_asked != cpuid_asked(gpr)) || unlikely(vcpu->msrs.misc_features))
+		return cpuid_anew(vcpu, len);
+	set_cpuid(gpr, e);
+	return vcpu_advance_valid(vcpu, len);
 }
 
 /*
@@ -103,31 +91,23 @@ static int msr_failed(struct vcpu *vcpu, u32 reason, u64 val, int how, unsigned 
 	return RUN_USER;
 }
 
-static __always_inline int read_msr(struct vcpu *vcpu, unsigned int len, bool may_sleep)
+static int read_msr(struct vcpu *vcpu, unsigned int len)
 {
-	u32 msr = vcpu->regs.gpr[GPR_RCX];
 	u64 val;
-	int ret = may_sleep ? keel_msr_get(vcpu, msr, &val, MSR_FROM_GUEST) :
-			      keel_msr_get_fast(vcpu, msr, &val);
+	int ret = keel_msr_get(vcpu, vcpu->regs.gpr[GPR_RCX], &val, MSR_FROM_GUEST);
 
 	if (ret)
-		return may_sleep ? msr_failed(vcpu, KVM_EXIT_X86_RDMSR, 0, ret, len) : RUN_SLOW;
-	set_edx_eax(vcpu, val);
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
+		return msr_failed(vcpu, KVM_EXIT_X86_RDMSR, 0, ret, len);
+	vcpu_set_edx_eax(vcpu, val);
+	return vcpu_advance(vcpu, len);
 }
 
-static __always_inline int write_msr(struct vcpu *vcpu, unsigned int len, bool may_sleep)
+static int write_msr(struct vcpu *vcpu, unsigned int len)
 {
-	u32 msr = vcpu->regs.gpr[GPR_RCX];
-	u64 val = edx_eax(vcpu);
-	int ret = may_sleep ? keel_msr_set(vcpu, msr, val, MSR_FROM_GUEST) :
-			      keel_msr_set_fast(vcpu, msr, val);
+	u64 val = vcpu_edx_eax(vcpu);
+	int ret = keel_msr_set(vcpu, vcpu->regs.gpr[GPR_RCX], val, MSR_FROM_GUEST);
 
-	if (ret)
-		return may_sleep ? msr_failed(vcpu, KVM_EXIT_X86_WRMSR, val, ret, len) : RUN_SLOW;
-	vcpu_advance(vcpu, len);
-	return RUN_RESUME;
+	return ret ? msr_failed(vcpu, KVM_EXIT_X86_WRMSR, val, ret, len) : vcpu_advance(vcpu, len);
 }
 
 int keel_complete_msr(struct vcpu *vcpu, bool is_read)
@@ -135,47 +115,8 @@ int keel_complete_msr(struct vcpu *vcpu, bool is_read)
 	if (READ_ONCE(vcpu->run->msr.error))
 		return keel_do_gp(vcpu);
 	if (is_read)
-		set_edx_eax(vcpu, READ_ONCE(vcpu->run->msr.data));
-	return done(vcpu, vcpu->io.complete_len);
-}
-
-int keel_complete_hypercall(struct vcpu *vcpu, u64 ret, unsigned int len)
-{
-	vcpu->regs.gpr[GPR_RAX] = vcpu_is_64bit_code(vcpu) ? ret : (u32)ret;
-	return done(vcpu, len);
-}
-
-/* Number and arguments by mode: 64-bit code uses full registers, all else the low halves. */
-static int hypercall(struct vcpu *vcpu, unsigned int len, bool may_sleep)
-{
-	u64 *gpr = vcpu->regs.gpr, mask = vcpu_is_64bit_code(vcpu) ? ~0ull : ~0u, ret;
-	u64 args[4] = {
-		gpr[GPR_RBX] & mask, gpr[GPR_RCX] & mask, gpr[GPR_RDX] & mask, gpr[GPR_RSI] & mask,
-	};
-	int result = keel_pv_hypercall(vcpu, gpr[GPR_RAX] & mask, args, &ret, may_sleep);
-
-	if (result != RUN_RESUME) {
-		if (result == RUN_USER)
-			user_completes(vcpu, COMPLETE_HYPERCALL, len);
-		return result;
-	}
-	vcpu->stats.hypercalls++;
-	return keel_complete_hypercall(vcpu, ret, len);
-}
-
-int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len)
-{
-	return read_msr(vcpu, len, false);
-}
-
-int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len)
-{
-	return write_msr(vcpu, len, false);
-}
-
-int keel_fast_hypercall(struct vcpu *vcpu, unsigned int len)
-{
-	return hypercall(vcpu, len, false);
+		vcpu_set_edx_eax(vcpu, READ_ONCE(vcpu->run->msr.data));
+	return vcpu_advance(vcpu, vcpu->io.complete_len);
 }
 
 int keel_do_hlt(struct vcpu *vcpu, unsigned int len)
@@ -200,9 +141,9 @@ static int xsetbv(struct vcpu *vcpu, unsigned int len)
 {
 	if (!(vcpu_cr4(vcpu) & X86_CR4_OSXSAVE))
 		return keel_do_undefined(vcpu);
-	if (vcpu_cpl(vcpu) || keel_set_xcr(vcpu, vcpu->regs.gpr[GPR_RCX], edx_eax(vcpu)))
+	if (vcpu_cpl(vcpu) || keel_set_xcr(vcpu, vcpu->regs.gpr[GPR_RCX], vcpu_edx_eax(vcpu)))
 		return keel_do_gp(vcpu);
-	return done(vcpu, len);
+	return vcpu_advance(vcpu, len);
 }
 
 /* No monitor for guests: no-ops, as KVM has it; with the quirk off, #UD in a guest whose CPUID has no MWAIT. */
@@ -214,7 +155,7 @@ static int mwait(struct vcpu *vcpu, unsigned int len)
 	if ((vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) && !(e && (e->ecx & BIT(X86_FEATURE_MWAIT & 31))))
 		return keel_do_undefined(vcpu);
 #endif
-	return vcpu_cpl(vcpu) ? keel_do_undefined(vcpu) : done(vcpu, len);
+	return vcpu_cpl(vcpu) ? keel_do_undefined(vcpu) : vcpu_advance(vcpu, len);
 }
 
 /* RDTSC, RDTSCP, RDPID: the last two are there with TSC_AUX. No filter of MSRs concerns them. */
@@ -226,24 +167,25 @@ static int rdtsc_aux(struct vcpu *vcpu, enum emu_op op, unsigned int len)
 		return keel_do_undefined(vcpu);
 	if (op == EMU_OP_RDPID) {
 		vcpu_set_gpr(vcpu, vcpu->emu.insn.rm, aux);
-		return done(vcpu, len);
+		return vcpu_advance(vcpu, len);
 	}
 	if ((vcpu_cr4(vcpu) & X86_CR4_TSD) && vcpu_cpl(vcpu))
 		return keel_do_gp(vcpu);
-	set_edx_eax(vcpu, keel_tsc_read(vcpu));
+	vcpu_set_edx_eax(vcpu, keel_tsc_read(vcpu));
 	if (op == EMU_OP_RDTSCP)
 		vcpu->regs.gpr[GPR_RCX] = aux;
-	return done(vcpu, len);
+	return vcpu_advance(vcpu, len);
 }
 
 int keel_do_insn(struct vcpu *vcpu, enum emu_op op, unsigned int len)
 {
+	vcpu_need(vcpu, RG_RIP | RG_RFLAGS);
 	switch (op) {
-	case EMU_OP_RDMSR:	return read_msr(vcpu, len, true);
-	case EMU_OP_WRMSR:	return write_msr(vcpu, len, true);
+	case EMU_OP_RDMSR:	return read_msr(vcpu, len);
+	case EMU_OP_WRMSR:	return write_msr(vcpu, len);
 	case EMU_OP_CPUID:	return keel_do_cpuid(vcpu, len);
 	case EMU_OP_VMCALL:
-	case EMU_OP_VMMCALL:	return hypercall(vcpu, len, true);
+	case EMU_OP_VMMCALL:	return keel_do_hypercall(vcpu, len);
 	case EMU_OP_HLT:	return keel_do_hlt(vcpu, len);
 	case EMU_OP_XSETBV:	return xsetbv(vcpu, len);
 	case EMU_OP_MONITOR:
@@ -259,7 +201,7 @@ int keel_do_insn(struct vcpu *vcpu, enum emu_op op, unsigned int len)
 	case EMU_OP_INVD:
 	case EMU_OP_WBINVD:
 		keel_vfio_write_back(vcpu);
-		return done(vcpu, len);
+		return vcpu_advance(vcpu, len);
 	case EMU_OP_VMRUN ... EMU_OP_INVVPID:
 	case EMU_OP_RSM:	return keel_do_undefined(vcpu);
 	default:		return RUN_SLOW;
@@ -334,7 +276,7 @@ int keel_do_mov_to_cr(struct vcpu *vcpu, unsigned int n, unsigned int reg, unsig
 
 	if (keel_set_cr(vcpu, n, vcpu_is_64bit_code(vcpu) ? val : (u32)val))
 		return keel_do_gp(vcpu);
-	return done(vcpu, len);
+	return vcpu_advance(vcpu, len);
 }
 
 int keel_debug_step_exit(struct vcpu *vcpu)

@@ -382,7 +382,7 @@ bool keel_vcpu_has_events(struct vcpu *vcpu)
 	return vcpu->apic_accelerated && keel_lapic_accel_deliverable(vcpu) && keel_irq_allowed(vcpu);
 }
 
-void keel_advance_slow(struct vcpu *vcpu, unsigned int len)
+int keel_advance_slow(struct vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_regs *r = &vcpu->regs;
 	u64 rip = vcpu_rip(vcpu) + len;
@@ -397,6 +397,7 @@ void keel_advance_slow(struct vcpu *vcpu, unsigned int len)
 		vcpu_dirty(vcpu, RG_SHADOW);
 	}
 	keel_instruction_done(vcpu, vcpu_rflags(vcpu));
+	return RUN_RESUME;
 }
 
 /**

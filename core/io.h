@@ -55,7 +55,7 @@ static __always_inline void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigne
 	vcpu->stats.mmio_exits++;
 }
 
-/* exit.c: the answers of user space to these two. Return rule of exit.h. */
+/* The answers of user space to these two (exit.c, pv.c). Return rule of exit.h. */
 int keel_complete_msr(struct vcpu *vcpu, bool is_read);
 int keel_complete_hypercall(struct vcpu *vcpu, u64 ret, unsigned int len);
 

@@ -5,7 +5,7 @@
  * What the launcher's filter lets through is looked up in the table (msr_table.c). An MSR without a row is the backend's or
  * unknown; an unknown one is #GP to the guest and "not settable" to the launcher.
  *
- * keel_msr_get_fast() and keel_msr_set_fast() serve the few that guests use all the time from the inner loop.
+ * keel_fast_rdmsr() and keel_fast_wrmsr() serve the few that guests use all the time from the inner loop.
  */
 #include <linux/bits.h>
 #include <linux/errno.h>
@@ -91,56 +91,96 @@ int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from)
 	return row->set(vcpu, row, msr, val, from);
 }
 
-/**
- * keel_msr_get_fast() - read an MSR in the inner loop
- * @vcpu: loaded, interrupts off
- * @msr: number
- * @val: out
- *
- * Return: 0, or RUN_SLOW: ask keel_msr_get().
- */
-int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val)
+/* ---- in the inner loop ---- */
+
+/* x2APIC registers are never filtered. Where they are refused nothing was changed. */
+static bool is_x2apic(u32 msr)
 {
-	if (msr - APIC_BASE_MSR <= 0xff)	/* never filtered */
-		return keel_lapic_msr_get(vcpu, msr, val) ? RUN_SLOW : 0;
+	return msr - APIC_BASE_MSR <= 0xff;
+}
+
+static noinline int read_x2apic(struct vcpu *vcpu, u32 msr, unsigned int len)
+{
+	u64 val;
+
+	if (keel_lapic_msr_get(vcpu, msr, &val))
+		return RUN_SLOW;
+	vcpu_set_edx_eax(vcpu, val);
+	return vcpu_advance_valid(vcpu, len);
+}
+
+static noinline int write_x2apic(struct vcpu *vcpu, u32 msr, u64 val, unsigned int len)
+{
+	return keel_lapic_msr_set(vcpu, msr, val) ? RUN_SLOW : vcpu_advance_valid(vcpu, len);
+}
+
+/* These two have an owner to call. */
+static noinline int read_owned(struct vcpu *vcpu, u32 msr, unsigned int len)
+{
+	u64 val;
+
+	if (msr == MSR_IA32_TSC) {
+		val = keel_tsc_read(vcpu);
+	} else {
+		if (!(vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
+			return RUN_SLOW;
+		msr_spec_ctrl_get(vcpu, &val);
+	}
+	vcpu_set_edx_eax(vcpu, val);
+	return vcpu_advance_valid(vcpu, len);
+}
+
+/**
+ * keel_fast_rdmsr() - RDMSR in the inner loop
+ * @vcpu: loaded, interrupts off; RIP and RFLAGS are valid
+ * @len: bytes of the instruction
+ *
+ * Return: RUN_RESUME, or RUN_SLOW with nothing changed.
+ */
+int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len)
+{
+	u32 msr = vcpu->regs.gpr[GPR_RCX];
+	u64 val;
+
+	if (is_x2apic(msr))
+		return read_x2apic(vcpu, msr, len);
 	if (unlikely(rcu_access_pointer(vcpu->vm->msr_filter)))
 		return RUN_SLOW;
 	switch (msr) {
 	case MSR_IA32_APICBASE:
-		*val = vcpu->apic_base;
-		return 0;
+		val = vcpu->apic_base;
+		break;
 	case MSR_IA32_TSC:
-		*val = keel_tsc_read(vcpu);
-		return 0;
-	case MSR_IA32_CR_PAT:
-		vcpu_need(vcpu, RG_PAT);
-		*val = vcpu->regs.pat;
-		return 0;
-	case MSR_EFER:
-		*val = vcpu_efer(vcpu);
-		return 0;
 	case MSR_IA32_SPEC_CTRL:
-		if (!(vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
-			return RUN_SLOW;
-		msr_spec_ctrl_get(vcpu, val);
-		return 0;
+		return read_owned(vcpu, msr, len);
+	/* these two are always valid: no backend lets a guest change them without an exit */
+	case MSR_IA32_CR_PAT:
+		val = vcpu->regs.pat;
+		break;
+	case MSR_EFER:
+		val = vcpu->regs.efer;
+		break;
 	default:
 		return RUN_SLOW;
 	}
+	vcpu_set_edx_eax(vcpu, val);
+	return vcpu_advance_valid(vcpu, len);
 }
 
 /**
- * keel_msr_set_fast() - write an MSR in the inner loop
- * @vcpu: loaded, interrupts off
- * @msr: number
- * @val: value
+ * keel_fast_wrmsr() - WRMSR in the inner loop
+ * @vcpu: loaded, interrupts off; RIP and RFLAGS are valid
+ * @len: bytes of the instruction
  *
- * Return: 0, or RUN_SLOW with nothing changed: ask keel_msr_set().
+ * Return: RUN_RESUME, or RUN_SLOW with nothing changed.
  */
-int keel_msr_set_fast(struct vcpu *vcpu, u32 msr, u64 val)
+int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len)
 {
-	if (msr - APIC_BASE_MSR <= 0xff)	/* never filtered; a refusal changes nothing */
-		return keel_lapic_msr_set(vcpu, msr, val) ? RUN_SLOW : 0;
+	u32 msr = vcpu->regs.gpr[GPR_RCX];
+	u64 val = vcpu_edx_eax(vcpu);
+
+	if (is_x2apic(msr))
+		return write_x2apic(vcpu, msr, val, len);
 	if (unlikely(rcu_access_pointer(vcpu->vm->msr_filter)))
 		return RUN_SLOW;
 	switch (msr) {
@@ -148,20 +188,21 @@ int keel_msr_set_fast(struct vcpu *vcpu, u32 msr, u64 val)
 		if (!vcpu->lapic || !(vcpu->cpuid.flags & GUEST_HAS_TSC_DEADLINE))
 			return RUN_SLOW;
 		keel_lapic_set_deadline(vcpu, val);
-		return 0;
+		break;
 	case MSR_IA32_CR_PAT:
 		if (!msr_pat_valid(val))
 			return RUN_SLOW;
 		vcpu->regs.pat = val;
 		vcpu_dirty(vcpu, RG_PAT);
-		return 0;
+		break;
 	case MSR_IA32_SPEC_CTRL:
-		if (!(vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL))
+		if (!(vcpu->cpuid.flags & GUEST_HAS_SPEC_CTRL) || msr_spec_ctrl_set(vcpu, val, MSR_FROM_GUEST))
 			return RUN_SLOW;
-		return msr_spec_ctrl_set(vcpu, val, MSR_FROM_GUEST) ? RUN_SLOW : 0;
+		break;
 	default:
 		return RUN_SLOW;
 	}
+	return vcpu_advance_valid(vcpu, len);
 }
 
 /* ---- life ---- */

@@ -6,6 +6,7 @@
 #ifndef KEEL_ACCESS_H
 #define KEEL_ACCESS_H
 
+#include <keel/exit.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 
@@ -91,6 +92,12 @@ static inline bool vcpu_is_64bit_code(struct vcpu *vcpu)
 	return vcpu_is_long_mode(vcpu) && (vcpu_cs(vcpu)->ar & SEG_L);
 }
 
+/* The same where EFER, and RG_CODE or RG_SEG, are valid. */
+static inline bool regs_are_64bit_code(const struct vcpu_regs *r)
+{
+	return (r->efer & EFER_LMA) && (r->seg[SEG_CS].ar & SEG_L);
+}
+
 /* Linear address of the instruction. */
 static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
 {
@@ -104,33 +111,41 @@ static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
  * @vcpu: the vCPU
  * @len: its bytes
  *
- * Context: the vCPU's own thread, loaded.
+ * Context: the vCPU's own thread, loaded. Return: RUN_RESUME.
  */
-void keel_advance_slow(struct vcpu *vcpu, unsigned int len);
+int keel_advance_slow(struct vcpu *vcpu, unsigned int len);
 
-/* RIP and RFLAGS are valid. */
-static inline void vcpu_advance_valid(struct vcpu *vcpu, unsigned int len)
+/* An instruction is complete; RIP and RFLAGS are valid. Return: RUN_RESUME, so that what is rare is no more than a jump. */
+static __always_inline int vcpu_advance_valid(struct vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_regs *r = &vcpu->regs;
 	u64 rip = r->rip + len;
 
-	/* a wrap at 4G, single step or a shadow to clear: rare */
-	if (unlikely((r->rflags & X86_EFLAGS_TF) || vcpu->debug.control || (rip ^ r->rip) >> 31)) {
-		keel_advance_slow(vcpu, len);
-		return;
-	}
+	/* single step, a shadow to clear, or a wrap at 4G */
+	if (unlikely(r->rflags & X86_EFLAGS_TF) || unlikely(vcpu->debug.control) || unlikely(vcpu->events.shadow) ||
+	    unlikely((rip ^ r->rip) >> 31))
+		return keel_advance_slow(vcpu, len);
 	r->rip = rip;
-	if (vcpu->events.shadow) {
-		vcpu->events.shadow = 0;
-		vcpu_dirty(vcpu, RG_SHADOW);
-	}
-	vcpu_dirty(vcpu, RG_RIP);
+	r->dirty |= RG_RIP;
+	return RUN_RESUME;
 }
 
-static inline void vcpu_advance(struct vcpu *vcpu, unsigned int len)
+static inline int vcpu_advance(struct vcpu *vcpu, unsigned int len)
 {
 	vcpu_need(vcpu, RG_RIP | RG_RFLAGS);
-	vcpu_advance_valid(vcpu, len);
+	return vcpu_advance_valid(vcpu, len);
+}
+
+/* EDX:EAX */
+static inline u64 vcpu_edx_eax(const struct vcpu *vcpu)
+{
+	return (u32)vcpu->regs.gpr[GPR_RAX] | vcpu->regs.gpr[GPR_RDX] << 32;
+}
+
+static inline void vcpu_set_edx_eax(struct vcpu *vcpu, u64 val)
+{
+	vcpu->regs.gpr[GPR_RAX] = (u32)val;
+	vcpu->regs.gpr[GPR_RDX] = val >> 32;
 }
 
 /* ---- with all architectural checks (core/cr.c) ---- */

@@ -82,7 +82,7 @@ struct task_gate_exit {
 	const struct event *event;
 };
 
-/* ---- verbs that may be called in the inner loop, with interrupts off: they do not sleep ---- */
+/* ---- verbs that may be called in the inner loop, with interrupts off: they do not sleep. RIP and RFLAGS are valid ---- */
 
 /**
  * keel_do_cpuid() - CPUID
@@ -118,7 +118,7 @@ int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len);
 int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len);
 /**
  * keel_fast_hypercall() - VMCALL or VMMCALL
- * @vcpu: the vCPU
+ * @vcpu: the vCPU; CS and CPL are valid (RG_CODE or RG_SEG)
  * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
  *
  * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.

@@ -36,24 +36,6 @@ int keel_msr_get(struct vcpu *vcpu, u32 msr, u64 *val, enum msr_from from);
  */
 int keel_msr_set(struct vcpu *vcpu, u32 msr, u64 val, enum msr_from from);
 /**
- * keel_msr_get_fast() - RDMSR of the few that the inner loop serves
- * @vcpu: the vCPU
- * @msr: its number
- * @val: its value
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: 0, 1 for #GP, RUN_SLOW for all others.
- */
-int keel_msr_get_fast(struct vcpu *vcpu, u32 msr, u64 *val);
-/**
- * keel_msr_set_fast() - WRMSR of the few that the inner loop serves
- * @vcpu: the vCPU
- * @msr: its number
- * @val: value
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: 0, 1 for #GP, RUN_SLOW for all others.
- */
-int keel_msr_set_fast(struct vcpu *vcpu, u32 msr, u64 val);
-/**
  * keel_msr_reset() - values after reset
  * @vcpu: the vCPU
  * @init: an INIT and no reset: most are kept

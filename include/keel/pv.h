@@ -35,16 +35,13 @@ void keel_pv_thread_changed(struct vcpu *vcpu);
  */
 void keel_pv_preempted(struct vcpu *vcpu);
 /**
- * keel_pv_hypercall() - serve a hypercall
+ * keel_do_hypercall() - VMCALL or VMMCALL
  * @vcpu: the vCPU
- * @nr: RAX
- * @args: RBX, RCX, RDX, RSI
- * @ret: the answer
- * @may_sleep: interrupts are on
+ * @len: bytes of the instruction; RIP is advanced by them once it is complete
  *
- * Context: the vCPU's own thread, loaded; interrupts may be off.
- * Return: RUN_RESUME (*@ret is the answer), RUN_USER or, unless @may_sleep, RUN_SLOW.
+ * keel_fast_hypercall() of exit.h is the one for the inner loop. Context: the vCPU's own thread, loaded; may sleep. Return: as
+ * enum run_result says.
  */
-int keel_pv_hypercall(struct vcpu *vcpu, u64 nr, const u64 args[4], u64 *ret, bool may_sleep);
+int keel_do_hypercall(struct vcpu *vcpu, unsigned int len);
 
 #endif
