@@ -331,7 +331,8 @@ struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t 
  * @sv: the vCPU's part, its @pdpte loaded if CR3 was
  *
  * At MOV to CR3, to CR0 and CR4, to EFER, INVPCID, and when a fault finds the root dead. All tables out of sync are brought up to date; the caller
- * flushes the vCPU's own TLB. Context: may sleep, no locks. Return: 0; -ENOMEM.
+ * flushes the vCPU's own TLB. Context: may sleep, no locks. Return: 0; -ENOMEM; -EAGAIN: others were faster to take what tables are made of.
+ * If not 0 the root that the CPU has may have been freed: the guest must not be entered before this has succeeded.
  */
 int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv);
 /* Forget all roots. May sleep, no locks. */

@@ -153,7 +153,7 @@ static bool root_to_front(struct vcpu *vcpu, struct shadow *s, struct shadow_vcp
 	return true;
 }
 
-/* Attempts at a root before memory counts as short: each begins with a full reserve, which other vCPUs use too. */
+/* Attempts at a root in one go: each begins with a full reserve, which other vCPUs use too. */
 #define LOAD_PASSES	8
 
 int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
@@ -165,7 +165,7 @@ int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
 	vcpu_need(vcpu, RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER);
 	for (pass = 0; pass < LOAD_PASSES && !done; pass++) {
 		if (shadow_top_up(s))
-			break;
+			return -ENOMEM;
 		spin_lock(&s->vm->mem.lock);
 		done = root_to_front(vcpu, s, sv, &up);
 		shadow_sync_all(vcpu, s, &up);
@@ -174,7 +174,7 @@ int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
 		pgtable_free_pages(up.dead);
 		up.dead = NULL;
 	}
-	return done ? 0 : -ENOMEM;
+	return done ? 0 : -EAGAIN;
 }
 
 void shadow_unload(struct shadow *s, struct shadow_vcpu *sv)

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <asm/processor-flags.h>
 #include <keel/access.h>
+#include <keel/request.h>
 #include <keel/shadow.h>
 #include "shadow.h"
 
@@ -137,8 +138,11 @@ int keel_shadow_prepare(struct vcpu *vcpu)
 	if (vcpu->regs.dirty & ROOT_GROUPS)
 		load_pdptes(vcpu);
 	ret = shadow_load(vcpu, vcpu->vm->mem.table->shadow, vcpu->shadow);
-	if (ret)
-		return ret;
+	if (ret) {
+		/* what the CPU has is not the root for the registers, and may be freed: not without another try */
+		vcpu_request(vcpu, REQ_PAGING);
+		return ret == -EAGAIN ? 0 : ret;
+	}
 	vcpu_dirty(vcpu, RG_ROOT);
 	keel_vendor->tlb_flush(vcpu, TLB_VM);
 	return 0;

@@ -47,7 +47,8 @@ void keel_shadow_vcpu_destroy(struct vcpu *vcpu);
  * keel_shadow_prepare() - have the root for the registers (REQ_PAGING)
  * @vcpu: on its own thread, loaded
  *
- * At changes of control registers that paging depends on, other flushes that the guest asks for, and when the root has gone.
+ * At changes of control registers that paging depends on, other flushes that the guest asks for, and when the root has gone. Where there is no
+ * root afterwards, also after -ENOMEM, it makes REQ_PAGING again, so that nothing is entered without one.
  * Context: may sleep, no locks. Return: 0 or -ENOMEM.
  */
 int keel_shadow_prepare(struct vcpu *vcpu);

@@ -374,6 +374,7 @@ const struct scenario scenarios[] = {
 	{ "table_in_large", table_in_large },
 	{ "pae_registers", pae_registers },
 	{ "forks", forks },
+	{ "others_are_faster", case_others_are_faster },
 };
 
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

@@ -12,6 +12,7 @@
  *   shadow_guest.c	a guest's tables
  *   shadow_fuzz.c	random guests
  *   shadow_cases.c	directed cases
+ *   shadow_progress.c	those in which somebody must get on
  */
 #ifndef SHADOW_WORLD_H
 #define SHADOW_WORLD_H
@@ -204,6 +205,10 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 extern const unsigned int nr_scenarios;
+
+/* ---- shadow_progress.c ---- */
+
+void case_others_are_faster(void);
 
 /* ---- shadow_bugs.c ---- */
 

@@ -14,3 +14,5 @@ shadow-wraps := shadow_is shadow_rights shadow_child shadow_direct_child shadow_
 	shadow_sync_all shadow_sync_frame shadow_leaf_fits shadow_mark_synced shadow_let_write shadow_covered \
 	shadow_invlpg shadow_root_is_good shadow_root_get host_page_lookup shadow_protect shadow_forget
 unit_shadow_test-libs := $(addprefix -Wl$(comma)--wrap=,$(shadow-wraps))
+unit_shadow_vm_test-srcs := ept/shadow_vm.c
+unit_shadow_vm_test-cflags := $(ept-shim) -I$(TOP)/ept -include $(TOP)/selftests/ept/unit_vcpu.h

@@ -148,6 +148,7 @@ SCENARIO(two_for_one)
 SCENARIO(table_in_large)
 SCENARIO(pae_registers)
 SCENARIO(forks)
+SCENARIO(others_are_faster)
 
 static const struct test_case cases[] = {
 	{ "cve_2026_53359", test_cve_2026_53359 },
@@ -163,6 +164,7 @@ static const struct test_case cases[] = {
 	{ "table_in_large", test_table_in_large },
 	{ "pae_registers", test_pae_registers },
 	{ "forks", test_forks },
+	{ "others_are_faster", test_others_are_faster },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };

@@ -15,6 +15,10 @@
 #include <keel/stats.h>
 #include <asm/processor-flags.h>
 
+#define vm_for_each_vcpu(vm, i, vcpu)	for ((i) = 0; (i) < 1 && ((vcpu) = (vm)->vcpu); (i)++)
+
+#define REQ_PAGING	5
+
 #define EFER_LMA	BIT(10)
 #define EFER_NX		BIT(11)
 
@@ -26,16 +30,21 @@
 #define RG_EFER		0u
 #define RG_SEG		0u
 #define RG_CODE		0u
+#define RG_ROOT		BIT(0)
 #define GUEST_HAS_GBPAGES BIT(12)
 
 struct vcpu_regs {
 	u64 rip, rflags, cr0, cr3, cr4, efer;
 	struct segment seg[NR_SEGS];
-	u32 valid;
+	u32 valid, dirty;
 };
+
+struct vcpu;
+struct shadow_vcpu;
 
 struct vm {
 	struct mm_struct *mm;
+	struct vcpu *vcpu;
 	struct memory mem;
 	struct vm_stats stats;
 };
@@ -43,6 +52,8 @@ struct vm {
 struct vcpu {
 	struct vcpu_regs regs;
 	struct vm *vm;
+	struct shadow_vcpu *shadow;
+	unsigned long requests;
 	struct {
 		u64 reserved_gpa;
 		u32 flags;
@@ -59,6 +70,24 @@ struct vcpu {
 static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
 {
 }
+
+static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
+{
+	vcpu->regs.dirty |= groups;
+}
+
+static inline void vcpu_request(struct vcpu *vcpu, unsigned int req)
+{
+	set_bit(req, &vcpu->requests);
+}
+
+enum tlb_scope { TLB_VM, TLB_GUEST };
+
+struct vendor_ops {
+	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
+};
+
+extern const struct vendor_ops *keel_vendor;
 
 static inline const struct segment *vcpu_cs(struct vcpu *vcpu)
 {

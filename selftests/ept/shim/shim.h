@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/types.h>
@@ -49,12 +50,17 @@ typedef int64_t s64;
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
 #define OPTIMIZER_HIDE_VAR(x)	asm("" : "+r" (x))
+#define __ro_after_init
+#define module_param(name, type, mode)
+#define MODULE_PARM_DESC(name, text)
+#define pr_err(...)		fprintf(stderr, __VA_ARGS__)
 #define __user
 #define __rcu
 
 /* ---- pages ---- */
 
 #define GFP_KERNEL_ACCOUNT	0
+#define GFP_DMA32		0
 
 extern long shim_pages;		/* allocated and not freed */
 
@@ -143,6 +149,8 @@ extern struct task_struct *current;
 void shim_before_lock(void);
 static inline void spin_lock(spinlock_t *lock) { shim_before_lock(); lock->unused = 1; }
 static inline void spin_unlock(spinlock_t *lock) { lock->unused = 0; }
+static inline void mutex_lock(struct mutex *lock) { }
+static inline void mutex_unlock(struct mutex *lock) { }
 static inline void local_irq_disable(void) { }
 static inline void local_irq_enable(void) { }
 static inline void cond_resched(void) { }

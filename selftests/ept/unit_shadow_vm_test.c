@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A root for the registers before each entry: what ept/shadow_vm.c makes of what ept/shadow_root.c says. */
+#include <keel/guest_access.h>
+#include <keel/vcpu.h>
+#include "shadow.h"
+#include "test.h"
+
+long shim_pages;
+struct task_struct *current;
+
+static struct shadow tables;
+static struct pgtable table = { .shadow = &tables };
+static struct vm vm;
+static struct vcpu vcpu;
+static int load_result;
+static unsigned int loads, flushes;
+
+int shadow_load(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv)
+{
+	loads++;
+	return load_result;
+}
+
+static void count_flush(struct vcpu *v, enum tlb_scope scope)
+{
+	flushes++;
+}
+
+static const struct vendor_ops vendor = { .tlb_flush = count_flush };
+const struct vendor_ops *keel_vendor = &vendor;
+
+/* Not asked here. */
+void shim_before_lock(void) { }
+union shadow_role shadow_mode(const struct vcpu_regs *r) { return (union shadow_role){}; }
+int keel_read_guest(struct vm *v, gpa_t gpa, void *data, unsigned long len) { return -EFAULT; }
+int memory_table_create(struct vm *v) { return 0; }
+struct shadow *shadow_create(struct vm *v, const struct pte_format *format, u32 max) { return NULL; }
+void shadow_destroy(struct shadow *s) { }
+void shadow_unload(struct shadow *s, struct shadow_vcpu *sv) { }
+void shadow_finish(struct shadow *s, struct pt_update *up) { }
+void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up) { }
+void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up) { }
+void shadow_invlpg(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, gva_t gva) { }
+hpa_t shadow_cr3(const struct shadow *s, const struct shadow_vcpu *sv) { return 0; }
+int shadow_fault(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, gva_t gva, u32 access, struct walk *walk) { return 0; }
+void pgtable_free_pages(u64 *list) { }
+
+/* The request has been taken, as core/run.c does. Without a root it must be there again: KVM_RUN may come back, and would enter with the old one. */
+static void test_prepare(void)
+{
+	static const struct {
+		const char *name;
+		int load, ret;
+		bool again, written;
+	} t[] = {
+		{ "a root", 0, 0, false, true },
+		{ "no memory", -ENOMEM, -ENOMEM, true, false },
+		{ "others were faster", -EAGAIN, 0, true, false },
+	};
+	unsigned int i;
+
+	vm.mem.table = &table;
+	vcpu.vm = &vm;
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		vcpu.requests = 0;
+		vcpu.regs.dirty = 0;
+		loads = flushes = 0;
+		load_result = t[i].load;
+		CHECK_EQ(t[i].name, t[i].ret, keel_shadow_prepare(&vcpu));
+		CHECK_EQ("asked for", 1, loads);
+		CHECK_EQ("REQ_PAGING afterwards", t[i].again, test_bit(REQ_PAGING, &vcpu.requests));
+		CHECK_EQ("the CPU is given it", t[i].written, vcpu.regs.dirty & RG_ROOT);
+		CHECK_EQ("its TLB is flushed", t[i].written, flushes);
+	}
+}
+
+static const struct test_case cases[] = {
+	{ "prepare", test_prepare },
+};
+
+TEST_MAIN(cases)
