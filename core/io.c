@@ -346,19 +346,20 @@ int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 
 /*
  * Not an instruction touched that address but the delivery of an event: through an IDT, a task state segment or to a stack that
- * is no memory. The event stays, for a launcher that puts memory there.
+ * is no memory, or to a stack in a page table that leads to itself. The event stays, for a launcher that puts memory there.
  */
 static int delivery_failed(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	const struct event *e = &vcpu->events.injected;
 
-	keel_explain(vcpu->vm, vcpu->id, "event %u (type %u) cannot be delivered at rip %#llx: it needs %#llx, which is no memory",
-		     e->vector, e->type, vcpu_rip(vcpu), fault->gpa);
+	keel_explain(vcpu->vm, vcpu->id, "event %u (type %u) cannot be delivered at rip %#llx: it needs %#llx, which %s",
+		     e->vector, e->type, vcpu_rip(vcpu), fault->gpa,
+		     keel_memory_is_writable(vcpu, fault->gpa) ? "only an instruction can store to" : "is no memory");
 	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, 4, (u64)e->vector | (u64)e->type << 8 | BIT_ULL(31),
 				   (u64)fault->access, fault->gpa, (u64)vcpu->cpu);
 }
 
-static int access_no_memory(struct vcpu *vcpu, const struct fault_exit *fault)
+static int access_by_software(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	if (unlikely(vcpu->events.injected.valid))
 		return delivery_failed(vcpu, fault);
@@ -370,7 +371,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 	int ret;
 
 	if (keel_lapic_claims(vcpu, fault->gpa))
-		return access_no_memory(vcpu, fault);
+		return access_by_software(vcpu, fault);
 
 	ret = keel_memory_fault(vcpu, fault->gpa, fault->access);
 	switch (ret) {
@@ -378,7 +379,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 		return RUN_RESUME;
 	case FAULT_MMIO:
 	case FAULT_MMIO_RO:
-		return access_no_memory(vcpu, fault);
+		return access_by_software(vcpu, fault);
 	case -EINTR:
 		/* the loop finds the signal */
 		return RUN_RESUME;
@@ -389,7 +390,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 
 /*
  * A store to a page table is emulated. The page is taken to be a table no more where user mode writes it, where an event's delivery does,
- * and where the emulator does not know the instruction (keel_insn_finish()).
+ * and where the emulator does not know the instruction (keel_insn_finish()); not if the store's own address is translated by it.
  */
 static int store_to_table(struct vcpu *vcpu, const struct page_fault_exit *fault, gpa_t gpa)
 {
@@ -435,11 +436,15 @@ int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault)
 		return RUN_RESUME;
 	case SHADOW_EMULATE:
 		return store_to_table(vcpu, fault, walk.gpa);
+	case SHADOW_EMULATE_ONLY:
+		device.gpa = walk.gpa;
+		device.access = FAULT_WRITE;
+		return access_by_software(vcpu, &device);
 	case SHADOW_MMIO:
 	case SHADOW_MMIO_RO:
 		device.gpa = walk.gpa;
 		device.access = fault->access & WALK_WRITE ? FAULT_WRITE : fault->access & WALK_FETCH ? FAULT_FETCH : FAULT_READ;
-		return access_no_memory(vcpu, &device);
+		return access_by_software(vcpu, &device);
 	case SHADOW_NO_TABLE:
 		return table_no_memory(vcpu, fault);
 	default:

@@ -19,6 +19,7 @@ enum fill_step {
 	STEP_MMIO,
 	STEP_MMIO_RO,
 	STEP_EMULATE,
+	STEP_EMULATE_ONLY,
 	STEP_RELOAD,
 	STEP_AGAIN,	/* the guest's tables have changed, or tables are lacking: walk again */
 	STEP_HOST,	/* fill.hva must be made present */
@@ -141,7 +142,7 @@ static bool key_stops_store(const struct fill *f, union shadow_role role, u32 ri
 	return f->vcpu->regs.cr4 & X86_CR4_PKE && f->vcpu->xstate.pkru >> (2 * key) & PKRU_NO_WRITE;
 }
 
-/* What the guest's entries, or a direct table's role, leave to the page. STEP_EMULATE: the store must not be made directly. */
+/* What the guest's entries, or a direct table's role, leave to the page. STEP_EMULATE_ONLY: the store must not be made directly. */
 static enum fill_step page_rights(const struct fill *f, u32 *rights, u32 *key)
 {
 	union shadow_role role = f->path[f->level]->role;
@@ -152,10 +153,10 @@ static enum fill_step page_rights(const struct fill *f, u32 *rights, u32 *key)
 	*key = role.is_direct ? role.key : shadow_key(role, gpte);
 	write = shadow_may_write(role, *rights, is_dirty);
 	if (key_stops_store(f, role, *rights, *key))
-		return STEP_EMULATE;
+		return STEP_EMULATE_ONLY;
 	if (shadow_needs_flip(role, *rights, f->access)) {
 		if (role.wp0 == SHADOW_WP0_EMULATE)
-			return STEP_EMULATE;
+			return STEP_EMULATE_ONLY;
 		*rights &= ~(u32)(role.wp0 == SHADOW_WP0_SMEP ? SHADOW_USER | SHADOW_EXEC : SHADOW_USER);
 		write = is_dirty;
 	}
@@ -190,8 +191,8 @@ static enum fill_step write_leaf(struct fill *f)
 	u64 pfn = f->host.pfn & ~mask, old = same_leaf(f, frame, pfn);
 	u32 rights, key;
 
-	if (page_rights(f, &rights, &key) == STEP_EMULATE)
-		return STEP_EMULATE;
+	if (page_rights(f, &rights, &key) == STEP_EMULATE_ONLY)
+		return STEP_EMULATE_ONLY;
 	if (!may_be_writable(f, old))
 		rights &= ~(u32)SHADOW_WRITE;
 	if (f->access & WALK_WRITE)
@@ -215,6 +216,17 @@ static void write_links(struct fill *f)
 	f->path[level]->stores = 0;
 }
 
+/* The store is to a table that its own address is translated by: dropped, it would be made and protected again by the next try. */
+static bool is_own_table(const struct fill *f)
+{
+	unsigned int level;
+
+	for (level = shadow_top(f->sv, f->gva)->role.level; level > 1 && level >= f->level; level--)
+		if (!f->path[level]->role.is_direct && f->path[level]->gfn == f->gfn)
+			return true;
+	return false;
+}
+
 /* One pass; memory.lock held. */
 static enum fill_step fill_pass(struct fill *f, struct pt_update *up)
 {
@@ -228,7 +240,7 @@ static enum fill_step fill_pass(struct fill *f, struct pt_update *up)
 	if (!find_path(f, up))
 		return STEP_AGAIN;
 	if (f->access & WALK_WRITE && shadow_is_traced(f->s, f->gfn) && !shadow_let_write(f->vcpu, f->s, f->gfn, up))
-		return STEP_EMULATE;
+		return is_own_table(f) ? STEP_EMULATE_ONLY : STEP_EMULATE;
 	/* other CPUs cannot write to these tables any more: what is in them now is what we go by */
 	shadow_finish(f->s, up);
 	if (!walk_unchanged(f->vcpu, &f->t))
@@ -285,6 +297,7 @@ int shadow_fault(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gv
 		case STEP_MMIO:		return SHADOW_MMIO;
 		case STEP_MMIO_RO:	return SHADOW_MMIO_RO;
 		case STEP_EMULATE:	return SHADOW_EMULATE;
+		case STEP_EMULATE_ONLY:	return SHADOW_EMULATE_ONLY;
 		case STEP_RELOAD:	return SHADOW_RELOAD;
 		case STEP_BUSY:
 			cond_resched();

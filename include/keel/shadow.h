@@ -82,7 +82,8 @@ enum shadow_result {
 	SHADOW_TRUE_FAULT,	/* the guest's: inject #PF with walk.error */
 	SHADOW_MMIO,		/* no slot at walk.gpa: emulate */
 	SHADOW_MMIO_RO,		/* a write to a read-only slot: emulate */
-	SHADOW_EMULATE,		/* a store that must not be made directly: emulate, then keel_shadow_stored() */
+	SHADOW_EMULATE,		/* a store to a guest table: emulate, then keel_shadow_stored(), or let it go by keel_shadow_untrace() */
+	SHADOW_EMULATE_ONLY,	/* the same where letting it go is of no use */
 	SHADOW_RELOAD,		/* the root has gone: keel_shadow_prepare(), then enter again */
 	SHADOW_NO_TABLE,	/* one of the guest's tables is in no memory */
 	/* negative errno: as of keel_memory_fault() */

@@ -375,6 +375,7 @@ const struct scenario scenarios[] = {
 	{ "pae_registers", pae_registers },
 	{ "forks", forks },
 	{ "others_are_faster", case_others_are_faster },
+	{ "store_to_own_table", case_store_to_own_table },
 };
 
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

@@ -239,12 +239,15 @@ static enum outcome check_refused(struct cpu *cpu, u64 gva, int ret, const struc
 	case SHADOW_MMIO:
 	case SHADOW_MMIO_RO:
 	case SHADOW_EMULATE:
+	case SHADOW_EMULATE_ONLY:
 		WORLD_CHECK("address", was_seen(0, walk->gpa, 0), "0x%llx is at 0x%llx?", (unsigned long long)gva,
 			    (unsigned long long)walk->gpa);
 		WORLD_CHECK("emulation", ret != SHADOW_EMULATE || !(cpu->v.regs.cr0 & X86_CR0_WP) ||
 			    shadow_next_table(w.s, gpa_to_gfn(walk->gpa), NULL), "0x%llx is no table", (unsigned long long)walk->gpa);
 		WORLD_CHECK("device", (ret == SHADOW_MMIO) == !slot, "0x%llx: result %d", (unsigned long long)walk->gpa, ret);
-		return ret == SHADOW_MMIO ? ACCESS_MMIO : ret == SHADOW_EMULATE ? ACCESS_EMULATE : ACCESS_MMIO_RO;
+		if (ret == SHADOW_EMULATE || ret == SHADOW_EMULATE_ONLY)
+			return ACCESS_EMULATE;
+		return ret == SHADOW_MMIO ? ACCESS_MMIO : ACCESS_MMIO_RO;
 	case SHADOW_NO_TABLE:
 		WORLD_CHECK("no table", was_seen(-EFAULT, 0, 0), "address 0x%llx: all tables are there", (unsigned long long)gva);
 		return ACCESS_ERROR;

@@ -42,3 +42,77 @@ void case_others_are_faster(void)
 	audit();
 	world_end();
 }
+
+/* What the rest of the module does with a store of user mode's, or of an event's delivery: the table is let go, and the CPU tries again. */
+static int store_untraced(struct cpu *cpu, u64 gva)
+{
+	struct pt_update up = {};
+	unsigned int tries;
+	struct walk walk;
+	struct xlat x;
+	int ret;
+
+	for (tries = 0; tries < 16; tries++) {
+		memset(cpu->upper, 0, sizeof(cpu->upper));
+		if (cpu_walk(cpu, gva, WALK_WRITE | WALK_USER, &x))
+			return SHADOW_MAPPED;
+		ret = shadow_fault(&cpu->v, w.s, &cpu->sv, gva, WALK_WRITE | WALK_USER, &walk);
+		if (ret == SHADOW_RELOAD) {
+			cpu_load(cpu);
+		} else if (ret == SHADOW_EMULATE) {
+			shadow_untrace(w.s, walk.gpa, 0, &up);
+			world_finish(&up);
+		} else if (ret != SHADOW_MAPPED) {
+			return ret;
+		}
+	}
+	world_fail("progress", "address 0x%llx: the table comes again with each try", (unsigned long long)gva);
+}
+
+#define PD	38u
+#define PT	42u
+#define AREA	(2ull << 39)
+
+/*
+ * Some of a guest's tables are mapped for user mode: one that the translation of its own address goes by can only be written by the
+ * emulator, another one is let go.
+ */
+void case_store_to_own_table(void)
+{
+	static const struct {
+		unsigned int frame;
+		int wanted;
+	} t[] = {
+		{ PD, SHADOW_EMULATE_ONLY },	/* on the way */
+		{ PT, SHADOW_MAPPED },		/* the last level goes out of sync */
+		{ 39, SHADOW_MAPPED },		/* a directory beside it */
+	};
+	const u64 all = P | RW | US;
+	struct cpu *cpu = &w.cpu[0];
+	unsigned int i;
+	gpa_t gpa;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		u64 *ram;
+		int ret;
+
+		world_start(1, 1);
+		guest_start(cpu, SHADOW_LONG4);
+		ram = (u64 *)(w.ram + cpu->v.regs.cr3);
+		ram[2] = AT(34) | all;
+		ram = (u64 *)(w.ram + AT(34));
+		ram[0] = AT(PD) | all;
+		ram[1] = AT(39) | all;
+		memset(w.ram + AT(39), 0, PAGE_SIZE);
+		((u64 *)(w.ram + AT(PD)))[0] = AT(PT) | all;
+		((u64 *)(w.ram + AT(39)))[0] = AT(PT) | all;
+		((u64 *)(w.ram + AT(PT)))[0] = AT(t[i].frame) | all;
+		((u64 *)(w.ram + AT(PT)))[1] = AT(DATA) | all;
+		cpu_load(cpu);
+		WORLD_CHECK("case", cpu_access(cpu, AREA + (1 << 30) + PAGE_SIZE, WALK_USER, &gpa) == ACCESS_DONE, "no access");
+		ret = store_untraced(cpu, AREA);
+		WORLD_CHECK("case", ret == t[i].wanted, "store to frame %u: result %d, wanted %d", t[i].frame, ret, t[i].wanted);
+		audit();
+		world_end();
+	}
+}

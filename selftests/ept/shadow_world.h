@@ -209,6 +209,7 @@ extern const unsigned int nr_scenarios;
 /* ---- shadow_progress.c ---- */
 
 void case_others_are_faster(void);
+void case_store_to_own_table(void);
 
 /* ---- shadow_bugs.c ---- */
 

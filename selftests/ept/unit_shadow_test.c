@@ -149,6 +149,7 @@ SCENARIO(table_in_large)
 SCENARIO(pae_registers)
 SCENARIO(forks)
 SCENARIO(others_are_faster)
+SCENARIO(store_to_own_table)
 
 static const struct test_case cases[] = {
 	{ "cve_2026_53359", test_cve_2026_53359 },
@@ -165,6 +166,7 @@ static const struct test_case cases[] = {
 	{ "pae_registers", test_pae_registers },
 	{ "forks", test_forks },
 	{ "others_are_faster", test_others_are_faster },
+	{ "store_to_own_table", test_store_to_own_table },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };
