@@ -15,6 +15,7 @@
 
 #include "acpi.h"
 #include "boot.h"
+#include "boot_protocol.h"
 #include "memory.h"
 #include "status.h"
 
@@ -229,6 +230,8 @@ int boot_load(const struct memory *memory, const struct boot_request *request,
 	if (!acpi_build(memory_at(memory, MAP_ACPI, MAP_ACPI_MAX), MAP_ACPI_MAX, MAP_ACPI,
 			request->cpus))
 		return status_fail(STATUS_CREATE, "the ACPI tables do not fit");
+	if (kernel.protocol != BOOT_LINUX)
+		boot_put_info(memory, request, params, &kernel);
 	*entry = kernel.entry;
 	return 0;
 }

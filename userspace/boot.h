@@ -11,10 +11,13 @@
 
 struct memory;
 
+enum boot_protocol { BOOT_LINUX, BOOT_MULTIBOOT, BOOT_PVH };
+
 /* Where and how the first vCPU begins. */
 struct boot_entry {
 	uint64_t rip;
 	uint64_t params;	/* boot_params, for rsi */
+	uint32_t magic, info;	/* of Multiboot or PVH, for eax and ebx */
 	bool is_64bit;		/* long mode with paging; else flat protected mode */
 };
 
@@ -28,6 +31,7 @@ struct boot_request {
 /* A kernel laid out in guest memory; filled by boot_place_kernel(). */
 struct boot_kernel {
 	struct boot_entry entry;
+	enum boot_protocol protocol;
 	uint64_t end;		/* first address the kernel does not need */
 	uint64_t initrd_limit;	/* first address an initrd must not reach */
 	uint32_t command_max;	/* characters of command line, NUL not counted */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Kernel images: bzImage by the Linux boot protocol (Documentation/arch/x86/
- * boot.rst), and ELF vmlinux for 64 and 32 bits.
+ * boot.rst), and ELF vmlinux for 64 and 32 bits; ELF kernels of boot_protocol.h's protocols too.
  *
  * The image comes from a file that may be anything: every offset and size in
  * it is checked against the file and against guest memory before use.
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "boot.h"
+#include "boot_protocol.h"
 #include "memory.h"
 #include "util.h"
 
@@ -22,10 +23,6 @@
 #define HEADER_OFFSET		offsetof(struct boot_params, hdr)
 #define HEADER_END_MAX		offsetof(struct boot_params, edd_mbr_sig_buffer)
 #define COMMAND_OLD_MAX		255
-#define MULTIBOOT_MAGIC		0x1badb002
-#define MULTIBOOT_AREA		8192		/* the header lies in as much of the file */
-#define MULTIBOOT2_MAGIC	0xe85250d6
-#define MULTIBOOT2_AREA		32768
 #define INITRD_OLD_LIMIT	0x38000000ULL
 
 /* The protocol versions that brought a field. */
@@ -216,36 +213,6 @@ static void make_header(const struct memory *memory, struct boot_kernel *kernel)
 	set_limits(memory, header, kernel);
 }
 
-/* Is there a header that begins with @magic, aligned to @align, whose @words words add up to 0? */
-static bool has_multiboot_header(const uint8_t *image, size_t size, uint32_t magic, size_t align,
-				 unsigned int words)
-{
-	for (size_t at = 0; at + 4 * words <= size; at += align) {
-		uint32_t word[4], sum = 0;
-
-		memcpy(word, image + at, 4 * words);
-		if (word[0] != magic)
-			continue;
-		for (unsigned int i = 0; i < words; i++)
-			sum += word[i];
-		if (!sum)
-			return true;
-	}
-	return false;
-}
-
-static size_t at_most(size_t size, size_t most)
-{
-	return size < most ? size : most;
-}
-
-/* Entered as Linux is, a kernel for Multiboot does not find what it wants in its registers. */
-static bool is_multiboot(const uint8_t *image, size_t size)
-{
-	return has_multiboot_header(image, at_most(size, MULTIBOOT_AREA), MULTIBOOT_MAGIC, 4, 3) ||
-	       has_multiboot_header(image, at_most(size, MULTIBOOT2_AREA), MULTIBOOT2_MAGIC, 8, 4);
-}
-
 static const char *place_elf(const struct memory *memory, const uint8_t *image, size_t size,
 			     struct boot_kernel *kernel)
 {
@@ -255,13 +222,18 @@ static const char *place_elf(const struct memory *memory, const uint8_t *image, 
 	uint64_t start = is_64bit ? e64->e_entry : e32->e_entry;
 	unsigned int count = is_64bit ? e64->e_phnum : e32->e_phnum;
 	unsigned int entry_size = is_64bit ? e64->e_phentsize : e32->e_phentsize;
+	uint32_t pvh_start = 0;
 
-	if (is_multiboot(image, size))
-		return "a Multiboot kernel, and only Linux's boot protocol is known";
 	if (e64->e_machine != (is_64bit ? EM_X86_64 : EM_386))
 		return "an ELF file, but not for x86";
 	if (entry_size != (is_64bit ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
 		return "an ELF file with odd program headers";
+	const char *wrong = boot_find_protocol(image, size, &kernel->protocol, &pvh_start);
+
+	if (wrong)
+		return wrong;
+	if (kernel->protocol == BOOT_PVH)
+		start = pvh_start;
 	for (unsigned int i = 0; i < count; i++) {
 		struct segment segment;
 		bool is_load;
@@ -284,7 +256,7 @@ static const char *place_elf(const struct memory *memory, const uint8_t *image, 
 	}
 	if (!kernel->entry.rip)
 		return "an ELF file whose entry point is in no segment";
-	kernel->entry.is_64bit = is_64bit;
+	kernel->entry.is_64bit = is_64bit && kernel->protocol == BOOT_LINUX;
 	make_header(memory, kernel);
 	return NULL;
 }

@@ -16,6 +16,8 @@
 #define MAP_BOOT_PARAMS		0x00090000ULL	/* Linux "zero page"; fixed for old kernels */
 #define MAP_BOOT_DATA		0x00091000ULL	/* boot_params' list of extra data */
 #define MAP_BOOT_COMMAND_OLD	0x00092000ULL	/* command line of protocols before 2.02 */
+#define MAP_BOOT_INFO		0x00093000ULL	/* what Multiboot or PVH tell a kernel */
+#define MAP_BOOT_INFO_MAX	0x00002000ULL
 #define MAP_LOW_END		0x0009fc00ULL	/* end of conventional memory */
 #define MAP_VGA_START		0x000a0000ULL	/* hole, answered by the bus */
 #define MAP_VGA_END		0x000c0000ULL

@@ -597,7 +597,7 @@ static const char run_help[] =
 	"Boot a Linux kernel, or a disk by its own boot loader, in a virtual machine, its serial port\n"
 	"on the terminal.\n"
 	"\n"
-	"  --kernel FILE        bzImage, or vmlinux (ELF)\n"
+	"  --kernel FILE        bzImage, vmlinux (ELF), or an ELF kernel with PVH or Multiboot entry\n"
 	"  --initrd FILE        initial RAM disk\n"
 	"  --append STRING      kernel command line (console=ttyS0)\n"
 	"  --firmware NAME      in place of a kernel: seabios, or the file of a firmware image; see\n"

@@ -137,7 +137,9 @@ static void set_segments(struct kvm_sregs *sregs, bool is_64bit)
 
 int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry)
 {
-	struct kvm_regs regs = { .rip = entry->rip, .rsi = entry->params, .rflags = 2 };
+	struct kvm_regs regs = {
+		.rip = entry->rip, .rsi = entry->params, .rax = entry->magic, .rbx = entry->info, .rflags = 2,
+	};
 	struct kvm_sregs sregs;
 
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)

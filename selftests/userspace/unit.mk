@@ -12,7 +12,7 @@ unit_bus_test-srcs := userspace/bus.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
 unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c
-unit_boot_test-srcs := userspace/boot_image.c userspace/memory.c
+unit_boot_test-srcs := userspace/boot_image.c userspace/boot_protocol.c userspace/memory.c
 unit_virtq_test-srcs := userspace/virtq.c userspace/memory.c
 unit_serial_test-srcs := $(fake-vm) userspace/serial.c
 unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
@@ -28,7 +28,7 @@ unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_uart_test-srcs := $(fake-vm) userspace/serial.c
 unit_blk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/status.c
-unit_bootloader_test-srcs := userspace/boot.c userspace/boot_image.c userspace/memory.c userspace/acpi.c userspace/aml.c \
+unit_bootloader_test-srcs := userspace/boot.c userspace/boot_image.c userspace/boot_protocol.c userspace/memory.c userspace/acpi.c userspace/aml.c \
 	userspace/status.c
 unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c
 # As the launcher is linked: the C library is part of what is tested, and a sanitizer has calls of its own.
