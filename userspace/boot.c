@@ -81,8 +81,9 @@ static int file_read(struct file *file, uint8_t *to)
 	return ret;
 }
 
-static int load_kernel(const struct memory *memory, const char *path, struct boot_kernel *kernel)
+static int load_kernel(const struct memory *memory, const struct boot_request *request, struct boot_kernel *kernel)
 {
+	const char *path = request->kernel;
 	struct file file;
 	int ret = file_open(&file, path);
 
@@ -96,7 +97,7 @@ static int load_kernel(const struct memory *memory, const char *path, struct boo
 	}
 	ret = file_read(&file, image);
 	if (!ret) {
-		const char *error = boot_place_kernel(memory, image, file.size, kernel);
+		const char *error = boot_place_kernel(memory, image, file.size, request->entry, kernel);
 
 		if (error)
 			ret = status_fail(STATUS_KERNEL, "%s: %s", path, error);
@@ -213,7 +214,7 @@ int boot_load(const struct memory *memory, const struct boot_request *request,
 {
 	struct boot_params *params = memory_at(memory, MAP_BOOT_PARAMS, sizeof(*params));
 	struct boot_kernel kernel;
-	int ret = load_kernel(memory, request->kernel, &kernel);
+	int ret = load_kernel(memory, request, &kernel);
 
 	if (!ret && request->initrd)
 		ret = load_initrd(memory, request->initrd, &kernel, params);

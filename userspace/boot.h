@@ -11,7 +11,8 @@
 
 struct memory;
 
-enum boot_protocol { BOOT_LINUX, BOOT_MULTIBOOT, BOOT_PVH };
+/* How a kernel is entered. */
+enum boot_protocol { BOOT_AUTO, BOOT_LINUX, BOOT_MULTIBOOT, BOOT_PVH };
 
 /* Where and how the first vCPU begins. */
 struct boot_entry {
@@ -25,13 +26,14 @@ struct boot_request {
 	const char *kernel;	/* path */
 	const char *initrd;	/* path, or NULL */
 	const char *append;
+	enum boot_protocol entry;
 	unsigned int cpus;
 };
 
 /* A kernel laid out in guest memory; filled by boot_place_kernel(). */
 struct boot_kernel {
 	struct boot_entry entry;
-	enum boot_protocol protocol;
+	enum boot_protocol protocol;	/* not BOOT_AUTO */
 	uint64_t end;		/* first address the kernel does not need */
 	uint64_t initrd_limit;	/* first address an initrd must not reach */
 	uint32_t command_max;	/* characters of command line, NUL not counted */
@@ -46,11 +48,12 @@ int boot_load(const struct memory *memory, const struct boot_request *request,
 
 /**
  * boot_place_kernel() - put the kernel image of @size bytes at @image in memory
+ * @wanted: how it shall be entered; BOOT_AUTO: as it says itself.
  *
  * Fills the boot_params page's header too. The image is not trusted.
  * Return: NULL, or what is wrong with the image.
  */
 const char *boot_place_kernel(const struct memory *memory, const uint8_t *image, size_t size,
-			      struct boot_kernel *kernel);
+			      enum boot_protocol wanted, struct boot_kernel *kernel);
 
 #endif

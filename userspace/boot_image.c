@@ -213,27 +213,39 @@ static void make_header(const struct memory *memory, struct boot_kernel *kernel)
 	set_limits(memory, header, kernel);
 }
 
-static const char *place_elf(const struct memory *memory, const uint8_t *image, size_t size,
-			     struct boot_kernel *kernel)
+/* What a Multiboot header says of the file, whatever the file says otherwise. */
+static const char *place_flat(const struct memory *memory, const uint8_t *image, size_t size, const struct boot_flat *flat,
+			      struct boot_kernel *kernel)
 {
-	const Elf64_Ehdr *e64 = (const void *)image;
-	const Elf32_Ehdr *e32 = (const void *)image;
-	bool is_64bit = image[EI_CLASS] == ELFCLASS64;
-	uint64_t start = is_64bit ? e64->e_entry : e32->e_entry;
-	unsigned int count = is_64bit ? e64->e_phnum : e32->e_phnum;
-	unsigned int entry_size = is_64bit ? e64->e_phentsize : e32->e_phentsize;
-	uint32_t pvh_start = 0;
+	uint64_t before = (uint64_t)flat->header - flat->load;
 
-	if (e64->e_machine != (is_64bit ? EM_X86_64 : EM_386))
-		return "an ELF file, but not for x86";
-	if (entry_size != (is_64bit ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
-		return "an ELF file with odd program headers";
-	const char *wrong = boot_find_protocol(image, size, &kernel->protocol, &pvh_start);
+	if (flat->header < flat->load || before > flat->at)
+		return "a Multiboot kernel that begins before its file";
+	struct segment segment = { .offset = flat->at - before, .physical = flat->load };
 
-	if (wrong)
-		return wrong;
-	if (kernel->protocol == BOOT_PVH)
-		start = pvh_start;
+	segment.file_size = size - segment.offset;
+	if (flat->load_end)
+		segment.file_size = (uint64_t)flat->load_end - flat->load;
+	segment.memory_size = flat->bss_end ? (uint64_t)flat->bss_end - flat->load : segment.file_size;
+	if ((flat->load_end && flat->load_end < flat->load) || (flat->bss_end && flat->bss_end < flat->load) ||
+	    segment.memory_size < segment.file_size)
+		return "a Multiboot kernel that ends before it begins";
+	const char *error = place_segment(memory, image, size, &segment);
+
+	if (error)
+		return error;
+	if (flat->entry < flat->load || flat->entry - flat->load >= segment.memory_size)
+		return "a Multiboot kernel whose entry point is outside of it";
+	kernel->entry.rip = flat->entry;
+	kernel->end = segment.physical + segment.memory_size;
+	return NULL;
+}
+
+static const char *place_segments(const struct memory *memory, const uint8_t *image, size_t size, unsigned int count,
+				  uint64_t start, struct boot_kernel *kernel)
+{
+	uint64_t total = 0;
+
 	for (unsigned int i = 0; i < count; i++) {
 		struct segment segment;
 		bool is_load;
@@ -246,19 +258,64 @@ static const char *place_elf(const struct memory *memory, const uint8_t *image, 
 
 		if (error)
 			return error;
+		/* Those that lie over each other, each as large as memory, would take for ever. */
+		total += segment.memory_size;
+		if (total > memory->low_end)
+			return "too large for the guest's memory";
 		if (segment.physical + segment.memory_size > kernel->end)
 			kernel->end = segment.physical + segment.memory_size;
-		/* The entry may be given as a virtual address. */
+		/* The entry may be given as a virtual address, but PVH's. */
 		if (start - segment.physical < segment.memory_size)
 			kernel->entry.rip = start;
-		else if (start - segment.virtual < segment.memory_size)
+		else if (start - segment.virtual < segment.memory_size && kernel->protocol != BOOT_PVH)
 			kernel->entry.rip = start - segment.virtual + segment.physical;
 	}
-	if (!kernel->entry.rip)
-		return "an ELF file whose entry point is in no segment";
-	kernel->entry.is_64bit = is_64bit && kernel->protocol == BOOT_LINUX;
+	return kernel->entry.rip ? NULL : "an ELF file whose entry point is in no segment";
+}
+
+static const char *place_elf(const struct memory *memory, const uint8_t *image, size_t size,
+			     enum boot_protocol wanted, struct boot_kernel *kernel)
+{
+	const Elf64_Ehdr *e64 = (const void *)image;
+	const Elf32_Ehdr *e32 = (const void *)image;
+	bool is_64bit = image[EI_CLASS] == ELFCLASS64;
+	uint64_t start = is_64bit ? e64->e_entry : e32->e_entry;
+	unsigned int count = is_64bit ? e64->e_phnum : e32->e_phnum;
+	unsigned int entry_size = is_64bit ? e64->e_phentsize : e32->e_phentsize;
+	struct boot_found found;
+
+	if (e64->e_machine != (is_64bit ? EM_X86_64 : EM_386))
+		return "an ELF file, but not for x86";
+	if (entry_size != (is_64bit ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
+		return "an ELF file with odd program headers";
+	const char *wrong = boot_find_protocol(image, size, wanted, &found);
+
+	if (wrong)
+		return wrong;
+	kernel->protocol = found.protocol;
+	kernel->entry.is_64bit = is_64bit && found.protocol == BOOT_LINUX;
 	make_header(memory, kernel);
-	return NULL;
+	if (found.is_flat)
+		return place_flat(memory, image, size, &found.flat, kernel);
+	return place_segments(memory, image, size, count, found.protocol == BOOT_PVH ? found.start : start, kernel);
+}
+
+/* No ELF file, and not Linux's: a Multiboot header that says where it goes. */
+static const char *place_other(const struct memory *memory, const uint8_t *image, size_t size,
+			       enum boot_protocol wanted, struct boot_kernel *kernel)
+{
+	struct boot_found found;
+	const char *wrong = boot_find_protocol(image, size, wanted, &found);
+
+	if (wrong)
+		return wrong;
+	if (found.protocol != BOOT_MULTIBOOT)
+		return size < HEADER_END_MAX ? "too short for a kernel" : "neither a bzImage nor an ELF file";
+	if (!found.is_flat)
+		return "a Multiboot kernel that is no ELF file, and does not say where it goes";
+	kernel->protocol = BOOT_MULTIBOOT;
+	make_header(memory, kernel);
+	return place_flat(memory, image, size, &found.flat, kernel);
 }
 
 static bool is_elf(const uint8_t *image, size_t size, int class, size_t header)
@@ -279,25 +336,29 @@ static bool is_compressed(const uint8_t *image, size_t size)
 	return false;
 }
 
-const char *boot_place_kernel(const struct memory *memory, const uint8_t *image, size_t size,
-			      struct boot_kernel *kernel)
+static bool is_bzimage(const uint8_t *image, size_t size)
 {
 	const struct boot_params *raw = (const void *)image;
+
+	return size >= HEADER_END_MAX && raw->hdr.boot_flag == BOOT_FLAG && raw->hdr.header == HEADER_MAGIC;
+}
+
+const char *boot_place_kernel(const struct memory *memory, const uint8_t *image, size_t size,
+			      enum boot_protocol wanted, struct boot_kernel *kernel)
+{
 	const char *error;
 
-	memset(kernel, 0, sizeof(*kernel));
+	*kernel = (struct boot_kernel){ .protocol = BOOT_LINUX };
 	memset(params_at(memory), 0, sizeof(struct boot_params));
 	if (is_elf(image, size, ELFCLASS64, sizeof(Elf64_Ehdr)) ||
 	    is_elf(image, size, ELFCLASS32, sizeof(Elf32_Ehdr)))
-		error = place_elf(memory, image, size, kernel);
+		error = place_elf(memory, image, size, wanted, kernel);
 	else if (is_compressed(image, size))
 		return "compressed; unpack it first, or give the bzImage";
-	else if (size < HEADER_END_MAX)
-		return "too short for a kernel";
-	else if (raw->hdr.boot_flag == BOOT_FLAG && raw->hdr.header == HEADER_MAGIC)
+	else if (is_bzimage(image, size) && (wanted == BOOT_AUTO || wanted == BOOT_LINUX))
 		error = place_bzimage(memory, image, size, kernel);
 	else
-		return "neither a bzImage nor an ELF file";
+		error = place_other(memory, image, size, wanted, kernel);
 	if (error)
 		return error;
 

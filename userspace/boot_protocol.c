@@ -17,6 +17,7 @@
 #define MULTIBOOT_TAKEN		0x2badb002u	/* in EAX */
 #define MULTIBOOT_REQUIRED	0xffffu		/* bits of the header that must be understood */
 #define MULTIBOOT_KNOWN		0x3u		/* modules on pages, a memory map */
+#define MULTIBOOT_ADDRESSES	(1u << 16)	/* it says itself what of the file goes where */
 #define MULTIBOOT2_MAGIC	0xe85250d6u
 #define MULTIBOOT2_AREA		32768
 
@@ -92,9 +93,10 @@ static uint32_t address_of(size_t offset)
 	return (uint32_t)(MAP_BOOT_INFO + offset);
 }
 
-/* Is there a header that begins with @magic, aligned to @align, whose @words words add up to 0? Its second word is in @flags. */
-static bool has_header(const uint8_t *image, size_t size, uint32_t magic, size_t align, unsigned int words,
-		       uint32_t *flags)
+/*
+ * Is there a header that begins with @magic, aligned to @align, whose @words words add up to 0? Its offset is in @place.
+ */
+static bool find_header(const uint8_t *image, size_t size, uint32_t magic, size_t align, unsigned int words, uint32_t *place)
 {
 	for (size_t at = 0; at + 4 * words <= size; at += align) {
 		uint32_t word[4], sum = 0;
@@ -104,7 +106,7 @@ static bool has_header(const uint8_t *image, size_t size, uint32_t magic, size_t
 			continue;
 		for (unsigned int i = 0; i < words; i++)
 			sum += word[i];
-		*flags = word[1];
+		*place = (uint32_t)at;
 		if (!sum)
 			return true;
 	}
@@ -112,34 +114,49 @@ static bool has_header(const uint8_t *image, size_t size, uint32_t magic, size_t
 }
 
 struct notes {
-	uint64_t pvh_entry;	/* 0: none */
-	bool has_guest;		/* says what it is */
-	bool is_linux;
+	uint64_t pvh_entry;
+	bool has_pvh;
+	bool is_linux;		/* says that it is */
 };
 
-/* A note: three words, a name and a description, both filled up to whole words. */
-static void read_notes(const uint8_t *bytes, uint64_t size, struct notes *notes)
+static uint64_t fill_up(uint64_t size, uint64_t align)
+{
+	return (size + align - 1) & ~(align - 1);
+}
+
+static void read_note(const Elf32_Nhdr *note, const uint8_t *name, const uint8_t *words, struct notes *notes)
+{
+	if (note->n_namesz != 4 || memcmp(name, "Xen", 4))
+		return;
+	if (note->n_type == NOTE_PVH_ENTRY && (note->n_descsz == 4 || note->n_descsz == 8)) {
+		notes->pvh_entry = 0;
+		memcpy(&notes->pvh_entry, words, note->n_descsz);
+		notes->has_pvh = true;
+	}
+	if (note->n_type == NOTE_GUEST_OS)
+		notes->is_linux = note->n_descsz >= 5 && !memcmp(words, "linux", 5);
+}
+
+/*
+ * A note: three words, a name and a description, both filled up to a multiple of @align from the note's start on; behind the
+ * last one that may be missing. What does not fit ends the search.
+ */
+static void read_notes(const uint8_t *bytes, uint64_t size, uint64_t align, struct notes *notes)
 {
 	for (unsigned int i = 0; i < NOTES_MAX && size >= sizeof(Elf32_Nhdr); i++) {
 		Elf32_Nhdr note;
 
 		memcpy(&note, bytes, sizeof(note));
-		uint64_t name = ((uint64_t)note.n_namesz + 3) & ~3ULL, description = ((uint64_t)note.n_descsz + 3) & ~3ULL;
+		uint64_t at = fill_up(sizeof(note) + (uint64_t)note.n_namesz, align), end = at + note.n_descsz;
 
-		if (name + description > size - sizeof(note))
+		if (end > size)
 			return;
-		const uint8_t *words = bytes + sizeof(note) + name;
-
-		if (note.n_namesz == 4 && !memcmp(bytes + sizeof(note), "Xen", 4)) {
-			if (note.n_type == NOTE_PVH_ENTRY && (note.n_descsz == 4 || note.n_descsz == 8))
-				memcpy(&notes->pvh_entry, words, note.n_descsz);
-			if (note.n_type == NOTE_GUEST_OS) {
-				notes->has_guest = true;
-				notes->is_linux = note.n_descsz >= 5 && !memcmp(words, "linux", 5);
-			}
-		}
-		bytes += sizeof(note) + name + description;
-		size -= sizeof(note) + name + description;
+		read_note(&note, bytes + sizeof(note), bytes + at, notes);
+		end = fill_up(end, align);
+		if (end > size)
+			return;
+		bytes += end;
+		size -= end;
 	}
 }
 
@@ -153,7 +170,7 @@ static void find_notes(const uint8_t *image, size_t size, struct notes *notes)
 	size_t step = is_64bit ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
 
 	for (unsigned int i = 0; i < count && at <= size && step <= size - at; i++, at += step) {
-		uint64_t offset, length;
+		uint64_t offset, length, align;
 		Elf64_Phdr p64;
 		Elf32_Phdr p32;
 
@@ -163,8 +180,9 @@ static void find_notes(const uint8_t *image, size_t size, struct notes *notes)
 			continue;
 		offset = is_64bit ? p64.p_offset : p32.p_offset;
 		length = is_64bit ? p64.p_filesz : p32.p_filesz;
+		align = is_64bit ? p64.p_align : p32.p_align;
 		if (offset <= size && length <= size - offset)
-			read_notes(image + offset, length, notes);
+			read_notes(image + offset, length, align == 8 ? 8 : 4, notes);
 	}
 }
 
@@ -173,28 +191,50 @@ static size_t at_most(size_t size, size_t most)
 	return size < most ? size : most;
 }
 
-const char *boot_find_protocol(const uint8_t *image, size_t size, enum boot_protocol *protocol, uint32_t *start)
+/* What the header says beyond its magic, and nothing if @size ends before it. */
+static const char *read_multiboot(const uint8_t *image, size_t size, uint32_t at, struct boot_found *found)
 {
+	uint32_t word[8];
+
+	memcpy(word, image + at, 3 * sizeof(word[0]));
+	if (word[1] & MULTIBOOT_REQUIRED & ~MULTIBOOT_KNOWN)
+		return "a Multiboot kernel that wants more than modules and a memory map, a display most likely";
+	found->protocol = BOOT_MULTIBOOT;
+	found->is_flat = word[1] & MULTIBOOT_ADDRESSES;
+	if (!found->is_flat)
+		return NULL;
+	if (size - at < sizeof(word))
+		return "a Multiboot kernel whose header is cut off";
+	memcpy(word, image + at, sizeof(word));
+	found->flat = (struct boot_flat){
+		.at = at, .header = word[3], .load = word[4], .load_end = word[5], .bss_end = word[6], .entry = word[7],
+	};
+	return NULL;
+}
+
+const char *boot_find_protocol(const uint8_t *image, size_t size, enum boot_protocol wanted, struct boot_found *found)
+{
+	size_t area = at_most(size, MULTIBOOT_AREA);
 	struct notes notes = { 0 };
-	uint32_t flags;
+	uint32_t at;
 
-	*protocol = BOOT_LINUX;
-	find_notes(image, size, &notes);
-	bool has_multiboot = has_header(image, at_most(size, MULTIBOOT_AREA), MULTIBOOT_MAGIC, 4, 3, &flags);
-
-	if (notes.pvh_entry && notes.pvh_entry <= UINT32_MAX && !notes.is_linux && (notes.has_guest || has_multiboot)) {
-		*start = (uint32_t)notes.pvh_entry;
-		*protocol = BOOT_PVH;
+	*found = (struct boot_found){ .protocol = BOOT_LINUX };
+	if (wanted == BOOT_LINUX)
+		return NULL;
+	if (wanted != BOOT_MULTIBOOT && size >= SELFMAG && !memcmp(image, ELFMAG, SELFMAG))
+		find_notes(image, size, &notes);
+	if (notes.has_pvh && (wanted == BOOT_PVH || !notes.is_linux)) {
+		found->start = notes.pvh_entry;
+		found->protocol = BOOT_PVH;
 		return NULL;
 	}
-	if (has_multiboot) {
-		*protocol = BOOT_MULTIBOOT;
-		return flags & MULTIBOOT_REQUIRED & ~MULTIBOOT_KNOWN ? "a Multiboot kernel that wants more than modules and "
-								       "a memory map, a display most likely" : NULL;
-	}
-	if (has_header(image, at_most(size, MULTIBOOT2_AREA), MULTIBOOT2_MAGIC, 8, 4, &flags))
+	if (wanted == BOOT_PVH)
+		return "no note says where PVH enters it";
+	if (find_header(image, area, MULTIBOOT_MAGIC, 4, 3, &at))
+		return read_multiboot(image, area, at, found);
+	if (find_header(image, at_most(size, MULTIBOOT2_AREA), MULTIBOOT2_MAGIC, 8, 4, &at))
 		return "a Multiboot2 kernel, and only the first Multiboot is known";
-	return NULL;
+	return wanted == BOOT_MULTIBOOT ? "it has no Multiboot header" : NULL;
 }
 
 static void put_multiboot(struct boot_info *info, const struct boot_params *params, bool has_module)

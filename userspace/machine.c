@@ -194,6 +194,7 @@ static int load(struct machine *machine, const struct options *options, struct b
 		.kernel = options->kernel,
 		.initrd = options->initrd,
 		.append = options->append,
+		.entry = options->entry,
 		.cpus = options->cpus,
 	};
 

@@ -54,6 +54,21 @@ static int set_append(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_entry(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[BOOT_AUTO] = "auto", [BOOT_LINUX] = "linux", [BOOT_MULTIBOOT] = "multiboot", [BOOT_PVH] = "pvh",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(value, names[i])) {
+			options->entry = i;
+			return 0;
+		}
+	}
+	return status_fail(STATUS_USAGE, "--entry %s: must be auto, linux, pvh or multiboot", value);
+}
+
 static int set_firmware(struct options *options, const char *value)
 {
 	options->firmware = value;
@@ -294,6 +309,7 @@ static const struct option_row rows[] = {
 	{ "kernel", RUN, true, false, set_kernel },
 	{ "initrd", RUN, true, false, set_initrd },
 	{ "append", RUN, true, false, set_append },
+	{ "entry", RUN, true, false, set_entry },
 	{ "firmware", RUN, true, false, set_firmware },
 	{ "reset", RUN, true, false, set_reset },
 	{ "cpus", RUN, true, false, set_cpus },
@@ -318,6 +334,8 @@ static const struct option_row rows[] = {
 	{ "daemon", RUN | RESTORE, false, true, set_daemon },
 	{ "pid-file", RUN | RESTORE, true, false, set_pid_file },
 };
+
+_Static_assert(ARRAY_SIZE(rows) <= 32, "parser.seen has a bit for each");
 
 /* One command's arguments on their way into @options. */
 struct parser {
@@ -419,6 +437,7 @@ static int check_start(const struct options *options)
 		const char *name, *value;
 	} others[] = {
 		{ "kernel", options->kernel }, { "initrd", options->initrd }, { "append", options->append == default_append ? NULL : options->append },
+		{ "entry", options->entry == BOOT_AUTO ? NULL : "" },
 	};
 
 	if (options->reboots && !options->firmware)
@@ -600,6 +619,7 @@ static const char run_help[] =
 	"  --kernel FILE        bzImage, vmlinux (ELF), or an ELF kernel with PVH or Multiboot entry\n"
 	"  --initrd FILE        initial RAM disk\n"
 	"  --append STRING      kernel command line (console=ttyS0)\n"
+	"  --entry PROTOCOL     how the kernel is entered: linux, pvh or multiboot (auto: by its headers)\n"
 	"  --firmware NAME      in place of a kernel: seabios, or the file of a firmware image; see\n"
 	"                       'keel help firmware'\n"
 	"  --reset ACTION       what the guest's reset does: exit, or with firmware: reboot (exit)\n"

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "boot.h"
 #include "memory_options.h"
 #include "net_options.h"
 #include "vfio.h"
@@ -28,6 +29,7 @@ struct options {
 	const char *kernel;		/* NULL: with firmware */
 	const char *initrd;		/* NULL: none */
 	const char *append;
+	enum boot_protocol entry;
 	const char *firmware;		/* NULL: none; name or path */
 	const char *status_json;	/* NULL: none */
 	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */

@@ -146,6 +146,11 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry)
 		return status_fail(STATUS_CREATE, "cannot read registers: %s", strerror(errno));
 	set_segments(&sregs, entry->is_64bit);
 	sregs.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_MP;
+	if (entry->info) {
+		/* Nothing but protected mode, and the task register, is PVH's wish. */
+		sregs.cr0 = CR0_PE | CR0_ET;
+		sregs.tr = (struct kvm_segment){ .limit = 0x67, .type = 11, .present = 1 };
+	}
 	if (entry->is_64bit) {
 		sregs.cr0 |= CR0_PG | CR0_WP;
 		sregs.cr3 = MAP_BOOT_TABLES;

@@ -28,8 +28,8 @@ unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_uart_test-srcs := $(fake-vm) userspace/serial.c
 unit_blk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/status.c
-unit_bootloader_test-srcs := userspace/boot.c userspace/boot_image.c userspace/boot_protocol.c userspace/memory.c userspace/acpi.c userspace/aml.c \
-	userspace/status.c
+unit_bootloader_test-srcs := $(patsubst %,userspace/%.c,boot boot_image boot_protocol memory acpi aml status)
+unit_boot_protocol_test-srcs := $(unit_bootloader_test-srcs)
 unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c
 # As the launcher is linked: the C library is part of what is tested, and a sanitizer has calls of its own.
 unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox crash report runtime status)

@@ -55,7 +55,7 @@ static const char *place(size_t size, struct boot_kernel *kernel)
 
 	ASSERT(exact, "memory");
 	memcpy(exact, image, size);
-	const char *error = boot_place_kernel(&memory, exact, size, kernel);
+	const char *error = boot_place_kernel(&memory, exact, size, BOOT_AUTO, kernel);
 
 	free(exact);
 	return error;

@@ -232,6 +232,13 @@ static void test_firmware(void)
 		{ "keel run --kernel k --reset exit", 0 },
 		{ "keel run --kernel k --reset reboot", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset halt", STATUS_USAGE },
+		{ "keel run --kernel k --entry auto", 0 },
+		{ "keel run --kernel k --entry multiboot", 0 },
+		{ "keel run --kernel k --entry bios", STATUS_USAGE },
+		{ "keel run --kernel k --entry=", STATUS_USAGE },
+		{ "keel run --kernel k --entry pvh --entry linux", STATUS_USAGE },
+		{ "keel run --firmware seabios --entry pvh", STATUS_USAGE },
+		{ "keel restore --entry pvh state", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset reboot --gdb /g", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset reboot --vfio 00:02.0", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset reboot --watchdog", 0 },
@@ -246,6 +253,12 @@ static void test_firmware(void)
 	}
 	ASSERT_EQ(parse(&options, &action, "keel run --firmware x"), 0);
 	ASSERT_EQ(strcmp(options.firmware, "x"), 0);
+	options_free(&options);
+	ASSERT_EQ(parse(&options, &action, "keel run --kernel k"), 0);
+	ASSERT_EQ(options.entry, BOOT_AUTO);
+	options_free(&options);
+	ASSERT_EQ(parse(&options, &action, "keel run --kernel k --entry=pvh"), 0);
+	ASSERT_EQ(options.entry, BOOT_PVH);
 	options_free(&options);
 }
 
