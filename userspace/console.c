@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The terminal side of the serial port.
+ * The terminal side of the serial port, and of a virtio console.
  *
  * Out: vCPUs append to a buffer; the writer thread takes all of it at once.
  * It lets a burst gather for half a millisecond, so that a line of text costs
@@ -9,6 +9,8 @@
  * works whatever the guest does, and queues what is for the guest; the serial
  * port says by its event when it takes more. Input that is no terminal is
  * read only as far as the queue has room. End of input ends nothing else.
+ * With a virtio console, keys are its own; those of a terminal are the serial
+ * port's until a driver is there, for whoever boots the machine.
  *
  * The terminal belongs to one process group at a time. While it is another's,
  * nothing is read from it and its mode is left alone; output goes on.
@@ -17,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@
 #include "sandbox.h"
 #include "serial.h"
 #include "thread.h"
+#include "virtio_console.h"
 #include "vm.h"
 
 #define KEY_ESCAPE	0x01	/* Ctrl-A */
@@ -95,8 +99,13 @@ static void *writer_main(void *argument)
 
 		memcpy(bytes, console->buffer, count);
 		console->used = 0;
+		bool must_ring = console->is_offer_waiting;
+
+		console->is_offer_waiting = false;
 		pthread_cond_broadcast(&console->drained);
 		pthread_mutex_unlock(&console->lock);
+		if (must_ring)
+			virtio_ring(&console->virtio->device);
 		write_all(console, bytes, count);
 		if (is_closing)
 			return NULL;
@@ -133,6 +142,23 @@ void console_put(struct console *console, uint8_t byte)
 		atomic_fetch_add(&console->lost, 1);
 }
 
+size_t console_offer(struct console *console, const uint8_t *bytes, size_t count)
+{
+	pthread_mutex_lock(&console->lock);
+	size_t room = CONSOLE_BUFFER - console->used, taken = count < room ? count : room;
+	bool must_wake = console->is_writer_idle && taken;
+
+	memcpy(console->buffer + console->used, bytes, taken);
+	console->used += (uint32_t)taken;
+	console->is_offer_waiting |= taken < count;
+	if (must_wake)
+		console->is_writer_idle = false;
+	pthread_mutex_unlock(&console->lock);
+	if (must_wake)
+		pthread_cond_signal(&console->filled);
+	return taken;
+}
+
 /* Input. */
 
 static void print_keys(struct console *console)
@@ -146,10 +172,16 @@ static void print_keys(struct console *console)
 		put(console, (uint8_t)*c, false);
 }
 
+static bool pass(struct console *console, uint8_t key)
+{
+	if (console->virtio && (!console->is_terminal || virtio_console_is_open(console->virtio)))
+		return virtio_console_receive(console->virtio, key);
+	return serial_receive(console->serial, key);
+}
+
 static void deliver(struct console *console)
 {
-	while (console->key_count &&
-	       serial_receive(console->serial, console->keys[console->key_head])) {
+	while (console->key_count && pass(console, console->keys[console->key_head])) {
 		console->key_head = (console->key_head + 1) % CONSOLE_KEYS;
 		console->key_count--;
 	}
@@ -239,6 +271,7 @@ static void *reader_main(void *argument)
 		{ .fd = -1, .events = POLLIN },		/* none of it, if -1 */
 		{ .fd = console->vm->stop_event, .events = POLLIN },
 		{ .fd = console->serial->room_event, .events = POLLIN },
+		{ .fd = console->virtio ? console->virtio->room_event : -1, .events = POLLIN },
 	};
 	bool is_waiting = false;
 	uint64_t count;
@@ -251,12 +284,14 @@ static void *reader_main(void *argument)
 			console_resume(console);
 		is_waiting = console->is_terminal && !wants && !console->is_input_closed;
 		waits[0].fd = wants ? console->in : -1;
-		if (poll(waits, 3, is_waiting ? BACKGROUND_MS : -1) < 0) {
+		if (poll(waits, 4, is_waiting ? BACKGROUND_MS : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			break;
 		}
 		if (waits[2].revents && read(waits[2].fd, &count, sizeof(count)) < 0)
+			continue;
+		if (waits[3].revents && read(waits[3].fd, &count, sizeof(count)) < 0)
 			continue;
 		if (wants && waits[0].revents && wants_input(console))
 			read_input(console);
@@ -345,6 +380,17 @@ void console_crash(void)
 	}
 	if (console && console->is_raw && is_ours(console))
 		tcsetattr(console->in, TCSANOW, &console->saved);
+}
+
+struct console_size console_size(void)
+{
+	static const int files[] = { STDOUT_FILENO, STDIN_FILENO };
+	struct winsize size;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (!ioctl(files[i], TIOCGWINSZ, &size))
+			return (struct console_size){ size.ws_col, size.ws_row };
+	return (struct console_size){ 0, 0 };
 }
 
 /* Life cycle. */

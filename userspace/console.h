@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The launcher's terminal: raw mode, keys to a serial port, bytes from it.
+ * The launcher's terminal: raw mode, keys to a serial port or a virtio console, bytes from both.
  */
 #ifndef KEEL_CONSOLE_H
 #define KEEL_CONSOLE_H
@@ -8,18 +8,25 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <termios.h>
 
 struct serial;
+struct virtio_console;
 struct vm;
 
 #define CONSOLE_BUFFER	4096	/* bytes on their way out */
 #define CONSOLE_KEYS	65536	/* bytes that the guest has not taken yet */
 
+struct console_size {
+	uint16_t columns, rows;		/* 0: unknown */
+};
+
 struct console {
 	struct vm *vm;
-	struct serial *serial;		/* where keys go */
+	struct serial *serial;		/* where keys go, but with */
+	struct virtio_console *virtio;	/* NULL: none; set before console_start() */
 	int in;
 	int out;
 	pthread_t reader;
@@ -46,6 +53,7 @@ struct console {
 	pthread_cond_t drained;		/* a vCPU with a full buffer sleeps here */
 	bool is_writer_idle;
 	bool is_closing;
+	bool is_offer_waiting;		/* console_offer() did not take all */
 	uint32_t used;
 	uint8_t buffer[CONSOLE_BUFFER];
 
@@ -94,6 +102,19 @@ void console_crash(void);
  * Blocks while the buffer is full, unless the run is ending.
  */
 void console_put(struct console *console, uint8_t byte);
+
+/**
+ * console_offer() - queue bytes of console->virtio for the terminal
+ *
+ * Never blocks; if there is no room for all of them, its device is rung when there is some.
+ * Return: how many were taken.
+ */
+size_t console_offer(struct console *console, const uint8_t *bytes, size_t count);
+
+/**
+ * console_size() - the size of the terminal at standard output, else at standard input, if there is one
+ */
+struct console_size console_size(void);
 
 /**
  * console_key() - take one byte typed by the user, escape keys included

@@ -30,13 +30,14 @@ _keel_run() {
 	--balloon)
 		compopt -o nospace
 		_keel_words "size= deflate_on_oom=on deflate_on_oom=off free_page_reporting=on free_page_reporting=off" ;;
+	--console) _keel_words "serial virtio" ;;
 	--entry) _keel_words "auto linux pvh multiboot" ;;
 	--dma) _keel_words "off report enforce" ;;
 	--reset) _keel_words "exit reboot" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
 		_keel_words "--kernel --initrd --append --entry --firmware --reset --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
-			--watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
+			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
 	esac
 }
 

@@ -66,6 +66,22 @@ static int plug(struct machine *machine, struct virtio_device *device)
 	return 0;
 }
 
+static void tell_size(struct machine *machine)
+{
+	if (machine->console.virtio)
+		virtio_console_resize(machine->console.virtio, console_size());
+}
+
+static int add_virtio_console(struct machine *machine)
+{
+	int ret = virtio_console_init(&machine->virtio_console, &machine->console, console_size());
+
+	if (ret)
+		return status_fail(STATUS_HOST, "cannot make a virtio console: %s", strerror(-ret));
+	machine->console.virtio = &machine->virtio_console;
+	return plug(machine, &machine->virtio_console.device);
+}
+
 static int add_virtio(struct machine *machine, const struct options *options)
 {
 	for (unsigned int i = 0; i < options->disk_count; i++) {
@@ -85,10 +101,11 @@ static int add_virtio(struct machine *machine, const struct options *options)
 		virtio_rng_init(&machine->rng);
 		ret = plug(machine, &machine->rng);
 	}
-	if (ret || !options->balloon.is_wanted)
-		return ret;
-	virtio_balloon_init(&machine->balloon, &options->balloon);
-	return plug(machine, &machine->balloon.device);
+	if (!ret && options->balloon.is_wanted) {
+		virtio_balloon_init(&machine->balloon, &options->balloon);
+		ret = plug(machine, &machine->balloon.device);
+	}
+	return !ret && options->virtio_console ? add_virtio_console(machine) : ret;
 }
 
 static int add_watchdog(struct machine *machine, const struct options *options)
@@ -263,13 +280,13 @@ static int build(struct machine *machine, const struct options *options)
 
 /*
  * The signals that are read from a file: all whose default would end or stop the
- * process and that can be caught, but for those that tell of a fault of ours.
+ * process and that can be caught, and that of a terminal's new size, but for those that tell of a fault of ours.
  * Whatever whoever started us had ignored stays ignored, as nohup(1) wants.
  */
 static int open_signals(void)
 {
 	static const int others[] = {
-		KICK_SIGNAL, SIGPIPE, SIGXFSZ, SIGCHLD, SIGURG, SIGWINCH,
+		KICK_SIGNAL, SIGPIPE, SIGXFSZ, SIGCHLD, SIGURG,
 		SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS,
 	};
 	struct sigaction action;
@@ -349,6 +366,10 @@ static bool take_signal(struct machine *machine, const struct signalfd_siginfo *
 		return false;
 	case SIGCONT:
 		console_resume(&machine->console);
+		tell_size(machine);
+		return false;
+	case SIGWINCH:
+		tell_size(machine);
 		return false;
 	case SIGUSR2:
 		print_stats(machine);
@@ -449,6 +470,7 @@ static bool tear_down(struct machine *machine)
 		return false;
 	for (unsigned int i = 0; i < machine->disk_count; i++)
 		virtio_blk_close(&machine->disks[i]);
+	virtio_console_close(&machine->virtio_console);
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		net_device_close(&machine->nets[i]);
 	/* before the memory goes that they may still write */

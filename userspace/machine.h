@@ -20,6 +20,7 @@
 #include "vfio_pci.h"
 #include "virtio_balloon.h"
 #include "virtio_blk.h"
+#include "virtio_console.h"
 #include "virtio_rng.h"
 #include "vm.h"
 #include "watchdog.h"
@@ -42,6 +43,7 @@ struct machine {
 	unsigned int net_count;		/* those opened, or tried to */
 	struct virtio_device rng;
 	struct virtio_balloon balloon;
+	struct virtio_console virtio_console;
 	struct watchdog watchdog;
 	struct vfio vfio;
 	struct route_table routes;	/* with an assigned device or vhost-net */
@@ -79,7 +81,12 @@ static inline struct virtio_device *machine_virtio(struct machine *machine, unsi
 			return &machine->rng;
 		n--;
 	}
-	return machine->balloon.device.class && !n ? &machine->balloon.device : NULL;
+	if (machine->balloon.device.class) {
+		if (!n)
+			return &machine->balloon.device;
+		n--;
+	}
+	return machine->virtio_console.device.class && !n ? &machine->virtio_console.device : NULL;
 }
 
 /**

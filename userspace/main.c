@@ -72,6 +72,7 @@ static int restore(struct options *options)
 		options->memory = file.image.machine.memory;
 		options->rng = file.image.machine.has_rng;
 		options->balloon = (struct balloon_options){ file.image.machine.has_balloon, true, true, 0 };
+		options->virtio_console = file.image.machine.has_console;
 		machine.saved = &file;
 		status = memory_options_check(options);
 	}

@@ -29,6 +29,7 @@
 #define INSPECT	32u
 
 static const char default_append[] = "console=ttyS0";
+static const char virtio_append[] = "console=hvc0";
 
 static int set_device(struct options *options, const char *value)
 {
@@ -228,6 +229,14 @@ static int set_gdb(struct options *options, const char *value)
 	return wrong ? status_fail(STATUS_USAGE, "--gdb %s: %s", value, wrong) : 0;
 }
 
+static int set_console(struct options *options, const char *value)
+{
+	options->virtio_console = !strcmp(value, "virtio");
+	if (options->virtio_console || !strcmp(value, "serial"))
+		return 0;
+	return status_fail(STATUS_USAGE, "--console %s: must be serial or virtio", value);
+}
+
 static int set_no_rng(struct options *options, const char *value)
 {
 	(void)value;
@@ -321,6 +330,7 @@ static const struct option_row rows[] = {
 	{ "vfio", RUN, true, true, set_vfio },
 	{ "dma", RUN | RESTORE, true, false, set_dma },
 	{ "gdb", RUN, true, false, set_gdb },
+	{ "console", RUN, true, false, set_console },
 	{ "watchdog", RUN, false, true, set_watchdog },
 	{ "no-rng", RUN, false, true, set_no_rng },
 	{ "no-sandbox", RUN | RESTORE, false, true, set_no_sandbox },
@@ -469,6 +479,8 @@ static int parse_run(struct parser *p, enum options_action *action)
 	}
 	if (!ret && !help)
 		ret = check_start(p->options);
+	if (p->options->virtio_console && p->options->append == default_append)
+		p->options->append = virtio_append;
 	return ret || help ? ret : memory_options_check(p->options);
 }
 
@@ -618,7 +630,7 @@ static const char run_help[] =
 	"\n"
 	"  --kernel FILE        bzImage, vmlinux (ELF), or an ELF kernel with PVH or Multiboot entry\n"
 	"  --initrd FILE        initial RAM disk\n"
-	"  --append STRING      kernel command line (console=ttyS0)\n"
+	"  --append STRING      kernel command line (console=ttyS0; with --console virtio: console=hvc0)\n"
 	"  --entry PROTOCOL     how the kernel is entered: linux, pvh or multiboot (auto: by its headers)\n"
 	"  --firmware NAME      in place of a kernel: seabios, or the file of a firmware image; see\n"
 	"                       'keel help firmware'\n"
@@ -641,6 +653,8 @@ static const char run_help[] =
 	"                       kernel's log, or enforce: do not start (off)\n"
 	"  --gdb SOCKET[,wait]  serve a debugger at a Unix socket or tcp:[ADDRESS:]PORT; with wait\n"
 	"                       the guest starts when it says so; see 'keel help gdb'\n"
+	"  --console KIND       what the terminal is for the guest: serial (a serial port) or virtio\n"
+	"                       (a virtio console, hvc0) (serial)\n"
 	"  --watchdog           end the run if the guest does not feed its i6300esb in time\n"
 	"  --no-rng             no virtio entropy device\n"
 	"  --no-sandbox         do not filter the launcher's own system calls\n"

@@ -46,6 +46,7 @@ struct options {
 	unsigned int net_count;
 	bool reboots;			/* a reset does not end the run */
 	bool rng;
+	bool virtio_console;		/* the terminal is one's; else a serial port's */
 	bool watchdog;
 	bool sandbox;
 	bool stats;

@@ -111,6 +111,7 @@ static const struct ioctl_row ioctls[] = {
 	{ TCGETS2, ALL },			/* what newer C libraries use for them */
 	{ TCSETS2, ALL },
 	{ TIOCGPGRP, ALL },			/* whose turn it is */
+	{ TIOCGWINSZ, MAIN },
 };
 
 /* What is there with any of these uses alone. */

@@ -11,6 +11,7 @@
 #include "serial.h"
 #include "virtio.h"
 #include "virtio_balloon.h"
+#include "virtio_console.h"
 #include "vm.h"
 
 struct state_error;
@@ -27,6 +28,10 @@ struct state_virtio {
 	uint32_t asked;			/* num_pages, */
 	uint32_t actual;
 	uint32_t poison;		/* poison_val */
+	struct console_size told;	/* a console's: what its configuration says, */
+	uint64_t sent;			/* bytes of its next request that are out, */
+	uint32_t input_count;		/* and input that the guest has not got */
+	uint8_t input[VIRTIO_CONSOLE_INPUT];
 };
 
 /* Copies of values too: no lock, no thread, no pointer in them means anything. */
@@ -46,6 +51,7 @@ extern const struct state_layout state_lines_layout;
 extern const struct state_layout state_disk_layout;
 extern const struct state_layout state_rng_layout;
 extern const struct state_layout state_balloon_layout;
+extern const struct state_layout state_console_layout;
 
 struct state_board_devices {
 	struct vm *vm;
@@ -103,6 +109,17 @@ void state_balloon_take(struct virtio_balloon *balloon, struct pci *pci, struct 
  * state_balloon_give() - state_virtio_give() of a balloon that offers all there is; it offers what the saved one did then
  */
 bool state_balloon_give(struct virtio_balloon *balloon, struct pci *pci, const struct state_virtio *state,
+			struct state_error *error);
+
+/**
+ * state_console_take() - state_virtio_take() of a virtio console
+ */
+void state_console_take(struct virtio_console *vc, struct pci *pci, struct state_virtio *state);
+
+/**
+ * state_console_give() - state_virtio_give() of a virtio console, which tells the guest the size of its new terminal
+ */
+bool state_console_give(struct virtio_console *vc, struct pci *pci, const struct state_virtio *state,
 			struct state_error *error);
 
 #endif

@@ -23,6 +23,8 @@ static const struct state_row machine_rows[] = {
 			offsetof(struct state_machine, slot_count)),
 	{ .name = "has_balloon", .kind = STATE_UINT, .since = 2, .offset = offsetof(struct state_machine, has_balloon),
 	  .size = STATE_NUMBER(struct state_machine, has_balloon) },
+	{ .name = "has_virtio_console", .kind = STATE_UINT, .since = 3, .offset = offsetof(struct state_machine, has_console),
+	  .size = STATE_NUMBER(struct state_machine, has_console) },
 };
 
 /* Slots must be where this program puts them, which memory_layout() says for any size. */
@@ -47,7 +49,7 @@ static bool check_machine(const void *object, struct state_error *error)
 }
 
 static const struct state_layout machine_layout = {
-	.name = "machine", .version = 2, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
+	.name = "machine", .version = 3, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
 	.size = sizeof(struct state_machine), .check = check_machine,
 };
 
@@ -78,6 +80,11 @@ static unsigned int balloons(const struct state_machine *machine)
 	return machine->has_balloon;
 }
 
+static unsigned int consoles(const struct state_machine *machine)
+{
+	return machine->has_console;
+}
+
 static unsigned int cpus(const struct state_machine *machine)
 {
 	return machine->cpus;
@@ -95,6 +102,7 @@ const struct state_part state_parts[STATE_PARTS] = {
 	PART(state_disk_layout, disks[0], disks),
 	PART(state_rng_layout, rng, rngs),
 	PART(state_balloon_layout, balloon, balloons),
+	PART(state_console_layout, console, consoles),
 	PART(state_pic_layout, chips.pics[0], two),
 	PART(state_ioapic_layout, chips.ioapic, one),
 	PART(state_pit_layout, chips.pit, one),

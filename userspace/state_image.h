@@ -25,6 +25,7 @@ struct state_machine {
 	uint32_t disks;
 	bool has_rng;
 	bool has_balloon;
+	bool has_console;		/* a virtio one */
 	uint64_t saved_at;		/* seconds since 1970, for people */
 	uint32_t slot_count;
 	struct memory_region slots[MEMORY_REGIONS_MAX];
@@ -37,6 +38,7 @@ struct state_image {
 	struct state_virtio disks[OPTIONS_DISKS_MAX];
 	struct state_virtio rng;
 	struct state_virtio balloon;
+	struct state_virtio console;
 	struct state_vcpu *vcpus;	/* allocated: machine.cpus */
 };
 
@@ -51,7 +53,7 @@ struct state_part {
 	unsigned int (*count)(const struct state_machine *machine);
 };
 
-#define STATE_PARTS	14
+#define STATE_PARTS	15
 extern const struct state_part state_parts[STATE_PARTS];
 
 /**

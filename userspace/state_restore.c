@@ -77,6 +77,8 @@ static bool give_devices(struct machine *machine, const struct state_image *imag
 		return false;
 	if (image->machine.has_balloon && !state_balloon_give(&machine->balloon, &machine->pci, &image->balloon, error))
 		return false;
+	if (image->machine.has_console && !state_console_give(&machine->virtio_console, &machine->pci, &image->console, error))
+		return false;
 	return state_board_give(&board, &image->board, error);
 }
 

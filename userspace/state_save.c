@@ -19,6 +19,7 @@ static void take_machine(const struct machine *machine, struct state_machine *st
 		.disks = machine->disk_count,
 		.has_rng = machine->rng.class,
 		.has_balloon = machine->balloon.device.class,
+		.has_console = machine->virtio_console.device.class,
 		.saved_at = (uint64_t)time(NULL),
 		.slot_count = memory->count,
 	};
@@ -31,7 +32,7 @@ static bool check_devices(const struct machine *machine, struct state_error *err
 	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++) {
 		const struct pci_device *device = machine->pci.devices[slot];
 		bool is_known = device == &machine->pci.bridge || device == &machine->rng.pci ||
-				device == &machine->balloon.device.pci;
+				device == &machine->balloon.device.pci || device == &machine->virtio_console.device.pci;
 
 		for (unsigned int i = 0; i < machine->disk_count; i++)
 			is_known |= device == &machine->disks[i].device.pci;
@@ -60,6 +61,8 @@ static void take_devices(struct machine *machine, const struct state_board_devic
 		state_virtio_take(&machine->rng, &machine->pci, &image->rng);
 	if (machine->balloon.device.class)
 		state_balloon_take(&machine->balloon, &machine->pci, &image->balloon);
+	if (machine->virtio_console.device.class)
+		state_console_take(&machine->virtio_console, &machine->pci, &image->console);
 	state_board_take(board, &image->board);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sections "virtio-blk", "virtio-rng" and "virtio-balloon": what the driver has set, the
+ * The sections "virtio-blk", "virtio-rng", "virtio-balloon" and "virtio-console": what the driver has set, the
  * queues, the messages. A request that the device has taken is finished before
  * its lock is had, so that none is ever half done.
  */
@@ -48,6 +48,11 @@ static const struct state_row balloon_rows[] = {
 	VIRTIO_ROWS, U("target_bytes", target), U("asked_pages", asked), U("actual_pages", actual), U("poison", poison),
 };
 
+static const struct state_row console_rows[] = {
+	VIRTIO_ROWS, U("columns", told.columns), U("rows", told.rows), U("sent_bytes", sent),
+	STATE_ROW_SOME_BYTES("input", struct state_virtio, input, input_count),
+};
+
 static bool check(const void *object, struct state_error *error)
 {
 	const struct state_virtio *state = object;
@@ -77,6 +82,11 @@ static bool check_balloon(const void *object, struct state_error *error)
 const struct state_layout state_balloon_layout = {
 	.name = "virtio-balloon", .version = 1, .rows = balloon_rows, .row_count = ARRAY_SIZE(balloon_rows),
 	.size = sizeof(struct state_virtio), .check = check_balloon,
+};
+
+const struct state_layout state_console_layout = {
+	.name = "virtio-console", .version = 1, .rows = console_rows, .row_count = ARRAY_SIZE(console_rows),
+	.size = sizeof(struct state_virtio), .check = check,
 };
 
 const struct state_layout state_disk_layout = {

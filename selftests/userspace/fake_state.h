@@ -84,6 +84,7 @@ static inline void fake_image(struct state_image *image, u64 *random)
 	memory_layout(&layout, FAKE_MEMORY);
 	image->machine = (struct state_machine){
 		.cpus = FAKE_CPUS, .memory = FAKE_MEMORY, .disks = FAKE_DISKS, .has_rng = true, .has_balloon = true,
+		.has_console = true,
 		.saved_at = 1795336346,
 		.slot_count = layout.count,
 	};
@@ -100,8 +101,11 @@ static inline void fake_image(struct state_image *image, u64 *random)
 	image->board.rtc.offset = -7200;
 	image->board.rtc.frozen = (struct tm){ .tm_sec = 59, .tm_min = -1, .tm_year = 126 };
 	image->balloon.target = 4096;
-	for (unsigned int i = 0; i <= FAKE_DISKS + 1; i++) {
-		struct state_virtio *device = !i ? &image->rng : i > FAKE_DISKS ? &image->balloon : &image->disks[i - 1];
+	struct state_virtio *const devices[] = { &image->rng, &image->balloon, &image->console, &image->disks[0] };
+
+	_Static_assert(FAKE_DISKS == 1, "all are there");
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++) {
+		struct state_virtio *device = devices[i];
 
 		device->device.accepted &= device->device.features;
 		for (unsigned int m = 0; m < device->device.msix.count; m++) {

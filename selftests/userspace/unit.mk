@@ -44,6 +44,9 @@ unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c 
 balloon-srcs := $(patsubst %,userspace/%.c,virtio_balloon balloon_json memory_options size status)
 unit_balloon_test-srcs := $(virtio-srcs) $(balloon-srcs)
 unit_balloon_test-libs := -ljson-c
+unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
+unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
+unit_virtio_console_test-libs := -lz
 unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command power stats state_format))
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
@@ -56,7 +59,7 @@ unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
-state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio balloon)
+state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio balloon console)
 state-libs := -lzstd -lz
 state-cflags := -DKEEL_VERSION='"test"'
 unit_state_fields_test-srcs := $(state-srcs)
@@ -72,7 +75,7 @@ unit_state_devices_test-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,user
 	state_balloon serial rtc power)
 unit_state_devices_test-libs := -lz
 unit_state_devices_test-cflags := $(state-cflags)
-unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power)
+unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_console)
 unit_state_mutate_test-libs := $(state-libs) -ljson-c
 unit_state_mutate_test-cflags := $(state-cflags)
 unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk virtio_rng)
@@ -82,7 +85,7 @@ unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
 unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power \
-	virtio_blk virtio_rng)
+	virtio_blk virtio_rng virtio_console)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)
 gdb-srcs := $(fake-vm) selftests/userspace/fake_gdb.c $(patsubst %,userspace/gdb_%.c,break client command layout memory packet query regs resume stop)

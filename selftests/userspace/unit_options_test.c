@@ -233,6 +233,11 @@ static void test_firmware(void)
 		{ "keel run --kernel k --reset reboot", STATUS_USAGE },
 		{ "keel run --firmware seabios --reset halt", STATUS_USAGE },
 		{ "keel run --kernel k --entry auto", 0 },
+		{ "keel run --kernel k --console serial", 0 },
+		{ "keel run --firmware seabios --console virtio", 0 },
+		{ "keel run --kernel k --console vga", STATUS_USAGE },
+		{ "keel run --kernel k --console=", STATUS_USAGE },
+		{ "keel restore --console virtio state", STATUS_USAGE },
 		{ "keel run --kernel k --entry multiboot", 0 },
 		{ "keel run --kernel k --entry bios", STATUS_USAGE },
 		{ "keel run --kernel k --entry=", STATUS_USAGE },
@@ -259,6 +264,13 @@ static void test_firmware(void)
 	options_free(&options);
 	ASSERT_EQ(parse(&options, &action, "keel run --kernel k --entry=pvh"), 0);
 	ASSERT_EQ(options.entry, BOOT_PVH);
+	ASSERT(!options.virtio_console && !strcmp(options.append, "console=ttyS0"), "a serial port");
+	options_free(&options);
+	ASSERT_EQ(parse(&options, &action, "keel run --kernel=k --console=virtio"), 0);
+	ASSERT(options.virtio_console && !strcmp(options.append, "console=hvc0"), "a virtio console");
+	options_free(&options);
+	ASSERT_EQ(parse(&options, &action, "keel run --kernel=k --console=virtio --append=a"), 0);
+	ASSERT(options.virtio_console && !strcmp(options.append, "a"), "its own command line");
 	options_free(&options);
 }
 

@@ -62,6 +62,7 @@ static void test_values(void)
 		{ "disks", 1, image.machine.disks },
 		{ "entropy", 1, image.machine.has_rng },
 		{ "a balloon, of which it knew nothing", 0, image.machine.has_balloon },
+		{ "a virtio console, neither", 0, image.machine.has_console },
 		{ "slots", 2, image.machine.slot_count },
 		{ "disk's bytes", 65536, image.disks[0].size },
 		{ "disk's slot", 1, image.disks[0].slot },

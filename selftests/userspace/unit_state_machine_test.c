@@ -20,6 +20,11 @@ void console_put(struct console *console, u8 byte)
 {
 }
 
+size_t console_offer(struct console *console, const u8 *bytes, size_t count)
+{
+	return 0;
+}
+
 static u64 fake_now(void) { return now_ns; }
 
 /* As machine.c builds one. */
@@ -43,6 +48,8 @@ static void build(struct machine *machine, unsigned int number, bool is_readonly
 	/* The saved one offers less than one that waits to be made of a file. */
 	virtio_balloon_init(&machine->balloon, &(struct balloon_options){ true, number, true, 0 });
 	ASSERT_EQ(virtio_add(&machine->balloon.device, &machine->vm, &machine->pci), 0);
+	ASSERT_EQ(virtio_console_init(&machine->virtio_console, &machine->console, (struct console_size){ 80, 24 }), 0);
+	ASSERT_EQ(virtio_add(&machine->virtio_console.device, &machine->vm, &machine->pci), 0);
 	for (unsigned int i = 0; i < 2; i++)
 		machine->vcpus[i] = (struct vcpu){ .vm = &machine->vm, .index = i, .fd = VCPU + (int)(2 * number + i) };
 	machine->vcpu_count = 2;
@@ -64,6 +71,7 @@ static void set_up(void)
 	memset(memory_at(&first.vm.memory, 0x5000, 4096), 0x42, 4096);
 	bus_write(&first.vm.ports, 0x3ff, 1, 0x99);
 	serial_receive(&first.serial, 'k');
+	first.virtio_console.sent = 3;
 	first.balloon.target = 0;
 	memcpy(first.balloon.device.config, "\x00\x02\x00\x00" "\x34\x01\x00\x00" "\x00\x00\x00\x00" "\xaa\xaa\xaa\xaa", 16);
 }
@@ -113,6 +121,7 @@ static void test_moved(void)
 	CHECK_EQ("the balloon, as the guest sees it", 0, memcmp(first.balloon.device.config, second.balloon.device.config, 16));
 	CHECK_EQ("what it is not told yet", 0, second.balloon.target);
 	CHECK_EQ("what it was offered", first.balloon.device.features, second.balloon.device.features);
+	CHECK_EQ("what of the console's request is out", 3, second.virtio_console.sent);
 	CHECK_EQ("the other VM's I/O APIC", all_chips[0].ioapic.redirtbl[23].bits, all_chips[1].ioapic.redirtbl[23].bits);
 	saved = *look();
 	save(&second);
@@ -244,7 +253,7 @@ static void test_not_saved(void)
 	pci_device_init(&other, &(struct pci_identity){ .vendor = 0x8086, .device = 0x1234 });
 	ASSERT_EQ(pci_add(&first.pci, &other), 0);
 	CHECK_EQ("another device", 0, state_write(&first, full, NULL, &error));
-	CHECK_EQ("why", 0, strcmp(error.text, "the device in slot 4 (8086:1234) cannot be saved"));
+	CHECK_EQ("why", 0, strcmp(error.text, "the device in slot 5 (8086:1234) cannot be saved"));
 	error.text[0] = 0;
 	first.firmware.name = "seabios";
 	CHECK_EQ("firmware", 0, state_write(&first, full, NULL, &error));

@@ -17,6 +17,7 @@ static struct power power;
 static struct pci pci;
 static struct virtio_device device;
 static struct virtio_balloon balloon;
+static struct virtio_console console;
 static u64 random_state = 7;
 static FILE *nowhere;
 
@@ -26,6 +27,11 @@ struct counts {
 
 void console_put(struct console *console, u8 byte)
 {
+}
+
+size_t console_offer(struct console *to, const u8 *bytes, size_t count)
+{
+	return 0;
 }
 
 static u32 serve(struct virtio_device *served, struct virtq_chain *chain)
@@ -57,6 +63,9 @@ static void renew_devices(void)
 	memset(&balloon, 0, sizeof(balloon));
 	virtio_balloon_init(&balloon, &(struct balloon_options){ true, true, true, 0 });
 	ASSERT_EQ(virtio_add(&balloon.device, &vm, &pci), 0);
+	memset(&console, 0, sizeof(console));
+	ASSERT_EQ(virtio_console_init(&console, NULL, (struct console_size){ 80, 24 }), 0);
+	ASSERT_EQ(virtio_add(&console.device, &vm, &pci), 0);
 }
 
 static void drop_devices(void)
@@ -64,6 +73,8 @@ static void drop_devices(void)
 	close(serial.room_event);
 	virtio_stop(&device);
 	virtio_stop(&balloon.device);
+	virtio_stop(&console.device);
+	virtio_console_close(&console);
 }
 
 /* What a guest does with them afterwards. */
@@ -86,6 +97,7 @@ static void use_devices(void)
 	for (unsigned int q = 0; q < balloon.device.class->queue_count; q++)
 		for (unsigned int i = 0; i < 4 && virtq_pop(&balloon.device.queues[q], &balloon.device.chain); i++)
 			virtq_push(&balloon.device.queues[q], &balloon.device.chain, 0);
+	virtio_console_receive(&console, 'x');
 }
 
 static bool load_devices(const struct state_image *image)
@@ -96,6 +108,7 @@ static bool load_devices(const struct state_image *image)
 	renew_devices();
 	bool is_loaded = (!image->machine.has_rng || state_virtio_give(&device, &pci, &image->rng, &error)) &&
 			 (!image->machine.has_balloon || state_balloon_give(&balloon, &pci, &image->balloon, &error)) &&
+			 (!image->machine.has_console || state_console_give(&console, &pci, &image->console, &error)) &&
 			 state_board_give(&board, &image->board, &error);
 
 	ASSERT(is_loaded || error.text[0], "refused without a reason");
@@ -227,6 +240,7 @@ static int make(void)
 	renew_devices();
 	state_virtio_take(&device, &pci, &image.rng);
 	state_balloon_take(&balloon, &pci, &image.balloon);
+	state_console_take(&console, &pci, &image.console);
 	memcpy(image.board.pci.bridge.config, pci.bridge.config, PCI_CONFIG_SIZE);
 	drop_devices();
 	fake_write(fd, &image, &memory);

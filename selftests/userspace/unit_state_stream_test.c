@@ -359,9 +359,13 @@ static void far_balloon(void) { set_field("virtio-balloon", "target_bytes", 0, 1
 static void balloon_features(void) { set_field("virtio-balloon", "features", 0, 0); }
 static void two_balloons(void) { set_field("machine", "has_balloon", 0, 2); }
 static void no_balloon(void) { pieces_remove(&pieces, (unsigned int)(pieces_find(&pieces, "virtio-balloon", 0) - pieces.list)); }
+static void console_features(void) { set_field("virtio-console", "features", 0, 0); }
+static void two_consoles(void) { set_field("machine", "has_virtio_console", 0, 2); }
+static void no_console(void) { pieces_remove(&pieces, (unsigned int)(pieces_find(&pieces, "virtio-console", 0) - pieces.list)); }
+static void stray_console(void) { set_field("machine", "has_virtio_console", 0, 0); }
 static void stray_balloon(void) { set_field("machine", "has_balloon", 0, 0); }
 static void old_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 1; }
-static void newer_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 3; }
+static void newer_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 4; }
 
 static void block_unaligned(void) { block_of(0)->address = 4096; }
 static void block_twice(void) { block_of(1)->address = block_of(0)->address; }
@@ -433,8 +437,12 @@ static const struct {
 	{ "two balloons", two_balloons, "section 'machine' 0 has a field 'has_balloon'" },
 	{ "no balloon", no_balloon, "section 'virtio-balloon' 0 is missing" },
 	{ "a balloon that should not be", stray_balloon, "section 'virtio-balloon' 0 is one more" },
+	{ "a console's features", console_features, "section 'virtio-console' 0 has a driver" },
+	{ "two consoles", two_consoles, "section 'machine' 0 has a field 'has_virtio_console'" },
+	{ "no console", no_console, "section 'virtio-console' 0 is missing" },
+	{ "a console that should not be", stray_console, "section 'virtio-console' 0 is one more" },
 	{ "a field that its version has, too", old_machine, NULL },
-	{ "a later machine", newer_machine, "section 'machine' 0 is of version 3, and this program knows 2" },
+	{ "a later machine", newer_machine, "section 'machine' 0 is of version 4, and this program knows 3" },
 	{ "a block not at its place", block_unaligned, "section 'memory' 0 is for 0x1000" },
 	{ "a block twice", block_twice, "section 'memory' 1 is for" },
 	{ "blocks out of order", block_back, "section 'memory' 3 is for 0" },

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2 --about 30
-# long: --kernel 6.12 --module keel --cpus 2 --about 30
-# long: --kernel 6.1 --module kvm --cpus 2 --about 30
+# run: --kernel 6.1 --module keel --cpus 2 --about 38
+# long: --kernel 6.12 --module keel --cpus 2 --about 38
+# long: --kernel 6.1 --module kvm --cpus 2 --about 38
 # needs: launcher guest vmlinux selftests/userspace/entry_test
 #
 # Kernels that are entered in 32-bit mode: a small one by Multiboot and by PVH, and Debian's own by its note of PVH, with two CPUs

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# run: --kernel 6.1 --module keel --cpus 2 --about 39
+# long: --kernel 6.12 --module keel --cpus 2 --about 45
+# long: --kernel 6.1 --module kvm --cpus 2 --about 45
+# needs: launcher guest selftests/userspace/hvc_test
+#
+# Debian's kernel on a virtio console: typed to, at a terminal whose size changes, saved and restored.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+begin 1
+export KEEL_GUEST_APPEND="${guest_append#console=ttyS0}"
+check "userspace/hvc_test" /selftests/userspace/hvc_test
+end

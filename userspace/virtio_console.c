@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The console device: VIRTIO 1.2, "Console Device", with its first port alone.
+ *
+ * Output: the console takes of a request what it has room for; the request stays in its queue until all of it is taken, and
+ * vc->sent says how much that is. So the thread never waits for the terminal with a lock held, and a device that is saved
+ * holds no request. The console rings when it has room again. Linux's driver waits for each of its requests, and so does a
+ * guest whose output nobody takes: nothing is lost but by the guest's own doing.
+ *
+ * Input: bytes wait here until the driver gives a buffer. One gets what is there, without waiting for more.
+ *
+ * Size: the configuration has it, and a change is told. Linux's driver looks there only if it is told, and then only if its
+ * terminal is there already, so it is told at its first output and at its first input as well.
+ *
+ * One turn serves a bounded number of requests; what the driver writes into them is bytes, and nothing else.
+ */
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_console.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "virtio_console.h"
+
+#define TURN_MAX	32	/* requests of a queue before others have their turn */
+
+#define QUEUE_INPUT	0
+#define QUEUE_OUTPUT	1
+#define QUEUE_COUNT	2
+
+typedef struct virtio_console_config config_t;
+
+static struct virtio_console *to_console(struct virtio_device *device)
+{
+	return (struct virtio_console *)((char *)device - offsetof(struct virtio_console, device));
+}
+
+static bool is_served(const struct virtio_device *device)
+{
+	return (device->status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET)) == VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+static void tell_room(const struct virtio_console *vc)
+{
+	uint64_t one = 1;
+
+	while (write(vc->room_event, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* The next request of a queue. Return: false if there is none, and the driver rings with the next. */
+static bool next(struct virtio_device *device, struct virtq *queue)
+{
+	/* Else one that takes back what it offered could keep us here. */
+	for (unsigned int i = 0; i < TURN_MAX; i++) {
+		if (virtq_pop(queue, &device->chain))
+			return true;
+		if (queue->is_enabled && queue->is_broken)
+			virtio_set_broken(device);
+		if (!virtq_wants_doorbell(queue))
+			break;
+	}
+	return false;
+}
+
+static void use(struct virtio_device *device, struct virtq *queue, uint32_t written)
+{
+	virtq_push(queue, &device->chain, written);
+	if (virtq_needs_signal(queue))
+		virtio_signal_queue(device, queue);
+}
+
+/* ---- the terminal's size ---- */
+
+static void set_size(struct virtio_console *vc)
+{
+	memcpy(vc->device.config + offsetof(config_t, cols), &vc->size.columns, sizeof(vc->size.columns));
+	memcpy(vc->device.config + offsetof(config_t, rows), &vc->size.rows, sizeof(vc->size.rows));
+}
+
+static void serve_size(struct virtio_console *vc)
+{
+	if (!memcmp(vc->device.config + offsetof(config_t, cols), &vc->size.columns, sizeof(vc->size.columns)) &&
+	    !memcmp(vc->device.config + offsetof(config_t, rows), &vc->size.rows, sizeof(vc->size.rows)))
+		return;
+	set_size(vc);
+	virtio_signal_config(&vc->device);
+}
+
+/* Once for each reset; a size that is unknown need not be. */
+static void tell_size(struct virtio_console *vc, bool *has_told)
+{
+	bool is_known = vc->size.columns || vc->size.rows;
+
+	if (!*has_told && is_known && vc->device.accepted & 1ULL << VIRTIO_CONSOLE_F_SIZE)
+		virtio_signal_config(&vc->device);
+	*has_told = true;
+}
+
+void virtio_console_resize(struct virtio_console *vc, struct console_size size)
+{
+	pthread_mutex_lock(&vc->device.lock);
+	vc->size = size;
+	pthread_mutex_unlock(&vc->device.lock);
+	virtio_ring(&vc->device);
+}
+
+/* ---- output ---- */
+
+/* Give the console what it has not got of a request. Return: false if it has no room for all of it. */
+static bool send(struct virtio_console *vc, const struct virtq_chain *chain)
+{
+	uint64_t skip = vc->sent;
+
+	for (unsigned int i = 0; i < chain->read_count; i++) {
+		const struct iovec *part = &chain->segments[i];
+
+		if (skip >= part->iov_len) {
+			skip -= part->iov_len;
+			continue;
+		}
+		size_t taken = console_offer(vc->console, (const uint8_t *)part->iov_base + skip, part->iov_len - skip);
+
+		vc->sent += taken;
+		if (taken < part->iov_len - skip)
+			return false;
+		skip = 0;
+	}
+	return true;
+}
+
+/* Return: true if there may be more. */
+static bool serve_output(struct virtio_console *vc)
+{
+	struct virtio_device *device = &vc->device;
+	struct virtq *queue = &device->queues[QUEUE_OUTPUT];
+
+	for (unsigned int i = 0; i < TURN_MAX; i++) {
+		if (!next(device, queue))
+			return false;
+		if (!send(vc, &device->chain)) {
+			virtq_put_back(queue, 1);
+			return false;
+		}
+		vc->sent = 0;
+		use(device, queue, 0);
+		tell_size(vc, &vc->has_told_printing);
+	}
+	return true;
+}
+
+/* ---- input ---- */
+
+static uint32_t fill(struct virtio_console *vc, const struct virtq_chain *chain)
+{
+	uint32_t done = 0;
+
+	for (unsigned int i = 0; i < chain->write_count && done < vc->used; i++) {
+		const struct iovec *part = &chain->segments[chain->read_count + i];
+		size_t count = part->iov_len < vc->used - done ? part->iov_len : vc->used - done;
+
+		memcpy(part->iov_base, vc->input + done, count);
+		done += (uint32_t)count;
+	}
+	vc->used -= done;
+	memmove(vc->input, vc->input + done, vc->used);
+	return done;
+}
+
+/* Return: true if there may be more. */
+static bool serve_input(struct virtio_console *vc)
+{
+	struct virtio_device *device = &vc->device;
+	struct virtq *queue = &device->queues[QUEUE_INPUT];
+	unsigned int left = TURN_MAX;
+
+	while (left && vc->used && next(device, queue)) {
+		tell_size(vc, &vc->has_told_reading);
+		use(device, queue, fill(vc, &device->chain));
+		left--;
+	}
+	if (vc->is_sender_waiting && vc->used < VIRTIO_CONSOLE_INPUT) {
+		vc->is_sender_waiting = false;
+		tell_room(vc);
+	}
+	return !left;
+}
+
+bool virtio_console_is_open(struct virtio_console *vc)
+{
+	pthread_mutex_lock(&vc->device.lock);
+	bool is_open = is_served(&vc->device);
+
+	pthread_mutex_unlock(&vc->device.lock);
+	return is_open;
+}
+
+bool virtio_console_receive(struct virtio_console *vc, uint8_t byte)
+{
+	pthread_mutex_lock(&vc->device.lock);
+	bool is_taken = is_served(&vc->device) && vc->used < VIRTIO_CONSOLE_INPUT;
+
+	if (is_taken)
+		vc->input[vc->used++] = byte;
+	vc->is_sender_waiting |= !is_taken;
+	pthread_mutex_unlock(&vc->device.lock);
+	if (is_taken)
+		virtio_ring(&vc->device);
+	return is_taken;
+}
+
+/* ---- the thread ---- */
+
+static bool take_turn(struct virtio_console *vc)
+{
+	struct virtio_device *device = &vc->device;
+	bool has_more = false;
+
+	pthread_mutex_lock(&device->serving);
+	pthread_mutex_lock(&device->lock);
+	serve_size(vc);
+	if (is_served(device))
+		has_more = serve_output(vc);
+	if (is_served(device))
+		has_more |= serve_input(vc);
+	has_more &= is_served(device);
+	pthread_mutex_unlock(&device->lock);
+	pthread_mutex_unlock(&device->serving);
+	return has_more;
+}
+
+static void run(struct virtio_device *device)
+{
+	struct virtio_console *vc = to_console(device);
+	uint64_t count;
+
+	while (!vm_is_stopping(device->vm)) {
+		/* Sleeps here; virtio_stop() rings too. */
+		if (read(device->doorbell, &count, sizeof(count)) < 0)
+			continue;
+		while (take_turn(vc) && !vm_is_stopping(device->vm))
+			;
+	}
+	/* The guest's last words, which came with its end. */
+	take_turn(vc);
+}
+
+static void ready(struct virtio_device *device)
+{
+	/* Keys that went elsewhere, or nowhere, may come now. */
+	tell_room(to_console(device));
+}
+
+static void reset(struct virtio_device *device)
+{
+	struct virtio_console *vc = to_console(device);
+
+	vc->has_told_printing = false;
+	vc->has_told_reading = false;
+	vc->sent = 0;
+	vc->used = 0;
+}
+
+static const struct virtio_class console_class = {
+	.id = 3,
+	.class_code = 0x078000,		/* communication controller, other */
+	.queue_count = QUEUE_COUNT,
+	.thread = SANDBOX_DEVICE,
+	.run = run,
+	.ready = ready,
+	.reset = reset,
+};
+
+int virtio_console_init(struct virtio_console *vc, struct console *console, struct console_size size)
+{
+	vc->room_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vc->room_event < 0)
+		return -errno;
+	vc->device.class = &console_class;
+	vc->device.features = 1ULL << VIRTIO_CONSOLE_F_SIZE;
+	vc->device.config_size = sizeof(config_t);
+	vc->console = console;
+	vc->size = size;
+	set_size(vc);
+	return 0;
+}
+
+void virtio_console_close(struct virtio_console *vc)
+{
+	if (vc->device.class)
+		close(vc->room_event);
+}
