@@ -16,6 +16,8 @@
 
 #define MSR_TSC			0x10
 #define MSR_TSC_DEADLINE	0x6e0
+#define CR0_NW			(1ULL << 29)
+#define CR0_CD			(1ULL << 30)
 #define EFER_SVME		(1ULL << 12)
 #define CR4_VMXE		(1ULL << 13)
 
@@ -235,24 +237,10 @@ static void align_tsc(const struct vcpu *vcpu, const struct state_vcpu *state, c
 	ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attribute);
 }
 
-bool state_vcpu_give(struct vcpu *vcpu, const struct state_vcpu *state, const struct state_vcpu *first,
-		     struct state_error *error)
+static bool give_all(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
 {
-	if (!give_cpuid(vcpu, state, error) || !give_tsc_rate(vcpu, state, error) ||
-	    !give_msrs(vcpu, state, MSR_FIRST, error))
-		return false;
-	align_tsc(vcpu, state, first);
-	return state_vcpu_reset(vcpu, state, error);
-}
+	struct kvm_mp_state mp = { .mp_state = state->mp_state };
 
-bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
-{
-	struct kvm_mp_state mp;
-
-	/* First: an INIT or a start-up signal that has come takes effect now, and not once the vCPU runs. */
-	if (!ASK(vcpu, KVM_GET_MP_STATE, &mp, error))
-		return false;
-	mp.mp_state = state->mp_state;
 	if (!ASK(vcpu, KVM_SET_SREGS2, (void *)&state->sregs, error) ||
 	    !ASK(vcpu, KVM_SET_REGS, (void *)&state->regs, error))
 		return false;
@@ -262,6 +250,32 @@ bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct 
 	       ASK(vcpu, KVM_SET_LAPIC, (void *)&state->lapic, error) && give_msrs(vcpu, state, MSR_LAST, error) &&
 	       ASK(vcpu, KVM_SET_DEBUGREGS, (void *)&state->debugregs, error) &&
 	       ASK(vcpu, KVM_SET_VCPU_EVENTS, (void *)&state->events, error) && ASK(vcpu, KVM_SET_MP_STATE, &mp, error);
+}
+
+bool state_vcpu_give(struct vcpu *vcpu, const struct state_vcpu *state, const struct state_vcpu *first,
+		     struct state_error *error)
+{
+	if (!give_cpuid(vcpu, state, error) || !give_tsc_rate(vcpu, state, error) ||
+	    !give_msrs(vcpu, state, MSR_FIRST, error))
+		return false;
+	align_tsc(vcpu, state, first);
+	return give_all(vcpu, state, error);
+}
+
+bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
+{
+	struct kvm_sregs2 other = state->sregs;
+	struct kvm_mp_state mp;
+
+	/* First: an INIT or a start-up signal that has come takes effect now, and not once the vCPU runs. */
+	if (!ASK(vcpu, KVM_GET_MP_STATE, &mp, error))
+		return false;
+	/*
+	 * Stock KVM on AMD's CPUs empties the VMCB after a triple fault, and gives it nested page tables again when a
+	 * register changes that paging depends on: of a guest in real mode, that is by us.
+	 */
+	other.cr0 = other.cr0 & CR0_CD ? other.cr0 & ~(CR0_CD | CR0_NW) : other.cr0 | CR0_CD;
+	return ASK(vcpu, KVM_SET_SREGS2, &other, error) && give_all(vcpu, state, error);
 }
 
 /* ---- may it run here? ---- */

@@ -27,6 +27,7 @@ static struct kernel_vcpu {
 static struct state_chips all_chips[2];
 static unsigned long calls[CALLS_MAX];
 static unsigned int call_count;
+static unsigned int cr0_changes;	/* writes of special registers that made it another */
 static unsigned long refused;		/* a request that fails */
 static u32 refused_msr;
 static int tsc_khz = 2000000;
@@ -100,6 +101,8 @@ static int vcpu_ioctl(struct kernel_vcpu *vcpu, unsigned long request, void *arg
 {
 	struct state_vcpu *state = &vcpu->state;
 
+	if (request == KVM_SET_SREGS2)
+		cr0_changes += ((struct kvm_sregs2 *)argument)->cr0 != state->sregs.cr0;
 	switch (request) {
 #define PAIR(name, member) \
 	case KVM_GET_##name: \
