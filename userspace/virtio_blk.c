@@ -4,7 +4,7 @@
  *
  * A request is a 16-byte header to read, data, and a status byte to write,
  * which is the very last byte. Data goes between guest memory and the file by
- * preadv() and pwritev() with no copy of ours. A request that makes no sense
+ * preadv() and pwritev() with no copy of ours, but for images of qcow2. A request that makes no sense
  * gets an error status where it has room for one; the host's errors become the
  * guest's I/O errors. A driver that asks for flushes has a write-back cache, the
  * host's; one that does not gets each write onto the disk before it is done.
@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "qcow2.h"
 #include "status.h"
 #include "virtio_blk.h"
 
@@ -79,6 +80,16 @@ static bool transfer(struct virtio_blk *blk, struct iovec *parts, unsigned int n
 	return true;
 }
 
+static bool read_image(struct virtio_blk *blk, const struct iovec *parts, unsigned int number, uint64_t at, uint64_t *moved)
+{
+	const char *wrong;
+
+	if (qcow2_read(blk->image, parts, number, at, moved, &wrong))
+		return true;
+	tell_error(blk, "reading", wrong);
+	return false;
+}
+
 static bool is_in_range(const struct virtio_blk *blk, uint64_t sector, uint64_t bytes)
 {
 	uint64_t sectors = blk->size / SECTOR;
@@ -127,8 +138,11 @@ static uint8_t read_data(struct virtio_blk *blk, struct virtq_chain *chain, uint
 {
 	if (!is_in_range(blk, sector, chain->write_bytes))
 		return VIRTIO_BLK_S_IOERR;
-	return transfer(blk, chain->segments + chain->read_count, chain->write_count,
-			sector * SECTOR, false, written) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+	struct iovec *parts = chain->segments + chain->read_count;
+	bool is_read = blk->image ? read_image(blk, parts, chain->write_count, sector * SECTOR, written) :
+		       transfer(blk, parts, chain->write_count, sector * SECTOR, false, written);
+
+	return is_read ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
 static uint8_t flush(struct virtio_blk *blk)
@@ -263,7 +277,7 @@ static int measure(struct virtio_blk *blk, const char *path)
 	if (fstat(blk->fd, &stat) || (!S_ISREG(stat.st_mode) && !S_ISBLK(stat.st_mode)))
 		return status_fail(STATUS_DISK, "--disk %s: not a file or block device", path);
 
-	off_t end = lseek(blk->fd, 0, SEEK_END);
+	off_t end = blk->image ? (off_t)qcow2_size(blk->image) : lseek(blk->fd, 0, SEEK_END);
 
 	if (end < (off_t)SECTOR)
 		return status_fail(STATUS_DISK, "--disk %s: smaller than one sector, 512 bytes",
@@ -282,7 +296,6 @@ static int check_raw(const struct virtio_blk *blk, const char *path)
 		const char *magic, *name;
 		off_t at;
 	} formats[] = {
-		{ "QFI\xfb", "qcow2", 0 },
 		{ "KDMV", "VMDK", 0 },
 		{ "vhdxfile", "VHDX", 0 },
 		{ "\x7f\x10\xda\xbe", "VDI", 64 },
@@ -300,6 +313,24 @@ static int check_raw(const struct virtio_blk *blk, const char *path)
 					   path, formats[i].name, path);
 	}
 	return 0;
+}
+
+/*
+ * A guest could write such an image into its raw disk; who reads that later gets what the file holds and nothing else, as
+ * no other file is named by one that is taken.
+ */
+static int open_image(struct virtio_blk *blk, const char *path)
+{
+	const char *wrong;
+
+	if (!qcow2_is_one(blk->fd))
+		return check_raw(blk, path);
+	if (!blk->is_readonly)
+		return status_fail(STATUS_DISK, "--disk %s: a qcow2 image, which can only be read: ,ro behind the name (or qemu-img "
+				   "convert -O raw %s NEW)", path, path);
+	blk->image = qcow2_open(blk->fd, &wrong);
+	return blk->image ? 0 : status_fail(STATUS_DISK, "--disk %s: %s; qemu-img convert -O raw %s NEW makes a raw one of what can be "
+					    "read", path, wrong, path);
 }
 
 /* O_EXCL asks whether the host itself uses a block device; of a file it has no meaning. */
@@ -341,10 +372,10 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, 
 	if (blk->fd < 0)
 		return refuse_open(path, is_readonly, errno);
 	blk->is_open = true;
-	int ret = measure(blk, path);
+	int ret = open_image(blk, path);
 
 	if (!ret)
-		ret = check_raw(blk, path);
+		ret = measure(blk, path);
 	if (!ret)
 		ret = lock_image(blk, path);
 	if (ret)
@@ -367,6 +398,8 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, 
 
 void virtio_blk_close(struct virtio_blk *blk)
 {
+	qcow2_close(blk->image);
+	blk->image = NULL;
 	if (blk->is_open)
 		close(blk->fd);
 	blk->is_open = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A virtio disk on a raw image or block device.
+ * A virtio disk on a raw image or block device, or, for reading, on a qcow2 image.
  */
 #ifndef KEEL_VIRTIO_BLK_H
 #define KEEL_VIRTIO_BLK_H
@@ -10,11 +10,14 @@
 
 #include "virtio.h"
 
+struct qcow2;
+
 #define VIRTIO_BLK_ID_SIZE	20
 
 struct virtio_blk {
 	struct virtio_device device;
 	int fd;
+	struct qcow2 *image;		/* NULL: it is raw */
 	bool is_open;
 	bool is_readonly;
 	bool is_error_told;		/* the thread's */

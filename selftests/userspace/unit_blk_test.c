@@ -191,7 +191,7 @@ static void test_formats(void)
 		off_t at;
 		int want;
 	} rows[] = {
-		{ "qcow2", "QFI\xfb", 0, STATUS_DISK },
+		{ "qcow2, to be written", "QFI\xfb", 0, STATUS_DISK },
 		{ "VMDK", "KDMV", 0, STATUS_DISK },
 		{ "VHDX", "vhdxfile", 0, STATUS_DISK },
 		{ "VDI", "\x7f\x10\xda\xbe", 64, STATUS_DISK },

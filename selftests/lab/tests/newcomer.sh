@@ -203,7 +203,7 @@ check "the same, as it is to be given" run 0 "" --disk a,ro,rw
 check "disk twice" run 7 "the same file as --disk disk; .*,ro" --disk disk --disk disk
 check "disk by a hard link" run 7 "the same file as --disk disk" --disk disk --disk link,ro
 check "disk twice, to read" run 0 "" --disk disk,ro --disk link,ro
-check "a qcow2 image" run 7 "a qcow2 image, and only raw ones .*qemu-img convert" --disk image.qcow2
+check "a qcow2 image" run 7 "a qcow2 image, which can only be read: ,ro .*qemu-img convert" --disk image.qcow2
 many=''
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do many="$many --disk disk,ro"; done
 # shellcheck disable=SC2086
