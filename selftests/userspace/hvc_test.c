@@ -9,10 +9,11 @@
 
 #include "launch.h"
 
-#define LINES	20000
+#define LINES	4000	/* more than the pipe and the launcher hold */
 #define STATE	"/tmp/keel-hvc.state"
 
-static int terminal;		/* its master */
+static int terminal;		/* its master: input, and where the size is from */
+static int output;		/* a pipe of 4 KB */
 static pid_t launcher;
 static char text[1 << 20];	/* what has been shown and not been looked at */
 static size_t text_count;
@@ -24,11 +25,11 @@ static void set_size(u16 rows, u16 columns)
 	ASSERT_EQ(ioctl(terminal, TIOCSWINSZ, &size), 0);
 }
 
-/* At a new terminal of its own. */
+/* At a new terminal of its own, its output into a pipe. */
 static void start(const char *const *argv, u16 rows, u16 columns)
 {
 	char name[32];
-	int unlock = 0, n;
+	int unlock = 0, n, ends[2];
 
 	terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	REQUIRE(terminal >= 0, "no pseudo terminals here");
@@ -37,15 +38,19 @@ static void start(const char *const *argv, u16 rows, u16 columns)
 	snprintf(name, sizeof(name), "/dev/pts/%d", n);
 	set_size(rows, columns);
 	text_count = 0;
+	ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+	ASSERT_EQ(fcntl(ends[1], F_SETPIPE_SZ, 4096), 4096);
+	output = ends[0];
 	launcher = fork();
 	ASSERT_GE(launcher, 0);
-	if (launcher)
+	if (launcher) {
+		close(ends[1]);
 		return;
+	}
 	setsid();
-	int slave = open(name, O_RDWR);
-
-	for (int i = 0; i < 3; i++)
-		dup2(slave, i);
+	dup2(open(name, O_RDWR), 0);
+	dup2(ends[1], 1);
+	dup2(ends[1], 2);
 	execv(argv[0], (char *const *)argv);
 	_exit(127);
 }
@@ -53,7 +58,7 @@ static void start(const char *const *argv, u16 rows, u16 columns)
 /* What comes until @ms are over, at most. Return: was there something? */
 static bool take(int ms)
 {
-	struct pollfd wait = { .fd = terminal, .events = POLLIN };
+	struct pollfd wait = { .fd = output, .events = POLLIN };
 	ssize_t got;
 
 	if (poll(&wait, 1, ms) != 1)
@@ -62,7 +67,7 @@ static bool take(int ms)
 		memmove(text, text + sizeof(text) / 4, text_count - sizeof(text) / 4);
 		text_count -= sizeof(text) / 4;
 	}
-	got = read(terminal, text + text_count, sizeof(text) - 1 - text_count);
+	got = read(output, text + text_count, sizeof(text) - 1 - text_count);
 	if (got <= 0)
 		return false;
 	text_count += (size_t)got;
@@ -161,9 +166,13 @@ static int end(void)
 	int status;
 
 	for (u32 i = 0; i < 200 * launch_scale(); i++) {
-		if (waitpid(launcher, &status, WNOHANG) == launcher)
+		take(50);
+		if (waitpid(launcher, &status, WNOHANG) == launcher) {
+			close(terminal);
+			close(output);
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
-		take(100);
+		}
+		usleep(50000);
 	}
 	kill(launcher, SIGKILL);
 	waitpid(launcher, &status, 0);
@@ -184,20 +193,24 @@ static int ctl(const char *command, const char *file)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void test_linux(void)
+static void boot(u16 rows, u16 columns)
 {
-	char append[256];
+	static char append[256];
 	const char *more = getenv("KEEL_GUEST_APPEND");
 	const char *const run[] = {
 		launch_program(), "run", "--device", dev_path(), "--kernel", "/guest/vmlinuz", "--initrd", "/guest/initrd", "--memory",
 		"160M", "--console", "virtio", "--name", "hvc", "--append", append, NULL,
 	};
-	const char *const restore[] = { launch_program(), "restore", STATE, "--device", dev_path(), "--name", "hvc", NULL };
 
 	REQUIRE(!access("/guest/vmlinuz", R_OK), "no guest here");
 	snprintf(append, sizeof(append), "%s quiet console=hvc0 keel.mode=hvc", more ?: "");
-	start(run, 40, 100);
+	start(run, rows, columns);
 	ASSERT(says("guest: hvc ready", 200), "it does not come up");
+}
+
+static void test_talk(void)
+{
+	boot(40, 100);
 	type("echo some words\r");
 	CHECK_EQ("its answer", 1, says("guest: echo some words", 10));
 	check_size("the size at its start", "40 100");
@@ -205,26 +218,33 @@ static void test_linux(void)
 	check_size("another size", "50 120");
 	check_lines();
 	check_paste();
+	type("quit\r");
+	CHECK_EQ("its end", 0, end());
+}
 
+static void test_saved(void)
+{
+	const char *const restore[] = { launch_program(), "restore", STATE, "--device", dev_path(), "--name", "hvc", NULL };
+
+	boot(40, 100);
 	CHECK_EQ("pause", 0, ctl("pause", NULL));
 	type("echo typed before\r");
 	usleep(200000);
 	CHECK_EQ("save", 0, ctl("save", STATE));
 	CHECK_EQ("quit", 0, ctl("quit", NULL));
 	CHECK_EQ("its end", 20, end());
-	close(terminal);
 	start(restore, 60, 140);
 	CHECK_EQ("what was typed before", 1, says("guest: echo typed before", 60));
 	check_size("the size of the new terminal", "60 140");
 	check_paste();
 	type("quit\r");
 	CHECK_EQ("its end", 0, end());
-	close(terminal);
 	unlink(STATE);
 }
 
 static const struct test_case cases[] = {
-	{ "linux", test_linux, 600 },
+	{ "talk", test_talk, 300 },
+	{ "saved", test_saved, 400 },
 };
 
 TEST_MAIN(cases)
