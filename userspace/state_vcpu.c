@@ -15,6 +15,7 @@
 #include "vm.h"
 
 #define MSR_TSC			0x10
+#define MSR_FEATURE_CONTROL	0x3a
 #define MSR_TSC_DEADLINE	0x6e0
 #define CR0_NW			(1ULL << 29)
 #define CR0_CD			(1ULL << 30)
@@ -195,6 +196,19 @@ static enum msr_turn turn_of(uint32_t index)
 	return index == MSR_TSC ? MSR_FIRST : index == MSR_TSC_DEADLINE ? MSR_LAST : MSR_LATER;
 }
 
+/* With what it was at power-on, whatever the guest was in the midst of with VMX is over. */
+static bool end_vmx(const struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error)
+{
+	struct kvm_msrs *one = new_msrs(1);
+	bool is_over = one || state_refuse(error, "out of memory");
+
+	for (uint32_t i = 0; is_over && i < state->msr_count; i++)
+		if (state->msrs[i].index == MSR_FEATURE_CONTROL)
+			is_over = give_msr(vcpu, one, &state->msrs[i], error);
+	free(one);
+	return is_over;
+}
+
 static bool give_msrs(const struct vcpu *vcpu, const struct state_vcpu *state, enum msr_turn turn,
 		      struct state_error *error)
 {
@@ -268,7 +282,7 @@ bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct 
 	struct kvm_mp_state mp;
 
 	/* First: an INIT or a start-up signal that has come takes effect now, and not once the vCPU runs. */
-	if (!ASK(vcpu, KVM_GET_MP_STATE, &mp, error))
+	if (!ASK(vcpu, KVM_GET_MP_STATE, &mp, error) || !end_vmx(vcpu, state, error))
 		return false;
 	/*
 	 * Stock KVM on AMD's CPUs empties the VMCB after a triple fault, and gives it nested page tables again when a

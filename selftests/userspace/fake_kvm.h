@@ -25,8 +25,11 @@ static struct kernel_vcpu {
 } kernel[VCPUS];
 
 static struct state_chips all_chips[2];
+#define MSR_FEATURE_CONTROL	0x3a
+
 static unsigned long calls[CALLS_MAX];
 static unsigned int call_count;
+static unsigned int sregs_too_early;	/* writes of those of a guest that may be a hypervisor still */
 static unsigned int cr0_changes;	/* writes of special registers that made it another */
 static unsigned long refused;		/* a request that fails */
 static u32 refused_msr;
@@ -101,8 +104,12 @@ static int vcpu_ioctl(struct kernel_vcpu *vcpu, unsigned long request, void *arg
 {
 	struct state_vcpu *state = &vcpu->state;
 
-	if (request == KVM_SET_SREGS2)
+	if (request == KVM_SET_SREGS2) {
+		const struct state_msr *msr = find_msr(state, MSR_FEATURE_CONTROL);
+
 		cr0_changes += ((struct kvm_sregs2 *)argument)->cr0 != state->sregs.cr0;
+		sregs_too_early += msr && msr->value;
+	}
 	switch (request) {
 #define PAIR(name, member) \
 	case KVM_GET_##name: \

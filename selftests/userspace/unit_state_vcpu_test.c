@@ -109,7 +109,8 @@ static void test_order(void)
 
 /*
  * What came before takes effect before; and CR0 is written, as it is, in such a way that it changes. Stock KVM on AMD's
- * CPUs has forgotten its nested tables at a shutdown in real mode, and finds them again when CR0 changes.
+ * CPUs has forgotten its nested tables at a shutdown in real mode, and finds them again when CR0 changes. On Intel's it
+ * refuses registers without CR4.VMXE to a guest that has done VMXON, until the MSR that allows that is as at power-on.
  */
 static void test_reset(void)
 {
@@ -126,14 +127,18 @@ static void test_reset(void)
 
 		set_up_kernel();
 		kernel[0].state.sregs.cr0 = rows[i].cr0;
+		kernel[0].state.msrs[kernel[0].state.msr_count++] = (struct state_msr){ MSR_FEATURE_CONTROL, 0 };
 		struct state_vcpu *saved = take_both();
 
+		kernel[0].state.msrs[kernel[0].state.msr_count - 1].value = 5;
 		call_count = 0;
 		cr0_changes = 0;
+		sregs_too_early = 0;
 		ASSERT(state_vcpu_reset(&vcpus[0], saved, &error), "%s", error.text);
 		CHECK_EQ(rows[i].name, rows[i].cr0, kernel[0].state.sregs.cr0);
 		CHECK_EQ("signals that have come, before what they would change", 0, place(KVM_GET_MP_STATE));
 		CHECK_EQ("CR0 changes, and back", 2, cr0_changes);
+		CHECK_EQ("special registers of a hypervisor", 0, sregs_too_early);
 		CHECK_EQ("nothing follows", call_count - 1, place(KVM_SET_MP_STATE));
 		free(saved);
 	}
