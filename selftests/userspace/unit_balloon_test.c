@@ -567,47 +567,71 @@ static void test_endless(void)
 /* Two turns of a whole request each: the one that is going on, and one that has begun before the look did. */
 #define LOOK_BYTES	(2ULL * BALLOON_PAGES_MAX * BALLOON_PAGE)
 
+static void look_now(void)
+{
+	struct balloon_view view;
+
+	virtio_balloon_look(&balloon, 0, &view);
+}
+
+/* As who saves the machine does. */
+static void hold_now(void)
+{
+	virtio_hold(device);
+	virtio_release(device);
+}
+
 /*
- * Requests as large as they can be, of pages that have nothing to do with each other, for ever. Whoever looks is next:
- * what is served meanwhile is counted, as time is the host's, on average, as the host may run others between count and look.
+ * Requests as large as they can be, of pages that have nothing to do with each other, for ever. Whoever wants something is next:
+ * what is served meanwhile is counted, as time is the host's, on average, as the host may run others between count and wish.
  */
 static void test_busy(void)
 {
-	struct timespec until = thread_time_in(1000), now;
-	struct balloon_view view;
-	u64 before, most = 0, all = 0;
-	u32 looks = 0;
-	pthread_t drives;
+	static const struct {
+		const char *name;
+		void (*want)(void);
+		unsigned int hold;
+	} rows[] = { { "a look", look_now, 0 }, { "a hold of a guest that stands", hold_now, VM_HOLD_SAVE } };
 
-	set_up(VERSION_1 | STATS | REPORTING);
-	for (u32 i = 0; i < BALLOON_PAGES_MAX; i++)
-		((u32 *)data())[i] = (u32)((PAGES_AT >> 12) + i * 1021 % PAGES_COUNT);
-	for (u32 q = 0; q < QUEUES; q++)
-		for (u32 d = 0; d < FAKE_RING_SIZE; d++) {
-			rings[q].table[d] = q > STATQ ? (struct vring_desc){ PAGES_AT, 4096, VRING_DESC_F_WRITE, 0 } :
-					    (struct vring_desc){ DATA_AT, BALLOON_PAGES_MAX * 4, 0, 0 };
-			rings[q].avail->ring[d] = (u16)d;
-		}
-	is_refilled = true;
-	ASSERT_EQ(pthread_create(&drives, NULL, refill, NULL), 0);
-	do {
-		ring(INFLATE);
-		usleep(1000);
-		before = __atomic_load_n(&balloon.inflated, __ATOMIC_RELAXED);
-		virtio_balloon_look(&balloon, 0, &view);
-		most = view.inflated - before > most ? view.inflated - before : most;
-		all += view.inflated - before;
-		looks++;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (is_before(&now, &until));
-	test_note("%u looks, during each of which %llu KB were inflated, and %llu KB at most", looks,
-		  (unsigned long long)(all / looks >> 10), (unsigned long long)(most >> 10));
-	CHECK_EQ("busy", 1, view.inflated > 0);
-	CHECK_EQ("a look waits for more than two turns", 0, all / looks > LOOK_BYTES);
-	stop();
-	__atomic_store_n(&is_refilled, false, __ATOMIC_RELAXED);
-	ASSERT_EQ(pthread_join(drives, NULL), 0);
-	memory_destroy(&vm.memory);
+	for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
+		struct timespec until, now;
+		u64 before, after, most = 0, all = 0;
+		u32 wishes = 0;
+		pthread_t drives;
+
+		set_up(VERSION_1 | STATS | REPORTING);
+		for (u32 i = 0; i < BALLOON_PAGES_MAX; i++)
+			((u32 *)data())[i] = (u32)((PAGES_AT >> 12) + i * 1021 % PAGES_COUNT);
+		for (u32 q = 0; q < QUEUES; q++)
+			for (u32 d = 0; d < FAKE_RING_SIZE; d++) {
+				rings[q].table[d] = q > STATQ ? (struct vring_desc){ PAGES_AT, 4096, VRING_DESC_F_WRITE, 0 } :
+						    (struct vring_desc){ DATA_AT, BALLOON_PAGES_MAX * 4, 0, 0 };
+				rings[q].avail->ring[d] = (u16)d;
+			}
+		vm_hold(&vm, rows[r].hold);
+		is_refilled = true;
+		ASSERT_EQ(pthread_create(&drives, NULL, refill, NULL), 0);
+		until = thread_time_in(700);
+		do {
+			ring(INFLATE);
+			usleep(1000);
+			before = __atomic_load_n(&balloon.inflated, __ATOMIC_RELAXED);
+			rows[r].want();
+			after = __atomic_load_n(&balloon.inflated, __ATOMIC_RELAXED);
+			most = after - before > most ? after - before : most;
+			all += after - before;
+			wishes++;
+			clock_gettime(CLOCK_MONOTONIC, &now);
+		} while (is_before(&now, &until));
+		test_note("%s, %u times: %llu KB were inflated meanwhile, and %llu KB at most", rows[r].name, wishes,
+			  (unsigned long long)(all / wishes >> 10), (unsigned long long)(most >> 10));
+		CHECK_EQ("busy", 1, after > 0);
+		CHECK_EQ("it waits for more than two turns", 0, all / wishes > LOOK_BYTES);
+		stop();
+		__atomic_store_n(&is_refilled, false, __ATOMIC_RELAXED);
+		ASSERT_EQ(pthread_join(drives, NULL), 0);
+		memory_destroy(&vm.memory);
+	}
 }
 
 /* A queue's ring: a good one, or one of random numbers. */
