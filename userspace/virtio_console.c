@@ -101,9 +101,9 @@ static void tell_size(struct virtio_console *vc, bool *has_told)
 
 void virtio_console_resize(struct virtio_console *vc, struct console_size size)
 {
-	pthread_mutex_lock(&vc->device.lock);
+	virtio_lock(&vc->device);
 	vc->size = size;
-	pthread_mutex_unlock(&vc->device.lock);
+	virtio_unlock(&vc->device);
 	virtio_ring(&vc->device);
 }
 
@@ -190,22 +190,22 @@ static bool serve_input(struct virtio_console *vc)
 
 bool virtio_console_is_open(struct virtio_console *vc)
 {
-	pthread_mutex_lock(&vc->device.lock);
+	virtio_lock(&vc->device);
 	bool is_open = is_served(&vc->device);
 
-	pthread_mutex_unlock(&vc->device.lock);
+	virtio_unlock(&vc->device);
 	return is_open;
 }
 
 bool virtio_console_receive(struct virtio_console *vc, uint8_t byte)
 {
-	pthread_mutex_lock(&vc->device.lock);
+	virtio_lock(&vc->device);
 	bool is_taken = is_served(&vc->device) && vc->used < VIRTIO_CONSOLE_INPUT;
 
 	if (is_taken)
 		vc->input[vc->used++] = byte;
 	vc->is_sender_waiting |= !is_taken;
-	pthread_mutex_unlock(&vc->device.lock);
+	virtio_unlock(&vc->device);
 	if (is_taken)
 		virtio_ring(&vc->device);
 	return is_taken;
@@ -219,14 +219,14 @@ static bool take_turn(struct virtio_console *vc)
 	bool has_more = false;
 
 	pthread_mutex_lock(&device->serving);
-	pthread_mutex_lock(&device->lock);
+	virtio_lock(device);
 	serve_size(vc);
 	if (is_served(device))
 		has_more = serve_output(vc);
 	if (is_served(device))
 		has_more |= serve_input(vc);
 	has_more &= is_served(device);
-	pthread_mutex_unlock(&device->lock);
+	virtio_unlock(device);
 	pthread_mutex_unlock(&device->serving);
 	return has_more;
 }

@@ -41,8 +41,18 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards the terminal 
 static u8 shown[1 << 20];
 static size_t shown_count, room;
 
+/* Or a terminal that takes all, as fast as it comes, and counts; and a driver that offers it anew meanwhile, for ever. */
+static bool is_busy;
+static u64 offers;
+
+static void print_on(size_t count);
+
 size_t console_offer(struct console *console, const uint8_t *bytes, size_t count)
 {
+	if (__atomic_load_n(&is_busy, __ATOMIC_RELAXED)) {
+		print_on(count);
+		return count;
+	}
 	pthread_mutex_lock(&lock);
 	size_t taken = count < room ? count : room;
 
@@ -554,6 +564,67 @@ static void test_moved(void)
 	finish();
 }
 
+static void print_on(size_t count)
+{
+	static u8 sink[64 << 10];
+
+	__atomic_fetch_add(&offers, 1, __ATOMIC_RELAXED);
+	memset(sink, 0, count);
+	__atomic_store_n(&now->rings[OUTPUT].avail->idx, (u16)(used(OUTPUT) + FAKE_RING_SIZE), __ATOMIC_RELEASE);
+}
+
+static void type_key(void) { virtio_console_receive(&now->vc, 'x'); }
+static void look(void) { virtio_console_is_open(&now->vc); }
+static void resize(void) { virtio_console_resize(&now->vc, (struct console_size){ 80, 25 }); }
+
+/*
+ * A guest that prints for ever keeps neither the main thread, which has signals to take, nor the one with the escape
+ * key: each is next. What is printed meanwhile is counted, as time is the host's, which may run others in between.
+ */
+static void test_busy(void)
+{
+	static const struct { const char *name; void (*want)(void); } rows[] = {
+		{ "a key", type_key }, { "a look whether keys are wanted", look }, { "a size", resize },
+	};
+
+	u32 all = 0, all_late = 0;
+
+	for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
+		struct timespec until, time;
+		u32 wishes = 0, late = 0;
+		u64 before, most = 0;
+
+		set_up(0);
+		for (u32 d = 0; d < FAKE_RING_SIZE; d++) {
+			now->rings[OUTPUT].table[d] = (struct vring_desc){ OUTPUT_AT, 64 << 10, 0, 0 };
+			now->rings[OUTPUT].avail->ring[d] = (u16)d;
+		}
+		now->rings[OUTPUT].avail->idx = FAKE_RING_SIZE;
+		__atomic_store_n(&is_busy, true, __ATOMIC_RELAXED);
+		offers = 0;
+		ring(OUTPUT);
+		until = thread_time_in(500);
+		do {
+			usleep(1000);
+			before = __atomic_load_n(&offers, __ATOMIC_RELAXED);
+			rows[r].want();
+			before = __atomic_load_n(&offers, __ATOMIC_RELAXED) - before;
+			most = before > most ? before : most;
+			late += before > 2 * 32;
+			wishes++;
+			clock_gettime(CLOCK_MONOTONIC, &time);
+		} while (time.tv_sec < until.tv_sec || (time.tv_sec == until.tv_sec && time.tv_nsec < until.tv_nsec));
+		test_note("%s, %u times, %u late; %llu requests were served meanwhile at most, of %llu", rows[r].name, wishes, late,
+			  (unsigned long long)most, (unsigned long long)offers);
+		CHECK_EQ("busy", 1, offers > 0);
+		all += wishes;
+		all_late += late;
+		__atomic_store_n(&is_busy, false, __ATOMIC_RELAXED);
+		finish();
+	}
+	CHECK_EQ("they wait for more than two turns", 0, all_late > all / 40);
+}
+
 static const struct test_case cases[] = {
 	{ "output", test_output },
 	{ "blocked", test_blocked },
@@ -566,6 +637,7 @@ static const struct test_case cases[] = {
 	{ "broken", test_broken },
 	{ "random", test_random },
 	{ "moved", test_moved },
+	{ "busy", test_busy },
 };
 
 TEST_MAIN(cases)
