@@ -138,12 +138,14 @@ static bool put(struct console *console, uint8_t byte, bool is_waiting)
 
 void console_put(struct console *console, uint8_t byte)
 {
+	atomic_store_explicit(&console->has_printed, true, memory_order_relaxed);
 	if (!put(console, byte, true))
 		atomic_fetch_add(&console->lost, 1);
 }
 
 size_t console_offer(struct console *console, const uint8_t *bytes, size_t count)
 {
+	atomic_store_explicit(&console->has_printed, true, memory_order_relaxed);
 	pthread_mutex_lock(&console->lock);
 	size_t room = CONSOLE_BUFFER - console->used, taken = count < room ? count : room;
 	bool must_wake = console->is_writer_idle && taken;

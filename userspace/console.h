@@ -57,6 +57,7 @@ struct console {
 	uint32_t used;
 	uint8_t buffer[CONSOLE_BUFFER];
 
+	atomic_bool has_printed;	/* the guest; cleared by whoever wants to know of what comes then */
 	atomic_ulong taken;		/* bytes that standard output took */
 	atomic_ulong lost;		/* and did not */
 	atomic_bool is_abandoned;	/* the writer must not wait any more */

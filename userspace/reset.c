@@ -99,7 +99,7 @@ void reset_serve(struct machine *machine)
 	if (!pause_wait(vm, machine->vcpus, machine->vcpu_count) || !reset_virtio(machine))
 		return;
 	if (vm_take_reset(vm, &reset) &&
-	    restarts_go_on(&machine->power_on->restarts, vm, &reset, serial_has_sent(&machine->serial)) &&
+	    restarts_go_on(&machine->power_on->restarts, vm, &reset, atomic_exchange(&machine->console.has_printed, false)) &&
 	    !reset_machine(machine, &error))
 		vm_stop(vm, STATUS_RESET, "the guest asked for a reset, and cannot be started again: %s", error.text);
 	vm_release(vm, VM_HOLD_RESET);

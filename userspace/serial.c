@@ -231,8 +231,6 @@ static bool write_register(struct serial *serial, unsigned int reg, uint8_t valu
 		serial->is_thre_pending = true;
 		if (serial->mcr & UART_MCR_LOOP)
 			push(serial, value, 0);
-		else
-			serial->has_sent = true;
 		return !(serial->mcr & UART_MCR_LOOP);
 	case UART_IER:
 		if (is_divisor)
@@ -341,20 +339,10 @@ void serial_reset(struct serial *serial)
 	serial->overrun = 0;
 	serial->modem_deltas = 0;
 	serial->is_thre_pending = false;
-	serial->has_sent = false;
 	serial->used = 0;
 	update_line(serial);
 	tell_room(serial);
 	pthread_mutex_unlock(&serial->lock);
-}
-
-bool serial_has_sent(struct serial *serial)
-{
-	pthread_mutex_lock(&serial->lock);
-	bool has_sent = serial->has_sent;
-
-	pthread_mutex_unlock(&serial->lock);
-	return has_sent;
 }
 
 static const struct bus_ops serial_ops = { serial_read, serial_write };

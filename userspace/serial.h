@@ -28,7 +28,6 @@ struct serial {
 	bool is_patient;		/* hold input until the guest listens */
 	bool is_sender_waiting;		/* serial_receive() has failed */
 	bool is_line_high;
-	bool has_sent;			/* a byte, since the last reset */
 	uint8_t fifo[SERIAL_FIFO];
 	uint8_t errors[SERIAL_FIFO];	/* of each byte: bits of the line status */
 	unsigned int head;
@@ -45,11 +44,6 @@ int serial_init(struct serial *serial, struct vm *vm, struct console *console);
  * serial_reset() - what the chip's master reset does; divisor and scratch register stay
  */
 void serial_reset(struct serial *serial);
-
-/**
- * serial_has_sent() - has the guest sent anything since the port was last reset?
- */
-bool serial_has_sent(struct serial *serial);
 
 /**
  * serial_receive() - a byte arrives on the wire

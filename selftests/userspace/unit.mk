@@ -23,7 +23,7 @@ unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/qcow2.c u
 unit_disk_test-libs := -lzstd -lz
 unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
 unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables fw_cfg acpi aml rtc pci status)
-unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial virtio_rng reset restarts pause fw_cfg status watchdog)
+unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng reset restarts pause fw_cfg status watchdog)
 unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)

@@ -45,13 +45,6 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 	return ret;
 }
 
-/* What the serial port is linked with. */
-void console_put(struct console *console, uint8_t byte)
-{
-	(void)console;
-	(void)byte;
-}
-
 /* What a reset has the kernel do, and whether it lets vCPUs go. */
 static unsigned int chips_given, vcpus_reset, releases;
 
@@ -424,18 +417,19 @@ static void test_loop(void)
 	static const struct {
 		const char *name;
 		enum status status;
-		bool prints;
+		enum { SILENT, SERIAL_PORT, VIRTIO } prints;
 		time_t lives_s;
 		u32 wanted;		/* starts before the machine ends; 0: it does not */
 		u32 lines;		/* told of 30 resets, or until it ends */
 	} rows[] = {
-		{ "a triple fault at once", STATUS_CRASH, false, 0, RESTARTS_FUTILE_MAX, 1 },
-		{ "its own wish, at once", STATUS_RESET, false, 0, RESTARTS_FUTILE_MAX, 0 },
-		{ "after it has printed", STATUS_CRASH, true, 0, 0, 1 },
-		{ "when it has run for a second", STATUS_RESET, false, 1, 0, 0 },
-		{ "a crash every four seconds", STATUS_CRASH, false, 4, 0, 10 },
-		{ "its watchdog", STATUS_WATCHDOG, false, 2, 0, 6 },
-		{ "a client that likes it", STATUS_QUIT, false, 0, 0, 0 },
+		{ "a triple fault at once", STATUS_CRASH, SILENT, 0, RESTARTS_FUTILE_MAX, 1 },
+		{ "its own wish, at once", STATUS_RESET, SILENT, 0, RESTARTS_FUTILE_MAX, 0 },
+		{ "after it has printed", STATUS_CRASH, SERIAL_PORT, 0, 0, 1 },
+		{ "by a virtio console", STATUS_CRASH, VIRTIO, 0, 0, 1 },
+		{ "when it has run for a second", STATUS_RESET, SILENT, 1, 0, 0 },
+		{ "a crash every four seconds", STATUS_CRASH, SILENT, 4, 0, 10 },
+		{ "its watchdog", STATUS_WATCHDOG, SILENT, 2, 0, 6 },
+		{ "a client that likes it", STATUS_QUIT, SILENT, 0, 0, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -449,7 +443,9 @@ static void test_loop(void)
 		listen_to();
 		vm_take_reset(&machine.vm, &before);
 		do {
-			if (rows[i].prints)
+			if (rows[i].prints == VIRTIO)
+				console_offer(&machine.console, (const u8 *)"x", 1);
+			else if (rows[i].prints)
 				out_of(&machine.vm, SERIAL + UART_TX, 'x');
 			ahead += rows[i].lives_s;
 			vm_ask_reset(&machine.vm, rows[i].status, "the cause of it");
