@@ -105,7 +105,7 @@ static int map_gpa_range(struct vcpu *vcpu, unsigned int len)
 	return RUN_USER;
 }
 
-/* The calls that do something, which a guest makes at CPL 0. Those with more to do than fits with interrupts off ask for @may_sleep. */
+/* The calls that there are, at CPL 0. What has more to do than fits with interrupts off is for @may_sleep. */
 static noinline int serve(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 {
 	u64 ret = -KVM_ENOSYS, b = arg(vcpu, GPR_RBX), c = arg(vcpu, GPR_RCX);
@@ -122,7 +122,8 @@ static noinline int serve(struct vcpu *vcpu, unsigned int len, bool may_sleep)
 		if (!may_sleep && hweight64(b) + hweight64(c) > PV_IPIS_ATOMIC)
 			return RUN_SLOW;
 		if (guest_has(vcpu, KVM_FEATURE_PV_SEND_IPI))
-			ret = keel_pv_send_ipi(vcpu->vm, b, c, arg(vcpu, GPR_RDX), arg(vcpu, GPR_RSI), regs_are_64bit_code(&vcpu->regs));
+			ret = keel_pv_send_ipi(vcpu->vm, b, c, arg(vcpu, GPR_RDX), arg(vcpu, GPR_RSI),
+					       regs_are_64bit_code(&vcpu->regs));
 		break;
 	case KVM_HC_SCHED_YIELD:
 		if (!guest_has(vcpu, KVM_FEATURE_PV_SCHED_YIELD))

@@ -7,8 +7,8 @@
 #include "svm.h"
 
 /*
- * What the inner loop asks for, without a way through svm_regs_fetch(): CR3, which with shadow paging is always valid, and RG_CODE. Nobody
- * looks for the granularity of CS there.
+ * What the inner loop asks for, without a way through svm_regs_fetch(): CR3, which with shadow paging is always valid, and
+ * RG_CODE. Nobody looks for the granularity of CS there.
  */
 static __always_inline void svm_need_cr3(struct svm_vcpu *svm)
 {

@@ -52,7 +52,10 @@ static __always_inline unsigned int insn_length(void)
 	return vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 }
 
-/* RIP and RFLAGS, which every instruction that is served in the inner loop needs, without a way through vmx_regs_fetch(). Both or none are valid. */
+/*
+ * RIP and RFLAGS, which every instruction that is served in the inner loop needs, without a way through vmx_regs_fetch(). Behind an
+ * exit both are valid or none.
+ */
 static __always_inline void fetch_insn(struct vcpu *vcpu)
 {
 	struct vcpu_regs *r = &vcpu->regs;
