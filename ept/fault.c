@@ -36,6 +36,7 @@ enum fault_step {
  * @hva: its address in the launcher, once the slot was found
  * @write: write access
  * @fetch: instruction fetch
+ * @page: what the launcher has there, once it was found
  * @around: map the neighbours too. Not after a small host page had to be fetched: these then are not there either
  * @wanted: pages for tables that were lacking
  */
@@ -46,6 +47,7 @@ struct fault_req {
 	bool fetch;
 	bool around;
 	unsigned int wanted;
+	struct host_page page;
 };
 
 /* Largest leaf that lies wholly in the slot, with guest and host addresses alike in its low bits and no local APIC in it. */
@@ -236,7 +238,6 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 {
 	struct memory *mem = &vcpu->vm->mem;
 	struct memslot *slot = vcpu_find_slot(vcpu, mem_slots_locked(mem), req->gfn);
-	struct host_page page;
 	enum fault_step step;
 	bool found;
 
@@ -249,11 +250,11 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 	if (memory_invalidating(mem, req->hva))
 		return STEP_BUSY;
 	local_irq_disable();
-	found = host_page_lookup(vcpu->vm->mm, req->hva, req->write, &page);
+	found = host_page_lookup(vcpu->vm->mm, req->hva, req->write, &req->page);
 	local_irq_enable();
 	if (!found)
 		return STEP_HOST;
-	step = map_page(vcpu, req, slot, &page, up);
+	step = map_page(vcpu, req, slot, &req->page, up);
 	if (step == STEP_MAPPED && req->fetch && mem->table->format->split_exec)
 		step = split_for_fetch(vcpu, req, up);
 	return step;

@@ -49,11 +49,11 @@ static bool lookup_small(const pte_t *entry, bool write, struct host_page *page)
 {
 	pte_t pte = READ_ONCE(*entry);
 
-	if (!pte_access_permitted(pte, write))
+	page->writable = pte_access_permitted(pte, true);
+	if (!page->writable && (write || !pte_access_permitted(pte, false)))
 		return false;
 	page->pfn = pte_pfn(pte);
 	page->level = 1;
-	page->writable = pte_access_permitted(pte, true);
 	page->type = unlikely(pte_special(pte)) ? pfn_memtype(page->pfn) : PTE_MEM_WB;
 	page->entry = entry;
 	if (page->writable && !pte_dirty(pte) && page->type == PTE_MEM_WB)
@@ -61,33 +61,55 @@ static bool lookup_small(const pte_t *entry, bool write, struct host_page *page)
 	return true;
 }
 
+static noinline bool lookup_pud(pud_t pud, hva_t hva, bool write, struct host_page *page)
+{
+	return pud_access_permitted(pud, write) &&
+	       lookup_large(pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT), 3, pud_access_permitted(pud, true),
+			    pud_flags(pud) & _PAGE_DIRTY, page);
+}
+
+static noinline bool lookup_pmd(pmd_t pmd, hva_t hva, bool write, struct host_page *page)
+{
+	return pmd_access_permitted(pmd, write) &&
+	       lookup_large(pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT), 2, pmd_access_permitted(pmd, true),
+			    pmd_flags(pmd) & _PAGE_DIRTY, page);
+}
+
+/* The top entry where the host has five levels; none reads as none. */
+static noinline p4d_t read_p4d(pgd_t pgd, hva_t hva)
+{
+	return pgd_none(pgd) ? __p4d(0) : READ_ONCE(*p4d_offset(&pgd, hva));
+}
+
+/* Entries are read once and go on by value. @val: of one that points to a table */
+static __always_inline void *table_at(u64 val)
+{
+	return __va(val & PTE_PFN_MASK);
+}
+
 bool host_page_lookup(struct mm_struct *mm, hva_t hva, bool write, struct host_page *page)
 {
 	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
-	p4d_t p4d;
+	p4d_t p4d = pgtable_l5_enabled() ? read_p4d(pgd, hva) : __p4d(pgd_val(pgd));
 	pud_t pud;
 	pmd_t pmd;
+	u64 val;
 
-	if (pgd_none(pgd))
-		return false;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
 	if (p4d_none(p4d))
 		return false;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (!(pud_flags(pud) & _PAGE_PRESENT))
+	pud = READ_ONCE(((pud_t *)table_at(p4d_val(p4d)))[pud_index(hva)]);
+	val = pud_val(pud);
+	if (!(val & _PAGE_PRESENT))
 		return false;
-	if (pud_leaf(pud))
-		return pud_access_permitted(pud, write) &&
-		       lookup_large(pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT), 3,
-				    pud_access_permitted(pud, true), pud_flags(pud) & _PAGE_DIRTY, page);
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (!(pmd_flags(pmd) & _PAGE_PRESENT))
+	if (unlikely(val & _PAGE_PSE))
+		return lookup_pud(pud, hva, write, page);
+	pmd = READ_ONCE(((pmd_t *)table_at(val))[pmd_index(hva)]);
+	val = pmd_val(pmd);
+	if (!(val & _PAGE_PRESENT))
 		return false;
-	if (pmd_leaf(pmd))
-		return pmd_access_permitted(pmd, write) &&
-		       lookup_large(pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT), 2,
-				    pmd_access_permitted(pmd, true), pmd_flags(pmd) & _PAGE_DIRTY, page);
-	return lookup_small(pte_offset_kernel(&pmd, hva), write, page);
+	if (val & _PAGE_PSE)
+		return lookup_pmd(pmd, hva, write, page);
+	return lookup_small((pte_t *)table_at(val) + pte_index(hva), write, page);
 }
 
 /* One attempt; @flags carries FAULT_FLAG_TRIED to the next. -EAGAIN: try again. The mmap lock is not held afterwards. */

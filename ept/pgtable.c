@@ -285,6 +285,20 @@ static void split(struct pgtable *pt, u64 *entry, unsigned int level, struct pt_
 	up->flush = true;
 }
 
+/* Have a table below @entry at @l, on the way to @level. False: pt->wanted pages are lacking. */
+static noinline bool make_way(struct pgtable *pt, u64 *entry, unsigned int l, unsigned int level, struct pt_update *up)
+{
+	if (pt->nr_reserve < l - level) {
+		pt->wanted = l - level - pt->nr_reserve;
+		return false;
+	}
+	if (pte_is_present(pt->format, *entry))
+		split(pt, entry, l, up);
+	else
+		WRITE_ONCE(*entry, make_table(pt->format, take_page(pt)));
+	return true;
+}
+
 u64 *pgtable_entry(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_update *up)
 {
 	const struct pte_format *f = pt->format;
@@ -300,24 +314,22 @@ u64 *pgtable_entry(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_
 		table = take_page(pt);
 		pt->root = table;
 	}
-	for (; l > level; l--, table = pte_table(f, *entry)) {
+	for (; l > level; l--) {
 		entry = &table[pt_index(gfn, l)];
 		pte = READ_ONCE(*entry);
-		if (likely(pte_is_present(f, pte) && !pte_is_leaf(f, pte, l)))
-			continue;
-		if (pt->nr_reserve < l - level) {
-			pt->wanted = l - level - pt->nr_reserve;
-			return NULL;
+		if (unlikely(!pte_is_present(f, pte)) || unlikely(pte & f->large)) {
+			if (!make_way(pt, entry, l, level, up))
+				return NULL;
+			pte = *entry;
 		}
-		if (pte_is_present(f, pte))
-			split(pt, entry, l, up);
-		else
-			WRITE_ONCE(*entry, make_table(f, take_page(pt)));
+		table = pte_table(f, pte);
 	}
 	entry = &table[pt_index(gfn, level)];
-	pte = READ_ONCE(*entry);
-	if (level > 1 && pte_is_present(f, pte) && !pte_is_leaf(f, pte, level))
-		drop_table(pt, entry, level, up);
+	if (level > 1) {
+		pte = READ_ONCE(*entry);
+		if (pte_is_present(f, pte) && !pte_is_leaf(f, pte, level))
+			drop_table(pt, entry, level, up);
+	}
 	return entry;
 }
 
