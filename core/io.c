@@ -303,6 +303,17 @@ static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
 	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == READ_ONCE(slots->generation);
 }
 
+/* Is it in the slot that was found last, and not the local APIC's page? Then it is no device. */
+static __always_inline bool is_known_memory(struct vcpu *vcpu, gpa_t gpa)
+{
+	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
+	const struct memslot *slot = vcpu->known.slot;
+
+	/* with equal generations that slot is one of these */
+	return slots && READ_ONCE(slots->generation) == vcpu->known.slot_generation &&
+	       gpa_to_gfn(gpa) - slot->base < slot->npages && (gpa ^ vcpu->apic_base) >= PAGE_SIZE;
+}
+
 static noinline int fast_device(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	bool is_apic = keel_lapic_claims(vcpu, fault->gpa);
@@ -327,20 +338,25 @@ static noinline int fast_device(struct vcpu *vcpu, const struct fault_exit *faul
 	return mov->store ? fast_store(vcpu, fault->gpa, mov, is_apic) : fast_load(vcpu, fault->gpa, mov, is_apic);
 }
 
-int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+/* Of a doorbell only the instruction's length matters, once it is known to be a store that begins there. */
+static noinline int fast_doorbell(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	struct bus_device *dev = vcpu->known.bell.dev;
-	const struct code_move *move;
+	const struct code_move *move = known_move(vcpu, fault, true);
 
-	/* of a doorbell only the instruction's length matters, once it is known to be a store that begins there */
+	if (unlikely(!move) || dev->ops->write(vcpu, dev, fault->gpa, move->mov.size, NULL))
+		return fast_device(vcpu, fault);
+	advance_known(vcpu, move->mov.length);
+	return RUN_RESUME;
+}
+
+int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault)
+{
 	if (is_known_doorbell(vcpu, fault->gpa) && fault->access == FAULT_WRITE && !vcpu->events.injected.valid &&
-	    likely(!vcpu->debug.control)) {
-		move = known_move(vcpu, fault, true);
-		if (likely(move && !dev->ops->write(vcpu, dev, fault->gpa, move->mov.size, NULL))) {
-			advance_known(vcpu, move->mov.length);
-			return RUN_RESUME;
-		}
-	}
+	    likely(!vcpu->debug.control))
+		return fast_doorbell(vcpu, fault);
+	if (is_known_memory(vcpu, fault->gpa))
+		return RUN_SLOW;
 	return fast_device(vcpu, fault);
 }
 

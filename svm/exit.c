@@ -117,9 +117,10 @@ static unsigned int length_slow(struct svm_vcpu *svm, enum emu_op op)
 
 /* ---- decoding into neutral structs ---- */
 
-static void decode_fault(const struct svm_vcpu *svm, struct fault_exit *fault)
+static void decode_fault(struct svm_vcpu *svm)
 {
 	const struct vmcb_control_area *control = &svm->vmcb->control;
+	struct fault_exit *fault = &svm->fault;
 	u64 info = control->exit_info_1;
 
 	fault->gpa = control->exit_info_2;
@@ -183,10 +184,8 @@ static int fast_io(struct svm_vcpu *svm)
 
 static noinline int fast_fault(struct svm_vcpu *svm)
 {
-	struct fault_exit fault;
-
-	decode_fault(svm, &fault);
-	return keel_fast_fault(&svm->vcpu, &fault);
+	decode_fault(svm);
+	return keel_fast_fault(&svm->vcpu, &svm->fault);
 }
 
 /*
@@ -283,14 +282,6 @@ static int slow_insn(struct svm_vcpu *svm, enum emu_op op)
 	return len ? keel_do_insn(&svm->vcpu, op, len) : keel_do_emulate(&svm->vcpu, NULL, 0);
 }
 
-static int slow_fault(struct svm_vcpu *svm)
-{
-	struct fault_exit fault;
-
-	decode_fault(svm, &fault);
-	return keel_do_fault(&svm->vcpu, &fault);
-}
-
 /* MOV to CR with the operand named by the CPU; all else (CLTS, LMSW, reads, older CPUs) is emulated. */
 static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 {
@@ -307,7 +298,7 @@ static int slow_cr_write(struct svm_vcpu *svm, unsigned int cr)
 #define PF_USER			BIT_ULL(2)
 #define PF_FETCH		BIT_ULL(4)
 
-static int slow_page_fault(struct svm_vcpu *svm)
+static noinline int slow_page_fault(struct svm_vcpu *svm)
 {
 	const struct vmcb_control_area *control = &svm->vmcb->control;
 	struct page_fault_exit fault = {
@@ -415,9 +406,11 @@ int svm_exit_slow(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	u32 code = svm->vmcb->control.exit_code;
 
+	/* without jump tables the switch is a tree of compares: memory first, which fast_fault() has decoded */
+	if (code == SVM_EXIT_NPF)
+		return keel_do_fault(vcpu, &svm->fault);
 	switch (code) {
 	case SVM_EXIT_INTR:		return RUN_RESUME;
-	case SVM_EXIT_NPF:		return slow_fault(svm);
 	case SVM_EXIT_MSR:
 		return slow_insn(svm, svm->vmcb->control.exit_info_1 ? EMU_OP_WRMSR : EMU_OP_RDMSR);
 	case SVM_EXIT_HLT:		return slow_insn(svm, EMU_OP_HLT);

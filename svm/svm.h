@@ -10,6 +10,7 @@
 
 #include <linux/bits.h>
 #include <asm/svm.h>
+#include <keel/exit.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
 
@@ -67,6 +68,7 @@ enum svm_rare {
  * @step_dr6: DR6 before it
  * @step_tf: the guest's own TF
  * @stepped: the #DB of this exit is our step's
+ * @fault: the last nested page fault, decoded; here and not on the stack, where each exit would pay for its guard
  */
 struct svm_vcpu {
 	struct vcpu vcpu;		/* first: entry.S and the core rely on it */
@@ -86,6 +88,7 @@ struct svm_vcpu {
 	u64 iret_rip;
 	u64 step_rip;
 	u64 step_dr6;
+	struct fault_exit fault;
 };
 
 /* Register groups that the guest cannot change without an exit. */
