@@ -689,11 +689,14 @@ int keel_insn_finish(struct vcpu *vcpu, int result, u64 rflags)
 /* Execute vcpu->emu.insn with the context loaded. */
 static int execute(struct vcpu *vcpu)
 {
-	u64 rflags = vcpu->emu.rflags;
-	int ret = emu_execute(&vcpu->emu);
+	struct emu *e = &vcpu->emu;
+	u64 rflags = e->rflags;
+	int ret = emu_execute(e);
 
-	if (unlikely(vcpu->emu.insn.row.op == EMU_OP_IRET) && (ret == EMU_CONTINUE || ret == EMU_FAULT))
+	if (unlikely(e->insn.row.op == EMU_OP_IRET) && (ret == EMU_CONTINUE || ret == EMU_FAULT))
 		unblock_nmi(vcpu);
+	if (unlikely(rflags & X86_EFLAGS_TF) && !emu_single_step(e, rflags))
+		rflags &= ~(u64)X86_EFLAGS_TF;
 	return keel_insn_finish(vcpu, ret, rflags);
 }
 

@@ -335,3 +335,18 @@ int emu_execute(struct emu *e)
 	}
 	return ret;
 }
+
+bool emu_single_step(const struct emu *e, u64 rflags)
+{
+	if (!(rflags & FL_TF) || e->shadow & SHADOW_MOVSS)
+		return false;
+	switch (e->insn.row.op) {
+	case EMU_OP_INT:
+	case EMU_OP_INT1:
+	case EMU_OP_INT3:
+	case EMU_OP_INTO:
+		return e->rflags & FL_TF;
+	default:
+		return true;
+	}
+}

@@ -122,6 +122,17 @@ int emu_fetch_decode(struct emu *e);
 int emu_execute(struct emu *e);
 
 /**
+ * emu_single_step() - does the trap of RFLAGS.TF follow the instruction that was executed?
+ * @e: context, after EMU_CONTINUE
+ * @rflags: before the instruction
+ *
+ * Not behind a MOV or POP to SS, nor behind INT n, INT1, INT3 and INTO that have cleared TF (SDM, "Masking Exceptions and Interrupts When Switching
+ * Stacks", "Single-Step Exception Condition").
+ * Context: any. Return: the answer.
+ */
+bool emu_single_step(const struct emu *e, u64 rflags);
+
+/**
  * emu_real_interrupt() - deliver an event through the real-mode vector table
  * @e: context
  * @vector: entry of the table

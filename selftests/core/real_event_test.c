@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts and NMIs in real mode, and exceptions behind the change to protected mode while the stack segment is still real mode's: delivered by
+ * Interrupts, NMIs and single steps in real mode, and exceptions behind the change to protected mode while the stack segment is still real mode's: delivered by
  * the CPU, or by software on Intel's CPUs without unrestricted guests, which cannot be entered there.
  */
 #include <linux/ioctl.h>
@@ -65,6 +65,46 @@ BLOB(change,
      "	mov	%eax, %cr0\n"
      "	ud2\n");
 
+/* The handler of vector 1 makes a list of the addresses that it returns to. Between two steps: MOV SS, INT and POPF, which have none of their own. */
+BLOB(steps,
+     "	xor	%ax, %ax\n"
+     "	mov	%ax, %ds\n"
+     "	mov	%ax, %ss\n"
+     "	mov	$0x7000, %sp\n"
+     "	mov	$0x9000, %di\n"
+     "	movw	$(0x8000 + 8f - steps_start), 1 * 4\n"
+     "	movw	$0, 1 * 4 + 2\n"
+     "	movw	$(0x8000 + 9f - steps_start), 0x60 * 4\n"
+     "	movw	$0, 0x60 * 4 + 2\n"
+     "	mov	%sp, %bp\n"
+     "	pushf\n"
+     "	orw	$0x100, -2(%bp)\n"
+     "	popf\n"
+     "	nop\n"
+     "step_1:\n"
+     "	mov	%ax, %ss\n"
+     "	nop\n"
+     "step_2:\n"
+     "	int	$0x60\n"
+     "	nop\n"
+     "step_3:\n"
+     "	hlt\n"
+     "8:	push	%bp\n"
+     "	mov	%sp, %bp\n"
+     "	push	%ax\n"
+     "	mov	2(%bp), %ax\n"
+     "	mov	%ax, (%di)\n"
+     "	add	$2, %di\n"
+     "	pop	%ax\n"
+     "	pop	%bp\n"
+     "9:	iret\n");
+extern const char step_1[], step_2[], step_3[];
+
+static void require_software(void)
+{
+	REQUIRE(host_pages_by_shadow() && !guest_is_amd(), "the CPU itself runs real mode");
+}
+
 static struct vcpu *start(const char *from, const char *to)
 {
 	struct vcpu *vcpu = vcpu_create_code(CODE, from, to);
@@ -124,7 +164,7 @@ static void test_no_task_gate(void)
 	const u16 limit = 0x3ff;
 	struct vcpu *vcpu;
 
-	REQUIRE(host_pages_by_shadow() && !guest_is_amd(), "the CPU itself delivers it");
+	require_software();
 	vcpu = start(change_start, change_end);
 	memcpy(vm_hva(vcpu->vm, IDTR), &limit, sizeof(limit));
 	memcpy(vm_hva(vcpu->vm, IDTR + 2), &base, sizeof(base));
@@ -136,10 +176,26 @@ static void test_no_task_gate(void)
 	CHECK_EQ("says which event", 1, !!strstr(error.text, "event 6 (type 3) cannot be delivered by software"));
 }
 
+/* Single steps of the guest's own. */
+static void test_steps(void)
+{
+	const char *wanted[] = { step_1, step_2, step_3 };
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	require_software();
+	vcpu = start(steps_start, steps_end);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	for (i = 0; i < ARRAY_SIZE(wanted); i++)
+		CHECK_EQ("trap", CODE + (wanted[i] - steps_start), word(vcpu, OUT + 2 * i));
+	CHECK_EQ("traps", 2 * ARRAY_SIZE(wanted), (vcpu_regs(vcpu).rdi & 0xffff) - OUT);
+}
+
 static const struct test_case cases[] = {
 	{ "interrupt", test_interrupt },
 	{ "nmi", test_nmi },
 	{ "no_task_gate", test_no_task_gate },
+	{ "steps", test_steps },
 };
 
 TEST_MAIN(cases)

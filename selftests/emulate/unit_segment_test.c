@@ -210,6 +210,47 @@ static void test_real(void)
 	CHECK_EQ("vector", 12, m.emu.fault.vector);
 }
 
+/* Which instructions are followed by the trap of TF. */
+static void test_single_step(void)
+{
+	static const struct {
+		const char *name;
+		u8 bytes[3];
+		u8 size;
+		u32 before, popped;
+		bool wanted;
+	} t[] = {
+		{ "nop", { 0x90 }, 1, FLAG_TF, 0, true },
+		{ "nop, without TF", { 0x90 }, 1, 0, 0, false },
+		{ "mov ss, ax", { 0x8e, 0xd0 }, 2, FLAG_TF, 0, false },
+		{ "pop ss", { 0x17 }, 1, FLAG_TF, 0, false },
+		{ "mov ds, ax", { 0x8e, 0xd8 }, 2, FLAG_TF, 0, true },
+		{ "sti", { 0xfb }, 1, FLAG_TF, 0, true },
+		{ "int 21", { 0xcd, 0x21 }, 2, FLAG_TF, 0, false },
+		{ "int3", { 0xcc }, 1, FLAG_TF, 0, false },
+		{ "int1", { 0xf1 }, 1, FLAG_TF, 0, false },
+		{ "into, taken", { 0xce }, 1, FLAG_TF | FLAG_OF, 0, false },
+		{ "into, not taken", { 0xce }, 1, FLAG_TF, 0, true },
+		{ "popf that clears TF", { 0x9d }, 1, FLAG_TF, 0, true },
+		{ "popf that sets TF", { 0x9d }, 1, 0, FLAG_TF, false },
+		{ "iret that sets TF", { 0xcf }, 1, 0, FLAG_TF, false },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		bool is_iret = t[i].bytes[0] == 0xcf;
+
+		setup(&m, R);
+		machine_poke(&m, STACK, is_iret ? 0x2000 : 2 | t[i].popped, 2);
+		machine_poke(&m, STACK + 2, 0, 2);
+		machine_poke(&m, STACK + 4, 2 | t[i].popped, 2);
+		m.emu.rflags = 2 | t[i].before;
+		CHECK_EQ(t[i].name, EMU_CONTINUE, machine_run(&m, t[i].bytes, t[i].size));
+		CHECK_EQ("  traps", t[i].wanted, emu_single_step(&m.emu, 2 | t[i].before));
+	}
+}
+
 /* Real mode keeps the limit that protected mode has left behind. */
 static void test_big_real(void)
 {
@@ -281,6 +322,7 @@ static const struct test_case cases[] = {
 	{ "far", test_far },
 	{ "long_far", test_long_far },
 	{ "real", test_real },
+	{ "single_step", test_single_step },
 	{ "big_real", test_big_real },
 	{ "probes", test_probes },
 	{ "flush_of_code", test_flush_of_code },
