@@ -74,6 +74,8 @@ static int deliver_protected(struct vcpu *vcpu, const struct event *event, unsig
 int keel_do_event(struct vcpu *vcpu, const struct event *event, unsigned int length)
 {
 	keel_insn_begin(vcpu);
+	/* no answer to an earlier delivery, which found a device, is one to this */
+	emu_forget(&vcpu->emu);
 	vcpu->io.have = 0;
 	vcpu->io.answered = false;
 	vcpu->events.injected.valid = false;
