@@ -6,8 +6,9 @@
  * while they are in force (vendor_ops.intercepts_changed and the register groups). The guest's own debug registers stay in
  * vcpu->regs untouched.
  *
- * And the data and I/O breakpoints, of either, for what is executed in software. The CPU looks only at what it does itself.
+ * And the breakpoints, of either, for what is executed in software. The CPU looks only at what it does itself.
  */
+#include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include <keel/access.h>
 #include <keel/debug.h>
@@ -68,6 +69,27 @@ void keel_watch_access(struct vcpu *vcpu, u64 at, unsigned int size, u32 kinds)
 		if (at - first < length || first - at < size)
 			vcpu->io.watch_hits |= BIT(i);
 	}
+}
+
+u64 keel_watch_fetch(struct vcpu *vcpu)
+{
+	bool is_launcher = vcpu_launcher_breakpoints(vcpu);
+	const u64 *dr = is_launcher ? vcpu->debug.dr : vcpu->regs.dr;
+	unsigned int i;
+	u64 dr7, at, hits = 0;
+
+	vcpu_need(vcpu, RG_DR);
+	dr7 = is_launcher ? vcpu->debug.dr7 : vcpu->regs.dr7;
+	if (likely(!(dr7 & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK))))
+		return 0;
+	vcpu_need(vcpu, RG_SHADOW);
+	if (vcpu_rflags(vcpu) & X86_EFLAGS_RF || vcpu->events.shadow & SHADOW_MOVSS)
+		return 0;
+	at = vcpu_linear_rip(vcpu);
+	for (i = 0; i < NR_BREAKPOINTS; i++)
+		if (is_enabled(dr7, i) && !watch_kind(dr7, i) && dr[i] == at)
+			hits |= BIT(i);
+	return hits;
 }
 
 /* The launcher asks for an exception on the debugged program's behalf. */

@@ -691,8 +691,12 @@ static int execute(struct vcpu *vcpu)
 {
 	struct emu *e = &vcpu->emu;
 	u64 rflags = e->rflags;
-	int ret = emu_execute(e);
+	int ret;
 
+	/* where no CPU executes it, as in real mode, the debugger's is found here */
+	if (unlikely(vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP) && e->insn.row.op == EMU_OP_INT3)
+		return keel_do_breakpoint(vcpu);
+	ret = emu_execute(e);
 	if (unlikely(e->insn.row.op == EMU_OP_IRET) && (ret == EMU_CONTINUE || ret == EMU_FAULT))
 		unblock_nmi(vcpu);
 	if (unlikely(rflags & X86_EFLAGS_TF) && !emu_single_step(e, rflags))

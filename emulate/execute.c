@@ -329,8 +329,8 @@ int emu_execute(struct emu *e)
 	emu_forget(e);
 	if (likely(!ret) && !e->repeat) {
 		e->rip = e->next_rip;
-		/* a task brings its own */
-		if (likely(!e->switched))
+		/* a task brings its own, and so does IRET */
+		if (likely(!e->switched && e->insn.row.op != EMU_OP_IRET))
 			e->rflags &= ~(u64)FL_RF;
 	}
 	return ret;

@@ -198,6 +198,8 @@ static int exec_iret(struct emu *e)
 		return ret;
 	go(e, &t);
 	emu_set_flags(e, flags, size);
+	/* the one instruction that brings RF along: emu_execute() leaves it */
+	e->rflags = (e->rflags & ~(u64)FL_RF) | (size == 4 ? flags & FL_RF : 0);
 	emu_stack_commit(e, &s);
 	return EMU_CONTINUE;
 }

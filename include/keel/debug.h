@@ -35,6 +35,15 @@ static inline bool vcpu_watches(const struct vcpu *vcpu)
  */
 void keel_watch_update(struct vcpu *vcpu, u64 dr7);
 
+/**
+ * keel_watch_fetch() - the next instruction is software's from the start: which breakpoints, of those in force, are at it? (core/debug.c)
+ * @vcpu: the vCPU
+ *
+ * They go off before the instruction, unless RFLAGS.RF is set or a MOV SS has just been (SDM, "Instruction-Breakpoint Exception Condition").
+ * Context: the vCPU's own thread, loaded. Return: their bits in DR6.
+ */
+u64 keel_watch_fetch(struct vcpu *vcpu);
+
 /*
  * ---- lazy debug registers (core/debug.c) ----
  *

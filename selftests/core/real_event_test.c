@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts, NMIs and single steps in real mode, and exceptions behind the change to protected mode while the stack segment is still real mode's: delivered by
+ * Interrupts, NMIs, single steps and breakpoints in real mode, and exceptions behind the change to protected mode while the stack segment is still real mode's: delivered by
  * the CPU, or by software on Intel's CPUs without unrestricted guests, which cannot be entered there.
  */
 #include <linux/ioctl.h>
@@ -100,6 +100,39 @@ BLOB(steps,
      "9:	iret\n");
 extern const char step_1[], step_2[], step_3[];
 
+BLOB(own_break,
+     "	xor	%ax, %ax\n"
+     "	mov	%ax, %ds\n"
+     "	mov	%ax, %ss\n"
+     "	mov	$0x7000, %sp\n"
+     "	movw	$(0x8000 + 8f - own_break_start), 1 * 4\n"
+     "	movw	$0, 1 * 4 + 2\n"
+     "	mov	$(0x8000 + own_break_at - own_break_start), %eax\n"
+     "	mov	%eax, %dr0\n"
+     "	mov	$0x402, %eax\n"
+     "	mov	%eax, %dr7\n"
+     "	mov	$1, %bx\n"
+     "own_break_at:\n"
+     "	inc	%bx\n"
+     "	hlt\n"
+     "8:	mov	%sp, %bp\n"
+     "	mov	(%bp), %ax\n"
+     "	mov	%ax, 0x9000\n"
+     "	mov	%dr6, %eax\n"
+     "	mov	%ax, 0x9002\n"
+     "	mov	%bx, 0x9004\n"
+     "	xor	%eax, %eax\n"
+     "	mov	%eax, %dr7\n"
+     "	iret\n");
+extern const char own_break_at[];
+
+BLOB(breaks,
+     "	nop\n"
+     "break_1:\n"
+     "	int3\n"
+     "	hlt\n");
+extern const char break_1[];
+
 static void require_software(void)
 {
 	REQUIRE(host_pages_by_shadow() && !guest_is_amd(), "the CPU itself runs real mode");
@@ -191,11 +224,56 @@ static void test_steps(void)
 	CHECK_EQ("traps", 2 * ARRAY_SIZE(wanted), (vcpu_regs(vcpu).rdi & 0xffff) - OUT);
 }
 
+/* A breakpoint in the guest's own debug registers. */
+static void test_own_breakpoint(void)
+{
+	struct vcpu *vcpu;
+
+	require_software();
+	vcpu = start(own_break_start, own_break_end);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("trap", CODE + (own_break_at - own_break_start), word(vcpu, OUT));
+	CHECK_EQ("DR6", 1, word(vcpu, OUT + 2) & 0x400f);
+	CHECK_EQ("before the instruction", 1, word(vcpu, OUT + 4));
+	CHECK_EQ("which is executed then", 2, vcpu_regs(vcpu).rbx & 0xffff);
+}
+
+/* The launcher's: INT3 in memory, and an address in a debug register. */
+static void check_stop(u32 control, u32 exception, u32 dr6)
+{
+	const u64 at = CODE + (break_1 - breaks_start);
+	struct vcpu *vcpu = start(breaks_start, breaks_end);
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | control, .arch.debugreg = { at } };
+
+	debug.arch.debugreg[7] = 0x402;
+	vcpu_ioctl(vcpu, KVM_SET_GUEST_DEBUG, &debug);
+	RUN_TO(vcpu, KVM_EXIT_DEBUG);
+	CHECK_EQ("exception", exception, vcpu->run->debug.arch.exception);
+	CHECK_EQ("DR6", dr6, vcpu->run->debug.arch.dr6 & 0xf);
+	CHECK_EQ("pc", at, vcpu->run->debug.arch.pc);
+	CHECK_EQ("RIP", at, vcpu_regs(vcpu).rip);
+}
+
+static void test_int3(void)
+{
+	require_software();
+	check_stop(KVM_GUESTDBG_USE_SW_BP, 3, 0);
+}
+
+static void test_address(void)
+{
+	require_software();
+	check_stop(KVM_GUESTDBG_USE_HW_BP, 1, 1);
+}
+
 static const struct test_case cases[] = {
 	{ "interrupt", test_interrupt },
 	{ "nmi", test_nmi },
 	{ "no_task_gate", test_no_task_gate },
 	{ "steps", test_steps },
+	{ "own_breakpoint", test_own_breakpoint },
+	{ "int3", test_int3 },
+	{ "address", test_address },
 };
 
 TEST_MAIN(cases)

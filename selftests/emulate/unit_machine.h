@@ -27,6 +27,7 @@
 #define FLAG_IF		0x200
 #define FLAG_DF		0x400
 #define FLAG_OF		0x800
+#define FLAG_RF		0x10000
 #define FLAG_ARITH	0x8d5
 
 struct machine_access {

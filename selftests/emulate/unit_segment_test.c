@@ -251,6 +251,40 @@ static void test_single_step(void)
 	}
 }
 
+/* RF is in what IRETD pops, whose next instruction then meets no breakpoint; all other instructions end it (SDM, "IRET", "Instruction-Breakpoint"). */
+static void test_resume(void)
+{
+	static const struct {
+		const char *name;
+		enum emu_mode mode;
+		u8 bytes[2];
+		u8 size;		/* of what is popped */
+		u32 before, popped, after;
+	} t[] = {
+		{ "real, iretd with RF", R, { 0x66, 0xcf }, 4, 0, FLAG_RF, FLAG_RF },
+		{ "real, iretd without", R, { 0x66, 0xcf }, 4, FLAG_RF, 0, 0 },
+		{ "real, iret", R, { 0x90, 0xcf }, 2, FLAG_RF, 0, 0 },
+		{ "protected, iretd with RF", P, { 0x90, 0xcf }, 4, 0, FLAG_RF, FLAG_RF },
+		{ "protected, iret", P, { 0x66, 0xcf }, 2, FLAG_RF, 0, 0 },
+		{ "real, popfd with RF", R, { 0x66, 0x9d }, 4, 0, FLAG_RF, 0 },
+	};
+	static struct machine m;
+	unsigned int i, skip;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		bool is_popf = t[i].bytes[1] == 0x9d;
+
+		setup(&m, t[i].mode);
+		skip = t[i].bytes[0] == 0x90;
+		machine_poke(&m, STACK, is_popf ? 2 | t[i].popped : 0x2000, t[i].size);
+		machine_poke(&m, STACK + t[i].size, 8, t[i].size);
+		machine_poke(&m, STACK + 2 * t[i].size, 2 | t[i].popped, t[i].size);
+		m.emu.rflags = 2 | t[i].before;
+		CHECK_EQ(t[i].name, EMU_CONTINUE, machine_run(&m, t[i].bytes + skip, 2 - skip));
+		CHECK_EQ("  eflags", 2 | t[i].after, m.emu.rflags);
+	}
+}
+
 /* Real mode keeps the limit that protected mode has left behind. */
 static void test_big_real(void)
 {
@@ -323,6 +357,7 @@ static const struct test_case cases[] = {
 	{ "long_far", test_long_far },
 	{ "real", test_real },
 	{ "single_step", test_single_step },
+	{ "resume", test_resume },
 	{ "big_real", test_big_real },
 	{ "probes", test_probes },
 	{ "flush_of_code", test_flush_of_code },

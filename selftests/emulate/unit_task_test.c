@@ -16,7 +16,6 @@
 #define NEW_CR3		0xc000
 #define OLD_CR3		0xd000
 #define FLAG_NT		0x4000
-#define FLAG_RF		0x10000
 #define FLAG_VM		0x20000
 
 #define SEL_CODE	0x08
