@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "disk_lock.h"
 #include "qcow2.h"
 #include "status.h"
 #include "virtio_blk.h"
@@ -221,55 +221,6 @@ static const struct virtio_class blk_class = {
 	.serve = serve,
 };
 
-/*
- * QEMU looks for locks on bytes of the image: from 100 on one for each thing that somebody does
- * with it, from 200 on one for each that somebody does not want others to do. Writing is 1,
- * resizing 3.
- */
-#define QEMU_DOES	100
-#define QEMU_FORBIDS	200
-#define QEMU_READ	0
-#define QEMU_WRITE	1
-#define QEMU_RESIZE	3
-
-static bool lock_bytes(const struct virtio_blk *blk, short type, off_t at, off_t count)
-{
-	struct flock lock = { .l_type = type, .l_start = at, .l_len = count };
-
-	return !fcntl(blk->fd, F_OFD_SETLK, &lock) || (errno != EAGAIN && errno != EACCES);
-}
-
-static bool is_locked(const struct virtio_blk *blk, off_t at)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_start = at, .l_len = 1 };
-
-	return !fcntl(blk->fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
-}
-
-static bool lock_as_qemu_does(const struct virtio_blk *blk)
-{
-	if (!blk->is_readonly)
-		return lock_bytes(blk, F_WRLCK, QEMU_DOES, 2 * (QEMU_FORBIDS - QEMU_DOES));
-	return lock_bytes(blk, F_RDLCK, QEMU_DOES + QEMU_READ, 1) &&
-	       lock_bytes(blk, F_RDLCK, QEMU_FORBIDS + QEMU_WRITE, 1) &&
-	       lock_bytes(blk, F_RDLCK, QEMU_FORBIDS + QEMU_RESIZE, 1) &&
-	       !is_locked(blk, QEMU_DOES + QEMU_WRITE) && !is_locked(blk, QEMU_DOES + QEMU_RESIZE);
-}
-
-/* One writer or many readers, so that two guests cannot ruin an image. */
-static int lock_image(const struct virtio_blk *blk, const char *path)
-{
-	bool is_ours = !flock(blk->fd, (blk->is_readonly ? LOCK_SH : LOCK_EX) | LOCK_NB);
-
-	if (!is_ours && errno != EWOULDBLOCK)
-		status_warn("--disk %s: cannot be locked: %s", path, strerror(errno));
-	else if (!is_ours || !lock_as_qemu_does(blk))
-		return status_fail(STATUS_DISK,
-				   "--disk %s: in use by another process (one can write to it, "
-				   "or several read it with ,ro)", path);
-	return 0;
-}
-
 static int measure(struct virtio_blk *blk, const char *path)
 {
 	struct stat stat;
@@ -316,15 +267,15 @@ static int check_raw(const struct virtio_blk *blk, const char *path)
 }
 
 /*
- * A guest could write such an image into its raw disk; who reads that later gets what the file holds and nothing else, as
- * no other file is named by one that is taken.
+ * Once it is locked. A guest could write such an image into its raw disk; who reads that later gets what the file holds and
+ * nothing else, as no other file is named by one that is taken.
  */
 static int open_image(struct virtio_blk *blk, const char *path)
 {
 	const char *wrong;
 
 	if (!qcow2_is_one(blk->fd))
-		return check_raw(blk, path);
+		return 0;
 	if (!blk->is_readonly)
 		return status_fail(STATUS_DISK, "--disk %s: a qcow2 image, which can only be read: ,ro behind the name (or qemu-img "
 				   "convert -O raw %s NEW)", path, path);
@@ -372,12 +323,14 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, 
 	if (blk->fd < 0)
 		return refuse_open(path, is_readonly, errno);
 	blk->is_open = true;
-	int ret = open_image(blk, path);
+	int ret = check_raw(blk, path);
 
 	if (!ret)
-		ret = measure(blk, path);
+		ret = disk_lock(blk->fd, blk->is_readonly, path);
 	if (!ret)
-		ret = lock_image(blk, path);
+		ret = open_image(blk, path);
+	if (!ret)
+		ret = measure(blk, path);
 	if (ret)
 		return ret;
 

@@ -2,6 +2,7 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
+blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock qcow2)
 options := $(patsubst %,userspace/%.c,options net_options memory_options memory size config gdb_listen socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
@@ -19,7 +20,7 @@ unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
 unit_watchdog_test-srcs := $(fake-vm) userspace/pci.c userspace/watchdog.c
 unit_power_test-srcs := $(fake-vm) userspace/power.c
 unit_pci_test-srcs := $(virtio-srcs)
-unit_disk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/qcow2.c userspace/virtio_rng.c userspace/status.c
+unit_disk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_disk_test-libs := -lzstd -lz
 unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
 unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables fw_cfg acpi aml rtc pci status)
@@ -30,7 +31,7 @@ unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 unit_uart_test-srcs := $(fake-vm) userspace/serial.c
 unit_qcow2_test-srcs := userspace/qcow2.c
 unit_qcow2_test-libs := -lzstd -lz
-unit_blk_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/qcow2.c userspace/status.c
+unit_blk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c
 unit_blk_test-libs := -lzstd -lz
 unit_bootloader_test-srcs := $(patsubst %,userspace/%.c,boot boot_image boot_protocol memory acpi aml status)
 unit_boot_protocol_test-srcs := $(unit_bootloader_test-srcs)
@@ -43,7 +44,7 @@ unit_dma_test-srcs := userspace/dma.c userspace/status.c
 unit_dma_test-cflags := -Wno-override-init
 unit_stats_test-srcs := userspace/stats.c userspace/status.c
 unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
-unit_pci_header_test-srcs := $(virtio-srcs) userspace/virtio_blk.c userspace/qcow2.c userspace/virtio_rng.c userspace/status.c
+unit_pci_header_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_pci_header_test-libs := -lzstd -lz
 unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c userspace/msix.c userspace/pci.c userspace/status.c
 balloon-srcs := $(patsubst %,userspace/%.c,virtio_balloon balloon_json memory_options size status)
@@ -83,14 +84,14 @@ unit_state_devices_test-cflags := $(state-cflags)
 unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_console)
 unit_state_mutate_test-libs := $(state-libs) -ljson-c
 unit_state_mutate_test-cflags := $(state-cflags)
-unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk qcow2 virtio_rng)
+unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk disk_lock qcow2 virtio_rng)
 unit_state_golden_test-libs := $(state-libs) -ljson-c
 unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
 unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
 unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power \
-	virtio_blk qcow2 virtio_rng virtio_console)
+	virtio_blk disk_lock qcow2 virtio_rng virtio_console)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)
 gdb-srcs := $(fake-vm) selftests/userspace/fake_gdb.c $(patsubst %,userspace/gdb_%.c,break client command layout memory packet query regs resume stop)

@@ -213,6 +213,66 @@ static void test_formats(void)
 	}
 }
 
+static void put_be(int fd, off_t at, u64 value, u32 bytes)
+{
+	u8 text[8];
+
+	for (u32 i = 0; i < bytes; i++)
+		text[i] = (u8)(value >> 8 * (bytes - 1 - i));
+	ASSERT_EQ(pwrite(fd, text, bytes, at), (int)bytes);
+}
+
+/*
+ * A disk of 64 sectors in an image of version 2 with clusters of one sector: the first is there, of the second the image says
+ * what cannot be, the others are nowhere.
+ */
+static void test_qcow2(void)
+{
+	u64 capacity;
+	int fd;
+
+	set_up(64 * 512, false);
+	virtio_blk_close(&blk);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	put_be(fd, 0, 0x514649fb, 4);
+	put_be(fd, 4, 2, 4);
+	put_be(fd, 20, 9, 4);
+	put_be(fd, 24, 64 * 512, 8);
+	put_be(fd, 36, 1, 4);
+	put_be(fd, 40, 0x200, 8);
+	put_be(fd, 0x200, 0x400, 8);		/* a table of 64 clusters */
+	put_be(fd, 0x400, 0x600, 8);
+	put_be(fd, 0x408, 1ULL << 50, 8);
+	put_be(fd, 0x600, 0x1234, 512 / 64);
+	ASSERT_EQ(ftruncate(fd, 0x800), 0);
+	CHECK_EQ("to be written", STATUS_DISK, virtio_blk_open(&blk, path, false, 0));
+	virtio_blk_close(&blk);
+	memset(&blk, 0, sizeof(blk));
+	ASSERT_EQ(virtio_blk_open(&blk, path, true, 0), 0);
+	blk.device.vm = &vm;
+	memcpy(&capacity, blk.device.config, 8);
+	CHECK_EQ("capacity in sectors", 64, capacity);
+	memset(data, 0x99, sizeof(data));
+	CHECK_EQ("bytes written", 513, request(VIRTIO_BLK_T_IN, 0, 512));
+	CHECK_EQ("what is there", VIRTIO_BLK_S_OK, status[0]);
+	CHECK_EQ("its bytes", 0x34, data[7]);
+	request(VIRTIO_BLK_T_IN, 2, 62 * 512);
+	CHECK_EQ("what is nowhere", VIRTIO_BLK_S_OK, status[0]);
+	CHECK_EQ("zeros", 0, data[0] | data[62 * 512 - 1]);
+	request(VIRTIO_BLK_T_IN, 0, 1024);
+	CHECK_EQ("what cannot be", VIRTIO_BLK_S_IOERR, status[0]);
+	request(VIRTIO_BLK_T_IN, 64, 512);
+	CHECK_EQ("behind the end", VIRTIO_BLK_S_IOERR, status[0]);
+	request(VIRTIO_BLK_T_OUT, 0, 512);
+	CHECK_EQ("a write", VIRTIO_BLK_S_IOERR, status[0]);
+	virtio_blk_close(&blk);
+	put_be(fd, 8, 0x100, 8);
+	memset(&blk, 0, sizeof(blk));
+	CHECK_EQ("on top of another one", STATUS_DISK, virtio_blk_open(&blk, path, true, 0));
+	close(fd);
+	tear_down();
+}
+
 /* QEMU as the other user of an image: by locks on its bytes, as QEMU 7.2 takes them. */
 static void test_locks(void)
 {
@@ -262,6 +322,7 @@ static const struct test_case cases[] = {
 	{ "used_length", test_used_length },
 	{ "get_id", test_get_id },
 	{ "formats", test_formats },
+	{ "qcow2", test_qcow2 },
 	{ "locks", test_locks },
 };
 

@@ -286,6 +286,7 @@ static void look_at_file(void)
 }
 
 static void take_signals(void) { try_ioctl(KVM_GET_MP_STATE); }
+static void look_at_size(void) { try_ioctl(TIOCGWINSZ); }
 static void run_vcpu(void) { try_ioctl(KVM_RUN); }
 
 static void set_timer(void)
@@ -359,6 +360,8 @@ static const struct row {
 	{ "an NMI", send_nmi, NULL, SANDBOX_CONTROL },
 	{ "what a file is that came", look_at_file, NULL, SANDBOX_CONTROL },
 	{ "that by a vCPU", look_at_file, "fstat", SANDBOX_VCPU },
+	{ "the terminal's size", look_at_size },
+	{ "the terminal's size, by a device", look_at_size, "ioctl", SANDBOX_DEVICE },
 	{ "a terminal given up", give_up_stream },
 	{ "what is left is removed", remove_files },
 	{ "what is left is removed in a crash of a device", remove_files, NULL, SANDBOX_DEVICE },

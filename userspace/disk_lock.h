@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The lock of a disk's image.
+ */
+#ifndef KEEL_DISK_LOCK_H
+#define KEEL_DISK_LOCK_H
+
+#include <stdbool.h>
+
+/**
+ * disk_lock() - lock an image that is open, as long as it is
+ * @path: for what is told.
+ *
+ * Return: 0, or STATUS_DISK after a line on stderr. Where there are no locks, that is told.
+ */
+int disk_lock(int fd, bool is_readonly, const char *path);
+
+#endif
