@@ -20,19 +20,9 @@
 #include <zstd.h>
 
 #include "qcow2.h"
+#include "qcow2_header.h"
 
-#define MAGIC			0x514649fbu	/* "QFI", 0xfb */
-#define CLUSTER_BITS_MIN	9
-#define CLUSTER_BITS_MAX	21
-#define TABLE_MAX		(16u << 20)	/* bytes of the first level */
 #define SECTOR			512u
-#define V2_HEADER		72u
-#define V3_HEADER		104u
-
-#define INCOMPATIBLE_DIRTY	(1ULL << 0)	/* of its reference counts, which nobody needs to read */
-#define INCOMPATIBLE_CORRUPT	(1ULL << 1)
-#define INCOMPATIBLE_DATA_FILE	(1ULL << 2)
-#define INCOMPATIBLE_COMPRESSION	(1ULL << 3)
 
 #define ENTRY_OFFSET		0x00fffffffffffe00ULL	/* of both levels */
 #define ENTRY_COMPRESSED	(1ULL << 62)
@@ -46,20 +36,7 @@
 #define PIECE_ENTRIES		512u		/* of a table of the second level */
 #define PIECES			16u
 
-struct header {
-	uint32_t magic, version;
-	uint64_t backing_offset;
-	uint32_t backing_size, cluster_bits;
-	uint64_t size;
-	uint32_t crypt_method, table_entries;
-	uint64_t table_offset, counts_offset;
-	uint32_t counts_clusters, snapshot_count;
-	uint64_t snapshots_offset;
-	/* Since version 3. */
-	uint64_t incompatible, compatible, autoclear;
-	uint32_t count_order, length;
-	uint8_t compression;
-};
+#define SLICE_PARTS		64u
 
 /* A part of a table of the second level. */
 struct piece {
@@ -88,119 +65,11 @@ static uint64_t cluster_size(const struct qcow2 *image)
 	return 1ULL << image->cluster_bits;
 }
 
-/* Read what is there of @count bytes. Return: how many; -1 on an error. */
-static int64_t read_at(int fd, void *to, size_t count, uint64_t at)
+/* ---- opening ---- */
+
+static const char *read_table(struct qcow2 *image, const struct qcow2_header *header)
 {
-	size_t done = 0;
-
-	if (at > INT64_MAX - count)
-		return 0;
-	while (done < count) {
-		struct iovec part = { (uint8_t *)to + done, count - done };
-		ssize_t got = preadv(fd, &part, 1, (off_t)(at + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (!got)
-			break;
-		done += (size_t)got;
-	}
-	return (int64_t)done;
-}
-
-bool qcow2_is_one(int fd)
-{
-	uint32_t magic;
-
-	return read_at(fd, &magic, sizeof(magic), 0) == sizeof(magic) && be32toh(magic) == MAGIC;
-}
-
-/* ---- the header ---- */
-
-static void swap_header(struct header *header)
-{
-	header->version = be32toh(header->version);
-	header->backing_offset = be64toh(header->backing_offset);
-	header->cluster_bits = be32toh(header->cluster_bits);
-	header->size = be64toh(header->size);
-	header->crypt_method = be32toh(header->crypt_method);
-	header->table_entries = be32toh(header->table_entries);
-	header->table_offset = be64toh(header->table_offset);
-	header->incompatible = be64toh(header->incompatible);
-	header->length = be32toh(header->length);
-}
-
-static const char *check_features(const struct header *header)
-{
-	uint64_t known = INCOMPATIBLE_DIRTY | INCOMPATIBLE_COMPRESSION;
-
-	if (header->backing_offset)
-		return "a qcow2 image on top of another one (a backing file)";
-	if (header->crypt_method)
-		return "an encrypted qcow2 image";
-	if (header->incompatible & INCOMPATIBLE_CORRUPT)
-		return "a qcow2 image that is marked as corrupt (qemu-img check looks at it)";
-	if (header->incompatible & INCOMPATIBLE_DATA_FILE)
-		return "a qcow2 image whose data is in another file";
-	if (header->incompatible & ~known)
-		return "a qcow2 image with features that are not known";
-	if (header->compression && !(header->incompatible & INCOMPATIBLE_COMPRESSION))
-		return "a qcow2 image with a damaged header";
-	if (header->compression > 1)
-		return "a qcow2 image that is compressed in a way that is not known";
-	return NULL;
-}
-
-/* How many entries of the first level the disk's size needs. */
-static uint64_t needed_entries(const struct header *header)
-{
-	unsigned int bits = 2 * header->cluster_bits - 3;
-
-	return (header->size >> bits) + !!(header->size & ((1ULL << bits) - 1));
-}
-
-static const char *check_header(const struct header *header)
-{
-	if (header->version != 2 && header->version != 3)
-		return "a qcow2 image of a version that is neither 2 nor 3";
-	if (header->version == 3 && header->length < V3_HEADER)
-		return "a qcow2 image with a damaged header";
-	if (header->cluster_bits < CLUSTER_BITS_MIN || header->cluster_bits > CLUSTER_BITS_MAX)
-		return "a qcow2 image with clusters that are smaller than 512 bytes or larger than 2 MB";
-	if (header->size < SECTOR || header->size > INT64_MAX)
-		return "a qcow2 image of a disk that is smaller than one sector, 512 bytes, or impossibly large";
-	if (needed_entries(header) > TABLE_MAX / sizeof(uint64_t))
-		return "a qcow2 image of too large a disk";
-	if (header->table_entries < needed_entries(header))
-		return "a qcow2 image with too few tables for its disk";
-	return check_features(header);
-}
-
-static const char *read_header(int fd, struct header *header)
-{
-	_Static_assert(offsetof(struct header, incompatible) == V2_HEADER && offsetof(struct header, compression) == V3_HEADER,
-		       "as in the file");
-	memset(header, 0, sizeof(*header));
-	int64_t got = read_at(fd, header, V3_HEADER + 1, 0);
-
-	if (got < (int64_t)V2_HEADER)
-		return "a qcow2 image that is cut off";
-	swap_header(header);
-	if (header->version == 2)
-		memset(&header->incompatible, 0, sizeof(*header) - V2_HEADER);
-	else if (got < (int64_t)V3_HEADER)
-		return "a qcow2 image that is cut off";
-	/* What is behind a shorter header is not its own. */
-	if (header->length <= V3_HEADER)
-		header->compression = 0;
-	return check_header(header);
-}
-
-static const char *read_table(struct qcow2 *image, const struct header *header)
-{
-	size_t size = needed_entries(header) * sizeof(uint64_t);
+	size_t size = qcow2_needed_entries(header) * sizeof(uint64_t);
 	unsigned int bits = image->cluster_bits;
 
 	image->table = malloc(size);
@@ -213,16 +82,16 @@ static const char *read_table(struct qcow2 *image, const struct header *header)
 		ZSTD_DCtx_setParameter(image->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW);
 	if (!image->table || !image->cluster || !image->packed || (!image->zstd && !image->has_deflate))
 		return "no memory to read it";
-	if (read_at(image->fd, image->table, size, header->table_offset) != (int64_t)size)
+	if (qcow2_pread(image->fd, image->table, size, header->table_offset) != (int64_t)size)
 		return "a qcow2 image that is cut off";
 	return NULL;
 }
 
 struct qcow2 *qcow2_open(int fd, const char **wrong)
 {
-	struct header header;
+	struct qcow2_header header;
 
-	*wrong = read_header(fd, &header);
+	*wrong = qcow2_read_header(fd, &header);
 	if (*wrong)
 		return NULL;
 	struct qcow2 *image = calloc(1, sizeof(*image));
@@ -285,7 +154,7 @@ static bool find_entry(struct qcow2 *image, uint64_t at, uint64_t *entry, const 
 		size_t size = count * sizeof(uint64_t);
 
 		piece->offset = 0;
-		if (read_at(image->fd, piece->entries, size, offset) != (int64_t)size) {
+		if (qcow2_pread(image->fd, piece->entries, size, offset) != (int64_t)size) {
 			*wrong = "a table of the image cannot be read";
 			return false;
 		}
@@ -340,7 +209,7 @@ static bool unpack(struct qcow2 *image, uint64_t entry, const char **wrong)
 	if (image->unpacked == entry)
 		return true;
 	image->unpacked = 0;
-	int64_t got = read_at(image->fd, image->packed, size, offset);
+	int64_t got = qcow2_pread(image->fd, image->packed, size, offset);
 
 	if (got <= 0 || !(image->is_zstd ? unzstd_cluster(image, (size_t)got) : inflate_cluster(image, (size_t)got))) {
 		*wrong = "a compressed cluster of the image is damaged";
@@ -350,8 +219,65 @@ static bool unpack(struct qcow2 *image, uint64_t entry, const char **wrong)
 	return true;
 }
 
+/* A part of a request that lies in one cluster. */
+struct slice {
+	struct iovec parts[SLICE_PARTS];
+	unsigned int number;
+	uint64_t count;		/* bytes */
+};
+
+static void fill(const struct slice *slice, const uint8_t *from)
+{
+	for (unsigned int i = 0; i < slice->number; i++) {
+		memcpy(slice->parts[i].iov_base, from, slice->parts[i].iov_len);
+		from += slice->parts[i].iov_len;
+	}
+}
+
+/* Zeros behind the first @done bytes. */
+static void clear(const struct slice *slice, uint64_t done)
+{
+	for (unsigned int i = 0; i < slice->number; i++) {
+		size_t length = slice->parts[i].iov_len, skip = done < length ? (size_t)done : length;
+
+		memset((uint8_t *)slice->parts[i].iov_base + skip, 0, length - skip);
+		done -= skip;
+	}
+}
+
+/* Read what is there. Return: how many bytes; -1 on an error. */
+static int64_t read_slice(int fd, const struct slice *slice, uint64_t at)
+{
+	ssize_t got;
+
+	if (at > INT64_MAX - slice->count)
+		return 0;
+	do
+		got = preadv(fd, slice->parts, (int)slice->number, (off_t)at);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 || (uint64_t)got == slice->count)
+		return got;
+	/* The file's end most likely; else the rest one by one. */
+	uint64_t done = 0, missing = (uint64_t)got;
+
+	for (unsigned int i = 0; i < slice->number; i++) {
+		const struct iovec *part = &slice->parts[i];
+		size_t skip = missing < part->iov_len ? (size_t)missing : part->iov_len;
+		int64_t more = skip == part->iov_len ? 0 :
+			       qcow2_pread(fd, (uint8_t *)part->iov_base + skip, part->iov_len - skip, at + done + skip);
+
+		missing -= skip;
+		if (more < 0)
+			return -1;
+		done += skip + (uint64_t)more;
+		if (skip + (uint64_t)more < part->iov_len)
+			break;
+	}
+	return (int64_t)done;
+}
+
 /* The file may end within its last cluster. */
-static bool read_plain(struct qcow2 *image, uint64_t entry, uint64_t inside, void *to, size_t count, const char **wrong)
+static bool read_plain(struct qcow2 *image, uint64_t entry, uint64_t inside, const struct slice *slice, const char **wrong)
 {
 	uint64_t offset = entry & ENTRY_OFFSET;
 	uint8_t first;
@@ -361,17 +287,16 @@ static bool read_plain(struct qcow2 *image, uint64_t entry, uint64_t inside, voi
 		*wrong = "a cluster of the image lies at an odd place";
 		return false;
 	}
-	got = read_at(image->fd, to, count, offset + inside);
-	if (got < 0 || (!got && read_at(image->fd, &first, 1, offset) != 1)) {
+	got = read_slice(image->fd, slice, offset + inside);
+	if (got < 0 || (!got && qcow2_pread(image->fd, &first, 1, offset) != 1)) {
 		*wrong = got < 0 ? strerror(errno) : "the image is cut off";
 		return false;
 	}
-	memset((uint8_t *)to + got, 0, count - (size_t)got);
+	clear(slice, (uint64_t)got);
 	return true;
 }
 
-/* @count bytes at @at, which are of one cluster. */
-static bool read_cluster(struct qcow2 *image, uint64_t at, void *to, size_t count, const char **wrong)
+static bool read_cluster(struct qcow2 *image, uint64_t at, const struct slice *slice, const char **wrong)
 {
 	uint64_t inside = at & (cluster_size(image) - 1), entry;
 
@@ -380,32 +305,55 @@ static bool read_cluster(struct qcow2 *image, uint64_t at, void *to, size_t coun
 	if (entry & ENTRY_COMPRESSED) {
 		if (!unpack(image, entry, wrong))
 			return false;
-		memcpy(to, image->cluster + inside, count);
+		fill(slice, image->cluster + inside);
 		return true;
 	}
 	if (!(entry & ENTRY_OFFSET) || (image->version >= 3 && entry & ENTRY_ZERO)) {
-		memset(to, 0, count);
+		clear(slice, 0);
 		return true;
 	}
-	return read_plain(image, entry, inside, to, count, wrong);
+	return read_plain(image, entry, inside, slice, wrong);
+}
+
+/* Where in a request the next slice begins. */
+struct cursor {
+	const struct iovec *parts;
+	unsigned int number;
+	size_t done;		/* bytes of the first part */
+};
+
+static void cut(struct cursor *cursor, uint64_t most, struct slice *slice)
+{
+	slice->number = 0;
+	slice->count = 0;
+	while (cursor->number && slice->count < most && slice->number < SLICE_PARTS) {
+		uint64_t left = cursor->parts->iov_len - cursor->done, room = most - slice->count;
+		size_t part = (size_t)(left < room ? left : room);
+
+		if (part)
+			slice->parts[slice->number++] = (struct iovec){ (uint8_t *)cursor->parts->iov_base + cursor->done, part };
+		slice->count += part;
+		cursor->done += part;
+		if (cursor->done == cursor->parts->iov_len) {
+			cursor->parts++;
+			cursor->number--;
+			cursor->done = 0;
+		}
+	}
 }
 
 bool qcow2_read(struct qcow2 *image, const struct iovec *parts, unsigned int number, uint64_t at, uint64_t *moved,
 		const char **wrong)
 {
-	for (unsigned int i = 0; i < number; i++) {
-		for (size_t done = 0; done < parts[i].iov_len;) {
-			uint64_t left = cluster_size(image) - (at & (cluster_size(image) - 1));
-			size_t count = parts[i].iov_len - done;
+	struct cursor cursor = { parts, number, 0 };
+	struct slice slice;
 
-			if (count > left)
-				count = (size_t)left;
-			if (!read_cluster(image, at, (uint8_t *)parts[i].iov_base + done, count, wrong))
-				return false;
-			done += count;
-			at += count;
-			*moved += count;
-		}
+	while (cursor.number) {
+		cut(&cursor, cluster_size(image) - (at & (cluster_size(image) - 1)), &slice);
+		if (slice.count && !read_cluster(image, at, &slice, wrong))
+			return false;
+		at += slice.count;
+		*moved += slice.count;
 	}
 	return true;
 }

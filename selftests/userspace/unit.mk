@@ -2,7 +2,7 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
-blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock qcow2)
+blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock qcow2 qcow2_header)
 options := $(patsubst %,userspace/%.c,options net_options memory_options memory size config gdb_listen socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
@@ -29,7 +29,7 @@ unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_uart_test-srcs := $(fake-vm) userspace/serial.c
-unit_qcow2_test-srcs := userspace/qcow2.c
+unit_qcow2_test-srcs := userspace/qcow2.c userspace/qcow2_header.c
 unit_qcow2_test-libs := -lzstd -lz
 unit_blk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c
 unit_blk_test-libs := -lzstd -lz
@@ -84,14 +84,14 @@ unit_state_devices_test-cflags := $(state-cflags)
 unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_console)
 unit_state_mutate_test-libs := $(state-libs) -ljson-c
 unit_state_mutate_test-cflags := $(state-cflags)
-unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk disk_lock qcow2 virtio_rng)
+unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk disk_lock qcow2 qcow2_header virtio_rng)
 unit_state_golden_test-libs := $(state-libs) -ljson-c
 unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
 unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
 unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power \
-	virtio_blk disk_lock qcow2 virtio_rng virtio_console)
+	virtio_blk disk_lock qcow2 qcow2_header virtio_rng virtio_console)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)
 gdb-srcs := $(fake-vm) selftests/userspace/fake_gdb.c $(patsubst %,userspace/gdb_%.c,break client command layout memory packet query regs resume stop)

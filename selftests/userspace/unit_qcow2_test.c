@@ -144,10 +144,17 @@ static void check_read(const char *name, struct qcow2 *image, const u8 *wanted, 
 	memset(got, 0x99, size);
 	for (u64 at = 0; at < size;) {
 		u64 count = size - at < 30000 ? size - at : 30000;
-		const struct iovec parts[] = { { got + at, count / 3 }, { got + at + count / 3, 0 },
-					       { got + at + count / 3, count - count / 3 } };
+		struct iovec parts[200];
+		u32 number = 0;
 
-		if (!qcow2_read(image, parts, ARRAY_SIZE(parts), at, &moved, &wrong))
+		/* Many, of all sizes, none among them. */
+		for (u64 done = 0; done < count; number++) {
+			u64 part = number == ARRAY_SIZE(parts) - 1 || number * 3 > count - done ? count - done : number * 3;
+
+			parts[number] = (struct iovec){ got + at + done, part };
+			done += part;
+		}
+		if (!qcow2_read(image, parts, number, at, &moved, &wrong))
 			break;
 		at += count;
 	}
