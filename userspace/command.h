@@ -12,7 +12,7 @@ struct control_client;
 
 /**
  * command_do() - do what a line asks
- * @client: has the line, and the file it may have passed, which is taken from it.
+ * @client: has the line, and the files it may have passed, which are taken from it.
  * @length: of the line without its newline; anything may be in it.
  * @size: gets the bytes of the answer.
  *
@@ -21,6 +21,11 @@ struct control_client;
  * Return: the answer, a line with its newline, to be freed; NULL without memory.
  */
 char *command_do(struct control *control, struct control_client *client, size_t length, size_t *size);
+
+/**
+ * command_drop_files() - close the files that @client has passed
+ */
+void command_drop_files(struct control_client *client);
 
 /**
  * command_refuse() - an answer that says "no", for @error

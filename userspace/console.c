@@ -397,6 +397,16 @@ struct console_size console_size(void)
 
 /* Life cycle. */
 
+void console_renew(struct console *console)
+{
+	struct virtio_console *virtio = console->virtio;
+
+	memset(console, 0, sizeof(*console));
+	console->virtio = virtio;
+	console->is_input_closed = !isatty(STDIN_FILENO);
+	atomic_store(&taker, 0);
+}
+
 int console_start(struct console *console, struct vm *vm, struct serial *serial)
 {
 	console->vm = vm;

@@ -73,6 +73,13 @@ struct console {
 int console_start(struct console *console, struct vm *vm, struct serial *serial);
 
 /**
+ * console_renew() - in a process that fork() has made, with other standard streams: nothing is typed, printed or started
+ *
+ * Standard input is read if it is a terminal. The terminal of the other process is left as it is.
+ */
+void console_renew(struct console *console);
+
+/**
  * console_suspend() - give the terminal back, for a stop of the process
  */
 void console_suspend(struct console *console);

@@ -8,6 +8,7 @@
  * client ever waits for it, and what it can make this process keep is bounded.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,7 @@ static void drop(struct control_client *client)
 {
 	if (client->fd >= 0)
 		close(client->fd);
-	if (client->file)
-		close(client->file);
+	command_drop_files(client);
 	free(client->answer);
 	*client = (struct control_client){ .fd = -1 };
 }
@@ -105,18 +105,20 @@ static void serve(struct control *control, struct control_client *client)
 		consume(client, count);
 }
 
-/* Keep the last file that was passed, and close all others. Descriptors 0 to 2 are never free. */
+/* Keep the files that were passed last, as many as a request may have, and close all others. */
 static void take_files(struct control_client *client, struct msghdr *message)
 {
 	struct cmsghdr *part;
+	int file;
 
 	for (part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
 		size_t count = part->cmsg_len > CMSG_LEN(0) ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
 
 		for (size_t i = 0; part->cmsg_type == SCM_RIGHTS && i < count; i++) {
-			if (client->file)
-				close(client->file);
-			memcpy(&client->file, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+			if (client->file_count == CONTROL_FILES)
+				command_drop_files(client);
+			memcpy(&file, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+			client->files[client->file_count++] = file;
 		}
 	}
 }
@@ -125,7 +127,7 @@ static void receive(struct control_client *client)
 {
 	union {
 		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(CONTROL_FILES * sizeof(int))];
 	} control;
 	struct iovec text = { client->line + client->used, CONTROL_LINE_MAX - client->used };
 	struct msghdr message = {
@@ -240,6 +242,23 @@ int control_start(struct control *control)
 
 	control->has_thread = !ret;
 	return ret;
+}
+
+void control_renew(struct control *control, int listener)
+{
+	/* By the same number: the filter knows that. */
+	if (listener >= 0) {
+		dup3(listener, control->listener, O_CLOEXEC);
+	} else {
+		close(control->listener);
+		control->listener = -1;
+	}
+	/* One of them has brought @listener. */
+	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
+		drop(&control->clients[i]);
+	control->has_thread = false;
+	control->is_quitting = false;
+	control->is_deaf = false;
 }
 
 bool control_stop(struct control *control)

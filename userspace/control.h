@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <time.h>
 
+struct fork_answer;
+struct fork_order;
 struct power;
 struct stats;
 struct vcpu;
@@ -25,6 +27,7 @@ struct vm;
 #define CONTROL_CLIENTS		16		/* at once */
 #define CONTROL_LINE_MAX	4096		/* bytes of a request, its newline included */
 #define CONTROL_ANSWER_MAX	(2u << 20)	/* bytes of an answer */
+#define CONTROL_FILES		2		/* descriptors that come with a request */
 #define CONTROL_PATIENCE_S	10		/* for a client that takes nothing */
 
 /* What is kept of one client. */
@@ -34,7 +37,8 @@ struct control_client {
 	size_t used;
 	bool is_skipping;		/* the rest of a line that was too long */
 	bool is_ended;			/* it says nothing more */
-	int file;			/* a descriptor that it has passed, for its next request; 0: none */
+	int files[CONTROL_FILES];	/* descriptors that it has passed, for its next request */
+	unsigned int file_count;
 	char *answer;			/* NULL: all is sent */
 	size_t size;
 	size_t sent;
@@ -52,6 +56,8 @@ struct control {
 	struct machine *machine;	/* for save() */
 	/* state_write(); vCPUs stand meanwhile */
 	bool (*save)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
+	/* fork_ask(); vCPUs stand meanwhile. NULL: the machine is not one to be forked */
+	bool (*fork)(struct machine *machine, const struct fork_order *order, struct fork_answer *answer);
 	uint64_t memory;		/* bytes */
 	struct timespec started;	/* CLOCK_MONOTONIC */
 
@@ -88,6 +94,13 @@ int control_connect(const char *path, int seconds);
  * Return: 0 or a positive errno.
  */
 int control_start(struct control *control);
+
+/**
+ * control_renew() - in a process that fork() has made: no client, no thread
+ * @listener: the socket to listen at, which takes the place of the other's, and is closed with the client that passed it;
+ *	-1 for none
+ */
+void control_renew(struct control *control, int listener);
 
 /**
  * control_stop() - end the thread, until vm->end_by; vm_is_stopping() must hold

@@ -5,158 +5,27 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "ctl.h"
+#include "ctl_ask.h"
 #include "options.h"
 #include "runtime.h"
 #include "status.h"
-#include "thread.h"
 #include "whole.h"
 
 #define ANSWER_S	15	/* for a pause under load */
 #define LIST_S		2
 #define SAVE_S		3600
+#define FORK_S		60
 #define LISTED_MAX	1024
 #define ERROR_MAX	1024	/* bytes of a machine's words that are shown */
-
-static bool send_all(int fd, const char *text, size_t count)
-{
-	while (count) {
-		ssize_t done = send(fd, text, count, MSG_NOSIGNAL);
-
-		if (done < 0)
-			return false;
-		text += done;
-		count -= (size_t)done;
-	}
-	return true;
-}
-
-/* Waits until @until, whatever has come by then. Return: as recv(). */
-static ssize_t receive(int fd, char *to, size_t room, const struct timespec *until)
-{
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	long long left = (until->tv_sec - now.tv_sec) * 1000LL + (until->tv_nsec - now.tv_nsec) / 1000000;
-	int ready = poll(&wait, 1, left > 0 ? (int)left : 0);
-
-	if (ready > 0)
-		return recv(fd, to, room, MSG_DONTWAIT);
-	if (!ready)
-		errno = EAGAIN;
-	return -1;
-}
-
-/* Return: a line, newline and all, to be freed; NULL with errno. */
-static char *receive_line(int fd, unsigned int seconds)
-{
-	const struct timespec until = thread_time_in(seconds * 1000);
-	size_t size = 0, used = 0;
-	char *line = NULL;
-
-	while (used <= CONTROL_ANSWER_MAX) {
-		if (size - used < 2) {
-			char *more = realloc(line, size = 2 * size + 4096);
-
-			if (!more)
-				break;
-			line = more;
-		}
-		ssize_t got = receive(fd, line + used, size - used - 1, &until);
-
-		if (got <= 0) {
-			errno = got ? errno : ECONNRESET;
-			break;
-		}
-		used += (size_t)got;
-		line[used] = 0;
-		if (line[used - 1] == '\n')
-			return line;
-	}
-	if (used > CONTROL_ANSWER_MAX)
-		errno = EMSGSIZE;
-	int error = errno;
-
-	free(line);
-	errno = error;
-	return NULL;
-}
-
-/* The first byte of a request takes a file along. */
-static bool send_file(int fd, int file, char first)
-{
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-	struct iovec text = { &first, 1 };
-	struct msghdr message = {
-		.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
-	};
-
-	memcpy(CMSG_DATA(&control.head), &file, sizeof(file));
-	return sendmsg(fd, &message, MSG_NOSIGNAL) == 1;
-}
-
-/* What is asked. */
-struct words {
-	const char *command;
-	bool has_size;
-	uint64_t size;
-};
-
-/*
- * @file: what the command is about; -1 for none.
- * Return: what the machine at @path answers to @words, an object with a member "ok"; NULL with errno.
- */
-static struct json_object *ask(const char *path, const struct words *words, int file, int seconds)
-{
-	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
-	char text[CONTROL_LINE_MAX];
-	int fd = control_connect(path, seconds);
-	char *line = NULL;
-
-	json_object_object_add(request, "command", json_object_new_string(words->command));
-	if (words->has_size)
-		json_object_object_add(request, "size", json_object_new_uint64(words->size));
-	if (fd >= 0) {
-		/* A word that is too long is cut, and no command then either. */
-		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
-
-		size_t sent = file >= 0 && send_file(fd, file, text[0]);
-
-		if ((file < 0 || sent) && send_all(fd, text + sent, strlen(text) - sent))
-			line = receive_line(fd, (unsigned int)seconds);
-		int error = errno;
-
-		close(fd);
-		errno = error;
-	}
-	if (line) {
-		answer = json_tokener_parse(line);
-		if (!json_object_object_get_ex(answer, "ok", &unused)) {
-			json_object_put(answer);
-			answer = NULL;
-			errno = EPROTO;
-		}
-	}
-	int error = errno;
-
-	free(line);
-	json_object_put(request);
-	errno = error;
-	return answer;
-}
 
 static int tell_nobody(const char *target, int error)
 {
@@ -263,6 +132,70 @@ static int tell_answer(const struct options *options, struct json_object *answer
 	return status;
 }
 
+/* Takes @answer; NULL with errno. */
+static int tell(const struct options *options, struct json_object *answer)
+{
+	int status = answer ? tell_answer(options, answer) : tell_nobody(options->target, errno);
+
+	json_object_put(answer);
+	return status;
+}
+
+/* ---- keel ctl fork ---- */
+
+/*
+ * What a serial port prints to: a terminal is read as well, a file is appended to. Nobody is waited for.
+ * Return: a descriptor, or -1 after a line on stderr.
+ */
+static int open_serial(const char *path)
+{
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666) : open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && isatty(fd)) {
+		close(fd);
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	}
+	if (fd < 0)
+		status_fail(STATUS_USAGE, "--serial %s: %s", path ? path : "/dev/null", strerror(errno));
+	return fd;
+}
+
+/* The machine can open nothing, so all that the child needs goes along. */
+static int ctl_fork(const struct options *options, const char *path)
+{
+	struct ctl_words words = {
+		.command = "fork", .name = options->name, .is_paused = options->is_paused, .files = { open_serial(options->serial), -1 }, .file_count = 1,
+	};
+	const char *child = options->control;
+	struct json_object *answer = NULL;
+	int status = words.files[0] < 0 ? STATUS_USAGE : 0;
+	char room[PATH_MAX];
+
+	if (!status && options->name) {
+		status = runtime_make_socket(options->name, room);
+		child = room;
+	}
+	if (!status && child) {
+		words.files[words.file_count++] = control_open(child);
+		status = words.files[1] < 0 ? STATUS_USAGE : 0;
+	}
+	if (!status) {
+		answer = ctl_ask(path, &words, FORK_S);
+		/* Nobody listens there then. */
+		if (child && !json_object_get_boolean(json_object_object_get(answer, "ok"))) {
+			int error = errno;
+
+			unlink(child);
+			errno = error;
+		}
+		status = tell(options, answer);
+	}
+	for (unsigned int i = 0; i < words.file_count; i++)
+		if (words.files[i] >= 0)
+			close(words.files[i]);
+	return status;
+}
+
 /* A request that a file goes with. */
 struct saving {
 	const struct options *options;
@@ -275,7 +208,7 @@ static bool fill(void *argument, int fd, struct state_error *error)
 {
 	struct saving *saving = argument;
 
-	saving->answer = ask(saving->path, &(struct words){ .command = saving->options->request }, fd, SAVE_S);
+	saving->answer = ctl_ask(saving->path, &(struct ctl_words){ .command = saving->options->request, .files = { fd }, .file_count = 1 }, SAVE_S);
 	saving->error = errno;
 	if (json_object_get_boolean(json_object_object_get(saving->answer, "ok")))
 		return true;
@@ -309,16 +242,13 @@ int ctl_run(const struct options *options)
 	if (options->file_count)
 		return save(options, path);
 
-	const struct words words = { options->request, !strcmp(options->request, "balloon"), options->size };
-	struct json_object *answer = ask(path, &words, -1, ANSWER_S);
+	const struct ctl_words words = {
+		.command = options->request, .has_size = !strcmp(options->request, "balloon"), .size = options->size,
+	};
 
-	if (!answer)
-		return tell_nobody(options->target, errno);
-
-	int status = tell_answer(options, answer);
-
-	json_object_put(answer);
-	return status;
+	if (!strcmp(options->request, "fork"))
+		return ctl_fork(options, path);
+	return tell(options, ctl_ask(path, &words, ANSWER_S));
 }
 
 /* ---- keel list ---- */
@@ -360,7 +290,7 @@ static void look_at(const char *directory, const char *file, struct json_object 
 	if (!runtime_is_name(name))
 		return;
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	struct json_object *answer = ask(path, &(struct words){ .command = "status" }, -1, LIST_S);
+	struct json_object *answer = ctl_ask(path, &(struct ctl_words){ .command = "status" }, LIST_S);
 
 	/* A socket that was left behind is nobody's. */
 	if (!answer && (errno == ECONNREFUSED || errno == ENOENT))

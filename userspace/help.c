@@ -9,7 +9,7 @@
 #include "status.h"
 
 static const char ctl_help[] =
-	"Usage: keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE]\n"
+	"Usage: keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE|OPTION...]\n"
 	"Send one command to a running machine and print its answer. What has a slash is the path\n"
 	"of its socket (keel run --control), else it is its name (keel run --name).\n"
 	"\n"
@@ -22,6 +22,7 @@ static const char ctl_help[] =
 	"  stats                what the kernel module has counted, and the balloon\n"
 	"  balloon SIZE         ask the guest to give SIZE of its memory back in all\n"
 	"  save FILE            save the machine into FILE, for 'keel restore'; it stands meanwhile\n"
+	"  fork                 make another machine of it, which goes on from the same moment; see 'keel help fork'\n"
 	"  quit                 end the machine at once\n"
 	"\n"
 	"  --json               the answer as one line of JSON\n"
@@ -98,6 +99,26 @@ static const char control_help[] =
 	"\n"
 	"  echo '{\"command\": \"status\"}' | socat - UNIX-CONNECT:SOCKET\n";
 
+static const char fork_help[] =
+	"keel ctl [--json] SOCKET|NAME fork [--control SOCKET | --name NAME] [--serial FILE] [--paused]\n"
+	"Of a machine that was started with --forkable another one is made: a process of its own, with\n"
+	"the same memory, copied on write, which goes on from the same moment. Both run on. The answer\n"
+	"has the new process's number.\n"
+	"\n"
+	"  --control SOCKET     where the new machine takes commands, or\n"
+	"  --name NAME          the same, where 'keel ctl NAME' and 'keel list' look for it; without\n"
+	"                       either it takes none\n"
+	"  --serial FILE        what its serial port prints goes there; of a terminal it reads as well\n"
+	"                       (without: is lost)\n"
+	"  --paused             it waits for 'keel ctl NAME resume'\n"
+	"\n"
+	"keel run --forkable needs --control or --name; its disks have ,ro, and it has no --net, --vfio, or\n"
+	"--memory-backing shared or hugetlb, and as many CPUs as the kernel module forks (8).\n"
+	"The guest notices nothing: host name, random numbers and all else are the same in both.\n"
+	"\n"
+	"  keel run --kernel vmlinuz --forkable --name warm\n"
+	"  keel ctl warm fork --name one --serial one.log; keel ctl one status\n";
+
 static const char restore_help[] =
 	"Usage: keel restore FILE [OPTION]...\n"
 	"Go on with a virtual machine that was saved into FILE, its serial port on the terminal.\n"
@@ -105,7 +126,7 @@ static const char restore_help[] =
 	"  --disk FILE[,ro]     each of its disks, in the same order, as it was left\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
 	"  --memory-backing KIND, --dma POLICY, --no-sandbox, --stats, --status-json FILE,\n"
-	"  --control SOCKET, --name NAME, --daemon, --pid-file FILE\n"
+	"  --control SOCKET, --name NAME, --forkable, --daemon, --pid-file FILE\n"
 	"                       as for keel run\n"
 	"  --help               this text\n";
 
@@ -165,6 +186,7 @@ static const struct subject {
 	{ "net", OPTIONS_HELP_NET, net_help },
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
+	{ "fork", OPTIONS_HELP_FORK, fork_help },
 	{ "gdb", OPTIONS_HELP_GDB, gdb_help },
 	{ "firmware", OPTIONS_HELP_FIRMWARE, firmware_help },
 };
@@ -177,7 +199,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control, gdb and firmware", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control, fork, gdb and firmware", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

@@ -37,7 +37,7 @@ _keel_run() {
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
 		_keel_words "--kernel --initrd --append --entry --firmware --reset --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
-			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --config --daemon --pid-file --help" ;;
+			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --forkable --config --daemon --pid-file --help" ;;
 	esac
 }
 
@@ -46,14 +46,20 @@ _keel_ctl() {
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		[[ ${COMP_WORDS[i]} == -* ]] || words=$((words + 1))
 	done
-	if [[ $word == -* ]]; then
-		_keel_words "--json --help"
+	if [ "$before" = --control ] || [ "$before" = --serial ]; then
+		compopt -o filenames
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -f -- "$word"))
+	elif [ "$before" = --name ]; then
+		COMPREPLY=()
+	elif [[ $word == -* ]]; then
+		_keel_words "--json --control --name --serial --paused --help"
 	elif [ $words = 0 ]; then
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
 	elif [ $words = 1 ]; then
-		_keel_words "status pause resume power-button reset nmi stats balloon save quit"
+		_keel_words "status pause resume power-button reset nmi stats balloon save fork quit"
 	elif [ "$before" != balloon ]; then
 		compopt -o filenames
 		local IFS=$'\n'
@@ -86,7 +92,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word")) ;;
 		--memory-backing) _keel_words "thp hugetlb shared merge" ;;
 		*)
-			_keel_words "--disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --daemon
+			_keel_words "--disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --daemon
 				--pid-file --help" ;;
 		esac ;;
 	inspect)
@@ -98,7 +104,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma memory net config control gdb firmware" ;;
+	help) _keel_words "run ctl list restore inspect dma memory net config control fork gdb firmware" ;;
 	esac
 }
 

@@ -32,6 +32,7 @@
 #include "thread.h"
 
 #define END_MS	700	/* what ending all threads may take */
+#define OWN_WAITS	5	/* events of every machine that the main thread waits for */
 
 /* In a signal handler, as the launcher dies. */
 static void crash(void)
@@ -269,6 +270,8 @@ static int build(struct machine *machine, const struct options *options)
 		ret = machine_open_stats(machine);
 	if (!ret && options->reboots)
 		ret = reset_prepare(machine);
+	if (!ret)
+		ret = fork_prepare(machine, options);
 	machine->prints_stats = options->stats;
 	if (!ret)
 		ret = machine_open_control(machine, options);
@@ -321,7 +324,7 @@ static int start_devices(struct machine *machine)
 	return 0;
 }
 
-static int start_threads(struct machine *machine)
+int machine_start_threads(struct machine *machine)
 {
 	int ret = 0;
 
@@ -403,21 +406,33 @@ static void check_assigned(struct machine *machine, const struct pollfd *waits)
 	}
 }
 
-static void wait_for_end(struct machine *machine)
+/* What the main thread waits for. Return: how many there are. */
+static nfds_t list_waits(const struct machine *machine, struct pollfd *waits)
 {
-	struct pollfd waits[4 + 2 * VFIO_DEVICES_MAX] = {
-		{ .fd = machine->vm.stop_event, .events = POLLIN },
-		{ .fd = machine->signals, .events = POLLIN },
-		{ .fd = machine->watchdog.timer > 0 ? machine->watchdog.timer : -1, .events = POLLIN },
-		{ .fd = machine->vm.reset_event, .events = POLLIN },
+	const int fds[OWN_WAITS] = {
+		machine->vm.stop_event,
+		machine->signals,
+		machine->watchdog.timer > 0 ? machine->watchdog.timer : -1,
+		machine->vm.reset_event,
+		machine->forking.is_possible ? machine->forking.event : -1,
 	};
-	struct signalfd_siginfo info;
-	nfds_t count = 4;
+	nfds_t count = 0;
 
+	for (unsigned int i = 0; i < OWN_WAITS; i++)
+		waits[count++] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	for (unsigned int i = 0; i < machine->assigned_count; i++) {
 		waits[count++] = (struct pollfd){ .fd = machine->assigned[i].error_event, .events = POLLIN };
 		waits[count++] = (struct pollfd){ .fd = machine->assigned[i].request_event, .events = POLLIN };
 	}
+	return count;
+}
+
+static void wait_for_end(struct machine *machine)
+{
+	struct pollfd waits[OWN_WAITS + 2 * VFIO_DEVICES_MAX];
+	nfds_t count = list_waits(machine, waits);
+	struct signalfd_siginfo info;
+
 	while (!vm_is_stopping(&machine->vm)) {
 		if (poll(waits, count, power_tick(&machine->power)) < 0 && errno != EINTR)
 			vm_stop(&machine->vm, STATUS_HOST, "poll failed: %s", strerror(errno));
@@ -425,7 +440,10 @@ static void wait_for_end(struct machine *machine)
 			watchdog_tick(&machine->watchdog);
 		if (waits[3].revents & POLLIN)
 			reset_serve(machine);
-		check_assigned(machine, &waits[4]);
+		check_assigned(machine, &waits[OWN_WAITS]);
+		/* A new machine waits for what is its own. */
+		if (waits[4].revents & POLLIN && fork_serve(machine))
+			count = list_waits(machine, waits);
 		if (vm_is_stopping(&machine->vm))
 			break;
 		if (next_signal(machine, &info) && take_signal(machine, &info))
@@ -500,6 +518,8 @@ static int prepare_sandbox(const struct machine *machine)
 
 	if (machine->watchdog.timer > 0)
 		wants.uses |= SANDBOX_WATCHDOG;
+	if (machine->forking.is_possible)
+		wants.uses |= SANDBOX_FORK;
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
 	if (machine->power_on)
@@ -539,7 +559,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	if (!ret && options->sandbox)
 		ret = prepare_sandbox(machine);
 	if (!ret)
-		ret = start_threads(machine);
+		ret = machine_start_threads(machine);
 	if (!ret)
 		ret = machine_start_control(machine, options);
 	if (!ret && options->sandbox)

@@ -9,6 +9,7 @@
 #include "console.h"
 #include "control.h"
 #include "firmware.h"
+#include "fork.h"
 #include "net_device.h"
 #include "options.h"
 #include "pci.h"
@@ -54,6 +55,7 @@ struct machine {
 	struct stats stats;		/* --stats, and for the control socket */
 	bool prints_stats;		/* --stats */
 	struct control control;
+	struct forking forking;		/* --forkable */
 	char *stats_json;		/* those of the end, for the report; NULL: none */
 	struct reset_image *power_on;	/* --reset reboot; else NULL */
 	int signals;			/* signalfd */
@@ -96,11 +98,17 @@ static inline struct virtio_device *machine_virtio(struct machine *machine, unsi
 int machine_open_stats(struct machine *machine);
 
 /**
+ * machine_start_threads() - start all threads but the control socket's; they wait for vm_release()
+ * Return: 0, or STATUS_HOST after a line on stderr.
+ */
+int machine_start_threads(struct machine *machine);
+
+/**
  * machine_run() - build the machine, run the guest to its end, take it down
  * @machine: zeroed, but for machine->saved; machine->vm holds status and reason afterwards.
  *
  * Return: how the run ended. What went wrong before the guest started has
- * been printed already.
+ * been printed already. If the machine was forked, in each process.
  */
 int machine_run(struct machine *machine, const struct options *options);
 

@@ -56,6 +56,7 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->memory = options->memory;
 	control->machine = machine;
 	control->save = state_write;
+	control->fork = machine->forking.is_possible ? fork_ask : NULL;
 	ret = control_start(control);
 	if (ret)
 		return status_fail(STATUS_HOST, "cannot start the control thread: %s", strerror(ret));

@@ -53,7 +53,7 @@ static int run(const struct options *options)
 	if (status && machine.is_started)
 		status_fail((enum status)status, "%s", machine.vm.reason);
 	/* A machine that could not be built has a report too. */
-	if (options->status_json && !report_get() && status != STATUS_USAGE)
+	if (options->status_json && !machine.is_started && !report_get() && status != STATUS_USAGE)
 		report_open(options->status_json);
 	return report_write((enum status)status, machine.vm.reason, machine.stats_json);
 }

@@ -11,6 +11,7 @@
 #include <uapi/linux/keel.h>
 
 #include "config.h"
+#include "fork_options.h"
 #include "gdb_listen.h"
 #include "help.h"
 #include "memory_options.h"
@@ -237,6 +238,26 @@ static int set_console(struct options *options, const char *value)
 	return status_fail(STATUS_USAGE, "--console %s: must be serial or virtio", value);
 }
 
+static int set_forkable(struct options *options, const char *value)
+{
+	(void)value;
+	options->is_forkable = true;
+	return 0;
+}
+
+static int set_serial(struct options *options, const char *value)
+{
+	options->serial = value;
+	return *value ? 0 : status_fail(STATUS_USAGE, "--serial: no path");
+}
+
+static int set_paused(struct options *options, const char *value)
+{
+	(void)value;
+	options->is_paused = true;
+	return 0;
+}
+
 static int set_no_rng(struct options *options, const char *value)
 {
 	(void)value;
@@ -338,8 +359,11 @@ static const struct option_row rows[] = {
 	{ "status-json", RUN | RESTORE, true, false, set_status_json },
 	{ "json", DMA | CTL | LIST | INSPECT, false, true, set_json },
 	{ "diff", INSPECT, false, true, set_diff },
-	{ "control", RUN | RESTORE, true, false, set_control },
-	{ "name", RUN | RESTORE, true, false, set_name },
+	{ "forkable", RUN | RESTORE, false, true, set_forkable },
+	{ "control", RUN | RESTORE | CTL, true, false, set_control },
+	{ "name", RUN | RESTORE | CTL, true, false, set_name },
+	{ "serial", CTL, true, false, set_serial },
+	{ "paused", CTL, false, true, set_paused },
 	{ "config", RUN, true, false, set_config },
 	{ "daemon", RUN | RESTORE, false, true, set_daemon },
 	{ "pid-file", RUN | RESTORE, true, false, set_pid_file },
@@ -481,6 +505,8 @@ static int parse_run(struct parser *p, enum options_action *action)
 		ret = check_start(p->options);
 	if (p->options->virtio_console && p->options->append == default_append)
 		p->options->append = virtio_append;
+	if (!ret && !help)
+		ret = fork_options_check(p->options);
 	return ret || help ? ret : memory_options_check(p->options);
 }
 
@@ -498,6 +524,10 @@ static int check_ctl(struct options *options)
 {
 	bool is_save = !strcmp(options->request, "save"), is_balloon = !strcmp(options->request, "balloon");
 
+	if (strcmp(options->request, "fork") && (options->control || options->name || options->serial || options->is_paused))
+		return status_fail(STATUS_USAGE, "--control, --name, --serial and --paused go with fork: keel ctl NAME fork --name CHILD");
+	if (options->control && options->name)
+		return status_fail(STATUS_USAGE, "fork: --control or --name, not both");
 	if (options->file_count != (is_save || is_balloon))
 		return status_fail(STATUS_USAGE, is_save ? "save needs one file: keel ctl NAME save FILE" :
 				   is_balloon ? "balloon needs a size: keel ctl NAME balloon SIZE" : "unexpected argument '%s'",
@@ -538,8 +568,10 @@ static int parse_restore(struct parser *p, enum options_action *action)
 	int ret = parse_all(p, &help);
 
 	*action = help ? OPTIONS_HELP_RESTORE : OPTIONS_RESTORE;
-	if (ret || help || p->options->file_count == 1)
+	if (ret || help)
 		return ret;
+	if (p->options->file_count == 1)
+		return fork_options_check(p->options);
 	return status_fail(STATUS_USAGE, "keel restore needs one file: a saved machine");
 }
 
@@ -665,6 +697,8 @@ static const char run_help[] =
 	"  --name NAME          the same, where 'keel ctl NAME' and 'keel list' look for it\n"
 	"  --config FILE        more options, as JSON; see 'keel help config'\n"
 	"  --daemon             go to the background once the guest runs\n"
+	"  --forkable           let 'keel ctl fork' make more machines of this one while it runs;\n"
+	"                       see 'keel help fork'\n"
 	"  --pid-file FILE      write the process's number there, as long as it runs\n"
 	"  --help               this text\n"
 	"\n"
@@ -689,12 +723,12 @@ void options_help(FILE *out, enum options_action action)
 		fputs(dma_help, out);
 	} else if (!help_print(out, action)) {
 		fputs("Usage: keel run --kernel FILE | --firmware seabios|FILE [OPTION]...\n"
-		      "       keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE]\n"
+		      "       keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE|OPTION...]\n"
 		      "       keel list [--json]\n"
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|gdb|firmware\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|fork|gdb|firmware\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

@@ -55,7 +55,10 @@ struct options {
 	const char *files[2];	/* keel inspect, keel restore */
 	unsigned int file_count;
 	unsigned int dma_policy;	/* KEEL_DMA_POLICY_* */
-	const char *control;		/* NULL: none, or that of the name */
+	bool is_forkable;
+	const char *serial;		/* keel ctl fork; NULL: none */
+	bool is_paused;			/* keel ctl fork */
+	const char *control;		/* NULL: none, or that of the name; of keel ctl: the child's */
 	const char *name;		/* NULL: none */
 	const char *config;		/* NULL: none */
 	const char *pid_file;		/* NULL: none */
@@ -84,6 +87,7 @@ enum options_action {
 	OPTIONS_HELP_NET,
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
+	OPTIONS_HELP_FORK,
 	OPTIONS_HELP_GDB,
 	OPTIONS_HELP_FIRMWARE,
 	OPTIONS_VERSION,

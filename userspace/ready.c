@@ -118,6 +118,13 @@ void ready_tell(void)
 	waiting_parent = -1;
 }
 
+void ready_leave(void)
+{
+	if (manager >= 0)
+		close(manager);
+	manager = -1;
+}
+
 void ready_end(void)
 {
 	notify("STOPPING=1");

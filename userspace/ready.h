@@ -32,6 +32,11 @@ int ready_null(void);
 void ready_tell(void);
 
 /**
+ * ready_leave() - in a process that fork() has made: the service manager waits for the other
+ */
+void ready_leave(void);
+
+/**
  * ready_end() - the guest does not run any more
  */
 void ready_end(void);

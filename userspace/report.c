@@ -14,6 +14,7 @@
 
 #include "report.h"
 
+static bool is_another_s;	/* names are the parent's */
 static struct report names;
 static FILE *stream;
 static char buffer[8192];
@@ -90,8 +91,16 @@ const struct report *report_get(void)
 void report_drop(void)
 {
 	/* Not the library's unlink() and rename(): the filter compares the call. */
-	if (names.temporary[0])
+	if (names.temporary[0] && !is_another_s)
 		syscall(SYS_unlink, names.temporary);
+}
+
+void report_leave(void)
+{
+	is_another_s = true;
+	if (stream)
+		close(fileno(stream));
+	stream = NULL;
 }
 
 int report_write(enum status status, const char *reason, const char *stats)

@@ -48,4 +48,9 @@ int report_write(enum status status, const char *reason, const char *stats);
  */
 void report_drop(void);
 
+/**
+ * report_leave() - in a process that fork() has made: the report is the other's
+ */
+void report_leave(void);
+
 #endif

@@ -66,6 +66,8 @@ int runtime_make_socket(const char *name, char path[PATH_MAX])
 }
 
 static struct runtime_files files;
+static bool is_another_s;	/* files are the parent's */
+static int pid_fd = -1;
 
 struct runtime_files *runtime_files(void)
 {
@@ -82,15 +84,23 @@ void runtime_drop_socket(void)
 	static atomic_bool is_gone;
 
 	/* Not the library's unlink(): the filter compares the call. */
-	if (files.socket[0] && !atomic_exchange(&is_gone, true))
+	if (files.socket[0] && !is_another_s && !atomic_exchange(&is_gone, true))
 		syscall(SYS_unlink, files.socket);
 }
 
 void runtime_drop(void)
 {
 	runtime_drop_socket();
-	if (files.pid_file[0])
+	if (files.pid_file[0] && !is_another_s)
 		syscall(SYS_unlink, files.pid_file);
+}
+
+void runtime_leave(void)
+{
+	is_another_s = true;
+	if (pid_fd >= 0)
+		close(pid_fd);
+	pid_fd = -1;
 }
 
 /* Is @fd the file that @path names still? Who had it before may have removed it as it ended. */
@@ -141,6 +151,7 @@ static int write_pid(const char *path)
 		return status_fail(STATUS_USAGE, "--pid-file %s: cannot write there: %s", path, strerror(error));
 	}
 	/* The lock, and with it the file, is this process's until it ends. */
+	pid_fd = fd;
 	return 0;
 }
 

@@ -73,6 +73,11 @@ void runtime_drop_socket(void);
 void runtime_drop(void);
 
 /**
+ * runtime_leave() - in a process that fork() has made: what runtime_files() says is the other's, and its pid file's lock
+ */
+void runtime_leave(void);
+
+/**
  * runtime_write_pid() - write this process's number to @path, for as long as it runs
  *
  * Refuses if a living process has done so, as the file stays locked, and a file that holds something else.

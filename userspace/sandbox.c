@@ -41,12 +41,16 @@
 
 #include "report.h"
 #include "sandbox.h"
+#include "sandbox_fork.h"
 #include "status.h"
 #include "thread.h"
 
 #define CALL_NAMES	512
 
 #define ENTER_MS	5000	/* what a thread may take to start */
+
+#define PID_MARK	0x7fffff1du	/* stands for this process's number, which is never that large, while a filter is made */
+#define PID_PLACES	4		/* in a filter */
 
 /* Kinds of threads, as bits. */
 #define MAIN	(1u << SANDBOX_MAIN)
@@ -171,6 +175,8 @@ static const struct used_call {
 	{ TAP, { SCMP_SYS(readv), NET } },
 	/* The guest feeds it. */
 	{ SANDBOX_WATCHDOG, { SCMP_SYS(timerfd_settime), MAIN | VCPU } },
+	/* Is it a socket that listens? */
+	{ SANDBOX_FORK, { SCMP_SYS(getsockopt), CONTROL } },
 	/* On sockets that are there; none can be made. */
 	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
 	{ VHOST_USER, { SCMP_SYS(recvmsg), VCPU | NET } },
@@ -330,13 +336,19 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 {
 	uintptr_t floor = find_floor(wants);
 	int ret = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), 255);
+	unsigned int own = kind;
 
+	/* The threads of a forked machine begin with the filter of its main thread, and each adds its own. */
+	if (kind & MAIN && wants->uses & SANDBOX_FORK) {
+		kind = ALL;
+		if (!ret)
+			ret = sandbox_allow_fork(filter, floor);
+	}
 	if (!ret)
 		ret = allow_rows(filter, kind, wants->uses);
 	/* Signals to this process alone: pthread_kill(), raise(), abort(). */
 	if (!ret)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_64(SCMP_CMP_EQ, PID_MARK));
 	if (!ret)
 		ret = allow_memory(filter, floor);
 	if (!ret && wants->report)
@@ -352,13 +364,17 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
 				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->listener));
 	if (!ret && wants->debugger >= 0)
-		ret = allow_debugger(filter, kind, wants->debugger);
+		ret = allow_debugger(filter, own, wants->debugger);
 	return ret;
 }
 
 /* The filters, ready to be put on; no instructions: none. Written before any thread starts. */
 static struct sock_fprog programs[SANDBOX_KINDS];
 static bool is_prepared;
+
+/* Where the number of this process is in each. */
+static unsigned short pid_places[SANDBOX_KINDS][PID_PLACES];
+static unsigned int pid_counts[SANDBOX_KINDS];
 
 /* The main thread, and workers of the kernel's that count as ours: vhost-net's, since Linux 6.4. */
 static unsigned int threads_before;
@@ -398,6 +414,27 @@ static int export_program(scmp_filter_ctx filter, struct sock_fprog *program)
 	return 0;
 }
 
+static void fill_in_pid(enum sandbox_kind kind)
+{
+	for (unsigned int i = 0; i < pid_counts[kind]; i++)
+		programs[kind].filter[pid_places[kind][i]].k = (uint32_t)getpid();
+}
+
+static int find_pid(enum sandbox_kind kind)
+{
+	const struct sock_fprog *program = &programs[kind];
+
+	pid_counts[kind] = 0;
+	for (unsigned short i = 0; i < program->len; i++) {
+		if (program->filter[i].code != (BPF_JMP | BPF_JEQ | BPF_K) || program->filter[i].k != PID_MARK)
+			continue;
+		if (pid_counts[kind] == PID_PLACES)
+			return -E2BIG;
+		pid_places[kind][pid_counts[kind]++] = i;
+	}
+	return pid_counts[kind] ? 0 : -EINVAL;
+}
+
 static int make_program(enum sandbox_kind kind, const struct sandbox_wants *wants)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
@@ -405,6 +442,10 @@ static int make_program(enum sandbox_kind kind, const struct sandbox_wants *want
 
 	if (!ret)
 		ret = export_program(filter, &programs[kind]);
+	if (!ret)
+		ret = find_pid(kind);
+	if (!ret)
+		fill_in_pid(kind);
 	seccomp_release(filter);
 	return ret;
 }
@@ -507,7 +548,7 @@ static bool has_other_threads(void)
 	return threads_before && count_threads() > threads_before + started;
 }
 
-int sandbox_enter(void)
+int sandbox_wait(void)
 {
 	struct timespec until = thread_time_in(ENTER_MS);
 	int ret = 0;
@@ -518,9 +559,29 @@ int sandbox_enter(void)
 	if (first_error)
 		ret = first_error;
 	pthread_mutex_unlock(&lock);
+	return ret ? refuse(ret) : 0;
+}
+
+int sandbox_enter(void)
+{
+	int ret = sandbox_wait();
+
 	if (!ret && has_other_threads())
 		return status_fail(STATUS_SANDBOX, "a thread has no filter of system calls (--no-sandbox runs without)");
-	if (!ret)
+	if (!ret) {
 		ret = put_on(SANDBOX_MAIN);
-	return ret ? refuse(ret) : 0;
+		ret = ret ? refuse(ret) : 0;
+	}
+	return ret;
+}
+
+void sandbox_renew(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	pthread_cond_init(&changed, NULL);
+	started = 0;
+	entered = 0;
+	first_error = 0;
+	for (unsigned int i = 0; i < SANDBOX_KINDS; i++)
+		fill_in_pid(i);
 }

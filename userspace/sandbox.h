@@ -32,6 +32,7 @@ enum sandbox_kind {
 #define SANDBOX_WATCHDOG	(1u << 6)	/* a timer that the guest sets */
 
 #define SANDBOX_RESET		(1u << 7)	/* the main thread puts vCPUs and devices back to power-on */
+#define SANDBOX_FORK		(1u << 13)	/* the main thread makes another process of this one, with threads of all kinds */
 #define SANDBOX_RESET_OF(networks) ((networks) << 8)	/* and takes these from their drivers: of SANDBOX_NETWORK, bits 9 to 12 */
 
 /* Each of these comes with a network device. */
@@ -73,6 +74,17 @@ int sandbox_prepare(const struct sandbox_wants *wants);
  * Return: 0 or a positive errno.
  */
 int sandbox_start_thread(pthread_t *thread, enum sandbox_kind kind, void *(*main)(void *argument), void *argument);
+
+/**
+ * sandbox_renew() - in a process that fork() has made, before its first thread: it has the main thread's filter, and no other thread
+ */
+void sandbox_renew(void);
+
+/**
+ * sandbox_wait() - wait until all threads that were started have their filter
+ * Return: 0, or STATUS_SANDBOX after a line on stderr.
+ */
+int sandbox_wait(void);
 
 /**
  * sandbox_enter() - filter the main thread's system calls, for good

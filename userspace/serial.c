@@ -347,6 +347,15 @@ void serial_reset(struct serial *serial)
 
 static const struct bus_ops serial_ops = { serial_read, serial_write };
 
+int serial_renew(struct serial *serial)
+{
+	pthread_mutex_init(&serial->lock, NULL);
+	close(serial->room_event);
+	serial->is_sender_waiting = false;
+	serial->room_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return serial->room_event < 0 ? -errno : 0;
+}
+
 int serial_init(struct serial *serial, struct vm *vm, struct console *console)
 {
 	*serial = (struct serial){ .vm = vm, .console = console, .divisor = { 12, 0 } };

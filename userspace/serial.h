@@ -41,6 +41,12 @@ struct serial {
 int serial_init(struct serial *serial, struct vm *vm, struct console *console);
 
 /**
+ * serial_renew() - in a process that fork() has made: an event that is its own
+ * Return: 0 or a negative errno.
+ */
+int serial_renew(struct serial *serial);
+
+/**
  * serial_reset() - what the chip's master reset does; divisor and scratch register stay
  */
 void serial_reset(struct serial *serial);

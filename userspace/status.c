@@ -78,6 +78,16 @@ const char *status_line_end(void)
 	return atomic_load(&is_raw) && isatty(STDERR_FILENO) ? "\r\n" : "\n";
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* one timer, whole lines */
+static char speaker[32] = "keel";
+
+void status_renew(void)
+{
+	/* another thread, which is not here, may have had it */
+	pthread_mutex_init(&lock, NULL);
+	snprintf(speaker, sizeof(speaker), "keel[%d]", getpid());
+}
+
 static void wake_up(int signal)
 {
 	(void)signal;
@@ -90,7 +100,6 @@ static void wake_up(int signal)
  */
 static void put_text(const char *text, size_t count)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* one timer, whole lines */
 	const struct itimerval tick = { { 0, 100000 }, { 0, 100000 } };
 	struct sigaction action = { .sa_handler = wake_up };
 	struct itimerval inherited;
@@ -123,7 +132,7 @@ static void put_text(const char *text, size_t count)
 static void __printf(2, 0) say(const char *prefix, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];
-	int used = snprintf(line, sizeof(line), "keel: %s", prefix);
+	int used = snprintf(line, sizeof(line), "%s: %s", speaker, prefix);
 	int more = vsnprintf(line + used, sizeof(line) - (size_t)used - 2, format, args);
 	size_t count = (size_t)used + (size_t)(more > 0 ? more : 0);
 

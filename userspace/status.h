@@ -60,6 +60,11 @@ void status_list(FILE *out);
 void status_set_raw(bool raw);
 
 /**
+ * status_renew() - in a process that fork() has made: lines begin with "keel[PID]: " from now on
+ */
+void status_renew(void);
+
+/**
  * status_fail() - print "keel: message" on stderr
  *
  * Waits at most 0.3 s for a reader who takes nothing, and drops the rest then.

@@ -92,21 +92,36 @@ static void set_memory_type(struct vcpu *vcpu)
 		status_warn("vCPU %u: default memory type not accepted", vcpu->index);
 }
 
+static int open_vcpu(struct vcpu *vcpu)
+{
+	vcpu->fd = ioctl(vcpu->vm->fd, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+	if (vcpu->fd < 0)
+		return status_fail(STATUS_CREATE, "cannot create vCPU %u: %s", vcpu->index, strerror(errno));
+	vcpu->run = mmap(NULL, vcpu->vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
+		return status_fail(STATUS_CREATE, "cannot map vCPU %u: %s", vcpu->index, strerror(errno));
+	return 0;
+}
+
+int vcpu_renew(struct vcpu *vcpu)
+{
+	vcpu_destroy(vcpu);
+	vcpu->place = (struct gate_place){ .is_kept = false };
+	vcpu->has_thread = false;
+	vcpu->has_stood = true;
+	return open_vcpu(vcpu);
+}
+
 int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned int count)
 {
 	bool has_mtrr = false;
 
 	*vcpu = (struct vcpu){ .vm = vm, .index = index, .fd = -1, .run = MAP_FAILED };
-	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)index);
-	if (vcpu->fd < 0)
-		return status_fail(STATUS_CREATE, "cannot create vCPU %u: %s", index,
-				   strerror(errno));
-	vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
-	if (vcpu->run == MAP_FAILED)
-		return status_fail(STATUS_CREATE, "cannot map vCPU %u: %s", index,
-				   strerror(errno));
-	int ret = set_cpuid(vcpu, count, &has_mtrr);
 
+	int ret = open_vcpu(vcpu);
+
+	if (!ret)
+		ret = set_cpuid(vcpu, count, &has_mtrr);
 	if (!ret && has_mtrr)
 		set_memory_type(vcpu);
 	return ret;
@@ -196,7 +211,7 @@ static void *vcpu_main(void *argument)
 	this_run = vcpu->run;
 	thread_unblock_kicks();
 	vm_wait_gate(vcpu->vm, &vcpu->place);
-	vcpu->place.has_waited = false;
+	vcpu->place.has_waited = vcpu->has_stood;
 
 	while (!vm_is_stopping(vcpu->vm)) {
 		/* The guest's watchdogs are not to mind; refused where the guest has no such clock. */

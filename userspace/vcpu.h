@@ -20,6 +20,7 @@ struct vcpu {
 	unsigned int index;		/* also the local APIC's identifier */
 	int fd;
 	struct kvm_run *run;
+	bool has_stood;			/* in the machine that this one was forked from */
 	struct gate_place place;
 	pthread_t thread;
 	bool has_thread;
@@ -30,6 +31,14 @@ struct vcpu {
  * Return: 0, or STATUS_CREATE after a line on stderr.
  */
 int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned int count);
+
+/**
+ * vcpu_renew() - after vm_renew(): take the vCPU of the new VM in place of the one that this process has inherited
+ *
+ * It has no thread.
+ * Return: 0, or STATUS_CREATE after a line on stderr.
+ */
+int vcpu_renew(struct vcpu *vcpu);
 
 /**
  * vcpu_set_entry() - set the registers with which the guest begins

@@ -396,6 +396,13 @@ void virtio_unlock(struct virtio_device *device)
 	pthread_mutex_unlock(&device->lock);
 }
 
+bool virtio_try_hold(struct virtio_device *device)
+{
+	struct timespec until = thread_time_in(RESET_MS);
+
+	return !pthread_mutex_clocklock(&device->serving, CLOCK_MONOTONIC, &until);
+}
+
 void virtio_hold(struct virtio_device *device)
 {
 	pthread_mutex_lock(&device->serving);
@@ -692,6 +699,25 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	if (!ret)
 		reset(device);
 	return ret;
+}
+
+int virtio_renew(struct virtio_device *device)
+{
+	pthread_mutex_init(&device->serving, NULL);
+	pthread_mutex_init(&device->turn, NULL);
+	pthread_mutex_init(&device->lock, NULL);
+	device->has_thread = false;
+	close(device->doorbell);
+	device->doorbell = eventfd(0, EFD_CLOEXEC);
+	if (device->doorbell < 0)
+		return -errno;
+	memset(device->is_doorbell_set, 0, sizeof(device->is_doorbell_set));
+	for (unsigned int i = 0; i < PCI_BARS_MAX; i++)
+		if (device->pci.bars[i].size)
+			bar_moved(&device->pci, i, atomic_load(&device->pci.bars[i].base));
+	/* Whose requests its thread had not come to. */
+	virtio_ring(device);
+	return 0;
 }
 
 /* The thread keeps the lock as long as it has requests, and a disk may take any time for one. */

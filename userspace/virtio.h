@@ -132,6 +132,20 @@ void virtio_lock(struct virtio_device *device);
 void virtio_unlock(struct virtio_device *device);
 
 /**
+ * virtio_renew() - after vm_renew(): a doorbell that is this process's own
+ *
+ * The device was held as fork() was called, and has no thread yet. One with doorbells of its queues cannot be renewed.
+ * Return: 0 or a negative errno.
+ */
+int virtio_renew(struct virtio_device *device);
+
+/**
+ * virtio_try_hold() - virtio_hold(), within half a second
+ * Return: false if its thread is in the midst of something for so long.
+ */
+bool virtio_try_hold(struct virtio_device *device);
+
+/**
  * virtio_hold() - keep the thread from serving, once the request it is at is done
  *
  * The guest's accesses to the device's registers are not held back.

@@ -287,6 +287,14 @@ int virtio_console_init(struct virtio_console *vc, struct console *console, stru
 	return 0;
 }
 
+int virtio_console_renew(struct virtio_console *vc)
+{
+	close(vc->room_event);
+	vc->is_sender_waiting = false;
+	vc->room_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return vc->room_event < 0 ? -errno : virtio_renew(&vc->device);
+}
+
 void virtio_console_close(struct virtio_console *vc)
 {
 	if (vc->device.class)

@@ -34,6 +34,12 @@ struct virtio_console {
 int virtio_console_init(struct virtio_console *vc, struct console *console, struct console_size size);
 
 /**
+ * virtio_console_renew() - virtio_renew(), and an event that is this process's own
+ * Return: 0 or a negative errno.
+ */
+int virtio_console_renew(struct virtio_console *vc);
+
+/**
  * virtio_console_close() - after virtio_stop(); harmless if never initialised
  */
 void virtio_console_close(struct virtio_console *vc);

@@ -127,9 +127,9 @@ static int create_chips(struct vm *vm, const char *device)
 	return 0;
 }
 
-int vm_open(struct vm *vm, const char *device)
+/* Locks that nobody has, events that nobody has signalled. */
+static int init_sync(struct vm *vm)
 {
-	*vm = (struct vm){ .node = -1, .fd = -1, .stop_event = -1, .reset_event = -1, .holds = VM_HOLD_SETUP };
 	pthread_mutex_init(&vm->line_lock, NULL);
 	pthread_mutex_init(&vm->stop_lock, NULL);
 	pthread_mutex_init(&vm->gate_lock, NULL);
@@ -138,9 +138,17 @@ int vm_open(struct vm *vm, const char *device)
 	vm->reset_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->stop_event < 0 || vm->reset_event < 0)
 		return status_fail(STATUS_HOST, "cannot create an eventfd: %s", strerror(errno));
+	return 0;
+}
 
-	int ret = open_node(vm, device);
+int vm_open(struct vm *vm, const char *device)
+{
+	*vm = (struct vm){ .node = -1, .fd = -1, .stop_event = -1, .reset_event = -1, .holds = VM_HOLD_SETUP };
 
+	int ret = init_sync(vm);
+
+	if (!ret)
+		ret = open_node(vm, device);
 	if (ret)
 		return ret;
 	for (unsigned int i = 0; i < ARRAY_SIZE(needs); i++)
@@ -154,6 +162,32 @@ int vm_open(struct vm *vm, const char *device)
 				   errno == EBUSY ? busy_remedy : errno == EPERM ? dma_remedy : "");
 	vm->explains = vm_has(vm, KEEL_CAP_LAST_ERROR);
 	return create_chips(vm, device);
+}
+
+int vm_renew(struct vm *vm)
+{
+	struct keel_fork_vm request = { 0 };
+	int ret, fd;
+
+	close(vm->stop_event);
+	close(vm->reset_event);
+	atomic_store(&vm->holds, VM_HOLD_SETUP);
+	atomic_store(&vm->is_stopping, false);
+	vm->status = STATUS_OK;
+	vm->reason[0] = 0;
+	vm->reset.is_asked = false;
+	vm->waiting = 0;
+	vm->is_attached = false;
+	ret = init_sync(vm);
+	if (ret)
+		return ret;
+	fd = retry_ioctl(vm->fd, KEEL_FORK_VM, &request);
+	if (fd < 0)
+		return status_fail(STATUS_CREATE, "the kernel module does not fork the machine: %s%s", strerror(errno),
+				   errno == EPERM ? dma_remedy : "");
+	close(vm->fd);
+	vm->fd = fd;
+	return 0;
 }
 
 int vm_set_dma_policy(const struct vm *vm, unsigned int policy)

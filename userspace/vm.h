@@ -24,6 +24,7 @@
 #define VM_HOLD_NMI	(1u << 2)	/* a look at their local APICs */
 #define VM_HOLD_DEBUG	(1u << 3)	/* the debugger */
 #define VM_HOLD_RESET	(1u << 4)	/* it is on its way back to power-on */
+#define VM_HOLD_FORK	(1u << 5)	/* another machine is made of it */
 #define VM_HOLD_SAVE	(1u << 8)	/* the machine is written into a file */
 
 /*
@@ -82,6 +83,14 @@ struct vm {
  * Return: 0, or STATUS_DEVICE or STATUS_CREATE after a line on stderr.
  */
 int vm_open(struct vm *vm, const char *device);
+
+/**
+ * vm_renew() - make the VM of a process that fork() has made: in the state of the one it inherits, whose vCPUs stand
+ *
+ * Its vCPUs are held for VM_HOLD_SETUP alone, nobody waits, no end is in sight. Doorbells are to be set anew.
+ * Return: 0, or STATUS_HOST or STATUS_CREATE after a line on stderr.
+ */
+int vm_renew(struct vm *vm);
 
 /**
  * vm_set_dma_policy() - ask for @policy (KEEL_DMA_POLICY_*) on devices that reach all memory
@@ -193,7 +202,7 @@ void vm_ask_reset(struct vm *vm, enum status status, const char *reason);
 bool vm_take_reset(struct vm *vm, struct vm_reset *reset);
 
 /**
- * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved
+ * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved or forked
  *
  * Waits until that is done. Return: false if the run ends meanwhile.
  */
@@ -205,7 +214,7 @@ bool vm_attach(struct vm *vm);
 void vm_detach(struct vm *vm);
 
 /**
- * vm_is_attached() - may a debugger change the machine? If not, none does while VM_HOLD_SAVE is set
+ * vm_is_attached() - may a debugger change the machine? If not, none does while VM_HOLD_SAVE or VM_HOLD_FORK is set
  */
 bool vm_is_attached(struct vm *vm);
 

@@ -222,6 +222,18 @@ int watchdog_add(struct watchdog *watchdog, struct vm *vm, struct pci *pci)
 	return pci_add(pci, &watchdog->pci);
 }
 
+int watchdog_renew(struct watchdog *watchdog)
+{
+	pthread_mutex_init(&watchdog->lock, NULL);
+	close(watchdog->timer);
+	watchdog->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (watchdog->timer < 0)
+		return -errno;
+	if (watchdog->is_running)
+		set_timer(watchdog, watchdog->left_ms < SLICE_MS ? watchdog->left_ms : SLICE_MS);
+	return 0;
+}
+
 void watchdog_close(struct watchdog *watchdog)
 {
 	if (watchdog->timer > 0)

@@ -49,6 +49,12 @@ void watchdog_tick(struct watchdog *watchdog);
 void watchdog_reset(struct watchdog *watchdog);
 
 /**
+ * watchdog_renew() - in a process that fork() has made: a timer that is its own, and goes on where the other was last looked at
+ * Return: 0 or a negative errno.
+ */
+int watchdog_renew(struct watchdog *watchdog);
+
+/**
  * watchdog_close() - release the timer; harmless if never added
  */
 void watchdog_close(struct watchdog *watchdog);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "launch.h"
+#include "launch_keel.h"
 
 /* Says R, then prints a dot now and then: how it goes on shows. */
 static const u8 ticking[] = {
@@ -38,7 +38,6 @@ static const u8 fragile[] = {
 
 static char directory[] = "/tmp/keel-ctl.XXXXXX";
 static char socket_path[64], config_path[64], pid_path[64], more[128];
-static char said[65536];
 
 static void make_names(void)
 {
@@ -67,33 +66,6 @@ static void write_config(const char *text)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(write(fd, text, strlen(text)), (s64)strlen(text));
 	close(fd);
-}
-
-/* Run keel with @argv; what it prints goes to said[]. Return: exit status, 1000 for none. */
-static int keel(const char *const *argv)
-{
-	int ends[2], status;
-	size_t used = 0;
-	ssize_t got;
-
-	ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-	pid_t pid = fork();
-
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		dup2(open("/dev/null", O_RDWR), 0);
-		dup2(ends[1], 1);
-		dup2(ends[1], 2);
-		execv(launch_program(), (char *const *)argv);
-		_exit(127);
-	}
-	close(ends[1]);
-	while (used < sizeof(said) - 1 && (got = read(ends[0], said + used, sizeof(said) - 1 - used)) > 0)
-		used += got;
-	said[used] = 0;
-	close(ends[0]);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
 }
 
 /* keel ctl --json SOCKET COMMAND */

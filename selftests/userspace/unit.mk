@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options net_options memory_options memory size config gdb_listen socket_file help runtime status)
+options := $(patsubst %,userspace/%.c,options fork_options net_options memory_options memory size config gdb_listen socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -37,7 +37,7 @@ unit_bootloader_test-srcs := $(patsubst %,userspace/%.c,boot boot_image boot_pro
 unit_boot_protocol_test-srcs := $(unit_bootloader_test-srcs)
 unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c
 # As the launcher is linked: the C library is part of what is tested, and a sanitizer has calls of its own.
-unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox crash report runtime status)
+unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox sandbox_fork crash report runtime status)
 unit_sandbox_test-cflags := -fno-sanitize=all -static -pthread
 unit_sandbox_test-libs := -lseccomp
 unit_dma_test-srcs := userspace/dma.c userspace/status.c
@@ -53,16 +53,20 @@ unit_balloon_test-libs := -ljson-c
 unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
 unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
 unit_virtio_console_test-libs := -lz
-unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command power stats state_format))
+unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows runtime power stats state_format))
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl control_socket socket_file runtime status whole state_format)
+unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask control_socket socket_file runtime status whole state_format)
 unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
+# The child's side is the test's.
+unit_fork_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,fork state_board state_fields state_format serial rtc power virtio_rng status)
+unit_fork_test-libs := -lz
+unit_fork_test-cflags := -DKEEL_VERSION='"test"'
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
 state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio balloon console)
@@ -100,12 +104,12 @@ unit_gdb_regs_test-srcs := userspace/gdb_regs.c userspace/gdb_layout.c
 unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
 unit_gdb_command_test-srcs := $(gdb-srcs)
 unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c
-unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command \
+unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command command_rows runtime \
 	control_socket socket_file power stats))
 unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
 unit_gdb_server_test-libs := -ljson-c
 # As the launcher is linked, like unit_sandbox_test.
-unit_gdb_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox report status)
+unit_gdb_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox sandbox_fork report status)
 unit_gdb_sandbox_test-cflags := -fno-sanitize=all -static -pthread
 unit_gdb_sandbox_test-libs := -lseccomp
 net-srcs := $(patsubst %,userspace/%.c,virtio_net net_header net_filter net_control net_deliver net_vhost net_vhost_kernel route status)

@@ -18,6 +18,7 @@
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/control.h"
+#include "userspace/fork.h"
 #include "userspace/pause.h"
 #include "userspace/power.h"
 #include "userspace/state_format.h"
@@ -327,6 +328,88 @@ static void test_save_unwanted(void)
 	finish();
 }
 
+/* ---- forking: with one file or two ---- */
+
+static struct fork_order ordered;
+static char child_name[80], mode[8];
+static unsigned int forks;
+
+static bool fork_machine(struct machine *machine, const struct fork_order *order, struct fork_answer *answer)
+{
+	ASSERT(!machine, "another machine");
+	forks++;
+	ordered = *order;
+	snprintf(child_name, sizeof(child_name), "%s", order->name);
+	CHECK_EQ("the guest stands", VM_HOLD_FORK, atomic_load(&vm.holds) & VM_HOLD_FORK);
+	CHECK_EQ("its output", 1, fcntl(order->output, F_GETFL) >= 0);
+	*answer = (struct fork_answer){ .pid = 1234 };
+	if (!*mode)
+		return true;
+	snprintf(answer->error, sizeof(answer->error), "%s", mode);
+	return false;
+}
+
+static void pass_along(int fd, const char *text, const int *passed, unsigned int count);
+
+static void test_fork(void)
+{
+	int file = memfd_create("file", 0), socket_fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	const struct {
+		const char *name, *request;
+		int files[2];
+		unsigned int file_count, forks;
+		const char *wanted, *child;
+		bool is_paused;
+	} rows[] = {
+		{ "no file", "{\"command\":\"fork\"}\n", { 0 }, 0, 0, "no file was passed", NULL, false },
+		{ "a file", "{\"command\":\"fork\"}\n", { file }, 1, 1, "{\"ok\":true,\"pid\":1234}", "", false },
+		{ "used up", "{\"command\":\"fork\"}\n", { 0 }, 0, 1, "no file was passed", NULL, false },
+		{ "no socket", "{\"command\":\"fork\"}\n", { file, file }, 2, 1, "no socket that listens", NULL, false },
+		{ "one that does not listen", "{\"command\":\"fork\"}\n", { file, socket_fd }, 2, 1, "no socket that listens", NULL, false },
+		{ "a socket", "{\"command\":\"fork\",\"name\":\"x\",\"paused\":true}\n", { file, -1 }, 2, 2, "{\"ok\":true", "x", true },
+		{ "not paused", "{\"command\":\"fork\",\"paused\":false}\n", { file }, 1, 3, "{\"ok\":true", "", false },
+		{ "a bad name", "{\"command\":\"fork\",\"name\":\"../x\"}\n", { file }, 1, 3, "letters, digits", NULL, false },
+		{ "a zero in it", "{\"command\":\"fork\",\"name\":\"x\\u0000y\"}\n", { file }, 1, 3, "letters, digits", NULL, false },
+		{ "no name", "{\"command\":\"fork\",\"name\":7}\n", { file }, 1, 3, "letters, digits", NULL, false },
+		{ "no boolean", "{\"command\":\"fork\",\"paused\":1}\n", { file }, 1, 3, "true or false", NULL, false },
+		{ "a size", "{\"command\":\"fork\",\"size\":1}\n", { file }, 1, 3, "'fork' has no \\\"size\\\"", NULL, false },
+		{ "a name of another command", "{\"command\":\"status\",\"name\":\"x\"}\n", { file }, 1, 3, "'status' has no \\\"name\\\"", NULL, false },
+	};
+
+	set_up();
+	int fd = join();
+
+	pass_along(fd, rows[1].request, rows[1].files, 1);
+	CHECK_EQ("not forkable", 1, !!strstr(hear(fd, 20), "keel run --forkable"));
+	control.fork = fork_machine;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int files[2] = { rows[i].files[0], rows[i].files[1] < 0 ? control.listener : rows[i].files[1] };
+
+		pass_along(fd, rows[i].request, files, rows[i].file_count);
+		const char *answer = hear(fd, 20);
+
+		if (!strstr(answer, rows[i].wanted))
+			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, answer);
+		CHECK_EQ(rows[i].name, rows[i].forks, forks);
+		CHECK_EQ("it goes on", 0, atomic_load(&vm.holds) & VM_HOLD_FORK);
+		if (!rows[i].child)
+			continue;
+		CHECK_EQ("the child's name", 0, strcmp(rows[i].child, child_name));
+		CHECK_EQ("it waits", rows[i].is_paused, ordered.is_paused);
+		CHECK_EQ("it listens", rows[i].file_count > 1, ordered.listener >= 0);
+		CHECK_EQ("the files are closed", -1, fcntl(ordered.output, F_GETFL));
+	}
+	strcpy(mode, "why");
+	pass_along(fd, rows[1].request, rows[1].files, 1);
+	CHECK_EQ("refused", 1, !!strstr(hear(fd, 20), "{\"ok\":false,\"error\":\"why\"}"));
+	is_stuck = true;
+	pass_along(fd, rows[1].request, rows[1].files, 1);
+	CHECK_EQ("a vCPU that cannot leave", 1, !!strstr(hear(fd, 20), "standard output"));
+	CHECK_EQ("nothing was tried then", 4, forks);
+	close(fd);
+	finish();
+}
+
 static void test_stats(void)
 {
 	struct {
@@ -468,7 +551,7 @@ static void test_bad(void)
 		{ "{\"command\": 3}", "no \\\"command\\\"" },
 		{ "{\"command\": null}", "no \\\"command\\\"" },
 		{ "{\"command\": [\"status\"]}", "no \\\"command\\\"" },
-		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, reset, nmi, stats, balloon, save, quit" },
+		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, reset, nmi, stats, balloon, save, fork, quit" },
 		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
 		{ "{\"command\": \"restart\"}", "unknown command 'restart'" },
 		{ "{\"command\": \"status\\u0000\"}", "unknown command 'status'" },
@@ -717,8 +800,8 @@ static int count_files(void)
 	return count;
 }
 
-/* @count descriptors along with @text. */
-static void pass_along(int fd, const char *text, unsigned int count)
+/* @count descriptors along with @text: of @passed, or those of standard error. */
+static void pass_along(int fd, const char *text, const int *passed, unsigned int count)
 {
 	union {
 		struct cmsghdr head;
@@ -726,12 +809,12 @@ static void pass_along(int fd, const char *text, unsigned int count)
 	} files = { .head = { .cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
 	struct iovec bytes = { (char *)text, strlen(text) };
 	struct msghdr message = {
-		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &files, .msg_controllen = CMSG_SPACE(count * sizeof(int)),
+		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &files, .msg_controllen = count ? CMSG_SPACE(count * sizeof(int)) : 0,
 	};
 	int *at = (int *)CMSG_DATA(&files.head);
 
 	for (unsigned int i = 0; i < count; i++)
-		at[i] = STDERR_FILENO;
+		at[i] = passed ? passed[i] : STDERR_FILENO;
 	ASSERT_EQ(sendmsg(fd, &message, MSG_NOSIGNAL), (s64)bytes.iov_len);
 }
 
@@ -745,13 +828,13 @@ static void test_files(void)
 	int before = count_files();
 
 	for (unsigned int i = 0; i < 40; i++) {
-		pass_along(fd, "{\"command\":\"status\"}\n", i % 8 + 1);
+		pass_along(fd, "{\"command\":\"status\"}\n", NULL, i % 8 + 1);
 		ASSERT(is_ok(hear(fd, 20)), "with %u files", i % 8 + 1);
-		pass_along(fd, "no JSON\n", i % 8 + 1);
+		pass_along(fd, "no JSON\n", NULL, i % 8 + 1);
 		ASSERT(!is_ok(hear(fd, 20)), "with %u files", i % 8 + 1);
 		/* each piece of a line brings some */
-		pass_along(fd, "{\"command\":", i % 8 + 1);
-		pass_along(fd, "\"status\"}\n", i % 8 + 1);
+		pass_along(fd, "{\"command\":", NULL, i % 8 + 1);
+		pass_along(fd, "\"status\"}\n", NULL, i % 8 + 1);
 		ASSERT(is_ok(hear(fd, 20)), "with %u files twice", i % 8 + 1);
 	}
 	CHECK_EQ("closed with their requests", before, count_files());
@@ -761,7 +844,7 @@ static void test_files(void)
 		int other = join();
 
 		ASSERT(is_ok(ask(other, "{\"command\":\"status\"}\n")), "another");
-		pass_along(other, "{\"comm", i % 8 + 1);
+		pass_along(other, "{\"comm", NULL, i % 8 + 1);
 		close(other);
 	}
 	for (int i = 0; i < 200 && count_files() != before; i++)
@@ -889,6 +972,7 @@ static const struct test_case cases[] = {
 	{ "two", test_two },
 	{ "crowd", test_crowd },
 	{ "unread", test_unread },
+	{ "fork", test_fork },
 	{ "files", test_files },
 	{ "gone", test_gone },
 	{ "socket", test_socket },

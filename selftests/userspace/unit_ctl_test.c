@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -258,6 +259,106 @@ int __wrap_flock(int fd, int operation)
 }
 
 /* A machine that ends gives its socket's name up before its pid file's: the next one may have taken it by then. */
+/* ---- keel ctl fork ---- */
+
+static int passed[CONTROL_FILES + 1];
+static unsigned int passed_count;
+
+/* A machine that takes the files that come along with its request's first byte. */
+static void *serve_fork(void *argument)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(passed))];
+	} control;
+	struct iovec text = { heard, sizeof(heard) - 1 };
+	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	int fd = accept(listener, NULL, NULL);
+	ssize_t used = recvmsg(fd, &message, MSG_CMSG_CLOEXEC), got;
+	const struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+
+	passed_count = part ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+	if (part)
+		memcpy(passed, CMSG_DATA(part), passed_count * sizeof(int));
+	while (used > 0 && heard[used - 1] != '\n' && (got = read(fd, heard + used, sizeof(heard) - 1 - used)) > 0)
+		used += got;
+	heard[used > 0 ? used : 0] = 0;
+	send(fd, reply, strlen(reply), MSG_NOSIGNAL);
+	close(fd);
+	return argument;
+}
+
+static int ask_fork(struct options *options, const char *answer)
+{
+	pthread_t thread;
+
+	options->target = socket_path;
+	options->request = "fork";
+	reply = answer;
+	ASSERT_EQ(pthread_create(&thread, NULL, serve_fork, NULL), 0);
+	int status = capture(ctl_run, options);
+
+	pthread_join(thread, NULL);
+	return status;
+}
+
+static void close_passed(void)
+{
+	while (passed_count)
+		close(passed[--passed_count]);
+}
+
+static void test_fork(void)
+{
+	char child[80], serial[80], bytes[16] = "";
+	struct options options = { .control = child, .serial = serial, .is_paused = true };
+	int fd, value = 0;
+	socklen_t size = sizeof(value);
+	struct stat stat_buffer;
+
+	set_up();
+	snprintf(child, sizeof(child), "%s/child", directory);
+	snprintf(serial, sizeof(serial), "%s/serial", directory);
+	fd = open(serial, O_CREAT | O_RDWR, 0600);
+	ASSERT_EQ(write(fd, "before ", 7), 7);
+
+	CHECK_EQ("forked", 0, ask_fork(&options, "{\"ok\":true,\"pid\":7}\n"));
+	CHECK_EQ("its number", 0, strcmp("pid: 7\n", said));
+	CHECK_EQ("what was asked", 0, strcmp("{\"command\":\"fork\",\"paused\":true}\n", heard));
+	ASSERT_EQ(passed_count, 2);
+	ASSERT_EQ(write(passed[0], "after", 5), 5);
+	ASSERT_EQ(pread(fd, bytes, sizeof(bytes) - 1, 0), 12);
+	CHECK_EQ("the serial port's file goes on", 0, strcmp("before after", bytes));
+	CHECK_EQ("and is not read", -1, read(passed[0], bytes, 1));
+	CHECK_EQ("a socket", 0, getsockopt(passed[1], SOL_SOCKET, SO_ACCEPTCONN, &value, &size));
+	CHECK_EQ("that listens", 1, value);
+	CHECK_EQ("there", 0, stat(child, &stat_buffer));
+	CHECK_EQ("for its owner alone", 0600, stat_buffer.st_mode & 07777);
+	CHECK_EQ("taken", STATUS_USAGE, capture(ctl_run, &options));
+	close_passed();
+
+	CHECK_EQ("refused", STATUS_REFUSED, ask_fork(&options, "{\"ok\":false,\"error\":\"no\"}\n"));
+	CHECK_EQ("no socket is left", -1, access(child, F_OK));
+	close_passed();
+	options.serial = NULL;
+	CHECK_EQ("a stranger", STATUS_HOST, ask_fork(&options, "220 mail.example ESMTP\r\n"));
+	CHECK_EQ("no socket is left", -1, access(child, F_OK));
+	close_passed();
+
+	setenv("XDG_RUNTIME_DIR", directory, 1);
+	options = (struct options){ .name = geteuid() ? "x" : NULL };
+	CHECK_EQ("forked", 0, ask_fork(&options, "{\"ok\":true}\n"));
+	CHECK_EQ("as few files as can be", geteuid() ? 2 : 1, passed_count);
+	ASSERT_EQ(fstat(passed[0], &stat_buffer), 0);
+	CHECK_EQ("output is lost", makedev(1, 3), stat_buffer.st_rdev);
+	close_passed();
+
+	options = (struct options){ .target = socket_path, .request = "fork", .serial = directory };
+	CHECK_EQ("a directory", STATUS_USAGE, capture(ctl_run, &options));
+	close(fd);
+	finish();
+}
+
 static void test_next(void)
 {
 	char path[PATH_MAX];
@@ -380,6 +481,7 @@ static const struct test_case cases[] = {
 	{ "names", test_names },
 	{ "directory", test_directory },
 	{ "pid_file", test_pid_file },
+	{ "fork", test_fork },
 	{ "next", test_next },
 	{ "list", test_list },
 };

@@ -529,7 +529,7 @@ static bool save(struct machine *machine, int fd, const struct state_memory_watc
 /* Is @wanted in the answer? */
 static void tell(const char *name, const char *command, const char *wanted)
 {
-	struct control_client from = { .file = !strcmp(command, "save") ? open("/dev/null", O_WRONLY) : 0 };
+	struct control_client from = { .files = { open("/dev/null", O_WRONLY) }, .file_count = 1 };
 	size_t size;
 
 	control = (struct control){

@@ -212,6 +212,82 @@ static void test_ctl_balloon(void)
 	}
 }
 
+static void test_forkable(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		bool is_forkable;
+	} rows[] = {
+		{ "keel run --kernel k", 0, false },
+		{ "keel run --kernel k --forkable --name n", 0, true },
+		{ "keel run --kernel k --forkable --control s --cpus 8 --disk d,ro --balloon size=0 --watchdog --gdb /g", 0, true },
+		{ "keel run --kernel k --forkable --control s --memory-backing merge", 0, true },
+		{ "keel run --firmware seabios --reset reboot --forkable --control s", 0, true },
+		{ "keel restore f --forkable --name n --disk d,ro", 0, true },
+		{ "keel run --kernel k --forkable", STATUS_USAGE, false },
+		{ "keel run --kernel k --forkable --name n --disk d,ro --disk e", STATUS_USAGE, false },
+		{ "keel run --kernel k --forkable --name n --net user", STATUS_USAGE, false },
+		{ "keel run --kernel k --forkable --name n --vfio 00:02.0", STATUS_USAGE, false },
+		{ "keel run --kernel k --forkable --name n --memory-backing shared", STATUS_USAGE, false },
+		{ "keel run --kernel k --forkable --name n --memory-backing hugetlb", STATUS_USAGE, false },
+		{ "keel restore f --forkable", STATUS_USAGE, false },
+		{ "keel restore f --forkable --name n --disk d", STATUS_USAGE, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want)
+			CHECK_EQ("forkable", rows[i].is_forkable, options.is_forkable);
+		options_free(&options);
+	}
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static void test_ctl_fork(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		const char *control, *name, *serial;
+		bool is_paused;
+	} rows[] = {
+		{ "keel ctl s fork", 0, NULL, NULL, NULL, false },
+		{ "keel ctl s fork --control c --serial f --paused", 0, "c", NULL, "f", true },
+		{ "keel ctl --name=n --json s fork", 0, NULL, "n", NULL, false },
+		{ "keel ctl s fork --control c --name n", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s fork c", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s fork --serial=", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s fork --forkable", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s fork --paused=1", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s pause --paused", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s status --control c", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s save f --serial g", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel run --kernel k --serial f", STATUS_USAGE, NULL, NULL, NULL, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want) {
+			CHECK_EQ("its socket", 1, is_same(rows[i].control, options.control));
+			CHECK_EQ("its name", 1, is_same(rows[i].name, options.name));
+			CHECK_EQ("its serial port", 1, is_same(rows[i].serial, options.serial));
+			CHECK_EQ("it waits", rows[i].is_paused, options.is_paused);
+		}
+		options_free(&options);
+	}
+}
+
 static void test_firmware(void)
 {
 	static const struct {
@@ -533,6 +609,8 @@ static const struct test_case cases[] = {
 	{ "memory_backing", test_memory_backing },
 	{ "balloon", test_balloon },
 	{ "ctl_balloon", test_ctl_balloon },
+	{ "ctl_fork", test_ctl_fork },
+	{ "forkable", test_forkable },
 	{ "firmware", test_firmware },
 	{ "vfio", test_vfio },
 	{ "gdb", test_gdb },

@@ -13,6 +13,7 @@
 #include <linux/vhost.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -27,6 +28,8 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <uapi/linux/keel.h>
 
 #include "test.h"
 #include "userspace/crash.h"
@@ -329,6 +332,42 @@ static void end_messages(void)
 	NEED(shutdown(file, SHUT_RDWR) < 0 && errno == ENOTSOCK);
 }
 
+/* Another process, with the C library's own means; it says a byte and ends. */
+static void fork_once(void)
+{
+	int ends[2];
+	char byte;
+
+	NEED(!pipe2(ends, O_CLOEXEC));
+	pid_t pid = fork();
+
+	NEED(pid >= 0);
+	if (!pid) {
+		setsid();
+		write(ends[1], "", 1);
+		_exit(0);
+	}
+	close(ends[1]);
+	NEED(read(ends[0], &byte, 1) == 1);
+}
+
+static void fork_plainly(void) { fork(); }
+static void make_events(void) { NEED(eventfd(0, EFD_CLOEXEC) >= 0 && timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC) >= 0); }
+static void map_file(void) { NEED(mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0) != MAP_FAILED); }
+static void make_code(void) { mprotect(pages[0], 4096, PROT_READ | PROT_EXEC); }
+static void fork_vm(void) { try_ioctl(KEEL_FORK_VM); }
+static void make_vcpu(void) { try_ioctl(KVM_CREATE_VCPU); }
+static void kick_any(void) { syscall(SYS_tgkill, 1, 1, KICK_SIGNAL); }
+static void terminate_other(void) { syscall(SYS_tgkill, 1, 1, SIGTERM); }
+
+static void kick_itself(void)
+{
+	signal(KICK_SIGNAL, SIG_IGN);
+	NEED(!pthread_kill(pthread_self(), KICK_SIGNAL));
+}
+
+static void new_namespace(void) { syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0, 0, 0, 0); }
+
 /* What a machine has that starts again in place, with such network devices. */
 #define RESET_WITH(networks)	((networks) | SANDBOX_RESET | SANDBOX_RESET_OF(networks))
 
@@ -485,6 +524,35 @@ static const struct row {
 	{ "balloon: open", call_open, "openat", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
 	{ "balloon: map over something", map_over, "mmap", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
 	{ "balloon: another filter", call_seccomp, "seccomp", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	/* The main thread of a machine that can be forked. */
+	{ "fork", fork_once, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork, with all else", fork_once, NULL, SANDBOX_MAIN, SANDBOX_FORK | SANDBOX_RESET | SANDBOX_WATCHDOG | SANDBOX_GIVES_BACK },
+	{ "fork, by a vCPU", fork_plainly, "clone", SANDBOX_VCPU, SANDBOX_FORK },
+	{ "fork, by the control thread", fork_plainly, "clone", SANDBOX_CONTROL, SANDBOX_FORK },
+	{ "fork, of a machine that is not forkable", fork_plainly, "clone", SANDBOX_MAIN, SANDBOX_RESET },
+	{ "fork: events", make_events, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: a vCPU's page", map_file, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: a VM", fork_vm, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: a VM, by a vCPU", fork_vm, "ioctl", SANDBOX_VCPU, SANDBOX_FORK },
+	{ "fork: a vCPU", make_vcpu, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: what a vCPU does", run_vcpu, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: a client", accept_there, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: another's client", accept_elsewhere, "accept4", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: signals to itself", use_signals, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: a kick, whoever gets it", kick_any, NULL, SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: another signal to another", terminate_other, "tgkill", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: a kick of another by a vCPU", kick_any, "tgkill", SANDBOX_VCPU, SANDBOX_FORK },
+	{ "fork: memory slots", add_memory, "ioctl", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: open", call_open, "openat", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: execute", call_exec, "execve", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: socket", call_socket, "socket", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: namespaces", new_namespace, "clone", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: map code", map_code, "mmap", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: map at an address", map_there, "mmap", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: make code", make_code, "mprotect", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: make the names writable", call_mprotect, "mprotect", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: unmap the names", unmap_names, "munmap", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: remove another file", unlink_other, "unlink", SANDBOX_MAIN, SANDBOX_FORK },
 	{ "a disk's thread takes a tap's frames", receive_frame, "readv", SANDBOX_DEVICE, SANDBOX_NETWORK },
 	{ "a disk's thread sends messages", send_message, "sendmsg", SANDBOX_DEVICE, SANDBOX_NETWORK },
 };
@@ -517,6 +585,87 @@ static void in_child(const struct row *row, int errors)
 	else
 		row->run();
 	exit(0);
+}
+
+/* A process that was forked: its thread's kind has the filter of the main thread and its own. */
+static const struct row forked_rows[] = {
+	{ "a vCPU", run_vcpu, NULL, SANDBOX_VCPU },
+	{ "a vCPU allocates", allocate, NULL, SANDBOX_VCPU },
+	{ "a vCPU kicks itself", kick_itself, NULL, SANDBOX_VCPU },
+	{ "a vCPU speaks", speak, NULL, SANDBOX_VCPU },
+	{ "a disk", use_files, NULL, SANDBOX_DEVICE },
+	{ "a balloon", give_back, NULL, SANDBOX_BALLOON },
+	{ "a client", accept_there, NULL, SANDBOX_CONTROL },
+	{ "an NMI", send_nmi, NULL, SANDBOX_CONTROL },
+	{ "a terminal", terminal, NULL, SANDBOX_CONSOLE },
+	{ "a vCPU opens", call_open, "openat", SANDBOX_VCPU },
+	{ "a vCPU writes a disk", write_disk, "pwritev", SANDBOX_VCPU },
+	{ "a vCPU forks", fork_plainly, "clone", SANDBOX_VCPU },
+	{ "a vCPU makes a VM", fork_vm, "ioctl", SANDBOX_VCPU },
+	{ "a vCPU kicks another", kick_any, "tgkill", SANDBOX_VCPU },
+	{ "a vCPU accepts a client", accept_there, "accept4", SANDBOX_VCPU },
+	{ "a disk puts another filter on", call_seccomp, "seccomp", SANDBOX_DEVICE },
+};
+
+#define NOT_DONE	77
+
+static const struct row *forked;
+
+/* Whether it is done is told by a byte, as nobody may wait for a process here. */
+static void fork_and_run(void)
+{
+	static void (*run)(void);
+	int ends[2];
+	char byte;
+
+	run = forked->run;
+	NEED(!pipe2(ends, O_CLOEXEC));
+	pid_t pid = fork();
+
+	NEED(pid >= 0);
+	if (!pid) {
+		close(ends[0]);
+		pthread_mutex_init(&lock, NULL);
+		pthread_cond_init(&go, NULL);
+		sandbox_renew();
+		NEED(!sandbox_start_thread(&thread, forked->kind, wait_and_run, &run));
+		NEED(!sandbox_wait());
+		end_thread();
+		NEED(write(ends[1], "", 1) == 1);
+		_exit(0);
+	}
+	close(ends[1]);
+	if (read(ends[0], &byte, 1) != 1)
+		_exit(NOT_DONE);
+}
+
+static void run_forked(const struct row *row)
+{
+	static const struct row main_row = { "fork", fork_and_run, NULL, SANDBOX_MAIN, SANDBOX_FORK | SANDBOX_GIVES_BACK };
+	char said[512] = "", want[64];
+	int status, pipes[2];
+	size_t used = 0;
+	ssize_t got;
+
+	forked = row;
+	ASSERT_EQ(pipe2(pipes, O_CLOEXEC), 0);
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		in_child(&main_row, pipes[1]);
+	close(pipes[1]);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	while (used < sizeof(said) - 1 && (got = read(pipes[0], said + used, sizeof(said) - 1 - used)) > 0)
+		used += got;
+	close(pipes[0]);
+	if (*said)
+		test_note("forked: %s: %s", row->name, said);
+	CHECK_EQ(row->name, row->refused ? NOT_DONE : 0, WIFEXITED(status) ? WEXITSTATUS(status) : 1000);
+	if (!row->refused)
+		return;
+	snprintf(want, sizeof(want), "refused %s()", row->refused);
+	CHECK_EQ("told by name", 1, !!strstr(said, want));
 }
 
 static void run_row(const struct row *row)
@@ -572,6 +721,8 @@ static void test_rows(void)
 	ASSERT_GE(file, 0);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
 		run_row(&rows[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(forked_rows); i++)
+		run_forked(&forked_rows[i]);
 	CHECK_EQ("the other file is still there", 0, access(precious, F_OK));
 	/* The refused children leave their unfinished reports. */
 	snprintf(said, sizeof(said), "rm -r %s", directory);

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# long: --kernel 6.1 --module keel --cpus 2 --about 150
+# long: --kernel 6.12 --module keel --cpus 2 --about 150
+# long: --host bochs --module keel --about 400
+# needs: launcher guest
+#
+# A Linux guest with two CPUs that does sums is forked, and its child as well: all go on with their rounds, none
+# takes what happened for a lockup, and each ends alone. The first one's death is nothing to its children.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+ctl() { keel ctl --json "$@"; }
+said() { tr -d '\r' <"/tmp/out.$1" | grep -qE "guest: $2"; }
+rounds() { tr -d '\r' <"/tmp/out.$1" | grep -c 'guest: round'; }
+has_rounds() { [ "$(rounds "$1")" -ge "$2" ]; }
+first() { tr -d '\r' <"/tmp/out.$1" | sed -n 's/.*guest: round \([0-9]*\) .*/\1/p' | head -n 1; }
+last() { tr -d '\r' <"/tmp/out.$1" | sed -n 's/.*guest: round \([0-9]*\) .*/\1/p' | tail -n 1; }
+goes_on() { within 90 has_rounds "$1" $(($(rounds "$1") + 2)); }
+
+in_order() {
+	tr -d '\r' <"/tmp/out.$1" | awk '/guest: round [0-9]+ at [0-9.]+$/ { if (n++ && $3 != last + 1) bad = 1; last = $3 } END { exit bad || n < 2 }'
+}
+
+# The child's first round is the one that the parent was at.
+follows() { [ "$(first "$2")" -ge "$3" ] && [ "$(first "$2")" -le "$(($3 + 1))" ]; }
+
+is_gone() {
+	keel ctl "$1" status >/dev/null 2>&1
+	[ $? = 21 ]
+}
+
+begin 22
+keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --forkable --control /tmp/one \
+	--balloon size=8M --append "${guest_append:?} quiet keel.mode=sums" </dev/null >/tmp/out.one 2>/tmp/err &
+pid=$!
+check "the guest does its sums" within 200 has_rounds one 2
+ctl /tmp/one pause
+sleep 1
+at=$(last one)
+check "forked" ctl /tmp/one fork --control /tmp/two --serial /tmp/out.two
+ctl /tmp/one resume
+check "the child goes on" goes_on two
+check "where the parent was" follows one two "$((at + 1))"
+check "the parent goes on" goes_on one
+check "forked while it runs" ctl /tmp/one fork --control /tmp/three --serial /tmp/out.three
+check "a child is forked" ctl /tmp/two fork --control /tmp/four --serial /tmp/out.four
+for i in one two three four; do
+	check "it goes on ($i)" goes_on $i
+done
+check "the child's balloon" ctl /tmp/three balloon 16M
+check "fills" within 30 eval 'ctl /tmp/three status | grep -q "\"actual\":16777216"'
+check "its parent's does not" eval 'ctl /tmp/one status | grep -q "\"actual\":8388608"'
+kill -9 $pid
+wait $pid 2>/dev/null
+check "quit" ctl /tmp/two quit
+for i in three four; do
+	check "it goes on ($i)" goes_on $i
+	check "in order ($i)" in_order $i
+done
+check "the sums are right" eval '! grep -E "guest: (cpu[0-9]+|disk) WRONG" /tmp/out.*'
+check "no complaint of a kernel" eval '! grep -iE "stall|lockup|unstable|call trace" /tmp/out.*'
+ctl /tmp/three quit
+ctl /tmp/four quit
+check "nobody is left" within 20 is_gone /tmp/four
+for i in one two three four; do
+	echo "# $i: $(first $i) to $(last $i)"
+done
+sed 's/^/# /' /tmp/err
+end

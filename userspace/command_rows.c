@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the control socket's commands do.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "command_rows.h"
+#include "control.h"
+#include "fork.h"
+#include "memory_options.h"
+#include "pause.h"
+#include "power.h"
+#include "state_format.h"
+#include "state_memory.h"
+#include "stats.h"
+#include "virtio_balloon.h"
+#include "vm.h"
+
+#define TELL_MS		1000	/* for a guest to tell of its memory */
+
+void command_fail(struct request *request, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(request->error, sizeof(request->error), format, args);
+	va_end(args);
+}
+
+static bool is_paused(const struct vm *vm)
+{
+	return atomic_load(&vm->holds) & VM_HOLD_PAUSE;
+}
+
+static const char *state_of(const struct vm *vm)
+{
+	if (vm_is_stopping(vm))
+		return "stopping";
+	if (is_paused(vm))
+		return "paused";
+	return atomic_load(&vm->holds) & VM_HOLD_DEBUG ? "debugged" : "running";
+}
+
+/* What the guest is asked for, and what it says it has given; null where it cannot be asked. */
+static struct json_object *describe_balloon(struct virtio_balloon *balloon)
+{
+	struct json_object *object = balloon ? json_object_new_object() : NULL;
+	struct balloon_view view;
+
+	if (!object)
+		return NULL;
+	virtio_balloon_look(balloon, 0, &view);
+	json_object_object_add(object, "target", json_object_new_uint64(view.target));
+	json_object_object_add(object, "actual", json_object_new_uint64(view.actual));
+	return object;
+}
+
+static void do_status(struct request *request)
+{
+	const struct control *control = request->control;
+	struct json_object *answer = request->answer;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	json_object_object_add(answer, "protocol", json_object_new_int(CONTROL_PROTOCOL));
+	json_object_object_add(answer, "version", json_object_new_string(KEEL_VERSION));
+	json_object_object_add(answer, "state", json_object_new_string(state_of(control->vm)));
+	json_object_object_add(answer, "name", control->name ? json_object_new_string(control->name) : NULL);
+	json_object_object_add(answer, "pid", json_object_new_int(getpid()));
+	json_object_object_add(answer, "cpus", json_object_new_int((int)control->vcpu_count));
+	json_object_object_add(answer, "memory", json_object_new_uint64(control->memory));
+	json_object_object_add(answer, "uptime", json_object_new_uint64((uint64_t)(now.tv_sec - control->started.tv_sec)));
+	json_object_object_add(answer, "balloon", describe_balloon(control->balloon));
+}
+
+static const char busy[] =
+	"a vCPU cannot leave what it does: most likely standard output does not take what the guest prints; "
+	"read it, or quit";
+
+static void do_pause(struct request *request)
+{
+	struct control *control = request->control;
+
+	if (!is_paused(control->vm) &&
+	    !pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_PAUSE))
+		command_fail(request, "%s", busy);
+}
+
+static void do_resume(struct request *request)
+{
+	vm_release(request->control->vm, VM_HOLD_PAUSE);
+}
+
+static void do_power_button(struct request *request)
+{
+	if (is_paused(request->control->vm))
+		command_fail(request, "the machine is paused: resume it first, or quit");
+	else if (atomic_load(&request->control->vm->holds) & VM_HOLD_DEBUG)
+		command_fail(request, "the debugger has stopped the machine: let it go on first, or quit");
+	else if (!power_press_button(request->control->power))
+		command_fail(request, "the guest does not listen to its power button (no ACPI driver, or not yet); quit ends it");
+}
+
+static void do_reset(struct request *request)
+{
+	struct vm *vm = request->control->vm;
+
+	if (vm->reboots)
+		vm_ask_reset(vm, STATUS_QUIT, "reset by a client of the control socket");
+	else
+		command_fail(request, "this machine does not start again at a reset (keel run --firmware NAME --reset reboot)");
+}
+
+static void do_nmi(struct request *request)
+{
+	const struct control *control = request->control;
+
+	switch (pause_nmi(control->vm, control->vcpus, control->vcpu_count)) {
+	case PAUSE_NMI_SENT:
+		break;
+	case PAUSE_NMI_MASKED:
+		command_fail(request, "the guest lets no NMI in: the pin LINT1 is masked on each of its CPUs, or is no NMI; "
+		     "try again when it has booted");
+		break;
+	case PAUSE_NMI_BUSY:
+		command_fail(request, "%s", busy);
+		break;
+	default:
+		command_fail(request, "the kernel refused the NMI: %s", strerror(errno));
+		break;
+	}
+}
+
+/* A guest that stands can tell nothing new. Return: JSON, to be freed; NULL: there is no balloon. */
+static char *balloon_stats(const struct control *control)
+{
+	struct balloon_view view;
+
+	if (!control->balloon)
+		return NULL;
+	virtio_balloon_look(control->balloon, atomic_load(&control->vm->holds) ? 0 : TELL_MS, &view);
+	return virtio_balloon_json(&view);
+}
+
+static void do_stats(struct request *request)
+{
+	const struct control *control = request->control;
+	char *balloon = balloon_stats(control), *text = stats_json(control->stats, balloon);
+	struct json_object *stats = text ? json_object_new_object() : NULL;
+
+	free(balloon);
+	if (!stats) {
+		command_fail(request, "%s", control->stats->count || control->balloon ? "out of memory" :
+		     "the host's kernel module has no statistics (KVM_GET_STATS_FD)");
+		free(text);
+		return;
+	}
+	/* It is JSON already. */
+	json_object_set_serializer(stats, json_object_userdata_to_json_string, text, json_object_free_userdata);
+	json_object_object_add(request->answer, "stats", stats);
+}
+
+static const char no_file[] = "no file was passed with the request (SCM_RIGHTS), as keel ctl does";
+
+/* Nobody wants a file any more whose client has gone, or who waits for the machine's end. */
+static bool is_wanted(void *argument, uint64_t done, uint64_t all)
+{
+	const struct request *request = argument;
+	struct pollfd client = { .fd = request->client->fd };
+
+	(void)done;
+	(void)all;
+	return !vm_is_stopping(request->control->vm) && (poll(&client, 1, 0) < 1 || !(client.revents & POLLHUP));
+}
+
+/* Into the file that came with the request: this process can open none. */
+static void do_save(struct request *request)
+{
+	const struct state_memory_watch watch = { is_wanted, request };
+	struct control *control = request->control;
+	struct state_error error = { "" };
+
+	if (!request->client->file_count) {
+		command_fail(request, "%s", no_file);
+	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_SAVE)) {
+		command_fail(request, "%s", busy);
+	} else {
+		if (vm_is_attached(control->vm))
+			command_fail(request, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
+		else if (!control->save(control->machine, request->client->files[request->client->file_count - 1], &watch, &error))
+			command_fail(request, "%s", error.text);
+		vm_release(control->vm, VM_HOLD_SAVE);
+	}
+}
+
+static bool is_listening(int fd)
+{
+	int value = 0;
+	socklen_t size = sizeof(value);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) && value;
+}
+
+/* Its serial port's file, and the socket that it listens at, came with the request. */
+static void do_fork(struct request *request)
+{
+	struct control *control = request->control;
+	const struct control_client *client = request->client;
+	const struct fork_order order = {
+		.output = client->files[0],
+		.listener = client->file_count > 1 ? client->files[1] : -1,
+		.name = request->name,
+		.is_paused = request->is_paused,
+	};
+	struct fork_answer answer;
+
+	if (!control->fork) {
+		command_fail(request, "this machine is not one to be forked (keel run --forkable)");
+	} else if (!client->file_count) {
+		command_fail(request, "%s", no_file);
+	} else if (order.listener >= 0 && !is_listening(order.listener)) {
+		command_fail(request, "the second file that was passed is no socket that listens");
+	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_FORK)) {
+		command_fail(request, "%s", busy);
+	} else {
+		if (control->fork(control->machine, &order, &answer))
+			json_object_object_add(request->answer, "pid", json_object_new_int(answer.pid));
+		else
+			command_fail(request, "%s", answer.error);
+		vm_release(control->vm, VM_HOLD_FORK);
+	}
+}
+
+static void do_balloon(struct request *request)
+{
+	struct control *control = request->control;
+	const char *wrong = memory_options_check_balloon(control->memory, request->size);
+
+	if (!control->balloon)
+		command_fail(request, "the machine has no balloon: keel run --balloon");
+	else if (wrong)
+		command_fail(request, "%s", wrong);
+	else
+		virtio_balloon_ask(control->balloon, request->size);
+}
+
+static void do_quit(struct request *request)
+{
+	request->control->is_quitting = true;
+}
+
+const struct command_row command_rows[] = {
+	{ "status", do_status, 0 },
+	{ "pause", do_pause, 0 },
+	{ "resume", do_resume, 0 },
+	{ "power-button", do_power_button, 0 },
+	{ "reset", do_reset, 0 },
+	{ "nmi", do_nmi, 0 },
+	{ "stats", do_stats, 0 },
+	{ "balloon", do_balloon, COMMAND_SIZE },
+	{ "save", do_save, 0 },
+	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED },
+	{ "quit", do_quit, 0 },
+	{ NULL, NULL, 0 },
+};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the control socket's commands do, a row each, for command.c, which speaks with the client.
+ */
+#ifndef KEEL_COMMAND_ROWS_H
+#define KEEL_COMMAND_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util.h"
+
+struct control;
+struct control_client;
+struct json_object;
+
+#define COMMAND_ERROR_MAX	256
+
+/* A request on its way: what the answer will hold. */
+struct request {
+	struct control *control;
+	struct control_client *client;
+	struct json_object *answer;
+	uint64_t size;			/* members of commands that have them */
+	const char *name;
+	bool is_paused;
+	char error[COMMAND_ERROR_MAX];	/* "": done */
+};
+
+/* What a command has behind its name. */
+#define COMMAND_SIZE	(1u << 0)	/* in bytes; needed */
+#define COMMAND_NAME	(1u << 1)
+#define COMMAND_PAUSED	(1u << 2)
+
+struct command_row {
+	const char *name;
+	void (*run)(struct request *request);
+	unsigned int members;		/* COMMAND_SIZE, ... */
+};
+
+/* The last is one without a name. */
+extern const struct command_row command_rows[];
+
+/**
+ * command_fail() - the answer is no, for the reason given
+ */
+void __printf(2, 3) command_fail(struct request *request, const char *format, ...);
+
+#endif

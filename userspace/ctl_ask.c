@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One request to a control socket, and its answer, within a time.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ctl_ask.h"
+#include "thread.h"
+
+static bool send_all(int fd, const char *text, size_t count)
+{
+	while (count) {
+		ssize_t done = send(fd, text, count, MSG_NOSIGNAL);
+
+		if (done < 0)
+			return false;
+		text += done;
+		count -= (size_t)done;
+	}
+	return true;
+}
+
+/* Waits until @until, whatever has come by then. Return: as recv(). */
+static ssize_t receive(int fd, char *to, size_t room, const struct timespec *until)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	long long left = (until->tv_sec - now.tv_sec) * 1000LL + (until->tv_nsec - now.tv_nsec) / 1000000;
+	int ready = poll(&wait, 1, left > 0 ? (int)left : 0);
+
+	if (ready > 0)
+		return recv(fd, to, room, MSG_DONTWAIT);
+	if (!ready)
+		errno = EAGAIN;
+	return -1;
+}
+
+/* Return: a line, newline and all, to be freed; NULL with errno. */
+static char *receive_line(int fd, unsigned int seconds)
+{
+	const struct timespec until = thread_time_in(seconds * 1000);
+	size_t size = 0, used = 0;
+	char *line = NULL;
+
+	while (used <= CONTROL_ANSWER_MAX) {
+		if (size - used < 2) {
+			char *more = realloc(line, size = 2 * size + 4096);
+
+			if (!more)
+				break;
+			line = more;
+		}
+		ssize_t got = receive(fd, line + used, size - used - 1, &until);
+
+		if (got <= 0) {
+			errno = got ? errno : ECONNRESET;
+			break;
+		}
+		used += (size_t)got;
+		line[used] = 0;
+		if (line[used - 1] == '\n')
+			return line;
+	}
+	if (used > CONTROL_ANSWER_MAX)
+		errno = EMSGSIZE;
+	int error = errno;
+
+	free(line);
+	errno = error;
+	return NULL;
+}
+
+/* The first byte of a request takes files along. */
+static bool send_files(int fd, const struct ctl_words *words, char first)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(CONTROL_FILES * sizeof(int))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct iovec text = { &first, 1 };
+	size_t size = words->file_count * sizeof(int);
+	struct msghdr message = {
+		.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(size),
+	};
+
+	control.head.cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(&control.head), words->files, size);
+	return sendmsg(fd, &message, MSG_NOSIGNAL) == 1;
+}
+
+struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int seconds)
+{
+	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
+	char text[CONTROL_LINE_MAX];
+	int fd = control_connect(path, seconds);
+	char *line = NULL;
+
+	json_object_object_add(request, "command", json_object_new_string(words->command));
+	if (words->has_size)
+		json_object_object_add(request, "size", json_object_new_uint64(words->size));
+	if (words->name)
+		json_object_object_add(request, "name", json_object_new_string(words->name));
+	if (words->is_paused)
+		json_object_object_add(request, "paused", json_object_new_boolean(true));
+	if (fd >= 0) {
+		/* A word that is too long is cut, and no command then either. */
+		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
+
+		size_t sent = words->file_count && send_files(fd, words, text[0]);
+
+		if ((!words->file_count || sent) && send_all(fd, text + sent, strlen(text) - sent))
+			line = receive_line(fd, (unsigned int)seconds);
+		int error = errno;
+
+		close(fd);
+		errno = error;
+	}
+	if (line) {
+		answer = json_tokener_parse(line);
+		if (!json_object_object_get_ex(answer, "ok", &unused)) {
+			json_object_put(answer);
+			answer = NULL;
+			errno = EPROTO;
+		}
+	}
+	int error = errno;
+
+	free(line);
+	json_object_put(request);
+	errno = error;
+	return answer;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Asking a machine something.
+ */
+#ifndef KEEL_CTL_ASK_H
+#define KEEL_CTL_ASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control.h"
+
+struct json_object;
+
+/* What is asked, and with what. */
+struct ctl_words {
+	const char *command;
+	bool has_size;
+	uint64_t size;
+	const char *name;		/* NULL: none */
+	bool is_paused;
+	int files[CONTROL_FILES];	/* what the command is about */
+	unsigned int file_count;
+};
+
+/**
+ * ctl_ask() - ask the machine whose socket is @path, and wait @seconds for its answer
+ * Return: an object with a member "ok", to be released; NULL with errno: EPROTO if it is no answer of a machine's.
+ */
+struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int seconds);
+
+#endif

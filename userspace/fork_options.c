@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a machine cannot have that is to be forked. Known before it starts, so that nobody learns of it when he wants the child.
+ */
+#include "fork_options.h"
+#include "memory.h"
+#include "options.h"
+#include "status.h"
+
+static int refuse(const char *why)
+{
+	return status_fail(STATUS_USAGE, "--forkable: %s", why);
+}
+
+int fork_options_check(const struct options *options)
+{
+	if (!options->is_forkable)
+		return 0;
+	if (!options->control && !options->name)
+		return refuse("needs --control or --name, where 'keel ctl' asks for it");
+	if (options->net_count)
+		return refuse("not together with --net: children would have the same address on the same network");
+	if (options->vfio_count)
+		return refuse("not together with --vfio: a device of the host cannot be in two machines");
+	if (options->memory_backing & (MEMORY_SHARED | MEMORY_HUGETLB))
+		return refuse("not together with --memory-backing shared or hugetlb, which the host does not copy on write; thp and merge can be had");
+	for (unsigned int i = 0; i < options->disk_count; i++)
+		if (!options->disks[i].readonly)
+			return status_fail(STATUS_USAGE, "--forkable: --disk %s can be written, and children would all write to it; it can be had with ,ro",
+					   options->disks[i].path);
+	return 0;
+}
