@@ -54,6 +54,6 @@ int disk_lock(int fd, bool is_readonly, const char *path)
 	else if (!is_ours || !lock_as_qemu_does(fd, is_readonly))
 		return status_fail(STATUS_DISK,
 				   "--disk %s: in use by another process (one can write to it, "
-				   "or several read it with ,ro)", path);
+				   "or several read it with ,ro or ,snapshot)", path);
 	return 0;
 }

@@ -55,12 +55,12 @@ int files_check(const struct options *options)
 		for (unsigned int j = 0; !ret && j < i; j++) {
 			const struct disk_options *other = &options->disks[j];
 
-			if (disk->readonly && other->readonly)
+			if (disk->use != VIRTIO_BLK_WRITTEN && other->use != VIRTIO_BLK_WRITTEN)
 				continue;
 			if (is_same(disk->path, other->path))
 				ret = status_fail(STATUS_DISK,
 						  "--disk %s: the same file as --disk %s; it can "
-						  "be there twice only if both have ,ro",
+						  "be there twice only if both have ,ro or ,snapshot",
 						  disk->path, other->path);
 		}
 	}

@@ -25,8 +25,8 @@ int fork_options_check(const struct options *options)
 	if (options->memory_backing & (MEMORY_SHARED | MEMORY_HUGETLB))
 		return refuse("not together with --memory-backing shared or hugetlb, which the host does not copy on write; thp and merge can be had");
 	for (unsigned int i = 0; i < options->disk_count; i++)
-		if (!options->disks[i].readonly)
-			return status_fail(STATUS_USAGE, "--forkable: --disk %s can be written, and children would all write to it; it can be had with ,ro",
+		if (options->disks[i].use == VIRTIO_BLK_WRITTEN)
+			return status_fail(STATUS_USAGE, "--forkable: --disk %s can be written, and children would all write to it; it can be had with ,ro or ,snapshot",
 					   options->disks[i].path);
 	return 0;
 }

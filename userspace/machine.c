@@ -89,7 +89,7 @@ static int add_virtio(struct machine *machine, const struct options *options)
 		const struct disk_options *disk = &options->disks[i];
 
 		machine->disk_count = i + 1;
-		int ret = virtio_blk_open(&machine->disks[i], disk->path, disk->readonly, i);
+		int ret = virtio_blk_open(&machine->disks[i], disk->path, disk->use, i);
 
 		if (!ret)
 			ret = plug(machine, &machine->disks[i].device);

@@ -141,14 +141,25 @@ static int set_balloon(struct options *options, const char *value)
 
 static int set_disk(struct options *options, const char *value)
 {
+	static const struct {
+		const char *suffix;
+		enum virtio_blk_use use;
+	} uses[] = {
+		{ ",rw", VIRTIO_BLK_WRITTEN },
+		{ ",ro", VIRTIO_BLK_READ },
+		{ ",snapshot", VIRTIO_BLK_SNAPSHOT },
+	};
+	enum virtio_blk_use use = VIRTIO_BLK_WRITTEN;
 	size_t length = strlen(value);
-	bool readonly = false;
 
-	if (length >= 3 && !strcmp(value + length - 3, ",ro")) {
-		readonly = true;
-		length -= 3;
-	} else if (length >= 3 && !strcmp(value + length - 3, ",rw")) {
-		length -= 3;
+	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
+		size_t tail = strlen(uses[i].suffix);
+
+		if (length >= tail && !strcmp(value + length - tail, uses[i].suffix)) {
+			use = uses[i].use;
+			length -= tail;
+			break;
+		}
 	}
 	if (!length)
 		return status_fail(STATUS_USAGE, "--disk %s: no file named", value);
@@ -159,7 +170,7 @@ static int set_disk(struct options *options, const char *value)
 
 	if (!path)
 		return status_fail(STATUS_HOST, "out of memory");
-	options->disks[options->disk_count++] = (struct disk_options){ path, readonly };
+	options->disks[options->disk_count++] = (struct disk_options){ path, use };
 	return 0;
 }
 
@@ -674,8 +685,10 @@ static const char run_help[] =
 	"  --balloon WORD[,WORD]...\n"
 	"                       give memory back to the host: size=SIZE that is asked for,\n"
 	"                       deflate_on_oom=on|off (on), free_page_reporting=on|off (on)\n"
-	"  --disk FILE[,ro]     virtio disk, raw image or block device, or with ,ro a qcow2 image;\n"
-	"                       up to 16 times\n"
+	"  --disk FILE[,ro|,snapshot]\n"
+	"                       virtio disk, raw image or block device, or with ,ro or ,snapshot a qcow2\n"
+	"                       image; up to 16 times; a snapshot keeps what is written in memory, and\n"
+	"                       forgets it in the end\n"
 	"  --net BACKEND        virtio network device: tap=NAME (vhost-net where it can be had),\n"
 	"                       user (passt, no privilege) or vhost-user=SOCKET; up to 4 times;\n"
 	"                       see 'keel help net'\n"

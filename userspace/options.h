@@ -13,6 +13,7 @@
 #include "memory_options.h"
 #include "net_options.h"
 #include "vfio.h"
+#include "virtio_blk.h"
 
 #define OPTIONS_DISKS_MAX	16
 #define OPTIONS_CPUS_MAX	254	/* xAPIC identifiers are a byte, 255 is broadcast */
@@ -21,7 +22,7 @@
 
 struct disk_options {
 	char *path;		/* allocated */
-	bool readonly;
+	enum virtio_blk_use use;
 };
 
 struct options {

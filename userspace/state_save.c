@@ -50,6 +50,15 @@ static bool check_firmware(const struct machine *machine, struct state_error *er
 	       state_refuse(error, "a machine with firmware (--firmware) cannot be saved");
 }
 
+/* What was written is nowhere but in this process. */
+static bool check_disks(const struct machine *machine, struct state_error *error)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		if (machine->disks[i].use == VIRTIO_BLK_SNAPSHOT)
+			return state_refuse(error, "a machine with a disk that is a snapshot (--disk %s,snapshot) cannot be saved", machine->disks[i].path);
+	return true;
+}
+
 static void take_devices(struct machine *machine, const struct state_board_devices *board, struct state_image *image)
 {
 	for (unsigned int i = 0; i < machine->disk_count; i++) {
@@ -127,7 +136,7 @@ bool state_write(struct machine *machine, int fd, const struct state_memory_watc
 		return state_refuse(error, "out of memory");
 	take_machine(machine, &image->machine);
 
-	bool is_written = check_firmware(machine, error) && check_devices(machine, error) && state_image_allocate(image, error);
+	bool is_written = check_firmware(machine, error) && check_disks(machine, error) && check_devices(machine, error) && state_image_allocate(image, error);
 
 	if (is_written) {
 		hold_devices(machine);

@@ -8,6 +8,7 @@
  * gets an error status where it has room for one; the host's errors become the
  * guest's I/O errors. A driver that asks for flushes has a write-back cache, the
  * host's; one that does not gets each write onto the disk before it is done.
+ * The image of a snapshot is only read, and what is written is kept in memory (overlay.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,14 +81,58 @@ static bool transfer(struct virtio_blk *blk, struct iovec *parts, unsigned int n
 	return true;
 }
 
-static bool read_image(struct virtio_blk *blk, const struct iovec *parts, unsigned int number, uint64_t at, uint64_t *moved)
+static bool read_image(struct virtio_blk *blk, struct iovec *parts, unsigned int number, uint64_t at, uint64_t *moved)
 {
 	const char *wrong;
 
+	if (!blk->image)
+		return transfer(blk, parts, number, at, false, moved);
 	if (qcow2_read(blk->image, parts, number, at, moved, &wrong))
 		return true;
 	tell_error(blk, "reading", wrong);
 	return false;
+}
+
+/* The first @last parts, and the one behind but for its last @cut bytes. They are as before in the end. */
+static bool read_run(struct virtio_blk *blk, const struct iovec *parts, unsigned int last, uint64_t cut, uint64_t at, uint64_t *moved)
+{
+	memcpy(blk->run, parts, (last + 1) * sizeof(*parts));
+	blk->run[last].iov_len -= cut;
+	return read_image(blk, blk->run, last + 1, at, moved);
+}
+
+/*
+ * Of a snapshot: what is in memory from there, what is in the image from the image, run by run.
+ * Return: false on any error; @moved has what was read before.
+ */
+static bool read_snapshot(struct virtio_blk *blk, struct iovec *parts, unsigned int number, uint64_t at, uint64_t *moved)
+{
+	uint64_t left = 0;
+
+	for (unsigned int i = 0; i < number; i++)
+		left += parts[i].iov_len;
+	while (left) {
+		bool is_written, is_read = true;
+		uint64_t run = overlay_run(&blk->overlay, at, left, &is_written), cut = 0, room = 0;
+		unsigned int last = 0;
+
+		if (is_written) {
+			overlay_read(&blk->overlay, parts, at, run);
+			*moved += run;
+		} else {
+			/* The parts that are as long as the run, the last of them cut to fit. */
+			while (room + parts[last].iov_len < run)
+				room += parts[last++].iov_len;
+			cut = room + parts[last].iov_len - run;
+			is_read = read_run(blk, parts, last, cut, at, moved);
+		}
+		if (!is_read)
+			return false;
+		skip_front(&parts, &number, run);
+		at += run;
+		left -= run;
+	}
+	return true;
 }
 
 static bool is_in_range(const struct virtio_blk *blk, uint64_t sector, uint64_t bytes)
@@ -139,15 +184,15 @@ static uint8_t read_data(struct virtio_blk *blk, struct virtq_chain *chain, uint
 	if (!is_in_range(blk, sector, chain->write_bytes))
 		return VIRTIO_BLK_S_IOERR;
 	struct iovec *parts = chain->segments + chain->read_count;
-	bool is_read = blk->image ? read_image(blk, parts, chain->write_count, sector * SECTOR, written) :
-		       transfer(blk, parts, chain->write_count, sector * SECTOR, false, written);
+	bool is_read = blk->overlay.size ? read_snapshot(blk, parts, chain->write_count, sector * SECTOR, written) :
+		       read_image(blk, parts, chain->write_count, sector * SECTOR, written);
 
 	return is_read ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
 static uint8_t flush(struct virtio_blk *blk)
 {
-	if (!fdatasync(blk->fd))
+	if (blk->overlay.size || !fdatasync(blk->fd))
 		return VIRTIO_BLK_S_OK;
 	tell_error(blk, "flushing", strerror(errno));
 	return VIRTIO_BLK_S_IOERR;
@@ -162,6 +207,10 @@ static uint8_t write_data(struct virtio_blk *blk, struct virtq_chain *chain, uin
 	if (blk->is_readonly || !is_in_range(blk, sector, chain->read_bytes - HEADER_SIZE))
 		return VIRTIO_BLK_S_IOERR;
 	skip_front(&parts, &number, HEADER_SIZE);
+	if (blk->overlay.size) {
+		overlay_write(&blk->overlay, parts, number, sector * SECTOR);
+		return VIRTIO_BLK_S_OK;
+	}
 	if (!transfer(blk, parts, number, sector * SECTOR, true, &moved))
 		return VIRTIO_BLK_S_IOERR;
 	return blk->device.accepted & 1ULL << VIRTIO_BLK_F_FLUSH ? VIRTIO_BLK_S_OK : flush(blk);
@@ -276,8 +325,8 @@ static int open_image(struct virtio_blk *blk, const char *path)
 
 	if (!qcow2_is_one(blk->fd))
 		return 0;
-	if (!blk->is_readonly)
-		return status_fail(STATUS_DISK, "--disk %s: a qcow2 image, which can only be read: ,ro behind the name (or qemu-img "
+	if (blk->use == VIRTIO_BLK_WRITTEN)
+		return status_fail(STATUS_DISK, "--disk %s: a qcow2 image, which can only be read: ,ro or ,snapshot behind the name (or qemu-img "
 				   "convert -O raw %s NEW)", path, path);
 	blk->image = qcow2_open(blk->fd, &wrong);
 	return blk->image ? 0 : status_fail(STATUS_DISK, "--disk %s: %s; qemu-img convert -O raw %s NEW makes a raw one of what can be "
@@ -285,52 +334,65 @@ static int open_image(struct virtio_blk *blk, const char *path)
 }
 
 /* O_EXCL asks whether the host itself uses a block device; of a file it has no meaning. */
-static int open_flags(const char *path, bool is_readonly)
+static int open_flags(const char *path, enum virtio_blk_use use)
 {
 	struct stat stat_buffer;
 
-	if (is_readonly)
+	if (use != VIRTIO_BLK_WRITTEN)
 		return O_RDONLY;
 	return O_RDWR | (!stat(path, &stat_buffer) && S_ISBLK(stat_buffer.st_mode) ? O_EXCL : 0);
 }
 
-static int refuse_open(const char *path, bool is_readonly, int error)
+static int refuse_open(const char *path, enum virtio_blk_use use, int error)
 {
+	bool is_readonly = use != VIRTIO_BLK_WRITTEN;
 	char longer[PATH_MAX];
 	const char *remedy = "";
 
-	snprintf(longer, sizeof(longer), "%s,ro", path);
+	snprintf(longer, sizeof(longer), "%s,%s", path, use == VIRTIO_BLK_SNAPSHOT ? "snapshot" : "ro");
 	if (error == EBUSY)
-		remedy = " (the host itself uses it, mounted or otherwise; ,ro would do)";
+		remedy = " (the host itself uses it, mounted or otherwise; ,ro or ,snapshot would do)";
 	else if (error == ENOENT && is_readonly && !access(longer, F_OK))
-		remedy = " (a name that ends in ,ro is given with ,rw or ,ro behind it)";
+		remedy = " (a name that ends in ,ro or ,snapshot is given with ,rw, ,ro or ,snapshot behind it)";
 	else if (error == ENOENT && strchr(path, ','))
-		remedy = " (behind the name there can be ,ro or ,rw, nothing else)";
+		remedy = " (behind the name there can be ,ro, ,rw or ,snapshot, nothing else)";
 	else if ((error == EACCES || error == EROFS) && !is_readonly && !access(path, R_OK))
-		remedy = " (to read alone is allowed: ,ro behind the name)";
+		remedy = " (to read alone is allowed: ,ro or ,snapshot behind the name)";
 	return status_fail(STATUS_DISK, "--disk %s: cannot open it: %s%s", path, strerror(error),
 			   remedy);
 }
 
-int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, unsigned int index)
+/* A guest's memory may run out as well; so does the host's in the end, if it is short of it. */
+static int lay_over(struct virtio_blk *blk, const char *path)
+{
+	int ret = blk->use == VIRTIO_BLK_SNAPSHOT ? overlay_create(&blk->overlay, blk->size) : 0;
+
+	return ret ? status_fail(STATUS_DISK, "--disk %s,snapshot: the host gives no such mapping: %s (ulimit -v, vm.overcommit_memory)", path,
+				 strerror(-ret)) : 0;
+}
+
+int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_use use, unsigned int index)
 {
 	struct virtio_blk_config config;
 
-	blk->is_readonly = is_readonly;
+	blk->use = use;
+	blk->is_readonly = use == VIRTIO_BLK_READ;
 	/* O_NONBLOCK: opening a FIFO, to be refused below, must not wait. */
 	blk->path = path;
-	blk->fd = open(path, open_flags(path, is_readonly) | O_CLOEXEC | O_NONBLOCK);
+	blk->fd = open(path, open_flags(path, use) | O_CLOEXEC | O_NONBLOCK);
 	if (blk->fd < 0)
-		return refuse_open(path, is_readonly, errno);
+		return refuse_open(path, use, errno);
 	blk->is_open = true;
 	int ret = check_raw(blk, path);
 
 	if (!ret)
-		ret = disk_lock(blk->fd, blk->is_readonly, path);
+		ret = disk_lock(blk->fd, blk->use != VIRTIO_BLK_WRITTEN, path);
 	if (!ret)
 		ret = open_image(blk, path);
 	if (!ret)
 		ret = measure(blk, path);
+	if (!ret)
+		ret = lay_over(blk, path);
 	if (ret)
 		return ret;
 
@@ -345,7 +407,7 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly, 
 	blk->device.class = &blk_class;
 	blk->device.features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |
 			       1ULL << VIRTIO_BLK_F_FLUSH |
-			       (is_readonly ? 1ULL << VIRTIO_BLK_F_RO : 0);
+			       (blk->is_readonly ? 1ULL << VIRTIO_BLK_F_RO : 0);
 	return 0;
 }
 
@@ -356,4 +418,5 @@ void virtio_blk_close(struct virtio_blk *blk)
 	if (blk->is_open)
 		close(blk->fd);
 	blk->is_open = false;
+	overlay_destroy(&blk->overlay);
 }

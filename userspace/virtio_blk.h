@@ -8,18 +8,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "overlay.h"
 #include "virtio.h"
 
 struct qcow2;
 
 #define VIRTIO_BLK_ID_SIZE	20
 
+/* What becomes of the image. */
+enum virtio_blk_use {
+	VIRTIO_BLK_WRITTEN,
+	VIRTIO_BLK_READ,		/* the guest cannot write its disk */
+	VIRTIO_BLK_SNAPSHOT,		/* it can, and what it writes is lost in the end */
+};
+
 struct virtio_blk {
 	struct virtio_device device;
 	int fd;
 	struct qcow2 *image;		/* NULL: it is raw */
 	bool is_open;
-	bool is_readonly;
+	enum virtio_blk_use use;
+	bool is_readonly;		/* to the guest */
+	struct overlay overlay;		/* of a snapshot */
+	struct iovec run[VIRTQ_SEGMENTS_MAX];	/* the thread's: what is read of its image at once */
 	bool is_error_told;		/* the thread's */
 	const char *path;
 	uint64_t size;			/* bytes, a multiple of 512 */
@@ -34,8 +45,7 @@ struct virtio_blk {
  *
  * Return: 0, or STATUS_DISK after a line on stderr.
  */
-int virtio_blk_open(struct virtio_blk *blk, const char *path, bool is_readonly,
-		    unsigned int index);
+int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_use use, unsigned int index);
 
 /**
  * virtio_blk_close() - close the image; harmless if never opened

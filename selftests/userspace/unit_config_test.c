@@ -68,7 +68,7 @@ static void test_all(void)
 	CHECK_EQ("memory", 1 << 30, options.memory);
 	CHECK_EQ("disks", 2, options.disk_count);
 	CHECK_EQ("first disk", 0, strcmp("one", options.disks[0].path));
-	CHECK_EQ("second disk", 1, !strcmp("two", options.disks[1].path) && options.disks[1].readonly);
+	CHECK_EQ("second disk", 1, !strcmp("two", options.disks[1].path) && options.disks[1].use == VIRTIO_BLK_READ);
 	CHECK_EQ("networks", 2, options.net_count);
 	CHECK_EQ("first network", 1, options.nets[0].kind == NET_TAP && !strcmp("tap0", options.nets[0].tap));
 	CHECK_EQ("its queues", 2, options.nets[0].queues);

@@ -37,7 +37,7 @@ static void set_up(bool is_readonly)
 	close(fd);
 	fake_vm_init(&vm, 0);
 	memset(&blk, 0, sizeof(blk));
-	ASSERT_EQ(virtio_blk_open(&blk, path, is_readonly, 7), 0);
+	ASSERT_EQ(virtio_blk_open(&blk, path, is_readonly ? VIRTIO_BLK_READ : VIRTIO_BLK_WRITTEN, 7), 0);
 	blk.device.vm = &vm;
 }
 
@@ -292,16 +292,16 @@ static void test_open(void)
 
 	set_up(false);
 	memset(&other, 0, sizeof(other));
-	CHECK_EQ("locked", STATUS_DISK, virtio_blk_open(&other, path, false, 1));
+	CHECK_EQ("locked", STATUS_DISK, virtio_blk_open(&other, path, VIRTIO_BLK_WRITTEN, 1));
 	virtio_blk_close(&other);
-	CHECK_EQ("locked for readers", STATUS_DISK, virtio_blk_open(&other, path, true, 1));
+	CHECK_EQ("locked for readers", STATUS_DISK, virtio_blk_open(&other, path, VIRTIO_BLK_READ, 1));
 	virtio_blk_close(&other);
 	tear_down();
-	CHECK_EQ("missing", STATUS_DISK, virtio_blk_open(&other, path, false, 1));
+	CHECK_EQ("missing", STATUS_DISK, virtio_blk_open(&other, path, VIRTIO_BLK_WRITTEN, 1));
 	virtio_blk_close(&other);
-	CHECK_EQ("directory", STATUS_DISK, virtio_blk_open(&other, "/tmp", true, 1));
+	CHECK_EQ("directory", STATUS_DISK, virtio_blk_open(&other, "/tmp", VIRTIO_BLK_READ, 1));
 	virtio_blk_close(&other);
-	CHECK_EQ("character device", STATUS_DISK, virtio_blk_open(&other, "/dev/null", true, 1));
+	CHECK_EQ("character device", STATUS_DISK, virtio_blk_open(&other, "/dev/null", VIRTIO_BLK_READ, 1));
 	virtio_blk_close(&other);
 }
 

@@ -102,8 +102,8 @@ static void test_all_options(void)
 	ASSERT_EQ(strcmp(options.disks[0].path, "d1"), 0);
 	ASSERT_EQ(strcmp(options.disks[1].path, "d2"), 0);
 	ASSERT_EQ(strcmp(options.disks[2].path, "d,3"), 0);
-	ASSERT(!options.disks[0].readonly && options.disks[1].readonly &&
-	       !options.disks[2].readonly, "only the second disk is read-only");
+	ASSERT(options.disks[0].use == VIRTIO_BLK_WRITTEN && options.disks[1].use == VIRTIO_BLK_READ &&
+	       options.disks[2].use == VIRTIO_BLK_WRITTEN, "only the second disk is read-only");
 	ASSERT(!options.rng && !options.sandbox, "rng and sandbox are off");
 	ASSERT(options.stats, "statistics are on");
 	ASSERT(options.watchdog, "the watchdog is on");
@@ -222,7 +222,7 @@ static void test_forkable(void)
 		{ "keel run --kernel k", 0, false },
 		{ "keel run --kernel k --forkable --name n", 0, true },
 		{ "keel run --kernel k --forkable --control s --cpus 8 --disk d,ro --balloon size=0 --watchdog --gdb /g", 0, true },
-		{ "keel run --kernel k --forkable --control s --memory-backing merge", 0, true },
+		{ "keel run --kernel k --forkable --control s --memory-backing merge --disk d,snapshot", 0, true },
 		{ "keel run --firmware seabios --reset reboot --forkable --control s", 0, true },
 		{ "keel restore f --forkable --name n --disk d,ro", 0, true },
 		{ "keel run --kernel k --forkable", STATUS_USAGE, false },

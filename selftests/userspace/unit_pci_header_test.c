@@ -34,7 +34,7 @@ static void set_up(void)
 	memset(&blk, 0, sizeof(blk));
 	memset(&rng, 0, sizeof(rng));
 	ASSERT_EQ(pci_init(&pci, &vm), 0);
-	ASSERT_EQ(virtio_blk_open(&blk, path, false, 0), 0);
+	ASSERT_EQ(virtio_blk_open(&blk, path, VIRTIO_BLK_WRITTEN, 0), 0);
 	unlink(path);
 	virtio_rng_init(&rng);
 	ASSERT_EQ(virtio_add(&blk.device, &vm, &pci), 0);

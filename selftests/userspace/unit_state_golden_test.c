@@ -150,7 +150,7 @@ static void test_devices(void)
 	ASSERT_EQ(power_init(&power, &vm), 0);
 	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
 	ASSERT_EQ(pci_init(&pci, &vm), 0);
-	ASSERT_EQ(virtio_blk_open(&disk, path, false, 0), 0);
+	ASSERT_EQ(virtio_blk_open(&disk, path, VIRTIO_BLK_WRITTEN, 0), 0);
 	ASSERT_EQ(virtio_add(&disk.device, &vm, &pci), 0);
 	virtio_rng_init(&rng);
 	ASSERT_EQ(virtio_add(&rng, &vm, &pci), 0);

@@ -41,7 +41,7 @@ static void build(struct machine *machine, unsigned int number, bool is_readonly
 	machine->rtc.now = fake_now;
 	machine->power.now = fake_now;
 	machine->disk_count = 1;
-	ASSERT_EQ(virtio_blk_open(&machine->disks[0], disk_path, is_readonly, 0), 0);
+	ASSERT_EQ(virtio_blk_open(&machine->disks[0], disk_path, is_readonly ? VIRTIO_BLK_READ : VIRTIO_BLK_WRITTEN, 0), 0);
 	ASSERT_EQ(virtio_add(&machine->disks[0].device, &machine->vm, &machine->pci), 0);
 	virtio_rng_init(&machine->rng);
 	ASSERT_EQ(virtio_add(&machine->rng, &machine->vm, &machine->pci), 0);
@@ -259,6 +259,10 @@ static void test_not_saved(void)
 	CHECK_EQ("firmware", 0, state_write(&first, full, NULL, &error));
 	CHECK_EQ("why", 0, strcmp(error.text, "a machine with firmware (--firmware) cannot be saved"));
 	first.firmware.name = NULL;
+	error.text[0] = 0;
+	first.disks[0].use = VIRTIO_BLK_SNAPSHOT;
+	CHECK_EQ("a snapshot", 0, state_write(&first, full, NULL, &error));
+	CHECK_EQ("why", 1, !!strstr(error.text, "a disk that is a snapshot"));
 	close(full);
 	clean_up();
 }

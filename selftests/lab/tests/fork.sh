@@ -6,7 +6,8 @@
 # needs: launcher guest
 #
 # A Linux guest with two CPUs that does sums is forked, and its child as well: all go on with their rounds, none
-# takes what happened for a lockup, and each ends alone. The first one's death is nothing to its children.
+# takes what happened for a lockup, and each ends alone. The first one's death is nothing to its children. Each writes a disk of its
+# own, of one image, which stays as it is.
 
 . /lab/tap.sh
 . /lab/guests.sh
@@ -31,9 +32,10 @@ is_gone() {
 	[ $? = 21 ]
 }
 
-begin 22
+begin 24
+image=$(sha256sum </guest/disk.img)
 keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --forkable --control /tmp/one \
-	--balloon size=8M --append "${guest_append:?} quiet keel.mode=sums" </dev/null >/tmp/out.one 2>/tmp/err &
+	--balloon size=8M --disk /guest/disk.img,snapshot --append "${guest_append:?} quiet keel.mode=sums" </dev/null >/tmp/out.one 2>/tmp/err &
 pid=$!
 check "the guest does its sums" within 200 has_rounds one 2
 ctl /tmp/one pause
@@ -60,6 +62,8 @@ for i in three four; do
 	check "in order ($i)" in_order $i
 done
 check "the sums are right" eval '! grep -E "guest: (cpu[0-9]+|disk) WRONG" /tmp/out.*'
+check "the disks are" eval '! grep -E "I/O error" /tmp/out.*'
+check "the image is as it was" [ "$image" = "$(sha256sum </guest/disk.img)" ]
 check "no complaint of a kernel" eval '! grep -iE "stall|lockup|unstable|call trace" /tmp/out.*'
 ctl /tmp/three quit
 ctl /tmp/four quit
