@@ -15,6 +15,7 @@
 #define FIRST	'0'
 #define STEPS	64
 #define TICKS	5	/* looked at of each machine */
+#define CHILD_KB	512	/* of memory that a child may have of its own */
 
 /* Says R, then counts in memory, and says where it is: a character, of 64 one after the other. The same bytes in 32-bit mode. */
 static const u8 counting[] = {
@@ -267,6 +268,41 @@ static void test_terminal(void)
 	finish(&run, "ended by quit", 20);
 }
 
+/* A number of the process's smaps_rollup, in kilobytes; 0 if it is not there. */
+static unsigned long pages_of(pid_t pid, const char *what)
+{
+	char path[64], line[128];
+	unsigned long kb = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	FILE *file = fopen(path, "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, what, strlen(what)))
+			kb = strtoul(line + strlen(what), NULL, 10);
+	if (file)
+		fclose(file);
+	return kb;
+}
+
+/* What a child costs that has not run yet: memory of the launcher's own. */
+static void test_cost(void)
+{
+	struct launch run = start(sleeping, sizeof(sleeping), "");
+	s64 from = launch_now();
+	pid_t pid = fork_it("a", "b", "--paused");
+	s64 took = launch_now() - from;
+	unsigned long kb = pages_of(pid, "Private_Dirty:");
+
+	CHECK_EQ("forked", 1, pid > 0);
+	test_note("keel ctl fork took %lld ms; the child has %lu KB of its own", (long long)took, kb);
+	CHECK_EQ("some memory", 1, kb > 0);
+	CHECK_EQ("not much of it", 1, kb <= CHILD_KB);
+	CHECK_EQ("quit", 0, ctl("b", "quit"));
+	CHECK_EQ("quit", 0, ctl("a", "quit"));
+	finish(&run, "ended by quit", 20);
+}
+
 static void test_refusals(void)
 {
 	struct launch run = start(sleeping, sizeof(sleeping), "");
@@ -335,6 +371,7 @@ static const struct test_case cases[] = {
 	{ "generations", test_generations },
 	{ "ends", test_ends },
 	{ "terminal", test_terminal },
+	{ "cost", test_cost },
 	{ "refusals", test_refusals },
 	{ "options", test_options },
 };
