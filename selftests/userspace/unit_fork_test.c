@@ -4,6 +4,7 @@
  * fails leaves the machine as it was, and when none is even tried. The child's side is in userspace/fork_test, with a guest.
  */
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -250,6 +251,63 @@ static void test_end(void)
 	CHECK_EQ("nothing to do", 0, fork_serve(&machine));
 }
 
+static void config_set(unsigned int offset, unsigned int len, u32 value)
+{
+	bus_write(&machine.vm.ports, PCI_CONFIG_ADDRESS, 4, 0x80000000u | machine.rng.pci.slot << 11 | (offset & ~3u));
+	bus_write(&machine.vm.ports, PCI_CONFIG_DATA + (offset & 3), len, value);
+}
+
+/* How often the event was signalled since the last time. */
+static u64 rung(int event)
+{
+	struct pollfd wait = { .fd = event, .events = POLLIN };
+	u64 count = 0;
+
+	if (poll(&wait, 1, 0) == 1)
+		ASSERT_EQ(read(event, &count, sizeof(count)), 8);
+	return count;
+}
+
+/* A device in the child: its doorbells are in the new VM, and ring there alone. */
+static void test_renew(void)
+{
+	struct virtio_device *device = &machine.rng;
+	unsigned int doorbells;
+
+	set_up();
+	config_set(PCI_BASE_ADDRESS_0, 4, 0xc8000000);
+	config_set(PCI_BASE_ADDRESS_0 + 8, 4, 0xc000);
+	config_set(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
+	doorbells = fake_record.doorbells;
+	CHECK_EQ("one in memory, one at a port", 2, doorbells);
+
+	int parents = dup(device->doorbell), room = dup(machine.serial.room_event);
+
+	virtio_hold(device);
+	fake_record.doorbells = 0;	/* another VM */
+	CHECK_EQ("renewed", 0, virtio_renew(device));
+	CHECK_EQ("they are there again", doorbells, fake_record.doorbells);
+	CHECK_EQ("its thread looks at the queues", 1, rung(device->doorbell));
+	CHECK_EQ("the parent's does not", 0, rung(parents));
+	virtio_ring(device);
+	CHECK_EQ("it rings here", 1, rung(device->doorbell));
+	CHECK_EQ("and not there", 0, rung(parents));
+	CHECK_EQ("nobody has its locks", 1, virtio_try_hold(device));
+	virtio_release(device);
+	config_set(PCI_COMMAND, 2, 0);
+	CHECK_EQ("they go with its addresses", 0, fake_record.doorbells);
+
+	pthread_mutex_lock(&machine.serial.lock);
+	machine.serial.used = SERIAL_FIFO;
+	CHECK_EQ("the serial port renewed", 0, serial_renew(&machine.serial));
+	CHECK_EQ("full", 0, serial_receive(&machine.serial, 'x'));
+	bus_read(&machine.vm.ports, 0x3f8, 1);
+	CHECK_EQ("room", 1, rung(machine.serial.room_event));
+	CHECK_EQ("is told here alone", 0, rung(room));
+	close(parents);
+	close(room);
+}
+
 static void test_prepare(void)
 {
 	static const struct {
@@ -281,6 +339,7 @@ static const struct test_case cases[] = {
 	{ "not_now", test_not_now },
 	{ "end", test_end },
 	{ "prepare", test_prepare },
+	{ "renew", test_renew },
 };
 
 TEST_MAIN(cases)

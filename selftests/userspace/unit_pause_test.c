@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pausing, with the launcher's own vCPU threads and a kernel made up here: who is told to stay out of the guest is out,
- * stays there, tells the kernel, and goes on; ends find a paused machine; and an NMI goes where the guest lets it in.
+ * stays there, tells the kernel, and goes on; ends find a paused machine; an NMI goes where the guest lets it in; and a forked machine
+ * begins with vCPUs of its own.
  */
 #include <linux/kvm.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <uapi/linux/keel.h>
 
 #include "test.h"
 #include "userspace/pause.h"
 #include "userspace/sandbox.h"
+#include "userspace/status.h"
 #include "userspace/thread.h"
 #include "userspace/vcpu.h"
 #include "userspace/vm.h"
@@ -64,17 +69,44 @@ static int enter(unsigned int i)
 	return ret;
 }
 
+/* A process that has been forked: which VM it has, and what the kernel says. */
+#define OLD_VM	900
+static int fork_error;		/* 0: another VM */
+static unsigned int forks, made;
+
+static int fork_vm(const struct keel_fork_vm *how)
+{
+	forks++;
+	CHECK_EQ("no flags", 0, how->flags);
+	errno = fork_error;
+	return fork_error ? -1 : memfd_create("vm", 0);
+}
+
+/* A file that can be mapped, as a vCPU's can. */
+static int make_vcpu(void)
+{
+	int fd = memfd_create("vcpu", 0);
+
+	made++;
+	ASSERT_EQ(ftruncate(fd, 4096), 0);
+	return fd;
+}
+
 int __wrap_ioctl(int fd, unsigned long command, ...);
 int __wrap_ioctl(int fd, unsigned long command, ...)
 {
 	unsigned int i = (unsigned int)fd - FD;
 	va_list args;
 
-	ASSERT(i < VCPUS, "ioctl %#lx on %d", command, fd);
 	va_start(args, command);
 	void *argument = va_arg(args, void *);
 
 	va_end(args);
+	if (command == KEEL_FORK_VM)
+		return fork_vm(argument);
+	if (command == KVM_CREATE_VCPU)
+		return make_vcpu();
+	ASSERT(i < VCPUS, "ioctl %#lx on %d", command, fd);
 	switch (command) {
 	case KVM_RUN:
 		return enter(i);
@@ -307,6 +339,57 @@ static void test_nmi(void)
 	finish();
 }
 
+/* What a forked machine begins with: a VM and vCPUs of its own, nobody at the gate, and no end in sight. */
+static void test_renew(void)
+{
+	struct vcpu *vcpu = &vcpus[1];
+	uint64_t one = 1;
+
+	pthread_mutex_init(&vm.stop_lock, NULL);
+	pthread_mutex_init(&vm.gate_lock, NULL);
+	pthread_cond_init(&vm.gate, NULL);
+	vm.fd = memfd_create("parent", 0);
+	vm.run_size = 4096;
+	vm.stop_event = eventfd(0, EFD_NONBLOCK);
+	vm.reset_event = eventfd(0, EFD_NONBLOCK);
+	vm_hold(&vm, VM_HOLD_FORK | VM_HOLD_PAUSE);
+	vm.waiting = VCPUS;
+	vm.is_attached = true;
+	vm_stop(&vm, STATUS_SIGNAL, "the parent's");
+	pthread_mutex_lock(&vm.gate_lock);		/* by a thread of the parent's */
+
+	int parents = dup(vm.stop_event), before = vm.fd;
+
+	fork_error = EPERM;
+	CHECK_EQ("refused", STATUS_CREATE, vm_renew(&vm));
+	CHECK_EQ("in words", 1, !!strstr(status_last(), "does not fork the machine: Operation not permitted"));
+	CHECK_EQ("the other VM is still there", before, vm.fd);
+	fork_error = 0;
+	CHECK_EQ("renewed", 0, vm_renew(&vm));
+	CHECK_EQ("asked", 2, forks);
+	CHECK_EQ("held until it is whole, and by nobody else", VM_HOLD_SETUP, atomic_load(&vm.holds));
+	CHECK_EQ("nobody waits", 0, vm.waiting);
+	CHECK_EQ("no debugger", 0, vm.is_attached);
+	CHECK_EQ("no end", 0, vm_is_stopping(&vm));
+	CHECK_EQ("nor a reason", 0, *vm.reason);
+	CHECK_EQ("no event", -1, read(vm.stop_event, &one, sizeof(one)));
+	CHECK_EQ("but the parent's", 8, read(parents, &one, sizeof(one)));
+	vm_release(&vm, 0);				/* the lock is free */
+
+	*vcpu = (struct vcpu){ .vm = &vm, .index = 1, .fd = make_vcpu(), .has_thread = true, .place = { true, true, true } };
+	vcpu->run = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	ASSERT(vcpu->run != MAP_FAILED, "a page");
+	vcpu->run->exit_reason = 77;
+	CHECK_EQ("a vCPU", 0, vcpu_renew(vcpu));
+	CHECK_EQ("of its own", 2, made);
+	CHECK_EQ("with its page", 0, vcpu->run->exit_reason);
+	CHECK_EQ("without a thread", 0, vcpu->has_thread);
+	CHECK_EQ("kept by nobody", 0, vcpu->place.is_kept | vcpu->place.is_waiting);
+	CHECK_EQ("the guest is told that it stood", 1, vcpu->has_stood);
+	vcpu_destroy(vcpu);
+	close(parents);
+}
+
 static const struct test_case cases[] = {
 	{ "pause", test_pause },
 	{ "two_holds", test_two_holds },
@@ -314,6 +397,7 @@ static const struct test_case cases[] = {
 	{ "stuck", test_stuck },
 	{ "completed", test_completed },
 	{ "nmi", test_nmi },
+	{ "renew", test_renew },
 };
 
 TEST_MAIN(cases)

@@ -7,6 +7,7 @@
 #include <linux/pci_regs.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "fake_config.h"
@@ -176,6 +177,29 @@ static void test_key(void)
 	finish();
 }
 
+/* In a forked machine: what was left of the stage is left there, by another timer, and the first one's is nobody's business. */
+static void test_renewed(void)
+{
+	set_up(100, 100, 3);
+	fake_config_put(&vm, SLOT, LOCK, 1, 2);
+
+	int other = dup(watchdog.timer);
+	struct itimerspec left;
+
+	CHECK_EQ("renewed", 0, watchdog_renew(&watchdog));
+	ASSERT_EQ(timerfd_settime(other, 0, &(struct itimerspec){ .it_value = { 0 } }, NULL), 0);
+	ASSERT_EQ(timerfd_gettime(watchdog.timer, &left), 0);
+	CHECK_EQ("it runs", 1, left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 200000000);
+	CHECK_EQ("and runs out", 1, runs_out(2000));
+	close(other);
+	finish();
+
+	set_up(100, 100, 3);
+	CHECK_EQ("renewed", 0, watchdog_renew(&watchdog));
+	CHECK_EQ("one that stands goes on standing", 0, runs_out(300));
+	finish();
+}
+
 static void test_locked(void)
 {
 	set_up(100000, 100000, 3);
@@ -225,6 +249,7 @@ static const struct test_case cases[] = {
 	{ "runs_out", test_runs_out },
 	{ "reboots", test_reboots },
 	{ "fed", test_fed },
+	{ "renewed", test_renewed },
 	{ "key", test_key },
 	{ "locked", test_locked },
 	{ "held", test_held },
