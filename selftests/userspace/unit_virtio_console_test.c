@@ -7,6 +7,7 @@
  */
 #include <linux/virtio_console.h>
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake_driver.h"
@@ -469,6 +470,45 @@ static void test_broken(void)
 }
 
 /* Anything in the rings, at any time: it ends, and memory outside of what was named stays as it is (and the sanitizer looks on). */
+/* A forked machine's console goes on with what was on its way, as its parent's does, and neither hears of the other. */
+static void test_forked(void)
+{
+	int status;
+
+	set_up(100);
+	virtio_hold(device());
+	print("both", 4, 4);
+	ring(OUTPUT);
+	usleep(10000);
+
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		int parents = dup(now->vc.room_event);
+		struct pollfd wait = { .fd = parents, .events = POLLIN };
+		u64 count;
+
+		if (virtio_console_renew(&now->vc) || virtio_start(device()) || !is_shown(4) || !served(OUTPUT, 1))
+			_exit(1);
+		/* Events of its own. */
+		while (read(parents, &count, sizeof(count)) > 0)
+			;
+		for (u32 i = 0; i < 2 * VIRTIO_CONSOLE_INPUT && virtio_console_receive(&now->vc, 'x'); i++)
+			;
+		fake_offer_one(&now->rings[INPUT], DATA_AT + 4096, 64, true);
+		ring(INPUT);
+		_exit(has_room_event(2000) && poll(&wait, 1, 0) == 0 ? 0 : 2);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ("the child's", 0, WIFEXITED(status) ? WEXITSTATUS(status) : 1000);
+	CHECK_EQ("the parent's stands", 0, shown_now());
+	virtio_release(device());
+	CHECK_EQ("and goes on", 1, served(OUTPUT, 1));
+	finish();
+	check_shown("text", "both");
+}
+
 static void test_random(void)
 {
 	u64 state = 11, until;
@@ -635,6 +675,7 @@ static const struct test_case cases[] = {
 	{ "size", test_size },
 	{ "size_told", test_size_told },
 	{ "broken", test_broken },
+	{ "forked", test_forked },
 	{ "random", test_random },
 	{ "moved", test_moved },
 	{ "busy", test_busy },
