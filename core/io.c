@@ -303,6 +303,12 @@ static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
 	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == READ_ONCE(slots->generation);
 }
 
+/* Is it the page where the local APIC is or could be? */
+static __always_inline bool is_apic_base(const struct vcpu *vcpu, gpa_t gpa)
+{
+	return (gpa ^ vcpu->apic_base) < PAGE_SIZE;
+}
+
 /* Is it in the slot that was found last, and not the local APIC's page? Then it is no device. */
 static __always_inline bool is_known_memory(struct vcpu *vcpu, gpa_t gpa)
 {
@@ -311,12 +317,12 @@ static __always_inline bool is_known_memory(struct vcpu *vcpu, gpa_t gpa)
 
 	/* with equal generations that slot is one of these */
 	return slots && READ_ONCE(slots->generation) == vcpu->known.slot_generation &&
-	       gpa_to_gfn(gpa) - slot->base < slot->npages && (gpa ^ vcpu->apic_base) >= PAGE_SIZE;
+	       gpa_to_gfn(gpa) - slot->base < slot->npages && !is_apic_base(vcpu, gpa);
 }
 
 static noinline int fast_device(struct vcpu *vcpu, const struct fault_exit *fault)
 {
-	bool is_apic = keel_lapic_claims(vcpu, fault->gpa);
+	bool is_apic = is_apic_base(vcpu, fault->gpa) && keel_lapic_claims(vcpu, fault->gpa);
 	const struct code_move *move;
 	const struct emu_mov *mov;
 	struct emu_mov decoded;
@@ -386,7 +392,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 {
 	int ret;
 
-	if (keel_lapic_claims(vcpu, fault->gpa))
+	if (is_apic_base(vcpu, fault->gpa) && keel_lapic_claims(vcpu, fault->gpa))
 		return access_by_software(vcpu, fault);
 
 	ret = keel_memory_fault(vcpu, fault->gpa, fault->access);

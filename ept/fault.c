@@ -54,10 +54,11 @@ struct fault_req {
 static unsigned int leaf_level(struct vm *vm, const struct memslot *slot, const struct fault_req *req, unsigned int host_level)
 {
 	const struct pgtable *pt = vm->mem.table;
-	unsigned int level = min_t(unsigned int, host_level, pt->format->max_leaf_level);
+	unsigned int level;
 
-	if (slot->dirty)
+	if (host_level == 1 || slot->dirty)
 		return 1;
+	level = min_t(unsigned int, host_level, pt->format->max_leaf_level);
 	for (; level > 1; level--) {
 		gfn_t mask = pt_span(level) - 1, base = req->gfn & ~mask;
 
@@ -192,7 +193,8 @@ static enum fault_step map_page(struct vcpu *vcpu, struct fault_req *req, const 
 	}
 	if (new_root)
 		keel_vm_request(vcpu->vm, REQ_ROOT, 0);
-	memory_flush(vcpu->vm, up);
+	if (unlikely(up->flush))
+		memory_flush(vcpu->vm, up);
 	if (req->write)
 		slot_mark_dirty(vcpu->vm, vcpu, slot, req->gfn);
 	pte = READ_ONCE(*entry);
