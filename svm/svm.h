@@ -99,10 +99,13 @@ static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)
 	return container_of(vcpu, struct svm_vcpu, vcpu);
 }
 
-/* Parts of the VMCB were changed. */
-static inline void vmcb_changed(struct vmcb *vmcb, u32 parts)
+/*
+ * Parts of the VMCB were changed. By one instruction: the preempt notifier clears the others where its thread comes to another CPU (svm_cpu_load()),
+ * and none of them may come back.
+ */
+static __always_inline void vmcb_changed(struct vmcb *vmcb, u32 parts)
 {
-	vmcb->control.clean &= ~parts;
+	asm volatile("andl %1, %0" : "+m" (vmcb->control.clean) : "er" (~parts) : "cc");
 }
 
 static inline void vmcb_intercept(struct vmcb *vmcb, unsigned int bit)

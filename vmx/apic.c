@@ -127,7 +127,7 @@ static void change_mode(struct vmx_vcpu *vmx, enum lapic_mode mode)
 	else if (mode == LAPIC_MSRS)
 		vmx->wanted.cpu2 |= CPU2_MSRS;
 	/* translations may remember whether the page is special ("Issues Pertaining to Page Tables and TLB Management") */
-	vmx->rare |= RARE_CONTROLS | RARE_FLUSH_EPT | RARE_FLUSH_VPID;
+	vmx_rare_set(vmx, RARE_CONTROLS | RARE_FLUSH_EPT | RARE_FLUSH_VPID);
 	if (mode == LAPIC_OFF)
 		keel_lapic_accel_end(vcpu);
 	else

@@ -181,7 +181,10 @@ void vmx_intercepts_changed(struct vcpu *vcpu)
 	want_exits(c, vcpu);
 	want_instructions(c, vcpu);
 	want(&c->cpu, vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG, step);
-	want(&vmx->rare, RARE_STEP, step && !(vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG));
+	if (step && !(vmx_caps.cpu & CPU_BASED_MONITOR_TRAP_FLAG))
+		vmx_rare_set(vmx, RARE_STEP);
+	else
+		vmx_rare_clear(vmx, RARE_STEP);
 	vmx_apic_changed(vmx);
 	c->msr_bitmap = msr_bitmap(vmx);
 	/*
@@ -191,7 +194,7 @@ void vmx_intercepts_changed(struct vcpu *vcpu)
 	c->exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC) | BIT(X86_TRAP_UD);
 	want(&c->exceptions, BIT(X86_TRAP_PF), vcpu->shadow);
 	want(&c->exceptions, BIT(X86_TRAP_BP), (debug & KVM_GUESTDBG_ENABLE) && (debug & KVM_GUESTDBG_USE_SW_BP));
-	vmx->rare |= RARE_CONTROLS;
+	vmx_rare_set(vmx, RARE_CONTROLS);
 
 	/* and what follows registers */
 	vcpu_need(vcpu, RG_DR);
@@ -226,7 +229,7 @@ void vmx_controls_write(struct vmx_vcpu *vmx)
 		w->msr_bitmap = c->msr_bitmap;
 		vmcs_write64(MSR_BITMAP, c->msr_bitmap);
 	}
-	vmx->rare &= ~RARE_CONTROLS;
+	vmx_rare_clear(vmx, RARE_CONTROLS);
 }
 
 /*
@@ -261,7 +264,7 @@ void vmx_controls_init(struct vmx_vcpu *vmx)
 void vmx_vmcs_init(struct vmx_vcpu *vmx)
 {
 	vmx->ready = true;
-	vmx->rare |= RARE_CONTROLS;
+	vmx_rare_set(vmx, RARE_CONTROLS);
 	if (vmx->vpid)
 		vmcs_write16(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmx_apic_init(vmx);

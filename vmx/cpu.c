@@ -258,7 +258,7 @@ void vmx_tlb_flush(struct vcpu *vcpu, enum tlb_scope scope)
 			vcpu_request(vcpu, REQ_PAGING);
 		scope = TLB_GUEST;
 	}
-	to_vmx(vcpu)->rare |= scope == TLB_VM ? RARE_FLUSH_EPT : RARE_FLUSH_VPID;
+	vmx_rare_set(to_vmx(vcpu), scope == TLB_VM ? RARE_FLUSH_EPT : RARE_FLUSH_VPID);
 }
 
 /*
@@ -280,5 +280,5 @@ void vmx_flush_now(struct vmx_vcpu *vmx)
 		else
 			vmx_invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 	}
-	vmx->rare &= ~(RARE_FLUSH_EPT | RARE_FLUSH_VPID);
+	vmx_rare_clear(vmx, RARE_FLUSH_EPT | RARE_FLUSH_VPID);
 }

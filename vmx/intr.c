@@ -54,7 +54,7 @@ void vmx_inject(struct vcpu *vcpu, const struct event *event)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u32 info;
 
-	vmx->rare &= ~RARE_NMI;
+	vmx_rare_clear(vmx, RARE_NMI);
 	if (!event) {
 		vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 		return;
@@ -69,7 +69,7 @@ void vmx_inject(struct vcpu *vcpu, const struct event *event)
 		break;
 	case EVENT_NMI:
 		/* the mask comes with the delivery and must not be set before */
-		vmx->rare |= RARE_NMI;
+		vmx_rare_set(vmx, RARE_NMI);
 		vcpu_dirty(vcpu, RG_SHADOW);
 		info = INTR_TYPE_NMI_INTR;
 		break;
@@ -144,7 +144,7 @@ static void fetch_shadow_bits(struct vcpu *vcpu, u32 state)
 	/* an instruction has been completed since: the shadow was over with it */
 	if (vcpu->events.shadow && (vcpu->regs.dirty & RG_RIP)) {
 		vcpu->events.shadow = 0;
-		vcpu->regs.dirty |= RG_SHADOW;
+		vcpu_dirty(vcpu, RG_SHADOW);
 	}
 }
 
@@ -296,7 +296,7 @@ void vmx_inject_cancel(struct vmx_vcpu *vmx)
 	if (!(info & INTR_INFO_VALID_MASK))
 		return;
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
-	vmx->rare &= ~RARE_NMI;
+	vmx_rare_clear(vmx, RARE_NMI);
 	give_back(vmx, info, vmcs_read32(VM_ENTRY_EXCEPTION_ERROR_CODE), vmcs_read32(VM_ENTRY_INSTRUCTION_LEN));
 }
 

@@ -41,9 +41,9 @@ void vmx_native_update(struct vmx_vcpu *vmx)
 
 	vcpu_need(vcpu, RG_SEG | RG_RFLAGS);
 	if (vmx_is_native(&guest, vcpu->regs.rflags, vcpu->regs.seg, vmx_caps.linear_bits))
-		vmx->rare &= ~RARE_SOFTWARE;
+		vmx_rare_clear(vmx, RARE_SOFTWARE);
 	else
-		vmx->rare |= RARE_SOFTWARE;
+		vmx_rare_set(vmx, RARE_SOFTWARE);
 }
 
 /* vmx_efer_init() - of a new VMCS: who switches EFER */
@@ -96,7 +96,7 @@ void vmx_shadow_control_write(struct vmx_vcpu *vmx, u32 groups)
 void vmx_shadow_root_write(struct vmx_vcpu *vmx)
 {
 	vmcs_writel(GUEST_CR3, keel_shadow_cr3(&vmx->vcpu));
-	vmx->rare |= RARE_FLUSH_VPID;
+	vmx_rare_set(vmx, RARE_FLUSH_VPID);
 }
 
 int vmx_exit_page_fault(struct vmx_vcpu *vmx)

@@ -6,6 +6,7 @@
  * of CR0 and CR4 that VMX wants fixed, or all of them with shadow paging), the read shadow has the guest's. STAR, LSTAR, CSTAR and SYSCALL_MASK are
  * intercepted, so that vcpu_regs always has them; KERNEL_GS_BASE is in the CPU or in struct vmx_vcpu.
  */
+#include <linux/preempt.h>
 #include <asm/msr.h>
 #include <keel/access.h>
 #include <keel/debug.h>
@@ -152,9 +153,9 @@ static void write_control(struct vmx_vcpu *vmx, u32 groups)
 		write_efer(vmx, r->efer);
 	/* with PAE paging the CPU takes the PDPTEs from the VMCS, not through CR3 */
 	if ((r->cr4 & X86_CR4_PAE) && !(r->efer & EFER_LMA) && (vcpu_cr0(vcpu) & X86_CR0_PG))
-		vmx->rare |= RARE_PDPTES;
+		vmx_rare_set(vmx, RARE_PDPTES);
 	else
-		vmx->rare &= ~RARE_PDPTES;
+		vmx_rare_clear(vmx, RARE_PDPTES);
 }
 
 /*
@@ -179,7 +180,7 @@ int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic)
 	vmcs_write64(GUEST_PDPTR1, pdpte[1]);
 	vmcs_write64(GUEST_PDPTR2, pdpte[2]);
 	vmcs_write64(GUEST_PDPTR3, pdpte[3]);
-	vmx->rare &= ~RARE_PDPTES;
+	vmx_rare_clear(vmx, RARE_PDPTES);
 	return 0;
 }
 
@@ -199,8 +200,11 @@ static void fetch_syscall(struct vmx_vcpu *vmx)
 {
 	struct vcpu_regs *r = &vmx->vcpu.regs;
 
+	/* taken off the CPU in between, the thread would find its own value in the MSR */
+	preempt_disable();
 	if (vmx->host.saved)
 		rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	preempt_enable();
 	r->kernel_gs_base = vmx->kernel_gs_base;
 	r->sysenter_cs = vmcs_read32(GUEST_SYSENTER_CS);
 	r->sysenter_esp = vmcs_readl(GUEST_SYSENTER_ESP);
@@ -222,7 +226,7 @@ static void write_root(struct vmx_vcpu *vmx)
 	vmx->eptp = eptp;
 	vmcs_write64(EPT_POINTER, eptp);
 	/* the page may have been another VM's root */
-	vmx->rare |= RARE_FLUSH_EPT;
+	vmx_rare_set(vmx, RARE_FLUSH_EPT);
 }
 
 static void write_tsc(const struct vmx_vcpu *vmx)
@@ -236,12 +240,12 @@ static void write_tsc(const struct vmx_vcpu *vmx)
 static void write_deadline(struct vmx_vcpu *vmx)
 {
 	if (vmx->vcpu.tsc.host_deadline) {
-		vmx->rare |= RARE_TIMER;
+		vmx_rare_set(vmx, RARE_TIMER);
 		return;
 	}
 	if (!(vmx->rare & RARE_TIMER))
 		return;
-	vmx->rare &= ~RARE_TIMER;
+	vmx_rare_clear(vmx, RARE_TIMER);
 	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, ~0u);
 }
 
@@ -255,9 +259,9 @@ static void write_debug(struct vmx_vcpu *vmx)
 	vmcs_writel(GUEST_DR7, plan.dr7);
 	vmx_control_put(vmx, &vmx->wanted.cpu, CPU_BASED_MOV_DR_EXITING, !plan.open);
 	if (plan.switched)
-		vmx->rare |= RARE_DR;
+		vmx_rare_set(vmx, RARE_DR);
 	else
-		vmx->rare &= ~RARE_DR;
+		vmx_rare_clear(vmx, RARE_DR);
 }
 
 /* DR0-3 and DR6 are in vcpu_regs since the exit. */

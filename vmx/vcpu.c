@@ -69,7 +69,7 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	if (keel_paging_is_shadow() && keel_shadow_vcpu_create(vcpu))
 		return -ENOMEM;
 	if (vcpu->shadow)
-		vmx->rare |= RARE_SHADOW;
+		vmx_rare_set(vmx, RARE_SHADOW);
 	vmx_apic_create(vmx);
 	if (vmx_pml_create(vmx))
 		return -ENOMEM;
@@ -105,7 +105,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	vmx->wanted.cpu &= ~(u32)(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING);
-	vmx->rare &= ~(RARE_NMI | RARE_DR);
+	vmx_rare_clear(vmx, RARE_NMI | RARE_DR);
 	vmx->nmi_known = true;
 	if (vmx->tpr_threshold)
 		vmx_tpr_threshold(vmx, 0);
@@ -129,7 +129,7 @@ static noinline void arrive(struct vmx_vcpu *vmx)
 	if (!vmx->ready)
 		vmx_vmcs_init(vmx);
 	/* what was flushed elsewhere may still be cached here; the host's tables and stacks are others */
-	vmx->rare |= vmx->vcpu.shadow ? RARE_FLUSH_VPID : RARE_FLUSH_EPT | RARE_FLUSH_VPID;
+	vmx_rare_set(vmx, vmx->vcpu.shadow ? RARE_FLUSH_VPID : RARE_FLUSH_EPT | RARE_FLUSH_VPID);
 	vmx_host_tables_write(vmx);
 }
 
@@ -140,7 +140,7 @@ void vmx_vcpu_load(struct vcpu *vcpu)
 	if (unlikely(__this_cpu_read(vmx_current_vmcs) != vmx->vmcs) && vmx_cpu_load(vmx))
 		arrive(vmx);
 	spec_ctrl_prepare(vmx);
-	vmx->rare |= RARE_HOST;
+	vmx_rare_set(vmx, RARE_HOST);
 	vmx->seen = 0;
 	vmx->host.ldt = 0;
 }
@@ -196,7 +196,7 @@ static void host_save(struct vmx_vcpu *vmx)
 	native_wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	vmx_syscall_load(vmx);
 	h->saved = true;
-	vmx->rare &= ~RARE_HOST;
+	vmx_rare_clear(vmx, RARE_HOST);
 }
 
 static noinline void selectors_restore(struct vmx_host *h)
@@ -247,13 +247,13 @@ static noinline void perf_changed(struct vmx_vcpu *vmx, const struct perf_guest_
 	unsigned int i;
 
 	n = min_t(unsigned int, n, VMX_PERF_MSRS);
-	vmx->rare &= ~RARE_PEBS;
+	vmx_rare_clear(vmx, RARE_PEBS);
 	for (i = 0; i < n; i++) {
 		entry[i].index = exit[i].index = msrs[i].msr;
 		entry[i].value = msrs[i].guest;
 		exit[i].value = msrs[i].host;
 		if (msrs[i].msr == MSR_IA32_PEBS_ENABLE)
-			vmx->rare |= RARE_PEBS;
+			vmx_rare_set(vmx, RARE_PEBS);
 	}
 	h->nr_perf = n;
 	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, h->nr_own + n);
@@ -287,9 +287,9 @@ static noinline void host_compare(struct vmx_vcpu *vmx)
 	/* whatever the last exit was: anything may have run since */
 	vmx->exit_reason = EXIT_FORGOTTEN;
 	if (unlikely(vmx->vcpu.host_debugctl))
-		vmx->rare |= RARE_DEBUGCTL;
+		vmx_rare_set(vmx, RARE_DEBUGCTL);
 	else
-		vmx->rare &= ~RARE_DEBUGCTL;
+		vmx_rare_clear(vmx, RARE_DEBUGCTL);
 }
 
 void vmx_vcpu_put(struct vcpu *vcpu)
@@ -398,7 +398,7 @@ static void exit_rare(struct vmx_vcpu *vmx)
 		dr_save(vmx);
 	if (vmx->rare & RARE_STEP)
 		vmx_step_end(vmx);
-	vmx->rare &= ~RARE_NMI;
+	vmx_rare_clear(vmx, RARE_NMI);
 }
 
 /*
@@ -413,7 +413,7 @@ static noinstr void serve_nmi(struct vmx_vcpu *vmx)
 	/* its handler may be perf's: it finds DEBUGCTL as it left it, and may change it */
 	if (vmx->rare & RARE_DEBUGCTL)
 		native_wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->vcpu.host_debugctl);
-	vmx->rare &= ~RARE_DEBUGCTL;
+	vmx_rare_clear(vmx, RARE_DEBUGCTL);
 	asm volatile("int $2");
 	vmx->vcpu.host_debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	vmx->seen = 0;

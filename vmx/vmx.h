@@ -171,17 +171,32 @@ static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
 	return container_of(vcpu, struct vmx_vcpu, vcpu);
 }
 
+/*
+ * vmx->rare changes through these alone, which are one instruction each: the preempt notifier sets bits of it as well (vmx_vcpu_load()), between any
+ * two instructions of its thread. One that got lost could leave translations in the TLB of the CPU that the thread has come to, or the host's
+ * values in the guest's place.
+ */
+static __always_inline void vmx_rare_set(struct vmx_vcpu *vmx, u32 bits)
+{
+	asm volatile("orl %1, %0" : "+m" (vmx->rare) : "er" (bits) : "cc");
+}
+
+static __always_inline void vmx_rare_clear(struct vmx_vcpu *vmx, u32 bits)
+{
+	asm volatile("andl %1, %0" : "+m" (vmx->rare) : "er" (~bits) : "cc");
+}
+
 /* Controls change through these alone. @bit must be one that caps.c found. */
 static inline void vmx_control_set(struct vmx_vcpu *vmx, u32 *control, u32 bit)
 {
 	*control |= bit;
-	vmx->rare |= RARE_CONTROLS;
+	vmx_rare_set(vmx, RARE_CONTROLS);
 }
 
 static inline void vmx_control_clear(struct vmx_vcpu *vmx, u32 *control, u32 bit)
 {
 	*control &= ~bit;
-	vmx->rare |= RARE_CONTROLS;
+	vmx_rare_set(vmx, RARE_CONTROLS);
 }
 
 static inline void vmx_control_put(struct vmx_vcpu *vmx, u32 *control, u32 bit, bool is_set)

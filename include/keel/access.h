@@ -21,11 +21,17 @@ static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
 	}
 }
 
+/* @groups, which are valid, have changed. By one instruction: the preempt notifier adds groups between any two of its thread's. */
+static __always_inline void regs_dirty(struct vcpu_regs *r, u32 groups)
+{
+	asm volatile("orl %1, %0" : "+m" (r->dirty) : "er" (groups) : "cc");
+}
+
 /* The caller has written (all of) @groups, or has called vcpu_need() and then changed a part. */
-static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
+static __always_inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
 {
 	vcpu->regs.valid |= groups;
-	vcpu->regs.dirty |= groups;
+	regs_dirty(&vcpu->regs, groups);
 }
 
 static inline u64 vcpu_gpr(struct vcpu *vcpu, unsigned int n)
@@ -126,7 +132,7 @@ static __always_inline int vcpu_advance_valid(struct vcpu *vcpu, unsigned int le
 	    unlikely((rip ^ r->rip) >> 31))
 		return keel_advance_slow(vcpu, len);
 	r->rip = rip;
-	r->dirty |= RG_RIP;
+	regs_dirty(r, RG_RIP);
 	return RUN_RESUME;
 }
 
