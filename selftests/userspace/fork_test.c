@@ -350,6 +350,7 @@ static void test_options(void)
 		{ "a device", { "keel", "run", "--kernel=x", "--forkable", "--name=x", "--vfio=0:1.0" }, "--vfio" },
 	};
 
+	launch_program();
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		CHECK_EQ(rows[i].name, 2, keel(rows[i].argv));
 		test_note("%s: %s", rows[i].name, said);
