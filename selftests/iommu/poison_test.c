@@ -6,43 +6,23 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "test.h"
+#include "hostmem.h"
+#include "pattern.h"
 
 #define DELAY_US	300000	/* edu moves a block 0.1 s after it is told to */
 
-static u64 available_bytes(void)
-{
-	unsigned long long kb = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	REQUIRE(f, "the kernel has no /proc/meminfo");
-	while (!kb && fgets(line, sizeof(line), f))
-		sscanf(line, "MemAvailable: %llu", &kb);
-	fclose(f);
-	return kb << 10;
-}
-
-static u64 pattern(u64 i)
-{
-	return (i + 1) * 0x9e3779b97f4a7c15ULL;
-}
-
 static void test_kept(void)
 {
-	u64 size, i, wrong = 0, *words;
+	u64 size, *words;
 
 	REQUIRE(getenv("KEEL_POISON"), "no KEEL_POISON");
-	size = available_bytes() / 8 * 7;
+	size = host_available_memory() / 8 * 7;
 	ASSERT_GE(size, 64 << 20);
 	words = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT(words != MAP_FAILED, "no memory");
-	for (i = 0; i < size / 8; i++)
-		words[i] = pattern(i);
+	pattern_fill(words, size / 8);
 	usleep(DELAY_US);
-	for (i = 0; i < size / 8; i++)
-		wrong += words[i] != pattern(i);
-	CHECK_EQ("words that changed", 0, wrong);
+	CHECK_EQ("words that changed", 0, pattern_changed(words, size / 8));
 }
 
 static const struct test_case cases[] = {

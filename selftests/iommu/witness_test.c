@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "hostmem.h"
+#include "pattern.h"
 #include "thread.h"
 
 #define GPA		0x40000000ULL
@@ -16,52 +18,29 @@
 
 static volatile u64 passes, wrong;
 
-static u64 pattern(u64 i)
-{
-	return (i + 1) * 0x9e3779b97f4a7c15ULL;
-}
-
 static void guest_look(void)
 {
-	const volatile u64 *words = (void *)GPA;
-	u64 i;
-
 	for (;;) {
-		for (i = 0; i < SIZE / 8; i++)
-			wrong += words[i] != pattern(i);
+		wrong += pattern_changed((void *)GPA, SIZE / 8);
 		passes++;
 		GUEST_SYNC(1);
 	}
 }
 
-static u64 available_bytes(void)
-{
-	unsigned long long kb = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	REQUIRE(f, "the kernel has no /proc/meminfo");
-	while (!kb && fgets(line, sizeof(line), f))
-		sscanf(line, "MemAvailable: %llu", &kb);
-	fclose(f);
-	return kb << 10;
-}
-
 static void test_witness(void)
 {
 	const char *until = getenv("KEEL_UNTIL");
-	u64 size, i, changed = 0, *words;
+	u64 size, *words;
 	struct vcpu *vcpu;
 	struct vm *vm;
 
 	REQUIRE(until, "no KEEL_UNTIL");
-	size = available_bytes();
+	size = host_available_memory();
 	ASSERT_GE(size, FOR_OTHERS + SIZE);
 	size = (size - FOR_OTHERS) & ~(SIZE - 1);
 	words = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT(words != MAP_FAILED, "no memory");
-	for (i = 0; i < size / 8; i++)
-		words[i] = pattern(i);
+	pattern_fill(words, size / 8);
 	vm = vm_create(VM_GUEST);
 	vm_set_slot(vm, 1, 0, GPA, SIZE, words);
 	vcpu = vcpu_create_guest(vm, 0, guest_look);
@@ -70,12 +49,10 @@ static void test_witness(void)
 		host_sleep_ms(500);
 	} while (access(until, F_OK));
 	vcpu_run_sync(vcpu, 1);
-	for (i = 0; i < size / 8; i++)
-		changed += words[i] != pattern(i);
 	test_note("%llu MB; the guest has looked %llu times at %llu MB of them", (unsigned long long)size >> 20,
 		  (unsigned long long)*GUEST_VAR(vm, passes), SIZE >> 20);
 	CHECK_EQ("words that the guest found changed", 0, *GUEST_VAR(vm, wrong));
-	CHECK_EQ("words that changed", 0, changed);
+	CHECK_EQ("words that changed", 0, pattern_changed(words, size / 8));
 }
 
 static const struct test_case cases[] = {

@@ -55,3 +55,16 @@ u64 host_free_memory(void)
 	fclose(f);
 	return pages * PAGE_SIZE;
 }
+
+u64 host_available_memory(void)
+{
+	unsigned long long kb = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	ASSERT(f, "/proc/meminfo: %s", strerror(errno));
+	while (!kb && fgets(line, sizeof(line), f))
+		sscanf(line, "MemAvailable: %llu", &kb);
+	fclose(f);
+	return kb << 10;
+}

@@ -10,4 +10,7 @@
  */
 u64 host_free_memory(void);
 
+/* Bytes that a process can have without swapping, by the kernel's estimate ("MemAvailable" of /proc/meminfo). */
+u64 host_available_memory(void);
+
 #endif
