@@ -196,9 +196,9 @@ check "disk a FIFO" run 7 "--disk fifo: not a file or block device" --disk fifo
 check "disk /dev/null" run 7 "--disk /dev/null: not a file or block device" --disk /dev/null
 check "disk empty" run 7 "--disk empty: smaller than one sector" --disk empty
 check "disk of no whole sectors" run 0 "warning: odd: the last 488 bytes" --disk odd
-check "disk, an option that is none" run 7 ",ro or ,rw, nothing else" --disk disk,snapshot
+check "disk, an option that is none" run 7 ",ro, ,rw or ,snapshot, nothing else" --disk disk,copy
 rm -f a
-check "disk whose name ends in ,ro" run 7 "a name that ends in ,ro is given with" --disk a,ro
+check "disk whose name ends in ,ro" run 7 "a name that ends in ,ro or ,snapshot is given with" --disk a,ro
 check "the same, as it is to be given" run 0 "" --disk a,ro,rw
 check "disk twice" run 7 "the same file as --disk disk; .*,ro" --disk disk --disk disk
 check "disk by a hard link" run 7 "the same file as --disk disk" --disk disk --disk link,ro
