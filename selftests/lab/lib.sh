@@ -89,7 +89,7 @@ await() {
 		[ "${ended:-}" != "$pid" ] || return $status
 		[ "${ended:-}" != "$sleeper" ] || [ $nap -lt 30 ] || $say
 	done
-	wait "$pid"
+	wait "$pid" 2>/dev/null
 }
 
 # follow LIMIT SAY COMMAND... - runs a command or function in a process group of its own, calls SAY
