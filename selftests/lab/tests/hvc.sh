@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# run: --kernel 6.1 --module keel --cpus 2 --env KEEL_HVC=talk --about 38
 # long: --kernel 6.1 --module keel --cpus 2 --about 75
 # long: --kernel 6.12 --module keel --cpus 2 --about 75
 # long: --kernel 6.1 --module kvm --cpus 2 --about 75
 # needs: launcher guest selftests/userspace/hvc_test
 #
 # Debian's kernel on a virtio console: typed to, at a terminal whose size changes, with output that nobody takes for a while;
-# on long boots saved and restored.
+# saved and restored.
 
 . /lab/tap.sh
 . /lab/guests.sh
