@@ -105,14 +105,19 @@ static struct state_board_devices board(struct machine *machine)
 	};
 }
 
+static void release_virtio(struct machine *machine, unsigned int count)
+{
+	while (count)
+		virtio_release(machine_virtio(machine, --count));
+}
+
 /* The first @count virtio devices, and the board. */
 static void release_devices(struct machine *machine, unsigned int count)
 {
 	const struct state_board_devices devices = board(machine);
 
 	state_board_release(&devices);
-	while (count)
-		virtio_release(machine_virtio(machine, --count));
+	release_virtio(machine, count);
 }
 
 /* Return: false if one is in the midst of something. @count: gets how many virtio devices are held. */
@@ -128,8 +133,7 @@ static bool hold_devices(struct machine *machine, unsigned int *count)
 		state_board_hold(&devices);
 		return true;
 	}
-	while (*count)
-		virtio_release(machine_virtio(machine, --*count));
+	release_virtio(machine, *count);
 	return false;
 }
 

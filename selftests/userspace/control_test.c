@@ -18,16 +18,6 @@ static const u8 ticking[] = {
 	0xb0, '.', 0xee,
 	0xeb, 0xf4,
 };
-static const u8 sleeping[] = { OUT_SERIAL('R'), HALT };
-/* Listens to the power button, says R, and powers off when it is pressed. */
-static const u8 obedient[] = {
-	0x66, 0xba, 0x02, 0x06, 0x66, 0xb8, 0x00, 0x01, 0x66, 0xef,	/* PM1_EN = power button */
-	OUT_SERIAL('R'),
-	0x66, 0xba, 0x00, 0x06,		/* PM1_STS */
-	0x66, 0xed, 0xf6, 0xc4, 0x01,	/* until the button's bit */
-	0x74, 0xf9,
-	POWER_OFF, STOP_HERE,
-};
 /* Lets NMIs in at LINT1, without a handler: one is a triple fault. 64-bit mode only. */
 static const u8 fragile[] = {
 	0xbf, 0x00, 0x00, 0xe0, 0xfe,					/* edi = local APIC */

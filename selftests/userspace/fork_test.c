@@ -28,16 +28,6 @@ static const u8 counting[] = {
 	0xee,
 	0xeb, 0xe4,
 };
-static const u8 sleeping[] = { OUT_SERIAL('R'), HALT };
-/* Listens to the power button, says R, and powers off when it is pressed. */
-static const u8 obedient[] = {
-	0x66, 0xba, 0x02, 0x06, 0x66, 0xb8, 0x00, 0x01, 0x66, 0xef,	/* PM1_EN = power button */
-	OUT_SERIAL('R'),
-	0x66, 0xba, 0x00, 0x06,		/* PM1_STS */
-	0x66, 0xed, 0xf6, 0xc4, 0x01,	/* until the button's bit */
-	0x74, 0xf9,
-	POWER_OFF, STOP_HERE,
-};
 
 static char directory[] = "/tmp/keel-fork.XXXXXX";
 static char more[512], config_path[64];

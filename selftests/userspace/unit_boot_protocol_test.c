@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "boot_file.h"
 #include "test.h"
 #include "userspace/boot.h"
 #include "userspace/memory.h"
@@ -20,16 +21,6 @@
 #define BED		0x00646542	/* "Bed", a guest */
 
 static u8 image[40960];
-
-static void write_file(const char *path, const void *bytes, size_t head, size_t size)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(write(fd, bytes, head), (int)head);
-	ASSERT_EQ(ftruncate(fd, size), 0);
-	close(fd);
-}
 
 static void put_at(u32 at, const void *bytes, size_t size)
 {

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boot_file.h"
 #include "test.h"
 #include "userspace/boot.h"
 #include "userspace/memory.h"
@@ -21,16 +22,6 @@
 #define SETUP	((4 + 1) * 512)
 
 static u8 image[SETUP + 0x10000];
-
-static void write_file(const char *path, const void *bytes, size_t head, size_t size)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(write(fd, bytes, head), (int)head);
-	ASSERT_EQ(ftruncate(fd, size), 0);
-	close(fd);
-}
 
 static void make_kernel(u16 version, u32 addr_max, u32 init_size)
 {
