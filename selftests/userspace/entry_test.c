@@ -88,6 +88,7 @@ static void make_kernel(enum file file, bool is_pvh)
 static const char *run(const char *entry, int *status)
 {
 	static char said[1024];
+	char rest[1024];
 	size_t used = 0;
 	ssize_t got;
 	int out[2];
@@ -107,6 +108,9 @@ static const char *run(const char *entry, int *status)
 	while (used < sizeof(said) - 1 && (got = read(out[0], said + used, sizeof(said) - 1 - used)) > 0)
 		used += got;
 	said[used] = 0;
+	/* To the end: a pipe closed early would end the launcher by SIGPIPE. */
+	while (read(out[0], rest, sizeof(rest)) > 0)
+		;
 	close(out[0]);
 	ASSERT_EQ(waitpid(pid, status, 0), pid);
 	unlink(launch_kernel);

@@ -103,6 +103,7 @@ static void exec_launcher(const char *const *arguments, int in, int out)
 static int run(const char *const *arguments, const struct stimulus *stimulus)
 {
 	int in[2], out[2], status;
+	char rest[OUTPUT_MAX];
 	size_t used = 0;
 	ssize_t got;
 
@@ -127,6 +128,9 @@ static int run(const char *const *arguments, const struct stimulus *stimulus)
 	       (got = read(out[0], output + used, sizeof(output) - 1 - used)) > 0)
 		used += got;
 	output[used] = 0;
+	/* To the end, whatever its length: a pipe closed early ends the launcher by SIGPIPE. */
+	while (read(out[0], rest, sizeof(rest)) > 0)
+		;
 	close(out[0]);
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	return status;
