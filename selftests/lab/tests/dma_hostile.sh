@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=1 --timeout 9000 --about 5300
-# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=2 --timeout 9000 --about 5300
-# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=3 --timeout 9000 --about 5300
-# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=4 --timeout 9000 --about 5300
-# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=5 --timeout 9000 --about 5300
+# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=1 --timeout 9000 --about 5300 --idle
+# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=2 --timeout 9000 --about 5300 --idle
+# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=3 --timeout 9000 --about 5300 --idle
+# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=4 --timeout 9000 --about 5300 --idle
+# long: --kernel 6.1 --module keel --iommu intel --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=1000 --env PART=5 --timeout 9000 --about 5300 --idle
 # long: --kernel 6.12 --module keel --iommu amd --append iommu=nopt --append log_buf_len=8M --extra vfio-pci --extra vfio_iommu_type1 --cpus 2 --memory 1536 --env OUTSIDE=5000 --env PACE=0 --timeout 7200 --about 2700
 # needs: launcher guest-devices selftests/iommu/witness_test
 #
