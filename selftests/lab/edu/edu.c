@@ -172,8 +172,8 @@ static const char *write_outside_paced(struct edu *edu, u64 to)
 
 	if (pace) {
 		pr_info("at 0x%llx\n", to);
-		while (time_before(jiffies, next))
-			msleep(1);
+		if (time_before(jiffies, next))
+			msleep(jiffies_to_msecs(next - jiffies));
 	}
 	return why;
 }
