@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Time: the kvmclock (Documentation/virt/kvm/x86/cpuid.rst and msr.rst), KVM_GET_CLOCK and KVM_SET_CLOCK.
+ * Time: what the kvmclock counts, KVM_GET_CLOCK and KVM_SET_CLOCK. The pages by which guests read it: kvmclock.c.
  *
  * The kvmclock counts nanoseconds of the host's raw monotonic clock plus time asleep. While the host keeps time by its TSC
  * and the vCPUs' TSCs are in step, it is one pair (nanoseconds, host TSC) from which host and guests extrapolate alike:
@@ -13,7 +13,6 @@
  */
 #include <linux/clocksource.h>
 #include <linux/ktime.h>
-#include <linux/kvm_para.h>
 #include <linux/math64.h>
 #include <linux/pvclock_gtod.h>
 #include <linux/seqlock.h>
@@ -24,7 +23,6 @@
 #include <asm/pvclock.h>
 #include <asm/tsc.h>
 #include <keel/access.h>
-#include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/request.h>
 #include <keel/state.h>
@@ -35,20 +33,14 @@
 #define CLOCK_FLAGS	(KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
 
 static bool host_uses_tsc;	/* the timekeeper's clock source is the TSC */
-static u32 host_epoch;		/* counts changes of host_uses_tsc */
-
-/* Nanoseconds = (cycles << shift) * mul >> 32; negative shifts go right. */
-struct ns_scale {
-	u32 mul;
-	s8 shift;
-};
+u32 clock_host_epoch;		/* counts changes of host_uses_tsc */
 
 static struct ns_scale host_scale;
 
 static LIST_HEAD(clocks);	/* vm->clock of all VMs */
 static DEFINE_RAW_SPINLOCK(clocks_lock);
 
-static struct ns_scale ns_scale(u32 khz)
+struct ns_scale clock_ns_scale(u32 khz)
 {
 	u64 num = USEC_PER_SEC, den = khz;
 	struct ns_scale s = {};
@@ -88,7 +80,7 @@ static int timekeeper_changed(struct notifier_block *nb, unsigned long was_set, 
 
 	if (tsc != READ_ONCE(host_uses_tsc)) {
 		WRITE_ONCE(host_uses_tsc, tsc);
-		WRITE_ONCE(host_epoch, host_epoch + 1);
+		WRITE_ONCE(clock_host_epoch, clock_host_epoch + 1);
 	}
 	return NOTIFY_OK;
 }
@@ -157,8 +149,7 @@ static u64 master_ns_at(const struct vm_clock *c, u64 tsc)
 	return c->master_ns + pvclock_scale_delta(tsc - c->master_tsc, host_scale.mul, host_scale.shift);
 }
 
-/* The kvmclock now. */
-static u64 guest_ns(struct vm *vm)
+u64 clock_guest_ns(struct vm *vm)
 {
 	struct vm_clock *c = &vm->clock;
 	unsigned int seq;
@@ -185,8 +176,7 @@ static void clock_set_locked(struct vm_clock *c, bool master, u64 ns, u64 host_n
 	write_seqcount_end(&c->seq);
 }
 
-/* Enter or leave the master clock as the state of things wants. */
-static void clock_review(struct vm *vm)
+void clock_review(struct vm *vm)
 {
 	struct vm_clock *c = &vm->clock;
 	unsigned long flags;
@@ -248,133 +238,6 @@ int keel_clock_set(struct vm *vm, const struct kvm_clock_data *data)
 	return 0;
 }
 
-/* The pair a vCPU's page shall show; false without the master clock. */
-static bool clock_pair_for(struct vcpu *vcpu, u64 *ns, u64 *guest_tsc)
-{
-	struct vm_clock *c = &vcpu->vm->clock;
-	unsigned int seq;
-	bool master;
-	u64 tsc;
-
-	do {
-		seq = read_seqcount_begin(&c->seq);
-		master = c->master;
-		preempt_disable();
-		tsc = master ? c->master_tsc : rdtsc();
-		*ns = master ? c->master_ns : clock_host_ns() + c->kvmclock_offset;
-		preempt_enable();
-	} while (read_seqcount_retry(&c->seq, seq));
-	*guest_tsc = keel_tsc_scale(vcpu, tsc) + vcpu->tsc.offset;
-	return master;
-}
-
-void keel_write_versioned(struct vm *vm, gpa_t gpa, void *record, unsigned int len, unsigned int version_at)
-{
-	u32 *version = record + version_at, done;
-
-	*version = (*version | 1) + (*version & 1 ? 2 : 0);
-	done = *version + 1;
-	if (keel_write_guest(vm, gpa + version_at, version, sizeof(*version)))
-		return;
-	/* the parts must become visible in this order */
-	smp_wmb();
-	keel_write_guest(vm, gpa, record, len);
-	smp_wmb();
-	keel_write_guest(vm, gpa + version_at, &done, sizeof(done));
-}
-
-static void write_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
-{
-	gpa_t gpa = vcpu->pv.system_time & ~1ull;
-	struct vm *vm = vcpu->vm;
-	u8 flags;
-
-	if (keel_read_guest(vm, gpa, &info->version, sizeof(info->version)) ||
-	    keel_read_guest(vm, gpa + offsetof(struct pvclock_vcpu_time_info, flags), &flags, 1))
-		return;
-	/* not yet seen by the guest */
-	info->flags |= flags & PVCLOCK_GUEST_STOPPED;
-	keel_write_versioned(vm, gpa, info, sizeof(*info), offsetof(struct pvclock_vcpu_time_info, version));
-}
-
-/**
- * keel_clock_update() - serve REQ_CLOCK: write the vCPU's time structure
- * @vcpu: on its own thread, loaded
- *
- * Context: may sleep.
- */
-void keel_clock_update(struct vcpu *vcpu)
-{
-	struct pvclock_vcpu_time_info info = {};
-	struct ns_scale scale;
-
-	vcpu->pv.clock_epoch = READ_ONCE(host_epoch);
-	clock_review(vcpu->vm);
-	keel_tsc_catch_up(vcpu);
-	if (!(vcpu->pv.system_time & 1))
-		return;
-	if (clock_pair_for(vcpu, &info.system_time, &info.tsc_timestamp))
-		info.flags |= PVCLOCK_TSC_STABLE_BIT;
-	scale = ns_scale(vcpu->tsc.khz);
-	info.tsc_to_system_mul = scale.mul;
-	info.tsc_shift = scale.shift;
-	if (vcpu->pv.clock_stopped) {
-		info.flags |= PVCLOCK_GUEST_STOPPED;
-		vcpu->pv.clock_stopped = false;
-	}
-	write_time_info(vcpu, &info);
-}
-
-static void write_wall_clock(struct vm *vm, gpa_t gpa)
-{
-	struct pvclock_wall_clock wall;
-	struct timespec64 boot;
-
-	if (!gpa || keel_read_guest(vm, gpa, &wall.version, sizeof(wall.version)))
-		return;
-	/* real time at which the kvmclock was 0 */
-	boot = ns_to_timespec64(ktime_get_real_ns() - guest_ns(vm));
-	wall.sec = boot.tv_sec;
-	wall.nsec = boot.tv_nsec;
-	keel_write_versioned(vm, gpa, &wall, sizeof(wall), offsetof(struct pvclock_wall_clock, version));
-}
-
-/**
- * keel_clock_msr_set() - write of a kvmclock MSR, by old or new number
- * @vcpu: on its own thread, loaded
- * @msr: MSR_KVM_WALL_CLOCK(_NEW), MSR_KVM_SYSTEM_TIME(_NEW)
- * @val: value
- *
- * Context: may sleep. Return: 0, 1 for an MSR that is none of these.
- */
-int keel_clock_msr_set(struct vcpu *vcpu, u32 msr, u64 val)
-{
-	switch (msr) {
-	case MSR_KVM_WALL_CLOCK:
-	case MSR_KVM_WALL_CLOCK_NEW:
-		vcpu->pv.wall_clock = val;
-		write_wall_clock(vcpu->vm, val);
-		return 0;
-	case MSR_KVM_SYSTEM_TIME:
-	case MSR_KVM_SYSTEM_TIME_NEW:
-		vcpu->pv.system_time = val;
-		if (val & 1)
-			vcpu_request(vcpu, REQ_CLOCK);
-		return 0;
-	default:
-		return 1;
-	}
-}
-
-int keel_clock_kvmclock_ctrl(struct vcpu *vcpu)
-{
-	if (!(vcpu->pv.system_time & 1))
-		return -EINVAL;
-	vcpu->pv.clock_stopped = true;
-	vcpu_request(vcpu, REQ_CLOCK);
-	return 0;
-}
-
 /**
  * keel_clock_tsc_pair() - real time and guest TSC of the same instant (KVM_HC_CLOCK_PAIRING)
  * @vcpu: on its own thread
@@ -419,7 +282,7 @@ void keel_clock_vcpu_load(struct vcpu *vcpu)
 		}
 		vcpu_request(vcpu, REQ_CLOCK);
 	} else if (vcpu->pv.system_time & 1 &&
-		   (!READ_ONCE(vcpu->vm->clock.master) || vcpu->pv.clock_epoch != READ_ONCE(host_epoch))) {
+		   (!READ_ONCE(vcpu->vm->clock.master) || vcpu->pv.clock_epoch != READ_ONCE(clock_host_epoch))) {
 		vcpu_request(vcpu, REQ_CLOCK);
 	}
 }
@@ -501,7 +364,7 @@ int keel_clock_module_init(void)
 {
 	int ret;
 
-	host_scale = ns_scale(tsc_khz);
+	host_scale = clock_ns_scale(tsc_khz);
 	/* registration calls back at once with the present state */
 	ret = pvclock_gtod_register_notifier(&timekeeper_notifier);
 	if (!ret)

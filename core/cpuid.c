@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPUID: what a running guest is answered.
+ * CPUID: what a running guest is answered, and the exit by which it asks.
  *
  * The launcher's leaves are kept in its order; the guest's CPUID is a look-up.
  */
@@ -12,6 +12,8 @@
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include <keel/access.h>
+#include <keel/exit.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
@@ -113,4 +115,49 @@ struct kvm_cpuid_entry2 keel_cpuid_query(struct vcpu *vcpu, u32 function, u32 in
 	if (unlikely(!e))
 		e = beyond(vcpu, function, index);
 	return likely(e) ? *e : beyond_topology(vcpu, function, index);
+}
+
+static __always_inline void set_cpuid(u64 *gpr, const struct kvm_cpuid_entry2 *e)
+{
+	gpr[GPR_RAX] = e->eax;
+	gpr[GPR_RBX] = e->ebx;
+	gpr[GPR_RCX] = e->ecx;
+	gpr[GPR_RDX] = e->edx;
+}
+
+static __always_inline u64 cpuid_asked(const u64 *gpr)
+{
+	return (u32)gpr[GPR_RAX] | gpr[GPR_RCX] << 32;
+}
+
+/* Not what was asked for last, or CPUID faulting, which the guest turns on in MISC_FEATURES_ENABLES: #GP outside ring 0. */
+static noinline int cpuid_anew(struct vcpu *vcpu, unsigned int len)
+{
+	const struct kvm_cpuid_entry2 *e;
+	u64 *gpr = vcpu->regs.gpr;
+
+	if (vcpu->msrs.misc_features && vcpu_cpl(vcpu) > 0)
+		return keel_do_gp(vcpu);
+	e = keel_cpuid_find(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+	vcpu->cpuid.last = e;
+	vcpu->cpuid.last_asked = cpuid_asked(gpr);
+	if (e) {
+		set_cpuid(gpr, e);
+	} else {
+		struct kvm_cpuid_entry2 beyond = keel_cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+
+		set_cpuid(gpr, &beyond);
+	}
+	return vcpu_advance(vcpu, len);
+}
+
+int keel_do_cpuid(struct vcpu *vcpu, unsigned int len)
+{
+	const struct kvm_cpuid_entry2 *e = vcpu->cpuid.last;
+	u64 *gpr = vcpu->regs.gpr;
+
+	if (unlikely(!e) || unlikely(vcpu->cpuid.last_asked != cpuid_asked(gpr)) || unlikely(vcpu->msrs.misc_features))
+		return cpuid_anew(vcpu, len);
+	set_cpuid(gpr, e);
+	return vcpu_advance_valid(vcpu, len);
 }

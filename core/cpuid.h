@@ -17,7 +17,7 @@ enum reg { EAX, EBX, ECX, EDX, NR_REGS };
 
 /* ---- cpuid_offer.c: const after module init ---- */
 
-/* Paravirtual features that core/clock.c, core/pv.c and irqchip/ serve. */
+/* Paravirtual features that core/kvmclock.c, core/pv.c and irqchip/ serve. */
 #define CPUID_PV_FEATURES	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | \
 				 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_STEAL_TIME) | BIT(KVM_FEATURE_PV_EOI) | \
 				 BIT(KVM_FEATURE_PV_UNHALT) | BIT(KVM_FEATURE_PV_TLB_FLUSH) | \

@@ -16,7 +16,7 @@
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
-#include "insn.h"
+#include "emulator.h"
 
 #define NR_BREAKPOINTS	4
 

@@ -10,7 +10,7 @@
 #include <keel/guest_access.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
-#include "insn.h"
+#include "emulator.h"
 
 #define GATE_PRESENT	BIT_ULL(47)
 #define GATE_TYPE(gate)	(((gate) >> 40) & 0x1f)
@@ -42,7 +42,7 @@ static int deliver_real(struct vcpu *vcpu, const struct event *event, unsigned i
 	/* a fault in the delivery of an exception: core decides what the two make */
 	if (event->type == EVENT_EXCEPTION && ret == EMU_FAULT)
 		ev->injected = *event;
-	return keel_insn_finish(vcpu, ret, 0);
+	return keel_emulator_finish(vcpu, ret, 0);
 }
 
 /* As after a task switch that came to a fault, with half of the new task's segments. */
@@ -73,7 +73,7 @@ static int deliver_protected(struct vcpu *vcpu, const struct event *event, unsig
  */
 int keel_do_event(struct vcpu *vcpu, const struct event *event, unsigned int length)
 {
-	keel_insn_begin(vcpu);
+	keel_emulator_begin(vcpu);
 	/* no answer to an earlier delivery, which found a device, is one to this */
 	emu_forget(&vcpu->emu);
 	vcpu->io.have = 0;

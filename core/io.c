@@ -20,7 +20,7 @@
 #include <keel/shadow.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
-#include "insn.h"
+#include "emulator.h"
 #include "io.h"
 
 /* keel_bus_write() of @out, or keel_bus_read() to @in. @dev, if not NULL, is known to be the first device at the address. */
@@ -163,7 +163,7 @@ static noinline bool decode_plain_move(struct vcpu *vcpu, const struct fault_exi
 	u8 fetched[EMU_MAX_INSN];
 	const u8 *insn = fault->insn;
 	unsigned int n = fault->insn_len;
-	enum emu_mode mode = keel_insn_mode(vcpu);
+	enum emu_mode mode = keel_emulator_mode(vcpu);
 
 	if (!insn || !n) {
 		n = fetch_plain_move(vcpu, fetched, mode, mov);
@@ -412,7 +412,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 
 /*
  * A store to a page table is emulated. The page is taken to be a table no more where user mode writes it, where an event's delivery does,
- * and where the emulator does not know the instruction (keel_insn_finish()); not if the store's own address is translated by it.
+ * and where the emulator does not know the instruction (keel_emulator_finish()); not if the store's own address is translated by it.
  */
 static int store_to_table(struct vcpu *vcpu, const struct page_fault_exit *fault, gpa_t gpa)
 {
@@ -492,7 +492,7 @@ static int complete_emulated_mmio(struct vcpu *vcpu)
 	if (!io->is_write)
 		memcpy(io->data + io->pos, vcpu->run->mmio.data, io->len);
 	io->have = io->pos + io->len;
-	return keel_insn_run(vcpu);
+	return keel_emulator_run(vcpu);
 }
 
 static noinline int complete_rest(struct vcpu *vcpu, u8 what)
@@ -505,7 +505,7 @@ static noinline int complete_rest(struct vcpu *vcpu, u8 what)
 		return complete_emulated_mmio(vcpu);
 	case COMPLETE_STRING_IO:
 		vcpu->io.answered = true;
-		return keel_insn_run(vcpu);
+		return keel_emulator_run(vcpu);
 	case COMPLETE_HYPERCALL:
 		return keel_complete_hypercall(vcpu, READ_ONCE(vcpu->run->hypercall.ret),
 					       vcpu->io.complete_len);

@@ -8,7 +8,7 @@
 #include <keel/exit.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
-#include "insn.h"
+#include "emulator.h"
 
 /*
  * The event is over with this exit, whatever comes of it: NMIs are blocked, and a fault is one in
@@ -59,7 +59,7 @@ int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit)
 	};
 	int ret;
 
-	keel_insn_begin(vcpu);
+	keel_emulator_begin(vcpu);
 	event.return_rip = (u32)(e->rip + exit->length);
 	vcpu->io.have = 0;
 	vcpu->io.answered = false;
@@ -68,5 +68,5 @@ int keel_do_task_gate(struct vcpu *vcpu, const struct task_gate_exit *exit)
 		return no_memory(vcpu, exit);
 	event_taken(vcpu, exit->event, ret);
 	/* the TF of an interrupted task traps when it goes on */
-	return keel_insn_finish(vcpu, ret, 0);
+	return keel_emulator_finish(vcpu, ret, 0);
 }

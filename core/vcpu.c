@@ -27,7 +27,7 @@
 #include <keel/vendor.h>
 #include <keel/vfio.h>
 #include <keel/vm.h>
-#include "insn.h"
+#include "emulator.h"
 #include "life.h"
 
 static struct kmem_cache *vcpu_cache;
@@ -278,7 +278,7 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	vcpu->regs.valid = RG_ALL;
 	vcpu->mp_state = vm->irq_mode == IRQCHIP_NONE || id == vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
 									      KVM_MP_STATE_UNINITIALIZED;
-	keel_insn_init(vcpu);
+	keel_emulator_init(vcpu);
 	/* no page of code has been fetched from: see fetch_again() */
 	memset(vcpu->known.code.page, 0xff, sizeof(vcpu->known.code.page));
 

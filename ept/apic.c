@@ -4,7 +4,7 @@
  *
  * An access to the page that a vCPU's IA32_APIC_BASE names reaches its local APIC, whatever the launcher has put there (SDM, "Relocating
  * the Local APIC Registers"). All vCPUs of a VM run on the same tables, so such a frame is never mapped from a slot: a fault
- * there is emulated, by the APIC for its own vCPU and with the slot's memory for others (core/insn.c). The fault path asks
+ * there is emulated, by the APIC for its own vCPU and with the slot's memory for others (core/emulator_access.c). The fault path asks
  * apic_frames_in() before it maps; a vCPU whose APIC comes to a frame, or is turned on there, removes what was mapped before its guest's
  * next instruction (REQ_APIC_BASE).
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* kvmclock and the guest's TSC (core/clock.c, core/tsc.c). */
+/* kvmclock and the guest's TSC (core/clock.c, core/kvmclock.c, core/tsc.c). */
 #ifndef KEEL_CLOCK_H
 #define KEEL_CLOCK_H
 

@@ -20,7 +20,7 @@ enum vcpu_completion {
 };
 
 /**
- * struct vcpu_user_io - an access that user space answers (core/io.c, core/insn.c)
+ * struct vcpu_user_io - an access that user space answers (core/io.c, core/emulator_access.c)
  * @data: bytes answered so far of the access in flight
  * @have: how many; one access of the emulator may take several exits (FXSAVE, two pages)
  * @pos: where in @data the answer to the present exit goes

@@ -85,7 +85,7 @@ struct vcpu_xstate {
 	u32 host_pkru;			/* the thread's, while @pkru is in the CPU */
 };
 
-/* kvmclock, steal time and other shared pages of one vCPU (core/clock.c, core/pv.c) */
+/* kvmclock, steal time and other shared pages of one vCPU (core/kvmclock.c, core/steal.c, core/pv.c) */
 struct vcpu_pv {
 	u64 system_time;	/* MSR value, bit 0 enable */
 	u64 steal_time;
@@ -97,7 +97,7 @@ struct vcpu_pv {
 	bool clock_stopped;	/* KVM_KVMCLOCK_CTRL: tell the guest it was paused */
 	bool unhalt;		/* KVM_HC_KICK_CPU arrived */
 	bool between_insns;	/* no translation of the guest's is in use: preempted now, the vCPU may be reported so */
-	u32 clock_epoch;	/* host clock source changes seen (core/clock.c) */
+	u32 clock_epoch;	/* host clock source changes seen (core/kvmclock.c) */
 };
 
 /* KVM_SET_GUEST_DEBUG (core/debug.c) */
@@ -162,7 +162,7 @@ struct vcpu {
 	u32 eoi_vector;			/* with REQ_IOAPIC_EOI_EXIT */
 	u32 mp_state;			/* KVM_MP_STATE_*; other threads only through requests */
 
-	struct emu emu;			/* emulator context (core/insn.c) */
+	struct emu emu;			/* emulator context (core/emulator.c) */
 	struct vcpu_user_io io;
 
 	struct vcpu_debug debug;
