@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-emulate-srcs := $(patsubst %,emulate/%.c,decode opcodes operand execute arith muldiv exchange \
+emulate-srcs := $(patsubst %,emulate/%.c,decode opcodes operand segment_limit execute arith muldiv exchange \
 	stack branch string segment far task system vector fx native bits fast format) selftests/emulate/unit_machine.c
 unit_decode_test-srcs := $(emulate-srcs)
 unit_native_test-srcs := $(emulate-srcs) $(patsubst %,selftests/emulate/unit_native_%.c,cpu compose rules)
