@@ -99,47 +99,55 @@ static unsigned int bus_upper_bound(const struct bus_range *ranges, gpa_t addr)
 	return low;
 }
 
-/**
- * keel_bus_register() - add a device
- * @bus: address space
- * @dev: device with @ops, @base and @len filled; stays valid until it is unregistered
- *
- * Context: may sleep. Return: 0, -ENOMEM, -ENOSPC (too many devices, or too many around one
- * address), -EINVAL (the range wraps).
- */
-int keel_bus_register(struct bus *bus, struct bus_device *dev)
+/* @new has room for it. */
+static int bus_insert(struct bus_range *new, struct bus_device *dev)
 {
-	struct bus_range *old, *new;
-	unsigned int count, at;
+	unsigned int at = bus_upper_bound(new, dev->base);
 	gpa_t last;
 
 	if (check_add_overflow(dev->base, (gpa_t)(dev->len ? dev->len - 1 : 0), &last))
 		return -EINVAL;
+	memmove(new->entry + at + 1, new->entry + at, (new->count - at) * sizeof(*new->entry));
+	new->entry[at] = (struct bus_entry) { .base = dev->base, .last = last, .dev = dev };
+	new->count++;
+	return 0;
+}
+
+int keel_bus_register_all(struct bus *bus, struct bus_device *const *devs, unsigned int n)
+{
+	struct bus_range *old, *new;
+	unsigned int i, count;
+	int ret = 0;
 
 	guard(mutex)(&bus->lock);
 	old = rcu_dereference_protected(bus->ranges, lockdep_is_held(&bus->lock));
 	count = old ? old->count : 0;
-	if (count >= BUS_MAX_DEVICES)
+	if (count + n > BUS_MAX_DEVICES)
 		return -ENOSPC;
-	new = bus_alloc(count + 1);
+	new = bus_alloc(count + n);
 	if (!new)
 		return -ENOMEM;
-
-	at = old ? bus_upper_bound(old, dev->base) : 0;
-	if (old) {
-		memcpy(new->entry, old->entry, at * sizeof(*new->entry));
-		memcpy(new->entry + at + 1, old->entry + at, (count - at) * sizeof(*new->entry));
-	}
-	new->entry[at] = (struct bus_entry) { .base = dev->base, .last = last, .dev = dev };
-	if (bus_set_max(new) > BUS_MAX_WALK) {
+	new->count = count;
+	if (old)
+		memcpy(new->entry, old->entry, count * sizeof(*new->entry));
+	for (i = 0; i < n && !ret; i++)
+		ret = bus_insert(new, devs[i]);
+	if (!ret && bus_set_max(new) > BUS_MAX_WALK)
+		ret = -ENOSPC;
+	if (ret) {
 		kvfree(new);
-		return -ENOSPC;
+		return ret;
 	}
 	rcu_assign_pointer(bus->ranges, new);
 	bus_changed(bus);
 	if (old)
 		kvfree_rcu(old, rcu);
 	return 0;
+}
+
+int keel_bus_register(struct bus *bus, struct bus_device *dev)
+{
+	return keel_bus_register_all(bus, &dev, 1);
 }
 
 /* Replace the array by one without entry @at. */

@@ -510,18 +510,10 @@ void pic_unregister(struct irqchip *irq)
 
 int pic_register(struct irqchip *irq)
 {
-	struct bus *bus = &irq->vm->pio;
 	struct pic *pic = irq->pic;
-	int ret;
+	struct bus_device *const devs[] = { &pic->dev_master, &pic->dev_slave, &pic->dev_elcr };
 
-	ret = keel_bus_register(bus, &pic->dev_master);
-	if (!ret)
-		ret = keel_bus_register(bus, &pic->dev_slave);
-	if (!ret)
-		ret = keel_bus_register(bus, &pic->dev_elcr);
-	if (ret)
-		pic_unregister(irq);
-	return ret;
+	return keel_bus_register_all(&irq->vm->pio, devs, ARRAY_SIZE(devs));
 }
 
 void pic_destroy(struct irqchip *irq)

@@ -101,6 +101,16 @@ void keel_bus_init(struct bus *bus);
  */
 int keel_bus_register(struct bus *bus, struct bus_device *dev);
 /**
+ * keel_bus_register_all() - add devices at once: all, or none
+ * @bus: address space
+ * @devs: they, each as for keel_bus_register(); a later one is asked before an earlier one
+ * @n: how many
+ *
+ * Context: may sleep; takes bus.lock.
+ * Return: as keel_bus_register().
+ */
+int keel_bus_register_all(struct bus *bus, struct bus_device *const *devs, unsigned int n);
+/**
  * keel_bus_unregister() - take a device off and wait until no look-up can still see it
  * @bus: address space
  * @dev: device

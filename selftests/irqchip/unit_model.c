@@ -21,6 +21,13 @@ int keel_bus_register(struct bus *bus, struct bus_device *dev)
 	return 0;
 }
 
+int keel_bus_register_all(struct bus *bus, struct bus_device *const *devs, unsigned int n)
+{
+	while (n--)
+		keel_bus_register(bus, *devs++);
+	return 0;
+}
+
 void keel_bus_remove(struct bus *bus, struct bus_device *dev) { }
 void keel_bus_unregister(struct bus *bus, struct bus_device *dev) { }
 
