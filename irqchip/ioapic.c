@@ -376,11 +376,6 @@ int ioapic_register(struct irqchip *irq)
 	return keel_bus_register(&irq->vm->mmio, &irq->ioapic->dev);
 }
 
-void ioapic_unregister(struct irqchip *irq)
-{
-	keel_bus_unregister(&irq->vm->mmio, &irq->ioapic->dev);
-}
-
 void ioapic_destroy(struct irqchip *irq)
 {
 	kfree(irq->ioapic);

@@ -107,15 +107,11 @@ int keel_irqchip_create(struct vm *vm)
 	ret = ioapic_register(irq);
 	if (ret)
 		goto err_ports;
-	ret = route_set_default(irq);
-	if (ret)
-		goto err_ioapic_mmio;
+	route_set_default(irq);
 	/* all is there and nothing can fail any more: pairs with vm_irq_mode() in calls that hold no lock */
 	smp_store_release(&vm->irq_mode, IRQCHIP_KERNEL);
 	return 0;
 
-err_ioapic_mmio:
-	ioapic_unregister(irq);
 err_ports:
 	pic_unregister(irq);
 err_ioapic:

@@ -317,7 +317,6 @@ void pic_copy(struct irqchip *to, struct irqchip *from);
 
 int ioapic_create(struct irqchip *irq);
 int ioapic_register(struct irqchip *irq);
-void ioapic_unregister(struct irqchip *irq);
 void ioapic_destroy(struct irqchip *irq);
 int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source, int level);
 void ioapic_eoi(struct irqchip *irq, u8 vector);
@@ -344,7 +343,9 @@ void pit_copy(struct irqchip *to, struct irqchip *from);
 
 /* ---- routing (route.c) ---- */
 
-int route_set_default(struct irqchip *irq);
+int route_module_init(void);
+void route_module_exit(void);
+void route_set_default(struct irqchip *irq);
 int route_copy(struct irqchip *to, struct irqchip *from);
 void route_destroy(struct irqchip *irq);
 int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level);

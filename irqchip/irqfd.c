@@ -369,8 +369,15 @@ void keel_irqfd_shutdown(struct vm *vm)
 
 int keel_irq_module_init(void)
 {
+	int ret = route_module_init();
+
+	if (ret)
+		return ret;
 	release_wq = alloc_workqueue("keel-irqfd", WQ_UNBOUND, 0);
-	return release_wq ? 0 : -ENOMEM;
+	if (release_wq)
+		return 0;
+	route_module_exit();
+	return -ENOMEM;
 }
 
 /* RCU callbacks of this room may be under way. */
@@ -378,4 +385,5 @@ void keel_irq_module_exit(void)
 {
 	destroy_workqueue(release_wq);
 	rcu_barrier();
+	route_module_exit();
 }

@@ -4,8 +4,8 @@
  * pins to GSIs.
  *
  * A table is immutable and published by RCU; KVM_SET_GSI_ROUTING builds a new one, checks it
- * whole, and swaps. Entries are sorted by GSI with an index, so that driving a line costs no
- * search. Also here: the way back of acknowledgements.
+ * whole, and swaps. VMs begin with one that all share. Entries are sorted by GSI with an index, so
+ * that driving a line costs no search. Also here: the way back of acknowledgements.
  */
 #include <linux/bitops.h>
 #include <linux/nospec.h>
@@ -45,6 +45,9 @@ struct route_table {
 	u16 *first;
 	struct route routes[];
 };
+
+/* What a VM with its controllers in the kernel begins with: the same for all, and never freed before the module goes. */
+static struct route_table *default_routes;
 
 /* ---- MSIs ---- */
 
@@ -309,6 +312,19 @@ static size_t table_size(u32 count, u32 nr_gsi)
 	return sizeof(struct route_table) + count * sizeof(struct route) + (nr_gsi + 1) * sizeof(u16);
 }
 
+/* Without routes. NULL without memory. */
+static struct route_table *table_alloc(u32 count, u32 nr_gsi, gfp_t gfp)
+{
+	struct route_table *table = kvzalloc(table_size(count, nr_gsi), gfp);
+
+	if (!table)
+		return NULL;
+	table->count = count;
+	table->nr_gsi = nr_gsi;
+	table->first = (u16 *)(table->routes + count);
+	return table;
+}
+
 static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
 				       const struct kvm_irq_routing_entry *entries, unsigned int n)
 {
@@ -322,12 +338,9 @@ static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
 			return ERR_PTR(-EINVAL);
 		nr_gsi = max(nr_gsi, entries[i].gsi + 1);
 	}
-	table = kvzalloc(table_size(n, nr_gsi), GFP_KERNEL_ACCOUNT);
+	table = table_alloc(n, nr_gsi, GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
-	table->count = n;
-	table->nr_gsi = nr_gsi;
-	table->first = (u16 *)(table->routes + n);
 	for (i = 0; i < n && !ret; i++)
 		ret = route_parse(vm, mode, &entries[i], &table->routes[i]);
 	if (!ret) {
@@ -380,71 +393,92 @@ int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entr
 	route_update_split_eoi(irq, new);
 	ioapic_update_notify(irq);
 	mutex_unlock(&irq->lock);
-	if (old)
+	if (old && old != default_routes)
 		kvfree_rcu(old, rcu);
 	return 0;
 }
 
-/*
- * As KVM: GSI n drives pin n of the I/O APIC and, below 16, of the 8259 pair. The controllers are not published yet, and
- * there is no table before this one.
- */
-int route_set_default(struct irqchip *irq)
-{
-	struct kvm_irq_routing_entry *entries;
-	struct route_table *table;
-	unsigned int gsi, n = 0;
+/* ---- the table a VM begins with ---- */
 
-	entries = kcalloc(NR_IOAPIC_PINS + 2 * NR_PIC_PINS, sizeof(*entries), GFP_KERNEL);
-	if (!entries)
+/*
+ * As KVM: GSI n drives pin n of the I/O APIC and, below 16, of the 8259 pair. Return: 0 or -ENOMEM.
+ */
+int route_module_init(void)
+{
+	struct route_table *table = table_alloc(NR_IOAPIC_PINS + 2 * NR_PIC_PINS, NR_IOAPIC_PINS, GFP_KERNEL);
+	struct route *r;
+	unsigned int gsi;
+
+	if (!table)
 		return -ENOMEM;
+	r = table->routes;
 	for (gsi = 0; gsi < NR_IOAPIC_PINS; gsi++) {
-		if (gsi < 2 * NR_PIC_PINS) {
-			entries[n].gsi = gsi;
-			entries[n].type = KVM_IRQ_ROUTING_IRQCHIP;
-			entries[n].u.irqchip.irqchip = gsi / NR_PIC_PINS;
-			entries[n++].u.irqchip.pin = gsi % NR_PIC_PINS;
-		}
-		entries[n].gsi = gsi;
-		entries[n].type = KVM_IRQ_ROUTING_IRQCHIP;
-		entries[n].u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
-		entries[n++].u.irqchip.pin = gsi;
+		if (gsi < 2 * NR_PIC_PINS)
+			*r++ = (struct route) { .gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP,
+						.chip = gsi / NR_PIC_PINS, .pin = gsi % NR_PIC_PINS };
+		*r++ = (struct route) { .gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP,
+					.chip = KVM_IRQCHIP_IOAPIC, .pin = gsi };
 	}
-	table = route_build(irq->vm, IRQCHIP_KERNEL, entries, n);
-	kfree(entries);
-	if (IS_ERR(table))
-		return PTR_ERR(table);
-	rcu_assign_pointer(irq->routes, table);
-	ioapic_update_notify(irq);
+	route_index(table);
+	default_routes = table;
 	return 0;
+}
+
+/* No VM is left. */
+void route_module_exit(void)
+{
+	kvfree(default_routes);
+	default_routes = NULL;
+}
+
+/*
+ * The controllers are not published yet, and there is no table before this one: no 8254 and no resampler can want
+ * acknowledgements.
+ */
+void route_set_default(struct irqchip *irq)
+{
+	rcu_assign_pointer(irq->routes, default_routes);
+}
+
+/* ---- a fork, and the end ---- */
+
+static struct route_table *table_copy(struct route_table *src)
+{
+	struct route_table *new;
+
+	if (src == default_routes)
+		return src;
+	new = kvzalloc(table_size(src->count, src->nr_gsi), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	memcpy(new, src, table_size(src->count, src->nr_gsi));
+	new->first = (u16 *)(new->routes + new->count);
+	return new;
 }
 
 /* The routes of another VM, for @to that nobody else knows. 0 or -ENOMEM. */
 int route_copy(struct irqchip *to, struct irqchip *from)
 {
-	struct route_table *old, *new = NULL;
-	const struct route_table *src;
+	struct route_table *src, *new = NULL;
 
 	mutex_lock(&from->lock);
 	src = rcu_dereference_protected(from->routes, lockdep_is_held(&from->lock));
 	if (src)
-		new = kvzalloc(table_size(src->count, src->nr_gsi), GFP_KERNEL_ACCOUNT);
-	if (new) {
-		memcpy(new, src, table_size(src->count, src->nr_gsi));
-		new->first = (u16 *)(new->routes + new->count);
-	}
+		new = table_copy(src);
 	mutex_unlock(&from->lock);
 	if (!new)
 		return src ? -ENOMEM : 0;
-	old = rcu_dereference_protected(to->routes, true);
+	route_destroy(to);
 	rcu_assign_pointer(to->routes, new);
-	kvfree(old);
 	route_update_split_eoi(to, new);
 	return 0;
 }
 
 void route_destroy(struct irqchip *irq)
 {
-	kvfree(rcu_dereference_protected(irq->routes, true));
+	struct route_table *table = rcu_dereference_protected(irq->routes, true);
+
 	RCU_INIT_POINTER(irq->routes, NULL);
+	if (table != default_routes)
+		kvfree(table);
 }

@@ -177,6 +177,8 @@ static void test_wide(void)
 static void test_acks(void)
 {
 	setup();
+	/* as irqfd.c does when somebody begins to listen */
+	ioapic_update_notify(m->vm.irq);
 	set_rte(11, 0x71 | LEVEL, 0);
 	set_rte(12, 0x72, 0);
 	keel_irq_line(&m->vm, 11, 1);

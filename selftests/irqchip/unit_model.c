@@ -78,8 +78,12 @@ struct vcpu *model_add_vcpu(struct model *m, u32 id)
 struct model *model_create(enum irqchip_mode mode, unsigned int nr)
 {
 	struct model *m = calloc(1, sizeof(*m));
+	static bool has_routes;
 	unsigned int i;
 
+	if (!has_routes)
+		ASSERT_EQ(route_module_init(), 0);
+	has_routes = true;
 	nr_devices = 0;
 	if (mode == IRQCHIP_KERNEL)
 		ASSERT_EQ(keel_irqchip_create(&m->vm), 0);

@@ -193,12 +193,13 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define rcu_replace_pointer(p, v, c)		({ __typeof__(p) o_ = (p); (void)(c); (p) = (v); o_; })
 #define kvfree_rcu(p, m)			free(p)
 
+typedef unsigned int gfp_t;
 #define GFP_KERNEL		0
 #define GFP_KERNEL_ACCOUNT	0
 #define kzalloc(n, f)		calloc(1, n)
 #define get_zeroed_page(f)	((unsigned long)calloc(1, 4096))
 #define free_page(p)		free((void *)(p))
-#define kvzalloc(n, f)		calloc(1, n)
+#define kvzalloc(n, f)		((void)(f), calloc(1, n))
 #define kcalloc(n, s, f)	calloc(n, s)
 #define kfree(p)		free(p)
 #define kvfree(p)		free(p)
