@@ -115,7 +115,7 @@ static enum logical_mode apic_logical_mode(const struct lapic *apic)
  * ipi_map_update() - an APIC changed its ID, logical ID or mode
  * @apic: that one; on its own thread if interrupts are off, and then it is done before the guest goes on
  *
- * Visits every vCPU.
+ * Visits every vCPU. One that is not published yet is not in the map.
  */
 void ipi_map_update(struct lapic *apic)
 {
@@ -125,6 +125,8 @@ void ipi_map_update(struct lapic *apic)
 	const struct apic_ids *ids;
 	unsigned int i;
 
+	if (!apic->published)
+		return;
 	if (irqs_disabled()) {
 		apic->map_stale = true;
 		vcpu_request(apic->vcpu, REQ_IPI);
