@@ -173,10 +173,13 @@ static struct notifier_block reboot_notifier = {
 /* ---- crash ---- */
 
 /*
- * The kernel has one slot for a crash callback. It is taken before virtualization is turned on
- * anywhere. Giving it back waits for an RCU grace period, so that is done by a work item after the
- * last VM is gone. Kernels that turn SVM off in a crash by themselves need no callback for it.
+ * The kernel has one slot for a crash callback. It is taken before virtualization is turned on anywhere. Giving it back waits for an RCU
+ * grace period, and so would a VM that is created meanwhile. That is done by a work item, a moment after the last VM is gone, not once
+ * for each of a row of short-lived VMs: until then the callback finds nothing to turn off. KVM's module, which wants the slot, has it
+ * when it arrives (module_arrives()). Kernels that turn SVM off in a crash by themselves need no callback for it.
  */
+#define CALLBACK_HOLD	(HZ / 50)
+
 #if defined(KEEL_HAVE_EMERGENCY_CALLBACK)
 static bool needs_callback(void)
 {
@@ -225,7 +228,7 @@ static void release_work_fn(struct work_struct *work)
 	mutex_unlock(&enable_lock);
 }
 
-static DECLARE_WORK(release_work, release_work_fn);
+static DECLARE_DELAYED_WORK(release_work, release_work_fn);
 
 /* ---- preemption notifiers ---- */
 
@@ -274,7 +277,7 @@ static void turn_off_locked(void)
 	on_each_cpu(disable_ipi, NULL, 1);
 	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
 	if (callback_held)
-		schedule_work(&release_work);
+		schedule_delayed_work(&release_work, CALLBACK_HOLD);
 }
 
 static int turn_on(void)
@@ -331,15 +334,19 @@ void keel_host_enable_put(void)
 }
 
 /*
- * KVM's vendor module arrives while VMs of ours run: refuse it here, with a line that says why, before it finds the hotplug
- * state or the crash slot taken and warns.
+ * KVM's vendor module arrives. While VMs of ours run: refuse it here, with a line that says why, before it finds the hotplug
+ * state or the crash slot taken and warns. Right after the last of them: let it have the slot.
  */
 static int module_arrives(struct notifier_block *nb, unsigned long what, void *data)
 {
 	const struct module *mod = data;
 
-	if (what != MODULE_STATE_COMING || !READ_ONCE(users) || strcmp(mod->name, rival))
+	if (what != MODULE_STATE_COMING || strcmp(mod->name, rival))
 		return NOTIFY_DONE;
+	if (!READ_ONCE(users)) {
+		flush_delayed_work(&release_work);
+		return NOTIFY_DONE;
+	}
 	pr_err("%s refused: Keel's virtual machines are running; end them first\n", rival);
 	return notifier_from_errno(-EBUSY);
 }
@@ -372,7 +379,7 @@ void keel_host_enable_exit(void)
 	unregister_syscore_ops(&enable_syscore);
 	unregister_reboot_notifier(&reboot_notifier);
 	unregister_module_notifier(&module_notifier);
-	cancel_work_sync(&release_work);
+	cancel_delayed_work_sync(&release_work);
 	cancel_delayed_work_sync(&notifiers_work);
 	notifiers_release(NULL);
 	mutex_lock(&enable_lock);
