@@ -21,7 +21,8 @@ int vmx_pml_create(struct vmx_vcpu *vmx)
 {
 	if (!keel_caps.dirty_log)
 		return 0;
-	vmx->pml = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	/* nothing is read there that the CPU has not written */
+	vmx->pml = (u64 *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	return vmx->pml ? 0 : -ENOMEM;
 }
 
