@@ -36,7 +36,6 @@ enum fault_step {
  * @hva: its address in the launcher, once the slot was found
  * @write: write access
  * @fetch: instruction fetch
- * @page: what the launcher has there, once it was found
  * @around: map the neighbours too. Not after a small host page had to be fetched: these then are not there either
  * @wanted: pages for tables that were lacking
  */
@@ -47,7 +46,6 @@ struct fault_req {
 	bool fetch;
 	bool around;
 	unsigned int wanted;
-	struct host_page page;
 };
 
 /* Largest leaf that lies wholly in the slot, with guest and host addresses alike in its low bits and no local APIC in it. */
@@ -138,13 +136,13 @@ static unsigned int map_around(struct vm *vm, const struct memslot *slot, gfn_t 
 		}
 	} else {
 		for (host -= below; entry <= end; entry++, host++) {
-			pte_t h = READ_ONCE(*host);
+			u64 h = native_pte_val(READ_ONCE(*host));
 
-			if (pte_is_present(f, *entry) || !pte_access_permitted(h, false) || pte_special(h))
+			if (pte_is_present(f, *entry) || !__pte_access_permitted(h, false) || h & _PAGE_SPECIAL)
 				continue;
 			/* guest writes need no care where the host's entry is dirty already */
-			WRITE_ONCE(*entry, (u64)pte_pfn(h) << PAGE_SHIFT |
-					   ((pte_flags(h) & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY) ? rw : ro));
+			WRITE_ONCE(*entry, host_pte_pfn(h) << PAGE_SHIFT |
+					   ((h & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY) ? rw : ro));
 			mapped++;
 		}
 	}
@@ -241,6 +239,7 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 	struct memory *mem = &vcpu->vm->mem;
 	struct memslot *slot = vcpu_find_slot(vcpu, mem_slots_locked(mem), req->gfn);
 	enum fault_step step;
+	struct host_page page;
 	bool found;
 
 	/* the local APIC of some vCPU is there: who has another one, or none, is given the memory by the emulator */
@@ -252,11 +251,11 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 	if (memory_invalidating(mem, req->hva))
 		return STEP_BUSY;
 	local_irq_disable();
-	found = host_page_lookup(vcpu->vm->mm, req->hva, req->write, &req->page);
+	found = host_page_lookup(vcpu->vm->mm, req->hva, req->write, &page);
 	local_irq_enable();
 	if (!found)
 		return STEP_HOST;
-	step = map_page(vcpu, req, slot, &req->page, up);
+	step = map_page(vcpu, req, slot, &page, up);
 	if (step == STEP_MAPPED && req->fetch && mem->table->format->split_exec)
 		step = split_for_fetch(vcpu, req, up);
 	return step;

@@ -47,16 +47,16 @@ static bool lookup_large(u64 pfn, unsigned int level, bool writable, bool dirty,
 
 static bool lookup_small(const pte_t *entry, bool write, struct host_page *page)
 {
-	pte_t pte = READ_ONCE(*entry);
+	u64 pte = native_pte_val(READ_ONCE(*entry));
 
-	page->writable = pte_access_permitted(pte, true);
-	if (!page->writable && (write || !pte_access_permitted(pte, false)))
+	page->writable = __pte_access_permitted(pte, true);
+	if (!page->writable && (write || !__pte_access_permitted(pte, false)))
 		return false;
-	page->pfn = pte_pfn(pte);
+	page->pfn = host_pte_pfn(pte);
 	page->level = 1;
-	page->type = unlikely(pte_special(pte)) ? pfn_memtype(page->pfn) : PTE_MEM_WB;
+	page->type = unlikely(pte & _PAGE_SPECIAL) ? pfn_memtype(page->pfn) : PTE_MEM_WB;
 	page->entry = entry;
-	if (page->writable && !pte_dirty(pte) && page->type == PTE_MEM_WB)
+	if (page->writable && !(pte & _PAGE_DIRTY) && page->type == PTE_MEM_WB)
 		mark_page_dirty(page->pfn);
 	return true;
 }
@@ -76,35 +76,38 @@ static noinline bool lookup_pmd(pmd_t pmd, hva_t hva, bool write, struct host_pa
 }
 
 /* The top entry where the host has five levels; none reads as none. */
-static noinline p4d_t read_p4d(pgd_t pgd, hva_t hva)
+static noinline u64 read_p4d(pgd_t pgd, hva_t hva)
 {
-	return pgd_none(pgd) ? __p4d(0) : READ_ONCE(*p4d_offset(&pgd, hva));
+	return pgd_none(pgd) ? 0 : native_p4d_val(READ_ONCE(*p4d_offset(&pgd, hva)));
 }
 
-/* Entries are read once and go on by value. @val: of one that points to a table */
+/* @val: of an entry that points to a table */
 static __always_inline void *table_at(u64 val)
 {
 	return __va(val & PTE_PFN_MASK);
 }
 
+/*
+ * Entries are read once and go on by value, as the CPU reads them: the kernel's own accessors (pud_val()) ask a paravirtual host first, which
+ * has none of the hardware that this module is for.
+ */
 bool host_page_lookup(struct mm_struct *mm, hva_t hva, bool write, struct host_page *page)
 {
 	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
-	p4d_t p4d = pgtable_l5_enabled() ? read_p4d(pgd, hva) : __p4d(pgd_val(pgd));
+	u64 val = pgtable_l5_enabled() ? read_p4d(pgd, hva) : native_pgd_val(pgd);
 	pud_t pud;
 	pmd_t pmd;
-	u64 val;
 
-	if (p4d_none(p4d))
+	if (!(val & _PAGE_PRESENT))
 		return false;
-	pud = READ_ONCE(((pud_t *)table_at(p4d_val(p4d)))[pud_index(hva)]);
-	val = pud_val(pud);
+	pud = READ_ONCE(((pud_t *)table_at(val))[pud_index(hva)]);
+	val = native_pud_val(pud);
 	if (!(val & _PAGE_PRESENT))
 		return false;
 	if (unlikely(val & _PAGE_PSE))
 		return lookup_pud(pud, hva, write, page);
 	pmd = READ_ONCE(((pmd_t *)table_at(val))[pmd_index(hva)]);
-	val = pmd_val(pmd);
+	val = native_pmd_val(pmd);
 	if (!(val & _PAGE_PRESENT))
 		return false;
 	if (val & _PAGE_PSE)

@@ -60,6 +60,7 @@ typedef int64_t s64;
 /* ---- pages ---- */
 
 #define GFP_KERNEL_ACCOUNT	0
+#define PTE_PFN_MASK		0x000ffffffffff000ul
 #define GFP_DMA32		0
 
 extern long shim_pages;		/* allocated and not freed */
