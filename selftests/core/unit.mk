@@ -2,3 +2,5 @@
 unit_feature_test-srcs := core/feature.c
 unit_feature_test-cflags := -I$(TOP)/selftests/core/shim -I$(TOP)/core -include $(TOP)/selftests/core/shim/shim.h
 unit_alignment_test-cflags := -I$(TOP)/core
+unit_devices_test-srcs := core/bus.c
+unit_devices_test-cflags := -I$(TOP)/selftests/irqchip/shim -include $(TOP)/selftests/irqchip/shim/shim.h -Wno-sign-compare

@@ -40,6 +40,7 @@ typedef int64_t s64;
 #define noinline		__attribute__((noinline))
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)
 #define U32_MAX			((u32)~0)
 #define U64_MAX			((u64)~0ull)
 #define min_t(t, a, b)		({ t a_ = (a), b_ = (b); a_ < b_ ? a_ : b_; })
@@ -181,6 +182,9 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define mutex_lock(l)				shim_lock(&(l)->held)
 #define mutex_unlock(l)				shim_unlock(&(l)->held)
 #define lockdep_is_held(l)			((l)->held)
+static inline struct mutex *shim_guard(struct mutex *l) { mutex_lock(l); return l; }
+static inline void shim_guard_end(struct mutex **l) { mutex_unlock(*l); }
+#define guard(type)				struct type *guard_ __attribute__((cleanup(shim_guard_end))) = shim_guard
 #define preempt_disable_notrace()		do { } while (0)
 #define preempt_enable_notrace()		do { } while (0)
 #define rcu_read_lock()				do { } while (0)
@@ -188,6 +192,9 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define rcu_dereference(p)			(p)
 #define rcu_dereference_sched(p)		(p)
 #define rcu_dereference_protected(p, c)		((void)(c), (p))
+#define rcu_dereference_check(p, c)		((void)(c), (p))
+#define preemptible()				1
+#define synchronize_rcu_expedited()		do { } while (0)
 #define rcu_assign_pointer(p, v)		((p) = (v))
 #define RCU_INIT_POINTER(p, v)			((p) = (v))
 #define rcu_replace_pointer(p, v, c)		({ __typeof__(p) o_ = (p); (void)(c); (p) = (v); o_; })
@@ -200,6 +207,7 @@ typedef unsigned int gfp_t;
 #define get_zeroed_page(f)	((unsigned long)calloc(1, 4096))
 #define free_page(p)		free((void *)(p))
 #define kvzalloc(n, f)		((void)(f), calloc(1, n))
+#define kvmalloc(n, f)		malloc(n)
 #define kcalloc(n, s, f)	calloc(n, s)
 #define kfree(p)		free(p)
 #define kvfree(p)		free(p)
