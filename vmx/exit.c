@@ -35,7 +35,7 @@
 #define EPTQ_LINEAR		BIT(7)
 #define EPTQ_FINAL		BIT(8)
 
-/* In exit reasons, interruption information and EPT qualifications alike. */
+/* In interruption information and EPT qualifications alike; undefined where the exit was in the delivery of an event. */
 #define NMI_UNBLOCKED_BY_IRET	BIT(12)
 
 /* Task switches, exit qualification: selector of the TSS 15:0, enum emu_task_source 31:30 */
@@ -100,14 +100,16 @@ static __always_inline void decode_fault(struct fault_exit *fault, u32 qual)
 
 /*
  * Look whether the exit cut the delivery of an event short. After an exit of a kind that can (SDM, "Information for VM Exits That Occur
- * During Event Delivery").
+ * During Event Delivery"). If so, the CPU does not say whether it was that of an IRET.
  */
-static __always_inline void event_interrupted(struct vmx_vcpu *vmx)
+static __always_inline bool event_interrupted(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 
-	if (unlikely(info & VECTORING_INFO_VALID_MASK))
-		vmx_event_give_back(vmx, info);
+	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
+		return false;
+	vmx_event_give_back(vmx, info);
+	return true;
 }
 
 /* ---- fast: what calls others and comes back is out of line, so that the switch has no frame ---- */
@@ -119,12 +121,12 @@ static noinline int fast_exception(struct vmx_vcpu *vmx)
 	/* served in vmx_enter() */
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
 		return RUN_RESUME;
-	event_interrupted(vmx);
+	vmx->iret_faulted = !event_interrupted(vmx) && (info & NMI_UNBLOCKED_BY_IRET);
 	if ((info & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) {
 		keel_host_machine_check();
 		return RUN_RESUME;
 	}
-	if ((info & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
+	if (vmx->iret_faulted)
 		vmx_nmi_reblock(vmx);
 	return RUN_SLOW;
 }
@@ -149,7 +151,7 @@ static noinline int fast_fault_rare(struct vmx_vcpu *vmx, u32 vectoring, u32 qua
 
 	if (vectoring & VECTORING_INFO_VALID_MASK)
 		vmx_event_give_back(vmx, vectoring);
-	if ((qual & NMI_UNBLOCKED_BY_IRET) && !vcpu->events.injected.valid)
+	else if (qual & NMI_UNBLOCKED_BY_IRET)
 		vmx_nmi_reblock(vmx);
 	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa))
 		return RUN_SLOW;
@@ -171,8 +173,7 @@ static noinline int fast_fault(struct vmx_vcpu *vmx)
 /* The log is full: the access that found it so executes again. */
 static noinline int fast_pml(struct vmx_vcpu *vmx)
 {
-	event_interrupted(vmx);
-	if (unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET) && !vmx->vcpu.events.injected.valid)
+	if (!event_interrupted(vmx) && unlikely(vmcs_readl(EXIT_QUALIFICATION) & NMI_UNBLOCKED_BY_IRET))
 		vmx_nmi_reblock(vmx);
 	vmx_dirty_flush(&vmx->vcpu);
 	return RUN_RESUME;
@@ -334,7 +335,7 @@ static int slow_ud(struct vcpu *vcpu)
 	return keel_do_undefined(vcpu);
 }
 
-static int slow_exception(struct vmx_vcpu *vmx)
+static int answer_exception(struct vmx_vcpu *vmx)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
 
@@ -352,6 +353,16 @@ static int slow_exception(struct vmx_vcpu *vmx)
 	default:
 		return unknown(vmx);
 	}
+}
+
+/* What an IRET raised itself, and is the guest's, finds NMIs unblocked (SDM, "Handling Multiple NMIs"). */
+static int slow_exception(struct vmx_vcpu *vmx)
+{
+	int ret = answer_exception(vmx);
+
+	if (unlikely(vmx->iret_faulted) && vmx->vcpu.events.exception.valid)
+		vmx_nmi_unblock(vmx);
+	return ret;
 }
 
 /* SDM, "Exit Qualification for Task Switches": CALL, IRET and JMP execute in software. */

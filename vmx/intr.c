@@ -214,6 +214,14 @@ void vmx_nmi_reblock(struct vmx_vcpu *vmx)
 	vmx_nmi_masked_changed(&vmx->vcpu);
 }
 
+/* It does not: the fault is the guest's. */
+void vmx_nmi_unblock(struct vmx_vcpu *vmx)
+{
+	vmx->vcpu.events.nmi_masked = false;
+	vmx_nmi_masked_changed(&vmx->vcpu);
+	vcpu_request(&vmx->vcpu, REQ_EVENT);
+}
+
 /* Interruption information of any kind, as core has it. */
 static struct event to_event(u32 info, u32 error)
 {

@@ -19,6 +19,7 @@ void vmx_step_end(struct vmx_vcpu *vmx);
 void vmx_event_give_back(struct vmx_vcpu *vmx, u32 info);
 void vmx_inject_cancel(struct vmx_vcpu *vmx);
 void vmx_nmi_reblock(struct vmx_vcpu *vmx);
+void vmx_nmi_unblock(struct vmx_vcpu *vmx);
 void vmx_exit_irq_window(struct vmx_vcpu *vmx);
 void vmx_exit_nmi_window(struct vmx_vcpu *vmx);
 int vmx_exit_task_gate(struct vmx_vcpu *vmx, u16 tss, u32 info);

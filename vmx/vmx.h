@@ -131,6 +131,7 @@ struct vmx_host {
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
+ * @iret_faulted: the last exit by an exception was an IRET's own, which had unblocked NMIs
  * @fault: the last exit of that kind, decoded; here and not on the stack, where each exit would pay for its guard.
  *	@fault.insn stays NULL
  */
@@ -145,6 +146,7 @@ struct vmx_vcpu {
 	bool ready;
 	bool launched;
 	bool nmi_known;
+	bool iret_faulted;
 	bool step_tf;
 	u8 soft_len;
 	u8 apic_mode;
