@@ -53,6 +53,54 @@ BLOB(events,
      "	mov	%ax, 0x9006\n"				/* and now */
      "	iret\n");
 
+/* Vector 13 counts and notes where it returns to. The vector table ends with it. */
+BLOB(limit,
+     "	xor	%ax, %ax\n"
+     "	mov	%ax, %ds\n"
+     "	mov	%ax, %ss\n"
+     "	mov	$0x7000, %sp\n"
+     "	movw	$(0x8000 + 8f - limit_start), 13 * 4\n"
+     "	movw	$0, 13 * 4 + 2\n"
+     "	movw	$(0x8000 + 9f - limit_start), 0x50 * 4\n"
+     "	movw	$0, 0x50 * 4 + 2\n"
+     "	lidtl	0x9100\n"
+     "	sti\n"
+     "	out	%al, $0x99\n"
+     "limit_next:\n"
+     "	nop\n"
+     "	nop\n"
+     "	mov	$0x2222, %bx\n"
+     "	hlt\n"
+     "8:	incw	0x9000\n"
+     "	mov	%sp, %bp\n"
+     "	mov	(%bp), %ax\n"
+     "	mov	%ax, 0x9002\n"
+     "	iret\n"
+     "9:	incw	0x9004\n"
+     "	iret\n");
+extern const char limit_next[];
+
+/* Vector table and stack are in no memory. */
+BLOB(outside,
+     "	xor	%ax, %ax\n"
+     "	mov	%ax, %ds\n"
+     "	mov	$0x2000, %ax\n"
+     "	mov	%ax, %ss\n"
+     "	mov	$0x1000, %sp\n"
+     "	lidtl	0x9100\n"
+     "	sti\n"
+     "	out	%al, $0x99\n"
+     "outside_next:\n"
+     "	nop\n"
+     "	hlt\n"
+     "outside_old:\n"
+     "	movw	$1, 0x9000\n"
+     "	hlt\n"
+     "outside_new:\n"
+     "	movw	$2, 0x9000\n"
+     "	hlt\n");
+extern const char outside_next[], outside_old[], outside_new[];
+
 BLOB(change,
      "	xor	%ax, %ax\n"
      "	mov	%ax, %ds\n"
@@ -188,19 +236,84 @@ static void test_nmi(void)
 	CHECK_EQ("IRET has ended the block of NMIs", 0, events.nmi.masked);
 }
 
+static void put_idtr(struct vm *vm, u32 base, u16 limit)
+{
+	memcpy(vm_hva(vm, IDTR), &limit, sizeof(limit));
+	memcpy(vm_hva(vm, IDTR + 2), &base, sizeof(base));
+}
+
+/*
+ * An interrupt whose delivery faults has been taken: the CPU delivers the fault, which returns to the interrupted instruction, and the interrupt
+ * does not come again (SDM, "Reflecting Exceptions to Guest Software": the exception alone, whatever external event was on its way).
+ */
+static void test_faulting(void)
+{
+	struct vcpu *vcpu = start(limit_start, limit_end);
+	struct kvm_interrupt irq = { 0x50 };
+
+	put_idtr(vcpu->vm, 0, 14 * 4 - 1);
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	vcpu_complete(vcpu);
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("general protection", 1, word(vcpu, OUT));
+	CHECK_EQ("returns to", CODE + (limit_next - limit_start), word(vcpu, OUT + 2));
+	CHECK_EQ("interrupts", 0, word(vcpu, OUT + 4));
+	CHECK_EQ("the program went on", 0x2222, vcpu_regs(vcpu).rbx & 0xffff);
+}
+
+#define STACK	0x20000
+
+static void run_to_nowhere(struct vcpu *vcpu)
+{
+	RUN_TO(vcpu, KVM_EXIT_INTERNAL_ERROR);
+	CHECK_EQ("suberror", KVM_INTERNAL_ERROR_DELIVERY_EV, vcpu->run->internal.suberror);
+}
+
+/*
+ * A delivery that came to no memory is made from its beginning once there is some: neither the vector read before, nor the number of the access that
+ * found none, is left of it.
+ */
+static void test_again(void)
+{
+	struct kvm_interrupt irq = { 0x50 };
+	u16 *table = host_pages(PAGE_SIZE);
+	struct vcpu *vcpu;
+	struct vm *vm;
+
+	require_software();
+	vcpu = start(outside_start, outside_end);
+	vm = vcpu->vm;
+	put_idtr(vm, VM_MMIO, 0x3ff);
+	vm_set_slot(vm, 0, 0, 0, 0, vm->mem);
+	vm_set_slot(vm, 0, 0, 0, STACK, vm->mem);
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	vcpu_complete(vcpu);
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	run_to_nowhere(vcpu);
+	table[0x50 * 2] = CODE + (outside_old - outside_start);
+	vm_set_slot(vm, 1, 0, VM_MMIO, PAGE_SIZE, table);
+	run_to_nowhere(vcpu);
+	table[0x50 * 2] = CODE + (outside_new - outside_start);
+	vm_set_slot(vm, 2, 0, STACK, PAGE_SIZE, vm_hva(vm, STACK));
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("handler", 2, word(vcpu, OUT));
+	CHECK_EQ("SP", 0xffa, vcpu_regs(vcpu).rsp & 0xffff);
+	CHECK_EQ("pushed IP", CODE + (outside_next - outside_start), word(vcpu, STACK + 0xffa));
+	CHECK_EQ("pushed CS", 0, word(vcpu, STACK + 0xffc));
+	CHECK_EQ("pushed IF", 0x200, word(vcpu, STACK + 0xffe) & 0x200);
+}
+
 /* Of a vector with an interrupt gate. */
 static void test_no_task_gate(void)
 {
 	const u64 gate = 0x00008e0000080000 | CODE;
 	struct keel_last_error error = {};
-	const u32 base = IDT;
-	const u16 limit = 0x3ff;
 	struct vcpu *vcpu;
 
 	require_software();
 	vcpu = start(change_start, change_end);
-	memcpy(vm_hva(vcpu->vm, IDTR), &limit, sizeof(limit));
-	memcpy(vm_hva(vcpu->vm, IDTR + 2), &base, sizeof(base));
+	put_idtr(vcpu->vm, IDT, 0x3ff);
 	memcpy(vm_hva(vcpu->vm, IDT + 8 * 6), &gate, 8);
 	RUN_TO(vcpu, KVM_EXIT_INTERNAL_ERROR);
 	CHECK_EQ("suberror", KVM_INTERNAL_ERROR_DELIVERY_EV, vcpu->run->internal.suberror);
@@ -269,6 +382,8 @@ static void test_address(void)
 static const struct test_case cases[] = {
 	{ "interrupt", test_interrupt },
 	{ "nmi", test_nmi },
+	{ "faulting", test_faulting },
+	{ "again", test_again },
 	{ "no_task_gate", test_no_task_gate },
 	{ "steps", test_steps },
 	{ "own_breakpoint", test_own_breakpoint },
