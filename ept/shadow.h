@@ -30,6 +30,7 @@
 #define SHADOW_MIN_TABLES	64u
 #define SHADOW_MAX_TABLES	(1u << 20)
 #define SHADOW_BUCKETS_PER_TABLE 16u	/* chains of leaves */
+#define SHADOW_MAX_CHAIN	1024u	/* entries in a chain: what one look at a frame, or the end of a table, costs at most */
 #define SHADOW_ROOTS		4	/* that a vCPU remembers, the current one included */
 
 enum shadow_guest { SHADOW_FLAT, SHADOW_NARROW, SHADOW_PAE, SHADOW_LONG4, SHADOW_LONG5 };
@@ -89,13 +90,22 @@ struct shadow_entry {
 };
 
 /**
+ * struct shadow_chain - of the reverse map
+ * @first: the entry that was added last, 0 for none
+ * @n: how many there are, SHADOW_MAX_CHAIN at most
+ */
+struct shadow_chain {
+	u32 first, n;
+};
+
+/**
  * struct shadow_page - one table
  * @table: the entries that the CPU walks
  * @entry: and what belongs to each
  * @gfn: frame of the guest's table; of a direct one the first frame it can map
  * @role: with @gfn its key
  * @id: its number, from 1
- * @parents: chain of links to it
+ * @parents: links to it
  * @next_gfn: table in the same bucket of shadow.by_gfn
  * @next_block: in shadow.by_block
  * @roots: references by vCPUs' roots
@@ -110,7 +120,7 @@ struct shadow_page {
 	gfn_t gfn;
 	union shadow_role role;
 	u32 id;
-	u32 parents;
+	struct shadow_chain parents;
 	u32 next_gfn, next_block;
 	u16 roots;
 	u16 stores;
@@ -130,7 +140,7 @@ struct shadow_page {
  * @clock: number at which to look for the next table to drop
  * @by_gfn: tables by frame; direct ones too
  * @by_block: tables made from guest tables, by 2M of guest memory
- * @leaves: leaves by frame, the first of each chain
+ * @leaves: leaves by frame
  * @nr_leaf_buckets: a power of two
  * @unsync: numbers of the tables out of sync
  * @nr_unsync: how many
@@ -146,7 +156,7 @@ struct shadow {
 	u32 max, live, clock;
 	u32 by_gfn[SHADOW_BUCKETS];
 	u32 by_block[SHADOW_BUCKETS];
-	u32 *leaves;
+	struct shadow_chain *leaves;
 	u32 nr_leaf_buckets;
 	u32 unsync[SHADOW_MAX_UNSYNC];
 	u32 nr_unsync;
@@ -235,10 +245,12 @@ static inline struct shadow_page *shadow_page_of(const struct shadow *s, u32 num
 	return s->page[number / PT_ENTRIES];
 }
 
-void shadow_chain_add(struct shadow *s, u32 *head, u32 number);
-void shadow_chain_remove(struct shadow *s, u32 *head, u32 number);
+void shadow_chain_add(struct shadow *s, struct shadow_chain *chain, u32 number);
+void shadow_chain_remove(struct shadow *s, struct shadow_chain *chain, u32 number);
+/* Of a full chain, where its older half begins; otherwise 0. */
+u32 shadow_chain_surplus(struct shadow *s, const struct shadow_chain *chain);
 /* The chain with the leaves of @frame: other frames may be in it too. */
-u32 *shadow_leaf_chain(struct shadow *s, gfn_t frame);
+struct shadow_chain *shadow_leaf_chain(struct shadow *s, gfn_t frame);
 void shadow_leaf_add(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame);
 void shadow_leaf_remove(struct shadow *s, struct shadow_page *page, unsigned int index);
 

@@ -45,11 +45,25 @@ struct shadow_page *shadow_linked(const struct shadow *s, const struct shadow_pa
 	return pte_is_present(s->format, pte) && !shadow_is_leaf(s, page, pte) ? s->page[page->entry[index].frame] : NULL;
 }
 
+/* Room in a chain for one more. What goes comes back by a fault. */
+static void make_room(struct shadow *s, const struct shadow_chain *chain)
+{
+	u32 number = shadow_chain_surplus(s, chain), next;
+
+	for (; unlikely(number); number = next) {
+		struct shadow_page *page = shadow_page_of(s, number);
+
+		next = page->entry[number % PT_ENTRIES].next;
+		shadow_drop(s, page, number % PT_ENTRIES);
+	}
+}
+
 void shadow_link(struct shadow *s, struct shadow_page *page, unsigned int index, struct shadow_page *child)
 {
 	if (shadow_linked(s, page, index) == child)
 		return;
 	shadow_drop(s, page, index);
+	make_room(s, &child->parents);
 	page->entry[index].frame = child->id;
 	shadow_chain_add(s, &child->parents, shadow_number(page, index));
 	WRITE_ONCE(page->table[index], virt_to_phys(child->table) | s->format->table);
@@ -71,6 +85,7 @@ void shadow_set_leaf(struct shadow *s, struct shadow_page *page, unsigned int in
 		old = 0;
 	}
 	if (!old) {
+		make_room(s, shadow_leaf_chain(s, frame));
 		shadow_leaf_add(s, page, index, frame);
 		count_leaf(s, page, 1);
 	} else if (leaf_restricts(old, pte)) {
@@ -200,8 +215,8 @@ void shadow_zap(struct shadow *s, struct shadow_page *page, struct pt_update *up
 		return;
 	for (i = 0; i < PT_ENTRIES; i++)
 		shadow_drop(s, page, i);
-	while (page->parents)
-		shadow_drop(s, shadow_page_of(s, page->parents), page->parents % PT_ENTRIES);
+	while (page->parents.first)
+		shadow_drop(s, shadow_page_of(s, page->parents.first), page->parents.first % PT_ENTRIES);
 	shadow_mark_synced(s, page);
 	forget_key(s, page);
 	page->is_dead = true;

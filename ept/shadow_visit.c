@@ -60,13 +60,13 @@ static bool visit(struct shadow *s, gfn_t gfn, gfn_t end, enum visit how, struct
 
 	if (end - gfn >= s->nr_leaf_buckets) {
 		for (i = 0; i < s->nr_leaf_buckets; i++)
-			young |= visit_chain(s, s->leaves[i], gfn, end, how, up);
+			young |= visit_chain(s, s->leaves[i].first, gfn, end, how, up);
 		return young;
 	}
 	if (block != gfn)
-		young = visit_chain(s, *shadow_leaf_chain(s, block), gfn, end, how, up);
+		young = visit_chain(s, shadow_leaf_chain(s, block)->first, gfn, end, how, up);
 	for (f = gfn; f < end; f++)
-		young |= visit_chain(s, *shadow_leaf_chain(s, f), gfn, end, how, up);
+		young |= visit_chain(s, shadow_leaf_chain(s, f)->first, gfn, end, how, up);
 	return young;
 }
 

@@ -203,25 +203,40 @@ static void meet(u32 number, u32 prev)
 	met[number] = 1;
 }
 
+static void check_length(const struct shadow_chain *chain, u32 n)
+{
+	WORLD_CHECK("reverse map", chain->n == n, "a chain of %u entries counts %u", n, chain->n);
+	WORLD_CHECK("reverse map", n <= SHADOW_MAX_CHAIN, "a chain has %u entries", n);
+}
+
 static void audit_chains(void)
 {
 	const struct shadow *s = w.s;
-	u32 i, number, prev;
+	u32 i, number, prev, n;
 
 	memset(met, 0, sizeof(met));
 	for (i = 0; i < s->nr_leaf_buckets; i++) {
-		for (prev = 0, number = s->leaves[i]; number; prev = number, number = shadow_page_of(s, number)->entry[number % 512].next) {
+		n = 0;
+		for (prev = 0, number = s->leaves[i].first; number;
+		     prev = number, number = shadow_page_of(s, number)->entry[number % 512].next) {
 			meet(number, prev);
+			n++;
 			WORLD_CHECK("reverse map", shadow_leaf_chain(w.s, shadow_page_of(s, number)->entry[number % 512].frame) == &s->leaves[i],
 				    "entry %u is in another frame's chain", number);
 		}
+		check_length(&s->leaves[i], n);
 	}
 	for (i = 1; i <= s->max; i++) {
-		for (prev = 0, number = s->page[i] ? s->page[i]->parents : 0; number;
+		if (!s->page[i])
+			continue;
+		n = 0;
+		for (prev = 0, number = s->page[i]->parents.first; number;
 		     prev = number, number = shadow_page_of(s, number)->entry[number % 512].next) {
 			meet(number, prev);
+			n++;
 			WORLD_CHECK("reverse map", shadow_page_of(s, number)->entry[number % 512].frame == i, "entry %u leads elsewhere", number);
 		}
+		check_length(&s->page[i]->parents, n);
 	}
 }
 

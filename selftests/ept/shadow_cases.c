@@ -376,6 +376,7 @@ const struct scenario scenarios[] = {
 	{ "forks", forks },
 	{ "others_are_faster", case_others_are_faster },
 	{ "store_to_own_table", case_store_to_own_table },
+	{ "long_chains", case_long_chains },
 };
 
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

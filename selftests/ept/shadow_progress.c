@@ -43,6 +43,74 @@ void case_others_are_faster(void)
 	world_end();
 }
 
+#define NR_MANY	3u	/* tables full of entries that lead to one place */
+#define MANY	200u	/* and their first frame */
+
+static void fill_table(unsigned int frame, u64 entry)
+{
+	unsigned int i;
+
+	for (i = 0; i < 512; i++)
+		memcpy(w.ram + AT(frame) + i * 8, &entry, 8);
+}
+
+static void reach_many(u64 gva, u64 step, gpa_t wanted)
+{
+	unsigned int i;
+	gpa_t gpa = 0;
+
+	for (i = 0; i < NR_MANY * 512; i++, gva += step)
+		WORLD_CHECK("case", cpu_access(&w.cpu[0], gva, WALK_USER | WALK_WRITE, &gpa) == ACCESS_DONE && gpa == wanted, "0x%llx is at 0x%llx",
+			    (unsigned long long)gva, (unsigned long long)gpa);
+}
+
+/*
+ * A guest maps one page, or has entries lead to one of its tables, so often that a look at all of them would take long: that is bounded, and
+ * the guest finds what it should.
+ */
+void case_long_chains(void)
+{
+	const u64 all = P | RW | US, area = 3ull << 39, window = guest_window(SHADOW_LONG4);
+	struct cpu *cpu = &w.cpu[0];
+	const unsigned int pdpt = MANY + NR_MANY, pd = pdpt + 1, pt = pd + NR_MANY;
+	unsigned int i, round;
+	u64 entry;
+
+	world_start(1, 1);
+	guest_start(cpu, SHADOW_LONG4);
+	entry = AT(pdpt) | all;
+	memcpy(w.ram + cpu->v.regs.cr3 + 3 * 8, &entry, 8);
+	fill_table(pdpt, 0);
+	fill_table(pt, AT(DATA) | all);
+	for (i = 0; i < NR_MANY; i++) {
+		entry = AT(pd + i) | all;
+		memcpy(w.ram + AT(pdpt) + i * 8, &entry, 8);
+		fill_table(pd + i, AT(pt) | all);
+		fill_table(MANY + i, AT(DATA) | all);
+	}
+	for (round = 0; round < 2; round++) {
+		/* links to a table */
+		cpu_load(cpu);
+		reach_many(area, 1ull << 21, AT(DATA));
+		audit();
+	}
+	for (i = 0; i < NR_MANY; i++) {
+		entry = AT(MANY + i) | all;
+		WORLD_CHECK("case", cpu_store(cpu, window + AT(pd) + i * 8, 8, entry), "no store");
+	}
+	for (round = 0; round < 2; round++) {
+		/* leaves of a frame */
+		cpu_load(cpu);
+		reach_many(area, PAGE_SIZE, AT(DATA));
+		audit();
+	}
+	world_take(DATA, 1);
+	audit();
+	reach_many(area, PAGE_SIZE, AT(DATA));
+	audit();
+	world_end();
+}
+
 /* What the rest of the module does with a store of user mode's, or of an event's delivery: the table is let go, and the CPU tries again. */
 static int store_untraced(struct cpu *cpu, u64 gva)
 {

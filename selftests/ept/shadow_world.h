@@ -210,6 +210,7 @@ extern const unsigned int nr_scenarios;
 
 void case_others_are_faster(void);
 void case_store_to_own_table(void);
+void case_long_chains(void);
 
 /* ---- shadow_bugs.c ---- */
 

@@ -150,6 +150,7 @@ SCENARIO(pae_registers)
 SCENARIO(forks)
 SCENARIO(others_are_faster)
 SCENARIO(store_to_own_table)
+SCENARIO(long_chains)
 
 static const struct test_case cases[] = {
 	{ "cve_2026_53359", test_cve_2026_53359 },
@@ -167,6 +168,7 @@ static const struct test_case cases[] = {
 	{ "forks", test_forks },
 	{ "others_are_faster", test_others_are_faster },
 	{ "store_to_own_table", test_store_to_own_table },
+	{ "long_chains", test_long_chains },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };
