@@ -13,6 +13,7 @@
 #include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
+#include <keel/pdpte.h>
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
@@ -29,12 +30,12 @@ static bool is_pae(u64 cr0, u64 cr4, u64 efer)
 }
 
 /*
- * SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. Bit 5 is let pass: QEMU's
- * TCG sets it as if it were an accessed bit.
+ * SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. Where a CPU has no such registers, bit 5 is let
+ * pass: QEMU's TCG sets it as if it were an accessed bit.
  */
 static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
 {
-	u64 reserved = vcpu->cpuid.reserved_gpa | 0x1c6;
+	u64 reserved = vcpu->cpuid.reserved_gpa | (keel_vendor->pdpte ? 0x1e6 : 0x1c6);
 	u64 pdpte[4];
 	int i;
 
@@ -68,6 +69,7 @@ static int switch_long_mode(struct vcpu *vcpu, u64 val, u64 *efer)
 static int set_cr0(struct vcpu *vcpu, u64 val)
 {
 	u64 old = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
+	bool loads;
 	int ret;
 
 	if (val >> 32)
@@ -85,8 +87,8 @@ static int set_cr0(struct vcpu *vcpu, u64 val)
 		if (ret)
 			return ret;
 	}
-	if (is_pae(val, vcpu_cr4(vcpu), efer) && ((old ^ val) & (X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)) &&
-	    !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
+	loads = is_pae(val, vcpu_cr4(vcpu), efer) && ((old ^ val) & CR0_LOADS_PDPTES);
+	if (loads && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
 		return 1;
 
 	if (efer != vcpu->regs.efer) {
@@ -95,7 +97,8 @@ static int set_cr0(struct vcpu *vcpu, u64 val)
 	}
 	vcpu->regs.cr0 = val;
 	vcpu_dirty(vcpu, RG_CR0);
-	if ((old ^ val) & CR0_TLB_BITS)
+	/* with shadow paging the flush also loads the PDPTEs */
+	if (((old ^ val) & CR0_TLB_BITS) || loads)
 		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
 	return 0;
 }
@@ -126,7 +129,6 @@ static int set_cr3(struct vcpu *vcpu, u64 val)
 static int set_cr4(struct vcpu *vcpu, u64 val)
 {
 	u64 old = vcpu_cr4(vcpu), cr0 = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
-	bool pdptes_changed;
 
 	if (val & ~vcpu->cpuid.allowed[SET_CR4])
 		return 1;
@@ -141,8 +143,7 @@ static int set_cr4(struct vcpu *vcpu, u64 val)
 	if ((val & X86_CR4_CET) && !(cr0 & X86_CR0_WP))
 		return 1;
 
-	pdptes_changed = (old ^ val) & (X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP);
-	if (is_pae(cr0, val, efer) && pdptes_changed && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
+	if (is_pae(cr0, val, efer) && ((old ^ val) & CR4_LOADS_PDPTES) && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
 		return 1;
 
 	vcpu->regs.cr4 = val;

@@ -309,13 +309,12 @@ int keel_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 {
 	memset(sregs, 0, sizeof(*sregs));
 	sregs_out(vcpu, sregs);
-	if (is_pae_paging(sregs) &&
-	    !keel_read_guest(vcpu->vm, sregs->cr3 & 0xffffffe0, sregs->pdptrs, sizeof(sregs->pdptrs)))
+	if (is_pae_paging(sregs) && !keel_read_pdptes(vcpu, sregs->pdptrs))
 		sregs->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
 	return 0;
 }
 
-/* The four PDPTEs are not kept: with nested paging the CPU reads them from guest memory when it needs them. */
+/* The four PDPTEs are taken from guest memory, as by a MOV to CR3. */
 int keel_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
 	int ret;

@@ -183,11 +183,13 @@ struct shadow_root {
  * struct shadow_vcpu - what a vCPU has of its own
  * @root: the current one first, then those before it; role 0: none
  * @pdpte: loaded with CR3 in PAE mode, by the caller
+ * @cr0, @cr4: the guest's, when it was last looked whether they load @pdpte
  * @pae: the CPU's own four entries at the top, in 32-bit modes; in a page below 4G, the caller's
  */
 struct shadow_vcpu {
 	struct shadow_root root[SHADOW_ROOTS];
 	u64 pdpte[4];
+	u64 cr0, cr4;
 	u64 *pae;
 };
 

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <asm/processor-flags.h>
 #include <keel/access.h>
+#include <keel/pdpte.h>
 #include <keel/request.h>
 #include <keel/shadow.h>
 #include "shadow.h"
@@ -117,13 +118,16 @@ void shadow_vm_destroy(struct vm *vm)
 	shadow_destroy(s);
 }
 
-/* SDM, "PDPTE Registers": loaded with CR3, and with other registers that turn PAE paging on. core/cr.c has looked at them. */
+/* The guest has changed its control registers. core/cr.c has looked at the entries. */
 static void load_pdptes(struct vcpu *vcpu)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
 	struct shadow_vcpu *sv = vcpu->shadow;
+	bool loads = r->dirty & RG_CR3 || (r->cr0 ^ sv->cr0) & CR0_LOADS_PDPTES || (r->cr4 ^ sv->cr4) & CR4_LOADS_PDPTES;
 
-	if (shadow_mode(r).guest != SHADOW_PAE)
+	sv->cr0 = r->cr0;
+	sv->cr4 = r->cr4;
+	if (!loads || shadow_mode(r).guest != SHADOW_PAE)
 		return;
 	if (keel_read_guest(vcpu->vm, r->cr3 & 0xffffffe0, sv->pdpte, sizeof(sv->pdpte)))
 		memset(sv->pdpte, 0, sizeof(sv->pdpte));

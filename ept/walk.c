@@ -17,6 +17,7 @@
 #include <keel/access.h>
 #include <keel/guest_access.h>
 #include "ept.h"
+#include "shadow.h"
 #include "walk.h"
 
 /*
@@ -238,7 +239,19 @@ static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots 
 	return set_accessed_dirty(vcpu, slots, t, access & WALK_WRITE, sleep);
 }
 
-/* PAE, 4- and 5-level tables: entries of 8 bytes. @pdpte: PAE's four entries at the top; NULL: as they are in memory. */
+/* PAE's entry @n at the top, as the CPU has loaded it. False: it is to be read from memory. */
+static noinline bool loaded_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pte)
+{
+	if (!vcpu->shadow)
+		return keel_vendor->pdpte && keel_vendor->pdpte(vcpu, n, pte);
+	/* they are loaded before the next entry */
+	if (vcpu->regs.dirty & (RG_CR0 | RG_CR3 | RG_CR4))
+		return false;
+	*pte = vcpu->shadow->pdpte[n];
+	return true;
+}
+
+/* PAE, 4- and 5-level tables: entries of 8 bytes. @pdpte: PAE's four entries at the top; NULL: as the CPU has them, or memory. */
 static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, gva_t gva, u32 access, const u64 *pdpte,
 				     struct walk *walk, enum walk_sleep sleep, struct walk_trace *t)
 {
@@ -256,7 +269,7 @@ static __always_inline int walk_wide(struct vcpu *vcpu, struct slot_view *view, 
 		level--;
 		if (pdpte)
 			pte = pdpte[gva >> 30 & 3];
-		else if (read_entry(vcpu, view, table + (gva >> 30 & 3) * 8, 8, sleep, &pte))
+		else if (!loaded_pdpte(vcpu, gva >> 30 & 3, &pte) && read_entry(vcpu, view, table + (gva >> 30 & 3) * 8, 8, sleep, &pte))
 			return -EFAULT;
 		if (!(pte & GPTE_P))
 			return walk_fault(walk, access_error(r, access));
@@ -406,6 +419,18 @@ int walk_traced(struct vcpu *vcpu, gva_t gva, u32 access, const u64 *pdpte, stru
 			ret = walk_tables(vcpu, &none, gva, access, pdpte, walk, WALK_MAY_SLEEP, t);
 	}
 	return ret;
+}
+
+int keel_read_pdptes(struct vcpu *vcpu, u64 pdpte[4])
+{
+	unsigned int n;
+
+	vcpu_need(vcpu, WALK_REGS);
+	for (n = 0; n < 4; n++) {
+		if (!loaded_pdpte(vcpu, n, &pdpte[n]) && keel_read_guest(vcpu->vm, (vcpu->regs.cr3 & 0xffffffe0) + n * 8, &pdpte[n], 8))
+			return -EFAULT;
+	}
+	return 0;
 }
 
 int walk_read_entry(struct vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val)

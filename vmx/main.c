@@ -79,4 +79,5 @@ const struct vendor_ops keel_vmx_ops = {
 	.intercepts_changed	= vmx_intercepts_changed,
 	.tlb_flush		= vmx_tlb_flush,
 	.msr			= vmx_msr,
+	.pdpte			= vmx_pdpte,
 };

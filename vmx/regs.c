@@ -12,6 +12,7 @@
 #include <keel/debug.h>
 #include <keel/guest_access.h>
 #include <keel/memory.h>
+#include <keel/pdpte.h>
 #include <keel/vcpu.h>
 #include "apic.h"
 #include "caps.h"
@@ -131,6 +132,19 @@ static void write_efer(struct vmx_vcpu *vmx, u64 efer)
 	vmx_control_put(vmx, &vmx->wanted.entry, VM_ENTRY_IA32E_MODE, efer & EFER_LMA);
 }
 
+/*
+ * With PAE paging the CPU takes the PDPTEs from the VMCS, not through CR3. Does the write of @groups, which is to come, load them? Only what is one of
+ * these bits' change in the guest as well.
+ */
+static bool loads_pdptes(const struct vcpu_regs *r, u32 groups)
+{
+	if (groups & RG_CR3)
+		return true;
+	if (groups & RG_CR0 && (vmcs_readl(CR0_READ_SHADOW) ^ r->cr0) & CR0_LOADS_PDPTES)
+		return true;
+	return groups & RG_CR4 && (vmcs_readl(CR4_READ_SHADOW) ^ r->cr4) & CR4_LOADS_PDPTES;
+}
+
 static void write_control(struct vmx_vcpu *vmx, u32 groups)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
@@ -140,6 +154,10 @@ static void write_control(struct vmx_vcpu *vmx, u32 groups)
 		vmx_shadow_control_write(vmx, groups);
 		return;
 	}
+	if (!(r->cr4 & X86_CR4_PAE) || r->efer & EFER_LMA || !(vcpu_cr0(vcpu) & X86_CR0_PG))
+		vmx_rare_clear(vmx, RARE_PDPTES);
+	else if (loads_pdptes(r, groups))
+		vmx_rare_set(vmx, RARE_PDPTES);
 	if (groups & RG_CR0)
 		put_cr0(r->cr0);
 	if (groups & RG_CR3)
@@ -151,11 +169,6 @@ static void write_control(struct vmx_vcpu *vmx, u32 groups)
 	}
 	if (groups & RG_EFER)
 		write_efer(vmx, r->efer);
-	/* with PAE paging the CPU takes the PDPTEs from the VMCS, not through CR3 */
-	if ((r->cr4 & X86_CR4_PAE) && !(r->efer & EFER_LMA) && (vcpu_cr0(vcpu) & X86_CR0_PG))
-		vmx_rare_set(vmx, RARE_PDPTES);
-	else
-		vmx_rare_clear(vmx, RARE_PDPTES);
 }
 
 /*
@@ -182,6 +195,21 @@ int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic)
 	vmcs_write64(GUEST_PDPTR3, pdpte[3]);
 	vmx_rare_clear(vmx, RARE_PDPTES);
 	return 0;
+}
+
+/*
+ * vmx_pdpte() - one of the four PDPTEs that the CPU has
+ *
+ * Context: loaded. Return: false where they are still to be loaded, from memory.
+ */
+bool vmx_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pdpte)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (vmx->rare & RARE_PDPTES || (vcpu->regs.dirty & (RG_CR0 | RG_CR3 | RG_CR4) && loads_pdptes(&vcpu->regs, vcpu->regs.dirty)))
+		return false;
+	*pdpte = __vmcs_read(GUEST_PDPTR0 + 2 * n);
+	return true;
 }
 
 static void write_syscall(struct vmx_vcpu *vmx)

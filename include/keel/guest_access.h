@@ -119,6 +119,14 @@ struct walk {
  */
 int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk);
 /**
+ * keel_read_pdptes() - PAE paging's four entries at the top, as the CPU has loaded them or would now
+ * @vcpu: on its own thread, loaded, with PAE paging
+ * @pdpte: where they go
+ *
+ * Context: may sleep. Return: 0; -EFAULT where they are in no memory.
+ */
+int keel_read_pdptes(struct vcpu *vcpu, u64 pdpte[4]);
+/**
  * keel_read_virt() - read guest memory by linear address, across pages
  * @vcpu: on its own thread, loaded
  * @gva: linear address

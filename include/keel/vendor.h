@@ -107,6 +107,10 @@ extern struct vendor_caps keel_caps;
  *	of vectors whose EOI exits: compute again. Interrupts on.
  * @tlb_flush: before the next entry on this CPU. Interrupts may be off.
  * @msr: read or write an MSR that only this backend knows. 0; 1 for #GP; -ENOENT if not its own.
+ *
+ * Interrupts may be off, loaded:
+ * @pdpte: without shadow paging, PAE's entry @n (0 to 3) that the CPU has loaded. False: as it is in memory. NULL where the CPU reads them
+ *	from memory at each walk (APM, "Legacy PAE Mode" under nested paging).
  */
 struct vendor_ops {
 	const char *name;
@@ -139,6 +143,7 @@ struct vendor_ops {
 	void (*intercepts_changed)(struct vcpu *vcpu);
 	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
 	int (*msr)(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how);
+	bool (*pdpte)(struct vcpu *vcpu, unsigned int n, u64 *pdpte);
 };
 
 /* Chosen at load from CPUID (chardev/main.c). */

@@ -24,9 +24,9 @@
 
 #define RG_RIP		0u
 #define RG_RFLAGS	0u
-#define RG_CR0		0u
-#define RG_CR3		0u
-#define RG_CR4		0u
+#define RG_CR0		BIT(1)
+#define RG_CR3		BIT(2)
+#define RG_CR4		BIT(3)
 #define RG_EFER		0u
 #define RG_SEG		0u
 #define RG_CODE		0u
@@ -85,6 +85,7 @@ enum tlb_scope { TLB_VM, TLB_GUEST };
 
 struct vendor_ops {
 	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
+	bool (*pdpte)(struct vcpu *vcpu, unsigned int n, u64 *pdpte);
 };
 
 extern const struct vendor_ops *keel_vendor;

@@ -6,6 +6,7 @@
 #include <keel/guest_access.h>
 #include <keel/vcpu.h>
 #include <linux/kvm.h>
+#include "shadow.h"
 #include "test.h"
 
 #define GUEST_PAGES	64
@@ -105,6 +106,19 @@ int keel_cmpxchg_guest(struct vm *v, gpa_t gpa, unsigned int size, u64 *old, u64
 	memcpy(ram + gpa, &new, size);
 	return 0;
 }
+
+/* PAE's four entries, where the CPU has them. */
+static u64 loaded[4];
+static bool is_loaded;
+
+static bool read_loaded(struct vcpu *v, unsigned int n, u64 *pdpte)
+{
+	*pdpte = loaded[n];
+	return is_loaded;
+}
+
+static struct vendor_ops vendor;
+const struct vendor_ops *keel_vendor = &vendor;
 
 /* ---- a guest ---- */
 
@@ -634,8 +648,58 @@ static void test_fetch_again(void)
 	CHECK_EQ("compatibility mode", 0, keel_fetch_again(&vcpu));
 }
 
+/* The last page directory is the one of the entry that was loaded, which is in memory no more. */
+static void test_loaded(void)
+{
+	static const struct {
+		const char *name;
+		bool has_op, is_loaded, in_shadow;
+		u32 dirty;
+		gpa_t gpa;
+	} t[] = {
+		{ "the CPU reads memory", false, false, false, 0, 0x9567 },
+		{ "the CPU has loaded them", true, true, false, 0, 0x8567 },
+		{ "the CPU will load them", true, false, false, 0, 0x9567 },
+		{ "shadow paging", true, true, true, 0, 0x8567 },
+		{ "shadow paging, CR3 written", true, true, true, RG_CR3, 0x9567 },
+		{ "shadow paging, CR0 written", false, false, true, RG_CR0, 0x9567 },
+	};
+	struct shadow_vcpu sv = {};
+	u64 pdpte[4], in_memory;
+	unsigned int i;
+	struct walk w;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		start(PAE);
+		map(PAE, GVA, 1, 0x9000, ALL);
+		in_memory = get_entry(PAE, 3);
+		/* another page directory and page table */
+		*(u64 *)(ram + 0x10000 + (GVA >> 21 & 511) * 8) = 0x11000 | ALL;
+		*(u64 *)(ram + 0x11000 + (GVA >> 12 & 511) * 8) = 0x8000 | ALL;
+		memset(loaded, 0, sizeof(loaded));
+		loaded[GVA >> 30 & 3] = 0x10000 | P;
+		memcpy(sv.pdpte, loaded, sizeof(loaded));
+		vendor.pdpte = t[i].has_op ? read_loaded : NULL;
+		is_loaded = t[i].is_loaded;
+		vcpu.shadow = t[i].in_shadow ? &sv : NULL;
+		vcpu.regs.dirty = t[i].dirty;
+		CHECK_RET(t[i].name, 0, walk(0, &w));
+		CHECK_EQ("gpa", t[i].gpa, w.gpa);
+		CHECK_RET("entries", 0, keel_read_pdptes(&vcpu, pdpte));
+		CHECK_EQ("entry", t[i].gpa == 0x8567 ? loaded[GVA >> 30 & 3] : in_memory, pdpte[GVA >> 30 & 3]);
+		/* long mode has no such entries */
+		start(LONG4);
+		map(LONG4, GVA, 1, 0x9000, ALL);
+		CHECK_RET("long mode", 0, walk(0, &w));
+		CHECK_EQ("gpa", 0x9567, w.gpa);
+	}
+	vendor.pdpte = NULL;
+	vcpu.shadow = NULL;
+}
+
 static const struct test_case cases[] = {
 	{ "translate", test_translate },
+	{ "loaded", test_loaded },
 	{ "faults", test_faults },
 	{ "no_gbpages", test_no_gbpages },
 	{ "keys", test_keys },
