@@ -306,6 +306,7 @@ static noinline int slow_page_fault(struct svm_vcpu *svm)
 		.is_delivery = control->exit_int_info & SVM_EXITINTINFO_VALID,
 	};
 	u64 error = control->exit_info_1;
+	int ret;
 
 	if (error & PF_WRITE)
 		fault.access = WALK_WRITE;
@@ -319,7 +320,10 @@ static noinline int slow_page_fault(struct svm_vcpu *svm)
 		fault.insn = control->insn_bytes;
 		fault.insn_len = control->insn_len;
 	}
-	return keel_do_page_fault(&svm->vcpu, &fault);
+	ret = keel_do_page_fault(&svm->vcpu, &fault);
+	if (unlikely(svm->rare & RARE_IRET) && !fault.is_delivery)
+		svm_iret_faulted(svm);
+	return ret;
 }
 
 /* VMCALL into VMMCALL, which differs in its last byte, where the guest itself could write it. */

@@ -182,6 +182,16 @@ void svm_intr_after(struct svm_vcpu *svm)
 	}
 }
 
+/* The IRET that ends an NMI has executed, with a fault that is the guest's: NMIs are unblocked. */
+static void iret_faulted(struct svm_vcpu *svm)
+{
+	if (svm->vcpu.regs.rip != svm->iret_rip)
+		return;
+	svm->vcpu.events.nmi_masked = false;
+	svm_nmi_masked_changed(&svm->vcpu);
+	vcpu_request(&svm->vcpu, REQ_EVENT);
+}
+
 /* Does the event come from an instruction at RIP, which then executes again? */
 static bool is_software(u32 info)
 {
@@ -224,6 +234,8 @@ void svm_event_interrupted(struct svm_vcpu *svm)
 
 	if (!ours && is_software(info))
 		return;
+	if (!ours && event.type == EVENT_EXCEPTION && svm->rare & RARE_IRET)
+		iret_faulted(svm);
 	if (ours && svm->inject_len) {
 		event.length = svm->inject_len;
 		if (!svm_caps.nrip)
@@ -293,6 +305,13 @@ void svm_exit_iret(struct svm_vcpu *svm)
 	svm->rare |= RARE_IRET;
 	if (svm->vcpu.events.windows & WINDOW_NMI)
 		svm->rare |= RARE_STEP;
+}
+
+/* A page fault has been answered while the IRET that ends an NMI was about to execute. Unless it goes to the guest, it executes again. */
+void svm_iret_faulted(struct svm_vcpu *svm)
+{
+	if (svm->vcpu.events.exception.valid)
+		iret_faulted(svm);
 }
 
 /* Every #DB exits; what is neither our step nor the launcher's goes on to the guest, DR6 and DR7 as the CPU set them. */

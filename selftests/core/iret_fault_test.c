@@ -85,9 +85,11 @@ static void handlers(void)
 	guest_handlers[VEC_DB] = on_db;
 }
 
-static void guest_own(u64 first)
+static void guest_own(u64 first, u64 touch)
 {
 	handlers();
+	if (touch)
+		*(volatile u8 *)(TOP - 1) = 0;
 	GUEST_SYNC(BEFORE);
 	GUEST_ROW("page faults", 1, pfs);
 	GUEST_ROW("of the IRET", iret_at_top_iret, fault_rip);
@@ -97,15 +99,18 @@ static void guest_own(u64 first)
 	GUEST_ROW("NMIs when it ended", 2, nmis_last);
 }
 
-/* An NMI that waits when the IRET comes to its fault, or that arrives in the fault's handler. */
-static void run_own(const char *name, enum stage when, u64 first)
+/*
+ * An NMI that waits when the IRET comes to its fault, or that arrives in the fault's handler. @touch: the page with the fault's frame is there;
+ * otherwise an exit comes in the fault's delivery.
+ */
+static void run_own(const char *name, enum stage when, u64 first, int touch)
 {
 	struct vm *vm = vm_create(VM_GUEST);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_own);
 
-	printf("# %s\n", name);
+	printf("# %s, %s\n", name, touch ? "frame in memory" : "frame not in memory yet");
 	vm_map(vm, BELOW, FRAME_GPA - PAGE_SIZE, PAGE_SIZE);
-	vcpu_args(vcpu, first, 0, 0);
+	vcpu_args(vcpu, first, touch, 0);
 	vcpu_run_sync(vcpu, BEFORE);
 	vcpu_ioctl(vcpu, KVM_NMI, NULL);
 	vcpu_run_sync(vcpu, IN_NMI);
@@ -120,12 +125,14 @@ static void run_own(const char *name, enum stage when, u64 first)
 
 static void test_waits(void)
 {
-	run_own("an NMI waits for the IRET", IN_NMI, 2);
+	run_own("an NMI waits for the IRET", IN_NMI, 2, 0);
+	run_own("an NMI waits for the IRET", IN_NMI, 2, 1);
 }
 
 static void test_arrives(void)
 {
-	run_own("an NMI arrives in the handler of the IRET's fault", IN_FAULT, 1);
+	run_own("an NMI arrives in the handler of the IRET's fault", IN_FAULT, 1, 0);
+	run_own("an NMI arrives in the handler of the IRET's fault", IN_FAULT, 1, 1);
 }
 
 static void guest_hosts(void)

@@ -14,7 +14,7 @@ vendor=vmx
 set -- core/iret_fault_test core/modes_test core/real_event_test core/task_fault_test ept/pdpte_test vmx/vmx_entry_test
 if grep -qw svm /proc/cpuinfo; then
 	vendor=svm
-	set -- ept/around_test ept/pdpte_test svm/svm_entry_test svm/svm_root_test
+	set -- core/iret_fault_test ept/around_test ept/pdpte_test svm/svm_entry_test svm/svm_root_test
 fi
 
 begin $(($# + 2))
