@@ -32,6 +32,7 @@
 #define SHADOW_BUCKETS_PER_TABLE 16u	/* chains of leaves */
 #define SHADOW_MAX_CHAIN	1024u	/* entries in a chain: what one look at a frame, or the end of a table, costs at most */
 #define SHADOW_ROOTS		4	/* that a vCPU remembers, the current one included */
+#define SHADOW_MAX_TOPS		4	/* tables of one root, in 32-bit modes */
 
 enum shadow_guest { SHADOW_FLAT, SHADOW_NARROW, SHADOW_PAE, SHADOW_LONG4, SHADOW_LONG5 };
 
@@ -176,7 +177,7 @@ struct shadow_root {
 	u64 cr3;
 	u64 pdpte[4];
 	union shadow_role role;
-	struct shadow_page *top[4];
+	struct shadow_page *top[SHADOW_MAX_TOPS];
 };
 
 /**
@@ -335,6 +336,8 @@ struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, g
 
 /* ---- shadow_root.c ---- */
 
+/* shadow_top_up(), if need be at the cost of all roots that are not in use. The same context and result. */
+int shadow_have_room(struct shadow *s);
 /* Find or make a table, its frame protected and it up to date; NULL as shadow_make(). What @up asks for is still to be done. */
 struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, union shadow_role role, struct pt_update *up);
 

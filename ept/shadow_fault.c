@@ -288,7 +288,7 @@ int shadow_fault(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gv
 			return SHADOW_MAPPED;
 		if (ret == -EFAULT)
 			return SHADOW_NO_TABLE;
-		ret = ret ?: shadow_top_up(s);
+		ret = ret ?: shadow_have_room(s);
 		if (ret)
 			return ret;
 		f.gfn = gpa_to_gfn(walk->gpa);

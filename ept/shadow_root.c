@@ -153,6 +153,32 @@ static bool root_to_front(struct vcpu *vcpu, struct shadow *s, struct shadow_vcp
 	return true;
 }
 
+/* Let go of the roots that vCPUs remember, but for those they use: their tables can be dropped then. */
+static void forget_old_roots(struct shadow *s)
+{
+	struct pt_update up = {};
+	struct vcpu *vcpu;
+	unsigned long n;
+	unsigned int i;
+
+	spin_lock(&s->vm->mem.lock);
+	vm_for_each_vcpu(s->vm, n, vcpu) {
+		for (i = 1; i < SHADOW_ROOTS; i++)
+			root_put(s, &vcpu->shadow->root[i], &up);
+	}
+	shadow_finish(s, &up);
+	spin_unlock(&s->vm->mem.lock);
+	pgtable_free_pages(up.dead);
+}
+
+int shadow_have_room(struct shadow *s)
+{
+	if (likely(!shadow_top_up(s)))
+		return 0;
+	forget_old_roots(s);
+	return shadow_top_up(s);
+}
+
 /* Attempts at a root in one go: each begins with a full reserve, which other vCPUs use too. */
 #define LOAD_PASSES	8
 
@@ -164,7 +190,7 @@ int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
 
 	vcpu_need(vcpu, RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER);
 	for (pass = 0; pass < LOAD_PASSES && !done; pass++) {
-		if (shadow_top_up(s))
+		if (shadow_have_room(s))
 			return -ENOMEM;
 		spin_lock(&s->vm->mem.lock);
 		done = root_to_front(vcpu, s, sv, &up);

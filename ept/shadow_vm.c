@@ -47,6 +47,9 @@ bool keel_paging_is_shadow(void)
 	return is_shadow;
 }
 
+/* All vCPUs' current roots, which stay, and as much again for what is below them. */
+static_assert(SHADOW_TABLES >= 2 * SHADOW_MAX_TOPS * KEEL_MAX_VCPUS);
+
 /* The VM's tables, made with its first vCPU. */
 static int vm_create(struct vm *vm)
 {

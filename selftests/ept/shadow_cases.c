@@ -377,6 +377,7 @@ const struct scenario scenarios[] = {
 	{ "others_are_faster", case_others_are_faster },
 	{ "store_to_own_table", case_store_to_own_table },
 	{ "long_chains", case_long_chains },
+	{ "many_roots", case_many_roots },
 };
 
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

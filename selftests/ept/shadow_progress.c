@@ -111,6 +111,44 @@ void case_long_chains(void)
 	world_end();
 }
 
+#define NR_VCPUS	(MAX_TABLES / SHADOW_MAX_TOPS - 4)	/* whose current roots there is room for, and little more */
+
+/* Many vCPUs in a 32-bit mode, each of which changes between as many address spaces as it remembers. */
+void case_many_roots(void)
+{
+	static struct vcpu vcpus[NR_VCPUS];
+	static struct shadow_vcpu parts[NR_VCPUS];
+	unsigned int i, space, round;
+
+	world_start(1, 1);
+	w.vm.vcpu = vcpus;
+	w.vm.nr_vcpus = NR_VCPUS;
+	for (i = 0; i < NR_VCPUS; i++) {
+		vcpus[i] = w.cpu[0].v;
+		vcpus[i].shadow = &parts[i];
+		vcpus[i].regs.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP;
+		vcpus[i].regs.cr4 = vcpus[i].regs.efer = 0;
+	}
+	for (round = 0; round < 2; round++) {
+		for (space = 0; space < SHADOW_ROOTS; space++) {
+			for (i = 0; i < NR_VCPUS; i++) {
+				int ret;
+
+				vcpus[i].regs.cr3 = AT(MANY + i * SHADOW_ROOTS + space);
+				ret = shadow_load(&vcpus[i], w.s, &parts[i]);
+				WORLD_CHECK("case", !ret, "vCPU %u, address space %u: shadow_load() returned %d", i, space, ret);
+			}
+			for (i = 0; i < NR_VCPUS; i++)
+				WORLD_CHECK("case", shadow_root_is_good(&vcpus[i], &parts[i]), "vCPU %u has lost its root", i);
+		}
+	}
+	for (i = 0; i < NR_VCPUS; i++)
+		shadow_unload(w.s, &parts[i]);
+	w.vm.nr_vcpus = 0;
+	audit();
+	world_end();
+}
+
 /* What the rest of the module does with a store of user mode's, or of an event's delivery: the table is let go, and the CPU tries again. */
 static int store_untraced(struct cpu *cpu, u64 gva)
 {

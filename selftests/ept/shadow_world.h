@@ -211,6 +211,7 @@ extern const unsigned int nr_scenarios;
 void case_others_are_faster(void);
 void case_store_to_own_table(void);
 void case_long_chains(void);
+void case_many_roots(void);
 
 /* ---- shadow_bugs.c ---- */
 

@@ -151,6 +151,7 @@ SCENARIO(forks)
 SCENARIO(others_are_faster)
 SCENARIO(store_to_own_table)
 SCENARIO(long_chains)
+SCENARIO(many_roots)
 
 static const struct test_case cases[] = {
 	{ "cve_2026_53359", test_cve_2026_53359 },
@@ -169,6 +170,7 @@ static const struct test_case cases[] = {
 	{ "others_are_faster", test_others_are_faster },
 	{ "store_to_own_table", test_store_to_own_table },
 	{ "long_chains", test_long_chains },
+	{ "many_roots", test_many_roots },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };

@@ -15,7 +15,7 @@
 #include <keel/stats.h>
 #include <asm/processor-flags.h>
 
-#define vm_for_each_vcpu(vm, i, vcpu)	for ((i) = 0; (i) < 1 && ((vcpu) = (vm)->vcpu); (i)++)
+#define vm_for_each_vcpu(vm, i, v)	for ((i) = 0; (i) < (vm)->nr_vcpus && ((v) = (vm)->vcpu + (i)); (i)++)
 
 #define REQ_PAGING	5
 
@@ -44,7 +44,8 @@ struct shadow_vcpu;
 
 struct vm {
 	struct mm_struct *mm;
-	struct vcpu *vcpu;
+	struct vcpu *vcpu;	/* an array */
+	unsigned int nr_vcpus;
 	struct memory mem;
 	struct vm_stats stats;
 };

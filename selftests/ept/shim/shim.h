@@ -6,6 +6,7 @@
 #ifndef EPT_SHIM_H
 #define EPT_SHIM_H
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
