@@ -139,6 +139,7 @@ struct shadow_page {
  * @max: tables at most
  * @live: tables there are
  * @clock: number at which to look for the next table to drop
+ * @hash: odd, another one for each VM
  * @by_gfn: tables by frame; direct ones too
  * @by_block: tables made from guest tables, by 2M of guest memory
  * @leaves: leaves by frame
@@ -155,6 +156,7 @@ struct shadow {
 	struct shadow_page **page;
 	u32 *free;
 	u32 max, live, clock;
+	u64 hash;
 	u32 by_gfn[SHADOW_BUCKETS];
 	u32 by_block[SHADOW_BUCKETS];
 	struct shadow_chain *leaves;
@@ -233,9 +235,10 @@ static inline unsigned int shadow_gpte_size(union shadow_role role)
 
 /* ---- shadow_chain.c ---- */
 
-static inline u32 shadow_bucket(gfn_t gfn, u32 buckets)
+/* A guest that chooses its frames does not choose their buckets. */
+static inline u32 shadow_bucket(const struct shadow *s, gfn_t gfn, u32 buckets)
 {
-	return (u32)(gfn * 0x9e3779b97f4a7c15ull >> 40) & (buckets - 1);
+	return (u32)(gfn * s->hash >> 40) & (buckets - 1);
 }
 
 static inline u32 shadow_number(const struct shadow_page *page, unsigned int index)

@@ -53,7 +53,7 @@ u32 shadow_chain_surplus(struct shadow *s, const struct shadow_chain *chain)
 
 struct shadow_chain *shadow_leaf_chain(struct shadow *s, gfn_t frame)
 {
-	return &s->leaves[shadow_bucket(frame, s->nr_leaf_buckets)];
+	return &s->leaves[shadow_bucket(s, frame, s->nr_leaf_buckets)];
 }
 
 void shadow_leaf_add(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame)

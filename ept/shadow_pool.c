@@ -4,6 +4,7 @@
  * too many. Room is made before a fault looks at anything, so that nothing it has found goes while it works.
  */
 #include <linux/mm.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include "shadow.h"
@@ -114,6 +115,7 @@ struct shadow *shadow_create(struct vm *vm, const struct pte_format *format, u32
 		return NULL;
 	s->vm = vm;
 	s->format = format;
+	s->hash = get_random_u64() | 1;
 	s->max = clamp(max, SHADOW_MIN_TABLES, SHADOW_MAX_TABLES);
 	s->nr_leaf_buckets = roundup_pow_of_two(s->max) * SHADOW_BUCKETS_PER_TABLE;
 	s->page = kvcalloc(s->max + 1, sizeof(*s->page), GFP_KERNEL_ACCOUNT);

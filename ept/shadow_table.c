@@ -100,7 +100,7 @@ struct shadow_page *shadow_find(struct shadow *s, gfn_t gfn, union shadow_role r
 {
 	u32 id;
 
-	for (id = s->by_gfn[shadow_bucket(gfn, SHADOW_BUCKETS)]; id; id = s->page[id]->next_gfn)
+	for (id = s->by_gfn[shadow_bucket(s, gfn, SHADOW_BUCKETS)]; id; id = s->page[id]->next_gfn)
 		if (shadow_is(s->page[id], gfn, role))
 			return s->page[id];
 	return NULL;
@@ -108,7 +108,7 @@ struct shadow_page *shadow_find(struct shadow *s, gfn_t gfn, union shadow_role r
 
 struct shadow_page *shadow_next_table(struct shadow *s, gfn_t gfn, const struct shadow_page *page)
 {
-	u32 id = page ? page->next_gfn : s->by_gfn[shadow_bucket(gfn, SHADOW_BUCKETS)];
+	u32 id = page ? page->next_gfn : s->by_gfn[shadow_bucket(s, gfn, SHADOW_BUCKETS)];
 
 	while (id && (s->page[id]->gfn != gfn || s->page[id]->role.is_direct))
 		id = s->page[id]->next_gfn;
@@ -122,7 +122,7 @@ static inline gfn_t block_of(gfn_t gfn)
 
 bool shadow_block_has_tables(struct shadow *s, gfn_t gfn)
 {
-	u32 id = s->by_block[shadow_bucket(block_of(gfn), SHADOW_BUCKETS)];
+	u32 id = s->by_block[shadow_bucket(s, block_of(gfn), SHADOW_BUCKETS)];
 
 	while (id && block_of(s->page[id]->gfn) != block_of(gfn))
 		id = s->page[id]->next_block;
@@ -150,11 +150,11 @@ struct shadow_page *shadow_make(struct shadow *s, gfn_t gfn, union shadow_role r
 	page->role = role;
 	page->was_used = true;
 	s->page[page->id] = page;
-	head = &s->by_gfn[shadow_bucket(gfn, SHADOW_BUCKETS)];
+	head = &s->by_gfn[shadow_bucket(s, gfn, SHADOW_BUCKETS)];
 	page->next_gfn = *head;
 	*head = page->id;
 	if (!role.is_direct) {
-		head = &s->by_block[shadow_bucket(block_of(gfn), SHADOW_BUCKETS)];
+		head = &s->by_block[shadow_bucket(s, block_of(gfn), SHADOW_BUCKETS)];
 		page->next_block = *head;
 		*head = page->id;
 	}
@@ -194,14 +194,14 @@ void shadow_mark_synced(struct shadow *s, struct shadow_page *page)
 
 static void forget_key(struct shadow *s, struct shadow_page *page)
 {
-	u32 *at = &s->by_gfn[shadow_bucket(page->gfn, SHADOW_BUCKETS)];
+	u32 *at = &s->by_gfn[shadow_bucket(s, page->gfn, SHADOW_BUCKETS)];
 
 	while (*at != page->id)
 		at = &s->page[*at]->next_gfn;
 	*at = page->next_gfn;
 	if (page->role.is_direct)
 		return;
-	at = &s->by_block[shadow_bucket(block_of(page->gfn), SHADOW_BUCKETS)];
+	at = &s->by_block[shadow_bucket(s, block_of(page->gfn), SHADOW_BUCKETS)];
 	while (*at != page->id)
 		at = &s->page[*at]->next_block;
 	*at = page->next_block;

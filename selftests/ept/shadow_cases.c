@@ -378,6 +378,7 @@ const struct scenario scenarios[] = {
 	{ "store_to_own_table", case_store_to_own_table },
 	{ "long_chains", case_long_chains },
 	{ "many_roots", case_many_roots },
+	{ "buckets", case_buckets },
 };
 
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

@@ -111,6 +111,33 @@ void case_long_chains(void)
 	world_end();
 }
 
+#define NR_ALIKE	4096u
+
+/* A guest may know frames that some number puts into one bucket; its VM has another one. */
+void case_buckets(void)
+{
+	static gfn_t alike[NR_ALIKE];
+	static unsigned int n_in[SHADOW_BUCKETS];
+	struct shadow known = { .hash = USUAL_RANDOM };
+	unsigned int n = 0, vm, i, longest;
+	gfn_t gfn;
+
+	for (gfn = 0; n < NR_ALIKE; gfn++)
+		if (!shadow_bucket(&known, gfn, SHADOW_BUCKETS))
+			alike[n++] = gfn;
+	for (vm = 1; vm <= 8; vm++) {
+		shim_random = 0x5851f42d4c957f2dull * vm;
+		world_start(1, 1);
+		memset(n_in, 0, sizeof(n_in));
+		for (longest = i = 0; i < NR_ALIKE; i++)
+			if (++n_in[shadow_bucket(w.s, alike[i], SHADOW_BUCKETS)] > longest)
+				longest++;
+		world_end();
+		shim_random = USUAL_RANDOM;
+		WORLD_CHECK("case", longest <= 64, "VM %u: %u of %u frames are in one of %u buckets", vm, longest, NR_ALIKE, SHADOW_BUCKETS);
+	}
+}
+
 #define NR_VCPUS	(MAX_TABLES / SHADOW_MAX_TOPS - 4)	/* whose current roots there is room for, and little more */
 
 /* Many vCPUs in a 32-bit mode, each of which changes between as many address spaces as it remembers. */

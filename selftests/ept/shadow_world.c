@@ -50,6 +50,8 @@ const char *world_catch(void (*body)(void))
 
 /* ---- what the engine calls ---- */
 
+u64 shim_random = USUAL_RANDOM;
+
 static const struct vendor_ops no_ops;
 const struct vendor_ops *keel_vendor = &no_ops;
 

@@ -38,6 +38,8 @@
 #define HIGH_PAGES	512u
 #define NR_SLOTS	4u
 
+#define USUAL_RANDOM	0x9e3779b97f4a7c15ull	/* of each VM, so that runs are repeatable */
+
 struct layout {
 	gfn_t base;
 	u64 npages;
@@ -212,6 +214,7 @@ void case_others_are_faster(void);
 void case_store_to_own_table(void);
 void case_long_chains(void);
 void case_many_roots(void);
+void case_buckets(void);
 
 /* ---- shadow_bugs.c ---- */
 

@@ -152,6 +152,7 @@ SCENARIO(others_are_faster)
 SCENARIO(store_to_own_table)
 SCENARIO(long_chains)
 SCENARIO(many_roots)
+SCENARIO(buckets)
 
 static const struct test_case cases[] = {
 	{ "cve_2026_53359", test_cve_2026_53359 },
@@ -171,6 +172,7 @@ static const struct test_case cases[] = {
 	{ "store_to_own_table", test_store_to_own_table },
 	{ "long_chains", test_long_chains },
 	{ "many_roots", test_many_roots },
+	{ "buckets", test_buckets },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };

@@ -65,6 +65,12 @@ typedef int64_t s64;
 #define GFP_DMA32		0
 
 extern long shim_pages;		/* allocated and not freed */
+extern u64 shim_random;		/* the next number */
+
+static inline u64 get_random_u64(void)
+{
+	return shim_random;
+}
 
 static inline unsigned long get_zeroed_page(int flags)
 {
