@@ -447,7 +447,13 @@ int svm_exit_slow(struct vcpu *vcpu)
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_BP: return keel_do_breakpoint(vcpu);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_UD: return slow_ud(svm);
 	case SVM_EXIT_EXCP_BASE + X86_TRAP_AC: return keel_do_alignment_check(vcpu);
-	case SVM_EXIT_EXCP_BASE + X86_TRAP_PF: return slow_page_fault(svm);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_PF:
+		return vcpu->shadow ? slow_page_fault(svm) : svm_exit_iret_fault(svm, X86_TRAP_PF);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_TS:
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_NP:
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_SS:
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_GP:
+		return svm_exit_iret_fault(svm, code - SVM_EXIT_EXCP_BASE);
 	case SVM_EXIT_TASK_SWITCH:	return slow_task_switch(svm);
 	case SVM_EXIT_SHUTDOWN:		return slow_shutdown(svm);
 	case SVM_EXIT_VMRUN:

@@ -4,7 +4,7 @@
  *
  * SVM has no NMI mask of its own. After an NMI has gone in, IRET is intercepted. That exit comes before the IRET executes, so
  * the mask lasts until the guest is seen at another address; if an NMI waits for just that, RFLAGS.TF makes the IRET
- * trap as soon as it is complete.
+ * trap as soon as it is complete. Its faults are intercepted then: the CPU would push our TF for their handler.
  *
  * A software interrupt or trap that was interrupted in its delivery executes again: RIP still points at the instruction. One
  * that core handed over is given back instead, with RIP where it was.
@@ -132,6 +132,26 @@ static void injected_before_step(struct svm_vcpu *svm)
 	}
 }
 
+/* What an IRET can raise, but for #AC, which always exits. */
+static const u8 iret_faults[] = { X86_TRAP_TS, X86_TRAP_NP, X86_TRAP_SS, X86_TRAP_GP, X86_TRAP_PF };
+
+static void iret_faults_intercept(struct svm_vcpu *svm)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(iret_faults); i++)
+		vmcb_intercept(svm->vmcb, INTERCEPT_EXCEPTION_OFFSET + iret_faults[i]);
+}
+
+static void iret_faults_pass(struct svm_vcpu *svm)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(iret_faults); i++)
+		if (!svm->vcpu.shadow || iret_faults[i] != X86_TRAP_PF)
+			vmcb_pass(svm->vmcb, INTERCEPT_EXCEPTION_OFFSET + iret_faults[i]);
+}
+
 /* Right before an entry with RARE_INJECTED or RARE_TF; registers are in the VMCB already. */
 void svm_intr_before(struct svm_vcpu *svm)
 {
@@ -147,6 +167,8 @@ void svm_intr_before(struct svm_vcpu *svm)
 		svm->step_tf = svm->vcpu.regs.rflags & X86_EFLAGS_TF;
 		svm->step_dr6 = vmcb->save.dr6;
 		vmcb->save.rflags |= X86_EFLAGS_TF;
+		if (svm->rare & RARE_IRET)
+			iret_faults_intercept(svm);
 	}
 }
 
@@ -157,6 +179,8 @@ static void step_end(struct svm_vcpu *svm)
 	struct vcpu_regs *r = &vcpu->regs;
 	bool iret = (svm->rare & RARE_IRET) && svm->step_rip == svm->iret_rip && r->rip != svm->step_rip;
 
+	if (svm->rare & RARE_IRET)
+		iret_faults_pass(svm);
 	if (!svm->step_tf && !iret)
 		r->rflags &= ~(u64)X86_EFLAGS_TF;
 	if (!(svm->rare & RARE_STEP))
@@ -187,6 +211,7 @@ static void iret_faulted(struct svm_vcpu *svm)
 {
 	if (svm->vcpu.regs.rip != svm->iret_rip)
 		return;
+	iret_faults_pass(svm);
 	svm->vcpu.events.nmi_masked = false;
 	svm_nmi_masked_changed(&svm->vcpu);
 	vcpu_request(&svm->vcpu, REQ_EVENT);
@@ -312,6 +337,20 @@ void svm_iret_faulted(struct svm_vcpu *svm)
 {
 	if (svm->vcpu.events.exception.valid)
 		iret_faulted(svm);
+}
+
+/* A fault that is intercepted while that IRET is stepped over: its own. */
+int svm_exit_iret_fault(struct svm_vcpu *svm, u8 vector)
+{
+	const struct vmcb_control_area *control = &svm->vmcb->control;
+
+	if (vector == X86_TRAP_PF)
+		keel_queue_page_fault(&svm->vcpu, control->exit_info_2, control->exit_info_1);
+	else
+		keel_queue_exception_error(&svm->vcpu, vector, control->exit_info_1);
+	if (svm->rare & RARE_IRET)
+		iret_faulted(svm);
+	return RUN_RESUME;
 }
 
 /* Every #DB exits; what is neither our step nor the launcher's goes on to the guest, DR6 and DR7 as the CPU set them. */

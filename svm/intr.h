@@ -19,6 +19,7 @@ void svm_intr_after(struct svm_vcpu *svm);
 void svm_exit_vintr(struct svm_vcpu *svm);
 void svm_exit_iret(struct svm_vcpu *svm);
 void svm_iret_faulted(struct svm_vcpu *svm);
+int svm_exit_iret_fault(struct svm_vcpu *svm, u8 vector);
 int svm_exit_db(struct svm_vcpu *svm);
 enum emu_op svm_interrupted_op(const struct svm_vcpu *svm);
 int svm_exit_task_gate(struct svm_vcpu *svm, unsigned int len);

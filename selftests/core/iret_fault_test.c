@@ -126,7 +126,9 @@ static void run_own(const char *name, enum stage when, u64 first, int touch)
 static void test_waits(void)
 {
 	run_own("an NMI waits for the IRET", IN_NMI, 2, 0);
-	run_own("an NMI waits for the IRET", IN_NMI, 2, 1);
+	/* its own RFLAGS.TF is in the frame, and gives debug exceptions */
+	if (!dev_is_kvm() || !guest_is_amd())
+		run_own("an NMI waits for the IRET", IN_NMI, 2, 1);
 }
 
 static void test_arrives(void)
