@@ -242,13 +242,25 @@ int keel_emulator_run(struct vcpu *vcpu)
 	return execute(vcpu);
 }
 
+/* Nothing is left of the instruction before, but for the breakpoints that a MOV to SS has put off. */
+static void forget_last(struct vcpu *vcpu)
+{
+	u8 put_off;
+
+	if (unlikely(vcpu->debug.control & VCPU_WATCHES))
+		vcpu_need(vcpu, RG_SHADOW);
+	put_off = vcpu->events.shadow & SHADOW_MOVSS ? vcpu->io.watch_hits : 0;
+	forget(vcpu);
+	vcpu->io.watch_hits = put_off;
+}
+
 int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len)
 {
 	struct emu *e = &vcpu->emu;
 	int ret = EMU_MORE;
 
 	keel_emulator_begin(vcpu);
-	forget(vcpu);
+	forget_last(vcpu);
 	e->nr_bytes = 0;
 	e->insn.length = 0;
 	vcpu->io.answered = false;

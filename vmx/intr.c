@@ -146,6 +146,9 @@ static void fetch_shadow_bits(struct vcpu *vcpu, u32 state)
 		vcpu->events.shadow = 0;
 		vcpu_dirty(vcpu, RG_SHADOW);
 	}
+	/* the breakpoints that MOV SS met trap behind the next instruction; where software completes that one, so must they */
+	if (unlikely(vcpu->events.shadow & SHADOW_MOVSS))
+		vcpu->io.watch_hits |= vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS) & DR_TRAP_BITS;
 }
 
 /*

@@ -362,6 +362,8 @@ static bool enter_rare(struct vmx_vcpu *vmx)
 	if (vmx->rare & (RARE_FLUSH_EPT | RARE_FLUSH_VPID))
 		vmx_flush_now(vmx);
 	if (vmx->rare & RARE_DR) {
+		/* what is left of them is the CPU's again */
+		vmx->vcpu.io.watch_hits = 0;
 		keel_dr_load(&vmx->vcpu);
 		set_debugreg(vmx->vcpu.regs.dr6, 6);
 	}
