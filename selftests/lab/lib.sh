@@ -59,6 +59,9 @@ stands() {
 	echo "$word"
 }
 
+# spent PID - nanoseconds that a process's threads have had on a CPU
+spent() { cat "/proc/$1/task/"*/schedstat 2>/dev/null | awk '{ ns += $1 } END { printf "%.0f", ns }'; }
+
 # tell - a progress line: the caller's $name runs, since its $started
 tell() { echo "[$SECONDS s] running: ${name:?} ($((SECONDS - ${started:?})) s)"; }
 
