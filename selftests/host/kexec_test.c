@@ -92,12 +92,21 @@ static void memmap_read(unsigned int row, const char *name, char text[32])
 #define BP_LOADER	0x210
 #define BP_INITRD	0x218
 #define BP_CMDLINE	0x228
+#define BP_INIT_SIZE	0x260
 #define BP_E820		0x2d0
 #define BP_E820_MAX	128
 
 static void put_u32(u8 *at, u32 value)
 {
 	memcpy(at, &value, sizeof(value));
+}
+
+static u32 get_u32(const u8 *at)
+{
+	u32 value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
 }
 
 static void fill_memmap(u8 *params)
@@ -137,13 +146,16 @@ static void load_restart(void)
 		0x48, 0xb8, 0, 2, 0, AT_KERNEL >> 24, 0, 0, 0, 0,		/* mov $AT_KERNEL + 0x200, %rax */
 		0xff, 0xe0,							/* jmp *%rax */
 	};
-	size_t kernel_len, initrd_len, setup;
+	size_t kernel_len, initrd_len, setup, room;
 	u8 *kernel = load_file("KEEL_KEXEC_KERNEL", &kernel_len);
 	u8 *initrd = load_file("KEEL_KEXEC_INITRD", &initrd_len);
 	u8 *params = host_pages(3 * PAGE_SIZE);
 	long ret;
 
 	setup = (kernel[BP_HEADER] + 1) * 512;
+	/* It moves itself to the end of its room: the page tables it is entered with must not be there. */
+	room = whole_pages(get_u32(kernel + BP_INIT_SIZE));
+	ASSERT(room >= kernel_len - setup && room <= AT_PARAMS - AT_KERNEL, "a kernel with init_size 0x%zx", room);
 	memcpy(params + BP_HEADER, kernel + BP_HEADER, kernel[BP_HEADER_LEN] + 0x202 - BP_HEADER);
 	params[BP_LOADER] = 0xff;
 	put_u32(params + BP_INITRD, AT_INITRD);
@@ -154,7 +166,7 @@ static void load_restart(void)
 	memcpy(params + 2 * PAGE_SIZE, enter, sizeof(enter));
 
 	struct kexec_segment segments[] = {
-		{ kernel + setup, kernel_len - setup, (void *)AT_KERNEL, whole_pages(kernel_len - setup) },
+		{ kernel + setup, kernel_len - setup, (void *)AT_KERNEL, room },
 		{ params, 3 * PAGE_SIZE, (void *)AT_PARAMS, 3 * PAGE_SIZE },
 		{ initrd, initrd_len, (void *)AT_INITRD, whole_pages(initrd_len) },
 	};
