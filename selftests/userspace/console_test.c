@@ -162,12 +162,12 @@ static const struct way blocked_ways[] = {
 	  LAUNCHER_CRASHED, 2 },
 };
 
-/* Until nothing more fits into the output. */
+/* Until there is output, and nothing more fits. */
 static void wait_until_full(const struct launch *run)
 {
 	int before = -1, now = 0;
 
-	while (now != before) {
+	while (!now || now != before) {
 		before = now;
 		usleep(300000 * launch_scale());
 		if (run->output < 0)
