@@ -2,7 +2,7 @@
 /*
  * The return rule and the verbs that a vendor's exit switch calls.
  *
- * Level 1 (vmx/exit.c, svm/exit.c) turns hardware bits into the small structs below; level 2 (core/) acts on them and
+ * Level 1 (exit_fast.c and exit_slow.c of vmx/ and svm/) turns hardware bits into the small structs below; level 2 (core/) acts on them and
  * knows no hardware.
  */
 #ifndef KEEL_EXIT_H

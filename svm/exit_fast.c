@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits that are served with interrupts off, in the inner loop: from EXITCODE and EXITINFO to the neutral verbs of keel/exit.h. No
+ * policy here.
+ */
+#include <asm/processor.h>
+#include <asm/trapnr.h>
+#include <keel/debug.h>
+#include <keel/emulate.h>
+#include <keel/exit.h>
+#include <keel/guest_access.h>
+#include <keel/host.h>
+#include <keel/memory.h>
+#include <keel/request.h>
+#include <keel/vcpu.h>
+#include <keel/vm.h>
+#include "caps.h"
+#include "cpu.h"
+#include "exit.h"
+#include "intr.h"
+#include "regs.h"
+#include "svm.h"
+
+/* NPF error code, EXITINFO1 ("Nested versus Guest Page Faults, Fault Ordering") */
+#define NPF_PRESENT		BIT_ULL(0)
+#define NPF_WRITE		BIT_ULL(1)
+#define NPF_RESERVED		BIT_ULL(3)
+#define NPF_FETCH		BIT_ULL(4)
+#define NPF_TABLE		BIT_ULL(33)
+
+/* Length of the instruction that was intercepted as @op, with interrupts off. 0 if it cannot be told. */
+static __always_inline unsigned int length_fast(struct svm_vcpu *svm, enum emu_op op)
+{
+	const struct vmcb_save_area *save = &svm->vmcb->save;
+	const struct emu_plain *want = &emu_plain[op];
+
+	if (svm_caps.nrip)
+		return svm->vmcb->control.next_rip - svm->vcpu.regs.rip;
+	svm_need_cr3(svm);
+	if (likely(save->cs.attrib & SVM_SELECTOR_L_MASK) &&
+	    likely(((u32)keel_code_word(&svm->vcpu, svm->vcpu.regs.rip, save->cpl) & want->mask) == want->code))
+		return want->length;
+	return svm_measure_fast(svm, op);
+}
+
+static void decode_fault(struct svm_vcpu *svm)
+{
+	const struct vmcb_control_area *control = &svm->vmcb->control;
+	struct fault_exit *fault = &svm->fault;
+	u64 info = control->exit_info_1;
+
+	fault->gpa = control->exit_info_2;
+	if (info & NPF_WRITE)
+		fault->access = FAULT_WRITE;
+	else
+		fault->access = info & NPF_FETCH ? FAULT_FETCH : FAULT_READ;
+	if (info & NPF_PRESENT)
+		fault->access |= FAULT_PRESENT;
+	if (info & NPF_TABLE)
+		fault->access |= FAULT_TABLE;
+	if (info & NPF_RESERVED)
+		fault->access |= FAULT_RESERVED;
+	fault->insn = NULL;
+	fault->insn_len = 0;
+	if (svm_caps.decode && control->insn_len && control->insn_len <= sizeof(control->insn_bytes)) {
+		fault->insn = control->insn_bytes;
+		fault->insn_len = control->insn_len;
+	}
+}
+
+/* One function an instruction: the switch and the exits that need no length so have no frame. */
+#define FAST_INSN(name, op, verb)							\
+static noinline int fast_##name(struct svm_vcpu *svm)					\
+{											\
+	unsigned int len = length_fast(svm, op);					\
+											\
+	return likely(len) ? verb(&svm->vcpu, len) : RUN_SLOW;				\
+}
+
+FAST_INSN(cpuid, EMU_OP_CPUID, keel_do_cpuid)
+FAST_INSN(rdmsr, EMU_OP_RDMSR, keel_fast_rdmsr)
+FAST_INSN(wrmsr, EMU_OP_WRMSR, keel_fast_wrmsr)
+FAST_INSN(hlt, EMU_OP_HLT, keel_do_hlt)
+FAST_INSN(vmmcall, EMU_OP_VMMCALL, keel_fast_hypercall)
+
+static int fast_msr(struct svm_vcpu *svm)
+{
+	return svm->vmcb->control.exit_info_1 ? fast_wrmsr(svm) : fast_rdmsr(svm);
+}
+
+static int fast_hypercall(struct svm_vcpu *svm)
+{
+	svm_need_code(svm);
+	return fast_vmmcall(svm);
+}
+
+static int fast_io(struct svm_vcpu *svm)
+{
+	u32 info = svm->vmcb->control.exit_info_1;
+
+	if (unlikely(info & SVM_IOIO_STR_MASK))
+		return RUN_SLOW;
+	/* EXITINFO2 is the next RIP, with or without NRIP save */
+	return keel_fast_io(&svm->vcpu, info >> 16, (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT,
+			    svm->vmcb->control.exit_info_2 - svm->vcpu.regs.rip,
+			    info & SVM_IOIO_TYPE_MASK ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT);
+}
+
+static noinline int fast_fault(struct svm_vcpu *svm)
+{
+	decode_fault(svm);
+	return keel_fast_fault(&svm->vcpu, &svm->fault);
+}
+
+/*
+ * A window that user space asked for stays open until user space has it: go there, since a virtual interrupt could keep the
+ * host's from ever ending the loop.
+ */
+static noinline int fast_vintr(struct svm_vcpu *svm)
+{
+	svm_exit_vintr(svm);
+	return svm->vcpu.vm->irq_mode == IRQCHIP_KERNEL ? RUN_RESUME : RUN_LEAVE;
+}
+
+/*
+ * The IRET of a nested task would save our TF, if it is stepped over, in the TSS of the task that it
+ * leaves: it executes in software.
+ */
+static bool switches_tasks(const struct vmcb_save_area *save)
+{
+	return (save->rflags & X86_EFLAGS_NT) && (save->cr0 & X86_CR0_PE) &&
+	       !(save->rflags & X86_EFLAGS_VM) && !(save->efer & EFER_LMA);
+}
+
+static noinline int fast_iret(struct svm_vcpu *svm)
+{
+	if (unlikely(switches_tasks(&svm->vmcb->save)))
+		return RUN_SLOW;
+	svm_exit_iret(svm);
+	return RUN_RESUME;
+}
+
+/* The request ends the inner loop, and the guest. */
+static noinline int fast_mc(struct svm_vcpu *svm)
+{
+	if (keel_plan.erratum_383 && keel_host_erratum_383())
+		vcpu_request(&svm->vcpu, REQ_TRIPLE_FAULT);
+	else
+		keel_host_machine_check();
+	return RUN_RESUME;
+}
+
+/* RUN_SLOW, after which interrupts are on: that is all an interrupt of the host needs. */
+static int fast_intr(struct svm_vcpu *svm)
+{
+	svm->vcpu.stats.irq_exits++;
+	return RUN_SLOW;
+}
+
+/* A refused VMRUN need not have flushed what it was asked to. */
+static noinline int fast_refused(struct svm_vcpu *svm)
+{
+	svm_asid_drop(svm);
+	return RUN_SLOW;
+}
+
+/*
+ * svm_exit_fast() - serve the exit with interrupts off, if that can be done
+ */
+int svm_exit_fast(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	switch (svm->vmcb->control.exit_code) {
+	case SVM_EXIT_CPUID:	return fast_cpuid(svm);
+	case SVM_EXIT_MSR:	return fast_msr(svm);
+	case SVM_EXIT_IOIO:	return fast_io(svm);
+	case SVM_EXIT_NPF:	return fast_fault(svm);
+	case SVM_EXIT_HLT:	return fast_hlt(svm);
+	case SVM_EXIT_VMMCALL:	return fast_hypercall(svm);
+	case SVM_EXIT_INTR:	return fast_intr(svm);
+	case SVM_EXIT_VINTR:	return fast_vintr(svm);
+	case SVM_EXIT_IRET:	return fast_iret(svm);
+	case SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7:
+	case SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7:
+		return keel_fast_dr(vcpu);
+	case SVM_EXIT_EXCP_BASE + X86_TRAP_MC: return fast_mc(svm);
+	case (u32)SVM_EXIT_ERR:	return fast_refused(svm);
+	/* taken by the host when GIF was set again */
+	case SVM_EXIT_NMI:
+	case SVM_EXIT_SMI:
+	case SVM_EXIT_INIT:
+		return RUN_RESUME;
+	default:
+		return RUN_SLOW;
+	}
+}
