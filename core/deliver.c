@@ -9,7 +9,6 @@
 #include <keel/explain.h>
 #include <keel/guest_access.h>
 #include <keel/vcpu.h>
-#include <keel/vendor.h>
 #include "emulator.h"
 
 #define GATE_PRESENT	BIT_ULL(47)
@@ -35,10 +34,8 @@ static int deliver_real(struct vcpu *vcpu, const struct event *event, unsigned i
 
 	if (ret == EMU_FAILED || ret == EMU_IO)
 		return no_delivery(vcpu, event, "vector table or stack is no memory");
-	if (event->type == EVENT_NMI) {
-		ev->nmi_masked = true;
-		keel_vendor->nmi_masked_changed(vcpu);
-	}
+	if (event->type == EVENT_NMI)
+		keel_nmi_mask(vcpu);
 	/* a fault in the delivery of an exception: core decides what the two make */
 	if (event->type == EVENT_EXCEPTION && ret == EMU_FAULT)
 		ev->injected = *event;

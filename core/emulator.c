@@ -2,7 +2,6 @@
 /*
  * The emulator runs for a vCPU: what it is given, and what becomes of its results.
  */
-#include <linux/ratelimit.h>
 #include <linux/string.h>
 #include <asm/trapnr.h>
 #include <keel/access.h>
@@ -12,7 +11,6 @@
 #include <keel/request.h>
 #include <keel/shadow.h>
 #include <keel/vcpu.h>
-#include <keel/vendor.h>
 #include "emulator.h"
 #include "emulator_access.h"
 
@@ -163,11 +161,8 @@ static int deliver_fault(struct vcpu *vcpu)
 static void unblock_nmi(struct vcpu *vcpu)
 {
 	vcpu_need(vcpu, RG_SHADOW);
-	if (!vcpu->events.nmi_masked)
-		return;
-	vcpu->events.nmi_masked = false;
-	keel_vendor->nmi_masked_changed(vcpu);
-	vcpu_request(vcpu, REQ_EVENT);
+	if (vcpu->events.nmi_masked)
+		keel_nmi_unblock(vcpu);
 }
 
 static int completed(struct vcpu *vcpu, u64 rflags_before)

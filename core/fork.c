@@ -148,9 +148,8 @@ static void copy_events(struct vcpu *to, const struct vcpu *from)
 	ev->shadow = from->events.shadow;
 	ev->user_irq = from->events.user_irq;
 	atomic_set(&ev->nmi_pending, atomic_read(&from->events.nmi_pending));
-	ev->nmi_masked = from->events.nmi_masked;
-	if (ev->nmi_masked)
-		keel_vendor->nmi_masked_changed(to);
+	if (from->events.nmi_masked)
+		keel_nmi_mask(to);
 }
 
 /* An instruction that waits for user space goes on in the child as well: with the same answer, or with what the child's launcher gives. */

@@ -151,13 +151,24 @@ void keel_queue_nmi(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
+void keel_nmi_mask(struct vcpu *vcpu)
+{
+	vcpu->events.nmi_masked = true;
+	keel_vendor->nmi_masked_changed(vcpu);
+}
+
+void keel_nmi_unblock(struct vcpu *vcpu)
+{
+	vcpu->events.nmi_masked = false;
+	keel_vendor->nmi_masked_changed(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
 void keel_event_interrupted(struct vcpu *vcpu, const struct event *event)
 {
 	vcpu->events.injected = *event;
-	if (event->type == EVENT_NMI && vcpu->events.nmi_masked) {
-		vcpu->events.nmi_masked = false;
-		keel_vendor->nmi_masked_changed(vcpu);
-	}
+	if (event->type == EVENT_NMI && vcpu->events.nmi_masked)
+		keel_nmi_unblock(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -229,8 +240,7 @@ static void inject_nmi(struct vcpu *vcpu)
 {
 	static const struct event nmi = { .valid = true, .type = EVENT_NMI, .vector = X86_TRAP_NMI };
 
-	vcpu->events.nmi_masked = true;
-	keel_vendor->nmi_masked_changed(vcpu);
+	keel_nmi_mask(vcpu);
 	vcpu->stats.nmi_injections++;
 	keel_vendor->inject(vcpu, &nmi);
 }
@@ -330,10 +340,8 @@ void keel_events_prepare(struct vcpu *vcpu)
 		struct event event = ev->injected;
 
 		ev->injected.valid = false;
-		if (event.type == EVENT_NMI) {
-			ev->nmi_masked = true;
-			keel_vendor->nmi_masked_changed(vcpu);
-		}
+		if (event.type == EVENT_NMI)
+			keel_nmi_mask(vcpu);
 		keel_vendor->inject(vcpu, &event);
 	} else {
 		busy = false;

@@ -519,10 +519,10 @@ int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	}
 	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		atomic_set(&ev->nmi_pending, min_t(int, in->nmi.pending, 2));
-	if (ev->nmi_masked != !!in->nmi.masked) {
-		ev->nmi_masked = in->nmi.masked;
-		keel_vendor->nmi_masked_changed(vcpu);
-	}
+	if (in->nmi.masked && !ev->nmi_masked)
+		keel_nmi_mask(vcpu);
+	else if (!in->nmi.masked && ev->nmi_masked)
+		keel_nmi_unblock(vcpu);
 	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
 		if (in->triple_fault.pending)
 			vcpu_request(vcpu, REQ_TRIPLE_FAULT);

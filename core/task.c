@@ -7,7 +7,6 @@
 #include <asm/trapnr.h>
 #include <keel/exit.h>
 #include <keel/vcpu.h>
-#include <keel/vendor.h>
 #include "emulator.h"
 
 /*
@@ -19,10 +18,8 @@ static void event_taken(struct vcpu *vcpu, const struct event *event, int result
 {
 	struct vcpu_events *ev = &vcpu->events;
 
-	if (event->type == EVENT_NMI) {
-		ev->nmi_masked = true;
-		keel_vendor->nmi_masked_changed(vcpu);
-	}
+	if (event->type == EVENT_NMI)
+		keel_nmi_mask(vcpu);
 	if (event->type == EVENT_EXCEPTION && result == EMU_FAULT)
 		ev->injected = *event;
 }

@@ -199,11 +199,8 @@ void svm_intr_after(struct svm_vcpu *svm)
 	svm->rare &= ~RARE_INJECTED;
 	if (svm->rare & RARE_TF)
 		step_end(svm);
-	if ((svm->rare & RARE_IRET) && svm->vcpu.regs.rip != svm->iret_rip) {
-		svm->rare &= ~RARE_IRET;
-		svm->vcpu.events.nmi_masked = false;
-		vcpu_request(&svm->vcpu, REQ_EVENT);
-	}
+	if ((svm->rare & RARE_IRET) && svm->vcpu.regs.rip != svm->iret_rip)
+		keel_nmi_unblock(&svm->vcpu);
 }
 
 /* The IRET that ends an NMI has executed, with a fault that is the guest's: NMIs are unblocked. */
@@ -212,9 +209,7 @@ static void iret_faulted(struct svm_vcpu *svm)
 	if (svm->vcpu.regs.rip != svm->iret_rip)
 		return;
 	iret_faults_pass(svm);
-	svm->vcpu.events.nmi_masked = false;
-	svm_nmi_masked_changed(&svm->vcpu);
-	vcpu_request(&svm->vcpu, REQ_EVENT);
+	keel_nmi_unblock(&svm->vcpu);
 }
 
 /* Does the event come from an instruction at RIP, which then executes again? */

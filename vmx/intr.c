@@ -213,16 +213,13 @@ void vmx_nmi_masked_changed(struct vcpu *vcpu)
 /* An IRET had taken the NMI mask away already when its own fault or EPT violation came: it executes again. */
 void vmx_nmi_reblock(struct vmx_vcpu *vmx)
 {
-	vmx->vcpu.events.nmi_masked = true;
-	vmx_nmi_masked_changed(&vmx->vcpu);
+	keel_nmi_mask(&vmx->vcpu);
 }
 
 /* It does not: the fault is the guest's. */
 void vmx_nmi_unblock(struct vmx_vcpu *vmx)
 {
-	vmx->vcpu.events.nmi_masked = false;
-	vmx_nmi_masked_changed(&vmx->vcpu);
-	vcpu_request(&vmx->vcpu, REQ_EVENT);
+	keel_nmi_unblock(&vmx->vcpu);
 }
 
 /* Interruption information of any kind, as core has it. */

@@ -112,6 +112,20 @@ void keel_apply_payload(struct vcpu *vcpu);
  */
 void keel_instruction_done(struct vcpu *vcpu, u64 rflags);
 /**
+ * keel_nmi_mask() - an NMI is delivered, or has been: the next one waits for an IRET
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off.
+ */
+void keel_nmi_mask(struct vcpu *vcpu);
+/**
+ * keel_nmi_unblock() - that IRET has come, or the delivery is undone: the next NMI may go in
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off.
+ */
+void keel_nmi_unblock(struct vcpu *vcpu);
+/**
  * keel_event_interrupted() - the backend found an event interrupted in its delivery (EXITINTINFO, IDT-vectoring information)
  * @vcpu: the vCPU
  * @event: the event; goes in again first

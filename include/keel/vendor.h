@@ -97,7 +97,7 @@ extern struct vendor_caps keel_caps;
  * @windows: set the WINDOW_* wanted from the next entry on, clear the others. When one opens, the exit handler makes
  *	REQ_EVENT; core then chooses again.
  * @dirty_flush: with vendor_caps.dirty_log, when guest mode is left: keel_vcpu_mark_dirty() what the CPU has logged.
- * @nmi_masked_changed: events.nmi_masked was set (an NMI goes in) or cleared (by KVM_SET_VCPU_EVENTS).
+ * @nmi_masked_changed: events.nmi_masked was written, by keel_nmi_mask() or keel_nmi_unblock() alone. Also outside the inner loop, loaded.
  *
  * Interrupts on, preemptible, loaded:
  * @exit_slow: the exit switch. Return rule of exit.h.
