@@ -8,6 +8,7 @@
 #include <linux/nospec.h>
 #include <linux/types.h>
 #include <asm/fpu/xcr.h>
+#include <asm/processor.h>
 #include <asm/processor-flags.h>
 #include <keel/access.h>
 #include <keel/guest_access.h>
@@ -30,12 +31,25 @@ static bool is_pae(u64 cr0, u64 cr4, u64 efer)
 }
 
 /*
- * SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. Where a CPU has no such registers, bit 5 is let
- * pass: QEMU's TCG sets it as if it were an accessed bit.
+ * Where a CPU has no such registers, bit 5 is let pass: QEMU's TCG sets it as if it were an accessed bit. Where it has them, its own address width
+ * counts as well: a guest's CPUID may promise more.
  */
+static u64 pdpte_reserved(const struct vcpu *vcpu)
+{
+	if (!keel_vendor->pdpte)
+		return vcpu->cpuid.reserved_gpa | 0x1c6;
+	return vcpu->cpuid.reserved_gpa | GENMASK_ULL(63, boot_cpu_data.x86_phys_bits) | 0x1e6;
+}
+
+u64 keel_pdpte_reserved(const struct vcpu *vcpu)
+{
+	return vcpu->shadow || keel_vendor->pdpte ? pdpte_reserved(vcpu) : 0;
+}
+
+/* SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. */
 static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
 {
-	u64 reserved = vcpu->cpuid.reserved_gpa | (keel_vendor->pdpte ? 0x1e6 : 0x1c6);
+	u64 reserved = pdpte_reserved(vcpu);
 	u64 pdpte[4];
 	int i;
 

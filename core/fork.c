@@ -21,6 +21,7 @@
 #include <asm/msr-index.h>
 #include <keel/access.h>
 #include <keel/debug.h>
+#include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
@@ -48,6 +49,8 @@ static const u32 backend_msrs[] = {
 struct backend_state {
 	u64 val[ARRAY_SIZE(backend_msrs)];
 	bool has[ARRAY_SIZE(backend_msrs)];
+	u64 pdpte[4];
+	bool has_pdptes;
 };
 
 /* ---- what may fail ---- */
@@ -122,6 +125,7 @@ static void fetch(struct vcpu *vcpu, struct backend_state *state)
 	vcpu_need(vcpu, RG_ALL);
 	for (i = 0; i < ARRAY_SIZE(backend_msrs); i++)
 		state->has[i] = !keel_vendor->msr(vcpu, backend_msrs[i], &state->val[i], VENDOR_MSR_READ);
+	state->has_pdptes = keel_get_pdptes(vcpu, state->pdpte);
 	keel_vcpu_put(vcpu);
 }
 
@@ -212,6 +216,9 @@ static void copy_vcpu(struct vcpu *to, struct vcpu *from)
 	if (to->lapic)
 		keel_lapic_copy(to, from);
 	keel_vendor->tlb_flush(to, TLB_GUEST);
+	/* what the guest has made of them in memory since does not count */
+	if (state.has_pdptes)
+		keel_put_pdptes(to, state.pdpte);
 	keel_vcpu_put(to);
 }
 

@@ -204,6 +204,24 @@ static int check_sregs(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 	return check_legacy_mode(vcpu, s);
 }
 
+/*
+ * The four entries that a launcher gives for PAE paging. With reserved bits no load of CR3 would have taken them, and no VM entry does. Where AMD's
+ * CPUs read them from memory at each walk, they are not looked at.
+ */
+static int check_pdptes(struct vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	u64 reserved = keel_pdpte_reserved(vcpu);
+	unsigned int i;
+
+	if (!is_pae_paging(s))
+		return refuse(vcpu, "flags", s->flags, "PDPTRS_VALID needs PAE paging outside long mode");
+	for (i = 0; i < ARRAY_SIZE(s->pdptrs); i++) {
+		if ((s->pdptrs[i] & 1) && (s->pdptrs[i] & reserved))
+			return refuse(vcpu, "PDPTE", s->pdptrs[i], "reserved bits must be zero");
+	}
+	return 0;
+}
+
 static void segments_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 {
 	const struct kvm_segment *user = (const struct kvm_segment *)s;
@@ -314,18 +332,21 @@ int keel_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 	return 0;
 }
 
-/* The four PDPTEs are taken from guest memory, as by a MOV to CR3. */
+/* Without PDPTRS_VALID the four PDPTEs are taken from guest memory, as by a MOV to CR3. */
 int keel_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
+	bool has_pdptes = sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
 	int ret;
 
 	if (sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
 		return refuse(vcpu, "flags", sregs->flags, "unknown bits must be zero");
-	if ((sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) && !is_pae_paging(sregs))
-		return refuse(vcpu, "flags", sregs->flags, "PDPTRS_VALID needs PAE paging outside long mode");
-	ret = sregs_in(vcpu, sregs);
+	ret = has_pdptes ? check_pdptes(vcpu, sregs) : 0;
+	if (!ret)
+		ret = sregs_in(vcpu, sregs);
 	if (ret)
 		return ret;
+	if (has_pdptes)
+		keel_put_pdptes(vcpu, sregs->pdptrs);
 	keel_origin_note(vcpu, BY_SET_SREGS2, SREGS_GROUPS);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #ifndef EPT_SHADOW_H
 #define EPT_SHADOW_H
 
+#include <keel/pdpte.h>
 #include <keel/shadow.h>
 #include "ept.h"
 #include "walk.h"
@@ -195,6 +196,12 @@ struct shadow_vcpu {
 	u64 cr0, cr4;
 	u64 *pae;
 };
+
+/* Do the guest's @cr0 and @cr4 have @sv's PDPTEs loaded anew, from memory, as a write of CR3 would? */
+static inline bool shadow_loads_pdptes(const struct shadow_vcpu *sv, u64 cr0, u64 cr4)
+{
+	return (cr0 ^ sv->cr0) & CR0_LOADS_PDPTES || (cr4 ^ sv->cr4) & CR4_LOADS_PDPTES;
+}
 
 /* ---- shadow_role.c ---- */
 

@@ -126,7 +126,7 @@ static void load_pdptes(struct vcpu *vcpu)
 {
 	const struct vcpu_regs *r = &vcpu->regs;
 	struct shadow_vcpu *sv = vcpu->shadow;
-	bool loads = r->dirty & RG_CR3 || (r->cr0 ^ sv->cr0) & CR0_LOADS_PDPTES || (r->cr4 ^ sv->cr4) & CR4_LOADS_PDPTES;
+	bool loads = r->dirty & RG_CR3 || shadow_loads_pdptes(sv, r->cr0, r->cr4);
 
 	sv->cr0 = r->cr0;
 	sv->cr4 = r->cr4;

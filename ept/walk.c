@@ -245,7 +245,7 @@ static noinline bool loaded_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pte)
 	if (!vcpu->shadow)
 		return keel_vendor->pdpte && keel_vendor->pdpte(vcpu, n, pte);
 	/* they are loaded before the next entry */
-	if (vcpu->regs.dirty & (RG_CR0 | RG_CR3 | RG_CR4))
+	if (vcpu->regs.dirty & RG_CR3 || shadow_loads_pdptes(vcpu->shadow, vcpu->regs.cr0, vcpu->regs.cr4))
 		return false;
 	*pte = vcpu->shadow->pdpte[n];
 	return true;
@@ -431,6 +431,36 @@ int keel_read_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 			return -EFAULT;
 	}
 	return 0;
+}
+
+bool keel_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
+{
+	const struct vcpu_regs *r = &vcpu->regs;
+	unsigned int n;
+
+	vcpu_need(vcpu, WALK_REGS);
+	if (!(r->cr0 & X86_CR0_PG) || !(r->cr4 & X86_CR4_PAE) || r->efer & EFER_LMA)
+		return false;
+	for (n = 0; n < 4; n++)
+		if (!loaded_pdpte(vcpu, n, &pdpte[n]))
+			return false;
+	return true;
+}
+
+void keel_put_pdptes(struct vcpu *vcpu, const u64 pdpte[4])
+{
+	struct shadow_vcpu *sv = vcpu->shadow;
+
+	if (!sv) {
+		if (keel_vendor->pdptes_put)
+			keel_vendor->pdptes_put(vcpu, pdpte);
+		return;
+	}
+	memcpy(sv->pdpte, pdpte, sizeof(sv->pdpte));
+	/* CR3 goes in as part of the root; the others are written as before, and load nothing */
+	vcpu->regs.dirty &= ~RG_CR3;
+	sv->cr0 = vcpu->regs.cr0;
+	sv->cr4 = vcpu->regs.cr4;
 }
 
 int walk_read_entry(struct vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val)

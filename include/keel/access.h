@@ -174,6 +174,13 @@ int keel_set_cr(struct vcpu *vcpu, unsigned int n, u64 val);
  */
 u64 keel_get_cr(struct vcpu *vcpu, unsigned int n);
 /**
+ * keel_pdpte_reserved() - bits that must be zero in a PAE page-directory-pointer entry that is present
+ * @vcpu: the vCPU
+ *
+ * Context: any. Return: the bits, by the guest's CPUID and the host's address width; 0 where no CPU loads the entries.
+ */
+u64 keel_pdpte_reserved(const struct vcpu *vcpu);
+/**
  * keel_set_cr8() - set the task priority
  * @vcpu: the vCPU
  * @val: 0 to 15

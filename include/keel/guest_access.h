@@ -127,6 +127,22 @@ int keel_walk(struct vcpu *vcpu, gva_t gva, u32 access, struct walk *walk);
  */
 int keel_read_pdptes(struct vcpu *vcpu, u64 pdpte[4]);
 /**
+ * keel_get_pdptes() - the same, of those that are loaded alone
+ * @vcpu: on its own thread, loaded
+ * @pdpte: where they go
+ *
+ * Context: any. Return: false without PAE paging, where there are no such registers, and where they are still to be loaded, from memory.
+ */
+bool keel_get_pdptes(struct vcpu *vcpu, u64 pdpte[4]);
+/**
+ * keel_put_pdptes() - have PAE paging go on with these four, until the next load
+ * @vcpu: on its own thread, loaded, CR0, CR3, CR4 and EFER written
+ * @pdpte: without reserved bits (keel_pdpte_reserved())
+ *
+ * No effect where there are no such registers. The caller flushes. Context: any.
+ */
+void keel_put_pdptes(struct vcpu *vcpu, const u64 pdpte[4]);
+/**
  * keel_read_virt() - read guest memory by linear address, across pages
  * @vcpu: on its own thread, loaded
  * @gva: linear address

@@ -111,6 +111,7 @@ extern struct vendor_caps keel_caps;
  * Interrupts may be off, loaded:
  * @pdpte: without shadow paging, PAE's entry @n (0 to 3) that the CPU has loaded. False: as it is in memory. NULL where the CPU reads them
  *	from memory at each walk (APM, "Legacy PAE Mode" under nested paging).
+ * @pdptes_put: with @pdpte: have it go on with these four, whatever was written to CR0, CR3 and CR4 before
  */
 struct vendor_ops {
 	const char *name;
@@ -144,6 +145,7 @@ struct vendor_ops {
 	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
 	int (*msr)(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how);
 	bool (*pdpte)(struct vcpu *vcpu, unsigned int n, u64 *pdpte);
+	void (*pdptes_put)(struct vcpu *vcpu, const u64 pdpte[4]);
 };
 
 /* Chosen at load from CPUID (chardev/main.c). */

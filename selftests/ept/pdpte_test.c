@@ -4,9 +4,13 @@
  * certain bits of CR0 and CR4 (SDM, "PDPTE Registers"). So for instructions that software executes. With nested paging AMD's CPUs have no such
  * registers (APM, "Legacy PAE Mode").
  *
+ * A launcher may give entries that are not in memory (KVM_SET_SREGS2), and a forked VM has those of its parent.
+ *
  * Bits that guests change without an exit are not among those that load nothing: Bochs loads the entries then, too.
  */
-#include "guest.h"
+#include <uapi/linux/keel.h>
+
+#include "fork.h"
 
 #define CODE	0x8000
 #define OUT	0x9000
@@ -78,6 +82,25 @@ asm(".pushsection .rodata\n"
     ".popsection\n");
 extern const char reserved_start[], reserved_end[];
 
+/* By hardware, by software, and once they have been loaded again. */
+asm(".pushsection .rodata\n"
+    "given_start:\n"
+    ".code32\n"
+    "	mov	$0x9000, %edi\n"
+    LOOK
+    "	mov	$0xc0000000, %esi\n"
+    "	mov	$0x99, %edx\n"
+    "	outsb\n"
+    LOOK
+    "	mov	%cr3, %eax\n"
+    "	mov	%eax, %cr3\n"
+    LOOK
+    "	hlt\n"
+    ".code64\n"
+    "given_end:\n"
+    ".popsection\n");
+extern const char given_start[], given_end[];
+
 static const struct {
 	const char *name;
 	u32 wanted;
@@ -99,6 +122,25 @@ static u32 io_byte(struct vcpu *vcpu)
 	return *((u8 *)vcpu->run + vcpu->run->io.data_offset);
 }
 
+/* With nested paging AMD's CPUs read the entries at each walk. */
+static int has_registers(void)
+{
+	return !guest_is_amd() || host_pages_by_shadow();
+}
+
+/* Memory says 'a'. */
+static void start(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	*(u64 *)vm_hva(vm, PD_A) = PAGE_A | 0x83;
+	*(u64 *)vm_hva(vm, PD_B) = PAGE_B | 0x83;
+	*(u32 *)vm_hva(vm, PAGE_A) = 'a';
+	*(u32 *)vm_hva(vm, PAGE_B) = 'b';
+	*(u64 *)vm_hva(vm, VM_PAE_PDPT + 24) = PD_A | 1;
+	vcpu_start_pae(vcpu, CODE);
+}
+
 static void test_loads(void)
 {
 	struct vcpu *vcpu = vcpu_create_code(CODE, steps_start, steps_end);
@@ -106,13 +148,8 @@ static void test_loads(void)
 	u32 *out = vm_hva(vm, OUT);
 	unsigned int i;
 
-	REQUIRE(!guest_is_amd() || host_pages_by_shadow(), "with nested paging AMD's CPUs read the entries at each walk");
-	*(u64 *)vm_hva(vm, PD_A) = PAGE_A | 0x83;
-	*(u64 *)vm_hva(vm, PD_B) = PAGE_B | 0x83;
-	*(u32 *)vm_hva(vm, PAGE_A) = 'a';
-	*(u32 *)vm_hva(vm, PAGE_B) = 'b';
-	*(u64 *)vm_hva(vm, VM_PAE_PDPT + 24) = PD_A | 1;
-	vcpu_start_pae(vcpu, CODE);
+	REQUIRE(has_registers(), "with nested paging AMD's CPUs read the entries at each walk");
+	start(vcpu);
 	RUN_TO(vcpu, KVM_EXIT_IO);
 	CHECK_EQ("read by software", 'a', io_byte(vcpu));
 	RUN_TO(vcpu, KVM_EXIT_IO);
@@ -157,9 +194,133 @@ static void test_reserved(void)
 	}
 }
 
+static u64 last_entry(struct vcpu *vcpu)
+{
+	struct kvm_sregs2 s;
+
+	vcpu_ioctl(vcpu, KVM_GET_SREGS2, &s);
+	CHECK_EQ("they are told", KVM_SREGS2_FLAGS_PDPTRS_VALID, s.flags);
+	/* QEMU's TCG sets bit 5 as if it were an accessed bit */
+	return s.pdptrs[3] & ~(has_registers() ? 0 : BIT(5));
+}
+
+/* The last one is @pdpte, the others are as they were. */
+static int give(struct vcpu *vcpu, u64 pdpte)
+{
+	struct kvm_sregs2 s;
+
+	vcpu_ioctl(vcpu, KVM_GET_SREGS2, &s);
+	s.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	s.pdptrs[3] = pdpte;
+	return __vcpu_ioctl(vcpu, KVM_SET_SREGS2, &s);
+}
+
+/* From the guest's OUTS, which comes after its first look, to its end. */
+static void look_on(struct vcpu *vcpu, u32 loaded)
+{
+	u32 *out = vm_hva(vcpu->vm, OUT);
+
+	CHECK_EQ("by hardware", loaded, out[0]);
+	CHECK_EQ("by software", loaded, io_byte(vcpu));
+	CHECK_EQ("read back", loaded == 'a' ? PD_A | 1 : PD_B | 1, last_entry(vcpu));
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("behind the exit", loaded, out[1]);
+	CHECK_EQ("loaded again", 'a', out[2]);
+	CHECK_EQ("read back", PD_A | 1, last_entry(vcpu));
+}
+
+static void test_given(void)
+{
+	struct vcpu *vcpu = vcpu_create_code(CODE, given_start, given_end);
+
+	REQUIRE_CAP(KVM_CAP_SREGS2);
+	start(vcpu);
+	CHECK_RET("KVM_SET_SREGS2", 0, give(vcpu, PD_B | 1));
+	if (has_registers())
+		CHECK_EQ("read back at once", PD_B | 1, last_entry(vcpu));
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	look_on(vcpu, has_registers() ? 'b' : 'a');
+}
+
+/* In the midst of a run, and taken back by a KVM_SET_SREGS2 without them. */
+static void test_given_later(void)
+{
+	struct vcpu *vcpu = vcpu_create_code(CODE, given_start, given_end);
+	struct kvm_sregs2 s;
+
+	REQUIRE_CAP(KVM_CAP_SREGS2);
+	start(vcpu);
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	CHECK_RET("KVM_SET_SREGS2", 0, give(vcpu, PD_B | 1));
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("before", 'a', ((u32 *)vm_hva(vcpu->vm, OUT))[0]);
+	CHECK_EQ("behind", has_registers() ? 'b' : 'a', ((u32 *)vm_hva(vcpu->vm, OUT))[1]);
+	CHECK_RET("KVM_SET_SREGS2", 0, give(vcpu, PD_B | 1));
+	vcpu_ioctl(vcpu, KVM_GET_SREGS2, &s);
+	s.flags = 0;
+	vcpu_ioctl(vcpu, KVM_SET_SREGS2, &s);
+	CHECK_EQ("from memory", PD_A | 1, last_entry(vcpu));
+}
+
+/* No load would have taken them. Stock KVM takes them, and its VM entry fails. */
+static void test_given_reserved(void)
+{
+	static const struct {
+		const char *name;
+		u64 pdpte;
+		int fails;
+	} rows[] = {
+		{ "bit 1", 3, 1 }, { "bit 7", 0x81, 1 }, { "bit 8", 0x101, 1 }, { "bit 52", BIT(52) | 1, 1 }, { "bit 63", BIT(63) | 1, 1 },
+		{ "bit 9, ignored", 0x201, 0 }, { "all, not present", ~1ull, 0 },
+	};
+	struct vcpu *vcpu = vcpu_create_code(CODE, given_start, given_end);
+	int refuses = has_registers() && has_cap(KEEL_CAP_FORK_VM) > 0;
+	unsigned int i;
+
+	REQUIRE_CAP(KVM_CAP_SREGS2);
+	start(vcpu);
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_RET(rows[i].name, rows[i].fails && refuses ? -EINVAL : 0, give(vcpu, rows[i].pdpte));
+	CHECK_RET("none", 0, give(vcpu, PD_B | 1));
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	look_on(vcpu, has_registers() ? 'b' : 'a');
+	if (refuses || guest_is_amd())
+		return;
+	CHECK_RET("bit 1", 0, give(vcpu, PD_B | 3));
+	RUN_TO(vcpu, KVM_EXIT_FAIL_ENTRY);
+}
+
+static void in_child(struct vm *forked)
+{
+	struct vcpu *vcpu = vcpu_create(forked, 0);
+
+	CHECK_EQ("the child's", has_registers() ? PD_B | 1 : PD_A | 1, last_entry(vcpu));
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	look_on(vcpu, has_registers() ? 'b' : 'a');
+}
+
+static void test_forked(void)
+{
+	struct vm *vm = vm_create_forkable(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create(vm, 0);
+
+	REQUIRE_CAP(KVM_CAP_SREGS2);
+	vcpu_set_supported_cpuid(vcpu);
+	vm_copy_code(vm, CODE, given_start, given_end);
+	start(vcpu);
+	CHECK_RET("KVM_SET_SREGS2", 0, give(vcpu, PD_B | 1));
+	fork_join("child before it runs", vm_fork_child(vm, in_child, 0));
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	look_on(vcpu, has_registers() ? 'b' : 'a');
+}
+
 static const struct test_case cases[] = {
 	{ "loads", test_loads },
 	{ "reserved", test_reserved },
+	{ "given", test_given },
+	{ "given_later", test_given_later },
+	{ "given_reserved", test_given_reserved },
+	{ "forked", test_forked },
 };
 
 TEST_MAIN(cases)

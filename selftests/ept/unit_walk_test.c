@@ -655,14 +655,18 @@ static void test_loaded(void)
 		const char *name;
 		bool has_op, is_loaded, in_shadow;
 		u32 dirty;
+		u64 cr0, cr4;		/* bits that change */
 		gpa_t gpa;
 	} t[] = {
-		{ "the CPU reads memory", false, false, false, 0, 0x9567 },
-		{ "the CPU has loaded them", true, true, false, 0, 0x8567 },
-		{ "the CPU will load them", true, false, false, 0, 0x9567 },
-		{ "shadow paging", true, true, true, 0, 0x8567 },
-		{ "shadow paging, CR3 written", true, true, true, RG_CR3, 0x9567 },
-		{ "shadow paging, CR0 written", false, false, true, RG_CR0, 0x9567 },
+		{ "the CPU reads memory", false, false, false, 0, 0, 0, 0x9567 },
+		{ "the CPU has loaded them", true, true, false, 0, 0, 0, 0x8567 },
+		{ "the CPU will load them", true, false, false, 0, 0, 0, 0x9567 },
+		{ "shadow paging", true, true, true, 0, 0, 0, 0x8567 },
+		{ "shadow paging, CR3 written", true, true, true, RG_CR3, 0, 0, 0x9567 },
+		{ "shadow paging, CR0.CD changed", false, false, true, RG_CR0, X86_CR0_CD, 0, 0x9567 },
+		{ "shadow paging, CR0.TS changed", false, false, true, RG_CR0, X86_CR0_TS, 0, 0x8567 },
+		{ "shadow paging, CR4.PGE changed", false, false, true, RG_CR4, 0, X86_CR4_PGE, 0x9567 },
+		{ "shadow paging, CR4.OSFXSR changed", false, false, true, RG_CR4, 0, X86_CR4_OSFXSR, 0x8567 },
 	};
 	struct shadow_vcpu sv = {};
 	u64 pdpte[4], in_memory;
@@ -683,8 +687,11 @@ static void test_loaded(void)
 		is_loaded = t[i].is_loaded;
 		vcpu.shadow = t[i].in_shadow ? &sv : NULL;
 		vcpu.regs.dirty = t[i].dirty;
+		sv.cr0 = vcpu.regs.cr0 ^ t[i].cr0;
+		sv.cr4 = vcpu.regs.cr4 ^ t[i].cr4;
 		CHECK_RET(t[i].name, 0, walk(0, &w));
 		CHECK_EQ("gpa", t[i].gpa, w.gpa);
+		CHECK_EQ("are loaded", t[i].gpa == 0x8567, keel_get_pdptes(&vcpu, pdpte));
 		CHECK_RET("entries", 0, keel_read_pdptes(&vcpu, pdpte));
 		CHECK_EQ("entry", t[i].gpa == 0x8567 ? loaded[GVA >> 30 & 3] : in_memory, pdpte[GVA >> 30 & 3]);
 		/* long mode has no such entries */
@@ -692,14 +699,52 @@ static void test_loaded(void)
 		map(LONG4, GVA, 1, 0x9000, ALL);
 		CHECK_RET("long mode", 0, walk(0, &w));
 		CHECK_EQ("gpa", 0x9567, w.gpa);
+		CHECK_EQ("nothing is loaded", false, keel_get_pdptes(&vcpu, pdpte));
 	}
 	vendor.pdpte = NULL;
 	vcpu.shadow = NULL;
 }
 
+static u64 given[4];
+
+static void take_given(struct vcpu *v, const u64 pdpte[4])
+{
+	memcpy(given, pdpte, sizeof(given));
+}
+
+/* Four entries are given behind writes of the control registers, which must not load others, and MOV to CR3 does. */
+static void test_given(void)
+{
+	static const u64 pdpte[4] = { 0x10001, 0x11001, 0, 0x12001 };
+	struct shadow_vcpu sv = {};
+	u64 got[4] = {};
+
+	start(PAE);
+	vcpu.regs.dirty = RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER;
+	keel_put_pdptes(&vcpu, pdpte);	/* nowhere to put them */
+	CHECK_EQ("no registers: still to be written", RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER, vcpu.regs.dirty);
+	vendor.pdptes_put = take_given;
+	keel_put_pdptes(&vcpu, pdpte);
+	CHECK_EQ("the CPU gets them", 0, memcmp(given, pdpte, sizeof(given)));
+	memset(given, 0, sizeof(given));
+	vcpu.shadow = &sv;
+	CHECK_EQ("before", false, keel_get_pdptes(&vcpu, got));
+	keel_put_pdptes(&vcpu, pdpte);
+	CHECK_EQ("shadow paging: not the CPU", 0, given[0]);
+	CHECK_EQ("CR0, CR4 and EFER are still to be written", RG_CR0 | RG_CR4 | RG_EFER, vcpu.regs.dirty);
+	CHECK_EQ("loaded", true, keel_get_pdptes(&vcpu, got));
+	CHECK_EQ("as given", 0, memcmp(got, pdpte, sizeof(got)));
+	vcpu.regs.dirty |= RG_CR3;
+	CHECK_EQ("after MOV to CR3", false, keel_get_pdptes(&vcpu, got));
+	vcpu.regs.dirty = 0;
+	vcpu.shadow = NULL;
+	vendor.pdptes_put = NULL;
+}
+
 static const struct test_case cases[] = {
 	{ "translate", test_translate },
 	{ "loaded", test_loaded },
+	{ "given", test_given },
 	{ "faults", test_faults },
 	{ "no_gbpages", test_no_gbpages },
 	{ "keys", test_keys },
