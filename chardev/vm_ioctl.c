@@ -327,10 +327,20 @@ static long vm_fork(void *object, void *arg, unsigned long raw)
 	return vm_file_fork(object);
 }
 
+static bool is_plain(const struct keel_reset_vm *in)
+{
+	return !in->flags && !memchr_inv(in->reserved, 0, sizeof(in->reserved));
+}
+
+HANDLER(vm_mark, is_plain(arg) ? keel_vm_mark(object) : -EINVAL)
+HANDLER(vm_reset, is_plain(arg) ? keel_vm_reset(object) : -EINVAL)
+
 static const struct ioctl_row vm_rows[] = {
 	{ KEEL_GET_LAST_ERROR,		ROW_OUT,				vm_get_last_error },
 	{ KEEL_FORK_VM,			ROW_IN,					vm_fork },
+	{ KEEL_MARK_VM,			ROW_IN,					vm_mark },
 	{ KVM_CHECK_EXTENSION,		ROW_VALUE,				vm_check_extension },
+	{ KEEL_RESET_VM,		ROW_IN,					vm_reset },
 	{ KVM_CREATE_VCPU,		ROW_VALUE | ROW_LOCK,			vm_create_vcpu },
 	{ KVM_GET_DIRTY_LOG,		ROW_IN,					do_keel_memory_get_dirty_log },
 	{ KVM_SET_NR_MMU_PAGES,		ROW_VALUE,				vm_set_nr_mmu_pages },

@@ -3,9 +3,8 @@
  * KEEL_FORK_VM: another VM in the same state, for the memory of another process.
  *
  * First all is made that may fail: the VM with its interrupt controllers, slots and vCPUs, each in its reset state. Then state is copied, from
- * structure to structure, and nothing fails any more. The parent's vCPUs are held throughout, its 8254 stands still while the
- * controllers are copied; a local APIC's timer is stopped for the copy of that APIC. So whatever expires does so before the
- * copy, and its interrupt is in both, or after it, and it does so in both.
+ * structure to structure, and nothing fails any more. The parent's vCPUs are held throughout, and its timers stand still while state is
+ * copied. So whatever expires does so before the copy, and its interrupt is in both, or after it, and it does so in both.
  *
  * What the launcher's threads and devices do to the parent meanwhile is in the child or not, but not in part: I/O APIC and 8259 come before the local
  * APICs, so that no pin waits for the end of an interrupt that nobody has.
@@ -31,6 +30,7 @@
 #include <keel/vcpu_life.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
+#include "copy.h"
 
 /* Requests that stand for something of the guest's. The others are made anew, or belong to caches. */
 #define KEPT_REQUESTS	(BIT(REQ_TRIPLE_FAULT) | BIT(REQ_IOAPIC_EOI_EXIT) | BIT(REQ_INIT))
@@ -84,15 +84,14 @@ static int make_vcpu(struct vm *vm, const struct vcpu *from)
 	to->unclaimed = true;
 	ret = keel_cpuid_copy(to, from);
 	if (!ret)
-		ret = keel_msr_copy(to, from);
+		ret = keel_msr_make_room(to, from);
 	/* one that nobody has used yet is completed like any other */
 	if (!ret && from->fpu.priv)
 		ret = vcpu_make_complete(to);
 	return ret;
 }
 
-/* Locks of both held. */
-static int make(struct vm *to, struct vm *from)
+int vm_make_like(struct vm *to, struct vm *from)
 {
 	struct vcpu *vcpu;
 	unsigned int i;
@@ -102,8 +101,6 @@ static int make(struct vm *to, struct vm *from)
 	ret = keel_irq_fork_make(to, from);
 	if (!ret)
 		ret = keel_msr_filter_copy(to, from);
-	if (!ret)
-		ret = keel_memory_copy_slots(to, from);
 	if (ret)
 		return ret;
 	vm_for_each_vcpu(from, i, vcpu) {
@@ -138,6 +135,8 @@ static void copy_registers(struct vcpu *to, const struct vcpu *from)
 	to->xstate.pkru = from->xstate.pkru;
 	if (from->fpu.priv)
 		keel_host_fpu_copy(&to->fpu, &from->fpu);
+	else if (to->fpu.priv)
+		keel_host_fpu_init_state(&to->fpu);
 }
 
 static void copy_events(struct vcpu *to, const struct vcpu *from)
@@ -178,10 +177,13 @@ static void copy_user_io(struct vcpu *to, const struct vcpu *from)
 /* The host's TSC is the same, and so is what the guest's is made of. */
 static void copy_time(struct vcpu *to, const struct vcpu *from)
 {
+	u64 steal_last = to->pv.steal_last;
+
 	to->tsc = from->tsc;
 	to->tsc.host_deadline = 0;
 	to->pv = from->pv;
-	to->pv.steal_last = 0;
+	/* of its own thread */
+	to->pv.steal_last = steal_last;
 }
 
 /* Others may make some already: the caller's memory may change. */
@@ -193,6 +195,17 @@ static void make_requests(struct vcpu *vcpu, unsigned long requests)
 		vcpu_request(vcpu, req);
 }
 
+/* One that has run may have anything under way, in the backend as well; a new one has not. */
+static void clear(struct vcpu *vcpu)
+{
+	unsigned long kept = KEPT_REQUESTS;
+	unsigned int req;
+
+	for_each_set_bit(req, &kept, BITS_PER_LONG)
+		clear_bit(req, &vcpu->requests);
+	keel_vcpu_reset(vcpu, VCPU_RESET);
+}
+
 static void copy_vcpu(struct vcpu *to, struct vcpu *from)
 {
 	struct backend_state state;
@@ -200,21 +213,25 @@ static void copy_vcpu(struct vcpu *to, struct vcpu *from)
 
 	fetch(from, &state);
 	keel_vcpu_load(to);
+	if (to->launched_once)
+		clear(to);
 	copy_registers(to, from);
 	copy_events(to, from);
 	copy_user_io(to, from);
 	copy_time(to, from);
+	keel_msr_copy(to, from);
 	to->apic_base = from->apic_base;
 	to->cr8 = from->cr8;
 	to->eoi_vector = from->eoi_vector;
 	to->mp_state = from->mp_state;
-	to->launched_once = from->launched_once;
+	to->launched_once |= from->launched_once;
 	for (i = 0; i < ARRAY_SIZE(backend_msrs); i++)
 		if (state.has[i])
 			keel_vendor->msr(to, backend_msrs[i], &state.val[i], VENDOR_MSR_RESTORE);
 	make_requests(to, (READ_ONCE(from->requests) & KEPT_REQUESTS) | NEW_REQUESTS);
 	if (to->lapic)
 		keel_lapic_copy(to, from);
+	keel_cpuid_update_runtime(to);
 	keel_vendor->tlb_flush(to, TLB_GUEST);
 	/* what the guest has made of them in memory since does not count */
 	if (state.has_pdptes)
@@ -222,17 +239,38 @@ static void copy_vcpu(struct vcpu *to, struct vcpu *from)
 	keel_vcpu_put(to);
 }
 
-/* Locks of both held, every vCPU of @from, and nobody else knows @to. */
-static void copy(struct vm *to, struct vm *from)
+void vm_pause(struct vm *vm)
 {
 	struct vcpu *vcpu;
 	unsigned int i;
 
-	keel_irq_fork_begin(to, from);
+	keel_irq_pause(vm);
+	vm_for_each_vcpu(vm, i, vcpu)
+		if (vcpu->lapic)
+			keel_lapic_pause(vcpu);
+}
+
+void vm_resume(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	keel_irq_resume(vm);
+	vm_for_each_vcpu(vm, i, vcpu)
+		if (vcpu->lapic)
+			keel_lapic_resume(vcpu);
+}
+
+void vm_copy(struct vm *to, struct vm *from)
+{
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	keel_irq_copy(to, from);
 	vm_for_each_vcpu(from, i, vcpu)
 		copy_vcpu(keel_vm_vcpu(to, i), vcpu);
 	keel_clock_copy(to, from);
-	keel_irq_fork_end(to, from);
+	keel_irq_copied(to);
 }
 
 /* @parent is held, and nobody else knows @vm. */
@@ -243,9 +281,15 @@ static int fork_into(struct vm *vm, struct vm *parent)
 	if (READ_ONCE(parent->vfio))
 		return -EBUSY;
 	mutex_lock_nested(&vm->lock, SINGLE_DEPTH_NESTING);
-	ret = make(vm, parent);
+	ret = keel_memory_copy_slots(vm, parent);
 	if (!ret)
-		copy(vm, parent);
+		ret = vm_make_like(vm, parent);
+	if (!ret) {
+		vm_pause(parent);
+		vm_copy(vm, parent);
+		vm_resume(parent);
+		vm_resume(vm);
+	}
 	mutex_unlock(&vm->lock);
 	return ret;
 }

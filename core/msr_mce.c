@@ -47,18 +47,25 @@ static bool mce_value_valid(struct vcpu *vcpu, unsigned int reg, u64 val, enum m
 	return true;
 }
 
-static int alloc_banks(struct vcpu *vcpu)
+/* As after reset. */
+static void reset_banks(u64 *banks)
 {
 	unsigned int i;
 
+	memset(banks, 0, 4 * MCE_BANKS_MAX * sizeof(u64));
+	for (i = 0; i < MCE_BANKS_MAX; i++)
+		banks[4 * i] = ~0ull;
+}
+
+static int alloc_banks(struct vcpu *vcpu)
+{
 	if (vcpu->msrs.mce_banks)
 		return 0;
 	/* room for all that a later KVM_X86_SETUP_MCE may ask for */
 	vcpu->msrs.mce_banks = kcalloc(4 * MCE_BANKS_MAX, sizeof(u64), GFP_KERNEL_ACCOUNT);
 	if (!vcpu->msrs.mce_banks)
 		return -ENOMEM;
-	for (i = 0; i < MCE_BANKS_MAX; i++)
-		vcpu->msrs.mce_banks[4 * i] = ~0ull;
+	reset_banks(vcpu->msrs.mce_banks);
 	return 0;
 }
 
@@ -145,16 +152,21 @@ int keel_report_mce(struct vcpu *vcpu, const struct kvm_x86_mce *mce)
 	return 0;
 }
 
-int keel_msr_copy(struct vcpu *to, const struct vcpu *from)
+int keel_msr_make_room(struct vcpu *to, const struct vcpu *from)
 {
-	u64 *banks = NULL;
+	return from->msrs.mce_banks ? alloc_banks(to) : 0;
+}
 
-	if (from->msrs.mce_banks) {
-		banks = kmemdup(from->msrs.mce_banks, 4 * MCE_BANKS_MAX * sizeof(u64), GFP_KERNEL_ACCOUNT);
-		if (!banks)
-			return -ENOMEM;
-	}
+void keel_msr_copy(struct vcpu *to, const struct vcpu *from)
+{
+	u64 *banks = to->msrs.mce_banks;
+
 	to->msrs = from->msrs;
 	to->msrs.mce_banks = banks;
-	return 0;
+	if (!banks)
+		return;
+	if (from->msrs.mce_banks)
+		memcpy(banks, from->msrs.mce_banks, 4 * MCE_BANKS_MAX * sizeof(u64));
+	else
+		reset_banks(banks);
 }

@@ -58,6 +58,7 @@ static void vm_destroy(struct vm *vm)
 	/* the launcher's address space may live on: its MMU notifier must find vCPUs to flush for as long as it finds the VM */
 	keel_memory_destroy(vm);
 	keel_clock_vm_destroy(vm);
+	vm_drop_mark(vm);
 	vm_for_each_vcpu(vm, i, vcpu)
 		keel_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The interrupt controllers of a forked VM: made like any other's, then given another VM's state.
+ * The interrupt controllers of one VM in the state of another one's: for forks, and to go back to a mark.
  *
  * Interrupts travel from the controllers to the local APICs, and so does the copy. Sources that the kernel itself has are stopped for it:
- * the 8254 from keel_irq_fork_begin() to keel_irq_fork_end(), the timer of a local APIC in keel_lapic_copy(). Lines and messages of the
- * launcher's may come at any time.
+ * the 8254s by keel_irq_pause(), the timer of a local APIC by keel_lapic_pause(). Lines and messages of the launcher's may come at any time.
+ *
+ * One of the two VMs nobody else knows, so the locks of the two never wait for each other.
  */
 #include <linux/hrtimer.h>
 #include <linux/string.h>
@@ -34,29 +35,43 @@ int keel_irq_fork_make(struct vm *to, struct vm *from)
 	return ret ?: route_copy(to->irq, from->irq);
 }
 
-void keel_irq_fork_begin(struct vm *to, struct vm *from)
+void keel_irq_pause(struct vm *vm)
+{
+	if (vm->irq_mode == IRQCHIP_NONE)
+		return;
+	pit_pause(vm->irq);
+	irq_deliver_now(vm->irq);
+}
+
+void keel_irq_resume(struct vm *vm)
+{
+	if (vm->irq_mode != IRQCHIP_NONE)
+		pit_resume(vm->irq);
+}
+
+bool keel_irq_is_like(const struct vm *a, const struct vm *b)
+{
+	return a->irq_mode == b->irq_mode && (a->irq_mode == IRQCHIP_NONE || !a->irq->pit == !b->irq->pit);
+}
+
+void keel_irq_copy(struct vm *to, struct vm *from)
 {
 	if (from->irq_mode == IRQCHIP_NONE)
 		return;
-	pit_pause(from->irq);
-	irq_deliver_now(from->irq);
 	pit_copy(to->irq, from->irq);
 	if (from->irq_mode != IRQCHIP_KERNEL)
 		return;
 	pic_copy(to->irq, from->irq);
 	ioapic_copy(to->irq, from->irq);
-	/* who waits for acknowledgements in the child: nobody yet but its 8254 */
+	/* who waits for acknowledgements is another matter in each VM */
 	ioapic_update_notify(to->irq);
 }
 
-void keel_irq_fork_end(struct vm *to, struct vm *from)
+void keel_irq_copied(struct vm *to)
 {
-	if (from->irq_mode == IRQCHIP_NONE)
-		return;
 	/* what has reached a local APIC of the other VM meanwhile is pending there in both, and is so once */
-	ioapic_deliver_wide(to->irq);
-	pit_resume(from->irq);
-	pit_resume(to->irq);
+	if (to->irq_mode != IRQCHIP_NONE)
+		ioapic_deliver_wide(to->irq);
 }
 
 /* A sender that is under way has set the trigger mode before the request; the other way round here, a request has its trigger mode. */
@@ -82,7 +97,6 @@ static void copy_requests(struct lapic *to, const struct lapic *from)
 void keel_lapic_copy(struct vcpu *to_vcpu, struct vcpu *from_vcpu)
 {
 	struct lapic *to = to_vcpu->lapic, *from = from_vcpu->lapic;
-	bool runs = lapic_timer_pause(from);
 
 	copy_requests(to, from);
 	to->esr_pending = READ_ONCE(from->esr_pending);
@@ -96,6 +110,6 @@ void keel_lapic_copy(struct vcpu *to_vcpu, struct vcpu *from_vcpu)
 	if (to->pv_eoi_set)
 		vcpu_request(to_vcpu, REQ_PV_EOI);
 	lapic_update_enabled(to);
-	lapic_timer_copy(to, from, runs);
+	lapic_timer_copy(to, from);
 	ipi_map_update(to);
 }

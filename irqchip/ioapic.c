@@ -434,6 +434,7 @@ void ioapic_copy(struct irqchip *to, struct irqchip *from)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&src->lock, flags);
+	raw_spin_lock_nested(&dst->lock, SINGLE_DEPTH_NESTING);
 	memcpy(dst->rte, src->rte, sizeof(dst->rte));
 	memcpy(dst->lines, src->lines, sizeof(dst->lines));
 	dst->irr = src->irr;
@@ -442,5 +443,6 @@ void ioapic_copy(struct irqchip *to, struct irqchip *from)
 	dst->id = src->id;
 	dst->base = src->base;
 	dst->select = src->select;
+	raw_spin_unlock(&dst->lock);
 	raw_spin_unlock_irqrestore(&src->lock, flags);
 }

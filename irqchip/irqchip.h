@@ -98,6 +98,7 @@ struct irq_msg {
  * @divisor: of the count that runs: TDCR may have been written by the CPU already
  * @lvtt: LVTT whose mode is in force: the register may have been written by the CPU already
  * @cpu: where @hrtimer was started
+ * @paused: it ran, and is to go on: keel_lapic_resume()
  */
 struct lapic_timer {
 	struct hrtimer hrtimer;
@@ -105,6 +106,7 @@ struct lapic_timer {
 	u32 divisor;
 	u32 lvtt;
 	int cpu;
+	bool paused;
 };
 
 /**
@@ -195,8 +197,7 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr);
 u32 lapic_timer_current(struct lapic *apic);
 void lapic_timer_restore(struct lapic *apic, u32 count);
 void lapic_timer_mode_changed(struct lapic *apic);
-bool lapic_timer_pause(struct lapic *apic);
-void lapic_timer_copy(struct lapic *to, struct lapic *from, bool runs);
+void lapic_timer_copy(struct lapic *to, struct lapic *from);
 
 /* ---- destinations (ipi.c) ---- */
 
@@ -312,7 +313,7 @@ int pic_peek(struct irqchip *irq);
 void pic_deliver_wide(struct irqchip *irq);
 void pic_get(struct irqchip *irq, unsigned int chip, struct kvm_pic_state *state);
 void pic_set(struct irqchip *irq, unsigned int chip, const struct kvm_pic_state *state);
-/* All of another VM's; nobody else knows @to. So do ioapic_copy() and pit_copy(). */
+/* All of another VM's; nobody else knows one of the two. So do ioapic_copy() and pit_copy(). */
 void pic_copy(struct irqchip *to, struct irqchip *from);
 
 int ioapic_create(struct irqchip *irq);
@@ -337,7 +338,7 @@ int pit_make_like(struct vm *to, struct vm *from);
 /* Between these two channel 0 does not tick; what was due ticks afterwards. */
 void pit_pause(struct irqchip *irq);
 void pit_resume(struct irqchip *irq);
-/* @from is paused, and then @to is as well. */
+/* Both are paused, and @to is afterwards as @from is. */
 void pit_copy(struct irqchip *to, struct irqchip *from);
 #define PIT_GSI 0
 

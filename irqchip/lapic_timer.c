@@ -338,39 +338,41 @@ void lapic_timer_restore(struct lapic *apic, u32 current_count)
 		lapic_deliver_local(apic, APIC_LVTT);
 }
 
-/* Stop it as it is. Return: it ran. Its callback is over, and what that delivered is there. */
-bool lapic_timer_pause(struct lapic *apic)
+void keel_lapic_pause(struct vcpu *vcpu)
 {
-	return hrtimer_cancel(&apic->timer.hrtimer) == 1;
+	struct lapic_timer *timer = &vcpu->lapic->timer;
+
+	/* a callback is over then, and what it has delivered is there */
+	timer->paused = hrtimer_cancel(&timer->hrtimer) == 1 || vcpu->tsc.host_deadline;
+	if (vcpu->tsc.host_deadline)
+		deadline_unwatch(vcpu);
 }
 
-static void start_at(struct lapic *apic, ktime_t expires)
+void keel_lapic_resume(struct vcpu *vcpu)
 {
-	apic->timer.cpu = raw_smp_processor_id();
-	hrtimer_start(&apic->timer.hrtimer, expires, LAPIC_TIMER_HRMODE);
+	struct lapic *apic = vcpu->lapic;
+	struct lapic_timer *timer = &apic->timer;
+
+	if (!timer->paused)
+		return;
+	timer->paused = false;
+	if (lapic_in_deadline_mode(apic)) {
+		deadline_start(apic, READ_ONCE(vcpu->tsc.deadline));
+		return;
+	}
+	timer->cpu = raw_smp_processor_id();
+	hrtimer_start(&timer->hrtimer, hrtimer_get_expires(&timer->hrtimer), LAPIC_TIMER_HRMODE);
 }
 
-/**
- * lapic_timer_copy() - have a timer expire when another one does, which goes on
- * @to: stopped; registers and TSC copied
- * @from: vCPU held, lapic_timer_pause() called
- * @runs: what that returned
- */
-void lapic_timer_copy(struct lapic *to, struct lapic *from, bool runs)
+/* Both are paused, and @to is afterwards as @from is. */
+void lapic_timer_copy(struct lapic *to, struct lapic *from)
 {
-	u64 deadline = READ_ONCE(from->vcpu->tsc.deadline);
-
 	to->timer.period = from->timer.period;
 	to->timer.divisor = from->timer.divisor;
 	to->timer.lvtt = from->timer.lvtt;
-	WRITE_ONCE(to->vcpu->tsc.deadline, deadline);
-	if (runs) {
-		start_at(to, hrtimer_get_expires(&from->timer.hrtimer));
-		start_at(from, hrtimer_get_expires(&from->timer.hrtimer));
-	} else if (from->vcpu->tsc.host_deadline) {
-		/* nobody watches it now, there or here */
-		deadline_start(to, deadline);
-	}
+	to->timer.paused = from->timer.paused;
+	hrtimer_set_expires(&to->timer.hrtimer, hrtimer_get_expires(&from->timer.hrtimer));
+	WRITE_ONCE(to->vcpu->tsc.deadline, READ_ONCE(from->vcpu->tsc.deadline));
 }
 
 static noinline void timer_follow(struct lapic_timer *timer, int cpu)

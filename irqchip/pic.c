@@ -565,9 +565,11 @@ void pic_copy(struct irqchip *to, struct irqchip *from)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&src->lock, flags);
+	raw_spin_lock_nested(&dst->lock, SINGLE_DEPTH_NESTING);
 	memcpy(dst->chip, src->chip, sizeof(dst->chip));
 	memcpy(dst->lines, src->lines, sizeof(dst->lines));
 	memcpy(dst->single, src->single, sizeof(dst->single));
 	WRITE_ONCE(to->extint, from->extint);
+	raw_spin_unlock(&dst->lock);
 	raw_spin_unlock_irqrestore(&src->lock, flags);
 }

@@ -419,7 +419,7 @@ int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control)
 	return 0;
 }
 
-/* ---- forking ---- */
+/* ---- copying ---- */
 
 int pit_make_like(struct vm *to, struct vm *from)
 {
@@ -476,6 +476,7 @@ void pit_copy(struct irqchip *to, struct irqchip *from)
 	if (!src)
 		return;
 	raw_spin_lock_irqsave(&src->lock, flags);
+	raw_spin_lock_nested(&dst->lock, SINGLE_DEPTH_NESTING);
 	memcpy(dst->ch, src->ch, sizeof(dst->ch));
 	dst->speaker_data = src->speaker_data;
 	dst->reinject = src->reinject;
@@ -486,5 +487,6 @@ void pit_copy(struct irqchip *to, struct irqchip *from)
 	dst->paused = true;
 	dst->due = src->due;
 	hrtimer_set_expires(&dst->timer, hrtimer_get_expires(&src->timer));
+	raw_spin_unlock(&dst->lock);
 	raw_spin_unlock_irqrestore(&src->lock, flags);
 }

@@ -99,21 +99,43 @@ int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control)
  */
 int keel_irq_fork_make(struct vm *to, struct vm *from);
 /**
- * keel_irq_fork_begin() - and their state; the 8254s of both stand still from now on
- * @to: the machine, which nobody else knows
- * @from: the other
+ * keel_irq_pause() - the 8254 stands still, and no delivery waits
+ * @vm: the machine
  *
- * Context: may sleep; vm->lock of both held, and @from's vCPUs. keel_lapic_copy() for each vCPU comes next.
+ * Context: may sleep; its vCPUs held.
  */
-void keel_irq_fork_begin(struct vm *to, struct vm *from);
+void keel_irq_pause(struct vm *vm);
 /**
- * keel_irq_fork_end() - the 8254s go on
- * @to: the machine
- * @from: the other
+ * keel_irq_resume() - the 8254 goes on; what was due ticks now
+ * @vm: the machine
  *
- * Context: as keel_irq_fork_begin().
+ * Context: any.
  */
-void keel_irq_fork_end(struct vm *to, struct vm *from);
+void keel_irq_resume(struct vm *vm);
+/**
+ * keel_irq_is_like() - could keel_irq_copy() copy the one to the other?
+ * @a: a machine
+ * @b: another one
+ *
+ * Context: vm->lock of both held. Return: the answer.
+ */
+bool keel_irq_is_like(const struct vm *a, const struct vm *b);
+/**
+ * keel_irq_copy() - the state of another VM's controllers and 8254, not its routes
+ * @to: the machine
+ * @from: the other; one of them nobody else knows
+ *
+ * Context: vm->lock of both held, their vCPUs, and both paused. keel_lapic_copy() for each vCPU comes next,
+ * then keel_irq_copied().
+ */
+void keel_irq_copy(struct vm *to, struct vm *from);
+/**
+ * keel_irq_copied() - send what the I/O APIC had under way, as the local APICs are there
+ * @to: the machine
+ *
+ * Context: as keel_irq_copy().
+ */
+void keel_irq_copied(struct vm *to);
 /**
  * keel_irq_set_routing() - KVM_SET_GSI_ROUTING
  * @vm: the machine

@@ -31,9 +31,23 @@ void keel_lapic_publish(struct vcpu *vcpu);
  */
 void keel_lapic_destroy(struct vcpu *vcpu);
 /**
+ * keel_lapic_pause() - its timer stands still
+ * @vcpu: the vCPU, held
+ *
+ * Context: may sleep.
+ */
+void keel_lapic_pause(struct vcpu *vcpu);
+/**
+ * keel_lapic_resume() - and goes on; what was due expires now
+ * @vcpu: the vCPU, held
+ *
+ * Context: interrupts on.
+ */
+void keel_lapic_resume(struct vcpu *vcpu);
+/**
  * keel_lapic_copy() - the state of another VM's local APIC; its timer expires when the other one does
  * @to: the vCPU; apic_base and tsc are copied
- * @from: the other, held
+ * @from: the other; both held and paused
  *
  * Context: @to is loaded; interrupts on.
  */

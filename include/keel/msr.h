@@ -83,13 +83,21 @@ int keel_msr_feature_get(u32 msr, u64 *val);
  */
 int keel_report_mce(struct vcpu *vcpu, const struct kvm_x86_mce *mce);
 /**
- * keel_msr_copy() - vcpu->msrs of another vCPU (core/msr_mce.c)
- * @to: the vCPU, new
+ * keel_msr_make_room() - for all that keel_msr_copy() copies
+ * @to: the vCPU
  * @from: the other
  *
  * Context: may sleep; nobody runs either. Return: 0; -ENOMEM.
  */
-int keel_msr_copy(struct vcpu *to, const struct vcpu *from);
+int keel_msr_make_room(struct vcpu *to, const struct vcpu *from);
+/**
+ * keel_msr_copy() - vcpu->msrs of another vCPU (core/msr_mce.c)
+ * @to: the vCPU, which has room
+ * @from: the other
+ *
+ * Context: nobody runs either.
+ */
+void keel_msr_copy(struct vcpu *to, const struct vcpu *from);
 /**
  * keel_msr_filter_copy() - the filter of another VM
  * @to: the machine, new

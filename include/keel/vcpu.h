@@ -170,6 +170,7 @@ struct vcpu {
 
 	bool launched_once;		/* has run: CPUID is frozen */
 	bool unclaimed;			/* of a forked VM, without a file yet; vm->lock */
+	struct vm *mark;		/* of the first vCPU: the VM's state as it was marked (core/reset.c), NULL for none; vcpu->mutex */
 	struct vcpu_stats stats;
 	struct vcpu_origin origin;
 	struct vcpu_known known;

@@ -166,6 +166,21 @@ void keel_last_error(struct vm *vm, struct keel_last_error *out);
  */
 struct vm *keel_vm_fork(struct vm *parent);
 
+/**
+ * keel_vm_mark() - remember the VM's state, in the place of what was remembered before
+ * @vm: the machine
+ *
+ * Context: may sleep, no locks. Return: what KEEL_MARK_VM says.
+ */
+int keel_vm_mark(struct vm *vm);
+/**
+ * keel_vm_reset() - back to that state
+ * @vm: the machine
+ *
+ * Context: may sleep, no locks. Return: what KEEL_RESET_VM says.
+ */
+int keel_vm_reset(struct vm *vm);
+
 /* So many vCPUs are held at a time; each mutex is a class of its own to lockdep, which knows 8. */
 #define KEEL_HOLD_MAX	8
 /**

@@ -135,11 +135,16 @@ static void test_vm(void)
 	};
 	struct vm *vm = vm_create(VM_GUEST | VM_PIT);
 	struct vm *fresh = vm_create(VM_IRQCHIP);
+	struct keel_reset_vm back = { 0 };
 	struct keel_fork_vm how = { 0 };
 
 	sweep(vm->fd, rows, ARRAY_SIZE(rows));
 	if (has_cap(KEEL_CAP_FORK_VM) > 0)
 		check_efault("KEEL_FORK_VM", vm->fd, KEEL_FORK_VM, &how, sizeof(how));
+	if (has_cap(KEEL_CAP_RESET_VM) > 0) {
+		check_efault("KEEL_MARK_VM", vm->fd, KEEL_MARK_VM, &back, sizeof(back));
+		check_efault("KEEL_RESET_VM", vm->fd, KEEL_RESET_VM, &back, sizeof(back));
+	}
 	sweep(fresh->fd, early, ARRAY_SIZE(early));
 }
 

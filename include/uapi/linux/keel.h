@@ -14,6 +14,7 @@
 #define KEEL_CAP_DMA		0x4b450002
 #define KEEL_CAP_DMA_POLICY	0x4b450003
 #define KEEL_CAP_FORK_VM	0x4b450004	/* how many vCPUs a VM may have to be forked */
+#define KEEL_CAP_RESET_VM	0x4b450005	/* the same, to be marked and reset */
 
 #define KEEL_ERROR_TEXT		480
 
@@ -132,5 +133,25 @@ struct keel_fork_vm {
  * says. EBUSY: devices are assigned. EAGAIN: a vCPU is just being made. EINTR, ENOMEM, EMFILE.
  */
 #define KEEL_FORK_VM		_IOW(KEELIO, 0x02, struct keel_fork_vm)
+
+/**
+ * struct keel_reset_vm - how a VM is marked, or goes back to the mark
+ * @flags: 0
+ * @reserved: 0
+ */
+struct keel_reset_vm {
+	__u64 flags;
+	__u64 reserved[3];
+};
+
+/*
+ * On a VM descriptor. KEEL_MARK_VM remembers the state of vCPUs, interrupt controllers, timers and clocks; KEEL_RESET_VM goes back to it, as often
+ * as one likes. Memory, slots and whatever else the launcher gives a VM stay as they are: it puts back itself what the guest has written since,
+ * which KVM_GET_DIRTY_LOG tells. Clocks are not set back: they go on as if the guest had not been run. EINVAL: flags, reserved, no vCPU, or vCPUs
+ * or controllers were made since. ENOENT: no mark. E2BIG: more vCPUs than KEEL_CAP_RESET_VM says. EBUSY: devices are assigned. EOPNOTSUPP:
+ * shadow paging. EAGAIN, EINTR, ENOMEM.
+ */
+#define KEEL_MARK_VM		_IOW(KEELIO, 0x03, struct keel_reset_vm)
+#define KEEL_RESET_VM		_IOW(KEELIO, 0x04, struct keel_reset_vm)
 
 #endif

@@ -130,6 +130,9 @@ extern s64 shim_clock;
 #define ktime_before(a, b)		((a) < (b))
 #define ns_to_ktime(ns)			((s64)(ns))
 #define cpu_relax()			do { } while (0)
+#define SINGLE_DEPTH_NESTING		1
+#define raw_spin_lock_nested(l, n)	((void)(l))
+#define raw_spin_unlock(l)		((void)(l))
 extern struct hrtimer *shim_timer;	/* the last that was set up */
 #define keel_hrtimer_setup(t, f, c, m)	(shim_timer = (t), (t)->function = (f))
 #define hrtimer_start(t, at, m)		((t)->expires = (at), (t)->queued = true)

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KEEL_MARK_VM and KEEL_RESET_VM: a VM goes back to where it was marked, again and again, with registers, pending interrupts, timers and
+ * controllers as they were, also from the midst of something else and while its vCPUs run; the launcher puts memory back by the dirty log.
+ */
+#include <unistd.h>
+#include <uapi/linux/keel.h>
+
+#include "apic.h"
+#include "thread.h"
+
+#define V		0x71
+#define MSR_LSTAR	0xc0000082
+#define LSTAR		0xffffffff81234567
+#define RUNS		20
+
+static struct keel_reset_vm how;
+static u8 *saved;
+
+static struct vm *markable(unsigned int flags)
+{
+	REQUIRE_CAP(KEEL_CAP_RESET_VM);
+	REQUIRE(flags == VM_BARE || __dev_ioctl(KVM_CHECK_EXTENSION, (void *)KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) > 0, "no dirty log");
+	return vm_create(flags);
+}
+
+/* Memory as it is now, and from now on what is written is logged. */
+static void mark(struct vm *vm)
+{
+	saved = host_pages(VM_MEM_SIZE);
+	memcpy(saved, vm->mem, VM_MEM_SIZE);
+	vm_set_slot(vm, 0, KVM_MEM_LOG_DIRTY_PAGES, 0, VM_MEM_SIZE, vm->mem);
+	vm_ioctl(vm, KEEL_MARK_VM, &how);
+}
+
+/* Return: pages that were put back. */
+static unsigned int put_memory_back(struct vm *vm)
+{
+	static u64 bitmap[VM_MEM_SIZE / PAGE_SIZE / 64];
+	struct kvm_dirty_log log = { .dirty_bitmap = bitmap };
+	unsigned int i, n = 0;
+
+	vm_ioctl(vm, KVM_GET_DIRTY_LOG, &log);
+	for (i = 0; i < VM_MEM_SIZE / PAGE_SIZE; i++) {
+		if (!(bitmap[i / 64] >> (i % 64) & 1))
+			continue;
+		memcpy(vm->mem + i * PAGE_SIZE, saved + i * PAGE_SIZE, PAGE_SIZE);
+		n++;
+	}
+	return n;
+}
+
+static void go_back(struct vm *vm)
+{
+	vm_ioctl(vm, KEEL_RESET_VM, &how);
+	put_memory_back(vm);
+}
+
+/* ---- the same again ---- */
+
+static volatile u64 runs;
+
+static void guest_again(u64 mode)
+{
+	u64 xmm = 0x3333;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	wrmsr(MSR_LSTAR, LSTAR);
+	asm volatile("movq %0, %%xmm3" : : "r" (xmm));
+	apic_icr(0, APIC_DEST_SELF | V);
+	apic_write(APIC_TASKPRI, 0x20);
+	GUEST_SYNC(1);
+	runs++;
+	GUEST_ROW("memory", 1, runs);
+	asm volatile("movq %%xmm3, %0" : "=r" (xmm));
+	GUEST_ROW("XMM3", 0x3333, xmm);
+	GUEST_ROW("LSTAR", LSTAR, rdmsr(MSR_LSTAR));
+	GUEST_ROW("task priority", 0x20, apic_read(APIC_TASKPRI));
+	GUEST_ROW("requested", 1, apic_bit(APIC_IRR, V));
+	irq_window();
+	irq_window();
+	GUEST_ROW("taken once", 1, irq_count[V]);
+	/* leave nothing as it was, and the next interrupt in service */
+	xmm = 7;
+	asm volatile("movq %0, %%xmm3" : : "r" (xmm));
+	wrmsr(MSR_LSTAR, 7);
+	apic_write(APIC_TASKPRI, 0);
+	guest_handlers[V] = irq_count_only;
+	apic_icr(0, APIC_DEST_SELF | V);
+	irq_window();
+	GUEST_ROW("in service", 1, apic_bit(APIC_ISR, V));
+	if (mode == APIC_X1)
+		apic_enable(APIC_X2);
+}
+
+static void run_again(enum apic_mode mode)
+{
+	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_again);
+	struct kvm_regs regs, now;
+	unsigned int i;
+
+	vcpu_args(vcpu, mode, 0, 0);
+	vcpu_run_sync(vcpu, 1);
+	regs = vcpu_regs(vcpu);
+	mark(vm);
+	for (i = 0; i < RUNS; i++) {
+		/* to its end, and every other time out of the middle of what it does */
+		if (i & 1)
+			vcpu_run(vcpu);
+		else
+			vcpu_run_done(vcpu);
+		go_back(vm);
+		now = vcpu_regs(vcpu);
+		CHECK_RET("registers", 0, memcmp(&regs, &now, sizeof(regs)));
+	}
+	vcpu_run_done(vcpu);
+}
+
+static void test_again(void)
+{
+	run_again(APIC_X1);
+	run_again(APIC_X2);
+}
+
+/* ---- timers ---- */
+
+static void guest_timer(u64 mode, u64 khz)
+{
+	u64 end;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_TSCDEADLINE);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + 30 * khz);
+	GUEST_SYNC(1);
+	irq_wait(V, 1);
+	end = rdtsc() + 40 * khz;
+	sti();
+	while (rdtsc() < end)
+		pause_insn();
+	cli();
+	GUEST_ROW("the deadline, once", 1, irq_count[V]);
+	GUEST_ROW("is over", 0, rdmsr(MSR_TSC_DEADLINE));
+}
+
+/* Clocks go on: the first time it is waited for, later it is due at once. */
+static void test_timer(void)
+{
+	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_timer);
+	unsigned int i;
+
+	vcpu_args(vcpu, APIC_X1, vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL), 0);
+	vcpu_run_sync(vcpu, 1);
+	mark(vm);
+	for (i = 0; i < 5; i++) {
+		vcpu_run_done(vcpu);
+		go_back(vm);
+	}
+	vcpu_run_done(vcpu);
+}
+
+/* ---- a VM that runs ---- */
+
+static volatile u64 count, stop, starts;
+
+static void guest_count(void)
+{
+	u64 n = 0;
+
+	GUEST_SYNC(1);
+	starts++;
+	while (!stop) {
+		n++;
+		count = n;
+	}
+	GUEST_ROW("memory and register agree", n, count);
+}
+
+static void test_running(void)
+{
+	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_count);
+	unsigned int i;
+	pthread_t t;
+
+	vcpu_let_host_in(vcpu);
+	vcpu_run_sync(vcpu, 1);
+	mark(vm);
+	t = vcpu_thread(vcpu);
+	for (i = 0; i < 5; i++) {
+		expect_progress("the guest goes on", GUEST_VAR(vm, count), 100000);
+		vm_ioctl(vm, KEEL_RESET_VM, &how);
+		/* memory stays, so it tells how often the guest has come from the mark */
+		while (*GUEST_VAR(vm, starts) < i + 2)
+			usleep(100);
+		CHECK_EQ("times it came from the mark", i + 2, *GUEST_VAR(vm, starts));
+	}
+	*GUEST_VAR(vm, stop) = 1;
+	host_join(t);
+}
+
+/* A vCPU that sleeps in the kernel comes back as well, and sleeps again. */
+static void guest_sleep(void)
+{
+	GUEST_SYNC(1);
+	starts++;
+	if (!stop)
+		asm volatile("cli; hlt");
+	GUEST_ROW("told to end", 1, stop);
+}
+
+static void test_asleep(void)
+{
+	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_sleep);
+	unsigned int i;
+	pthread_t t;
+
+	vcpu_let_host_in(vcpu);
+	vcpu_run_sync(vcpu, 1);
+	mark(vm);
+	t = vcpu_thread(vcpu);
+	for (i = 0; i < 5; i++) {
+		while (*GUEST_VAR(vm, starts) < i + 1)
+			usleep(100);
+		usleep(1000);
+		vm_ioctl(vm, KEEL_RESET_VM, &how);
+	}
+	while (*GUEST_VAR(vm, starts) < i + 1)
+		usleep(100);
+	*GUEST_VAR(vm, stop) = 1;
+	vm_ioctl(vm, KEEL_RESET_VM, &how);
+	host_join(t);
+}
+
+/* ---- all that can be asked for ---- */
+
+#define LINE		20	/* of the I/O APIC, level-triggered */
+#define LEVEL		0x81
+#define STATE_SIZE	4096
+#define STATE(cmd, size)	{ #cmd, cmd, size }
+
+static const struct state_row {
+	const char *name;
+	unsigned long cmd;
+	size_t size;
+} vcpu_states[] = {
+	STATE(KVM_GET_REGS, sizeof(struct kvm_regs)),
+	STATE(KVM_GET_SREGS, sizeof(struct kvm_sregs)),
+	STATE(KVM_GET_XSAVE, 4096),
+	STATE(KVM_GET_XCRS, sizeof(struct kvm_xcrs)),
+	STATE(KVM_GET_DEBUGREGS, sizeof(struct kvm_debugregs)),
+	STATE(KVM_GET_VCPU_EVENTS, sizeof(struct kvm_vcpu_events)),
+	STATE(KVM_GET_MP_STATE, sizeof(struct kvm_mp_state)),
+	STATE(KVM_GET_LAPIC, sizeof(struct kvm_lapic_state)),
+};
+
+struct snapshot {
+	u8 vcpu[2][ARRAY_SIZE(vcpu_states)][STATE_SIZE];
+	struct kvm_irqchip chip[3];
+	struct kvm_pit_state2 pit;
+};
+
+static struct snapshot before, after;
+
+static void take(struct snapshot *s, struct vm *vm, struct vcpu *const *vcpus)
+{
+	unsigned int i, j;
+
+	memset(s, 0, sizeof(*s));
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < ARRAY_SIZE(vcpu_states); j++)
+			vcpu_ioctl(vcpus[i], vcpu_states[j].cmd, s->vcpu[i][j]);
+	for (i = 0; i < ARRAY_SIZE(s->chip); i++) {
+		s->chip[i].chip_id = i;
+		vm_ioctl(vm, KVM_GET_IRQCHIP, &s->chip[i]);
+	}
+	vm_ioctl(vm, KVM_GET_PIT2, &s->pit);
+	/* of a count that stands it is told from now on back */
+	for (i = 0; i < ARRAY_SIZE(s->pit.channels); i++)
+		s->pit.channels[i].count_load_time = 0;
+}
+
+/* Where two pieces of memory begin to differ, -1 for nowhere. */
+static s64 differs(const void *a, const void *b, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (((const u8 *)a)[i] != ((const u8 *)b)[i])
+			return i;
+	return -1;
+}
+
+static void compare(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < ARRAY_SIZE(vcpu_states); j++)
+			CHECK_RET(vcpu_states[j].name, -1, differs(before.vcpu[i][j], after.vcpu[i][j], vcpu_states[j].size));
+	for (i = 0; i < ARRAY_SIZE(before.chip); i++)
+		CHECK_RET("KVM_GET_IRQCHIP", -1, differs(&before.chip[i], &after.chip[i], sizeof(before.chip[i])));
+	CHECK_RET("KVM_GET_PIT2", -1, differs(&before.pit, &after.pit, sizeof(before.pit)));
+}
+
+/* A level-triggered interrupt in service, with another one behind it, at the mark; then all is made different. */
+static void guest_everything(void)
+{
+	apic_enable(APIC_X1);
+	guest_handlers[LEVEL] = irq_count_only;
+	ioapic_route(LINE, LEVEL | IOAPIC_LEVEL);
+	outb(0x40 + 3, 0x32);	/* nothing starts it, so that it stands */
+	outb(0x40, 0x10);
+	outb(0x40, 0x27);
+	GUEST_SYNC(1);
+	irq_window();
+	GUEST_ROW("in service", 1, apic_bit(APIC_ISR, LEVEL));
+	GUEST_SYNC(2);
+	GUEST_ROW("still in service", 1, apic_bit(APIC_ISR, LEVEL));
+	apic_write(APIC_EOI, 0);
+	ioapic_route(LINE, IOAPIC_MASKED);
+	ioapic_route(LINE + 1, 0x45 | IOAPIC_LOGICAL);
+	outb(0x40 + 3, 0x30);
+	outb(0x40, 1);
+	outb(0x40, 1);
+	outb(0x21, 0xa5);
+	apic_write(APIC_LVT0, 0x10000);
+	apic_write(APIC_TASKPRI, 0x50);
+	asm volatile("mov %0, %%dr3" : : "r" (0x4711ul));
+	apic_icr(1, APIC_DM_INIT | APIC_INT_ASSERT);
+	GUEST_SYNC(3);
+}
+
+static void test_everything(void)
+{
+	struct vm *vm = markable(VM_GUEST | VM_PIT);
+	struct vcpu *vcpus[2] = { vcpu_create_guest(vm, 0, guest_everything), vcpu_create(vm, 1) };
+	struct kvm_irq_level line = { .irq = LINE, .level = 1 };
+	struct kvm_mp_state halted = { .mp_state = KVM_MP_STATE_HALTED };
+	unsigned int i;
+
+	vcpu_ioctl(vcpus[1], KVM_SET_MP_STATE, &halted);
+	vcpu_run_sync(vcpus[0], 1);
+	vm_ioctl(vm, KVM_IRQ_LINE, &line);
+	vcpu_run_sync(vcpus[0], 2);
+	mark(vm);
+	take(&before, vm, vcpus);
+	for (i = 0; i < 3; i++) {
+		vcpu_run_sync(vcpus[0], 3);
+		line.level = 0;
+		vm_ioctl(vm, KVM_IRQ_LINE, &line);
+		go_back(vm);
+		take(&after, vm, vcpus);
+		compare();
+	}
+}
+
+/* ---- refusals, cost ---- */
+
+static void test_refusals(void)
+{
+	struct kvm_create_device vfio = { .type = KVM_DEV_TYPE_VFIO };
+	struct keel_reset_vm flags = { .flags = 1 }, reserved = { .reserved = { 0, 0, 1 } };
+	struct vm *vm = markable(VM_BARE), *many = markable(VM_BARE);
+	int i;
+
+	CHECK_RET("KEEL_CAP_RESET_VM", 8, has_cap(KEEL_CAP_RESET_VM));
+	CHECK_RET("mark without vCPUs", -EINVAL, __vm_ioctl(vm, KEEL_MARK_VM, &how));
+	CHECK_RET("reset without vCPUs", -ENOENT, __vm_ioctl(vm, KEEL_RESET_VM, &how));
+	vcpu_create(vm, 0);
+	CHECK_RET("reset without a mark", -ENOENT, __vm_ioctl(vm, KEEL_RESET_VM, &how));
+	CHECK_RET("mark, flags", -EINVAL, __vm_ioctl(vm, KEEL_MARK_VM, &flags));
+	CHECK_RET("mark, reserved", -EINVAL, __vm_ioctl(vm, KEEL_MARK_VM, &reserved));
+	CHECK_RET("mark, no structure", -EFAULT, __vm_ioctl(vm, KEEL_MARK_VM, NULL));
+	CHECK_RET("mark", 0, __vm_ioctl(vm, KEEL_MARK_VM, &how));
+	CHECK_RET("mark again", 0, __vm_ioctl(vm, KEEL_MARK_VM, &how));
+	CHECK_RET("reset, flags", -EINVAL, __vm_ioctl(vm, KEEL_RESET_VM, &flags));
+	CHECK_RET("reset, reserved", -EINVAL, __vm_ioctl(vm, KEEL_RESET_VM, &reserved));
+	CHECK_RET("reset", 0, __vm_ioctl(vm, KEEL_RESET_VM, &how));
+	vcpu_create(vm, 1);
+	CHECK_RET("reset, with a vCPU made since", -EINVAL, __vm_ioctl(vm, KEEL_RESET_VM, &how));
+	CHECK_RET("mark with it", 0, __vm_ioctl(vm, KEEL_MARK_VM, &how));
+	CHECK_RET("and reset", 0, __vm_ioctl(vm, KEEL_RESET_VM, &how));
+	vm_ioctl(vm, KVM_CREATE_DEVICE, &vfio);
+	CHECK_RET("reset with assigned devices", -EBUSY, __vm_ioctl(vm, KEEL_RESET_VM, &how));
+	CHECK_RET("mark with assigned devices", -EBUSY, __vm_ioctl(vm, KEEL_MARK_VM, &how));
+	for (i = 0; i < 9; i++)
+		vcpu_create(many, i);
+	CHECK_RET("mark nine vCPUs", -E2BIG, __vm_ioctl(many, KEEL_MARK_VM, &how));
+}
+
+static void guest_pages(u64 pages)
+{
+	u64 i;
+
+	GUEST_SYNC(1);
+	for (i = 0; i < pages; i++)
+		*(volatile u64 *)(VM_SCRATCH + i * PAGE_SIZE) = 1;
+	GUEST_SYNC(2);
+}
+
+#define TIMES	1000
+
+static void test_cost(void)
+{
+	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_pages);
+	u64 start, lowest[2] = { ~0ULL, ~0ULL }, took;
+	unsigned int i, pages = 0;
+
+	vcpu_args(vcpu, 16, 0, 0);
+	vcpu_run_sync(vcpu, 1);
+	mark(vm);
+	for (i = 0; i < TIMES; i++) {
+		vcpu_run_sync(vcpu, 2);
+		start = rdtsc();
+		vm_ioctl(vm, KEEL_RESET_VM, &how);
+		took = rdtsc() - start;
+		lowest[0] = took < lowest[0] ? took : lowest[0];
+		pages = put_memory_back(vm);
+		took = rdtsc() - start;
+		lowest[1] = took < lowest[1] ? took : lowest[1];
+	}
+	test_note("1 vCPU: KEEL_RESET_VM %llu cycles of the TSC; with the launcher's %u pages %llu",
+		  (unsigned long long)lowest[0], pages, (unsigned long long)lowest[1]);
+	CHECK_EQ("the log tells the pages", 1, pages >= 16 && pages < 64);
+	CHECK_EQ("that still has what was before", 0, *(u64 *)vm_hva(vm, VM_SCRATCH));
+}
+
+static const struct test_case cases[] = {
+	{ "again", test_again },
+	{ "timer", test_timer },
+	{ "running", test_running },
+	{ "asleep", test_asleep },
+	{ "everything", test_everything },
+	{ "refusals", test_refusals },
+	{ "cost", test_cost },
+};
+
+TEST_MAIN(cases)
