@@ -10,6 +10,7 @@
 #include <uapi/linux/kvm.h>
 #include <uapi/linux/kvm_para.h>
 #include <keel/dirty_ring.h>
+#include <keel/shadow.h>
 #include <keel/state.h>
 #include <keel/types.h>
 #include <keel/vcpu.h>
@@ -51,6 +52,11 @@ static int disable_exits(void)
 {
 	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE |
 	       (guests_may_mwait() ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
+}
+
+static int reset_vm(void)
+{
+	return keel_paging_is_shadow() ? 0 : KEEL_HOLD_MAX;
 }
 
 /* The kernel sizes every guest's area alike: without a vCPU at hand this is the same number. */
@@ -167,7 +173,7 @@ static const struct cap_row cap_rows[] = {
 	{ KEEL_CAP_DMA,				1 },
 	{ KEEL_CAP_DMA_POLICY,			1 },
 	{ KEEL_CAP_FORK_VM,			KEEL_HOLD_MAX },
-	{ KEEL_CAP_RESET_VM,			KEEL_HOLD_MAX },
+	{ KEEL_CAP_RESET_VM,			0, reset_vm },
 	/* time */
 	{ KVM_CAP_CLOCKSOURCE,			1 },
 	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },

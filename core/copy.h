@@ -13,7 +13,9 @@ int vm_make_like(struct vm *to, struct vm *from);
 /* Timers of the kernel's stand still, and go on. */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
-/* All state; both are paused, and @to stays so. */
+/* All state to a new VM; @from is paused, and then @to is as well. */
 void vm_copy(struct vm *to, struct vm *from);
+/* All state to one that is in use; both are paused, and @to stays so. */
+void vm_copy_back(struct vm *to, struct vm *from);
 
 #endif

@@ -83,6 +83,8 @@ static int make_vcpu(struct vm *vm, const struct vcpu *from)
 		return PTR_ERR(to);
 	to->unclaimed = true;
 	ret = keel_cpuid_copy(to, from);
+	to->pv.enforce_cpuid = from->pv.enforce_cpuid;
+	to->pv.features = from->pv.features;
 	if (!ret)
 		ret = keel_msr_make_room(to, from);
 	/* one that nobody has used yet is completed like any other */
@@ -155,6 +157,23 @@ static void copy_events(struct vcpu *to, const struct vcpu *from)
 		keel_nmi_mask(to);
 }
 
+/*
+ * What the launcher says to the next KVM_RUN, before exit_reason, stays its own: it may be asking a vCPU to stop at this moment. Where nobody
+ * had used @from yet, its pages would be zero.
+ */
+static void copy_user_pages(struct vcpu *to, const struct vcpu *from)
+{
+	const size_t own = offsetof(struct kvm_run, exit_reason);
+
+	if (from->fpu.priv) {
+		memcpy((u8 *)to->run + own, (u8 *)from->run + own, PAGE_SIZE - own);
+		memcpy(to->pio_data, from->pio_data, PAGE_SIZE);
+	} else if (to->fpu.priv) {
+		memset((u8 *)to->run + own, 0, PAGE_SIZE - own);
+		memset(to->pio_data, 0, PAGE_SIZE);
+	}
+}
+
 /* An instruction that waits for user space goes on in the child as well: with the same answer, or with what the child's launcher gives. */
 static void copy_user_io(struct vcpu *to, const struct vcpu *from)
 {
@@ -168,22 +187,22 @@ static void copy_user_io(struct vcpu *to, const struct vcpu *from)
 	/* the debugger's hits are not the guest's */
 	if (vcpu_launcher_breakpoints(from))
 		to->io.watch_hits = 0;
-	if (!from->fpu.priv)
-		return;
-	memcpy(to->run, from->run, PAGE_SIZE);
-	memcpy(to->pio_data, from->pio_data, PAGE_SIZE);
+	copy_user_pages(to, from);
 }
 
 /* The host's TSC is the same, and so is what the guest's is made of. */
 static void copy_time(struct vcpu *to, const struct vcpu *from)
 {
-	u64 steal_last = to->pv.steal_last;
+	struct vcpu_pv own = to->pv;
 
 	to->tsc = from->tsc;
 	to->tsc.host_deadline = 0;
 	to->pv = from->pv;
 	/* of its own thread */
-	to->pv.steal_last = steal_last;
+	to->pv.steal_last = own.steal_last;
+	/* by its CPUID and a capability, as make_vcpu() or the launcher has set them */
+	to->pv.features = own.features;
+	to->pv.enforce_cpuid = own.enforce_cpuid;
 }
 
 /* Others may make some already: the caller's memory may change. */
@@ -195,26 +214,22 @@ static void make_requests(struct vcpu *vcpu, unsigned long requests)
 		vcpu_request(vcpu, req);
 }
 
-/* One that has run may have anything under way, in the backend as well; a new one has not. */
+/* One that is in use may have anything under way, in the backend as well; a new one has not. */
 static void clear(struct vcpu *vcpu)
 {
-	unsigned long kept = KEPT_REQUESTS;
+	unsigned long over = KEPT_REQUESTS | BIT(REQ_DEBUG_EXIT);
 	unsigned int req;
 
-	for_each_set_bit(req, &kept, BITS_PER_LONG)
+	for_each_set_bit(req, &over, BITS_PER_LONG)
 		clear_bit(req, &vcpu->requests);
 	keel_vcpu_reset(vcpu, VCPU_RESET);
 }
 
-static void copy_vcpu(struct vcpu *to, struct vcpu *from)
+/* @to is loaded. */
+static void set_state(struct vcpu *to, struct vcpu *from, struct backend_state *state)
 {
-	struct backend_state state;
 	unsigned int i;
 
-	fetch(from, &state);
-	keel_vcpu_load(to);
-	if (to->launched_once)
-		clear(to);
 	copy_registers(to, from);
 	copy_events(to, from);
 	copy_user_io(to, from);
@@ -226,17 +241,16 @@ static void copy_vcpu(struct vcpu *to, struct vcpu *from)
 	to->mp_state = from->mp_state;
 	to->launched_once |= from->launched_once;
 	for (i = 0; i < ARRAY_SIZE(backend_msrs); i++)
-		if (state.has[i])
-			keel_vendor->msr(to, backend_msrs[i], &state.val[i], VENDOR_MSR_RESTORE);
+		if (state->has[i])
+			keel_vendor->msr(to, backend_msrs[i], &state->val[i], VENDOR_MSR_RESTORE);
 	make_requests(to, (READ_ONCE(from->requests) & KEPT_REQUESTS) | NEW_REQUESTS);
 	if (to->lapic)
 		keel_lapic_copy(to, from);
 	keel_cpuid_update_runtime(to);
 	keel_vendor->tlb_flush(to, TLB_GUEST);
 	/* what the guest has made of them in memory since does not count */
-	if (state.has_pdptes)
-		keel_put_pdptes(to, state.pdpte);
-	keel_vcpu_put(to);
+	if (state->has_pdptes)
+		keel_put_pdptes(to, state->pdpte);
 }
 
 void vm_pause(struct vm *vm)
@@ -263,12 +277,38 @@ void vm_resume(struct vm *vm)
 
 void vm_copy(struct vm *to, struct vm *from)
 {
-	struct vcpu *vcpu;
+	struct backend_state state;
+	struct vcpu *vcpu, *new;
 	unsigned int i;
 
 	keel_irq_copy(to, from);
-	vm_for_each_vcpu(from, i, vcpu)
-		copy_vcpu(keel_vm_vcpu(to, i), vcpu);
+	vm_for_each_vcpu(from, i, vcpu) {
+		new = keel_vm_vcpu(to, i);
+		fetch(vcpu, &state);
+		keel_vcpu_load(new);
+		set_state(new, vcpu, &state);
+		keel_vcpu_put(new);
+	}
+	keel_clock_copy(to, from);
+	keel_irq_copied(to);
+}
+
+void vm_copy_back(struct vm *to, struct vm *from)
+{
+	struct backend_state state;
+	struct vcpu *vcpu, *old;
+	unsigned int i;
+
+	vm_for_each_vcpu(from, i, vcpu) {
+		old = keel_vm_vcpu(to, i);
+		fetch(vcpu, &state);
+		keel_vcpu_load(old);
+		clear(old);
+		set_state(old, vcpu, &state);
+		keel_vcpu_put(old);
+	}
+	/* last, or a pin might wait for the end of an interrupt that it sent while its vCPU's state was on its way */
+	keel_irq_copy(to, from);
 	keel_clock_copy(to, from);
 	keel_irq_copied(to);
 }

@@ -7,7 +7,5 @@ int keel_request_init(void);		/* request.c */
 void keel_request_exit(void);
 int keel_vcpu_cache_create(void);	/* vcpu.c: once the backend's size is known */
 void keel_vcpu_cache_destroy(void);
-struct vm;
-void vm_drop_mark(struct vm *vm);	/* reset.c: as the VM ends */
 
 #endif

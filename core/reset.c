@@ -12,15 +12,6 @@
 #include <keel/vcpu.h>
 #include <keel/vm.h>
 #include "copy.h"
-#include "life.h"
-
-void vm_drop_mark(struct vm *vm)
-{
-	struct vcpu *first = keel_vm_vcpu(vm, 0);
-
-	if (first && first->mark)
-		keel_vm_put(first->mark);
-}
 
 /* @vm is held, and nobody else knows @mark. */
 static int mark_into(struct vm *mark, struct vm *vm)
@@ -81,7 +72,7 @@ static int go_back(struct vm *vm)
 	mutex_lock_nested(&mark->lock, SINGLE_DEPTH_NESTING);
 	if (vm->nr_vcpus == mark->nr_vcpus && keel_irq_is_like(vm, mark)) {
 		vm_pause(vm);
-		vm_copy(vm, mark);
+		vm_copy_back(vm, mark);
 		vm_resume(vm);
 	} else {
 		ret = -EINVAL;

@@ -49,6 +49,15 @@ void keel_core_exit(void)
 	keel_request_exit();
 }
 
+/* What it was marked as is a VM that has no mark (reset.c). */
+static void drop_mark(struct vm *vm)
+{
+	struct vcpu *first = keel_vm_vcpu(vm, 0);
+
+	if (first && first->mark)
+		keel_vm_put(first->mark);
+}
+
 static void vm_destroy(struct vm *vm)
 {
 	struct vcpu *vcpu;
@@ -58,7 +67,7 @@ static void vm_destroy(struct vm *vm)
 	/* the launcher's address space may live on: its MMU notifier must find vCPUs to flush for as long as it finds the VM */
 	keel_memory_destroy(vm);
 	keel_clock_vm_destroy(vm);
-	vm_drop_mark(vm);
+	drop_mark(vm);
 	vm_for_each_vcpu(vm, i, vcpu)
 		keel_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);

@@ -125,8 +125,8 @@ bool keel_irq_is_like(const struct vm *a, const struct vm *b);
  * @to: the machine
  * @from: the other; one of them nobody else knows
  *
- * Context: vm->lock of both held, their vCPUs, and both paused. keel_lapic_copy() for each vCPU comes next,
- * then keel_irq_copied().
+ * Context: vm->lock of both held, their vCPUs, and both paused. keel_lapic_copy() for each vCPU comes next, or has come where
+ * @to is in use; then keel_irq_copied().
  */
 void keel_irq_copy(struct vm *to, struct vm *from);
 /**

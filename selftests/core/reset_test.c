@@ -4,57 +4,15 @@
  * controllers as they were, also from the midst of something else and while its vCPUs run; the launcher puts memory back by the dirty log.
  */
 #include <unistd.h>
-#include <uapi/linux/keel.h>
 
 #include "apic.h"
+#include "mark.h"
 #include "thread.h"
 
 #define V		0x71
 #define MSR_LSTAR	0xc0000082
 #define LSTAR		0xffffffff81234567
 #define RUNS		20
-
-static struct keel_reset_vm how;
-static u8 *saved;
-
-static struct vm *markable(unsigned int flags)
-{
-	REQUIRE_CAP(KEEL_CAP_RESET_VM);
-	REQUIRE(flags == VM_BARE || __dev_ioctl(KVM_CHECK_EXTENSION, (void *)KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) > 0, "no dirty log");
-	return vm_create(flags);
-}
-
-/* Memory as it is now, and from now on what is written is logged. */
-static void mark(struct vm *vm)
-{
-	saved = host_pages(VM_MEM_SIZE);
-	memcpy(saved, vm->mem, VM_MEM_SIZE);
-	vm_set_slot(vm, 0, KVM_MEM_LOG_DIRTY_PAGES, 0, VM_MEM_SIZE, vm->mem);
-	vm_ioctl(vm, KEEL_MARK_VM, &how);
-}
-
-/* Return: pages that were put back. */
-static unsigned int put_memory_back(struct vm *vm)
-{
-	static u64 bitmap[VM_MEM_SIZE / PAGE_SIZE / 64];
-	struct kvm_dirty_log log = { .dirty_bitmap = bitmap };
-	unsigned int i, n = 0;
-
-	vm_ioctl(vm, KVM_GET_DIRTY_LOG, &log);
-	for (i = 0; i < VM_MEM_SIZE / PAGE_SIZE; i++) {
-		if (!(bitmap[i / 64] >> (i % 64) & 1))
-			continue;
-		memcpy(vm->mem + i * PAGE_SIZE, saved + i * PAGE_SIZE, PAGE_SIZE);
-		n++;
-	}
-	return n;
-}
-
-static void go_back(struct vm *vm)
-{
-	vm_ioctl(vm, KEEL_RESET_VM, &how);
-	put_memory_back(vm);
-}
 
 /* ---- the same again ---- */
 
@@ -96,7 +54,7 @@ static void guest_again(u64 mode)
 
 static void run_again(enum apic_mode mode)
 {
-	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vm *vm = vm_create_markable(VM_GUEST | VM_IRQCHIP);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_again);
 	struct kvm_regs regs, now;
 	unsigned int i;
@@ -104,14 +62,14 @@ static void run_again(enum apic_mode mode)
 	vcpu_args(vcpu, mode, 0, 0);
 	vcpu_run_sync(vcpu, 1);
 	regs = vcpu_regs(vcpu);
-	mark(vm);
+	vm_mark_all(vm);
 	for (i = 0; i < RUNS; i++) {
 		/* to its end, and every other time out of the middle of what it does */
 		if (i & 1)
 			vcpu_run(vcpu);
 		else
 			vcpu_run_done(vcpu);
-		go_back(vm);
+		vm_go_back(vm);
 		now = vcpu_regs(vcpu);
 		CHECK_RET("registers", 0, memcmp(&regs, &now, sizeof(regs)));
 	}
@@ -148,16 +106,16 @@ static void guest_timer(u64 mode, u64 khz)
 /* Clocks go on: the first time it is waited for, later it is due at once. */
 static void test_timer(void)
 {
-	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vm *vm = vm_create_markable(VM_GUEST | VM_IRQCHIP);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_timer);
 	unsigned int i;
 
 	vcpu_args(vcpu, APIC_X1, vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL), 0);
 	vcpu_run_sync(vcpu, 1);
-	mark(vm);
+	vm_mark_all(vm);
 	for (i = 0; i < 5; i++) {
 		vcpu_run_done(vcpu);
-		go_back(vm);
+		vm_go_back(vm);
 	}
 	vcpu_run_done(vcpu);
 }
@@ -181,18 +139,18 @@ static void guest_count(void)
 
 static void test_running(void)
 {
-	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vm *vm = vm_create_markable(VM_GUEST | VM_IRQCHIP);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_count);
 	unsigned int i;
 	pthread_t t;
 
 	vcpu_let_host_in(vcpu);
 	vcpu_run_sync(vcpu, 1);
-	mark(vm);
+	vm_mark_all(vm);
 	t = vcpu_thread(vcpu);
 	for (i = 0; i < 5; i++) {
 		expect_progress("the guest goes on", GUEST_VAR(vm, count), 100000);
-		vm_ioctl(vm, KEEL_RESET_VM, &how);
+		vm_reset(vm);
 		/* memory stays, so it tells how often the guest has come from the mark */
 		while (*GUEST_VAR(vm, starts) < i + 2)
 			usleep(100);
@@ -214,25 +172,25 @@ static void guest_sleep(void)
 
 static void test_asleep(void)
 {
-	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
+	struct vm *vm = vm_create_markable(VM_GUEST | VM_IRQCHIP);
 	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_sleep);
 	unsigned int i;
 	pthread_t t;
 
 	vcpu_let_host_in(vcpu);
 	vcpu_run_sync(vcpu, 1);
-	mark(vm);
+	vm_mark_all(vm);
 	t = vcpu_thread(vcpu);
 	for (i = 0; i < 5; i++) {
 		while (*GUEST_VAR(vm, starts) < i + 1)
 			usleep(100);
 		usleep(1000);
-		vm_ioctl(vm, KEEL_RESET_VM, &how);
+		vm_reset(vm);
 	}
 	while (*GUEST_VAR(vm, starts) < i + 1)
 		usleep(100);
 	*GUEST_VAR(vm, stop) = 1;
-	vm_ioctl(vm, KEEL_RESET_VM, &how);
+	vm_reset(vm);
 	host_join(t);
 }
 
@@ -337,7 +295,7 @@ static void guest_everything(void)
 
 static void test_everything(void)
 {
-	struct vm *vm = markable(VM_GUEST | VM_PIT);
+	struct vm *vm = vm_create_markable(VM_GUEST | VM_PIT);
 	struct vcpu *vcpus[2] = { vcpu_create_guest(vm, 0, guest_everything), vcpu_create(vm, 1) };
 	struct kvm_irq_level line = { .irq = LINE, .level = 1 };
 	struct kvm_mp_state halted = { .mp_state = KVM_MP_STATE_HALTED };
@@ -347,88 +305,16 @@ static void test_everything(void)
 	vcpu_run_sync(vcpus[0], 1);
 	vm_ioctl(vm, KVM_IRQ_LINE, &line);
 	vcpu_run_sync(vcpus[0], 2);
-	mark(vm);
+	vm_mark_all(vm);
 	take(&before, vm, vcpus);
 	for (i = 0; i < 3; i++) {
 		vcpu_run_sync(vcpus[0], 3);
 		line.level = 0;
 		vm_ioctl(vm, KVM_IRQ_LINE, &line);
-		go_back(vm);
+		vm_go_back(vm);
 		take(&after, vm, vcpus);
 		compare();
 	}
-}
-
-/* ---- refusals, cost ---- */
-
-static void test_refusals(void)
-{
-	struct kvm_create_device vfio = { .type = KVM_DEV_TYPE_VFIO };
-	struct keel_reset_vm flags = { .flags = 1 }, reserved = { .reserved = { 0, 0, 1 } };
-	struct vm *vm = markable(VM_BARE), *many = markable(VM_BARE);
-	int i;
-
-	CHECK_RET("KEEL_CAP_RESET_VM", 8, has_cap(KEEL_CAP_RESET_VM));
-	CHECK_RET("mark without vCPUs", -EINVAL, __vm_ioctl(vm, KEEL_MARK_VM, &how));
-	CHECK_RET("reset without vCPUs", -ENOENT, __vm_ioctl(vm, KEEL_RESET_VM, &how));
-	vcpu_create(vm, 0);
-	CHECK_RET("reset without a mark", -ENOENT, __vm_ioctl(vm, KEEL_RESET_VM, &how));
-	CHECK_RET("mark, flags", -EINVAL, __vm_ioctl(vm, KEEL_MARK_VM, &flags));
-	CHECK_RET("mark, reserved", -EINVAL, __vm_ioctl(vm, KEEL_MARK_VM, &reserved));
-	CHECK_RET("mark, no structure", -EFAULT, __vm_ioctl(vm, KEEL_MARK_VM, NULL));
-	CHECK_RET("mark", 0, __vm_ioctl(vm, KEEL_MARK_VM, &how));
-	CHECK_RET("mark again", 0, __vm_ioctl(vm, KEEL_MARK_VM, &how));
-	CHECK_RET("reset, flags", -EINVAL, __vm_ioctl(vm, KEEL_RESET_VM, &flags));
-	CHECK_RET("reset, reserved", -EINVAL, __vm_ioctl(vm, KEEL_RESET_VM, &reserved));
-	CHECK_RET("reset", 0, __vm_ioctl(vm, KEEL_RESET_VM, &how));
-	vcpu_create(vm, 1);
-	CHECK_RET("reset, with a vCPU made since", -EINVAL, __vm_ioctl(vm, KEEL_RESET_VM, &how));
-	CHECK_RET("mark with it", 0, __vm_ioctl(vm, KEEL_MARK_VM, &how));
-	CHECK_RET("and reset", 0, __vm_ioctl(vm, KEEL_RESET_VM, &how));
-	vm_ioctl(vm, KVM_CREATE_DEVICE, &vfio);
-	CHECK_RET("reset with assigned devices", -EBUSY, __vm_ioctl(vm, KEEL_RESET_VM, &how));
-	CHECK_RET("mark with assigned devices", -EBUSY, __vm_ioctl(vm, KEEL_MARK_VM, &how));
-	for (i = 0; i < 9; i++)
-		vcpu_create(many, i);
-	CHECK_RET("mark nine vCPUs", -E2BIG, __vm_ioctl(many, KEEL_MARK_VM, &how));
-}
-
-static void guest_pages(u64 pages)
-{
-	u64 i;
-
-	GUEST_SYNC(1);
-	for (i = 0; i < pages; i++)
-		*(volatile u64 *)(VM_SCRATCH + i * PAGE_SIZE) = 1;
-	GUEST_SYNC(2);
-}
-
-#define TIMES	1000
-
-static void test_cost(void)
-{
-	struct vm *vm = markable(VM_GUEST | VM_IRQCHIP);
-	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_pages);
-	u64 start, lowest[2] = { ~0ULL, ~0ULL }, took;
-	unsigned int i, pages = 0;
-
-	vcpu_args(vcpu, 16, 0, 0);
-	vcpu_run_sync(vcpu, 1);
-	mark(vm);
-	for (i = 0; i < TIMES; i++) {
-		vcpu_run_sync(vcpu, 2);
-		start = rdtsc();
-		vm_ioctl(vm, KEEL_RESET_VM, &how);
-		took = rdtsc() - start;
-		lowest[0] = took < lowest[0] ? took : lowest[0];
-		pages = put_memory_back(vm);
-		took = rdtsc() - start;
-		lowest[1] = took < lowest[1] ? took : lowest[1];
-	}
-	test_note("1 vCPU: KEEL_RESET_VM %llu cycles of the TSC; with the launcher's %u pages %llu",
-		  (unsigned long long)lowest[0], pages, (unsigned long long)lowest[1]);
-	CHECK_EQ("the log tells the pages", 1, pages >= 16 && pages < 64);
-	CHECK_EQ("that still has what was before", 0, *(u64 *)vm_hva(vm, VM_SCRATCH));
 }
 
 static const struct test_case cases[] = {
@@ -437,8 +323,6 @@ static const struct test_case cases[] = {
 	{ "running", test_running },
 	{ "asleep", test_asleep },
 	{ "everything", test_everything },
-	{ "refusals", test_refusals },
-	{ "cost", test_cost },
 };
 
 TEST_MAIN(cases)
