@@ -27,6 +27,7 @@ static const struct member_row {
 	{ "size", COMMAND_SIZE },
 	{ "name", COMMAND_NAME },
 	{ "paused", COMMAND_PAUSED },
+	{ "to_mark", COMMAND_TO_MARK },
 };
 
 /* ---- requests and answers ---- */
@@ -127,10 +128,21 @@ static bool is_name(struct json_object *value)
 	return runtime_is_name(word) && strlen(word) == (size_t)json_object_get_string_len(value);
 }
 
+static bool take_flag(struct request *request, struct json_object *object, const char *name)
+{
+	struct json_object *flag = NULL;
+
+	if (!json_object_object_get_ex(object, name, &flag))
+		return false;
+	if (!json_object_is_type(flag, json_type_boolean))
+		command_fail(request, "\"%s\" must be true or false", name);
+	return json_object_get_boolean(flag);
+}
+
 /* The members that some commands have, and the others have not. */
 static void take_members(struct request *request, const struct command_row *row, struct json_object *object)
 {
-	struct json_object *size = NULL, *name = NULL, *paused = NULL;
+	struct json_object *size = NULL, *name = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(member_rows); i++) {
 		if (!(row->members & member_rows[i].member) && json_object_object_get_ex(object, member_rows[i].name, NULL)) {
@@ -150,11 +162,8 @@ static void take_members(struct request *request, const struct command_row *row,
 		else
 			request->name = json_object_get_string(name);
 	}
-	if (json_object_object_get_ex(object, "paused", &paused)) {
-		if (!json_object_is_type(paused, json_type_boolean))
-			command_fail(request, "\"paused\" must be true or false");
-		request->is_paused = json_object_get_boolean(paused);
-	}
+	request->is_paused = take_flag(request, object, "paused");
+	request->to_mark = take_flag(request, object, "to_mark");
 }
 
 static void run(struct request *request, struct json_object *object)

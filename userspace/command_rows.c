@@ -85,6 +85,8 @@ static const char busy[] =
 	"a vCPU cannot leave what it does: most likely standard output does not take what the guest prints; "
 	"read it, or quit";
 
+static const char debugged[] = "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first";
+
 static void do_pause(struct request *request)
 {
 	struct control *control = request->control;
@@ -109,11 +111,40 @@ static void do_power_button(struct request *request)
 		command_fail(request, "the guest does not listen to its power button (no ACPI driver, or not yet); quit ends it");
 }
 
+/* To the mark, or from it: vCPUs stand, and what is asked for is done. */
+static void at_mark(struct request *request, bool (*work)(struct machine *machine, uint64_t *count, struct state_error *error), const char *counted)
+{
+	struct control *control = request->control;
+	struct state_error error = { "" };
+	uint64_t count = 0;
+
+	if (!work) {
+		command_fail(request, "this machine is not one to be marked (keel run --markable)");
+	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_MARK)) {
+		command_fail(request, "%s", busy);
+	} else {
+		if (vm_is_attached(control->vm))
+			command_fail(request, "%s", debugged);
+		else if (work(control->machine, &count, &error))
+			json_object_object_add(request->answer, counted, json_object_new_uint64(count));
+		else
+			command_fail(request, "%s", error.text);
+		vm_release(control->vm, VM_HOLD_MARK);
+	}
+}
+
+static void do_mark(struct request *request)
+{
+	at_mark(request, request->control->mark, "bytes");
+}
+
 static void do_reset(struct request *request)
 {
 	struct vm *vm = request->control->vm;
 
-	if (vm->reboots)
+	if (request->to_mark)
+		at_mark(request, request->control->to_mark, "pages");
+	else if (vm->reboots)
 		vm_ask_reset(vm, STATUS_QUIT, "reset by a client of the control socket");
 	else
 		command_fail(request, "this machine does not start again at a reset (keel run --firmware NAME --reset reboot)");
@@ -194,7 +225,7 @@ static void do_save(struct request *request)
 		command_fail(request, "%s", busy);
 	} else {
 		if (vm_is_attached(control->vm))
-			command_fail(request, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
+			command_fail(request, "%s", debugged);
 		else if (!control->save(control->machine, request->client->files[request->client->file_count - 1], &watch, &error))
 			command_fail(request, "%s", error.text);
 		vm_release(control->vm, VM_HOLD_SAVE);
@@ -262,11 +293,12 @@ const struct command_row command_rows[] = {
 	{ "pause", do_pause, 0 },
 	{ "resume", do_resume, 0 },
 	{ "power-button", do_power_button, 0 },
-	{ "reset", do_reset, 0 },
+	{ "reset", do_reset, COMMAND_TO_MARK },
 	{ "nmi", do_nmi, 0 },
 	{ "stats", do_stats, 0 },
 	{ "balloon", do_balloon, COMMAND_SIZE },
 	{ "save", do_save, 0 },
+	{ "mark", do_mark, 0 },
 	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED },
 	{ "quit", do_quit, 0 },
 	{ NULL, NULL, 0 },

@@ -227,7 +227,7 @@ static int refuse_name(const struct walk *walk, const struct config *config, con
 static int apply(struct options *options, struct json_object *object, struct walk *walk, const struct config *config)
 {
 	char name[NAME_MAX_BYTES + 1];
-	unsigned int here = 0;
+	uint64_t here = 0;
 
 	while (next_name(walk, name)) {
 		struct json_object *value = NULL;
@@ -237,10 +237,10 @@ static int apply(struct options *options, struct json_object *object, struct wal
 			i++;
 		if (i == config->count || !strcmp(name, "config"))
 			return refuse_name(walk, config, name);
-		if (here & 1u << i)
+		if (here & 1ULL << i)
 			return status_fail(STATUS_USAGE, "--config %s line %u: '%s' a second time", walk->path, walk->line, name);
-		here |= 1u << i;
-		if (config->seen & 1u << i)
+		here |= 1ULL << i;
+		if (config->seen & 1ULL << i)
 			continue;
 		json_object_object_get_ex(object, name, &value);
 		if (set_option(options, &config->rows[i], value))

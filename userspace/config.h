@@ -6,6 +6,7 @@
 #define KEEL_CONFIG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stddef.h>
 
 struct option_row;
@@ -21,7 +22,7 @@ struct config {
 	const struct option_row *rows;
 	size_t count;
 	unsigned int commands;
-	unsigned int seen;
+	uint64_t seen;
 };
 
 /**

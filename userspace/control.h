@@ -58,6 +58,9 @@ struct control {
 	bool (*save)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
 	/* fork_ask(); vCPUs stand meanwhile. NULL: the machine is not one to be forked */
 	bool (*fork)(struct machine *machine, const struct fork_order *order, struct fork_answer *answer);
+	/* mark_set() and mark_return(); vCPUs stand meanwhile. NULL: the machine is not one to be marked */
+	bool (*mark)(struct machine *machine, uint64_t *bytes, struct state_error *error);
+	bool (*to_mark)(struct machine *machine, uint64_t *pages, struct state_error *error);
 	uint64_t memory;		/* bytes */
 	struct timespec started;	/* CLOCK_MONOTONIC */
 

@@ -243,12 +243,12 @@ int ctl_run(const struct options *options)
 		return save(options, path);
 
 	const struct ctl_words words = {
-		.command = options->request, .has_size = !strcmp(options->request, "balloon"), .size = options->size,
+		.command = options->request, .has_size = !strcmp(options->request, "balloon"), .size = options->size, .to_mark = options->to_mark,
 	};
 
 	if (!strcmp(options->request, "fork"))
 		return ctl_fork(options, path);
-	return tell(options, ctl_ask(path, &words, ANSWER_S));
+	return tell(options, ctl_ask(path, &words, strcmp(options->request, "mark") ? ANSWER_S : SAVE_S));
 }
 
 /* ---- keel list ---- */

@@ -111,6 +111,8 @@ struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int
 		json_object_object_add(request, "name", json_object_new_string(words->name));
 	if (words->is_paused)
 		json_object_object_add(request, "paused", json_object_new_boolean(true));
+	if (words->to_mark)
+		json_object_object_add(request, "to_mark", json_object_new_boolean(true));
 	if (fd >= 0) {
 		/* A word that is too long is cut, and no command then either. */
 		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));

@@ -19,6 +19,7 @@ struct ctl_words {
 	uint64_t size;
 	const char *name;		/* NULL: none */
 	bool is_paused;
+	bool to_mark;
 	int files[CONTROL_FILES];	/* what the command is about */
 	unsigned int file_count;
 };

@@ -40,6 +40,7 @@ static void leave_parent(struct machine *machine)
 	ready_leave();
 	gdb_close(machine->vm.gdb);
 	machine->vm.gdb = NULL;
+	mark_forget(machine);
 	machine->is_button_pressed = false;
 	machine->is_hurried = false;
 }

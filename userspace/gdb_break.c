@@ -68,6 +68,7 @@ int gdb_soft_add(struct gdb_breaks *breaks, const struct memory *memory, uint64_
 			continue;
 		breaks->soft[i] = (struct gdb_soft){ address, gpa, own_byte(breaks, gpa, *host), true };
 		breaks->soft_count++;
+		memory_note(memory, host, 1);
 		*host = INT3;
 		return 0;
 	}
@@ -80,8 +81,10 @@ static void drop(struct gdb_breaks *breaks, const struct memory *memory, struct 
 
 	soft->is_used = false;
 	breaks->soft_count--;
-	if (host && *host == INT3 && !find_gpa(breaks, soft->gpa))
+	if (host && *host == INT3 && !find_gpa(breaks, soft->gpa)) {
+		memory_note(memory, host, 1);
 		*host = soft->saved;
+	}
 }
 
 void gdb_soft_remove(struct gdb_breaks *breaks, const struct memory *memory, uint64_t address)

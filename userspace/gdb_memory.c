@@ -63,6 +63,7 @@ bool gdb_memory_write(struct gdb *gdb, uint64_t address, uint8_t *bytes, size_t 
 		if (!host)
 			return false;
 		gdb_breaks_keep(&gdb->breaks, gpa, bytes + done, chunk);
+		memory_note(&gdb->vm->memory, host, chunk);
 		memcpy(host, bytes + done, chunk);
 	}
 	return true;

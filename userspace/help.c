@@ -18,6 +18,8 @@ static const char ctl_help[] =
 	"  resume               let them go on\n"
 	"  power-button         press the guest's power button\n"
 	"  reset                reset it, if it was started with --reset reboot\n"
+	"  mark                 remember all of it, for reset --to-mark; see 'keel help mark'\n"
+	"  reset --to-mark      have it be what it was then\n"
 	"  nmi                  send an interrupt that the guest cannot mask (its LINT1 pin)\n"
 	"  stats                what the kernel module has counted, and the balloon\n"
 	"  balloon SIZE         ask the guest to give SIZE of its memory back in all\n"
@@ -119,6 +121,22 @@ static const char fork_help[] =
 	"  keel run --kernel vmlinuz --forkable --name warm\n"
 	"  keel ctl warm fork --name one --serial one.log; keel ctl one status\n";
 
+static const char mark_help[] =
+	"keel ctl [--json] SOCKET|NAME mark\n"
+	"keel ctl [--json] SOCKET|NAME reset --to-mark\n"
+	"A machine that was started with --markable remembers what it is: memory, CPUs, devices, and what\n"
+	"its snapshots of disks were written. As often as you like it goes back to that, at the cost of\n"
+	"what has changed since. Its clocks go on; what it has printed stays printed. The answer to\n"
+	"mark has the bytes of memory that were kept, to reset the pages that were put back.\n"
+	"Another mark takes the place of the last one; a fork (keel help fork) has none.\n"
+	"\n"
+	"keel run --markable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
+	"--net, --vfio, --firmware or --watchdog, and at most 8 CPUs. Huge pages of the host are no\n"
+	"use to it, as what the guest writes is followed page by page.\n"
+	"\n"
+	"  keel run --kernel vmlinuz --disk root.img,snapshot --markable --name fuzz\n"
+	"  keel ctl fuzz mark; ...; keel ctl fuzz reset --to-mark\n";
+
 static const char restore_help[] =
 	"Usage: keel restore FILE [OPTION]...\n"
 	"Go on with a virtual machine that was saved into FILE, its serial port on the terminal.\n"
@@ -127,7 +145,8 @@ static const char restore_help[] =
 	"                       each of its disks, in the same order, as it was left\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
 	"  --memory-backing KIND, --dma POLICY, --no-sandbox, --stats, --status-json FILE,\n"
-	"  --control SOCKET, --name NAME, --forkable, --daemon, --pid-file FILE\n"
+	"  --control SOCKET, --name NAME, --forkable, --markable, --daemon,\n"
+	"  --pid-file FILE\n"
 	"                       as for keel run\n"
 	"  --help               this text\n";
 
@@ -188,6 +207,7 @@ static const struct subject {
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
 	{ "fork", OPTIONS_HELP_FORK, fork_help },
+	{ "mark", OPTIONS_HELP_MARK, mark_help },
 	{ "gdb", OPTIONS_HELP_GDB, gdb_help },
 	{ "firmware", OPTIONS_HELP_FIRMWARE, firmware_help },
 };
@@ -200,7 +220,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control, fork, gdb and firmware", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control, fork, mark, gdb and firmware", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

@@ -37,7 +37,7 @@ _keel_run() {
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
 		_keel_words "--kernel --initrd --append --entry --firmware --reset --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
-			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --forkable --config --daemon --pid-file --help" ;;
+			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --forkable --markable --config --daemon --pid-file --help" ;;
 	esac
 }
 
@@ -53,13 +53,15 @@ _keel_ctl() {
 	elif [ "$before" = --name ]; then
 		COMPREPLY=()
 	elif [[ $word == -* ]]; then
-		_keel_words "--json --control --name --serial --paused --help"
+		_keel_words "--json --control --name --serial --paused --to-mark --help"
 	elif [ $words = 0 ]; then
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
 	elif [ $words = 1 ]; then
-		_keel_words "status pause resume power-button reset nmi stats balloon save fork quit"
+		_keel_words "status pause resume power-button reset nmi stats balloon save mark fork quit"
+	elif [ "$before" = reset ]; then
+		_keel_words "--to-mark"
 	elif [ "$before" != balloon ]; then
 		compopt -o filenames
 		local IFS=$'\n'
@@ -92,7 +94,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word")) ;;
 		--memory-backing) _keel_words "thp hugetlb shared merge" ;;
 		*)
-			_keel_words "--disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --daemon
+			_keel_words "--disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --markable --daemon
 				--pid-file --help" ;;
 		esac ;;
 	inspect)
@@ -104,7 +106,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma memory net config control fork gdb firmware" ;;
+	help) _keel_words "run ctl list restore inspect dma memory net config control fork mark gdb firmware" ;;
 	esac
 }
 

@@ -272,6 +272,8 @@ static int build(struct machine *machine, const struct options *options)
 		ret = reset_prepare(machine);
 	if (!ret)
 		ret = fork_prepare(machine, options);
+	if (!ret)
+		ret = mark_prepare(machine, options);
 	machine->prints_stats = options->stats;
 	if (!ret)
 		ret = machine_open_control(machine, options);
@@ -520,6 +522,8 @@ static int prepare_sandbox(const struct machine *machine)
 		wants.uses |= SANDBOX_WATCHDOG;
 	if (machine->forking.is_possible)
 		wants.uses |= SANDBOX_FORK;
+	if (machine->mark)
+		wants.uses |= SANDBOX_MARK;
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
 	if (machine->power_on)
@@ -582,6 +586,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	}
 	stats_close(&machine->stats);
 	if (is_ended) {
+		mark_free(machine);
 		vm_close(&machine->vm);
 		firmware_free(&machine->firmware);
 		reset_free(machine);

@@ -10,6 +10,7 @@
 #include "control.h"
 #include "firmware.h"
 #include "fork.h"
+#include "mark.h"
 #include "net_device.h"
 #include "options.h"
 #include "pci.h"
@@ -56,6 +57,7 @@ struct machine {
 	bool prints_stats;		/* --stats */
 	struct control control;
 	struct forking forking;		/* --forkable */
+	struct mark *mark;		/* --markable; else NULL */
 	char *stats_json;		/* those of the end, for the report; NULL: none */
 	struct reset_image *power_on;	/* --reset reboot; else NULL */
 	int signals;			/* signalfd */

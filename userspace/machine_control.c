@@ -56,6 +56,8 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->memory = options->memory;
 	control->machine = machine;
 	control->save = state_write;
+	control->mark = machine->mark ? mark_set : NULL;
+	control->to_mark = machine->mark ? mark_return : NULL;
 	control->fork = machine->forking.is_possible ? fork_ask : NULL;
 	ret = control_start(control);
 	if (ret)

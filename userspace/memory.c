@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mman.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -138,7 +139,31 @@ int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len)
 
 	if (!host || (gpa | len) & (SMALL_PAGE - 1) || (gpa < MAP_ACPI + MAP_ACPI_MAX && gpa + len > MAP_ACPI))
 		return -ERANGE;
+	memory_note(memory, host, len);
 	return madvise(host, len, memory->is_shared ? MADV_REMOVE : MADV_DONTNEED) ? -errno : 0;
+}
+
+uint64_t memory_pages(const struct memory *memory)
+{
+	const struct memory_region *last = &memory->regions[memory->count - 1];
+
+	return (uint64_t)(last->host + last->size - memory->regions[0].host) / SMALL_PAGE;
+}
+
+void memory_note(const struct memory *memory, const void *host, uint64_t len)
+{
+	if (!memory->written || !len)
+		return;
+
+	uint64_t at = (uint64_t)((const uint8_t *)host - memory->regions[0].host);
+	uint64_t last = (at + len - 1) / SMALL_PAGE;
+
+	for (uint64_t page = at / SMALL_PAGE; page <= last; page++) {
+		uint64_t bit = 1ULL << page % 64, *word = &memory->written[page / 64];
+
+		if (!(__atomic_load_n(word, __ATOMIC_RELAXED) & bit))
+			__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	}
 }
 
 void memory_destroy(struct memory *memory)
@@ -147,6 +172,7 @@ void memory_destroy(struct memory *memory)
 		close(memory->shared);
 	if (memory->mapping)
 		munmap(memory->mapping, memory->mapping_size);
+	free(memory->written);
 	*memory = (struct memory){ 0 };
 }
 

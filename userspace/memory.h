@@ -46,7 +46,8 @@ struct memory_region {
 /*
  * One mapping, anonymous or of a memfd, cut into the regions that are memory: below the VGA
  * hole, up to 3 GB, and from 4 GB up. Host and guest addresses agree modulo
- * 1 GB (2 MB if there is less than 1 GB), so that huge pages fit. Constant after memory_create().
+ * 1 GB (2 MB if there is less than 1 GB), so that huge pages fit. Constant after memory_create(),
+ * but for the bits of written, which are changed atomically.
  */
 struct memory {
 	struct memory_region regions[MEMORY_REGIONS_MAX];
@@ -58,6 +59,7 @@ struct memory {
 	bool is_shared;
 	int shared;		/* if it is: the memfd; the mapping begins at its first byte */
 	unsigned int backing;	/* MEMORY_THP, ... */
+	uint64_t *written;	/* a bit a page, from the first region's first on: this process has written it; NULL: nobody asks */
 };
 
 /**
@@ -100,6 +102,18 @@ int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len);
  * memory_address() - the guest-physical address of @host, which memory_at() has given
  */
 uint64_t memory_address(const struct memory *memory, const void *host);
+
+/**
+ * memory_pages() - from the first page of the first region to the last of the last, which follow each other in the mapping
+ */
+uint64_t memory_pages(const struct memory *memory);
+
+/**
+ * memory_note() - this process writes, or has just written, @len bytes at @host, which memory_at() has given
+ *
+ * To be said of all that it writes while the guest is there: the kernel knows only what the guest writes.
+ */
+void memory_note(const struct memory *memory, const void *host, uint64_t len);
 
 /**
  * memory_destroy() - unmap; harmless on a zeroed or failed structure

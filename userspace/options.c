@@ -14,6 +14,7 @@
 #include "fork_options.h"
 #include "gdb_listen.h"
 #include "help.h"
+#include "mark.h"
 #include "memory_options.h"
 #include "option_row.h"
 #include "options.h"
@@ -256,6 +257,20 @@ static int set_forkable(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_markable(struct options *options, const char *value)
+{
+	(void)value;
+	options->is_markable = true;
+	return 0;
+}
+
+static int set_to_mark(struct options *options, const char *value)
+{
+	(void)value;
+	options->to_mark = true;
+	return 0;
+}
+
 static int set_serial(struct options *options, const char *value)
 {
 	options->serial = value;
@@ -371,23 +386,25 @@ static const struct option_row rows[] = {
 	{ "json", DMA | CTL | LIST | INSPECT, false, true, set_json },
 	{ "diff", INSPECT, false, true, set_diff },
 	{ "forkable", RUN | RESTORE, false, true, set_forkable },
+	{ "markable", RUN | RESTORE, false, true, set_markable },
 	{ "control", RUN | RESTORE | CTL, true, false, set_control },
 	{ "name", RUN | RESTORE | CTL, true, false, set_name },
 	{ "serial", CTL, true, false, set_serial },
 	{ "paused", CTL, false, true, set_paused },
+	{ "to-mark", CTL, false, true, set_to_mark },
 	{ "config", RUN, true, false, set_config },
 	{ "daemon", RUN | RESTORE, false, true, set_daemon },
 	{ "pid-file", RUN | RESTORE, true, false, set_pid_file },
 };
 
-_Static_assert(ARRAY_SIZE(rows) <= 32, "parser.seen has a bit for each");
+_Static_assert(ARRAY_SIZE(rows) <= 64, "parser.seen has a bit for each");
 
 /* One command's arguments on their way into @options. */
 struct parser {
 	struct options *options;
 	const char *name;	/* of the command */
 	unsigned int command;
-	unsigned int seen;	/* rows, by bits */
+	uint64_t seen;		/* rows, by bits */
 	int index;		/* of the last argument used */
 	int argc;
 	char **argv;
@@ -448,9 +465,9 @@ static int parse_one(struct parser *p)
 
 	if (!row)
 		return status_fail(STATUS_USAGE, "unknown option '--%.*s'; see 'keel %s --help'", (int)length, name, p->name);
-	if (p->seen & 1u << (row - rows) && !row->is_repeatable)
+	if (p->seen & 1ULL << (row - rows) && !row->is_repeatable)
 		return status_fail(STATUS_USAGE, "option --%s given twice", row->name);
-	p->seen |= 1u << (row - rows);
+	p->seen |= 1ULL << (row - rows);
 	if (row->has_value)
 		return set_value(p, row, equals);
 	if (equals)
@@ -518,6 +535,8 @@ static int parse_run(struct parser *p, enum options_action *action)
 		p->options->append = virtio_append;
 	if (!ret && !help)
 		ret = fork_options_check(p->options);
+	if (!ret && !help)
+		ret = mark_options_check(p->options);
 	return ret || help ? ret : memory_options_check(p->options);
 }
 
@@ -537,6 +556,8 @@ static int check_ctl(struct options *options)
 
 	if (strcmp(options->request, "fork") && (options->control || options->name || options->serial || options->is_paused))
 		return status_fail(STATUS_USAGE, "--control, --name, --serial and --paused go with fork: keel ctl NAME fork --name CHILD");
+	if (options->to_mark && strcmp(options->request, "reset"))
+		return status_fail(STATUS_USAGE, "--to-mark goes with reset: keel ctl NAME reset --to-mark");
 	if (options->control && options->name)
 		return status_fail(STATUS_USAGE, "fork: --control or --name, not both");
 	if (options->file_count != (is_save || is_balloon))
@@ -581,9 +602,10 @@ static int parse_restore(struct parser *p, enum options_action *action)
 	*action = help ? OPTIONS_HELP_RESTORE : OPTIONS_RESTORE;
 	if (ret || help)
 		return ret;
-	if (p->options->file_count == 1)
-		return fork_options_check(p->options);
-	return status_fail(STATUS_USAGE, "keel restore needs one file: a saved machine");
+	if (p->options->file_count != 1)
+		return status_fail(STATUS_USAGE, "keel restore needs one file: a saved machine");
+	ret = fork_options_check(p->options);
+	return ret ? ret : mark_options_check(p->options);
 }
 
 static int parse_inspect(struct parser *p, enum options_action *action)
@@ -712,6 +734,8 @@ static const char run_help[] =
 	"  --daemon             go to the background once the guest runs\n"
 	"  --forkable           let 'keel ctl fork' make more machines of this one while it runs;\n"
 	"                       see 'keel help fork'\n"
+	"  --markable           let 'keel ctl mark' and 'reset --to-mark' take it back in time; see\n"
+	"                       'keel help mark'\n"
 	"  --pid-file FILE      write the process's number there, as long as it runs\n"
 	"  --help               this text\n"
 	"\n"
@@ -741,7 +765,7 @@ void options_help(FILE *out, enum options_action action)
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|fork|gdb|firmware\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|fork|mark|gdb|firmware\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

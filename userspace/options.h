@@ -57,8 +57,10 @@ struct options {
 	unsigned int file_count;
 	unsigned int dma_policy;	/* KEEL_DMA_POLICY_* */
 	bool is_forkable;
+	bool is_markable;
 	const char *serial;		/* keel ctl fork; NULL: none */
 	bool is_paused;			/* keel ctl fork */
+	bool to_mark;			/* keel ctl reset */
 	const char *control;		/* NULL: none, or that of the name; of keel ctl: the child's */
 	const char *name;		/* NULL: none */
 	const char *config;		/* NULL: none */
@@ -89,6 +91,7 @@ enum options_action {
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
 	OPTIONS_HELP_FORK,
+	OPTIONS_HELP_MARK,
 	OPTIONS_HELP_GDB,
 	OPTIONS_HELP_FIRMWARE,
 	OPTIONS_VERSION,

@@ -31,7 +31,7 @@ int overlay_create(struct overlay *overlay, uint64_t size)
 
 	*overlay = (struct overlay){ .size = 0 };
 	if (written != MAP_FAILED) {
-		*overlay = (struct overlay){ size, data, written };
+		*overlay = (struct overlay){ .size = size, .data = data, .written = written };
 		return 0;
 	}
 	if (data != MAP_FAILED)
@@ -45,6 +45,11 @@ void overlay_destroy(struct overlay *overlay)
 		return;
 	munmap(overlay->data, overlay->size);
 	munmap(overlay->written, bits_size(overlay->size));
+	if (overlay->mark.data) {
+		munmap(overlay->mark.data, overlay->size);
+		munmap(overlay->mark.written, bits_size(overlay->size));
+		munmap(overlay->mark.changed, bits_size(overlay->size));
+	}
 	*overlay = (struct overlay){ .size = 0 };
 }
 
@@ -53,10 +58,102 @@ static bool is_written_at(const struct overlay *overlay, uint64_t sector)
 	return overlay->written[sector / WORD_BITS] >> sector % WORD_BITS & 1;
 }
 
+/* ---- marks ---- */
+
+int overlay_prepare_mark(struct overlay *overlay)
+{
+	uint64_t bits = bits_size(overlay->size);
+	struct overlay_mark mark = { .first = 1 };
+	int error;
+
+	if (!overlay->size || overlay->mark.data)
+		return 0;
+	mark.data = map(overlay->size);
+	mark.written = map(bits);
+	mark.changed = map(bits);
+	error = errno;
+	if (mark.data != MAP_FAILED && mark.written != MAP_FAILED && mark.changed != MAP_FAILED) {
+		overlay->mark = mark;
+		return 0;
+	}
+	if (mark.data != MAP_FAILED)
+		munmap(mark.data, overlay->size);
+	if (mark.written != MAP_FAILED)
+		munmap(mark.written, bits);
+	if (mark.changed != MAP_FAILED)
+		munmap(mark.changed, bits);
+	return -error;
+}
+
+static void forget(struct overlay_mark *mark)
+{
+	if (mark->first <= mark->last)
+		memset(&mark->changed[mark->first], 0, (mark->last - mark->first + 1) * sizeof(uint64_t));
+	mark->first = 1;
+	mark->last = 0;
+}
+
+void overlay_mark(struct overlay *overlay)
+{
+	if (!overlay->size)
+		return;
+	forget(&overlay->mark);
+	overlay->mark.is_set = true;
+}
+
+void overlay_forget_mark(struct overlay *overlay)
+{
+	if (overlay->mark.is_set)
+		forget(&overlay->mark);
+	overlay->mark.is_set = false;
+}
+
+/* The sector is about to be written: keep what it was, the first time. */
+static void keep(struct overlay *overlay, uint64_t sector)
+{
+	struct overlay_mark *mark = &overlay->mark;
+	uint64_t word = sector / WORD_BITS, bit = 1ULL << sector % WORD_BITS, at = sector * OVERLAY_SECTOR;
+
+	if (mark->changed[word] & bit)
+		return;
+	mark->changed[word] |= bit;
+	mark->written[word] = (mark->written[word] & ~bit) | (overlay->written[word] & bit);
+	if (overlay->written[word] & bit)
+		memcpy(mark->data + at, overlay->data + at, OVERLAY_SECTOR);
+	if (mark->first > mark->last)
+		mark->first = mark->last = word;
+	else if (word < mark->first)
+		mark->first = word;
+	else if (word > mark->last)
+		mark->last = word;
+}
+
+void overlay_return(struct overlay *overlay)
+{
+	struct overlay_mark *mark = &overlay->mark;
+
+	for (uint64_t word = mark->first; mark->is_set && word <= mark->last; word++) {
+		uint64_t changed = mark->changed[word];
+
+		overlay->written[word] = (overlay->written[word] & ~changed) | (mark->written[word] & changed);
+		for (uint64_t left = changed & mark->written[word]; left; left &= left - 1) {
+			uint64_t at = (word * WORD_BITS + (uint64_t)__builtin_ctzll(left)) * OVERLAY_SECTOR;
+
+			memcpy(overlay->data + at, mark->data + at, OVERLAY_SECTOR);
+		}
+	}
+	if (mark->is_set)
+		forget(mark);
+}
+
 uint64_t overlay_write(struct overlay *overlay, const struct iovec *parts, unsigned int number, uint64_t at)
 {
-	uint64_t first = at / OVERLAY_SECTOR, start = at;
+	uint64_t first = at / OVERLAY_SECTOR, start = at, end = at;
 
+	for (unsigned int i = 0; i < number; i++)
+		end += parts[i].iov_len;
+	for (uint64_t sector = first; overlay->mark.is_set && sector < end / OVERLAY_SECTOR; sector++)
+		keep(overlay, sector);
 	for (unsigned int i = 0; i < number; i++) {
 		memcpy(overlay->data + at, parts[i].iov_base, parts[i].iov_len);
 		at += parts[i].iov_len;

@@ -16,6 +16,13 @@ struct overlay {
 	uint64_t size;			/* bytes, whole sectors; 0: there is none */
 	uint8_t *data;			/* as long as the disk */
 	uint64_t *written;		/* a bit a sector: data has it, else the image */
+	struct overlay_mark {
+		uint8_t *data;		/* as long as the disk; NULL: there never was a mark */
+		uint64_t *written;	/* as it was, where a bit of @changed is set, */
+		uint64_t *changed;	/* a bit a sector: written since the mark; what was there before is in @data if @written says so */
+		uint64_t first, last;	/* words of @changed outside of which all is 0; first > last: everywhere */
+		bool is_set;
+	} mark;
 };
 
 /**
@@ -28,6 +35,29 @@ int overlay_create(struct overlay *overlay, uint64_t size);
  * overlay_destroy() - release it; harmless on none
  */
 void overlay_destroy(struct overlay *overlay);
+
+/**
+ * overlay_prepare_mark() - make room for overlay_mark(), which changes nothing yet
+ * Return: 0 or a negative errno.
+ */
+int overlay_prepare_mark(struct overlay *overlay);
+
+/**
+ * overlay_mark() - what is written from now on overlay_return() takes back; in the place of the last mark
+ *
+ * Nobody writes meanwhile, as with the next.
+ */
+void overlay_mark(struct overlay *overlay);
+
+/**
+ * overlay_return() - be as at the mark; at the cost of what was written since, and of how far from each other that is
+ */
+void overlay_return(struct overlay *overlay);
+
+/**
+ * overlay_forget_mark() - there is none any more; harmless without
+ */
+void overlay_forget_mark(struct overlay *overlay);
 
 /**
  * overlay_write() - write all of @parts at byte @at: whole sectors in all, within the disk

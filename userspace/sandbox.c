@@ -161,6 +161,11 @@ static const struct used_ioctl {
 	/* What a driver has a vCPU do at its end, and not what at its start. */
 	{ RESET_OF(VHOST | VHOST_USER), { KVM_IRQFD, MAIN } },
 	{ RESET_OF(TAP), { TUNSETQUEUE, MAIN } },
+	/* The mark, the log of what was written since, doorbells that have moved since. */
+	{ SANDBOX_MARK, { KEEL_MARK_VM, CONTROL } },
+	{ SANDBOX_MARK, { KEEL_RESET_VM, CONTROL } },
+	{ SANDBOX_MARK, { KVM_GET_DIRTY_LOG, CONTROL } },
+	{ SANDBOX_MARK, { KVM_IOEVENTFD, CONTROL } },
 	{ RESET_OF(VHOST), { VHOST_NET_SET_BACKEND, MAIN } },
 };
 
@@ -248,14 +253,21 @@ const char *sandbox_call_name(int number)
  * malloc() grows by anonymous memory where the kernel likes to put it. Nothing
  * below @floor may be unmapped or moved.
  */
-static int allow_memory(scmp_filter_ctx filter, uintptr_t floor)
+static int allow_mapping(scmp_filter_ctx filter, scmp_datum_t flags)
 {
-	const scmp_datum_t flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 3,
-				   SCMP_A0_64(SCMP_CMP_EQ, 0),
-				   SCMP_A2_64(SCMP_CMP_EQ, PROT_READ | PROT_WRITE),
-				   SCMP_A3_64(SCMP_CMP_EQ, flags));
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 3,
+				SCMP_A0_64(SCMP_CMP_EQ, 0),
+				SCMP_A2_64(SCMP_CMP_EQ, PROT_READ | PROT_WRITE),
+				SCMP_A3_64(SCMP_CMP_EQ, MAP_PRIVATE | MAP_ANONYMOUS | flags));
+}
 
+static int allow_memory(scmp_filter_ctx filter, uintptr_t floor, bool is_marking)
+{
+	int ret = allow_mapping(filter, 0);
+
+	/* Room for copies, which take what is in them. */
+	if (!ret && is_marking)
+		ret = allow_mapping(filter, MAP_NORESERVE);
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(munmap), 1,
 				       SCMP_A0_64(SCMP_CMP_GE, floor));
@@ -350,7 +362,7 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_64(SCMP_CMP_EQ, PID_MARK));
 	if (!ret)
-		ret = allow_memory(filter, floor);
+		ret = allow_memory(filter, floor, kind & CONTROL && wants->uses & SANDBOX_MARK);
 	if (!ret && wants->report)
 		ret = allow_report(filter, kind, wants->report);
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(wants->files); i++)

@@ -33,6 +33,7 @@ enum sandbox_kind {
 
 #define SANDBOX_RESET		(1u << 7)	/* the main thread puts vCPUs and devices back to power-on */
 #define SANDBOX_FORK		(1u << 13)	/* the main thread makes another process of this one, with threads of all kinds */
+#define SANDBOX_MARK		(1u << 14)	/* the control thread has the machine marked, and put back */
 #define SANDBOX_RESET_OF(networks) ((networks) << 8)	/* and takes these from their drivers: of SANDBOX_NETWORK, bits 9 to 12 */
 
 /* Each of these comes with a network device. */

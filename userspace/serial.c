@@ -345,6 +345,11 @@ void serial_reset(struct serial *serial)
 	pthread_mutex_unlock(&serial->lock);
 }
 
+void serial_go_on(struct serial *serial)
+{
+	tell_room(serial);
+}
+
 static const struct bus_ops serial_ops = { serial_read, serial_write };
 
 int serial_renew(struct serial *serial)

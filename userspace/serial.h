@@ -52,6 +52,11 @@ int serial_renew(struct serial *serial);
 void serial_reset(struct serial *serial);
 
 /**
+ * serial_go_on() - its lock is held, and its registers have been given other values: whoever waits for room may try again
+ */
+void serial_go_on(struct serial *serial);
+
+/**
  * serial_receive() - a byte arrives on the wire
  *
  * Never blocks. Return: false if the FIFO is full (or the guest not listening,

@@ -19,6 +19,30 @@ struct machine;
  */
 bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
 
+/**
+ * state_hold() - keep all devices from serving: of virtio ones, once the request that they are at is done
+ */
+void state_hold(struct machine *machine);
+
+/**
+ * state_release() - the end of state_hold()
+ */
+void state_release(struct machine *machine);
+
+/**
+ * state_devices_take() - read all devices, which are held, into @image
+ *
+ * Return: false with @error if there is one that no image has.
+ */
+bool state_devices_take(struct machine *machine, struct state_image *image, struct state_error *error);
+
+/**
+ * state_devices_put() - have all devices, which are held, be what they were as @image was taken, of this machine
+ *
+ * Interrupts that they send for it mean nothing: vm_mute().
+ */
+bool state_devices_put(struct machine *machine, const struct state_image *image, struct state_error *error);
+
 /* A saved machine that has been looked at. */
 struct state_file {
 	const char *path;

@@ -41,6 +41,9 @@ bool state_balloon_give(struct virtio_balloon *balloon, struct pci *pci, const s
 	pthread_mutex_lock(&balloon->device.lock);
 	balloon->device.features = state->device.features;
 	balloon->target = state->target;
+	balloon->wants_stats = false;
+	balloon->waits_for_stats = false;
+	balloon->stats.has = 0;
 	memcpy(config + offsetof(config_t, num_pages), &state->asked, sizeof(state->asked));
 	memcpy(config + offsetof(config_t, actual), &state->actual, sizeof(state->actual));
 	memcpy(config + offsetof(config_t, poison_val), &state->poison, sizeof(state->poison));

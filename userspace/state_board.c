@@ -107,19 +107,26 @@ void state_board_take(const struct state_board_devices *from, struct state_board
 	pthread_mutex_unlock(&from->vm->line_lock);
 }
 
-bool state_board_give(const struct state_board_devices *to, const struct state_board *board,
-		      struct state_error *error)
+bool state_board_put(const struct state_board_devices *to, const struct state_board *board, struct state_error *error)
 {
-	state_board_hold(to);
 	state_fields_copy(&state_serial_layout, to->serial, &board->serial);
 	state_fields_copy(&state_rtc_layout, to->rtc, &board->rtc);
 	state_fields_copy(&state_power_layout, to->power, &board->power);
 	to->power->shift -= to->power->now();
-	state_board_release(to);
 	if (!pci_restore(to->pci, &to->pci->bridge, board->pci.bridge.config))
 		return state_refuse(error, "the saved host bridge is another than this program's");
 	pci_set_address(to->pci, board->pci.address);
 	return true;
+}
+
+bool state_board_give(const struct state_board_devices *to, const struct state_board *board, struct state_error *error)
+{
+	state_board_hold(to);
+
+	bool is_given = state_board_put(to, board, error);
+
+	state_board_release(to);
+	return is_given;
 }
 
 void state_lines_give(struct vm *vm, const struct state_board *board)

@@ -83,6 +83,11 @@ bool state_board_give(const struct state_board_devices *to, const struct state_b
 		      struct state_error *error);
 
 /**
+ * state_board_put() - state_board_give() to those that are held
+ */
+bool state_board_put(const struct state_board_devices *to, const struct state_board *board, struct state_error *error);
+
+/**
  * state_lines_give() - drive the interrupt lines as they were; after the interrupt controllers are theirs
  */
 void state_lines_give(struct vm *vm, const struct state_board *board);

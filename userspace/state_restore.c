@@ -64,12 +64,8 @@ static bool give_disk(struct virtio_blk *disk, struct pci *pci, const struct sta
 	return state_virtio_give(&disk->device, pci, state, error);
 }
 
-static bool give_devices(struct machine *machine, const struct state_image *image, struct state_error *error)
+static bool give_virtio(struct machine *machine, const struct state_image *image, struct state_error *error)
 {
-	const struct state_board_devices board = {
-		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
-	};
-
 	for (unsigned int i = 0; i < machine->disk_count; i++)
 		if (!give_disk(&machine->disks[i], &machine->pci, &image->disks[i], error))
 			return false;
@@ -77,9 +73,28 @@ static bool give_devices(struct machine *machine, const struct state_image *imag
 		return false;
 	if (image->machine.has_balloon && !state_balloon_give(&machine->balloon, &machine->pci, &image->balloon, error))
 		return false;
-	if (image->machine.has_console && !state_console_give(&machine->virtio_console, &machine->pci, &image->console, error))
-		return false;
-	return state_board_give(&board, &image->board, error);
+	return !image->machine.has_console || state_console_give(&machine->virtio_console, &machine->pci, &image->console, error);
+}
+
+static struct state_board_devices board_of(struct machine *machine)
+{
+	return (struct state_board_devices){
+		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
+	};
+}
+
+static bool give_devices(struct machine *machine, const struct state_image *image, struct state_error *error)
+{
+	const struct state_board_devices board = board_of(machine);
+
+	return give_virtio(machine, image, error) && state_board_give(&board, &image->board, error);
+}
+
+bool state_devices_put(struct machine *machine, const struct state_image *image, struct state_error *error)
+{
+	const struct state_board_devices board = board_of(machine);
+
+	return give_virtio(machine, image, error) && state_board_put(&board, &image->board, error);
 }
 
 static bool check_cpus(struct machine *machine, const struct state_image *image, struct state_error *error)

@@ -59,8 +59,17 @@ static bool check_disks(const struct machine *machine, struct state_error *error
 	return true;
 }
 
-static void take_devices(struct machine *machine, const struct state_board_devices *board, struct state_image *image)
+static struct state_board_devices board_of(struct machine *machine)
 {
+	return (struct state_board_devices){
+		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
+	};
+}
+
+static void take_devices(struct machine *machine, struct state_image *image)
+{
+	const struct state_board_devices board = board_of(machine);
+
 	for (unsigned int i = 0; i < machine->disk_count; i++) {
 		state_virtio_take(&machine->disks[i].device, &machine->pci, &image->disks[i]);
 		image->disks[i].size = machine->disks[i].size;
@@ -72,7 +81,7 @@ static void take_devices(struct machine *machine, const struct state_board_devic
 		state_balloon_take(&machine->balloon, &machine->pci, &image->balloon);
 	if (machine->virtio_console.device.class)
 		state_console_take(&machine->virtio_console, &machine->pci, &image->console);
-	state_board_take(board, &image->board);
+	state_board_take(&board, &image->board);
 }
 
 static bool take_vcpus(struct machine *machine, struct state_image *image, struct state_error *error)
@@ -100,18 +109,41 @@ static void release_devices(struct machine *machine)
 		virtio_release(device);
 }
 
+void state_hold(struct machine *machine)
+{
+	const struct state_board_devices board = board_of(machine);
+
+	hold_devices(machine);
+	state_board_hold(&board);
+}
+
+void state_release(struct machine *machine)
+{
+	const struct state_board_devices board = board_of(machine);
+
+	state_board_release(&board);
+	release_devices(machine);
+}
+
+bool state_devices_take(struct machine *machine, struct state_image *image, struct state_error *error)
+{
+	take_machine(machine, &image->machine);
+	if (!check_devices(machine, error))
+		return false;
+	take_devices(machine, image);
+	return true;
+}
+
 /*
  * The board is held meanwhile: what raises an interrupt line and the interrupt controller that has it raised must be of
  * the same moment. The interrupt controllers before the local APICs, which they would tell.
  */
 static bool take(struct machine *machine, struct state_image *image, struct state_error *error)
 {
-	const struct state_board_devices board = {
-		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
-	};
+	const struct state_board_devices board = board_of(machine);
 
 	state_board_hold(&board);
-	take_devices(machine, &board, image);
+	take_devices(machine, image);
 
 	bool is_taken = state_chips_take(&machine->vm, &image->chips, error) && take_vcpus(machine, image, error);
 

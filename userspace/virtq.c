@@ -103,6 +103,7 @@ static bool add_segment(const struct virtq *queue, struct virtq_chain *chain,
 		return false;
 	chain->segments[count] = (struct iovec){ host, descriptor->len };
 	if (is_write) {
+		memory_note(queue->memory, host, descriptor->len);
 		chain->write_count++;
 		chain->write_bytes += descriptor->len;
 	} else {
@@ -202,6 +203,7 @@ void virtq_fill(struct virtq *queue, unsigned int ahead, uint16_t head, uint32_t
 	struct vring_used_elem *element =
 		&queue->used_ring->ring[(queue->next_used + ahead) & (queue->size - 1u)];
 
+	memory_note(queue->memory, element, sizeof(*element));
 	element->id = head;
 	element->len = written;
 }
@@ -209,6 +211,7 @@ void virtq_fill(struct virtq *queue, unsigned int ahead, uint16_t head, uint32_t
 void virtq_flush(struct virtq *queue, unsigned int count)
 {
 	queue->next_used = (uint16_t)(queue->next_used + count);
+	memory_note(queue->memory, queue->used_ring, sizeof(*queue->used_ring));
 	store16(&queue->used_ring->idx, queue->next_used);
 }
 
@@ -224,10 +227,13 @@ bool virtq_wants_more(struct virtq *queue, unsigned int seen)
 
 	if (!queue->is_enabled || queue->is_broken)
 		return false;
-	if (queue->has_event_index)
+	if (queue->has_event_index) {
+		memory_note(queue->memory, available_event(queue), sizeof(uint16_t));
 		store16(available_event(queue), next);
-	else
+	} else {
+		memory_note(queue->memory, queue->used_ring, sizeof(*queue->used_ring));
 		store16(&queue->used_ring->flags, 0);
+	}
 	atomic_thread_fence(memory_order_seq_cst);
 	return load16(&queue->available_ring->idx) != next;
 }

@@ -297,7 +297,7 @@ void vm_set_line(struct vm *vm, unsigned int gsi, unsigned int source, bool is_h
 
 	vm->line_sources[gsi] = after;
 	line.level = after != 0;
-	if (!before != !after && ioctl(vm->fd, KVM_IRQ_LINE, &line) < 0)
+	if (!before != !after && !atomic_load(&vm->is_mute) && ioctl(vm->fd, KVM_IRQ_LINE, &line) < 0)
 		vm_stop(vm, STATUS_HOST, "cannot set interrupt line %u: %s", gsi, strerror(errno));
 	pthread_mutex_unlock(&vm->line_lock);
 }
@@ -314,7 +314,23 @@ void vm_send_msi(struct vm *vm, uint64_t address, uint32_t data)
 	 * The guest chose address and data: a message to nowhere is its own
 	 * loss (0 or an error such as EINVAL), so the result is not looked at.
 	 */
-	ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+	if (!atomic_load(&vm->is_mute))
+		ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+}
+
+void vm_mute(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->line_lock);
+	atomic_store(&vm->is_mute, true);
+	pthread_mutex_unlock(&vm->line_lock);
+}
+
+void vm_unmute(struct vm *vm, const uint32_t *lines)
+{
+	pthread_mutex_lock(&vm->line_lock);
+	memcpy(vm->line_sources, lines, sizeof(vm->line_sources));
+	atomic_store(&vm->is_mute, false);
+	pthread_mutex_unlock(&vm->line_lock);
 }
 
 static int doorbell_ioctl(struct vm *vm, const struct doorbell *doorbell, uint32_t flags)

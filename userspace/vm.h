@@ -25,6 +25,7 @@
 #define VM_HOLD_DEBUG	(1u << 3)	/* the debugger */
 #define VM_HOLD_RESET	(1u << 4)	/* it is on its way back to power-on */
 #define VM_HOLD_FORK	(1u << 5)	/* another machine is made of it */
+#define VM_HOLD_MARK	(1u << 6)	/* it is marked, or on its way back to its mark */
 #define VM_HOLD_SAVE	(1u << 8)	/* the machine is written into a file */
 
 /*
@@ -55,6 +56,7 @@ struct vm {
 
 	pthread_mutex_t line_lock;	/* guards line_sources; held over the ioctl */
 	uint32_t line_sources[VM_GSI_COUNT];
+	atomic_bool is_mute;		/* vm_mute(); changed under line_lock */
 
 	/* vCPU threads wait here while any VM_HOLD_* is set: until all is set up, and while the guest stands still. */
 	pthread_mutex_t gate_lock;	/* guards changes of what follows */
@@ -140,6 +142,16 @@ void vm_set_line(struct vm *vm, unsigned int gsi, unsigned int source, bool is_h
 void vm_send_msi(struct vm *vm, uint64_t address, uint32_t data);
 
 /**
+ * vm_mute() - send no interrupt, by line or message, from now on
+ */
+void vm_mute(struct vm *vm);
+
+/**
+ * vm_unmute() - the end of vm_mute(); the kernel has the lines as @lines, of line_sources, say
+ */
+void vm_unmute(struct vm *vm, const uint32_t *lines);
+
+/**
  * struct doorbell - guest writes that signal an eventfd
  * @address: guest-physical address, or port if @is_port.
  * @len: bytes of the write; 0 for any, where the kernel can.
@@ -202,7 +214,7 @@ void vm_ask_reset(struct vm *vm, enum status status, const char *reason);
 bool vm_take_reset(struct vm *vm, struct vm_reset *reset);
 
 /**
- * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved or forked
+ * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved, forked, marked or on its way back
  *
  * Waits until that is done. Return: false if the run ends meanwhile.
  */
@@ -214,7 +226,7 @@ bool vm_attach(struct vm *vm);
 void vm_detach(struct vm *vm);
 
 /**
- * vm_is_attached() - may a debugger change the machine? If not, none does while VM_HOLD_SAVE or VM_HOLD_FORK is set
+ * vm_is_attached() - may a debugger change the machine? If not, none does while VM_HOLD_SAVE, VM_HOLD_FORK or VM_HOLD_MARK is set
  */
 bool vm_is_attached(struct vm *vm);
 

@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options fork_options net_options memory_options memory size config gdb_listen socket_file help runtime status)
+options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options memory_options memory size config gdb_listen socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -67,6 +67,9 @@ unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_fork_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,fork state_board state_fields state_format serial rtc power virtio_rng status)
 unit_fork_test-libs := -lz
 unit_fork_test-cflags := -DKEEL_VERSION='"test"'
+unit_mark_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,mark overlay state_format status)
+unit_mark_test-libs := -lz
+unit_mark_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=ioctl
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
 state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio balloon console)

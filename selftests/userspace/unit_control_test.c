@@ -507,6 +507,71 @@ static void test_reset(void)
 	close(vm.reset_event);
 }
 
+/* ---- marks ---- */
+
+static unsigned int mark_calls[2];
+static const char *mark_wrong;
+
+static bool at_mark(unsigned int which, uint64_t *count, struct state_error *error)
+{
+	mark_calls[which]++;
+	CHECK_EQ("the guest stands", VM_HOLD_MARK, atomic_load(&vm.holds) & VM_HOLD_MARK);
+	*count = 4711 + which;
+	return !mark_wrong || state_refuse(error, "%s", mark_wrong);
+}
+
+static bool mark_machine(struct machine *machine, uint64_t *bytes, struct state_error *error)
+{
+	return at_mark(0, bytes, error);
+}
+
+static bool mark_back(struct machine *machine, uint64_t *pages, struct state_error *error)
+{
+	return at_mark(1, pages, error);
+}
+
+static void test_mark(void)
+{
+	static const struct {
+		const char *name, *request;
+		bool is_possible, is_attached;
+		const char *wrong, *wanted;
+		unsigned int marks, resets;
+	} rows[] = {
+		{ "not markable", "{\"command\":\"mark\"}\n", false, false, NULL, "keel run --markable", 0, 0 },
+		{ "not markable, back", "{\"command\":\"reset\",\"to_mark\":true}\n", false, false, NULL, "keel run --markable", 0, 0 },
+		{ "a mark", "{\"command\":\"mark\"}\n", true, false, NULL, "{\"ok\":true,\"bytes\":4711}", 1, 0 },
+		{ "back", "{\"command\":\"reset\",\"to_mark\":true}\n", true, false, NULL, "{\"ok\":true,\"pages\":4712}", 1, 1 },
+		{ "refused", "{\"command\":\"mark\"}\n", true, false, "no room", "no room", 2, 1 },
+		{ "refused, back", "{\"command\":\"reset\",\"to_mark\":true}\n", true, false, "no mark", "no mark", 2, 2 },
+		{ "a debugger", "{\"command\":\"mark\"}\n", true, true, NULL, "let it detach first", 2, 2 },
+		{ "a debugger, back", "{\"command\":\"reset\",\"to_mark\":true}\n", true, true, NULL, "let it detach first", 2, 2 },
+		{ "another reset", "{\"command\":\"reset\",\"to_mark\":false}\n", true, false, NULL, "--reset reboot", 2, 2 },
+		{ "no boolean", "{\"command\":\"reset\",\"to_mark\":1}\n", true, false, NULL, "must be true or false", 2, 2 },
+		{ "of another command", "{\"command\":\"mark\",\"to_mark\":true}\n", true, false, NULL, "'mark' has no", 2, 2 },
+	};
+
+	set_up();
+	int fd = join();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		control.mark = rows[i].is_possible ? mark_machine : NULL;
+		control.to_mark = rows[i].is_possible ? mark_back : NULL;
+		vm.is_attached = rows[i].is_attached;
+		mark_wrong = rows[i].wrong;
+		const char *answer = ask(fd, rows[i].request);
+
+		if (!strstr(answer, rows[i].wanted))
+			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, answer);
+		CHECK_EQ(rows[i].name, rows[i].marks, mark_calls[0]);
+		CHECK_EQ(rows[i].name, rows[i].resets, mark_calls[1]);
+		CHECK_EQ("it goes on", 0, atomic_load(&vm.holds) & VM_HOLD_MARK);
+	}
+	vm.is_attached = false;
+	close(fd);
+	finish();
+}
+
 static void test_quit(void)
 {
 	struct pollfd wait = { .events = POLLIN };
@@ -551,7 +616,7 @@ static void test_bad(void)
 		{ "{\"command\": 3}", "no \\\"command\\\"" },
 		{ "{\"command\": null}", "no \\\"command\\\"" },
 		{ "{\"command\": [\"status\"]}", "no \\\"command\\\"" },
-		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, reset, nmi, stats, balloon, save, fork, quit" },
+		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, reset, nmi, stats, balloon, save, mark, fork, quit" },
 		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
 		{ "{\"command\": \"restart\"}", "unknown command 'restart'" },
 		{ "{\"command\": \"status\\u0000\"}", "unknown command 'status'" },
@@ -963,6 +1028,7 @@ static const struct test_case cases[] = {
 	{ "stats", test_stats },
 	{ "balloon", test_balloon },
 	{ "reset", test_reset },
+	{ "mark", test_mark },
 	{ "quit", test_quit },
 	{ "bad", test_bad },
 	{ "random", test_random },

@@ -246,6 +246,51 @@ static void test_forkable(void)
 	}
 }
 
+static void test_markable(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		bool is_markable, to_mark;
+	} rows[] = {
+		{ "keel run --kernel k", 0, false, false },
+		{ "keel run --kernel k --markable --name n", 0, true, false },
+		{ "keel run --kernel k --markable --control s --cpus 8 --disk d,ro --disk e,snapshot --balloon size=0 --gdb /g", 0, true, false },
+		{ "keel run --kernel k --markable --forkable --control s --console virtio", 0, true, false },
+		{ "keel run --kernel k --markable --control s --memory-backing shared", 0, true, false },
+		{ "keel restore f --markable --name n --disk d,ro", 0, true, false },
+		{ "keel ctl n mark", 0, false, false },
+		{ "keel ctl n reset", 0, false, false },
+		{ "keel ctl n reset --to-mark", 0, false, true },
+		{ "keel ctl --json --to-mark n reset", 0, false, true },
+		{ "keel run --kernel k --markable", STATUS_USAGE, false, false },
+		{ "keel run --kernel k --markable --name n --disk d,ro --disk e", STATUS_USAGE, false, false },
+		{ "keel run --kernel k --markable --name n --net user", STATUS_USAGE, false, false },
+		{ "keel run --kernel k --markable --name n --vfio 00:02.0", STATUS_USAGE, false, false },
+		{ "keel run --kernel k --markable --name n --watchdog", STATUS_USAGE, false, false },
+		{ "keel run --firmware seabios --markable --name n", STATUS_USAGE, false, false },
+		{ "keel restore f --markable", STATUS_USAGE, false, false },
+		{ "keel restore f --markable --name n --disk d", STATUS_USAGE, false, false },
+		{ "keel ctl n mark --to-mark", STATUS_USAGE, false, false },
+		{ "keel ctl n status --to-mark", STATUS_USAGE, false, false },
+		{ "keel ctl n reset --to-mark=1", STATUS_USAGE, false, false },
+		{ "keel ctl n mark f", STATUS_USAGE, false, false },
+		{ "keel run --kernel k --to-mark", STATUS_USAGE, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want) {
+			CHECK_EQ("markable", rows[i].is_markable, options.is_markable);
+			CHECK_EQ("to the mark", rows[i].to_mark, options.to_mark);
+		}
+		options_free(&options);
+	}
+}
+
 static bool is_same(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -611,6 +656,7 @@ static const struct test_case cases[] = {
 	{ "ctl_balloon", test_ctl_balloon },
 	{ "ctl_fork", test_ctl_fork },
 	{ "forkable", test_forkable },
+	{ "markable", test_markable },
 	{ "firmware", test_firmware },
 	{ "vfio", test_vfio },
 	{ "gdb", test_gdb },

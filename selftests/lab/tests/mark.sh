@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# long: --kernel 6.1 --module keel --cpus 2 --about 250 --timeout 900
+# long: --kernel 6.12 --module keel --cpus 2 --about 250 --timeout 900
+# long: --host bochs --module keel --about 400
+# needs: launcher guest
+#
+# A Linux guest with two CPUs, at its sums and at a snapshot of a disk that it writes and reads, goes back to its mark 200 times: out of the midst of a round
+# mostly, and now and then when it has told the next one, which is the same each time. No sum is wrong, no kernel complains, and the image stays.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+resets=200
+ctl() { keel ctl --json /tmp/one "$@"; }
+rounds() { tr -d '\r' </tmp/out | grep -c 'guest: round'; }
+has_rounds() { [ "$(rounds)" -ge "$1" ]; }
+# The number that the guest gave its N-th line.
+number() { tr -d '\r' </tmp/out | sed -n 's/.*guest: round \([0-9]*\) .*/\1/p' | sed -n "$1p"; }
+
+# Back, each time behind another while of running.
+back_and_forth() {
+	i=0
+	while [ $i -lt $resets ]; do
+		ctl reset --to-mark >/tmp/answer || return 1
+		grep -q '"pages":[1-9]' /tmp/answer || return 1
+		usleep $((i % 7 * 20000))
+		i=$((i + 1))
+		[ $((i % 40)) = 0 ] || continue
+		next_is_same || return 1
+	done
+}
+
+# What comes behind the mark is its next round.
+next_is_same() {
+	before=$(rounds)
+	ctl reset --to-mark >/tmp/answer || return 1
+	within 200 has_rounds $((before + 1)) && [ "$(number $((before + 1)))" = $((at + 1)) ]
+}
+
+refuses() {
+	want=$1
+	shift
+	! "$@" >/tmp/said 2>&1 && grep -q "$want" /tmp/said
+}
+
+begin 14
+image=$(sha256sum </guest/disk.img)
+check "a disk that is written is refused" refuses "can be written" keel run --kernel /guest/vmlinuz --markable --name x --disk /guest/disk.img
+check "a network is refused" refuses "not together with --net" keel run --kernel /guest/vmlinuz --markable --name x --net user
+check "a device is refused" refuses "not together with --vfio" keel run --kernel /guest/vmlinuz --markable --name x --vfio 0:1.0
+keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --markable --control /tmp/one \
+	--balloon size=8M --disk /guest/disk.img,snapshot --append "${guest_append:?} quiet keel.mode=sums" </dev/null >/tmp/out 2>/tmp/err &
+pid=$!
+check "the guest does its sums" within 200 has_rounds 2
+check "no mark yet" refuses "mark it first" keel ctl /tmp/one reset --to-mark
+ctl pause
+sleep 1
+at=$(number "$(rounds)")
+check "marked" eval 'ctl mark | tee /tmp/marked | grep -q "\"ok\":true,\"bytes\":[1-9]"'
+sed 's/^/# /' /tmp/marked
+check "nothing to put back" eval 'ctl reset --to-mark | grep -q "\"pages\":0"'
+ctl resume
+check "back $resets times" back_and_forth
+sed 's/^/# the last: /' /tmp/answer
+check "the next round is the same" next_is_same
+check "and it goes on" within 200 has_rounds $(($(rounds) + 2))
+check "the sums are right" eval '! grep -E "guest: (cpu[0-9]+|disk) WRONG|I/O error" /tmp/out'
+check "no complaint of a kernel" eval '! grep -iE "stall|lockup|unstable|call trace" /tmp/out'
+check "the image is as it was" [ "$image" = "$(sha256sum </guest/disk.img)" ]
+ctl quit
+wait $pid
+check "quit" [ $? = 20 ]
+sed 's/^/# /' /tmp/err
+end

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way back. The module has the vCPUs, the interrupt controllers and the clocks (KEEL_MARK_VM, KEEL_RESET_VM). Here is the rest: memory, of which a
+ * copy is kept, and the devices, whose state is taken and given as for a saved machine (state.h). What a snapshot of a disk was
+ * written is kept by overlay.h.
+ *
+ * Memory is put back where it was written since: the kernel's dirty log tells of the guest, memory_note() of this process. Both are
+ * gathered in one bitmap before anything is changed, and it keeps them until they are used.
+ *
+ * vCPUs stand at the gate meanwhile, devices are held, and no interrupt is sent: the kernel's controllers have those of the mark.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <uapi/linux/keel.h>
+
+#include "machine.h"
+#include "mark.h"
+#include "state.h"
+#include "util.h"
+
+#define PAGE		4096u
+#define WORD_BITS	64u
+
+struct mark {
+	bool is_set;
+	uint64_t shift;			/* power.shift, as the clocks go on */
+	uint8_t *memory;		/* as it was, from the first region on; NULL: none yet */
+	uint64_t *log;			/* room for the dirty log of one region */
+	struct state_image image;	/* without vCPUs and chips */
+};
+
+static uint64_t words(const struct memory *memory)
+{
+	return (memory_pages(memory) + WORD_BITS - 1) / WORD_BITS;
+}
+
+static int watch_slots(const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->memory.count; i++) {
+		const struct memory_region *region = &vm->memory.regions[i];
+		struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.flags = KVM_MEM_LOG_DIRTY_PAGES,
+			.guest_phys_addr = region->base,
+			.memory_size = region->size,
+			.userspace_addr = (uintptr_t)region->host,
+		};
+
+		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+			return status_fail(STATUS_CREATE, "--markable: no log of the guest's writes: %s", strerror(errno));
+	}
+	return 0;
+}
+
+int mark_prepare(struct machine *machine, const struct options *options)
+{
+	struct memory *memory = &machine->vm.memory;
+	int most = options->is_markable ? vm_has(&machine->vm, KEEL_CAP_RESET_VM) : 0;
+
+	if (!options->is_markable)
+		return 0;
+	if (!most)
+		return status_fail(STATUS_CREATE, "--markable: this node puts no machine back; Keel's does, of a module of this version, with nested paging");
+	if (options->cpus > (unsigned int)most)
+		return status_fail(STATUS_CREATE, "--markable: --cpus %u: at most %d", options->cpus, most);
+	machine->mark = calloc(1, sizeof(*machine->mark));
+	memory->written = calloc(words(memory), sizeof(uint64_t));
+	if (machine->mark)
+		machine->mark->log = calloc(words(memory), sizeof(uint64_t));
+	if (!machine->mark || !machine->mark->log || !memory->written)
+		return status_fail(STATUS_HOST, "out of memory");
+	return watch_slots(&machine->vm);
+}
+
+/* ---- memory ---- */
+
+/* What was written since the last time, into memory->written as well. */
+static bool gather(const struct vm *vm, struct mark *mark, struct state_error *error)
+{
+	const struct memory *memory = &vm->memory;
+
+	for (unsigned int i = 0; i < memory->count; i++) {
+		const struct memory_region *region = &memory->regions[i];
+		struct kvm_dirty_log log = { .slot = i, .dirty_bitmap = mark->log };
+		uint64_t first = (uint64_t)(region->host - memory->regions[0].host) / PAGE / WORD_BITS;
+		uint64_t count = (region->size / PAGE + WORD_BITS - 1) / WORD_BITS;
+
+		if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log) < 0)
+			return state_refuse(error, "cannot read the log of the guest's writes: %s", strerror(errno));
+		for (uint64_t word = 0; word < count; word++)
+			if (mark->log[word])
+				__atomic_fetch_or(&memory->written[first + word], mark->log[word], __ATOMIC_RELAXED);
+	}
+	return true;
+}
+
+static bool is_zero(const uint8_t *page)
+{
+	return !page[0] && !memcmp(page, page + 1, PAGE - 1);
+}
+
+/* Pages of zeros take nothing. Return: a mapping; NULL with @error. */
+static uint8_t *copy_memory(const struct memory *memory, uint64_t *bytes, struct state_error *error)
+{
+	uint64_t size = memory_pages(memory) * PAGE;
+	uint8_t *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (copy == MAP_FAILED) {
+		state_refuse(error, "the host gives no room for a copy of the guest's memory: %s", strerror(errno));
+		return NULL;
+	}
+	madvise(copy, size, MADV_DONTDUMP);
+	*bytes = 0;
+	for (unsigned int i = 0; i < memory->count; i++) {
+		const struct memory_region *region = &memory->regions[i];
+		uint8_t *to = copy + (region->host - memory->regions[0].host);
+
+		for (uint64_t at = 0; at < region->size; at += PAGE) {
+			if (is_zero(region->host + at))
+				continue;
+			memcpy(to + at, region->host + at, PAGE);
+			*bytes += PAGE;
+		}
+	}
+	return copy;
+}
+
+static void drop_copy(const struct memory *memory, uint8_t *copy)
+{
+	if (copy)
+		munmap(copy, memory_pages(memory) * PAGE);
+}
+
+static uint64_t put_memory_back(const struct memory *memory, const struct mark *mark)
+{
+	uint8_t *to = memory->regions[0].host;
+	uint64_t pages = 0;
+
+	for (uint64_t word = 0; word < words(memory); word++) {
+		for (uint64_t left = memory->written[word]; left; left &= left - 1) {
+			uint64_t at = (word * WORD_BITS + (uint64_t)__builtin_ctzll(left)) * PAGE;
+
+			memcpy(to + at, mark->memory + at, PAGE);
+			pages++;
+		}
+		memory->written[word] = 0;
+	}
+	return pages;
+}
+
+/* ---- the mark ---- */
+
+static bool prepare_disks(struct machine *machine, struct state_error *error)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++) {
+		int ret = overlay_prepare_mark(&machine->disks[i].overlay);
+
+		if (ret)
+			return state_refuse(error, "the host gives no room for what --disk %s was written: %s", machine->disks[i].path, strerror(-ret));
+	}
+	return true;
+}
+
+static bool ask(const struct vm *vm, unsigned long command, struct state_error *error)
+{
+	struct keel_reset_vm how = { 0 };
+
+	return !ioctl(vm->fd, command, &how) || state_refuse(error, "the kernel module refuses: %s", strerror(errno));
+}
+
+/* All is held. The module's mark is the last that may fail. */
+static bool set(struct machine *machine, struct mark *new, uint64_t *bytes, struct state_error *error)
+{
+	struct mark *mark = machine->mark;
+	struct memory *memory = &machine->vm.memory;
+
+	if (!prepare_disks(machine, error) || !state_devices_take(machine, &new->image, error))
+		return false;
+	new->memory = copy_memory(memory, bytes, error);
+	if (!new->memory || !gather(&machine->vm, mark, error) || !ask(&machine->vm, KEEL_MARK_VM, error)) {
+		drop_copy(memory, new->memory);
+		return false;
+	}
+	memset(memory->written, 0, words(memory) * sizeof(uint64_t));
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		overlay_mark(&machine->disks[i].overlay);
+	drop_copy(memory, mark->memory);
+	mark->memory = new->memory;
+	mark->image = new->image;
+	mark->shift = machine->power.shift;
+	mark->is_set = true;
+	return true;
+}
+
+bool mark_set(struct machine *machine, uint64_t *bytes, struct state_error *error)
+{
+	struct mark *new = calloc(1, sizeof(*new));
+	bool is_set;
+
+	if (!new)
+		return state_refuse(error, "out of memory");
+	state_hold(machine);
+	is_set = set(machine, new, bytes, error);
+	state_release(machine);
+	free(new);
+	return is_set;
+}
+
+/* All is held, and the kernel's part is what it was. */
+static bool put_back(struct machine *machine, uint64_t *pages, struct state_error *error)
+{
+	const struct mark *mark = machine->mark;
+
+	*pages = put_memory_back(&machine->vm.memory, mark);
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		overlay_return(&machine->disks[i].overlay);
+	if (!state_devices_put(machine, &mark->image, error))
+		return false;
+	machine->power.shift = mark->shift;
+	pthread_cond_signal(&machine->rtc.changed);
+	serial_go_on(&machine->serial);
+	return true;
+}
+
+bool mark_return(struct machine *machine, uint64_t *pages, struct state_error *error)
+{
+	struct vm *vm = &machine->vm;
+	struct mark *mark = machine->mark;
+	bool is_back;
+
+	if (!mark->is_set)
+		return state_refuse(error, "the machine has no mark: mark it first");
+	state_hold(machine);
+	is_back = gather(vm, mark, error) && ask(vm, KEEL_RESET_VM, error);
+	if (is_back) {
+		vm_mute(vm);
+		is_back = put_back(machine, pages, error);
+		vm_unmute(vm, mark->image.board.lines);
+		if (!is_back)
+			vm_stop(vm, STATUS_HOST, "the machine could not be put back as a whole: %s", error->text);
+	}
+	state_release(machine);
+	return is_back;
+}
+
+void mark_forget(struct machine *machine)
+{
+	struct memory *memory = &machine->vm.memory;
+
+	if (!machine->mark)
+		return;
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		overlay_forget_mark(&machine->disks[i].overlay);
+	drop_copy(memory, machine->mark->memory);
+	machine->mark->memory = NULL;
+	machine->mark->is_set = false;
+}
+
+void mark_free(struct machine *machine)
+{
+	mark_forget(machine);
+	if (machine->mark)
+		free(machine->mark->log);
+	free(machine->mark);
+	machine->mark = NULL;
+}
