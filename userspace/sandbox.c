@@ -161,12 +161,12 @@ static const struct used_ioctl {
 	/* What a driver has a vCPU do at its end, and not what at its start. */
 	{ RESET_OF(VHOST | VHOST_USER), { KVM_IRQFD, MAIN } },
 	{ RESET_OF(TAP), { TUNSETQUEUE, MAIN } },
+	{ RESET_OF(VHOST), { VHOST_NET_SET_BACKEND, MAIN } },
 	/* The mark, the log of what was written since, doorbells that have moved since. */
 	{ SANDBOX_MARK, { KEEL_MARK_VM, CONTROL } },
 	{ SANDBOX_MARK, { KEEL_RESET_VM, CONTROL } },
 	{ SANDBOX_MARK, { KVM_GET_DIRTY_LOG, CONTROL } },
 	{ SANDBOX_MARK, { KVM_IOEVENTFD, CONTROL } },
-	{ RESET_OF(VHOST), { VHOST_NET_SET_BACKEND, MAIN } },
 };
 
 static const struct used_call {

@@ -292,6 +292,27 @@ static void take_signals(void) { try_ioctl(KVM_GET_MP_STATE); }
 static void look_at_size(void) { try_ioctl(TIOCGWINSZ); }
 static void run_vcpu(void) { try_ioctl(KVM_RUN); }
 
+static void mark_vm(void) { try_ioctl(KEEL_MARK_VM); }
+static void put_vm_back(void) { try_ioctl(KEEL_RESET_VM); }
+static void read_log(void) { try_ioctl(KVM_GET_DIRTY_LOG); }
+static void move_doorbell(void) { try_ioctl(KVM_IOEVENTFD); }
+
+/* Room that takes what is in it. */
+#define COPY	(16UL << 20)
+
+static void make_copy(void)
+{
+	char *copy = mmap(NULL, COPY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	NEED(copy != MAP_FAILED);
+	NEED(!madvise(copy, COPY, MADV_DONTDUMP));
+	copy[COPY / 2] = 1;
+	NEED(!munmap(copy, COPY));
+}
+
+static void make_copy_there(void) { map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &path); }
+static void make_copy_of_code(void) { map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NULL); }
+
 static void set_timer(void)
 {
 	struct itimerspec soon = { .it_value = { .tv_sec = 1 } };
@@ -370,6 +391,9 @@ static void new_namespace(void) { syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0,
 
 /* What a machine has that starts again in place, with such network devices. */
 #define RESET_WITH(networks)	((networks) | SANDBOX_RESET | SANDBOX_RESET_OF(networks))
+
+/* What a machine may have that has no mark. */
+#define UNMARKED	(SANDBOX_RESET | SANDBOX_GIVES_BACK | SANDBOX_WATCHDOG | SANDBOX_FORK)
 
 static const struct row {
 	const char *name;
@@ -553,6 +577,32 @@ static const struct row {
 	{ "fork: make the names writable", call_mprotect, "mprotect", SANDBOX_MAIN, SANDBOX_FORK },
 	{ "fork: unmap the names", unmap_names, "munmap", SANDBOX_MAIN, SANDBOX_FORK },
 	{ "fork: remove another file", unlink_other, "unlink", SANDBOX_MAIN, SANDBOX_FORK },
+	/* The way back to a mark: by the control thread alone. */
+	{ "mark", mark_vm, NULL, SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: reset", put_vm_back, NULL, SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: the log of writes", read_log, NULL, SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: doorbells that move", move_doorbell, NULL, SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: room for a copy", make_copy, NULL, SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: memory", allocate, NULL, SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark, of a machine that is not markable", mark_vm, "ioctl", SANDBOX_CONTROL, UNMARKED },
+	{ "mark: reset of such a one", put_vm_back, "ioctl", SANDBOX_CONTROL, UNMARKED },
+	{ "mark: the log of such a one", read_log, "ioctl", SANDBOX_CONTROL, UNMARKED },
+	{ "mark: doorbells of such a one", move_doorbell, "ioctl", SANDBOX_CONTROL, UNMARKED },
+	{ "mark: room for a copy of such a one", make_copy, "mmap", SANDBOX_CONTROL, UNMARKED },
+	{ "mark, by a vCPU", mark_vm, "ioctl", SANDBOX_VCPU, SANDBOX_MARK },
+	{ "mark: reset, by a vCPU", put_vm_back, "ioctl", SANDBOX_VCPU, SANDBOX_MARK },
+	{ "mark: the log, by a disk", read_log, "ioctl", SANDBOX_DEVICE, SANDBOX_MARK },
+	{ "mark: room for a copy, by a vCPU", make_copy, "mmap", SANDBOX_VCPU, SANDBOX_MARK },
+	{ "mark, by the main thread", mark_vm, "ioctl", SANDBOX_MAIN, SANDBOX_MARK },
+	{ "mark: reset, by the main thread", put_vm_back, "ioctl", SANDBOX_MAIN, SANDBOX_MARK | SANDBOX_RESET },
+	{ "mark: room for a copy, by the main thread", make_copy, "mmap", SANDBOX_MAIN, SANDBOX_MARK },
+	{ "mark: memory slots", add_memory, "ioctl", SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: a vCPU's registers", set_registers, "ioctl", SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: a VM", fork_vm, "ioctl", SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: open", call_open, "openat", SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: map at an address", make_copy_there, "mmap", SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: map code", make_copy_of_code, "mmap", SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: unmap the names", unmap_names, "munmap", SANDBOX_CONTROL, SANDBOX_MARK },
 	{ "a disk's thread takes a tap's frames", receive_frame, "readv", SANDBOX_DEVICE, SANDBOX_NETWORK },
 	{ "a disk's thread sends messages", send_message, "sendmsg", SANDBOX_DEVICE, SANDBOX_NETWORK },
 };
@@ -605,6 +655,11 @@ static const struct row forked_rows[] = {
 	{ "a vCPU kicks another", kick_any, "tgkill", SANDBOX_VCPU },
 	{ "a vCPU accepts a client", accept_there, "accept4", SANDBOX_VCPU },
 	{ "a disk puts another filter on", call_seccomp, "seccomp", SANDBOX_DEVICE },
+	{ "a mark of its own", mark_vm, NULL, SANDBOX_CONTROL },
+	{ "back to it", put_vm_back, NULL, SANDBOX_CONTROL },
+	{ "room for it", make_copy, NULL, SANDBOX_CONTROL },
+	{ "a vCPU marks", mark_vm, "ioctl", SANDBOX_VCPU },
+	{ "a disk makes room for a mark", make_copy, "mmap", SANDBOX_DEVICE },
 };
 
 #define NOT_DONE	77
@@ -641,7 +696,7 @@ static void fork_and_run(void)
 
 static void run_forked(const struct row *row)
 {
-	static const struct row main_row = { "fork", fork_and_run, NULL, SANDBOX_MAIN, SANDBOX_FORK | SANDBOX_GIVES_BACK };
+	static const struct row main_row = { "fork", fork_and_run, NULL, SANDBOX_MAIN, SANDBOX_FORK | SANDBOX_MARK | SANDBOX_GIVES_BACK };
 	char said[512] = "", want[64];
 	int status, pipes[2];
 	size_t used = 0;
