@@ -4,13 +4,15 @@
  * certain bits of CR0 and CR4 (SDM, "PDPTE Registers"). So for instructions that software executes. With nested paging AMD's CPUs have no such
  * registers (APM, "Legacy PAE Mode").
  *
- * A launcher may give entries that are not in memory (KVM_SET_SREGS2), and a forked VM has those of its parent.
+ * A launcher may give entries that are not in memory (KVM_SET_SREGS2), a forked VM has those of its parent, and one
+ * that is put back those that were loaded at the mark.
  *
  * Bits that guests change without an exit are not among those that load nothing: Bochs loads the entries then, too.
  */
 #include <uapi/linux/keel.h>
 
 #include "fork.h"
+#include "mark.h"
 
 #define CODE	0x8000
 #define OUT	0x9000
@@ -314,6 +316,76 @@ static void test_forked(void)
 	look_on(vcpu, has_registers() ? 'b' : 'a');
 }
 
+/* An entry changes in memory alone; where the guest halts then, its VM is marked. */
+asm(".pushsection .rodata\n"
+    "copied_start:\n"
+    ".code32\n"
+    "	mov	$0x9000, %edi\n"
+    LOOK
+    ENTRY("0x301000")
+    "	hlt\n"
+    LOOK
+    "	mov	%cr3, %eax\n"
+    "	mov	%eax, %cr3\n"
+    LOOK
+    "	hlt\n"
+    ".code64\n"
+    "copied_end:\n"
+    ".popsection\n");
+extern const char copied_start[], copied_end[];
+
+static struct vcpu *run_to_change(struct vm *vm)
+{
+	struct vcpu *vcpu = vcpu_create(vm, 0);
+
+	vcpu_set_supported_cpuid(vcpu);
+	vm_copy_code(vm, CODE, copied_start, copied_end);
+	*(u64 *)vm_hva(vm, PD_A) = PAGE_A | 0x83;
+	*(u64 *)vm_hva(vm, PD_B) = PAGE_B | 0x83;
+	*(u32 *)vm_hva(vm, PAGE_A) = 'a';
+	*(u32 *)vm_hva(vm, PAGE_B) = 'b';
+	*(u64 *)vm_hva(vm, VM_PAE_PDPT + 24) = PD_A | 1;
+	vcpu_start_pae(vcpu, CODE);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	return vcpu;
+}
+
+static void run_from_change(struct vm *vm, struct vcpu *vcpu)
+{
+	struct kvm_translation t = { .linear_address = 0xc0000000 };
+	const u32 *out = vm_hva(vm, OUT);
+
+	vcpu_ioctl(vcpu, KVM_TRANSLATE, &t);
+	CHECK_EQ("walked by software", PAGE_A, t.physical_address);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("before the change", 'a', out[0]);
+	CHECK_EQ("the entry in memory changed", 'a', out[1]);
+	CHECK_EQ("CR3", 'b', out[2]);
+}
+
+/* What was loaded at the mark is what the guest goes on with, each time. */
+static void test_marked(void)
+{
+	struct vm *vm = vm_create_markable(VM_GUEST);
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	REQUIRE(!guest_is_amd(), "with nested paging AMD's CPUs read the entries at each walk");
+	vcpu = run_to_change(vm);
+	vm_mark_all(vm);
+	for (i = 0; i < 3; i++) {
+		run_from_change(vm, vcpu);
+		vm_go_back(vm);
+	}
+	/* a mark of a state that was put back, and has not run since */
+	vm_mark_all(vm);
+	for (i = 0; i < 3; i++) {
+		run_from_change(vm, vcpu);
+		vm_go_back(vm);
+	}
+	run_from_change(vm, vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "loads", test_loads },
 	{ "reserved", test_reserved },
@@ -321,6 +393,7 @@ static const struct test_case cases[] = {
 	{ "given_later", test_given_later },
 	{ "given_reserved", test_given_reserved },
 	{ "forked", test_forked },
+	{ "marked", test_marked },
 };
 
 TEST_MAIN(cases)
