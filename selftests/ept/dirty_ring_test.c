@@ -9,6 +9,9 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 
+#include <uapi/linux/keel.h>
+
+#include "mark.h"
 #include "pvclock.h"
 #include "thread.h"
 
@@ -421,6 +424,37 @@ static void test_hostile(void)
 	ASSERT_GE(reset(vm), 0);
 }
 
+/* Going back to a mark neither writes into rings nor takes anything out of them, nor makes room in a full one. */
+static void test_marked(void)
+{
+	struct vm *vm = ring_vm();
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_write);
+	struct ring ring = ring_open(vcpu);
+
+	REQUIRE_CAP(KEEL_CAP_RESET_VM);
+	write_pages(vcpu, 0, 1, 0);
+	vm_mark(vm);
+	CHECK_EQ("written by a mark", 0, harvest(&ring));
+	write_pages(vcpu, 3, 7, 100);
+	vm_reset(vm);
+	CHECK_EQ("entries", 100, harvest(&ring));
+	expect_seen("written before the reset", 3, 7, 100, 0);
+	CHECK_EQ("given back", 100, reset(vm));
+	vm_reset(vm);
+	CHECK_EQ("written by a reset", 0, harvest(&ring));
+	tell(vcpu, 0, 1, PAGES);
+	run_full(&ring, false);
+	vm_reset(vm);
+	CHECK_EQ("a full ring, after a reset", KVM_EXIT_DIRTY_RING_FULL, vcpu_run(vcpu));
+	harvest(&ring);
+	CHECK_EQ("given back", 1, reset(vm) >= 1);
+	memset(seen, 0, sizeof(seen));
+	vm_reset(vm);
+	write_pages(vcpu, 3, 7, 100);
+	CHECK_EQ("entries", 100, harvest(&ring));
+	expect_seen("from the mark again", 3, 7, 100, 0);
+}
+
 static const struct test_case cases[] = {
 	{ "refusals", test_refusals },
 	{ "rounds", test_rounds },
@@ -432,6 +466,7 @@ static const struct test_case cases[] = {
 	{ "signals_while_looking", test_signals },
 	{ "bitmap_too", test_bitmap },
 	{ "hostile_launcher", test_hostile },
+	{ "marked", test_marked },
 };
 
 TEST_MAIN(cases)
