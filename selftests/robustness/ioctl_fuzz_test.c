@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <uapi/linux/keel.h>
+
 #include "hostmem.h"
 #include "thread.h"
 
@@ -33,6 +35,7 @@ static const unsigned long vm_calls[] = {
 	KVM_SIGNAL_MSI, KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO,
 	KVM_SET_BOOT_CPU_ID, KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_ENABLE_CAP, KVM_CREATE_DEVICE,
 	KVM_GET_STATS_FD, KVM_X86_SET_MSR_FILTER, KVM_SET_TSC_KHZ, KVM_CHECK_EXTENSION,
+	KEEL_MARK_VM, KEEL_RESET_VM, KEEL_RESET_VM, KEEL_RESET_VM,
 };
 
 static const unsigned long vcpu_calls[] = {
@@ -120,6 +123,9 @@ static void call(u64 *s, int fd, unsigned long nr, u8 *arg)
 
 		memcpy(arg + at, &event, sizeof(event));
 	}
+	/* whose every argument but one is refused */
+	if ((nr == KEEL_MARK_VM || nr == KEEL_RESET_VM) && xorshift(s) % 8)
+		memset(arg, 0, size);
 	if (is_value(nr) && nr != KVM_RUN)
 		ret = ioctl(fd, nr, small_or_wild(s));
 	else
