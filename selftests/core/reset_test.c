@@ -84,30 +84,50 @@ static void test_again(void)
 
 /* ---- timers ---- */
 
-static void guest_timer(u64 mode, u64 khz)
+static void run_for(u64 ticks)
 {
-	u64 end;
+	u64 end = rdtsc() + ticks;
 
+	sti();
+	while (rdtsc() < end)
+		pause_insn();
+	cli();
+}
+
+static void guest_deadline(u64 mode, u64 khz)
+{
 	apic_enable(mode);
 	guest_handlers[V] = irq_count_handler;
 	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_TSCDEADLINE);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + 30 * khz);
 	GUEST_SYNC(1);
 	irq_wait(V, 1);
-	end = rdtsc() + 40 * khz;
-	sti();
-	while (rdtsc() < end)
-		pause_insn();
-	cli();
+	run_for(40 * khz);
 	GUEST_ROW("the deadline, once", 1, irq_count[V]);
 	GUEST_ROW("is over", 0, rdmsr(MSR_TSC_DEADLINE));
 }
 
+static void guest_count_down(u64 mode, u64 khz)
+{
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_LVTT, V);
+	apic_write(APIC_TMICT, 30000000);
+	GUEST_SYNC(1);
+	irq_wait(V, 1);
+	GUEST_ROW("counted down", 0, apic_read(APIC_TMCCT));
+	run_for(40 * khz);
+	GUEST_ROW("the end of the count, once", 1, irq_count[V]);
+	/* another one is under way when the VM goes back */
+	apic_write(APIC_TMICT, 10000000);
+}
+
 /* Clocks go on: the first time it is waited for, later it is due at once. */
-static void test_timer(void)
+static void run_timer(void (*guest)(u64 mode, u64 khz))
 {
 	struct vm *vm = vm_create_markable(VM_GUEST | VM_IRQCHIP);
-	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_timer);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest);
 	unsigned int i;
 
 	vcpu_args(vcpu, APIC_X1, vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL), 0);
@@ -118,6 +138,12 @@ static void test_timer(void)
 		vm_go_back(vm);
 	}
 	vcpu_run_done(vcpu);
+}
+
+static void test_timer(void)
+{
+	run_timer(guest_deadline);
+	run_timer(guest_count_down);
 }
 
 /* ---- a VM that runs ---- */
