@@ -206,6 +206,21 @@ static u64 last_entry(struct vcpu *vcpu)
 	return s.pdptrs[3] & ~(has_registers() ? 0 : BIT(5));
 }
 
+/*
+ * On stock KVM with nested paging on AMD's CPUs, software and KVM_GET_SREGS2 go by the entries that were given; the
+ * guest by memory.
+ */
+static int software_agrees(void)
+{
+	return has_registers() || has_cap(KEEL_CAP_FORK_VM) > 0;
+}
+
+static void check_entry(const char *what, u64 wanted, struct vcpu *vcpu)
+{
+	if (software_agrees())
+		CHECK_EQ(what, wanted, last_entry(vcpu));
+}
+
 /* The last one is @pdpte, the others are as they were. */
 static int give(struct vcpu *vcpu, u64 pdpte)
 {
@@ -223,12 +238,13 @@ static void look_on(struct vcpu *vcpu, u32 loaded)
 	u32 *out = vm_hva(vcpu->vm, OUT);
 
 	CHECK_EQ("by hardware", loaded, out[0]);
-	CHECK_EQ("by software", loaded, io_byte(vcpu));
-	CHECK_EQ("read back", loaded == 'a' ? PD_A | 1 : PD_B | 1, last_entry(vcpu));
+	if (software_agrees())
+		CHECK_EQ("by software", loaded, io_byte(vcpu));
+	check_entry("read back", loaded == 'a' ? PD_A | 1 : PD_B | 1, vcpu);
 	RUN_TO(vcpu, KVM_EXIT_HLT);
 	CHECK_EQ("behind the exit", loaded, out[1]);
 	CHECK_EQ("loaded again", 'a', out[2]);
-	CHECK_EQ("read back", PD_A | 1, last_entry(vcpu));
+	check_entry("read back", PD_A | 1, vcpu);
 }
 
 static void test_given(void)
@@ -261,7 +277,7 @@ static void test_given_later(void)
 	vcpu_ioctl(vcpu, KVM_GET_SREGS2, &s);
 	s.flags = 0;
 	vcpu_ioctl(vcpu, KVM_SET_SREGS2, &s);
-	CHECK_EQ("from memory", PD_A | 1, last_entry(vcpu));
+	check_entry("from memory", PD_A | 1, vcpu);
 }
 
 /* No load would have taken them. Stock KVM takes them, and its VM entry fails. */
