@@ -25,6 +25,14 @@ static inline struct timespec thread_time_in(unsigned int ms)
 	return time;
 }
 
+/** thread_is_past() - has CLOCK_MONOTONIC come to @until? */
+static inline bool thread_is_past(const struct timespec *until)
+{
+	struct timespec now = thread_time_in(0);
+
+	return now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
+}
+
 /** thread_unblock_kicks() - let KICK_SIGNAL interrupt the calling thread */
 static inline void thread_unblock_kicks(void)
 {

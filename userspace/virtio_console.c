@@ -17,14 +17,17 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "thread.h"
 #include "virtio_console.h"
 
 #define TURN_MAX	32	/* requests of a queue before others have their turn */
+#define LAST_WORDS_MS	300	/* of what ending all threads may take */
 
 #define QUEUE_INPUT	0
 #define QUEUE_OUTPUT	1
@@ -137,11 +140,13 @@ static bool serve_output(struct virtio_console *vc)
 	struct virtio_device *device = &vc->device;
 	struct virtq *queue = &device->queues[QUEUE_OUTPUT];
 
+	vc->is_blocked = false;
 	for (unsigned int i = 0; i < TURN_MAX; i++) {
 		if (!next(device, queue))
 			return false;
 		if (!send(vc, &device->chain)) {
 			virtq_put_back(queue, 1);
+			vc->is_blocked = true;
 			return false;
 		}
 		vc->sent = 0;
@@ -231,6 +236,32 @@ static bool take_turn(struct virtio_console *vc)
 	return has_more;
 }
 
+static bool is_blocked(struct virtio_console *vc)
+{
+	virtio_lock(&vc->device);
+	bool is_blocked = is_served(&vc->device) && vc->is_blocked;
+
+	virtio_unlock(&vc->device);
+	return is_blocked;
+}
+
+/* The guest's last words, which came with its end: all that the console takes in time. It rings when it has room again. */
+static void print_rest(struct virtio_console *vc)
+{
+	struct pollfd room = { .fd = vc->device.doorbell, .events = POLLIN };
+	const struct timespec until = thread_time_in(LAST_WORDS_MS);
+	uint64_t count;
+
+	do {
+		while (take_turn(vc) && !thread_is_past(&until))
+			;
+		if (!is_blocked(vc))
+			return;
+		if (poll(&room, 1, JOIN_SLICE_MS) > 0 && read(room.fd, &count, sizeof(count)) < 0)
+			continue;
+	} while (!thread_is_past(&until));
+}
+
 static void run(struct virtio_device *device)
 {
 	struct virtio_console *vc = to_console(device);
@@ -243,8 +274,7 @@ static void run(struct virtio_device *device)
 		while (take_turn(vc) && !vm_is_stopping(device->vm))
 			;
 	}
-	/* The guest's last words, which came with its end. */
-	take_turn(vc);
+	print_rest(vc);
 }
 
 static void ready(struct virtio_device *device)
@@ -260,6 +290,7 @@ static void reset(struct virtio_device *device)
 	vc->has_told_printing = false;
 	vc->has_told_reading = false;
 	vc->sent = 0;
+	vc->is_blocked = false;
 	vc->used = 0;
 }
 

@@ -21,6 +21,7 @@ struct virtio_console {
 	bool has_told_printing;		/* the driver, which has printed, of that size */
 	bool has_told_reading;		/* or has read */
 	uint64_t sent;			/* bytes of the next request that the console has already */
+	bool is_blocked;		/* and it has no room for the rest */
 	uint32_t used;			/* of input[] */
 	uint8_t input[VIRTIO_CONSOLE_INPUT];
 };

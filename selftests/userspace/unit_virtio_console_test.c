@@ -41,6 +41,7 @@ static struct side *now = &sides[0];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards the terminal */
 static u8 shown[1 << 20];
 static size_t shown_count, room;
+static u32 refills, refill;	/* so often, and so many bytes, when it had no room */
 
 /* Or a terminal that takes all, as fast as it comes, and counts; and a driver that offers it anew meanwhile, for ever. */
 static bool is_busy;
@@ -61,6 +62,11 @@ size_t console_offer(struct console *console, const uint8_t *bytes, size_t count
 	memcpy(shown + shown_count, bytes, taken);
 	shown_count += taken;
 	room -= taken;
+	if (taken < count && refills) {
+		refills--;
+		room += refill;
+		virtio_ring(&now->vc.device);
+	}
 	pthread_mutex_unlock(&lock);
 	return taken;
 }
@@ -289,6 +295,64 @@ static void test_last_words(void)
 	virtio_release(device());
 	finish();
 	check_shown("text", "the end");
+}
+
+/* More of them than a turn serves, each in a buffer of its own. */
+static void queue_words(const char *text)
+{
+	struct fake_ring *out = &now->rings[OUTPUT];
+	u16 count = (u16)strlen(text), size = 64;
+	u64 at = FAKE_RINGS_AT + OUTPUT * 0x3000ULL;
+
+	ASSERT_LE(count, size);
+	ASSERT(fake_negotiate(&now->vm, device(), VERSION_1), "features are refused");
+	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_SELECT, 2, OUTPUT);
+	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_SIZE, 2, size);
+	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_DESCLO, 4, at);
+	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_AVAILLO, 4, at + 0x1000);
+	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_USEDLO, 4, at + 0x2000);
+	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	fake_driver_ok(&now->vm, device());
+	virtio_hold(device());
+	memcpy(memory_at(&now->vm.memory, OUTPUT_AT, count), text, count);
+	for (u16 i = 0; i < count; i++) {
+		out->table[i] = (struct vring_desc){ OUTPUT_AT + i, 1, 0, 0 };
+		out->avail->ring[i] = i;
+	}
+	__atomic_store_n(&out->avail->idx, count, __ATOMIC_RELEASE);
+	ring(OUTPUT);
+}
+
+#define WORDS	"sixty-four bytes that a guest prints right before its power goes"
+
+/* All of it, also where the terminal has room for a part only and makes more; if nobody makes any it is not waited for. */
+static void test_many_last_words(void)
+{
+	static const struct {
+		const char *name;
+		u32 room, refills, refill, shown;
+	} rows[] = {
+		{ "room for all", 100, 0, 0, 64 },
+		{ "room made meanwhile", 5, 6, 10, 64 },
+		{ "room for some", 5, 0, 0, 5 },
+		{ "nobody takes any", 0, 0, 0, 0 },
+	};
+	struct timespec until;
+
+	for (u32 r = 0; r < ARRAY_SIZE(rows); r++) {
+		set_up(rows[r].room);
+		refills = rows[r].refills;
+		refill = rows[r].refill;
+		queue_words(WORDS);
+		usleep(10000);
+		vm_stop(&now->vm, STATUS_OK, "the guest's end");
+		virtio_release(device());
+		until = thread_time_in(1000);
+		finish();
+		CHECK_EQ("in time", 0, thread_is_past(&until));
+		CHECK_EQ(rows[r].name, rows[r].shown, shown_now());
+		CHECK_EQ("text", 0, memcmp(shown, WORDS, shown_now()));
+	}
 }
 
 static void type(const char *keys)
@@ -670,6 +734,7 @@ static const struct test_case cases[] = {
 	{ "blocked", test_blocked },
 	{ "blocked_changes", test_blocked_changes },
 	{ "last_words", test_last_words },
+	{ "many_last_words", test_many_last_words },
 	{ "input", test_input },
 	{ "input_bounds", test_input_bounds },
 	{ "size", test_size },
