@@ -309,6 +309,7 @@ void vm_copy_back(struct vm *to, struct vm *from)
 	}
 	/* last, or a pin might wait for the end of an interrupt that it sent while its vCPU's state was on its way */
 	keel_irq_copy(to, from);
+	keel_irq_skip_missed(to);
 	keel_clock_copy(to, from);
 	keel_irq_copied(to);
 }

@@ -527,6 +527,8 @@ int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 
 	if (!events_valid(vcpu, in))
 		return -EINVAL;
+	/* the guest may have ended the NMI by an IRET that made no exit */
+	vcpu_need(vcpu, RG_SHADOW);
 	exception.valid = with_payload && in->exception.pending;
 	ev->exception = exception;
 	ev->has_payload = exception.valid && in->exception_has_payload;

@@ -458,7 +458,7 @@ void keel_put_pdptes(struct vcpu *vcpu, const u64 pdpte[4])
 	}
 	memcpy(sv->pdpte, pdpte, sizeof(sv->pdpte));
 	/* CR3 goes in as part of the root; the others are written as before, and load nothing */
-	vcpu->regs.dirty &= ~RG_CR3;
+	regs_clean(&vcpu->regs, RG_CR3);
 	sv->cr0 = vcpu->regs.cr0;
 	sv->cr4 = vcpu->regs.cr4;
 }

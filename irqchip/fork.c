@@ -67,6 +67,12 @@ void keel_irq_copy(struct vm *to, struct vm *from)
 	ioapic_update_notify(to->irq);
 }
 
+void keel_irq_skip_missed(struct vm *vm)
+{
+	if (vm->irq_mode != IRQCHIP_NONE)
+		pit_skip_missed(vm->irq);
+}
+
 void keel_irq_copied(struct vm *to)
 {
 	/* what has reached a local APIC of the other VM meanwhile is pending there in both, and is so once */

@@ -338,6 +338,8 @@ int pit_make_like(struct vm *to, struct vm *from);
 /* Between these two channel 0 does not tick; what was due ticks afterwards. */
 void pit_pause(struct irqchip *irq);
 void pit_resume(struct irqchip *irq);
+/* Between them, too: of the ticks that are due by now only the last is left. */
+void pit_skip_missed(struct irqchip *irq);
 /* Both are paused, and @to is afterwards as @from is. */
 void pit_copy(struct irqchip *to, struct irqchip *from);
 #define PIT_GSI 0

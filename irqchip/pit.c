@@ -468,6 +468,19 @@ void pit_resume(struct irqchip *irq)
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 }
 
+void pit_skip_missed(struct irqchip *irq)
+{
+	struct pit *pit = irq->pit;
+	unsigned long flags;
+
+	if (!pit)
+		return;
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	if (pit->due && pit->period && hrtimer_forward_now(&pit->timer, ns_to_ktime(pit->period)))
+		hrtimer_set_expires(&pit->timer, ktime_sub_ns(hrtimer_get_expires(&pit->timer), pit->period));
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
+}
+
 void pit_copy(struct irqchip *to, struct irqchip *from)
 {
 	struct pit *src = from->pit, *dst = to->pit;

@@ -131,8 +131,8 @@ static const char mark_help[] =
 	"Another mark takes the place of the last one; a fork (keel help fork) has none.\n"
 	"\n"
 	"keel run --markable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
-	"--net, --vfio, --firmware or --watchdog, and at most 8 CPUs. Huge pages of the host are no\n"
-	"use to it, as what the guest writes is followed page by page.\n"
+	"--net, --vfio, --firmware, --watchdog or --memory-backing shared, and at most 8 CPUs. Huge\n"
+	"pages of the host are no use to it, as what the guest writes is followed page by page.\n"
 	"\n"
 	"  keel run --kernel vmlinuz --disk root.img,snapshot --markable --name fuzz\n"
 	"  keel ctl fuzz mark; ...; keel ctl fuzz reset --to-mark\n";

@@ -3,6 +3,7 @@
  * What a machine cannot have that is to go back to a mark. Known before it starts, so that nobody learns of it when he wants to go back.
  */
 #include "mark.h"
+#include "memory.h"
 #include "options.h"
 #include "status.h"
 
@@ -25,6 +26,8 @@ int mark_options_check(const struct options *options)
 		return refuse("not together with --firmware, whose state is not among what is put back");
 	if (options->watchdog)
 		return refuse("not together with --watchdog, whose time would be over");
+	if (options->memory_backing & MEMORY_SHARED)
+		return refuse("not together with --memory-backing shared: to look whether a page is zero takes a page of the host then");
 	for (unsigned int i = 0; i < options->disk_count; i++)
 		if (options->disks[i].use == VIRTIO_BLK_WRITTEN)
 			return status_fail(STATUS_USAGE, "--markable: --disk %s can be written, and nobody takes that back; it can be had with ,ro or ,snapshot",

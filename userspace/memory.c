@@ -156,13 +156,18 @@ void memory_note(const struct memory *memory, const void *host, uint64_t len)
 		return;
 
 	uint64_t at = (uint64_t)((const uint8_t *)host - memory->regions[0].host);
-	uint64_t last = (at + len - 1) / SMALL_PAGE;
+	uint64_t first = at / SMALL_PAGE, last = (at + len - 1) / SMALL_PAGE;
 
-	for (uint64_t page = at / SMALL_PAGE; page <= last; page++) {
-		uint64_t bit = 1ULL << page % 64, *word = &memory->written[page / 64];
+	/* 64 pages at once: a guest may name many, again and again */
+	for (uint64_t i = first / 64; i <= last / 64; i++) {
+		uint64_t bits = ~0ULL, *word = &memory->written[i];
 
-		if (!(__atomic_load_n(word, __ATOMIC_RELAXED) & bit))
-			__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+		if (i == first / 64)
+			bits &= ~0ULL << first % 64;
+		if (i == last / 64)
+			bits &= ~0ULL >> (63 - last % 64);
+		if (bits & ~__atomic_load_n(word, __ATOMIC_RELAXED))
+			__atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
 	}
 }
 

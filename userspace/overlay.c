@@ -87,8 +87,10 @@ int overlay_prepare_mark(struct overlay *overlay)
 
 static void forget(struct overlay_mark *mark)
 {
-	if (mark->first <= mark->last)
-		memset(&mark->changed[mark->first], 0, (mark->last - mark->first + 1) * sizeof(uint64_t));
+	/* What is zero stays untouched: it has no memory yet, and a disk may be large. */
+	for (uint64_t word = mark->first; word <= mark->last; word++)
+		if (mark->changed[word])
+			mark->changed[word] = 0;
 	mark->first = 1;
 	mark->last = 0;
 }
@@ -135,6 +137,8 @@ void overlay_return(struct overlay *overlay)
 	for (uint64_t word = mark->first; mark->is_set && word <= mark->last; word++) {
 		uint64_t changed = mark->changed[word];
 
+		if (!changed)
+			continue;
 		overlay->written[word] = (overlay->written[word] & ~changed) | (mark->written[word] & changed);
 		for (uint64_t left = changed & mark->written[word]; left; left &= left - 1) {
 			uint64_t at = (word * WORD_BITS + (uint64_t)__builtin_ctzll(left)) * OVERLAY_SECTOR;

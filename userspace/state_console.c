@@ -41,6 +41,9 @@ bool state_console_give(struct virtio_console *vc, struct pci *pci, const struct
 	memcpy(config + offsetof(config_t, rows), &state->told.rows, sizeof(state->told.rows));
 	vc->sent = state->sent;
 	vc->used = state->input_count;
+	/* the guest may be back before it had learned the size */
+	vc->has_told_printing = false;
+	vc->has_told_reading = false;
 	memcpy(vc->input, state->input, state->input_count);
 	pthread_mutex_unlock(&vc->device.lock);
 	return state_virtio_give(&vc->device, pci, state, error);

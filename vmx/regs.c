@@ -228,7 +228,7 @@ void vmx_pdptes_put(struct vcpu *vcpu, const u64 pdpte[4])
 	u32 groups = vcpu->regs.dirty & (RG_CR0 | RG_CR3 | RG_CR4);
 
 	write_control(vmx, groups);
-	vcpu->regs.dirty &= ~groups;
+	regs_clean(&vcpu->regs, groups);
 	write_pdptes(vmx, pdpte);
 }
 

@@ -107,6 +107,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	vmx->wanted.cpu &= ~(u32)(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING);
 	vmx_rare_clear(vmx, RARE_NMI | RARE_DR);
 	vmx->nmi_known = true;
+	vmx->soft_len = 0;
 	if (vmx->tpr_threshold)
 		vmx_tpr_threshold(vmx, 0);
 	if (vcpu->shadow)

@@ -27,6 +27,12 @@ static __always_inline void regs_dirty(struct vcpu_regs *r, u32 groups)
 	asm volatile("orl %1, %0" : "+m" (r->dirty) : "er" (groups) : "cc");
 }
 
+/* @groups need not be written to hardware any more. */
+static __always_inline void regs_clean(struct vcpu_regs *r, u32 groups)
+{
+	asm volatile("andl %1, %0" : "+m" (r->dirty) : "er" (~groups) : "cc");
+}
+
 /* The caller has written (all of) @groups, or has called vcpu_need() and then changed a part. */
 static __always_inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
 {

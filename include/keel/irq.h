@@ -130,6 +130,13 @@ bool keel_irq_is_like(const struct vm *a, const struct vm *b);
  */
 void keel_irq_copy(struct vm *to, struct vm *from);
 /**
+ * keel_irq_skip_missed() - have what the 8254 did not tick since the state was copied that it now has come as one tick
+ * @vm: the machine
+ *
+ * Context: as keel_irq_copy(), paused.
+ */
+void keel_irq_skip_missed(struct vm *vm);
+/**
  * keel_irq_copied() - send what the I/O APIC had under way, as the local APICs are there
  * @to: the machine
  *

@@ -261,6 +261,32 @@ static void test_two_nmis(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_mask(void)
+{
+	guest_handlers[VEC_NMI] = on_nmi;
+	GUEST_SYNC(9);
+	GUEST_SYNC(nmis);
+	GUEST_SYNC(nmis);
+}
+
+/* The guest has ended its NMI without an exit; that the next is masked then is a change. */
+static void test_mask_behind_iret(void)
+{
+	struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST | VM_IRQCHIP), 0, guest_mask);
+	struct kvm_vcpu_events masked;
+
+	vcpu_run_sync(vcpu, 9);
+	vcpu_complete(vcpu);
+	get(vcpu, &masked);
+	masked.nmi.masked = 1;
+	vcpu_ioctl(vcpu, KVM_NMI, NULL);
+	vcpu_run_sync(vcpu, 1);
+	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &masked);
+	vcpu_ioctl(vcpu, KVM_NMI, NULL);
+	vcpu_run_sync(vcpu, 1);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "inject", test_inject },
 	{ "shadow", test_shadow },
@@ -269,6 +295,7 @@ static const struct test_case cases[] = {
 	{ "bitmap", test_bitmap },
 	{ "nmi_in_shadow", test_nmi_in_shadow },
 	{ "two_nmis", test_two_nmis },
+	{ "mask_behind_iret", test_mask_behind_iret },
 };
 
 TEST_MAIN(cases)

@@ -72,6 +72,11 @@ static inline void vcpu_need(struct vcpu *vcpu, u32 groups)
 {
 }
 
+static inline void regs_clean(struct vcpu_regs *r, u32 groups)
+{
+	r->dirty &= ~groups;
+}
+
 static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
 {
 	vcpu->regs.dirty |= groups;

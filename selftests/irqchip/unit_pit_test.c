@@ -490,6 +490,39 @@ static void test_reinject(void)
 	teardown();
 }
 
+/* Paused: what was due ticks afterwards. On the way back to a mark that may be long ago, and then it is one tick, in phase. */
+static void test_paused(void)
+{
+	static const struct { const char *name; u8 mode; u32 until; bool skips; u32 ticks, next; } rows[] = {
+		{ "not due yet", 2, 9000, true, 0, 10000 }, { "the first is due", 2, 10500, true, 1, 20000 },
+		{ "twenty are due", 2, 200500, false, 20, 210000 }, { "twenty, skipped", 2, 200500, true, 1, 210000 },
+		{ "ten minutes, skipped", 2, 716000500, true, 1, 716010000 }, { "once", 0, 200500, true, 1, 0 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup();
+		origin = shim_clock;
+		out(0x43, WORD | rows[i].mode << 1);
+		count(0, 10000);
+		pit_pause(&irqchip);
+		pulses = repeats = 0;
+		shim_clock = origin + rows[i].until * (u64)NSEC_PER_SEC / 1193182;
+		if (rows[i].skips)
+			pit_skip_missed(&irqchip);
+		CHECK_EQ(rows[i].name, 0, pulses);
+		pit_resume(&irqchip);
+		at(rows[i].until);
+		CHECK_EQ("  ticks", rows[i].ticks, pulses + repeats);
+		CHECK_EQ("  goes on", rows[i].next != 0, shim_timer->queued);
+		if (rows[i].next) {
+			at(rows[i].next + 100);
+			CHECK_EQ("  in phase", rows[i].ticks + 1, pulses + repeats);
+		}
+		teardown();
+	}
+}
+
 /* ---- saved state ---- */
 
 static void move(void)
@@ -584,6 +617,7 @@ static const struct test_case cases[] = {
 	{ "bcd", test_bcd },
 	{ "ticks", test_ticks },
 	{ "reinject", test_reinject },
+	{ "paused", test_paused },
 	{ "move", test_move },
 	{ "hostile", test_hostile },
 };

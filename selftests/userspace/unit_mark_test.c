@@ -7,7 +7,6 @@
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
-
 #include <uapi/linux/keel.h>
 
 #include "fake_vm.h"
@@ -361,11 +360,48 @@ static void test_overlay(void)
 	overlay_return(&overlay);
 }
 
+/* Pages of memory that this process has: what was only read has none. */
+static u64 resident(void)
+{
+	unsigned long all, mine;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	ASSERT(file, "no statm");
+	ASSERT_EQ(fscanf(file, "%lu %lu", &all, &mine), 2);
+	fclose(file);
+	return mine;
+}
+
+/* Two sectors at the ends of a large disk, and nothing of what lies between takes memory. */
+static void test_sparse(void)
+{
+	const u64 size = 512ULL << 30;	/* 32768 pages of bits */
+	u8 data[OVERLAY_SECTOR] = { 1 };
+	struct overlay overlay;
+	u64 before;
+
+	ASSERT_EQ(overlay_create(&overlay, size), 0);
+	ASSERT_EQ(overlay_prepare_mark(&overlay), 0);
+	before = resident();
+	for (u32 i = 0; i < 2; i++) {
+		overlay_mark(&overlay);
+		overlay_write(&overlay, &(struct iovec){ data, sizeof(data) }, 1, 0);
+		overlay_write(&overlay, &(struct iovec){ data, sizeof(data) }, 1, size - OVERLAY_SECTOR);
+		if (i)
+			overlay_return(&overlay);
+		else
+			overlay_forget_mark(&overlay);
+		CHECK_EQ("a huge page at each end, at most", 1, resident() - before < 16 * 512);
+	}
+	overlay_destroy(&overlay);
+}
+
 static const struct test_case cases[] = {
 	{ "prepare", test_prepare },
 	{ "memory", test_memory },
 	{ "refused", test_refused },
 	{ "overlay", test_overlay },
+	{ "sparse", test_sparse },
 };
 
 TEST_MAIN(cases)

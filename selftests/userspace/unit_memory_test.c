@@ -219,6 +219,33 @@ static void test_huge(void)
 	}
 }
 
+/* What a device writes is noted, page by page, whatever part of a page it is. */
+static void test_note_pages(void)
+{
+	static const struct { const char *name; u64 at, len; u32 first, count; } rows[] = {
+		{ "no bytes", 0x3000, 0, 0, 0 }, { "a byte", 0x3fff, 1, 3, 1 }, { "two, of two pages", 0x3fff, 2, 3, 2 },
+		{ "the last page of a word", 63 * 4096, 4096, 63, 1 }, { "and one behind it", 63 * 4096, 4097, 63, 2 },
+		{ "a word", 64 * 4096, 64 * 4096, 64, 64 }, { "three", 40 * 4096 + 5, 100 * 4096, 40, 101 },
+	};
+	struct memory memory;
+	u64 written[8];
+
+	ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+	memory_note(&memory, memory_at(&memory, 0x3000, 1), 1);	/* nobody asks */
+	for (u32 r = 0; r < ARRAY_SIZE(rows); r++) {
+		u32 wrong = 0;
+
+		memset(written, 0, sizeof(written));
+		memory.written = written;
+		memory_note(&memory, memory_at(&memory, rows[r].at, 1), rows[r].len);
+		for (u32 i = 0; i < 512; i++)
+			wrong += (written[i / 64] >> i % 64 & 1) != (i >= rows[r].first && i < rows[r].first + rows[r].count);
+		CHECK_EQ(rows[r].name, 0, wrong);
+	}
+	memory.written = NULL;
+	memory_destroy(&memory);
+}
+
 static const struct test_case cases[] = {
 	{ "small", test_small },
 	{ "large", test_large },
@@ -227,6 +254,7 @@ static const struct test_case cases[] = {
 	{ "give_back", test_give_back },
 	{ "backing", test_backing },
 	{ "huge", test_huge },
+	{ "note_pages", test_note_pages },
 };
 
 TEST_MAIN(cases)

@@ -134,15 +134,31 @@ extern s64 shim_clock;
 #define raw_spin_lock_nested(l, n)	((void)(l))
 #define raw_spin_unlock(l)		((void)(l))
 extern struct hrtimer *shim_timer;	/* the last that was set up */
+static inline int shim_cancel(struct hrtimer *t)
+{
+	int ran = t->queued;
+
+	t->queued = false;
+	return ran;
+}
+
+static inline u64 shim_forward(struct hrtimer *t, u64 period)
+{
+	u64 n = t->expires > shim_clock ? 0 : (shim_clock - t->expires) / period + 1;
+
+	t->expires += n * period;
+	return n;
+}
+
 #define keel_hrtimer_setup(t, f, c, m)	(shim_timer = (t), (t)->function = (f))
 #define hrtimer_start(t, at, m)		((t)->expires = (at), (t)->queued = true)
-#define hrtimer_try_to_cancel(t)	((t)->queued = false)
+#define hrtimer_try_to_cancel(t)	shim_cancel(t)
 #define hrtimer_cancel(t)		((t)->queued = false)
 #define hrtimer_is_queued(t)		((t)->queued)
 #define hrtimer_get_expires(t)		((t)->expires)
 #define hrtimer_set_expires(t, at)	((t)->expires = (at))
 #define hrtimer_add_expires_ns(t, ns)	((t)->expires += (s64)(ns))
-#define hrtimer_forward_now(t, p)	((t)->expires = shim_clock + (p))
+#define hrtimer_forward_now(t, p)	shim_forward(t, p)
 #define module_param(n, t, m)
 #define MODULE_PARM_DESC(n, s)
 
