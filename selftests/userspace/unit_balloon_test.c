@@ -583,7 +583,7 @@ static void hold_now(void)
 
 /*
  * Requests as large as they can be, of pages that have nothing to do with each other, for ever. Whoever wants something is next:
- * what is served meanwhile is counted, as time is the host's, on average, as the host may run others between count and wish.
+ * what is served meanwhile is counted, as time is the host's. It may run others between count and wish, and then one is late.
  */
 static void test_busy(void)
 {
@@ -596,7 +596,7 @@ static void test_busy(void)
 	for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
 		struct timespec until, now;
 		u64 before, after, most = 0, all = 0;
-		u32 wishes = 0;
+		u32 wishes = 0, late = 0;
 		pthread_t drives;
 
 		set_up(VERSION_1 | STATS | REPORTING);
@@ -620,13 +620,14 @@ static void test_busy(void)
 			after = __atomic_load_n(&balloon.inflated, __ATOMIC_RELAXED);
 			most = after - before > most ? after - before : most;
 			all += after - before;
+			late += after - before > LOOK_BYTES;
 			wishes++;
 			clock_gettime(CLOCK_MONOTONIC, &now);
 		} while (is_before(&now, &until));
-		test_note("%s, %u times: %llu KB were inflated meanwhile, and %llu KB at most", rows[r].name, wishes,
+		test_note("%s, %u times, %u late: %llu KB were inflated meanwhile, and %llu KB at most", rows[r].name, wishes, late,
 			  (unsigned long long)(all / wishes >> 10), (unsigned long long)(most >> 10));
 		CHECK_EQ("busy", 1, after > 0);
-		CHECK_EQ("it waits for more than two turns", 0, all / wishes > LOOK_BYTES);
+		CHECK_EQ("most wait for more than two turns", 0, late > wishes / 2);
 		stop();
 		__atomic_store_n(&is_refilled, false, __ATOMIC_RELAXED);
 		ASSERT_EQ(pthread_join(drives, NULL), 0);
