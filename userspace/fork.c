@@ -23,7 +23,7 @@
 
 #include "fork.h"
 #include "machine.h"
-#include "state_devices.h"
+#include "state_machine.h"
 #include "thread.h"
 
 #define CHILD_MS	30000	/* for the child to be whole */
@@ -98,13 +98,6 @@ static bool can_fork(struct machine *machine, struct fork_answer *answer)
 	return true;
 }
 
-static struct state_board_devices board(struct machine *machine)
-{
-	return (struct state_board_devices){
-		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
-	};
-}
-
 static void release_virtio(struct machine *machine, unsigned int count)
 {
 	while (count)
@@ -114,7 +107,7 @@ static void release_virtio(struct machine *machine, unsigned int count)
 /* The first @count virtio devices, and the board. */
 static void release_devices(struct machine *machine, unsigned int count)
 {
-	const struct state_board_devices devices = board(machine);
+	const struct state_board_devices devices = state_board_of(machine);
 
 	state_board_release(&devices);
 	release_virtio(machine, count);
@@ -123,7 +116,7 @@ static void release_devices(struct machine *machine, unsigned int count)
 /* Return: false if one is in the midst of something. @count: gets how many virtio devices are held. */
 static bool hold_devices(struct machine *machine, unsigned int *count)
 {
-	const struct state_board_devices devices = board(machine);
+	const struct state_board_devices devices = state_board_of(machine);
 	struct virtio_device *device;
 
 	for (*count = 0; (device = machine_virtio(machine, *count)); (*count)++)

@@ -99,11 +99,6 @@ static bool gather(const struct vm *vm, struct mark *mark, struct state_error *e
 	return true;
 }
 
-static bool is_zero(const uint8_t *page)
-{
-	return !page[0] && !memcmp(page, page + 1, PAGE - 1);
-}
-
 /* Pages of zeros take nothing. Return: a mapping; NULL with @error. */
 static uint8_t *copy_memory(const struct memory *memory, uint64_t *bytes, struct state_error *error)
 {
@@ -121,7 +116,7 @@ static uint8_t *copy_memory(const struct memory *memory, uint64_t *bytes, struct
 		uint8_t *to = copy + (region->host - memory->regions[0].host);
 
 		for (uint64_t at = 0; at < region->size; at += PAGE) {
-			if (is_zero(region->host + at))
+			if (memory_is_zero(region->host + at, PAGE))
 				continue;
 			memcpy(to + at, region->host + at, PAGE);
 			*bytes += PAGE;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Where things are in the guest's physical address space. */
 #define MAP_BOOT_GDT		0x00001000ULL	/* boot descriptor table */
@@ -102,6 +103,12 @@ int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len);
  * memory_address() - the guest-physical address of @host, which memory_at() has given
  */
 uint64_t memory_address(const struct memory *memory, const void *host);
+
+/** memory_is_zero() - are all of @size bytes, one at least, zero? */
+static inline bool memory_is_zero(const uint8_t *bytes, size_t size)
+{
+	return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
+}
 
 /**
  * memory_pages() - from the first page of the first region to the last of the last, which follow each other in the mapping

@@ -111,11 +111,6 @@ static bool packer_make(struct packer *packer)
 	return packer->context && packer->pages && packer->payload;
 }
 
-static bool is_zero(const uint8_t *page)
-{
-	return !page[0] && !memcmp(page, page + 1, STATE_PAGE - 1);
-}
-
 /* Gather what is not zero. Return: bytes of it. */
 static size_t gather(const struct memory *memory, struct packer *packer, struct state_block *block)
 {
@@ -124,7 +119,7 @@ static size_t gather(const struct memory *memory, struct packer *packer, struct 
 	for (unsigned int page = 0; page < STATE_BLOCK_PAGES; page++) {
 		const uint8_t *from = memory_at(memory, block->address + page * STATE_PAGE, STATE_PAGE);
 
-		if (!from || is_zero(from))
+		if (!from || memory_is_zero(from, STATE_PAGE))
 			continue;
 		block->map[page / 8] |= (uint8_t)(1u << page % 8);
 		memcpy(packer->pages + used, from, STATE_PAGE);

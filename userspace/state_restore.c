@@ -12,6 +12,7 @@
 #include "cpuid.h"
 #include "machine.h"
 #include "state.h"
+#include "state_machine.h"
 
 int state_file_open(struct state_file *file, const char *path)
 {
@@ -76,23 +77,16 @@ static bool give_virtio(struct machine *machine, const struct state_image *image
 	return !image->machine.has_console || state_console_give(&machine->virtio_console, &machine->pci, &image->console, error);
 }
 
-static struct state_board_devices board_of(struct machine *machine)
-{
-	return (struct state_board_devices){
-		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
-	};
-}
-
 static bool give_devices(struct machine *machine, const struct state_image *image, struct state_error *error)
 {
-	const struct state_board_devices board = board_of(machine);
+	const struct state_board_devices board = state_board_of(machine);
 
 	return give_virtio(machine, image, error) && state_board_give(&board, &image->board, error);
 }
 
 bool state_devices_put(struct machine *machine, const struct state_image *image, struct state_error *error)
 {
-	const struct state_board_devices board = board_of(machine);
+	const struct state_board_devices board = state_board_of(machine);
 
 	return give_virtio(machine, image, error) && state_board_put(&board, &image->board, error);
 }

@@ -8,6 +8,7 @@
 
 #include "machine.h"
 #include "state.h"
+#include "state_machine.h"
 
 static void take_machine(const struct machine *machine, struct state_machine *state)
 {
@@ -59,16 +60,9 @@ static bool check_disks(const struct machine *machine, struct state_error *error
 	return true;
 }
 
-static struct state_board_devices board_of(struct machine *machine)
-{
-	return (struct state_board_devices){
-		&machine->vm, &machine->serial, &machine->rtc, &machine->power, &machine->pci,
-	};
-}
-
 static void take_devices(struct machine *machine, struct state_image *image)
 {
-	const struct state_board_devices board = board_of(machine);
+	const struct state_board_devices board = state_board_of(machine);
 
 	for (unsigned int i = 0; i < machine->disk_count; i++) {
 		state_virtio_take(&machine->disks[i].device, &machine->pci, &image->disks[i]);
@@ -111,7 +105,7 @@ static void release_devices(struct machine *machine)
 
 void state_hold(struct machine *machine)
 {
-	const struct state_board_devices board = board_of(machine);
+	const struct state_board_devices board = state_board_of(machine);
 
 	hold_devices(machine);
 	state_board_hold(&board);
@@ -119,7 +113,7 @@ void state_hold(struct machine *machine)
 
 void state_release(struct machine *machine)
 {
-	const struct state_board_devices board = board_of(machine);
+	const struct state_board_devices board = state_board_of(machine);
 
 	state_board_release(&board);
 	release_devices(machine);
@@ -140,7 +134,7 @@ bool state_devices_take(struct machine *machine, struct state_image *image, stru
  */
 static bool take(struct machine *machine, struct state_image *image, struct state_error *error)
 {
-	const struct state_board_devices board = board_of(machine);
+	const struct state_board_devices board = state_board_of(machine);
 
 	state_board_hold(&board);
 	take_devices(machine, image);

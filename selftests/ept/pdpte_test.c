@@ -356,12 +356,7 @@ static struct vcpu *run_to_change(struct vm *vm)
 
 	vcpu_set_supported_cpuid(vcpu);
 	vm_copy_code(vm, CODE, copied_start, copied_end);
-	*(u64 *)vm_hva(vm, PD_A) = PAGE_A | 0x83;
-	*(u64 *)vm_hva(vm, PD_B) = PAGE_B | 0x83;
-	*(u32 *)vm_hva(vm, PAGE_A) = 'a';
-	*(u32 *)vm_hva(vm, PAGE_B) = 'b';
-	*(u64 *)vm_hva(vm, VM_PAE_PDPT + 24) = PD_A | 1;
-	vcpu_start_pae(vcpu, CODE);
+	start(vcpu);
 	RUN_TO(vcpu, KVM_EXIT_HLT);
 	return vcpu;
 }

@@ -61,16 +61,21 @@ static inline bool fake_negotiate(struct vm *vm, struct virtio_device *device, u
 	return fake_device_get(vm, device, VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
-static inline void fake_enable_queue(struct vm *vm, struct virtio_device *device, u32 index)
+static inline void fake_enable_queue_of(struct vm *vm, struct virtio_device *device, u32 index, u16 size)
 {
 	u64 at = FAKE_RINGS_AT + index * 0x3000ULL;
 
 	fake_device_put(vm, device, VIRTIO_PCI_COMMON_Q_SELECT, 2, index);
-	fake_device_put(vm, device, VIRTIO_PCI_COMMON_Q_SIZE, 2, FAKE_RING_SIZE);
+	fake_device_put(vm, device, VIRTIO_PCI_COMMON_Q_SIZE, 2, size);
 	fake_device_put(vm, device, VIRTIO_PCI_COMMON_Q_DESCLO, 4, at);
 	fake_device_put(vm, device, VIRTIO_PCI_COMMON_Q_AVAILLO, 4, at + 0x1000);
 	fake_device_put(vm, device, VIRTIO_PCI_COMMON_Q_USEDLO, 4, at + 0x2000);
 	fake_device_put(vm, device, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+}
+
+static inline void fake_enable_queue(struct vm *vm, struct virtio_device *device, u32 index)
+{
+	fake_enable_queue_of(vm, device, index, FAKE_RING_SIZE);
 }
 
 static inline void fake_driver_ok(struct vm *vm, struct virtio_device *device)

@@ -302,16 +302,10 @@ static void queue_words(const char *text)
 {
 	struct fake_ring *out = &now->rings[OUTPUT];
 	u16 count = (u16)strlen(text), size = 64;
-	u64 at = FAKE_RINGS_AT + OUTPUT * 0x3000ULL;
 
 	ASSERT_LE(count, size);
 	ASSERT(fake_negotiate(&now->vm, device(), VERSION_1), "features are refused");
-	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_SELECT, 2, OUTPUT);
-	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_SIZE, 2, size);
-	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_DESCLO, 4, at);
-	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_AVAILLO, 4, at + 0x1000);
-	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_USEDLO, 4, at + 0x2000);
-	fake_device_put(&now->vm, device(), VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	fake_enable_queue_of(&now->vm, device(), OUTPUT, size);
 	fake_driver_ok(&now->vm, device());
 	virtio_hold(device());
 	memcpy(memory_at(&now->vm.memory, OUTPUT_AT, count), text, count);
