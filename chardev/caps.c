@@ -10,6 +10,7 @@
 #include <uapi/linux/kvm.h>
 #include <uapi/linux/kvm_para.h>
 #include <keel/dirty_ring.h>
+#include <keel/pre_fault.h>
 #include <keel/shadow.h>
 #include <keel/state.h>
 #include <keel/types.h>
@@ -59,6 +60,11 @@ static int reset_vm(void)
 	return keel_paging_is_shadow() ? 0 : KEEL_HOLD_MAX;
 }
 
+static int pre_fault_memory(void)
+{
+	return !keel_paging_is_shadow();
+}
+
 /* The kernel sizes every guest's area alike: without a vCPU at hand this is the same number. */
 static int xsave2_size(void)
 {
@@ -93,6 +99,7 @@ static const struct cap_row cap_rows[] = {
 #ifdef KVM_CAP_USER_MEMORY2
 	{ KVM_CAP_USER_MEMORY2,			1 },
 #endif
+	{ KVM_CAP_PRE_FAULT_MEMORY,		0, pre_fault_memory },
 	{ KVM_CAP_SET_TSS_ADDR,			1 },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR,	1 },
 	{ KVM_CAP_NR_VCPUS,			0, max_recommended_vcpus },

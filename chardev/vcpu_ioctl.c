@@ -13,6 +13,7 @@
 #include <keel/compat.h>
 #include <keel/host.h>
 #include <keel/irq.h>
+#include <keel/pre_fault.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include "chardev.h"
@@ -42,6 +43,7 @@ DIRECT(vcpu, keel_user_interrupt, struct kvm_interrupt)
 DIRECT(vcpu, keel_lapic_get_state, struct kvm_lapic_state)
 DIRECT(vcpu, keel_lapic_set_state, struct kvm_lapic_state)
 DIRECT(vcpu, keel_report_mce, struct kvm_x86_mce)
+DIRECT(vcpu, keel_memory_pre_fault, struct kvm_pre_fault_memory)
 
 static long vcpu_nmi(void *object, void *arg, unsigned long raw)
 {
@@ -318,6 +320,7 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_SREGS2,		SET,			do_keel_set_sregs2 },
 	{ KVM_GET_STATS_FD,		ROW_VALUE,		vcpu_get_stats_fd },
 	{ KVM_GET_XSAVE2,		ROW_VAR | ROW_LOADED,	vcpu_get_xsave2 },
+	{ KVM_PRE_FAULT_MEMORY,		GET | SET,		do_keel_memory_pre_fault },
 	{ KVM_SET_DEVICE_ATTR,		SET,			vcpu_set_attr },
 	{ KVM_GET_DEVICE_ATTR,		SET,			vcpu_get_attr },
 	{ KVM_HAS_DEVICE_ATTR,		ROW_IN,			vcpu_has_attr },

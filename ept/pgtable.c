@@ -360,6 +360,26 @@ bool pgtable_has_table(const struct pgtable *pt, gfn_t gfn, unsigned int level)
 	return false;
 }
 
+gfn_t pgtable_leaf_rest(const struct pgtable *pt, gfn_t gfn)
+{
+	const struct pte_format *f = pt->format;
+	unsigned int l = f->levels;
+	const u64 *table = pt->root;
+
+	if (gfn >= pt_frames(f))
+		return 0;
+	for (; table; l--) {
+		u64 pte = READ_ONCE(table[pt_index(gfn, l)]);
+
+		if (!pte_is_present(f, pte))
+			break;
+		if (pte_is_leaf(f, pte, l))
+			return pt_span(l) - (gfn & (pt_span(l) - 1));
+		table = pte_table(f, pte);
+	}
+	return 0;
+}
+
 void pgtable_free_pages(u64 *list)
 {
 	while (list) {

@@ -96,6 +96,8 @@ u64 *pgtable_entry(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_
 void pgtable_set_leaf(struct pgtable *pt, u64 *entry, unsigned int level, u64 pte);
 /* Does the entry of @gfn at @level point to a table? */
 bool pgtable_has_table(const struct pgtable *pt, gfn_t gfn, unsigned int level);
+/* How many frames from @gfn on the leaf there maps; 0 for none. */
+gfn_t pgtable_leaf_rest(const struct pgtable *pt, gfn_t gfn);
 /* Take the whole tree out. */
 void pgtable_clear(struct pgtable *pt, struct pt_update *up);
 
