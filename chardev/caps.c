@@ -9,6 +9,7 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <uapi/linux/kvm_para.h>
+#include <keel/compat.h>
 #include <keel/dirty_ring.h>
 #include <keel/pre_fault.h>
 #include <keel/shadow.h>
@@ -119,6 +120,7 @@ static const struct cap_row cap_rows[] = {
 						KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | MWAIT_QUIRK |
 						KVM_X86_QUIRK_FIX_HYPERCALL_INSN },
 	{ KVM_CAP_INTERNAL_ERROR_DATA,		1 },
+	{ KVM_CAP_MEMORY_FAULT_INFO,		1 },
 	{ KVM_CAP_LAST_CPU,			1 },
 	{ KVM_CAP_BINARY_STATS_FD,		1 },
 	{ KVM_CAP_SYS_ATTRIBUTES,		1 },

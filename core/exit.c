@@ -6,6 +6,7 @@
 #include <asm/cpufeature.h>
 #include <asm/trapnr.h>
 #include <keel/access.h>
+#include <keel/compat.h>
 #include <keel/debug.h>
 #include <keel/exit.h>
 #include <keel/explain.h>
@@ -13,6 +14,22 @@
 #include <keel/vcpu.h>
 #include "alignment.h"
 #include "io.h"
+
+int keel_do_memory_gone(struct vcpu *vcpu, gpa_t gpa)
+{
+	/* run->memory_fault, which the oldest kernel's header does not have */
+	struct {
+		u64 flags, gpa, size;
+	} *fault = (void *)vcpu->run->padding;
+
+	vcpu->run->exit_reason = KVM_EXIT_MEMORY_FAULT;
+	fault->flags = 0;
+	fault->gpa = gpa & PAGE_MASK;
+	fault->size = PAGE_SIZE;
+	keel_explain(vcpu->vm, vcpu->id, "the launcher has no memory at its address for guest address %#llx, or not for this access (rip %#llx)",
+		     gpa, vcpu_rip(vcpu));
+	return -EFAULT;
+}
 
 int keel_do_triple_fault(struct vcpu *vcpu)
 {

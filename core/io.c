@@ -405,6 +405,8 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 	case -EINTR:
 		/* the loop finds the signal */
 		return RUN_RESUME;
+	case -EFAULT:
+		return keel_do_memory_gone(vcpu, fault->gpa);
 	default:
 		return ret;
 	}
@@ -469,6 +471,8 @@ int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault)
 		return access_by_software(vcpu, &device);
 	case SHADOW_NO_TABLE:
 		return table_no_memory(vcpu, fault);
+	case -EFAULT:
+		return keel_do_memory_gone(vcpu, walk.gpa);
 	default:
 		return ret;
 	}

@@ -29,6 +29,12 @@
 #define keel_longmode	longmode
 #endif
 
+/* Younger than the oldest kernel that Keel runs on. */
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT		39
+#define KVM_CAP_MEMORY_FAULT_INFO	232
+#endif
+
 /* vmemdup_user() for what stays: charged to the launcher's memory cgroup, which no kernel's own does. kvfree() it. */
 static inline void *keel_vmemdup_user_account(const void __user *src, size_t n, size_t size)
 {

@@ -179,6 +179,15 @@ int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault);
  */
 int keel_do_pause(struct vcpu *vcpu);
 /**
+ * keel_do_memory_gone() - the launcher has nothing where a slot says that guest memory is, or does not permit the access
+ * @vcpu: the vCPU
+ * @gpa: address that the guest accessed
+ *
+ * KVM_EXIT_MEMORY_FAULT, the one exit that comes with an errno (api.rst, "KVM_CAP_MEMORY_FAULT_INFO"). The guest has not moved.
+ * Context: the vCPU's own thread, loaded; may sleep. Return: -EFAULT.
+ */
+int keel_do_memory_gone(struct vcpu *vcpu, gpa_t gpa);
+/**
  * keel_do_triple_fault() - KVM_EXIT_SHUTDOWN
  * @vcpu: the vCPU
  *
