@@ -18,6 +18,7 @@
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
+#include <keel/vm_life.h>
 #include "chardev.h"
 
 #define COALESCED_PAGE_OFFSET	2

@@ -29,6 +29,7 @@
 #include <keel/vcpu_life.h>
 #include <keel/vfio.h>
 #include <keel/vm.h>
+#include <keel/vm_life.h>
 #include "chardev.h"
 #include "dispatch.h"
 

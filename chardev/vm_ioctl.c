@@ -19,6 +19,7 @@
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
+#include <keel/vm_life.h>
 #include "chardev.h"
 #include "dispatch.h"
 

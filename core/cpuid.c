@@ -14,6 +14,7 @@
 #include <asm/processor-flags.h>
 #include <keel/access.h>
 #include <keel/exit.h>
+#include <keel/exit_fast.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>

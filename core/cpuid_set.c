@@ -225,7 +225,7 @@ int keel_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
 		kvfree(entries);
 		return ret;
 	}
-	if (vcpu->launched_once) {
+	if (vcpu->life.launched_once) {
 		/* compare with the runtime bits brought up to date in both */
 		install(vcpu, entries, nent);
 		vcpu->cpuid.entries = old;

@@ -15,7 +15,7 @@
 #include "alignment.h"
 #include "io.h"
 
-int keel_do_memory_gone(struct vcpu *vcpu, gpa_t gpa)
+int keel_memory_gone(struct vcpu *vcpu, gpa_t gpa)
 {
 	/* run->memory_fault, which the oldest kernel's header does not have */
 	struct {

@@ -30,6 +30,7 @@
 #include <keel/vcpu_life.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
+#include <keel/vm_life.h>
 #include "copy.h"
 
 /* Requests that stand for something of the guest's. The others are made anew, or belong to caches. */
@@ -81,7 +82,7 @@ static int make_vcpu(struct vm *vm, const struct vcpu *from)
 
 	if (IS_ERR(to))
 		return PTR_ERR(to);
-	to->unclaimed = true;
+	to->life.unclaimed = true;
 	ret = keel_cpuid_copy(to, from);
 	to->pv.enforce_cpuid = from->pv.enforce_cpuid;
 	to->pv.features = from->pv.features;
@@ -239,7 +240,7 @@ static void set_state(struct vcpu *to, struct vcpu *from, struct backend_state *
 	to->cr8 = from->cr8;
 	to->eoi_vector = from->eoi_vector;
 	to->mp_state = from->mp_state;
-	to->launched_once |= from->launched_once;
+	to->life.launched_once |= from->life.launched_once;
 	for (i = 0; i < ARRAY_SIZE(backend_msrs); i++)
 		if (state->has[i])
 			keel_vendor->msr(to, backend_msrs[i], &state->val[i], VENDOR_MSR_RESTORE);
@@ -364,8 +365,8 @@ struct vcpu *keel_vcpu_claim(struct vm *vm, u32 id)
 	struct vcpu *vcpu = keel_vm_vcpu_by_id(vm, id);
 
 	lockdep_assert_held(&vm->lock);
-	if (!vcpu || !vcpu->unclaimed)
+	if (!vcpu || !vcpu->life.unclaimed)
 		return NULL;
-	vcpu->unclaimed = false;
+	vcpu->life.unclaimed = false;
 	return vcpu;
 }

@@ -13,6 +13,7 @@
 #include <keel/request.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
+#include <keel/vm_life.h>
 
 static void let_go(struct vm *vm, unsigned int n)
 {

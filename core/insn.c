@@ -11,6 +11,7 @@
 #include <keel/cpuid.h>
 #include <keel/emulate.h>
 #include <keel/exit.h>
+#include <keel/exit_fast.h>
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>

@@ -13,6 +13,7 @@
 #include <keel/access.h>
 #include <keel/bus.h>
 #include <keel/debug.h>
+#include <keel/exit_fast.h>
 #include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
@@ -406,7 +407,7 @@ int keel_do_fault(struct vcpu *vcpu, const struct fault_exit *fault)
 		/* the loop finds the signal */
 		return RUN_RESUME;
 	case -EFAULT:
-		return keel_do_memory_gone(vcpu, fault->gpa);
+		return keel_memory_gone(vcpu, fault->gpa);
 	default:
 		return ret;
 	}
@@ -472,7 +473,7 @@ int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault)
 	case SHADOW_NO_TABLE:
 		return table_no_memory(vcpu, fault);
 	case -EFAULT:
-		return keel_do_memory_gone(vcpu, walk.gpa);
+		return keel_memory_gone(vcpu, walk.gpa);
 	default:
 		return ret;
 	}

@@ -59,6 +59,12 @@ static __always_inline void keel_user_mmio(struct vcpu *vcpu, gpa_t gpa, unsigne
 int keel_complete_msr(struct vcpu *vcpu, bool is_read);
 int keel_complete_hypercall(struct vcpu *vcpu, u64 ret, unsigned int len);
 
+/*
+ * The launcher has nothing where a slot says that guest memory is, or does not permit the access to @gpa: -EFAULT with KVM_EXIT_MEMORY_FAULT, the one
+ * exit that comes with an errno (api.rst, "KVM_CAP_MEMORY_FAULT_INFO"). The guest has not moved. May sleep (exit.c).
+ */
+int keel_memory_gone(struct vcpu *vcpu, gpa_t gpa);
+
 /* KVM_EXIT_DEBUG for a step over an instruction completed in software. */
 int keel_debug_step_exit(struct vcpu *vcpu);
 

@@ -17,6 +17,7 @@
 #include <asm/msr-index.h>
 #include <keel/access.h>
 #include <keel/exit.h>
+#include <keel/exit_fast.h>
 #include <keel/irq.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>

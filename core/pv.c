@@ -11,6 +11,7 @@
 #include <keel/access.h>
 #include <keel/compat.h>
 #include <keel/exit.h>
+#include <keel/exit_fast.h>
 #include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/irq.h>

@@ -11,6 +11,7 @@
 #include <keel/shadow.h>
 #include <keel/vcpu.h>
 #include <keel/vm.h>
+#include <keel/vm_life.h>
 #include "copy.h"
 
 /* @vm is held, and nobody else knows @mark. */
@@ -50,7 +51,7 @@ int keel_vm_mark(struct vm *vm)
 		ret = mark_into(mark, vm);
 		/* what is left over goes: the last mark, or this one */
 		if (!ret)
-			swap(keel_vm_vcpu(vm, 0)->mark, mark);
+			swap(keel_vm_vcpu(vm, 0)->life.mark, mark);
 		keel_vm_release(vm);
 	}
 	if (mark)
@@ -62,7 +63,7 @@ int keel_vm_mark(struct vm *vm)
 static int go_back(struct vm *vm)
 {
 	struct vcpu *first = keel_vm_vcpu(vm, 0);
-	struct vm *mark = first ? first->mark : NULL;
+	struct vm *mark = first ? first->life.mark : NULL;
 	int ret = 0;
 
 	if (!mark)

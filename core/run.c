@@ -31,6 +31,7 @@
 #include <keel/vcpu_life.h>
 #include <keel/vendor.h>
 #include <keel/vm.h>
+#include <keel/vm_life.h>
 #include "io.h"
 
 /* All requests but the one that the inner loop serves itself. */
@@ -434,7 +435,7 @@ int keel_vcpu_run(struct vcpu *vcpu)
 	if (unlikely(ret))
 		return ret;
 	remember_thread(vcpu);
-	vcpu->launched_once = true;
+	vcpu->life.launched_once = true;
 	keel_vcpu_load(vcpu);
 	if (unlikely(vcpu->thread.sigset_active))
 		sigprocmask(SIG_SETMASK, &vcpu->thread.sigset, &vcpu->thread.sigset_saved);

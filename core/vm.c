@@ -54,8 +54,8 @@ static void drop_mark(struct vm *vm)
 {
 	struct vcpu *first = keel_vm_vcpu(vm, 0);
 
-	if (first && first->mark)
-		keel_vm_put(first->mark);
+	if (first && first->life.mark)
+		keel_vm_put(first->life.mark);
 }
 
 static void vm_destroy(struct vm *vm)

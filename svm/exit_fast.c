@@ -8,6 +8,7 @@
 #include <keel/debug.h>
 #include <keel/emulate.h>
 #include <keel/exit.h>
+#include <keel/exit_fast.h>
 #include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/memory.h>

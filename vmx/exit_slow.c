@@ -10,6 +10,7 @@
 #include <keel/access.h>
 #include <keel/debug.h>
 #include <keel/exit.h>
+#include <keel/exit_fast.h>
 #include <keel/guest_access.h>
 #include <keel/host.h>
 #include <keel/memory.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The return rule and the verbs that a vendor's exit switch calls.
+ * The return rule and the verbs that a vendor's exit switch calls. They may sleep; those for the inner loop are in exit_fast.h.
  *
  * Level 1 (exit_fast.c and exit_slow.c of vmx/ and svm/) turns hardware bits into the small structs below; level 2 (core/) acts on them and
  * knows no hardware.
@@ -82,70 +82,6 @@ struct task_gate_exit {
 	const struct event *event;
 };
 
-/* ---- verbs that may be called in the inner loop, with interrupts off: they do not sleep. RIP and RFLAGS are valid ---- */
-
-/**
- * keel_do_cpuid() - CPUID
- * @vcpu: the vCPU
- * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
- */
-int keel_do_cpuid(struct vcpu *vcpu, unsigned int len);
-/**
- * keel_do_hlt() - HLT
- * @vcpu: the vCPU
- * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
- */
-int keel_do_hlt(struct vcpu *vcpu, unsigned int len);
-/**
- * keel_fast_rdmsr() - RDMSR
- * @vcpu: the vCPU
- * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
- */
-int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len);
-/**
- * keel_fast_wrmsr() - WRMSR
- * @vcpu: the vCPU
- * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
- */
-int keel_fast_wrmsr(struct vcpu *vcpu, unsigned int len);
-/**
- * keel_fast_hypercall() - VMCALL or VMMCALL
- * @vcpu: the vCPU; CS and CPL are valid (RG_CODE or RG_SEG)
- * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
- */
-int keel_fast_hypercall(struct vcpu *vcpu, unsigned int len);
-/**
- * keel_fast_io() - IN or OUT; INS and OUTS are left to the emulator
- * @vcpu: the vCPU; RIP and RFLAGS are valid
- * @port: first port
- * @size: 1, 2 or 4 bytes
- * @len: bytes of the instruction
- * @direction: KVM_EXIT_IO_IN or KVM_EXIT_IO_OUT
- *
- * Context: the vCPU's own thread, loaded, interrupts off. Return: as enum run_result says.
- */
-int keel_fast_io(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int len, unsigned int direction);
-/**
- * keel_fast_fault() - a second-level fault: an access to a device by a plain move
- * @vcpu: the vCPU
- * @fault: what is known of it
- *
- * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says; RUN_SLOW for all else: keel_do_fault().
- */
-int keel_fast_fault(struct vcpu *vcpu, const struct fault_exit *fault);
-
-/* ---- the others may sleep ---- */
-
 /**
  * keel_do_insn() - carry out an instruction that was intercepted, or that the emulator leaves
  * @vcpu: on its own thread, loaded
@@ -178,15 +114,6 @@ int keel_do_page_fault(struct vcpu *vcpu, const struct page_fault_exit *fault);
  * Context: the vCPU's own thread, loaded; may sleep. Return: as enum run_result says.
  */
 int keel_do_pause(struct vcpu *vcpu);
-/**
- * keel_do_memory_gone() - the launcher has nothing where a slot says that guest memory is, or does not permit the access
- * @vcpu: the vCPU
- * @gpa: address that the guest accessed
- *
- * KVM_EXIT_MEMORY_FAULT, the one exit that comes with an errno (api.rst, "KVM_CAP_MEMORY_FAULT_INFO"). The guest has not moved.
- * Context: the vCPU's own thread, loaded; may sleep. Return: -EFAULT.
- */
-int keel_do_memory_gone(struct vcpu *vcpu, gpa_t gpa);
 /**
  * keel_do_triple_fault() - KVM_EXIT_SHUTDOWN
  * @vcpu: the vCPU

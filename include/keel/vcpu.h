@@ -122,6 +122,13 @@ struct vcpu_cpuid {
 	u32 flags;		/* GUEST_HAS_* */
 };
 
+/* Where in its life it is (core/run.c, core/fork.c, core/reset.c) */
+struct vcpu_life {
+	bool launched_once;	/* has run: CPUID is frozen */
+	bool unclaimed;		/* of a forked VM, without a file yet; vm->lock */
+	struct vm *mark;	/* of the first vCPU: the VM's state as it was marked, NULL for none; vcpu->mutex */
+};
+
 /**
  * struct vcpu - one virtual CPU
  *
@@ -168,9 +175,7 @@ struct vcpu {
 	struct vcpu_debug debug;
 	struct dirty_ring *dirty_ring;	/* ept/dirty_ring.c, NULL without one */
 
-	bool launched_once;		/* has run: CPUID is frozen */
-	bool unclaimed;			/* of a forked VM, without a file yet; vm->lock */
-	struct vm *mark;		/* of the first vCPU: the VM's state as it was marked (core/reset.c), NULL for none; vcpu->mutex */
+	struct vcpu_life life;
 	struct vcpu_stats stats;
 	struct vcpu_origin origin;
 	struct vcpu_known known;
