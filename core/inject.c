@@ -187,6 +187,9 @@ static bool is_fault(u8 vector)
 	       vector != X86_TRAP_MC;
 }
 
+/* What a payload may bring to DR6. A launcher can give more, and a MOV to DR6 with one of bits 63:32 is #GP, also for the host. */
+#define DR6_PAYLOAD	(DR_TRAP_BITS | DR6_BD | DR_STEP | DR_SWITCH | DR6_RTM)
+
 /**
  * keel_apply_payload() - move CR2 or DR6 bits of the queued exception to the registers
  * @vcpu: loaded, on its own thread
@@ -196,6 +199,7 @@ static bool is_fault(u8 vector)
 void keel_apply_payload(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
+	u64 bits;
 
 	if (!ev->exception.valid || !ev->has_payload)
 		return;
@@ -206,8 +210,8 @@ void keel_apply_payload(struct vcpu *vcpu)
 	} else if (ev->exception.vector == X86_TRAP_DB) {
 		vcpu_need(vcpu, RG_DR);
 		/* SDM, "Debug Status Register (DR6)": B0-B3 are set anew, BD BS BT accumulate; RTM is active low */
-		vcpu->regs.dr6 = (vcpu->regs.dr6 & ~(u64)DR_TRAP_BITS) | DR6_RTM | ev->payload;
-		vcpu->regs.dr6 &= ~(u64)DR6_RTM | (~ev->payload & DR6_RTM);
+		bits = ev->payload & DR6_PAYLOAD;
+		vcpu->regs.dr6 = ((vcpu->regs.dr6 & ~(u64)DR_TRAP_BITS) | DR6_RTM | bits) & ~(bits & DR6_RTM);
 		vcpu->regs.dr7 &= ~(u64)DR7_GD;
 		vcpu_dirty(vcpu, RG_DR);
 	}

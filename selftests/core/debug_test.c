@@ -399,6 +399,40 @@ static void test_registers(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_payload(void)
+{
+	guest_handlers[VEC_DB] = on_db;
+	GUEST_SYNC(1);
+	GUEST_ROW("its handler ran", 1, db_count);
+	GUEST_ROW("DR6", 0xffff4ff1, db_dr6);
+}
+
+/*
+ * The payload of a debug exception has more bits than DR6: those of the launcher's that a MOV to DR6 refuses, or that DR6 does not keep, go
+ * nowhere. A breakpoint is enabled, so that the CPU has the guest's DR6 where it does not switch it by itself.
+ */
+static void test_payload(void)
+{
+	struct kvm_vcpu_events events = { .flags = KVM_VCPUEVENT_VALID_PAYLOAD, .exception = { .pending = 1, .nr = VEC_DB },
+					  .exception_has_payload = 1, .exception_payload = 0xdeadbeef00005001 };
+	struct kvm_debugregs d = { .db = { 0, 0x123450 }, .dr6 = 0xffff0ff0, .dr7 = 0xf00404 };
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu;
+
+	REQUIRE_CAP(KVM_CAP_EXCEPTION_PAYLOAD);
+	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "stock KVM hands all bits to the CPU");
+	require_debug_exceptions();
+	vm_enable_cap(vm, KVM_CAP_EXCEPTION_PAYLOAD, 1);
+	vcpu = vcpu_create_guest(vm, 0, guest_payload);
+	vcpu_run_sync(vcpu, 1);
+	vcpu_complete(vcpu);
+	vcpu_ioctl(vcpu, KVM_SET_DEBUGREGS, &d);
+	vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &events);
+	vcpu_run_done(vcpu);
+	vcpu_ioctl(vcpu, KVM_GET_DEBUGREGS, &d);
+	CHECK_EQ("bits 63:32 of DR6", 0, d.dr6 >> 32);
+}
+
 static const struct test_case cases[] = {
 	{ "guest", test_own },
 	{ "single_step", test_step },
@@ -410,6 +444,7 @@ static const struct test_case cases[] = {
 	{ "step_back", test_step_back },
 	{ "address", test_address },
 	{ "registers", test_registers },
+	{ "payload", test_payload },
 };
 
 TEST_MAIN(cases)
