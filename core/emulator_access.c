@@ -255,19 +255,19 @@ int emulator_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
 }
 
 /* On RAM by the CPU's own locked instruction; elsewhere there is nobody to be atomic against. */
-int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size)
+int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = emulator_vcpu(e);
 	u64 expected = 0, wanted = 0;
 	unsigned int i;
 	gpa_t gpa;
-	int ret = translate(e, la, EMU_ACC_WRITE, &gpa);
+	int ret = translate(e, la, acc, &gpa);
 
 	if (ret != EMU_CONTINUE)
 		return ret;
 	for (i = 0; i < SLOT_TRIES; i++) {
 		if (size > 8 || (la & (size - 1)) || !keel_memory_is_writable(vcpu, gpa))
-			return emulator_write(e, la, new, size, EMU_ACC_WRITE);
+			return emulator_write(e, la, new, size, acc);
 		memcpy(&expected, old, size);
 		memcpy(&wanted, new, size);
 		if (keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted) < 0)
@@ -275,7 +275,7 @@ int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned
 		memcpy(old, &expected, size);
 		if (unlikely(vcpu->shadow))
 			keel_shadow_stored(vcpu->vm, gpa, size);
-		return accessed(e, la, size, EMU_ACC_WRITE);
+		return accessed(e, la, size, acc);
 	}
 	return EMU_FAILED;
 }

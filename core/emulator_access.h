@@ -16,7 +16,7 @@ static inline struct vcpu *emulator_vcpu(struct emu *e)
 int emulator_fetch(struct emu *e, u64 la, void *data, unsigned int size);
 int emulator_read(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc);
 int emulator_write(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc);
-int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size);
+int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size, unsigned int acc);
 int emulator_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc);
 int emulator_port_in(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count);
 int emulator_port_out(struct emu *e, u16 port, const void *data, unsigned int size, unsigned int count);

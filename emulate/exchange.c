@@ -57,7 +57,7 @@ static int exchange_memory(struct emu *e)
 		found = old;
 		e->log.next = first;
 		if (locked)
-			ret = emu_cmpxchg_linear(e, la, &found, &new, in->op_size);
+			ret = emu_cmpxchg_linear(e, la, &found, &new, in->op_size, EMU_ACC_WRITE);
 		else
 			ret = emu_write_linear(e, la, &new, in->op_size, EMU_ACC_WRITE);
 		if (ret)
@@ -129,7 +129,7 @@ static int exec_cmpxchg8b(struct emu *e)
 	read_halves(e, GPR_RBX, GPR_RCX, half, new);
 	ret = emu_read_linear(e, la, old, 2 * half, acc | EMU_ACC_LOCKED);
 	if (!ret && is_same(old, expected))
-		ret = emu_cmpxchg_linear(e, la, old, new, 2 * half);
+		ret = emu_cmpxchg_linear(e, la, old, new, 2 * half, EMU_ACC_WRITE);
 	if (ret)
 		return ret;
 	if (is_same(old, expected)) {

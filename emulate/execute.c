@@ -129,7 +129,7 @@ static int rmw_locked(struct emu *e, u64 la, u64 src)
 		new = emu_compute(&e->insn, old, src, 0, &flags);
 		found = old;
 		e->log.next = first + 1;
-		ret = emu_cmpxchg_linear(e, la, &found, &new, size);
+		ret = emu_cmpxchg_linear(e, la, &found, &new, size, EMU_ACC_WRITE);
 		if (ret)
 			return ret;
 		if (found == old) {

@@ -259,7 +259,8 @@ void emu_gpr_write(struct emu *e, unsigned int nr, unsigned int size, u64 val);
 int emu_read_linear(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc);
 int emu_write_linear(struct emu *e, u64 la, const void *data, unsigned int size,
 		     unsigned int acc);
-int emu_cmpxchg_linear(struct emu *e, u64 la, void *old, const void *new, unsigned int size);
+/* @acc: EMU_ACC_WRITE, with EMU_ACC_SYSTEM for what the CPU marks by itself */
+int emu_cmpxchg_linear(struct emu *e, u64 la, void *old, const void *new, unsigned int size, unsigned int acc);
 int emu_port_in(struct emu *e, u16 port, void *data, unsigned int size);
 int emu_port_out(struct emu *e, u16 port, const void *data, unsigned int size);
 int emu_read_seg(struct emu *e, unsigned int seg, u64 ea, u64 *val, unsigned int size);

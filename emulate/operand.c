@@ -129,10 +129,10 @@ int emu_write_linear(struct emu *e, u64 la, const void *data, unsigned int size,
 	return LOGGED(e, NULL, 0, e->ops->write(e, la, data, size, acc));
 }
 
-int emu_cmpxchg_linear(struct emu *e, u64 la, void *old, const void *new, unsigned int size)
+int emu_cmpxchg_linear(struct emu *e, u64 la, void *old, const void *new, unsigned int size, unsigned int acc)
 {
 	/* in brackets, since cmpxchg() may be a macro of the kernel's */
-	return LOGGED(e, old, size, (e->ops->cmpxchg)(e, la, old, new, size));
+	return LOGGED(e, old, size, (e->ops->cmpxchg)(e, la, old, new, size, acc));
 }
 
 int emu_port_in(struct emu *e, u16 port, void *data, unsigned int size)

@@ -71,7 +71,7 @@ int emu_mark_descriptor(struct emu *e, struct descriptor *d, u8 bits)
 		if (new == old)
 			return EMU_CONTINUE;
 		e->log.next = nr;
-		ret = emu_cmpxchg_linear(e, d->la + 4, &found, &new, 4);
+		ret = emu_cmpxchg_linear(e, d->la + 4, &found, &new, 4, EMU_ACC_WRITE | EMU_ACC_SYSTEM);
 		if (ret)
 			return ret;
 		d->high = found == old ? new : found;

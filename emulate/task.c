@@ -164,7 +164,7 @@ static int claim(struct emu *e, struct task_switch *s)
 			return ret;
 		found = s->desc.high;
 		busy = found | BUSY;
-		ret = emu_cmpxchg_linear(e, s->desc.la + 4, &found, &busy, 4);
+		ret = emu_cmpxchg_linear(e, s->desc.la + 4, &found, &busy, 4, EMU_ACC_WRITE | EMU_ACC_SYSTEM);
 		if (ret || found == s->desc.high)
 			return ret;
 	}
@@ -183,7 +183,7 @@ static int release(struct emu *e, const struct task_switch *s)
 	for (i = 0; i < CLAIM_RETRIES && !ret && (found & BUSY); i++) {
 		high = found;
 		available = high & ~BUSY;
-		ret = emu_cmpxchg_linear(e, la, &found, &available, 4);
+		ret = emu_cmpxchg_linear(e, la, &found, &available, 4, EMU_ACC_WRITE | EMU_ACC_SYSTEM);
 		if (ret || found == high)
 			return ret;
 	}

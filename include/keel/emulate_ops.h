@@ -27,7 +27,7 @@ struct emu;
  * @read: @size 1..16 bytes, or up to 512 where it is the only access
  * @write: the same
  * @cmpxchg: atomically, if memory equals @old store @new; always put what was
- *	found into @old.  @size 1, 2, 4, 8, 16.  On memory that is no RAM, store @new
+ *	found into @old.  @size 1, 2, 4, 8, 16.  On memory that is no RAM, store @new.  @acc has EMU_ACC_WRITE
  * @probe: would this access fault?  No side effect but the fault
  * @port_in: @count units of @size bytes (1, 2, 4) from @port; IOPL and the I/O
  *	permission bitmap have been checked
@@ -52,7 +52,7 @@ struct emu_ops {
 	int (*fetch)(struct emu *e, u64 la, void *data, unsigned int size);
 	int (*read)(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc);
 	int (*write)(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc);
-	int (*cmpxchg)(struct emu *e, u64 la, void *old, const void *new, unsigned int size);
+	int (*cmpxchg)(struct emu *e, u64 la, void *old, const void *new, unsigned int size, unsigned int acc);
 	int (*probe)(struct emu *e, u64 la, unsigned int size, unsigned int acc);
 	int (*port_in)(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count);
 	int (*port_out)(struct emu *e, u16 port, const void *data, unsigned int size,

@@ -42,6 +42,12 @@ static bool is_device(u64 la)
 	return la >= DEVICE && la < DEVICE_POSTED + 0x1000;
 }
 
+/* Descriptor tables and TSSs are the CPU's own to reach. */
+static bool is_denied(struct machine *m, u64 la, unsigned int acc)
+{
+	return m->supervisor && (la ^ m->supervisor) < 0x1000 && m->emu.cpl == 3 && !(acc & EMU_ACC_SYSTEM);
+}
+
 static int page_fault(struct emu *e, u64 la, unsigned int acc)
 {
 	emu_raise_error(e, 14, (acc & EMU_ACC_WRITE ? 2 : 0) | (e->cpl == 3 ? 4 : 0));
@@ -91,6 +97,8 @@ static int op_read(struct emu *e, u64 la, void *data, unsigned int size, unsigne
 	u8 *p = ram_at(m, la, size);
 	u64 val[64] = { 0 };
 
+	if (is_denied(m, la, acc))
+		return page_fault(e, la, acc);
 	if (p && !((acc & EMU_ACC_WRITE) && is_read_only(la))) {
 		memcpy(data, p, size);
 		return EMU_CONTINUE;
@@ -111,6 +119,8 @@ static int op_write(struct emu *e, u64 la, const void *data, unsigned int size, 
 	u8 *p = ram_at(m, la, size);
 	u64 val = 0;
 
+	if (is_denied(m, la, acc))
+		return page_fault(e, la, EMU_ACC_WRITE);
 	if (p && !is_read_only(la)) {
 		memcpy(p, data, size);
 		return EMU_CONTINUE;
@@ -127,13 +137,13 @@ static int op_write(struct emu *e, u64 la, const void *data, unsigned int size, 
 	return EMU_CONTINUE;
 }
 
-static int op_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size)
+static int op_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size, unsigned int acc)
 {
 	struct machine *m = to_machine(e);
 	u8 *p = ram_at(m, la, size);
 
-	if (!p || is_read_only(la))
-		return op_write(e, la, new, size, EMU_ACC_WRITE);
+	if (!p || is_read_only(la) || is_denied(m, la, acc))
+		return op_write(e, la, new, size, acc);
 	if (m->lose_races) {
 		m->lose_races--;
 		p[0]++;		/* another CPU */
@@ -147,6 +157,8 @@ static int op_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigne
 
 static int op_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
 {
+	if (is_denied(to_machine(e), la, acc))
+		return page_fault(e, la, acc);
 	if (ram_at(to_machine(e), la, size) && !((acc & EMU_ACC_WRITE) && is_read_only(la)))
 		return EMU_CONTINUE;
 	return is_device(la) ? EMU_CONTINUE : page_fault(e, la, acc);

@@ -41,6 +41,7 @@ struct machine_access {
  * struct machine - state around a struct emu
  * @asked: accesses that went to user space, in order
  * @lose_races: this many cmpxchg find other memory than expected
+ * @supervisor: a page that CPL 3 does not reach, but for what the CPU does by itself; 0 for none
  */
 struct machine {
 	struct emu emu;
@@ -68,6 +69,7 @@ struct machine {
 	bool port_asks;		/* ports go to user space */
 	unsigned int nr_port_calls;
 	unsigned int lose_races;
+	u64 supervisor;
 };
 
 void machine_init(struct machine *m, enum emu_mode mode);

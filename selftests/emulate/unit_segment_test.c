@@ -54,6 +54,7 @@ static const struct load_row load_rows[] = {
 	{ "no LDT", P, 0, 3, 0x14, 13, 0x14 },
 };
 
+/* The GDT is the supervisor's, as guests have it. */
 static void test_load(void)
 {
 	static struct machine m;
@@ -65,6 +66,7 @@ static void test_load(void)
 
 		setup(&m, r->mode);
 		m.emu.cpl = r->cpl;
+		m.supervisor = m.table[EMU_GDTR].base;
 		m.gpr[GPR_RAX] = r->selector;
 		ret = RUN(&m, 0x8e, 0xc0 | r->opcode_reg << 3);
 		CHECK_EQ(r->name, r->vector ? EMU_FAULT : EMU_CONTINUE, ret);

@@ -231,6 +231,23 @@ static void test_gate(void)
 	CHECK_EQ("CPL", 0, m.emu.cpl);
 }
 
+/* User mode is interrupted: what the CPU marks in the GDT is no access of the program's. */
+static void test_user(void)
+{
+	static struct machine m;
+
+	setup(&m, false, false, false);
+	m.emu.cpl = 3;
+	m.supervisor = GDT;
+	CHECK_EQ("event", EMU_CONTINUE, run_switch(&m, EMU_TASK_EVENT, SEL_NEW));
+	check_loaded(&m, false, EMU_TASK_EVENT);
+	setup(&m, false, false, true);
+	m.emu.cpl = 3;
+	m.supervisor = GDT;
+	CHECK_EQ("iret", EMU_CONTINUE, run_switch(&m, EMU_TASK_IRET, SEL_NEW));
+	check_loaded(&m, false, EMU_TASK_IRET);
+}
+
 /* One thing broken. @size 0: nothing is written. */
 struct fault_row {
 	const char *name;
@@ -545,6 +562,7 @@ static void test_long(void)
 static const struct test_case cases[] = {
 	{ "switch", test_switch },
 	{ "gate", test_gate },
+	{ "user", test_user },
 	{ "faults", test_faults },
 	{ "old_task", test_old },
 	{ "privilege", test_privilege },
