@@ -116,6 +116,18 @@ static unsigned int batch_units(const struct emu *e, u64 la, unsigned int size)
 	return units ? (unsigned int)units : 1;
 }
 
+/*
+ * Does the unit behind @before others lie in the segment as well, and not at its begin again? Where it does not, the units go one by one: the port
+ * gives nothing that has no place.
+ */
+static bool is_in_reach(struct emu *e, u64 la, unsigned int size, unsigned int before)
+{
+	u64 last;
+
+	return emu_linear(e, SEG_ES, (e->gpr[GPR_RDI] + (u64)size * before) & emu_mask(e->insn.addr_size), size, EMU_ACC_WRITE,
+			  &last) == EMU_CONTINUE && last - la == (u64)size * before;
+}
+
 /* Fill the batch from the port, once its destination is known to be writable. */
 static int fill_batch(struct emu *e, u64 la, unsigned int size)
 {
@@ -123,6 +135,8 @@ static int fill_batch(struct emu *e, u64 la, unsigned int size)
 	u16 port = (u16)e->gpr[GPR_RDX];
 	int ret;
 
+	if (units > 1 && !is_in_reach(e, la, size, units - 1))
+		units = 1;
 	ret = check_port(e, port, size);
 	if (!ret)
 		ret = e->ops->probe(e, la, size * units, EMU_ACC_WRITE);

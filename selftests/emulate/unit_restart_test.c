@@ -227,6 +227,37 @@ static void test_ins_fault(void)
 	CHECK_EQ("rcx", 50, m.gpr[GPR_RCX]);
 }
 
+/* Nor more than there is room for: behind the limit of ES there is none, and an index of 16 bits begins anew in a page that faults. */
+static void ins_beyond(const char *name, enum emu_mode mode, u32 base, u32 limit, u32 index, unsigned int fit, u8 vector)
+{
+	static struct machine m;
+	u8 buffer[64];
+	unsigned int i;
+
+	printf("# %s\n", name);
+	machine_init(&m, mode);
+	m.emu.io_buf = buffer;
+	m.emu.io_buf_size = sizeof(buffer);
+	m.seg[SEG_ES].base = base;
+	m.seg[SEG_ES].limit = limit;
+	m.gpr[GPR_RDI] = index;
+	m.gpr[GPR_RCX] = 20;
+	m.port_value = 1;
+	CHECK_EQ("result", EMU_FAULT, RUN(&m, 0xf3, 0x6c));
+	CHECK_EQ("vector", vector, m.emu.fault.vector);
+	CHECK_EQ("taken from the port", fit + 1, m.port_value);
+	CHECK_EQ("count", 20 - fit, m.gpr[GPR_RCX]);
+	for (i = 0; i < fit; i++)
+		CHECK_EQ("byte", i + 1, machine_peek(&m, (u32)(base + index + i), 1));
+}
+
+static void test_ins_beyond(void)
+{
+	ins_beyond("limit", EMU_MODE_PROT32, 0x2000, 0xff, 0xf8, 8, 13);
+	ins_beyond("limit, 16 bits", EMU_MODE_PROT16, 0x2000, 7, 0, 8, 13);
+	ins_beyond("index of 16 bits", EMU_MODE_REAL, 0xffff0800, 0xffff, 0xfffc, 4, 14);
+}
+
 /* A batch from the port into a device that posts: all units arrive, in order, one by one. */
 static void test_ins_to_device(void)
 {
@@ -307,6 +338,7 @@ static const struct test_case cases[] = {
 	{ "rep_fault", test_rep_fault },
 	{ "string_ports", test_string_ports },
 	{ "ins_fault", test_ins_fault },
+	{ "ins_beyond", test_ins_beyond },
 	{ "ins_to_device", test_ins_to_device },
 	{ "races", test_races },
 	{ "long_rep", test_long_rep },
