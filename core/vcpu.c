@@ -285,14 +285,16 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	ret = vcpu_allocate(vcpu);
 	if (ret)
 		goto err_destroy;
+	/* nobody looks there before nr_vcpus says so */
+	ret = xa_insert(&vm->vcpus, vcpu->index, vcpu, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_destroy;
+	/* nothing fails from here on: the VM's clock counts it */
 	keel_clock_vcpu_init(vcpu);
 	keel_vcpu_load(vcpu);
 	keel_vcpu_reset(vcpu, VCPU_RESET);
 	keel_vcpu_put(vcpu);
 
-	ret = xa_insert(&vm->vcpus, vcpu->index, vcpu, GFP_KERNEL_ACCOUNT);
-	if (ret)
-		goto err_destroy;
 	/* the vCPU is complete: pairs with the acquire in keel_vm_vcpu() and vm_for_each_vcpu() */
 	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
 	keel_lapic_publish(vcpu);
