@@ -61,13 +61,24 @@ static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
 	return true;
 }
 
+#define TSS_16		1	/* type of a descriptor; a busy one has bit 1 as well */
+
+/*
+ * With a 16-bit TSS in TR Intel's CPUs do not enter long mode, and no VM entry goes on in it (SDM, "Initializing IA-32e Mode", "Checks on Guest Segment
+ * Registers"). AMD's CPUs, which have no PDPTE registers, have no such rule.
+ */
+static bool bars_long_mode(const struct segment *tr)
+{
+	return keel_vendor->pdpte && (tr->ar & SEG_P) && !(tr->ar & SEG_UNUSABLE) && (tr->ar & SEG_TYPE & ~2u) == TSS_16;
+}
+
 /* Turning paging on with EFER.LME enters long mode; off leaves it. */
 static int switch_long_mode(struct vcpu *vcpu, u64 val, u64 *efer)
 {
 	if (val & X86_CR0_PG) {
 		if (!(*efer & EFER_LME))
 			return 0;
-		if (!(vcpu_cr4(vcpu) & X86_CR4_PAE) || (vcpu_seg(vcpu, SEG_CS)->ar & SEG_L))
+		if (!(vcpu_cr4(vcpu) & X86_CR4_PAE) || (vcpu_seg(vcpu, SEG_CS)->ar & SEG_L) || bars_long_mode(vcpu_seg(vcpu, SEG_TR)))
 			return 1;
 		*efer |= EFER_LMA;
 		return 0;

@@ -5,6 +5,7 @@
  * control registers the guest writes as user space sees them.
  */
 #include "guest.h"
+#include <uapi/linux/keel.h>
 
 static void test_reset(void)
 {
@@ -127,11 +128,51 @@ static void test_sregs2(void)
 	}
 }
 
+asm(".pushsection .rodata\n"
+    "enter_start:\n"
+    ".code32\n"
+    "	mov	%cr0, %eax\n"
+    "	or	$0x80000000, %eax\n"
+    "	mov	%eax, %cr0\n"
+    "	hlt\n"
+    ".code64\n"
+    "enter_end:\n"
+    ".popsection\n");
+extern const char enter_start[], enter_end[];
+
+/* Code of 32 bits turns paging on with EFER.LME. There are no handlers: a fault ends in a shutdown. */
+static u32 enter_long_mode(u8 tss)
+{
+	struct vcpu *vcpu = vcpu_create_code(0x8000, enter_start, enter_end);
+	struct kvm_sregs s;
+
+	vcpu_start_prot32(vcpu, 0x8000);
+	s = vcpu_sregs(vcpu);
+	s.tr.type = tss;
+	s.idt.limit = 0;
+	s.cr3 = VM_PML4;
+	s.cr4 |= BIT(5);
+	s.efer = BIT(8);
+	vcpu_set_sregs(vcpu, &s);
+	return vcpu_run(vcpu);
+}
+
+/* Intel's CPUs do not enter long mode with a 16-bit TSS (SDM, "Initializing IA-32e Mode"). */
+static void test_tss16(void)
+{
+	REQUIRE(!guest_is_amd(), "AMD's CPUs enter long mode with any TSS");
+	CHECK_EQ("32-bit TSS", KVM_EXIT_HLT, enter_long_mode(11));
+	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "stock KVM makes it a 64-bit TSS");
+	REQUIRE_SHUTDOWN();
+	CHECK_EQ("16-bit TSS", KVM_EXIT_SHUTDOWN, enter_long_mode(3));
+}
+
 static const struct test_case cases[] = {
 	{ "reset", test_reset },
 	{ "round_trip", test_round_trip },
 	{ "guest", test_guest },
 	{ "sregs2", test_sregs2 },
+	{ "tss16", test_tss16 },
 };
 
 TEST_MAIN(cases)
