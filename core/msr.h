@@ -4,6 +4,7 @@
 #define CORE_MSR_H
 
 #include <linux/bits.h>
+#include <linux/nospec.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <keel/access.h>
@@ -54,9 +55,10 @@ struct msr_row {
 
 /* ---- rows that are plain storage, or storage that is part of a register group: only bits of the row's mask ---- */
 
+/* The guest picks the number, and the search for its row is made of branches: no other row's number may get here speculatively. */
 static inline u64 *msr_row_value(struct vcpu *vcpu, const struct msr_row *row, u32 msr)
 {
-	return (u64 *)((char *)vcpu + row->offset) + (msr - row->first);
+	return (u64 *)((char *)vcpu + row->offset) + array_index_nospec(msr - row->first, row->last - row->first + 1);
 }
 
 static inline int msr_set_stored(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 val, enum msr_from from)
