@@ -122,7 +122,7 @@ int svm_caps_setup(void)
 	keel_caps.xsaves = boot_cpu_has(X86_FEATURE_XSAVES);
 	keel_caps.tsc_scaling = svm_caps.tsc_ratio;
 	keel_caps.tsc_ratio_frac_bits = 32;
-	/* the ratio has eight bits before the point */
-	keel_caps.max_tsc_khz = svm_caps.tsc_ratio ? min_t(u64, (u64)tsc_khz << 8, U32_MAX) : tsc_khz;
+	/* the ratio has eight bits before the point: 256 times as fast is one too many */
+	keel_caps.max_tsc_khz = svm_caps.tsc_ratio ? min_t(u64, ((u64)tsc_khz << 8) - 1, U32_MAX) : tsc_khz;
 	return 0;
 }
