@@ -428,6 +428,22 @@ static int run_loaded(struct vcpu *vcpu)
 	return ret;
 }
 
+/*
+ * KVM_SET_SIGNAL_MASK. What the thread itself has blocked shall end KVM_RUN and no more: real_blocked keeps such a signal from ending the process
+ * at once, and from being dropped where it is ignored. It is there as long as the other mask is in force, or longer.
+ */
+static noinline void sigset_enter(struct vcpu_thread *thread)
+{
+	current->real_blocked = current->blocked;
+	sigprocmask(SIG_SETMASK, &thread->sigset, &thread->sigset_saved);
+}
+
+static noinline void sigset_leave(struct vcpu_thread *thread)
+{
+	sigprocmask(SIG_SETMASK, &thread->sigset_saved, NULL);
+	sigemptyset(&current->real_blocked);
+}
+
 int keel_vcpu_run(struct vcpu *vcpu)
 {
 	int ret = vcpu_make_complete(vcpu);
@@ -438,10 +454,10 @@ int keel_vcpu_run(struct vcpu *vcpu)
 	vcpu->life.launched_once = true;
 	keel_vcpu_load(vcpu);
 	if (unlikely(vcpu->thread.sigset_active))
-		sigprocmask(SIG_SETMASK, &vcpu->thread.sigset, &vcpu->thread.sigset_saved);
+		sigset_enter(&vcpu->thread);
 	ret = run_loaded(vcpu);
 	if (unlikely(vcpu->thread.sigset_active))
-		sigprocmask(SIG_SETMASK, &vcpu->thread.sigset_saved, NULL);
+		sigset_leave(&vcpu->thread);
 	keel_vcpu_put(vcpu);
 	vcpu->thread.task = NULL;
 	return ret;

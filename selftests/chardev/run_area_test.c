@@ -96,6 +96,41 @@ static void test_mask(void)
 	CHECK_RET("KVM_RUN again", -EINTR, __vcpu_run(vcpu));
 }
 
+/* Nor does it end the process where it has no handler, nor get lost where it is ignored: the thread has blocked it. */
+static void mask_without_handler(void (*handler)(int), const char *name)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_spin);
+	struct {
+		struct kvm_signal_mask head;
+		u8 set[8];
+	} none = { .head.len = 8 };
+	pthread_t self = pthread_self(), t;
+	sigset_t set, pending;
+
+	test_note("%s", name);
+	signal(SIGUSR1, handler);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	vcpu_ioctl(vcpu, KVM_SET_SIGNAL_MASK, &none);
+	vcpu_let_host_in(vcpu);
+	t = host_thread(kick_later, &self);
+	CHECK_RET("KVM_RUN", -EINTR, __vcpu_run(vcpu));
+	host_join(t);
+	sigpending(&pending);
+	CHECK_EQ("still pending", 1, sigismember(&pending, SIGUSR1));
+	ASSERT_EQ(sigtimedwait(&set, NULL, &(struct timespec){ 0 }), SIGUSR1);
+	vcpu_destroy(vcpu);
+	vm_destroy(vm);
+}
+
+static void test_mask_alone(void)
+{
+	mask_without_handler(SIG_DFL, "no handler");
+	mask_without_handler(SIG_IGN, "ignored");
+}
+
 static void guest_window(void)
 {
 	cli();
@@ -175,6 +210,7 @@ static const struct test_case cases[] = {
 	{ "immediate_exit", test_immediate },
 	{ "signal", test_signal },
 	{ "signal_mask", test_mask },
+	{ "signal_mask_alone", test_mask_alone },
 	{ "interrupt_window", test_window },
 	{ "beyond_the_area", test_beyond },
 	{ "sync_regs", test_sync_regs },
