@@ -113,6 +113,7 @@ void keel_lapic_copy(struct vcpu *to_vcpu, struct vcpu *from_vcpu)
 		vcpu_request(to_vcpu, REQ_INIT);
 	/* the guest may have ended an interrupt by its flag, which is in the child's memory as well: find out before it goes on */
 	to->pv_eoi_set = from->pv_eoi_set;
+	to->pv_eoi_at = from->pv_eoi_at;
 	if (to->pv_eoi_set)
 		vcpu_request(to_vcpu, REQ_PV_EOI);
 	lapic_update_enabled(to);

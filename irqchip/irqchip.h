@@ -123,6 +123,7 @@ struct lapic_timer {
  * @published: other vCPUs may find it
  * @accelerated: the CPU works on @page by itself
  * @pv_eoi_set: the guest's PV EOI flag was set for @isr_top
+ * @pv_eoi_at: where that flag is; MSR_KVM_PV_EOI_EN may name another one by now
  * @esr_pending: errors not yet latched into ESR
  * @events: LAPIC_EVENT_*; atomic
  * @map_stale: ipi_map_update() waits for keel_ipi_flush()
@@ -145,6 +146,7 @@ struct lapic {
 	u8 sipi_vector;
 	u32 esr_pending;
 	unsigned long events;
+	gpa_t pv_eoi_at;
 	struct vcpu *vcpu;
 	struct irqchip *irq;
 	struct lapic_timer timer;

@@ -177,10 +177,7 @@ static void lapic_eoi(struct lapic *apic);
 /* Write the guest's flag byte. */
 static bool pv_eoi_write(struct lapic *apic, u8 val)
 {
-	struct vcpu *vcpu = apic->vcpu;
-
-	return !keel_write_guest_atomic(vcpu->vm, vcpu->pv.eoi & ~(u64)KVM_MSR_ENABLED, &val,
-					sizeof(val));
+	return !keel_write_guest_atomic(apic->vcpu->vm, apic->pv_eoi_at, &val, sizeof(val));
 }
 
 /*
@@ -190,6 +187,7 @@ static bool pv_eoi_write(struct lapic *apic, u8 val)
  */
 static void pv_eoi_arm(struct lapic *apic, u8 vector, bool nested)
 {
+	apic->pv_eoi_at = apic->vcpu->pv.eoi & ~(u64)KVM_MSR_ENABLED;
 	WRITE_ONCE(apic->pv_eoi_set, true);
 	/* pairs with lapic_accept(): it either sees pv_eoi_set, or its IRR bit is seen here */
 	smp_mb();
@@ -203,17 +201,15 @@ static void pv_eoi_arm(struct lapic *apic, u8 vector, bool nested)
  * the flag away
  * @apic: on its own thread
  *
- * Context: interrupts may be off. Return: false when the guest's page cannot be read now.
+ * Context: interrupts may be off. Return: false when the guest's page cannot be read or written now.
  */
 bool lapic_sync_pv_eoi(struct lapic *apic)
 {
-	struct vcpu *vcpu = apic->vcpu;
 	u8 flag;
 
 	if (likely(!apic->pv_eoi_set))
 		return true;
-	if (keel_read_guest_atomic(vcpu->vm, vcpu->pv.eoi & ~(u64)KVM_MSR_ENABLED, &flag,
-				   sizeof(flag)))
+	if (keel_read_guest_atomic(apic->vcpu->vm, apic->pv_eoi_at, &flag, sizeof(flag)))
 		return false;
 	if ((flag & PV_EOI_PENDING) && !pv_eoi_write(apic, flag & ~PV_EOI_PENDING))
 		return false;
@@ -230,10 +226,30 @@ int keel_lapic_set_pv_eoi(struct vcpu *vcpu, u64 val)
 	/* a four-byte-aligned byte; bit 1 is reserved */
 	if (val & 2)
 		return 1;
-	if (apic && apic->pv_eoi_set && !lapic_sync_pv_eoi(apic))
-		WRITE_ONCE(apic->pv_eoi_set, false);
+	if (apic && !lapic_sync_pv_eoi(apic))
+		vcpu_request(vcpu, REQ_PV_EOI);
 	vcpu->pv.eoi = val;
 	return 0;
+}
+
+void keel_lapic_sync_pv_eoi(struct vcpu *vcpu)
+{
+	struct lapic *apic = vcpu->lapic;
+	u8 flag;
+
+	if (!apic || !apic->pv_eoi_set)
+		return;
+	vcpu_request(vcpu, REQ_EVENT);
+	if (keel_read_guest(vcpu->vm, apic->pv_eoi_at, &flag, sizeof(flag)))
+		flag = PV_EOI_PENDING;	/* gone for good: the guest ends its interrupts by the register */
+	WRITE_ONCE(apic->pv_eoi_set, false);
+	if (!(flag & PV_EOI_PENDING)) {
+		lapic_eoi(apic);
+		return;
+	}
+	/* also a page that is there to be read only, to be copied at the first write: a flag left there would be an EOI that nobody sees */
+	flag &= ~PV_EOI_PENDING;
+	keel_write_guest(vcpu->vm, apic->pv_eoi_at, &flag, sizeof(flag));
 }
 
 /* ---- delivery to the CPU ---- */
@@ -333,8 +349,11 @@ static void lapic_eoi(struct lapic *apic)
 void lapic_end_irq(struct lapic *apic)
 {
 	if (unlikely(apic->pv_eoi_set)) {
-		pv_eoi_write(apic, 0);
-		WRITE_ONCE(apic->pv_eoi_set, false);
+		/* if it stays it is taken away before the guest goes on, with nothing in service that it could end */
+		if (pv_eoi_write(apic, 0))
+			WRITE_ONCE(apic->pv_eoi_set, false);
+		else
+			vcpu_request(apic->vcpu, REQ_PV_EOI);
 	}
 	lapic_eoi(apic);
 }

@@ -48,8 +48,7 @@ void keel_lapic_accel_begin(struct vcpu *vcpu)
 	if (apic->accelerated)
 		return;
 	/* what the guest would have ended by its flag it ends by the register from now on */
-	if (apic->pv_eoi_set && !lapic_sync_pv_eoi(apic))
-		WRITE_ONCE(apic->pv_eoi_set, false);
+	keel_lapic_sync_pv_eoi(vcpu);
 	apic->accelerated = true;
 	vcpu->apic_accelerated = true;
 	WRITE_ONCE(apic->isr_top, -1);

@@ -5,11 +5,9 @@
  * All of it runs on the vCPU's own thread. Registers that senders look at (SPIV and the mode by
  * way of @accepting, LVTs, IDs) are written as single words.
  */
-#include <linux/kvm_para.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <keel/access.h>
-#include <keel/guest_access.h>
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu_life.h>
@@ -527,21 +525,5 @@ void lapic_load_state(struct lapic *apic, const struct kvm_lapic_state *state)
 	lapic_timer_restore(apic, count);
 	ipi_map_update(apic);
 	vcpu_dirty(vcpu, RG_TPR);
-	vcpu_request(vcpu, REQ_EVENT);
-}
-
-void keel_lapic_sync_pv_eoi(struct vcpu *vcpu)
-{
-	struct lapic *apic = vcpu->lapic;
-	u8 flag;
-
-	if (!apic || !apic->pv_eoi_set)
-		return;
-	/*
-	 * bring the page in; if it is gone for good the guest ends its interrupts by the register
-	 */
-	keel_read_guest(vcpu->vm, vcpu->pv.eoi & ~(u64)KVM_MSR_ENABLED, &flag, sizeof(flag));
-	if (!lapic_sync_pv_eoi(apic))
-		WRITE_ONCE(apic->pv_eoi_set, false);
 	vcpu_request(vcpu, REQ_EVENT);
 }

@@ -113,7 +113,7 @@ int keel_lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	if (!apic)
 		return -EINVAL;
 	irq_deliver_now(apic->irq);
-	lapic_sync_pv_eoi(apic);
+	keel_lapic_sync_pv_eoi(vcpu);
 	memset(state, 0, sizeof(*state));
 	for (i = 0; i < LAPIC_NR_REGS; i++)
 		memcpy(state->regs + i * 16, apic->page + i * 16, sizeof(u32));

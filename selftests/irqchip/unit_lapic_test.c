@@ -381,6 +381,62 @@ static void test_pv_eoi(void)
 	model_destroy(m);
 }
 
+static void pv_eoi_by_pending(struct vcpu *vcpu)
+{
+	lapic_accept(vcpu->lapic, 0x51, false);
+	keel_irq_pending(vcpu);
+}
+
+static void pv_eoi_by_saving(struct vcpu *vcpu)
+{
+	struct kvm_lapic_state state;
+
+	ASSERT_EQ(keel_lapic_get_state(vcpu, &state), 0);
+}
+
+static void pv_eoi_by_msr(struct vcpu *vcpu) { ASSERT_EQ(keel_lapic_set_pv_eoi(vcpu, 0), 0); }
+static void pv_eoi_by_acceleration(struct vcpu *vcpu) { keel_lapic_accel_begin(vcpu); }
+static void pv_eoi_by_register(struct vcpu *vcpu) { lapic_put(vcpu, APIC_EOI, 0); }
+
+/*
+ * The flag's page is not present, or there to be read only, when the flag is looked at: no EOI gets lost, the guest's or the one
+ * that it will write to the register as the flag was taken away.
+ */
+static void test_pv_eoi_away(void)
+{
+	static const struct { const char *name; void (*by)(struct vcpu *vcpu); } rows[] = {
+		{ "another interrupt", pv_eoi_by_pending }, { "KVM_GET_LAPIC", pv_eoi_by_saving },
+		{ "the MSR", pv_eoi_by_msr }, { "acceleration", pv_eoi_by_acceleration },
+		{ "the EOI register", pv_eoi_by_register },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 4 * ARRAY_SIZE(rows); i++) {
+		bool ended = i & 1, shared = i & 2;
+		struct vcpu *vcpu;
+
+		m = model_create(IRQCHIP_KERNEL, 1);
+		vcpu = &m->vcpu[0];
+		keel_lapic_set_pv_eoi(vcpu, 0x1001);
+		lapic_accept(vcpu->lapic, 0x40, false);
+		ASSERT_EQ(keel_irq_ack(vcpu), 0x40);
+		ASSERT_EQ(shim_flag, 1);
+		if (ended)
+			shim_flag = 0;
+		shim_page_away = !shared;
+		shim_page_shared = shared;
+		rows[i / 4].by(vcpu);
+		/* before the guest goes on */
+		if (vcpu->requests & BIT(REQ_PV_EOI))
+			keel_lapic_sync_pv_eoi(vcpu);
+		test_note("%s, %s, %s", rows[i / 4].name, ended ? "ended" : "not ended", shared ? "read-only" : "away");
+		CHECK_EQ("flag", 0, shim_flag);
+		CHECK_EQ("in service", !ended && rows[i / 4].by != pv_eoi_by_register, lapic_get(vcpu, APIC_ISR + 0x20) & 1);
+		shim_page_away = shim_page_shared = false;
+		model_destroy(m);
+	}
+}
+
 /* ---- modes, state ---- */
 
 static void test_mode_changes(void)
@@ -653,6 +709,7 @@ static const struct test_case cases[] = {
 	{ "priority", test_priority },
 	{ "tpr_window", test_tpr_window },
 	{ "pv_eoi", test_pv_eoi },
+	{ "pv_eoi_away", test_pv_eoi_away },
 	{ "mode_changes", test_mode_changes },
 	{ "init_sipi", test_init_sipi },
 	{ "registers", test_registers },

@@ -3,7 +3,7 @@
 #include "unit_model.h"
 
 u8 shim_flag;
-bool shim_page_gone;
+bool shim_page_gone, shim_page_away, shim_page_shared;
 int shim_irqs_off;
 struct vendor_caps keel_caps;
 unsigned int model_pit_acks, model_pit_unmasks, model_gsi_acks[64];

@@ -341,27 +341,39 @@ static inline void keel_queue_nmi(struct vcpu *vcpu) { vcpu->nmis++; }
 static inline void keel_cpuid_update_runtime(struct vcpu *vcpu) { }
 void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind);
 
-/* One page of guest memory for the PV EOI flag; @shim_page_gone makes every access fail. */
+/*
+ * One page of guest memory for the PV EOI flag. @shim_page_gone makes every access fail; @shim_page_away those that may not
+ * sleep, @shim_page_shared such writes: a write that may sleep ends both, a read the first.
+ */
 extern u8 shim_flag;
-extern bool shim_page_gone;
+extern bool shim_page_gone, shim_page_away, shim_page_shared;
 
 static inline int keel_read_guest_atomic(struct vm *vm, u64 gpa, void *data, unsigned long len)
 {
-	if (shim_page_gone)
+	if (shim_page_gone || shim_page_away)
 		return -EFAULT;
 	memcpy(data, &shim_flag, 1);
 	return 0;
 }
 
-static inline int keel_write_guest_atomic(struct vm *vm, u64 gpa, const void *data,
-					  unsigned long len)
+static inline int keel_write_guest_atomic(struct vm *vm, u64 gpa, const void *data, unsigned long len)
 {
-	if (shim_page_gone)
+	if (shim_page_gone || shim_page_away || shim_page_shared)
 		return -EFAULT;
 	memcpy(&shim_flag, data, 1);
 	return 0;
 }
 
-#define keel_read_guest(vm, gpa, data, len)	keel_read_guest_atomic(vm, gpa, data, len)
+static inline int keel_read_guest(struct vm *vm, u64 gpa, void *data, unsigned long len)
+{
+	shim_page_away = false;
+	return keel_read_guest_atomic(vm, gpa, data, len);
+}
+
+static inline int keel_write_guest(struct vm *vm, u64 gpa, const void *data, unsigned long len)
+{
+	shim_page_away = shim_page_shared = false;
+	return keel_write_guest_atomic(vm, gpa, data, len);
+}
 
 #endif
