@@ -64,7 +64,9 @@ void keel_irq_copy(struct vm *to, struct vm *from)
 	pic_copy(to->irq, from->irq);
 	ioapic_copy(to->irq, from->irq);
 	/* who waits for acknowledgements is another matter in each VM */
+	mutex_lock(&to->irq->lock);
 	ioapic_update_notify(to->irq);
+	mutex_unlock(&to->irq->lock);
 }
 
 void keel_irq_skip_missed(struct vm *vm)

@@ -226,7 +226,10 @@ void ioapic_eoi(struct irqchip *irq, u8 vector)
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
-/* Routes, resamplers or the PIT changed: find out anew which pins want acknowledgements. */
+/*
+ * Routes, resamplers or the PIT changed: find out anew which pins want acknowledgements. irqchip.lock is held: of two that find
+ * out at a time the one that knows less could be the last to say.
+ */
 void ioapic_update_notify(struct irqchip *irq)
 {
 	struct ioapic *ioapic = irq->ioapic;
@@ -234,6 +237,7 @@ void ioapic_update_notify(struct irqchip *irq)
 	unsigned int pin;
 	u32 notify = 0;
 
+	lockdep_assert_held(&irq->lock);
 	if (!ioapic)
 		return;
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {

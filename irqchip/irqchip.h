@@ -242,7 +242,7 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest);
  * @routes: RCU; replaced under @lock
  * @wide_work: delivers what had to wait (IPI_WAITS): the MSIs of @wide_gsis, and pins of the I/O APIC
  * @wide_gsis: bitmap of KEEL_MAX_ROUTES, there before an APIC ID is that makes a delivery wait; atomic
- * @lock: routing, eventfds; may be held while sleeping
+ * @lock: routing, eventfds, which pins want acknowledgements; may be held while sleeping
  * @irqfd_lock: membership in @irqfds and @irqfds_ended; taken with interrupts off
  * @irqfd_work: releases @irqfds_ended
  */

@@ -337,8 +337,10 @@ int keel_pit_create(struct vm *vm, const struct kvm_pit_config *config)
 			goto err_unregister;
 		pit->has_speaker = true;
 	}
+	mutex_lock(&irq->lock);
 	smp_store_release(&irq->pit, pit);
 	ioapic_update_notify(irq);
+	mutex_unlock(&irq->lock);
 	return 0;
 
 err_unregister:
@@ -410,12 +412,14 @@ int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control)
 
 	if (!pit)
 		return -ENXIO;
+	mutex_lock(&vm->irq->lock);
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	WRITE_ONCE(pit->reinject, control->pit_reinject);
 	pit->pending = 0;
 	pit->waiting = false;
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	ioapic_update_notify(vm->irq);
+	mutex_unlock(&vm->irq->lock);
 	return 0;
 }
 

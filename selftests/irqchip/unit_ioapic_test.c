@@ -178,7 +178,9 @@ static void test_acks(void)
 {
 	setup();
 	/* as irqfd.c does when somebody begins to listen */
+	mutex_lock(&m->vm.irq->lock);
 	ioapic_update_notify(m->vm.irq);
+	mutex_unlock(&m->vm.irq->lock);
 	set_rte(11, 0x71 | LEVEL, 0);
 	set_rte(12, 0x72, 0);
 	keel_irq_line(&m->vm, 11, 1);

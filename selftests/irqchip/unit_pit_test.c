@@ -29,7 +29,7 @@ int keel_bus_register(struct bus *bus, struct bus_device *dev)
 }
 
 void keel_bus_unregister(struct bus *bus, struct bus_device *dev) { }
-void ioapic_update_notify(struct irqchip *irq) { }
+void ioapic_update_notify(struct irqchip *irq) { lockdep_assert_held(&irq->lock); }
 void pic_repeat_edge(struct irqchip *irq, unsigned int pin) { repeats++; }
 
 int route_pulse(struct irqchip *irq, u32 gsi, enum irq_source source)

@@ -201,6 +201,7 @@ static inline void shim_unlock(int *held) { if (!*held) abort(); *held = 0; }
 #define mutex_lock(l)				shim_lock(&(l)->held)
 #define mutex_unlock(l)				shim_unlock(&(l)->held)
 #define lockdep_is_held(l)			((l)->held)
+#define lockdep_assert_held(l)			do { if (!(l)->held) abort(); } while (0)
 static inline struct mutex *shim_guard(struct mutex *l) { mutex_lock(l); return l; }
 static inline void shim_guard_end(struct mutex **l) { mutex_unlock(*l); }
 #define guard(type)				struct type *guard_ __attribute__((cleanup(shim_guard_end))) = shim_guard
