@@ -356,23 +356,31 @@ static struct route_table *route_build(struct vm *vm, enum irqchip_mode mode,
 	return table;
 }
 
-/*
- * Split mode: user space wants the EOIs of level-triggered MSIs on the GSIs that stand for its
- * I/O APIC's pins.
- */
-static void route_update_split_eoi(struct irqchip *irq, const struct route_table *table)
+static void route_add_eoi(const struct irqchip *irq, const struct route_table *table, unsigned long vectors[4])
 {
-	unsigned long vectors[4] = { 0 };
 	u32 i;
 
-	if (irq->vm->irq_mode != IRQCHIP_SPLIT)
-		return;
 	for (i = 0; i < table->count; i++) {
 		const struct route *r = &table->routes[i];
 
 		if (r->type == KVM_IRQ_ROUTING_MSI && r->gsi < irq->nr_split_pins && r->msi.level)
 			__set_bit(r->msi.vector, vectors);
 	}
+}
+
+/*
+ * Split mode: user space wants the EOIs of level-triggered MSIs on the GSIs that stand for its I/O APIC's pins. @leaving: the
+ * table that may still send, or NULL.
+ */
+static void route_update_split_eoi(struct irqchip *irq, const struct route_table *table, const struct route_table *leaving)
+{
+	unsigned long vectors[4] = { 0 };
+
+	if (irq->vm->irq_mode != IRQCHIP_SPLIT)
+		return;
+	route_add_eoi(irq, table, vectors);
+	if (leaving)
+		route_add_eoi(irq, leaving, vectors);
 	irq_set_eoi_vectors(irq, vectors);
 }
 
@@ -389,8 +397,11 @@ int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entr
 	if (IS_ERR(new))
 		return PTR_ERR(new);
 	mutex_lock(&irq->lock);
-	old = rcu_replace_pointer(irq->routes, new, lockdep_is_held(&irq->lock));
-	route_update_split_eoi(irq, new);
+	old = rcu_dereference_protected(irq->routes, lockdep_is_held(&irq->lock));
+	/* before an interrupt can be sent by the new table, or its end would be told to nobody */
+	route_update_split_eoi(irq, new, old);
+	rcu_assign_pointer(irq->routes, new);
+	route_update_split_eoi(irq, new, NULL);
 	ioapic_update_notify(irq);
 	mutex_unlock(&irq->lock);
 	if (old && old != default_routes)
@@ -470,7 +481,7 @@ int route_copy(struct irqchip *to, struct irqchip *from)
 		return src ? -ENOMEM : 0;
 	route_destroy(to);
 	rcu_assign_pointer(to->routes, new);
-	route_update_split_eoi(to, new);
+	route_update_split_eoi(to, new, NULL);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 u8 shim_flag;
 bool shim_page_gone, shim_page_away, shim_page_shared;
 int shim_irqs_off;
+void (*shim_published)(void);
 struct vendor_caps keel_caps;
 unsigned int model_pit_acks, model_pit_unmasks, model_gsi_acks[64];
 bool model_pit_listens;

@@ -190,6 +190,35 @@ static void test_split_eoi(void)
 	model_destroy(m);
 }
 
+static unsigned int published, told;
+
+/* Another thread finds the new table at once: its interrupt is taken and ended. */
+static void send_by_new_table(void)
+{
+	struct vcpu *vcpu = &m->vcpu[0];
+
+	published++;
+	vcpu->requests = 0;
+	ASSERT_EQ(keel_irq_line(&m->vm, 5, 1), 1);
+	ASSERT_EQ(keel_irq_ack(vcpu), 0x48);
+	lapic_put(vcpu, APIC_EOI, 0);
+	told += !!(vcpu->requests & BIT(REQ_IOAPIC_EOI_EXIT));
+}
+
+static void test_split_eoi_at_once(void)
+{
+	struct kvm_irq_routing_entry e = msi_entry(5, 0xfee00000, 0, 0x8045), other = msi_entry(5, 0xfee00000, 0, 0x8048);
+
+	m = model_create(IRQCHIP_SPLIT, 1);
+	ASSERT_EQ(set(&e, 1), 0);
+	shim_published = send_by_new_table;
+	ASSERT_EQ(set(&other, 1), 0);
+	shim_published = NULL;
+	CHECK_EQ("published", 1, published);
+	CHECK_EQ("the end of an interrupt sent at once is told", 1, told);
+	model_destroy(m);
+}
+
 static const struct test_case cases[] = {
 	{ "refusals", test_refusals },
 	{ "default", test_default },
@@ -198,6 +227,7 @@ static const struct test_case cases[] = {
 	{ "msi_wide", test_msi_wide },
 	{ "msi_32bit", test_msi_32bit },
 	{ "split_eoi", test_split_eoi },
+	{ "split_eoi_at_once", test_split_eoi_at_once },
 };
 
 TEST_MAIN(cases)

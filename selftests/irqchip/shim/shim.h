@@ -215,9 +215,10 @@ static inline void shim_guard_end(struct mutex **l) { mutex_unlock(*l); }
 #define rcu_dereference_check(p, c)		((void)(c), (p))
 #define preemptible()				1
 #define synchronize_rcu_expedited()		do { } while (0)
-#define rcu_assign_pointer(p, v)		((p) = (v))
+/* What others could do as soon as they find something new; or NULL. */
+extern void (*shim_published)(void);
+#define rcu_assign_pointer(p, v)		do { (p) = (v); if (shim_published) shim_published(); } while (0)
 #define RCU_INIT_POINTER(p, v)			((p) = (v))
-#define rcu_replace_pointer(p, v, c)		({ __typeof__(p) o_ = (p); (void)(c); (p) = (v); o_; })
 #define kvfree_rcu(p, m)			free(p)
 
 typedef unsigned int gfp_t;
