@@ -102,7 +102,7 @@ static long vm_set_boot_cpu_id(void *object, void *arg, unsigned long raw)
 
 HANDLER(vm_create_irqchip, keel_irqchip_create(object))
 
-/* A line that leads nowhere is no error: its status says so. */
+/* A line that leads nowhere, or to a masked pin, is no error: its status says so. */
 static long vm_irq_line(void *object, void *arg, unsigned long raw)
 {
 	struct kvm_irq_level *line = arg;

@@ -92,9 +92,9 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
 	int ret;
 
 	if (!(ioapic->irr & BIT(pin)) || (rte & RTE_MASKED))
-		return 0;
+		return IRQ_IGNORED;
 	if ((rte & RTE_LEVEL) && (rte & RTE_REMOTE_IRR))
-		return 0;
+		return IRQ_IGNORED;
 	rte_to_msg(rte, &msg);
 	/* launchers repeat ticks of the clock that were lost in one that waits */
 	msg.count_new = pin == RTC_PIN;
@@ -120,7 +120,7 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
  * @level: 0 or 1
  *
  * Context: any. Return: vCPUs that took an interrupt or had it pending (but for the clock's pin); 0
- * if none, no edge or masked. Dropping a line counts as 1.
+ * if none did, or no edge; IRQ_IGNORED: masked, or waits for an EOI. Dropping a line counts as 1.
  */
 int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source, int level)
 {
@@ -130,7 +130,7 @@ int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source
 	int ret = 1;
 
 	if (!ioapic || pin >= NR_IOAPIC_PINS)
-		return 0;
+		return IRQ_IGNORED;
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
 	was = ioapic->lines[pin];
 	if (level)

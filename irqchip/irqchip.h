@@ -39,6 +39,9 @@ enum irq_source {
 	IRQ_SOURCE_PIT,
 };
 
+/* What comes of a line that is driven: the guest could not see it, and will not. KVM_IRQ_LINE_STATUS tells so. */
+#define IRQ_IGNORED	(-1)
+
 /* Delivery modes as in ICR, redirection entries and MSI data, bits 10:8. */
 enum delivery_mode {
 	DELIVER_FIXED,

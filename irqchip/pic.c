@@ -161,7 +161,7 @@ static void pic_unlock(struct pic *pic, unsigned long flags) __releases(&pic->lo
 
 /* ---- lines and acknowledge ---- */
 
-/* Return: 1, or 0 when the request was already there or is masked. */
+/* Return: 1, 0 when the request was already there, or IRQ_IGNORED when it is masked. */
 static int chip_set_pin(struct pic *pic, struct kvm_pic_state *s, unsigned int pin, bool level)
 {
 	u8 mask = BIT(pin);
@@ -183,7 +183,7 @@ static int chip_set_pin(struct pic *pic, struct kvm_pic_state *s, unsigned int p
 		s->irr &= ~(s->elcr & mask);
 		s->last_irr &= ~mask;
 	}
-	return s->imr & mask ? 0 : ret;
+	return s->imr & mask ? IRQ_IGNORED : ret;
 }
 
 int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum irq_source source,
@@ -194,7 +194,7 @@ int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum i
 	int ret;
 
 	if (!pic || chip > SLAVE || pin >= NR_PIC_PINS)
-		return 0;
+		return IRQ_IGNORED;
 	raw_spin_lock_irqsave(&pic->lock, flags);
 	if (level)
 		pic->lines[chip][pin] |= BIT(source);

@@ -101,7 +101,9 @@ static int route_drive(struct irqchip *irq, const struct route *r, enum irq_sour
 
 	if (r->type == KVM_IRQ_ROUTING_MSI) {
 		ret = level ? ipi_deliver(irq, NULL, &r->msi) : 0;
-		return unlikely(ret == IPI_WAITS) ? msi_later(irq, r->gsi) : ret;
+		if (unlikely(ret == IPI_WAITS))
+			return msi_later(irq, r->gsi);
+		return level ? max(ret, 0) : IRQ_IGNORED;
 	}
 	if (r->chip == KVM_IRQCHIP_IOAPIC)
 		return ioapic_set_pin(irq, r->pin, source, level);
@@ -115,22 +117,23 @@ static int route_drive(struct irqchip *irq, const struct route *r, enum irq_sour
  * @source: who drives it
  * @level: 0 or 1
  *
- * Context: any. Return: number of vCPUs or pins that took it, 0 no edge or masked, -EINVAL when the
- * GSI has no route.
+ * Context: any. Return: number of vCPUs or pins that took it, 0 none or no edge, IRQ_IGNORED when all targets did that, -EINVAL
+ * when the GSI has no route.
  */
 int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level)
 {
 	const struct route_table *table;
-	int ret = -EINVAL;
+	int ret = -EINVAL, one;
 	u32 i;
 
 	preempt_disable_notrace();
 	table = rcu_dereference_sched(irq->routes);
 	if (table && gsi < table->nr_gsi) {
 		gsi = array_index_nospec(gsi, table->nr_gsi);
-		for (i = table->first[gsi]; i < table->first[gsi + 1]; i++)
-			ret = max(ret, 0) +
-			      max(route_drive(irq, &table->routes[i], source, level), 0);
+		for (i = table->first[gsi]; i < table->first[gsi + 1]; i++) {
+			one = route_drive(irq, &table->routes[i], source, level);
+			ret = one < 0 ? max(ret, IRQ_IGNORED) : max(ret, 0) + one;
+		}
 	}
 	preempt_enable_notrace();
 	return ret;

@@ -202,7 +202,7 @@ void keel_irq_module_exit(void);
  * @gsi: global system interrupt by the routing table
  * @level: 0 or 1
  *
- * Context: any. Return: number of targets, 0 when it was coalesced or ignored, -EINVAL (no such GSI).
+ * Context: any. Return: number of targets, 0 when it was coalesced, negative when it was ignored (masked, no such GSI).
  */
 int keel_irq_line(struct vm *vm, u32 gsi, int level);
 

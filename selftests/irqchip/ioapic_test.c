@@ -182,12 +182,48 @@ static void test_state(void)
 	CHECK_EQ("state reads back", 0, memcmp(&a, &b, sizeof(a)));
 }
 
+static int line_status(struct vm *vm, u32 gsi, int level)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+	vm_ioctl(vm, KVM_IRQ_LINE_STATUS, &line);
+	return line.status;
+}
+
+/* Who counts lost ticks must not count those of a masked pin: they are ignored, not coalesced. */
+static void test_line_status(void)
+{
+	static const struct {
+		const char *name;
+		u64 entry;
+		u32 gsi;
+		int wanted;
+	} rows[] = {
+		{ "masked", IOAPIC_MASKED | V, 20, -1 }, { "a local APIC that is off in software", V, 20, 0 },
+		{ "NMI", 0x400, 20, 1 }, { "level, NMI, masked", IOAPIC_MASKED | IOAPIC_LEVEL | 0x400, 20, -1 },
+		{ "no such GSI", 0x400, 24, -1 },
+	};
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	u32 i;
+
+	vcpu_create(vm, 0);
+	vm_ioctl(vm, KVM_GET_IRQCHIP, &chip);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		chip.chip.ioapic.redirtbl[20].bits = rows[i].entry;
+		vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
+		CHECK_EQ(rows[i].name, rows[i].wanted, line_status(vm, rows[i].gsi, 1));
+		CHECK_EQ("and down again", rows[i].gsi < 24 ? 1 : -1, line_status(vm, rows[i].gsi, 0));
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "registers", test_registers },
 	{ "edge", test_edge },
 	{ "level", test_level },
 	{ "destination", test_logical },
 	{ "state", test_state },
+	{ "line_status", test_line_status },
 };
 
 TEST_MAIN(cases)

@@ -46,6 +46,23 @@ static int take(void)
 	return got;
 }
 
+/* What KVM_IRQ_LINE_STATUS tells of pin 4 of the 8259 and of the I/O APIC, the latter masked. */
+static void test_status(void)
+{
+	setup(0x01);
+	CHECK_EQ("an edge", 1, keel_irq_line(&m->vm, 4, 1));
+	CHECK_EQ("no edge", 1, keel_irq_line(&m->vm, 4, 1));
+	line(4, 0);
+	CHECK_EQ("coalesced", 0, keel_irq_line(&m->vm, 4, 1));
+	line(4, 0);
+	port_out(m, 0x21, 0x10);
+	CHECK_EQ("masked in both", IRQ_IGNORED, keel_irq_line(&m->vm, 4, 1));
+	ioapic_out(m, 0x18, 0x51);
+	line(4, 0);
+	CHECK_EQ("masked in one", 1, keel_irq_line(&m->vm, 4, 1));
+	model_destroy(m);
+}
+
 static void test_priority(void)
 {
 	setup(0x01);
@@ -432,6 +449,7 @@ static void test_hostile(void)
 }
 
 static const struct test_case cases[] = {
+	{ "status", test_status },
 	{ "priority", test_priority },
 	{ "mask", test_mask },
 	{ "level", test_level },

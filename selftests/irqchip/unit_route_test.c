@@ -137,6 +137,7 @@ static void test_msi_wide(void)
 	ASSERT_EQ(set(&e, 1), 0);
 	shim_irqs_off = 1;
 	CHECK_EQ("counts as taken", 1, keel_irq_line(&m->vm, 40, 1));
+	CHECK_EQ("an MSI has no other edge", IRQ_IGNORED, keel_irq_line(&m->vm, 40, 0));
 	shim_irqs_off = 0;
 	CHECK_EQ("not yet", -1, keel_irq_ack(&m->vcpu[1]));
 	flush_work(&m->vm.irq->wide_work);
