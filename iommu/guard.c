@@ -28,15 +28,21 @@ static bool is_master(const struct dma_facts *facts)
 	return !is_absent(facts) && (facts->command & COMMAND_MASTER);
 }
 
+/* What a device says that it is. One that can be plugged in from outside may say anything, and send what it likes. */
+static bool is_believed(const struct dma_facts *facts)
+{
+	return !facts->external;
+}
+
 /* It sends nothing of its own into memory. A PCI-to-ISA bridge does: it stands for the ISA bus's DMA. */
 static bool is_bridge(const struct dma_facts *facts)
 {
-	return CLASS_OF(facts) == CLASS_HOST_BRIDGE || CLASS_OF(facts) == CLASS_PCI_BRIDGE;
+	return (CLASS_OF(facts) == CLASS_HOST_BRIDGE || CLASS_OF(facts) == CLASS_PCI_BRIDGE) && is_believed(facts);
 }
 
 u32 dma_reach(const struct dma_facts *facts)
 {
-	if (CLASS_OF(facts) == CLASS_IOMMU)
+	if (CLASS_OF(facts) == CLASS_IOMMU && is_believed(facts))
 		return KEEL_DMA_IOMMU;
 	switch (facts->domain) {
 	case DMA_DOMAIN_NONE:

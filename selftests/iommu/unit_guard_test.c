@@ -42,6 +42,12 @@ static const struct row {
 	{ "ISA bridge", { NIC, .class = 0x060100 }, KEEL_DMA_NO_IOMMU, KEEL_DMA_EXPOSED, KEEL_DMA_MASTER },
 	{ "an IOMMU", { NIC, .class = 0x080600 }, KEEL_DMA_IOMMU, KEEL_DMA_CONFINED, KEEL_DMA_MASTER },
 	{ "system peripheral, not an IOMMU", { NIC, .class = 0x088000 }, KEEL_DMA_NO_IOMMU, KEEL_DMA_EXPOSED, KEEL_DMA_MASTER },
+	{ "external, says it is an IOMMU", { NIC, .class = 0x080600, .external = true }, KEEL_DMA_NO_IOMMU, KEEL_DMA_EXPOSED,
+	  KEEL_DMA_MASTER | KEEL_DMA_EXTERNAL },
+	{ "external, says it is a bridge", { NIC, .class = 0x060400, .external = true }, KEEL_DMA_NO_IOMMU, KEEL_DMA_EXPOSED,
+	  KEEL_DMA_MASTER | KEEL_DMA_EXTERNAL },
+	{ "external, says it is a bridge, translated", { TRANSLATED, .class = 0x060400, .external = true }, KEEL_DMA_TRANSLATED,
+	  KEEL_DMA_CONFINED, KEEL_DMA_MASTER | KEEL_DMA_EXTERNAL },
 	{ "absent", { NIC, .command = 0xffff }, KEEL_DMA_NO_IOMMU, KEEL_DMA_LATENT, KEEL_DMA_ABSENT },
 	{ "absent, translated", { TRANSLATED, .command = 0xffff }, KEEL_DMA_TRANSLATED, KEEL_DMA_CONFINED, KEEL_DMA_ABSENT },
 	{ "a driver that is just probing", { TRANSLATED, .driver_busy = true }, KEEL_DMA_TRANSLATED, KEEL_DMA_CONFINED,
@@ -96,7 +102,7 @@ static void test_all(void)
 		struct dma_facts more = f;
 		const u32 exposure = dma_exposure(&f), reach = dma_reach(&f);
 		const bool may_all = reach == KEEL_DMA_NO_IOMMU || reach == KEEL_DMA_IDENTITY || reach == KEEL_DMA_UNKNOWN;
-		const bool plain = f.class == 0x020000 || f.class == 0x060100;
+		const bool plain = f.class == 0x020000 || f.class == 0x060100 || f.external;
 
 		more.command = 4;
 		ASSERT_GE(dma_exposure(&more), exposure);
