@@ -95,6 +95,29 @@ static void forget(struct vcpu *vcpu)
 	vcpu->io.watch_hits = 0;
 }
 
+/* SDM, "Masking Exceptions and Interrupts When Switching Stacks": breakpoints that a MOV or POP to SS meets wait for the end of the next instruction. */
+static bool is_put_off(struct vcpu *vcpu)
+{
+	if (likely(!vcpu->io.watch_hits))
+		return false;
+	vcpu_need(vcpu, RG_SHADOW);
+	return vcpu->events.shadow & SHADOW_MOVSS;
+}
+
+/* The instruction behind a MOV to SS is the CPU's: what was put off is told before it. */
+static int tell_before(struct vcpu *vcpu)
+{
+	u8 hits = vcpu->io.watch_hits;
+
+	forget(vcpu);
+	vcpu->io.complete = COMPLETE_NONE;
+	vcpu->events.shadow = 0;
+	vcpu_dirty(vcpu, RG_SHADOW);
+	vcpu->io.watch_hits = hits;
+	keel_instruction_done(vcpu, 0);
+	return RUN_RESUME;
+}
+
 /* An instruction that cannot be emulated: say which, and end this run. */
 static int emulation_failed(struct vcpu *vcpu)
 {
@@ -107,6 +130,8 @@ static int emulation_failed(struct vcpu *vcpu)
 		keel_shadow_untrace(vcpu->vm, vcpu->io.table);
 		return RUN_RESUME;
 	}
+	if (unlikely(is_put_off(vcpu)))
+		return tell_before(vcpu);
 	vcpu->stats.insn_emulation_fail++;
 	if (e->nr_bytes) {
 		emu_format(e, text, sizeof(text));
@@ -141,11 +166,12 @@ static int deliver_fault(struct vcpu *vcpu)
 {
 	const struct emu_fault *f = &vcpu->emu.fault;
 
-	forget(vcpu);
 	if (f->type != EMU_EVENT_EXCEPTION) {
 		/* INT n, INT3, INTO: the CPU delivers them when it runs the instruction itself */
 		return emulation_failed(vcpu);
 	}
+	/* also what a MOV to SS has put off (SDM, "Delivery of Pending Debug Exceptions after VM Entry": none behind a hardware exception) */
+	forget(vcpu);
 	if (f->vector == X86_TRAP_PF)
 		keel_queue_page_fault(vcpu, f->cr2, f->error);
 	else if (f->vector == X86_TRAP_DB)
@@ -165,12 +191,16 @@ static void unblock_nmi(struct vcpu *vcpu)
 		keel_nmi_unblock(vcpu);
 }
 
+/* A debugger that steps is told of each instruction. Not every CPU takes over what is put off, so the next instruction is software's as well. */
 static int completed(struct vcpu *vcpu, u64 rflags_before)
 {
 	store_context(vcpu);
 	/* an iteration of REP is stepped over as an instruction is, a locked update that lost its race is not */
-	if ((!vcpu->emu.repeat || vcpu->emu.stop) && unlikely((rflags_before & X86_EFLAGS_TF) || vcpu->debug.control))
+	if ((!vcpu->emu.repeat || vcpu->emu.stop) && unlikely((rflags_before & X86_EFLAGS_TF) || vcpu->debug.control)) {
+		if (unlikely(is_put_off(vcpu)) && !(vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP))
+			return keel_do_emulate(vcpu, NULL, 0);
 		keel_instruction_done(vcpu, rflags_before);
+	}
 	if (vcpu->io.answered) {
 		/* the last store or OUT went to user space */
 		vcpu->io.answered = false;
@@ -224,6 +254,11 @@ static int execute(struct vcpu *vcpu)
 	if (unlikely(vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP) && e->insn.row.op == EMU_OP_INT3)
 		return keel_do_breakpoint(vcpu);
 	ret = emu_execute(e);
+	if (unlikely(e->shadow)) {
+		/* SDM, the same: of several in a row only the first holds anything back for sure */
+		vcpu_need(vcpu, RG_SHADOW);
+		e->shadow &= ~vcpu->events.shadow;
+	}
 	if (unlikely(e->insn.row.op == EMU_OP_IRET) && (ret == EMU_CONTINUE || ret == EMU_FAULT))
 		unblock_nmi(vcpu);
 	if (unlikely(rflags & X86_EFLAGS_TF) && !emu_single_step(e, rflags))
@@ -242,9 +277,10 @@ static void forget_last(struct vcpu *vcpu)
 {
 	u8 put_off;
 
+	/* the CPU may have some */
 	if (unlikely(vcpu->debug.control & VCPU_WATCHES))
 		vcpu_need(vcpu, RG_SHADOW);
-	put_off = vcpu->events.shadow & SHADOW_MOVSS ? vcpu->io.watch_hits : 0;
+	put_off = is_put_off(vcpu) ? vcpu->io.watch_hits : 0;
 	forget(vcpu);
 	vcpu->io.watch_hits = put_off;
 }

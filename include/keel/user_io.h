@@ -27,7 +27,7 @@ enum vcpu_completion {
  * @len: bytes of the present exit
  * @is_write: direction of the present exit
  * @answered: port data for the emulator are in pio_data
- * @watch_hits: DR6.B0-B3 that the instruction's accesses have earned so far (core/debug.c)
+ * @watch_hits: DR6.B0-B3 that the instruction's accesses have earned so far (core/debug.c); in the shadow of a MOV SS, those of that one as well
  * @complete: enum vcpu_completion
  * @complete_len: instruction length to advance by
  * @rip: of the instruction; completion is dropped when user space moved RIP meanwhile
