@@ -88,31 +88,14 @@ static void make_kernel(enum file file, bool is_pvh)
 static const char *run(const char *entry, int *status)
 {
 	static char said[1024];
-	char rest[1024];
-	size_t used = 0;
-	ssize_t got;
-	int out[2];
+	const char *argv[] = {
+		"keel", "run", "--device", dev_path(), "--kernel", launch_kernel, "--initrd", module, "--append", "one two=3",
+		"--memory", "32M", "--entry", entry, NULL,
+	};
+	int out;
+	pid_t pid = program_start(argv, open("/dev/null", O_RDONLY), &out, false);
 
-	ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-	pid_t pid = fork();
-
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		dup2(open("/dev/null", O_RDONLY), 0);
-		dup2(out[1], 1);
-		execl(launch_program(), "keel", "run", "--device", dev_path(), "--kernel", launch_kernel, "--initrd", module,
-		      "--append", "one two=3", "--memory", "32M", "--entry", entry, NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	while (used < sizeof(said) - 1 && (got = read(out[0], said + used, sizeof(said) - 1 - used)) > 0)
-		used += got;
-	said[used] = 0;
-	/* To the end: a pipe closed early would end the launcher by SIGPIPE. */
-	while (read(out[0], rest, sizeof(rest)) > 0)
-		;
-	close(out[0]);
-	ASSERT_EQ(waitpid(pid, status, 0), pid);
+	*status = program_end(pid, out, said, sizeof(said), 0);
 	unlink(launch_kernel);
 	unlink(module);
 	return said;

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "test.h"
 #include "vm.h"
 
@@ -76,24 +77,6 @@ static inline unsigned int launch_scale(void)
 	const char *scale = getenv("KEEL_TIMEOUT_SCALE");
 
 	return scale && atoi(scale) > 0 ? (unsigned int)atoi(scale) : 1;
-}
-
-/* $KEEL_LAUNCHER, else "keel" on the PATH; skips where there is none. */
-static inline const char *launch_program(void)
-{
-	static char found[256];
-	const char *path = getenv("PATH");
-	char copy[1024];
-
-	if (getenv("KEEL_LAUNCHER"))
-		return getenv("KEEL_LAUNCHER");
-	snprintf(copy, sizeof(copy), "%s", path ? path : "/usr/local/bin:/usr/bin:/bin");
-	for (char *dir = strtok(copy, ":"); dir; dir = strtok(NULL, ":")) {
-		snprintf(found, sizeof(found), "%s/keel", dir);
-		if (!access(found, X_OK))
-			return found;
-	}
-	SKIP("no launcher: set KEEL_LAUNCHER or PATH");
 }
 
 static inline void launch_write_kernel(const u8 *code, size_t size)

@@ -23,27 +23,10 @@ static char said[65536];
 /* Run keel with @argv; what it prints goes to said[]. Return: exit status, 1000 for none. */
 static int keel(const char *const *argv)
 {
-	int ends[2], status;
-	size_t used = 0;
-	ssize_t got;
+	int out;
+	pid_t pid = program_start(argv, open("/dev/null", O_RDWR), &out, true);
+	int status = program_end(pid, out, said, sizeof(said), 0);
 
-	ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-	pid_t pid = fork();
-
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		dup2(open("/dev/null", O_RDWR), 0);
-		dup2(ends[1], 1);
-		dup2(ends[1], 2);
-		execv(launch_program(), (char *const *)argv);
-		_exit(127);
-	}
-	close(ends[1]);
-	while (used < sizeof(said) - 1 && (got = read(ends[0], said + used, sizeof(said) - 1 - used)) > 0)
-		used += got;
-	said[used] = 0;
-	close(ends[0]);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
 }
 

@@ -1,42 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The launcher, run as a program: each way a run can end has its exit status. */
-#include <elf.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "test.h"
-#include "vm.h"
+#include "launch.h"
 
 #define OUTPUT_MAX	4096
-#define LOAD_ADDRESS	0x1000000
 
-static const char *launcher;
 static char kernel[] = "/tmp/keel-guest.XXXXXX";
 static char report[] = "/tmp/keel-report.XXXXXX";
 static char output[OUTPUT_MAX];
-
-/* $KEEL_LAUNCHER, else "keel" on the PATH; skips where there is none. */
-static void require_launcher(void)
-{
-	static char found[256];
-	char copy[1024];
-	const char *path = getenv("PATH");
-
-	launcher = getenv("KEEL_LAUNCHER");
-	if (launcher)
-		return;
-	snprintf(copy, sizeof(copy), "%s", path ? path : "/usr/local/bin:/usr/bin:/bin");
-	for (char *dir = strtok(copy, ":"); dir; dir = strtok(NULL, ":")) {
-		snprintf(found, sizeof(found), "%s/keel", dir);
-		if (!access(found, X_OK)) {
-			launcher = found;
-			return;
-		}
-	}
-	SKIP("no launcher: set KEEL_LAUNCHER or PATH");
-}
 
 /* Write @code as an ELF kernel of @machine to the file named kernel. */
 static void write_kernel(u16 machine, const u8 *code, size_t size)
@@ -53,23 +23,23 @@ static void write_kernel(u16 machine, const u8 *code, size_t size)
 	image.e64.e_machine = machine;
 	if (machine == EM_X86_64) {
 		image.bytes[EI_CLASS] = ELFCLASS64;
-		image.e64.e_entry = LOAD_ADDRESS;
+		image.e64.e_entry = LAUNCH_ADDRESS;
 		image.e64.e_phoff = sizeof(image.e64);
 		image.e64.e_phentsize = sizeof(Elf64_Phdr);
 		image.e64.e_phnum = 1;
 		*(Elf64_Phdr *)(image.bytes + sizeof(image.e64)) = (Elf64_Phdr){
 			.p_type = PT_LOAD, .p_offset = 1024, .p_filesz = size, .p_memsz = size,
-			.p_paddr = LOAD_ADDRESS, .p_vaddr = LOAD_ADDRESS,
+			.p_paddr = LAUNCH_ADDRESS, .p_vaddr = LAUNCH_ADDRESS,
 		};
 	} else {
 		image.bytes[EI_CLASS] = ELFCLASS32;
-		image.e32.e_entry = LOAD_ADDRESS;
+		image.e32.e_entry = LAUNCH_ADDRESS;
 		image.e32.e_phoff = sizeof(image.e32);
 		image.e32.e_phentsize = sizeof(Elf32_Phdr);
 		image.e32.e_phnum = 1;
 		*(Elf32_Phdr *)(image.bytes + sizeof(image.e32)) = (Elf32_Phdr){
 			.p_type = PT_LOAD, .p_offset = 1024, .p_filesz = size, .p_memsz = size,
-			.p_paddr = LOAD_ADDRESS, .p_vaddr = LOAD_ADDRESS,
+			.p_paddr = LAUNCH_ADDRESS, .p_vaddr = LAUNCH_ADDRESS,
 		};
 	}
 	ASSERT_LE(size, sizeof(image) - 1024);
@@ -86,59 +56,32 @@ struct stimulus {
 	int signal;
 };
 
-static void exec_launcher(const char *const *arguments, int in, int out)
-{
-	const char *argv[24] = { launcher };
-	size_t count = 1;
-
-	while (*arguments && count < ARRAY_SIZE(argv) - 1)
-		argv[count++] = *arguments++;
-	dup2(in, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	execv(launcher, (char *const *)argv);
-	_exit(127);
-}
-
 /* Run the launcher; its standard output goes to output[]. Return: wait status. */
 static int run(const char *const *arguments, const struct stimulus *stimulus)
 {
-	int in[2], out[2], status;
-	char rest[OUTPUT_MAX];
-	size_t used = 0;
-	ssize_t got;
+	const char *argv[24] = { "keel" };
+	size_t count = 1, used = 0;
+	int in[2], out;
 
+	while (*arguments && count < ARRAY_SIZE(argv) - 1)
+		argv[count++] = *arguments++;
 	ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
-	ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-	pid_t pid = fork();
+	pid_t pid = program_start(argv, in[0], &out, false);
 
-	ASSERT_GE(pid, 0);
-	if (!pid)
-		exec_launcher(arguments, in[0], out[1]);
-	close(in[0]);
-	close(out[1]);
 	if (stimulus && stimulus->input)
 		ASSERT_GE(write(in[1], stimulus->input, strlen(stimulus->input)), 1);
 	close(in[1]);
 	if (stimulus && stimulus->signal) {
 		/* The guest says when it runs: its first byte. */
-		used = read(out[0], output, 1) == 1;
+		used = read(out, output, 1) == 1;
 		ASSERT_EQ(kill(pid, stimulus->signal), 0);
 	}
-	while (used < sizeof(output) - 1 &&
-	       (got = read(out[0], output + used, sizeof(output) - 1 - used)) > 0)
-		used += got;
-	output[used] = 0;
-	/* To the end, whatever its length: a pipe closed early ends the launcher by SIGPIPE. */
-	while (read(out[0], rest, sizeof(rest)) > 0)
-		;
-	close(out[0]);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	return status;
+	return program_end(pid, out, output, sizeof(output), used);
 }
 
 static int run_guest(u16 machine, const u8 *code, size_t size, const struct stimulus *stimulus)
 {
-	require_launcher();
+	launch_program();
 	write_kernel(machine, code, size);
 	int fd = mkstemp(report);
 
@@ -171,11 +114,6 @@ static void check_end(int wait_status, int wanted, const char *name)
 	snprintf(start, sizeof(start), "{\"status\": %d, \"name\": \"%s\", ", wanted, name);
 	CHECK_EQ("report", 0, strncmp(line, start, strlen(start)));
 }
-
-/* Guest code: the same bytes are valid in 64-bit and in 32-bit mode. */
-#define OUT_SERIAL(byte)	0x66, 0xba, 0xf8, 0x03, 0xb0, byte, 0xee
-#define POWER_OFF		0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef
-#define STOP_HERE		0xeb, 0xfe
 
 static const u8 power_off_code[] = { OUT_SERIAL('h'), OUT_SERIAL('i'), POWER_OFF, STOP_HERE };
 
@@ -265,7 +203,7 @@ static void test_refusals(void)
 		{ "version", 0, { "--version" } },
 	};
 
-	require_launcher();
+	launch_program();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const char *arguments[9] = { NULL };
 
@@ -284,7 +222,7 @@ static void test_disk_refusal(void)
 {
 	char line[1024] = "";
 
-	require_launcher();
+	launch_program();
 	write_kernel(EM_X86_64, power_off_code, sizeof(power_off_code));
 	int fd = mkstemp(report);
 

@@ -502,11 +502,6 @@ static void test_json(void)
 
 static bool is_refilled;
 
-static bool is_before(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
-}
-
 /* A driver that offers what was offered, for ever. */
 static void *refill(void *unused)
 {
@@ -528,7 +523,7 @@ static void test_endless(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct timespec until, now;
+		struct timespec until;
 		pthread_t drives;
 		u32 reads = 0;
 		u64 done;
@@ -550,8 +545,7 @@ static void test_endless(void)
 			status_now();
 			reads++;
 			virtio_balloon_ask(&balloon, (reads % 1024) * 4096);
-			clock_gettime(CLOCK_MONOTONIC, &now);
-		} while (is_before(&now, &until) && !is_broken());
+		} while (!thread_is_past(&until) && !is_broken());
 		done = balloon.inflated + balloon.reported;
 		test_note("%s: %u looks at a register, %llu MB given back", rows[i].name, reads, (unsigned long long)(done >> 20));
 		CHECK_EQ("no complaint", 0, is_broken());
@@ -594,7 +588,7 @@ static void test_busy(void)
 	} rows[] = { { "a look", look_now, 0 }, { "a hold of a guest that stands", hold_now, VM_HOLD_SAVE } };
 
 	for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
-		struct timespec until, now;
+		struct timespec until;
 		u64 before, after, most = 0, all = 0;
 		u32 wishes = 0, late = 0;
 		pthread_t drives;
@@ -622,8 +616,7 @@ static void test_busy(void)
 			all += after - before;
 			late += after - before > LOOK_BYTES;
 			wishes++;
-			clock_gettime(CLOCK_MONOTONIC, &now);
-		} while (is_before(&now, &until));
+		} while (!thread_is_past(&until));
 		test_note("%s, %u times, %u late: %llu KB were inflated meanwhile, and %llu KB at most", rows[r].name, wishes, late,
 			  (unsigned long long)(all / wishes >> 10), (unsigned long long)(most >> 10));
 		CHECK_EQ("busy", 1, after > 0);
@@ -677,7 +670,7 @@ static void test_random(void)
 {
 	u64 random = 4711, all = STATS | REPORTING | POISON | EVENT_IDX | 1ULL << VIRTIO_RING_F_INDIRECT_DESC;
 	u32 broken = 0, rounds = 0;
-	struct timespec until = thread_time_in(1000), now;
+	struct timespec until = thread_time_in(1000);
 
 	set_up(VERSION_1 | STATS | REPORTING);
 	memset(memory_at(&vm.memory, MAP_ACPI, MAP_ACPI_MAX), 0x55, MAP_ACPI_MAX);
@@ -689,7 +682,6 @@ static void test_random(void)
 			ring(q);
 		}
 		usleep(100);
-		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (!is_broken())
 			continue;
 		broken++;
@@ -699,7 +691,7 @@ static void test_random(void)
 		for (u32 q = 0; q < QUEUES; q++)
 			fake_enable_queue(&vm, device, q);
 		fake_driver_ok(&vm, device);
-	} while (is_before(&now, &until));
+	} while (!thread_is_past(&until));
 	test_note("%u rounds, %u resets, %llu MB inflated, %llu MB reported", rounds, broken,
 		  (unsigned long long)balloon.inflated >> 20, (unsigned long long)balloon.reported >> 20);
 	CHECK_EQ("resets", 1, broken > 0);

@@ -569,13 +569,11 @@ static void test_forked(void)
 
 static void test_random(void)
 {
-	u64 state = 11, until;
-	struct timespec t;
+	const struct timespec until = thread_time_in(1500);
+	u64 state = 11;
+	u32 rounds = 0;
 
 	set_up(sizeof(shown));
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	until = t.tv_sec * 1000ULL + t.tv_nsec / 1000000 + 1500;
-	u32 rounds = 0;
 
 	do {
 		for (u32 i = 0; i < 8; i++) {
@@ -598,8 +596,7 @@ static void test_random(void)
 		if (is_broken() || !(xorshift(&state) % 64))
 			connect(VERSION_1 | (xorshift(&state) & EVENT_IDX));
 		rounds++;
-		clock_gettime(CLOCK_MONOTONIC, &t);
-	} while (t.tv_sec * 1000ULL + t.tv_nsec / 1000000 < until);
+	} while (!thread_is_past(&until));
 	test_note("%u rounds", rounds);
 	CHECK_EQ("many", 1, rounds > 100);
 	pthread_mutex_lock(&lock);
@@ -688,7 +685,7 @@ static void test_busy(void)
 	u32 all = 0, all_late = 0;
 
 	for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
-		struct timespec until, time;
+		struct timespec until;
 		u32 wishes = 0, late = 0;
 		u64 before, most = 0;
 
@@ -710,8 +707,7 @@ static void test_busy(void)
 			most = before > most ? before : most;
 			late += before > 2 * 32;
 			wishes++;
-			clock_gettime(CLOCK_MONOTONIC, &time);
-		} while (time.tv_sec < until.tv_sec || (time.tv_sec == until.tv_sec && time.tv_nsec < until.tv_nsec));
+		} while (!thread_is_past(&until));
 		test_note("%s, %u times, %u late; %llu requests were served meanwhile at most, of %llu", rows[r].name, wishes, late,
 			  (unsigned long long)most, (unsigned long long)offers);
 		CHECK_EQ("busy", 1, offers > 0);
