@@ -42,17 +42,10 @@ static uint64_t words(const struct memory *memory)
 static int watch_slots(const struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->memory.count; i++) {
-		const struct memory_region *region = &vm->memory.regions[i];
-		struct kvm_userspace_memory_region slot = {
-			.slot = i,
-			.flags = KVM_MEM_LOG_DIRTY_PAGES,
-			.guest_phys_addr = region->base,
-			.memory_size = region->size,
-			.userspace_addr = (uintptr_t)region->host,
-		};
+		int ret = memory_map(&vm->memory, i, vm->fd, KVM_MEM_LOG_DIRTY_PAGES);
 
-		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
-			return status_fail(STATUS_CREATE, "--markable: no log of the guest's writes: %s", strerror(errno));
+		if (ret)
+			return status_fail(STATUS_CREATE, "--markable: no log of the guest's writes: %s", strerror(-ret));
 	}
 	return 0;
 }

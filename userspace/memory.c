@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <linux/mman.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "retry.h"
 
 #define SMALL_PAGE	4096ULL
 #define LARGE_PAGE	(2ULL << 20)
@@ -169,6 +171,20 @@ void memory_note(const struct memory *memory, const void *host, uint64_t len)
 		if (bits & ~__atomic_load_n(word, __ATOMIC_RELAXED))
 			__atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
 	}
+}
+
+int memory_map(const struct memory *memory, unsigned int index, int vm, uint32_t flags)
+{
+	const struct memory_region *region = &memory->regions[index];
+	struct kvm_userspace_memory_region slot = {
+		.slot = index,
+		.flags = flags,
+		.guest_phys_addr = region->base,
+		.memory_size = region->size,
+		.userspace_addr = (uintptr_t)region->host,
+	};
+
+	return retry_ioctl(vm, KVM_SET_USER_MEMORY_REGION, &slot) < 0 ? -errno : 0;
 }
 
 void memory_destroy(struct memory *memory)

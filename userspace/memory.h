@@ -123,6 +123,12 @@ uint64_t memory_pages(const struct memory *memory);
 void memory_note(const struct memory *memory, const void *host, uint64_t len);
 
 /**
+ * memory_map() - give the VM @vm region @index as the slot of that number, with @flags (KVM_MEM_LOG_DIRTY_PAGES), or change its flags
+ * Return: 0 or a negative errno.
+ */
+int memory_map(const struct memory *memory, unsigned int index, int vm, uint32_t flags);
+
+/**
  * memory_destroy() - unmap; harmless on a zeroed or failed structure
  */
 void memory_destroy(struct memory *memory);

@@ -20,6 +20,7 @@
 #include <uapi/linux/keel.h>
 
 #include "cpuid.h"
+#include "retry.h"
 #include "vm.h"
 
 static const struct need {
@@ -33,17 +34,6 @@ static const struct need {
 	{ KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI" },
 	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
 };
-
-/* The kernel gives up locking all of a process's memory if any signal comes, even a stop. */
-static int retry_ioctl(int fd, unsigned long command, void *argument)
-{
-	int ret;
-
-	do
-		ret = ioctl(fd, command, argument);
-	while (ret < 0 && errno == EINTR);
-	return ret;
-}
 
 static const char busy_remedy[] =
 	" (another hypervisor has the CPU's virtualization: modprobe -r kvm_intel kvm_amd, or "
@@ -236,20 +226,15 @@ int vm_add_memory(struct vm *vm, uint64_t size)
 				   (unsigned long long)size >> 20, strerror(-ret));
 	for (unsigned int i = 0; i < vm->memory.count; i++) {
 		const struct memory_region *region = &vm->memory.regions[i];
-		struct kvm_userspace_memory_region slot = {
-			.slot = i,
-			.guest_phys_addr = region->base,
-			.memory_size = region->size,
-			.userspace_addr = (uintptr_t)region->host,
-		};
 
-		if (retry_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		ret = memory_map(&vm->memory, i, vm->fd, 0);
+		if (ret)
 			return status_fail(STATUS_MEMORY,
 					   "--memory %lluM: cannot add %#llx bytes at "
 					   "%#llx: %s",
 					   (unsigned long long)size >> 20,
 					   (unsigned long long)region->size,
-					   (unsigned long long)region->base, strerror(errno));
+					   (unsigned long long)region->base, strerror(-ret));
 	}
 	return 0;
 }

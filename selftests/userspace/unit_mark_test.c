@@ -25,7 +25,7 @@ static struct machine *machine;
 
 static int cap = 8, logged_slots, refused;	/* @refused: errno */
 static unsigned long refuse_command;
-static unsigned int marks, resets;
+static unsigned int marks, resets, signals;
 static u64 dirty[MEMORY_REGIONS_MAX][SIZE / PAGE / 64];
 
 int __wrap_ioctl(int fd, unsigned long command, ...);
@@ -39,6 +39,11 @@ int __wrap_ioctl(int fd, unsigned long command, ...)
 	va_end(args);
 	if (command == refuse_command) {
 		errno = refused;
+		return -1;
+	}
+	if (command == KVM_SET_USER_MEMORY_REGION && signals) {
+		signals--;
+		errno = EINTR;
 		return -1;
 	}
 	if (command == KVM_SET_USER_MEMORY_REGION)
@@ -163,13 +168,15 @@ static void test_prepare(void)
 		int cap;
 		unsigned int cpus;
 		unsigned long refuse;
+		unsigned int signals;
 		int want;
 	} rows[] = {
-		{ "nobody wants it", false, 0, 1, 0, 0 },
-		{ "as many as can be", true, 8, 8, 0, 0 },
-		{ "more", true, 8, 9, 0, STATUS_CREATE },
-		{ "a node that cannot", true, 0, 1, 0, STATUS_CREATE },
-		{ "no log", true, 8, 1, KVM_SET_USER_MEMORY_REGION, STATUS_CREATE },
+		{ "nobody wants it", false, 0, 1, 0, 0, 0 },
+		{ "as many as can be", true, 8, 8, 0, 0, 0 },
+		{ "as many, and signals come", true, 8, 8, 0, 3, 0 },
+		{ "more", true, 8, 9, 0, 0, STATUS_CREATE },
+		{ "a node that cannot", true, 0, 1, 0, 0, STATUS_CREATE },
+		{ "no log", true, 8, 1, KVM_SET_USER_MEMORY_REGION, 0, STATUS_CREATE },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -180,6 +187,7 @@ static void test_prepare(void)
 		fake_vm_init(&machine->vm, SIZE);
 		cap = rows[i].cap;
 		refuse_command = rows[i].refuse;
+		signals = rows[i].signals;
 		refused = EINVAL;
 		logged_slots = 0;
 		CHECK_EQ(rows[i].name, rows[i].want, mark_prepare(machine, &options));
