@@ -25,11 +25,6 @@
 #define CR4_TLB_BITS	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP | \
 			 X86_CR4_LA57 | X86_CR4_PKE)
 
-static bool is_pae(u64 cr0, u64 cr4, u64 efer)
-{
-	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
-}
-
 /*
  * Where a CPU has no such registers, bit 5 is let pass: QEMU's TCG sets it as if it were an accessed bit. Where it has them, its own address width
  * counts as well: a guest's CPUID may promise more.
@@ -112,7 +107,7 @@ static int set_cr0(struct vcpu *vcpu, u64 val)
 		if (ret)
 			return ret;
 	}
-	loads = is_pae(val, vcpu_cr4(vcpu), efer) && ((old ^ val) & CR0_LOADS_PDPTES);
+	loads = is_pae_paging(val, vcpu_cr4(vcpu), efer) && ((old ^ val) & CR0_LOADS_PDPTES);
 	if (loads && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
 		return 1;
 
@@ -141,7 +136,7 @@ static int set_cr3(struct vcpu *vcpu, u64 val)
 			return 1;
 	} else {
 		val = (u32)val;
-		if (is_pae(vcpu_cr0(vcpu), vcpu_cr4(vcpu), vcpu_efer(vcpu)) && !pdptes_valid(vcpu, val))
+		if (is_pae_paging(vcpu_cr0(vcpu), vcpu_cr4(vcpu), vcpu_efer(vcpu)) && !pdptes_valid(vcpu, val))
 			return 1;
 	}
 	vcpu->regs.cr3 = val;
@@ -168,7 +163,7 @@ static int set_cr4(struct vcpu *vcpu, u64 val)
 	if ((val & X86_CR4_CET) && !(cr0 & X86_CR0_WP))
 		return 1;
 
-	if (is_pae(cr0, val, efer) && ((old ^ val) & CR4_LOADS_PDPTES) && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
+	if (is_pae_paging(cr0, val, efer) && ((old ^ val) & CR4_LOADS_PDPTES) && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
 		return 1;
 
 	vcpu->regs.cr4 = val;

@@ -19,6 +19,7 @@
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
+#include <keel/pdpte.h>
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
@@ -140,11 +141,6 @@ static void sregs_out(struct vcpu *vcpu, struct kvm_sregs2 *s)
 	s->apic_base = vcpu->apic_base;
 }
 
-static bool is_pae_paging(const struct kvm_sregs2 *s)
-{
-	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !(s->efer & EFER_LMA);
-}
-
 /* Why registers were refused, in words. Return: -EINVAL, for the caller to return. */
 static int refuse(struct vcpu *vcpu, const char *field, u64 value, const char *rule)
 {
@@ -213,7 +209,7 @@ static int check_pdptes(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 	u64 reserved = keel_pdpte_reserved(vcpu);
 	unsigned int i;
 
-	if (!is_pae_paging(s))
+	if (!is_pae_paging(s->cr0, s->cr4, s->efer))
 		return refuse(vcpu, "flags", s->flags, "PDPTRS_VALID needs PAE paging outside long mode");
 	for (i = 0; i < ARRAY_SIZE(s->pdptrs); i++) {
 		if ((s->pdptrs[i] & 1) && (s->pdptrs[i] & reserved))
@@ -327,7 +323,7 @@ int keel_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 {
 	memset(sregs, 0, sizeof(*sregs));
 	sregs_out(vcpu, sregs);
-	if (is_pae_paging(sregs) && !keel_read_pdptes(vcpu, sregs->pdptrs))
+	if (is_pae_paging(sregs->cr0, sregs->cr4, sregs->efer) && !keel_read_pdptes(vcpu, sregs->pdptrs))
 		sregs->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
 	return 0;
 }

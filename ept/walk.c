@@ -16,6 +16,7 @@
 #include <asm/processor-flags.h>
 #include <keel/access.h>
 #include <keel/guest_access.h>
+#include <keel/pdpte.h>
 #include "ept.h"
 #include "shadow.h"
 #include "walk.h"
@@ -439,7 +440,7 @@ bool keel_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 	unsigned int n;
 
 	vcpu_need(vcpu, WALK_REGS);
-	if (!(r->cr0 & X86_CR0_PG) || !(r->cr4 & X86_CR4_PAE) || r->efer & EFER_LMA)
+	if (!is_pae_paging(r->cr0, r->cr4, r->efer))
 		return false;
 	for (n = 0; n < 4; n++)
 		if (!loaded_pdpte(vcpu, n, &pdpte[n]))

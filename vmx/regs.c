@@ -154,7 +154,8 @@ static void write_control(struct vmx_vcpu *vmx, u32 groups)
 		vmx_shadow_control_write(vmx, groups);
 		return;
 	}
-	if (!(r->cr4 & X86_CR4_PAE) || r->efer & EFER_LMA || !(vcpu_cr0(vcpu) & X86_CR0_PG))
+	/* CR0 may have to be read for it, so not in long mode */
+	if (likely(r->efer & EFER_LMA) || !is_pae_paging(vcpu_cr0(vcpu), r->cr4, r->efer))
 		vmx_rare_clear(vmx, RARE_PDPTES);
 	else if (loads_pdptes(r, groups))
 		vmx_rare_set(vmx, RARE_PDPTES);

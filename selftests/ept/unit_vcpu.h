@@ -13,14 +13,12 @@
 #include <keel/types.h>
 #include <keel/memory.h>
 #include <keel/stats.h>
+#include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
 #define vm_for_each_vcpu(vm, i, v)	for ((i) = 0; (i) < (vm)->nr_vcpus && ((v) = (vm)->vcpu + (i)); (i)++)
 
 #define REQ_PAGING	5
-
-#define EFER_LMA	BIT(10)
-#define EFER_NX		BIT(11)
 
 #define RG_RIP		0u
 #define RG_RFLAGS	0u
