@@ -59,8 +59,8 @@ static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
 #define TSS_16		1	/* type of a descriptor; a busy one has bit 1 as well */
 
 /*
- * With a 16-bit TSS in TR Intel's CPUs do not enter long mode, and no VM entry goes on in it (SDM, "Initializing IA-32e Mode", "Checks on Guest Segment
- * Registers"). AMD's CPUs, which have no PDPTE registers, have no such rule.
+ * With a 16-bit TSS in TR Intel's CPUs do not enter long mode, and no VM entry goes on in it (SDM, "Initializing IA-32e Mode", "Checks on Guest
+ * Segment Registers"). AMD's CPUs, which have no PDPTE registers, have no such rule.
  */
 static bool bars_long_mode(const struct segment *tr)
 {
