@@ -36,6 +36,17 @@
 #define SREGS_GROUPS	(RG_SEG | RG_DT | RG_CR0 | RG_CR2 | RG_CR3 | RG_CR4 | RG_EFER)
 #define EVENTS_GROUPS	(RG_EVENT | RG_SHADOW)
 
+/*
+ * The backend looks anew at what the vCPU was in the midst of: a shadow beside another RFLAGS.TF, or a HLT that the guest executes by itself and
+ * that ends with this.
+ */
+static void state_set(struct vcpu *vcpu, u32 groups)
+{
+	/* first: with another RIP it would be taken to be over */
+	vcpu_need(vcpu, RG_SHADOW);
+	vcpu_dirty(vcpu, groups | RG_SHADOW);
+}
+
 /* ---- general registers ---- */
 
 /* General registers in the order of struct kvm_regs, which begins with them. */
@@ -70,7 +81,7 @@ int keel_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 		vcpu->regs.gpr[user_gprs[i]] = user[i];
 	vcpu->regs.rip = regs->rip;
 	vcpu->regs.rflags = (regs->rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
-	vcpu_dirty(vcpu, REGS_GROUPS);
+	state_set(vcpu, REGS_GROUPS);
 	keel_origin_note(vcpu, BY_SET_REGS, REGS_GROUPS);
 	/* a queued exception belongs to the instruction that is left */
 	vcpu->events.exception.valid = false;
@@ -252,7 +263,7 @@ static int sregs_in(struct vcpu *vcpu, const struct kvm_sregs2 *s)
 	r->cr3 = s->cr3;
 	r->cr4 = s->cr4;
 	r->efer = s->efer;
-	vcpu_dirty(vcpu, SREGS_GROUPS);
+	state_set(vcpu, SREGS_GROUPS);
 	keel_set_cr8(vcpu, s->cr8);		/* no effect if reserved bits are set, as on KVM */
 	keel_cpuid_update_runtime(vcpu);
 	keel_vendor->tlb_flush(vcpu, TLB_GUEST);
@@ -532,10 +543,9 @@ int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	exception.valid = in->exception.injected && !exception.valid;
 	ev->user_irq = -1;
 	injected_in(ev, in, &exception);
-	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW) {
+	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		ev->shadow = in->interrupt.shadow & (SHADOW_STI | SHADOW_MOVSS);
-		vcpu_dirty(vcpu, RG_SHADOW);
-	}
+	state_set(vcpu, 0);
 	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		atomic_set(&ev->nmi_pending, min_t(int, in->nmi.pending, 2));
 	if (in->nmi.masked && !ev->nmi_masked)

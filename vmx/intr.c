@@ -42,6 +42,16 @@ static u32 exception_info(struct vmx_vcpu *vmx, const struct event *event)
 	return INTR_TYPE_HARD_EXCEPTION;
 }
 
+/*
+ * A guest that executes HLT by itself may be in it still. An event that goes in ends that, and so does state that a launcher sets: not everything may
+ * find the CPU so at the entry (SDM, "Checks on Guest Non-Register State").
+ */
+static void hlt_end(struct vmx_vcpu *vmx)
+{
+	if (unlikely(READ_ONCE(vmx->vcpu.vm->disabled_exits) & KVM_X86_DISABLE_EXITS_HLT))
+		vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+}
+
 /**
  * vmx_inject() - hand an event to the CPU for the coming entry
  * @vcpu: loaded
@@ -59,6 +69,7 @@ void vmx_inject(struct vcpu *vcpu, const struct event *event)
 		vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 		return;
 	}
+	hlt_end(vmx);
 	switch (event->type) {
 	case EVENT_EXCEPTION:
 		info = exception_info(vmx, event);
@@ -179,6 +190,7 @@ void vmx_shadow_write(struct vmx_vcpu *vmx)
 	u32 old = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
 	u32 state = ev->shadow;
 
+	hlt_end(vmx);
 	if (state && (vcpu_rflags(&vmx->vcpu) & X86_EFLAGS_TF))
 		state = 0;
 	/* STI blocks only what IF allows */
