@@ -41,14 +41,13 @@ u64 keel_pdpte_reserved(const struct vcpu *vcpu)
 	return vcpu->shadow || keel_vendor->pdpte ? pdpte_reserved(vcpu) : 0;
 }
 
-/* SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. */
-static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
+/* SDM, "PDPTE Registers": a load of CR3 with PAE paging checks the reserved bits of the four entries. False: #GP. */
+static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
 	u64 reserved = pdpte_reserved(vcpu);
-	u64 pdpte[4];
 	int i;
 
-	if (keel_read_guest(vcpu->vm, cr3 & 0xffffffe0, pdpte, sizeof(pdpte)))
+	if (keel_read_guest(vcpu->vm, cr3 & 0xffffffe0, pdpte, 4 * sizeof(*pdpte)))
 		return false;
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
@@ -65,6 +64,16 @@ static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
 static bool bars_long_mode(const struct segment *tr)
 {
 	return keel_vendor->pdpte && (tr->ar & SEG_P) && !(tr->ar & SEG_UNUSABLE) && (tr->ar & SEG_TYPE & ~2u) == TSS_16;
+}
+
+/*
+ * With the registers written. The CPU is given the entries that were looked at: another vCPU may change memory before the next VM entry, which refuses
+ * reserved bits. Shadow tables are not walked through the guest's entries.
+ */
+static void put_pdptes(struct vcpu *vcpu, const u64 pdpte[4])
+{
+	if (!vcpu->shadow)
+		keel_put_pdptes(vcpu, pdpte);
 }
 
 /* Turning paging on with EFER.LME enters long mode; off leaves it. */
@@ -88,7 +97,7 @@ static int switch_long_mode(struct vcpu *vcpu, u64 val, u64 *efer)
 
 static int set_cr0(struct vcpu *vcpu, u64 val)
 {
-	u64 old = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
+	u64 old = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu), pdpte[4] = { };
 	bool loads;
 	int ret;
 
@@ -108,7 +117,7 @@ static int set_cr0(struct vcpu *vcpu, u64 val)
 			return ret;
 	}
 	loads = is_pae_paging(val, vcpu_cr4(vcpu), efer) && ((old ^ val) & CR0_LOADS_PDPTES);
-	if (loads && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
+	if (loads && !read_pdptes(vcpu, vcpu_cr3(vcpu), pdpte))
 		return 1;
 
 	if (efer != vcpu->regs.efer) {
@@ -117,6 +126,8 @@ static int set_cr0(struct vcpu *vcpu, u64 val)
 	}
 	vcpu->regs.cr0 = val;
 	vcpu_dirty(vcpu, RG_CR0);
+	if (loads)
+		put_pdptes(vcpu, pdpte);
 	/* with shadow paging the flush also loads the PDPTEs */
 	if (((old ^ val) & CR0_TLB_BITS) || loads)
 		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
@@ -125,7 +136,8 @@ static int set_cr0(struct vcpu *vcpu, u64 val)
 
 static int set_cr3(struct vcpu *vcpu, u64 val)
 {
-	bool no_flush = false;
+	bool no_flush = false, loads = false;
+	u64 pdpte[4] = { };
 
 	if (vcpu_is_long_mode(vcpu)) {
 		if (vcpu_cr4(vcpu) & X86_CR4_PCIDE) {
@@ -136,11 +148,14 @@ static int set_cr3(struct vcpu *vcpu, u64 val)
 			return 1;
 	} else {
 		val = (u32)val;
-		if (is_pae_paging(vcpu_cr0(vcpu), vcpu_cr4(vcpu), vcpu_efer(vcpu)) && !pdptes_valid(vcpu, val))
+		loads = is_pae_paging(vcpu_cr0(vcpu), vcpu_cr4(vcpu), vcpu_efer(vcpu));
+		if (loads && !read_pdptes(vcpu, val, pdpte))
 			return 1;
 	}
 	vcpu->regs.cr3 = val;
 	vcpu_dirty(vcpu, RG_CR3);
+	if (loads)
+		put_pdptes(vcpu, pdpte);
 	if (!no_flush || vcpu->shadow)
 		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
 	return 0;
@@ -148,7 +163,8 @@ static int set_cr3(struct vcpu *vcpu, u64 val)
 
 static int set_cr4(struct vcpu *vcpu, u64 val)
 {
-	u64 old = vcpu_cr4(vcpu), cr0 = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu);
+	u64 old = vcpu_cr4(vcpu), cr0 = vcpu_cr0(vcpu), efer = vcpu_efer(vcpu), pdpte[4] = { };
+	bool loads = is_pae_paging(cr0, val, efer) && ((old ^ val) & CR4_LOADS_PDPTES);
 
 	if (val & ~vcpu->cpuid.allowed[SET_CR4])
 		return 1;
@@ -163,11 +179,13 @@ static int set_cr4(struct vcpu *vcpu, u64 val)
 	if ((val & X86_CR4_CET) && !(cr0 & X86_CR0_WP))
 		return 1;
 
-	if (is_pae_paging(cr0, val, efer) && ((old ^ val) & CR4_LOADS_PDPTES) && !pdptes_valid(vcpu, vcpu_cr3(vcpu)))
+	if (loads && !read_pdptes(vcpu, vcpu_cr3(vcpu), pdpte))
 		return 1;
 
 	vcpu->regs.cr4 = val;
 	vcpu_dirty(vcpu, RG_CR4);
+	if (loads)
+		put_pdptes(vcpu, pdpte);
 	if ((old ^ val) & CR4_TLB_BITS)
 		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
 	if ((old ^ val) & (X86_CR4_OSXSAVE | X86_CR4_PKE))
