@@ -18,6 +18,8 @@
 #define STEAL_ENABLED	BIT_ULL(0)
 #define STEAL_RESERVED	GENMASK_ULL(5, 1)
 
+#define STEAL_FROM_NOW	(~0ull)		/* pv.steal_last: nothing is known of the vCPU's thread */
+
 int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val)
 {
 	if (val & STEAL_RESERVED)
@@ -25,9 +27,8 @@ int keel_pv_set_steal_time(struct vcpu *vcpu, u64 val)
 	vcpu->pv.steal_time = val & STEAL_ENABLED ? val : 0;
 	if (!vcpu->pv.steal_time)
 		return 0;
-	/* a launcher may set it from any thread, whose delays are not the vCPU's: keel_pv_thread_changed() */
-	if (rcu_access_pointer(vcpu->thread.pid) == task_pid(current))
-		vcpu->pv.steal_last = keel_host_run_delay();
+	/* a launcher may set it from any thread, whose delays are not the vCPU's: those count from where the vCPU goes on */
+	vcpu->pv.steal_last = rcu_access_pointer(vcpu->thread.pid) == task_pid(current) ? keel_host_run_delay() : STEAL_FROM_NOW;
 	vcpu_request(vcpu, REQ_STEAL);
 	return 0;
 }
@@ -84,7 +85,8 @@ void keel_pv_update_steal(struct vcpu *vcpu)
 	if (keel_read_guest(vcpu->vm, gpa, &st, offsetofend(typeof(st), version)))
 		return;
 	delay = keel_host_run_delay();
-	st.steal += delay - vcpu->pv.steal_last;
+	if (vcpu->pv.steal_last != STEAL_FROM_NOW)
+		st.steal += delay - vcpu->pv.steal_last;
 	vcpu->pv.steal_last = delay;
 	keel_write_versioned(vcpu->vm, gpa, &st, offsetofend(typeof(st), version), offsetof(typeof(st), version));
 }

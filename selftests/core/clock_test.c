@@ -12,6 +12,7 @@
 
 #include "pvclock.h"
 #include "thread.h"
+#include <uapi/linux/keel.h>
 
 struct wall {
 	u32 version, sec, nsec;
@@ -183,6 +184,41 @@ static void test_steal_restored(void)
 	host_join(host_thread(steal_on_thread, vcpu));
 }
 
+static void guest_steal_late(void)
+{
+	GUEST_SYNC(0);
+	GUEST_SYNC2(1, ((volatile struct steal *)STEAL)->steal);
+}
+
+static void *set_steal(void *vcpu)
+{
+	vcpu_set_msr(vcpu, MSR_KVM_STEAL_TIME, STEAL | 1);
+	return NULL;
+}
+
+/* Nor is what the vCPU's thread has waited before another one sets the MSR. */
+static void test_steal_late(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_steal_late);
+	u64 before = run_delay(), stolen;
+	int stop = 0;
+	pthread_t t;
+
+	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "not looked at on stock KVM");
+	vcpu_run_sync(vcpu, 0);
+	ASSERT_EQ(host_pin(0, host_cpu(0)), 0);
+	t = host_thread(burn, &stop);
+	while (run_delay() - before < 500000000)
+		;
+	stop = 1;
+	host_join(t);
+	host_join(host_thread(set_steal, vcpu));
+	stolen = sync_value(vcpu, 1);
+	test_note("stolen: %llu ns", (unsigned long long)stolen);
+	CHECK_EQ("not what was before", 1, stolen < 400000000);
+}
+
 static volatile u8 go;
 
 static void guest_preempted(void)
@@ -275,6 +311,7 @@ static const struct test_case cases[] = {
 	{ "system_time", test_system_time },
 	{ "steal_time", test_steal },
 	{ "steal_restored", test_steal_restored },
+	{ "steal_late", test_steal_late },
 	{ "preempted", test_preempted },
 };
 
