@@ -44,7 +44,7 @@ int keel_do_debug_exit(struct vcpu *vcpu, u32 vector, u64 dr6, u64 dr7)
 	vcpu->run->exit_reason = KVM_EXIT_DEBUG;
 	memset(arch, 0, sizeof(*arch));
 	arch->exception = vector;
-	arch->pc = vcpu_seg(vcpu, SEG_CS)->base + vcpu_rip(vcpu);
+	arch->pc = vcpu_linear_rip(vcpu);
 	arch->dr6 = dr6;
 	arch->dr7 = dr7;
 	return RUN_USER;

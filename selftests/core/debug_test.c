@@ -116,6 +116,31 @@ static void test_step(void)
 	ASSERT_GE(steps, 30);
 }
 
+asm(".pushsection .rodata\n"
+    "wrapped_start:\n"
+    "	nop\n"
+    "	nop\n"
+    "wrapped_end:\n"
+    ".popsection\n");
+extern const char wrapped_start[], wrapped_end[];
+
+/* Where a stop is, is a linear address: 32 bits, whatever the base of CS and EIP add up to. */
+static void test_step_wrapped(void)
+{
+	struct vcpu *vcpu = vcpu_create_code(0x8000, wrapped_start, wrapped_end);
+	struct kvm_sregs s;
+
+	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "stock KVM tells the sum on SVM");
+	require_debug_exceptions();
+	vcpu_start_prot32(vcpu, 0x9000);
+	s = vcpu_sregs(vcpu);
+	s.cs.base = 0xfffff000;
+	vcpu_set_sregs(vcpu, &s);
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
+	RUN_TO(vcpu, KVM_EXIT_DEBUG);
+	CHECK_EQ("stop", 0x8001, vcpu->run->debug.arch.pc);
+}
+
 static void guest_store(void)
 {
 	mmio_write32(VM_MMIO, 1);
@@ -437,6 +462,7 @@ static const struct test_case cases[] = {
 	{ "guest", test_own },
 	{ "single_step", test_step },
 	{ "step_ends", test_step_ends },
+	{ "step_wrapped", test_step_wrapped },
 	{ "step_string", test_step_string },
 	{ "block_irq", test_block_irq },
 	{ "int3", test_int3 },
