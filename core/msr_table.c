@@ -42,9 +42,11 @@ static int get_group(struct vcpu *vcpu, const struct msr_row *row, u32 msr, u64 
 	return 0;
 }
 
+/* As wide as the CPU's addresses can be: that paging has 4 levels at present does not matter (SDM, "Canonicality Checking"). */
 static bool is_canonical(struct vcpu *vcpu, u64 la)
 {
-	unsigned int unused = 64 - (vcpu_cr4(vcpu) & X86_CR4_LA57 ? 57 : 48);
+	u64 cr4 = vcpu_cr4(vcpu) | vcpu->cpuid.allowed[SET_CR4];
+	unsigned int unused = 64 - (cr4 & X86_CR4_LA57 ? 57 : 48);
 
 	return (u64)((s64)(la << unused) >> unused) == la;
 }

@@ -5,6 +5,7 @@
  * segment base MSRs are the segments; the same values cross KVM_SET_MSRS.
  */
 #include "guest.h"
+#include <uapi/linux/keel.h>
 
 #define EFER	0xc0000080
 
@@ -149,6 +150,22 @@ static void test_canonical(void)
 	run_guest(VM_GUEST, guest_canonical);
 }
 
+/* On a CPU with 5-level paging they have 57 bits, also while it is off: a launcher may restore MSRs before control registers. */
+static void test_wide(void)
+{
+	static const u32 msrs[] = { 0x175, 0x176, 0xc0000082, 0xc0000083, 0xc0000100, 0xc0000101, 0xc0000102 };
+	const struct kvm_cpuid_entry2 *f = cpuid_row(supported_cpuid(), 7, 0);
+	struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_canonical);
+	size_t i;
+
+	REQUIRE(f && f->ecx & BIT(16), "no 5-level paging");
+	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "stock KVM goes by CR4.LA57");
+	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		vcpu_set_msr(vcpu, msrs[i], 0xff11000012345000);
+		CHECK_EQ("address", 0xff11000012345000, vcpu_msr(vcpu, msrs[i]));
+	}
+}
+
 /* KVM_CAP_X86_USER_SPACE_MSR: unknown MSRs go to user space. */
 static void guest_user(void)
 {
@@ -192,6 +209,7 @@ static const struct test_case cases[] = {
 	{ "kept", test_kept },
 	{ "faults", test_faults },
 	{ "canonical", test_canonical },
+	{ "wide", test_wide },
 	{ "nx_by_launcher", test_nx },
 	{ "user_space", test_user },
 };
