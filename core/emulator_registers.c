@@ -107,6 +107,7 @@ static void write_vector(struct emu *e, unsigned int nr, const void *data, unsig
 
 static void fx_get(struct emu *e, struct emu_fx *fx)
 {
+	*fx = (struct emu_fx){ };
 	keel_host_fpregs_lock(&emulator_vcpu(e)->fpu);
 	emu_fx_save(fx);
 	keel_host_fpregs_unlock();

@@ -12,9 +12,10 @@
 #define FSW_ES		0x0080u
 #define FSW_IE		0x0001u
 
+/* The CPU leaves bytes alone: the last 48, and on some of AMD's the pointers too unless an exception is pending. So the image is read as well. */
 void emu_fx_save(struct emu_fx *fx)
 {
-	asm volatile("fxsave64 %0" : "=m" (*fx));
+	asm volatile("fxsave64 %0" : "+m" (*fx));
 }
 
 /*
@@ -71,7 +72,7 @@ static void native(unsigned int nr, void *memory)
 
 void emu_fx_native(unsigned int nr, struct emu_fx *fx, void *memory)
 {
-	struct emu_fx own;
+	struct emu_fx own = { };
 
 	emu_fx_save(&own);
 	emu_fx_load(fx);

@@ -171,7 +171,7 @@ int emu_format(const struct emu *e, char *buf, size_t n);
 
 /**
  * emu_fx_save() - the CPU's own x87 and SSE registers to an image
- * @fx: the image
+ * @fx: the image. What a CPU does not store stays as it was: it must hold nothing that is not the registers' owner's
  *
  * Context: nothing else may use the registers meanwhile, as between fpregs_lock() and fpregs_unlock().
  */
