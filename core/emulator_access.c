@@ -266,7 +266,8 @@ int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned
 	if (ret != EMU_CONTINUE)
 		return ret;
 	for (i = 0; i < SLOT_TRIES; i++) {
-		if (size > 8 || (la & (size - 1)) || !keel_memory_is_writable(vcpu, gpa))
+		/* as access_memory(): the local APIC is above a slot */
+		if (size > 8 || (la & (size - 1)) || keel_lapic_claims(vcpu, gpa) || !keel_memory_is_writable(vcpu, gpa))
 			return emulator_write(e, la, new, size, acc);
 		memcpy(&expected, old, size);
 		memcpy(&wanted, new, size);

@@ -19,12 +19,21 @@ static void guest_set_base(u64 base, u64 on)
 	wrmsr(MSR_APIC_BASE, (rdmsr(MSR_APIC_BASE) & 0x7ff) | base | on);
 }
 
+static u32 xchg32(u64 at, u32 val)
+{
+	asm volatile("xchg %0, %1" : "+r" (val), "+m" (*(volatile u32 *)at));
+	return val;
+}
+
 static void guest_beside(void)
 {
 	GUEST_ROW("the page behind it", WORD(1), mmio_read32(APIC_MMIO + PAGE_SIZE + APIC_LVR));
 	IS_APIC(APIC_MMIO);
 	mmio_write32(APIC_MMIO + APIC_TASKPRI, 0x20);
 	GUEST_ROW("TPR", 0x20, mmio_read32(APIC_MMIO + APIC_TASKPRI));
+	/* as old kernels write its registers */
+	GUEST_ROW("TPR by XCHG, before", 0x20, xchg32(APIC_MMIO + APIC_TASKPRI, 0x30));
+	GUEST_ROW("TPR by XCHG", 0x30, mmio_read32(APIC_MMIO + APIC_TASKPRI));
 	mmio_write32(APIC_MMIO + PAGE_SIZE + FREE, 5);
 	GUEST_ROW("memory written behind it", 5, mmio_read32(APIC_MMIO + PAGE_SIZE + FREE));
 	GUEST_ROW("the last page", WORD(511), mmio_read32(APIC_MMIO + SIZE - PAGE_SIZE + APIC_LVR));
