@@ -10,6 +10,7 @@
  * that core handed over is given back instead, with RIP where it was.
  */
 #include <asm/trapnr.h>
+#include <keel/debug.h>
 #include <keel/exit.h>
 #include <keel/request.h>
 #include <keel/vcpu.h>
@@ -348,6 +349,21 @@ int svm_exit_iret_fault(struct svm_vcpu *svm, u8 vector)
 	return RUN_RESUME;
 }
 
+/*
+ * The CPU has told the guest's DR6 of a stop that is the launcher's. While that has the debug registers, all accesses to them exit and the guest's DR6
+ * is known; else the step alone is not the guest's.
+ */
+static void hide_stop(struct svm_vcpu *svm)
+{
+	struct vmcb_save_area *save = &svm->vmcb->save;
+
+	if (vcpu_launcher_breakpoints(&svm->vcpu))
+		save->dr6 = svm->vcpu.regs.dr6;
+	else
+		save->dr6 = (save->dr6 & ~(u64)DR_STEP) | (svm->step_dr6 & DR_STEP);
+	vmcb_changed(svm->vmcb, VMCB_CLEAN_DR);
+}
+
 /* Every #DB exits; what is neither our step nor the launcher's goes on to the guest, DR6 and DR7 as the CPU set them. */
 int svm_exit_db(struct svm_vcpu *svm)
 {
@@ -365,8 +381,10 @@ int svm_exit_db(struct svm_vcpu *svm)
 		vmcb->save.dr6 = dr6 & ~(u64)DR_STEP;
 		vmcb_changed(vmcb, VMCB_CLEAN_DR);
 	}
-	if (vcpu->debug.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
+	if (vcpu->debug.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)) {
+		hide_stop(svm);
 		return keel_do_debug_exit(vcpu, X86_TRAP_DB, dr6, vmcb->save.dr7);
+	}
 	keel_queue_exception(vcpu, X86_TRAP_DB);
 	return RUN_RESUME;
 }

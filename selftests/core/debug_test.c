@@ -116,6 +116,30 @@ static void test_step(void)
 	ASSERT_GE(steps, 30);
 }
 
+static void guest_unaware(void)
+{
+	u64 v;
+
+	asm volatile("nop; nop; nop; nop; nop; nop; nop; nop; mov %%dr6, %0" : "=r" (v));
+	GUEST_ROW("DR6", 0xffff0ff0, v);
+}
+
+/* What stops for the launcher is not in the guest's DR6. */
+static void test_step_unseen(void)
+{
+	struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_unaware);
+	unsigned int i;
+
+	require_debug_exceptions();
+	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
+	for (i = 0; i < 5; i++) {
+		RUN_TO(vcpu, KVM_EXIT_DEBUG);
+		CHECK_EQ("DR6.BS for the launcher", BIT(14), vcpu->run->debug.arch.dr6 & BIT(14));
+	}
+	debug(vcpu, 0, 0);
+	vcpu_run_done(vcpu);
+}
+
 asm(".pushsection .rodata\n"
     "wrapped_start:\n"
     "	nop\n"
@@ -462,6 +486,7 @@ static const struct test_case cases[] = {
 	{ "guest", test_own },
 	{ "single_step", test_step },
 	{ "step_ends", test_step_ends },
+	{ "step_unseen", test_step_unseen },
 	{ "step_wrapped", test_step_wrapped },
 	{ "step_string", test_step_string },
 	{ "block_irq", test_block_irq },
