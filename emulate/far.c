@@ -45,6 +45,12 @@ static int system_target(struct emu *e, const struct descriptor *d, struct far_t
 	return DESC_IS_PRESENT(d) ? EMU_CONTINUE : emu_raise_error(e, VEC_NP, error);
 }
 
+/* Long mode has no code segment of 64 bits with D. */
+static bool is_reserved_size(const struct emu *e, const struct descriptor *d)
+{
+	return e->mode >= EMU_MODE_COMPAT16 && (d->high & 0x600000) == 0x600000;
+}
+
 /* Read and check a code descriptor for a transfer that keeps the CPL. */
 static int code_segment(struct emu *e, u16 selector, bool is_return, struct far_target *t)
 {
@@ -67,10 +73,11 @@ static int code_segment(struct emu *e, u16 selector, bool is_return, struct far_
 		return (selector & 3) > e->cpl ? EMU_FAILED : emu_raise_error(e, VEC_GP, error);
 	if (DESC_IS_CONFORMING(&d) ? dpl > e->cpl : (selector & 3) > e->cpl || dpl != e->cpl)
 		return emu_raise_error(e, VEC_GP, error);
+	/* before P for JMP and CALL; of RET and IRET the manual does not say */
+	if (is_reserved_size(e, &d))
+		return emu_raise_error(e, VEC_GP, error);
 	if (!DESC_IS_PRESENT(&d))
 		return emu_raise_error(e, VEC_NP, error);
-	if (e->mode >= EMU_MODE_COMPAT16 && (d.high & 0x600000) == 0x600000)
-		return emu_raise_error(e, VEC_GP, error);
 	ret = emu_mark_descriptor(e, &d, 1);
 	if (ret)
 		return ret;

@@ -180,6 +180,11 @@ static void test_long_far(void)
 	CHECK_EQ("cs", 0x60, m.seg[SEG_CS].selector);
 	CHECK_EQ("attr", 0xa09b, m.seg[SEG_CS].ar);
 	CHECK_EQ("iretq", EMU_FAILED, RUN(&m, 0x48, 0xcf));
+	/* two things wrong: L and D both set is #GP, and comes before not present (SDM, "JMP", "CALL") */
+	machine_descriptor(&m, 12, 0, 0xfffff, 0xe01a);
+	CHECK_EQ("jmp far, L and D, not present", EMU_FAULT, RUN(&m, 0xff, 0x2b));
+	CHECK_EQ("vector", 13, m.emu.fault.vector);
+	CHECK_EQ("error", 0x60, m.emu.fault.error);
 }
 
 static void test_real(void)
