@@ -155,21 +155,43 @@ static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data
 	return ask_user(vcpu, gpa, pos, len, NULL);
 }
 
+/*
+ * The whole access, which may reach into a second page: nothing of it is made, not even a device's read, before all of it is known to go through. The
+ * first page's fault comes first.
+ */
+static int translate_all(struct emu *e, u64 la, unsigned int size, unsigned int acc, gpa_t page[2])
+{
+	unsigned int here = PAGE_SIZE - offset_in_page(la);
+	int ret = translate(e, la, acc, &page[0]);
+
+	if (ret == EMU_CONTINUE && here < size)
+		ret = translate(e, la + here, acc, &page[1]);
+	return ret;
+}
+
+/* Where the piece at @pos is. */
+static gpa_t piece_gpa(u64 la, unsigned int pos, const gpa_t page[2])
+{
+	unsigned int here = PAGE_SIZE - offset_in_page(la);
+
+	return pos < here ? page[0] + pos : page[1] + (pos - here);
+}
+
 int emulator_read(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = emulator_vcpu(e);
 	unsigned int pos, len;
-	gpa_t gpa;
+	gpa_t page[2];
 	int ret;
 
 	if (size > sizeof(vcpu->io.data))
 		return EMU_FAILED;
+	ret = translate_all(e, la, size, acc, page);
+	if (ret != EMU_CONTINUE)
+		return ret;
 	for (pos = 0; pos < size; pos += len) {
 		len = piece(la + pos, size - pos);
-		ret = translate(e, la + pos, acc, &gpa);
-		if (ret != EMU_CONTINUE)
-			return ret;
-		ret = read_piece(vcpu, gpa, pos, data + pos, len);
+		ret = read_piece(vcpu, piece_gpa(la, pos, page), pos, data + pos, len);
 		if (ret != EMU_CONTINUE)
 			return ret;
 	}
@@ -202,23 +224,19 @@ static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const voi
 int emulator_write(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = emulator_vcpu(e);
-	unsigned int pos, len, here = min_t(unsigned int, size, PAGE_SIZE - offset_in_page(la));
-	gpa_t gpa, page[2];
+	unsigned int pos, len;
+	gpa_t page[2];
 	int ret;
 
 	if (size > sizeof(vcpu->io.data))
 		return EMU_FAILED;
 	acc |= EMU_ACC_WRITE;
-	/* the whole range must be writable before any of it changes */
-	ret = translate(e, la, acc, &page[0]);
-	if (ret == EMU_CONTINUE && here < size)
-		ret = translate(e, la + here, acc, &page[1]);
+	ret = translate_all(e, la, size, acc, page);
 	if (ret != EMU_CONTINUE)
 		return ret;
 	for (pos = 0; pos < size; pos += len) {
 		len = piece(la + pos, size - pos);
-		gpa = pos < here ? page[0] + pos : page[1] + (pos - here);
-		ret = write_piece(vcpu, gpa, pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
+		ret = write_piece(vcpu, piece_gpa(la, pos, page), pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
 		if (ret != EMU_CONTINUE)
 			return ret;
 	}

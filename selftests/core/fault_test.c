@@ -66,6 +66,23 @@ static void test_string(void)
 	run_serving(vcpu, 0);
 }
 
+static void guest_across(void)
+{
+	GUEST_ROW("LODSQ, half of it from no mapping", VEC_PF, GUEST_TRY("lodsq", "S" (GVA + 0xffc)));
+	GUEST_ROW("address", GVA + 0x1000, guest_fault_address());
+	GUEST_ROW("error code", 0, guest_fault_error());
+}
+
+/* A load from a device that goes on into a page that faults: the device is not asked. */
+static void test_across(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_across);
+
+	vm_map(vm, GVA, VM_MMIO, PAGE_SIZE);
+	vcpu_run_done(vcpu);
+}
+
 static volatile u64 faults, fault_rcx, fault_rsi;
 
 static void on_pf(struct guest_regs *regs)
@@ -263,6 +280,7 @@ static void test_faulting(void)
 
 static const struct test_case cases[] = {
 	{ "string", test_string },
+	{ "across_pages", test_across },
 	{ "restart_at_a_page", test_restart },
 	{ "user_mode", test_user },
 	{ "cpuid_faulting", test_faulting },
