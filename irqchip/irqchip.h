@@ -248,6 +248,8 @@ void ipi_send(struct lapic *apic, u32 icr, u32 dest);
  * @lock: routing, eventfds, which pins want acknowledgements; may be held while sleeping
  * @irqfd_lock: membership in @irqfds and @irqfds_ended; taken with interrupts off
  * @irqfd_work: releases @irqfds_ended
+ * @nr_irqfds: those that are not released yet; @lock
+ * @nr_resampled: and of these those with a resamplefd
  */
 struct irqchip {
 	struct vm *vm;
@@ -270,6 +272,8 @@ struct irqchip {
 	struct mutex lock;
 	spinlock_t irqfd_lock;
 	bool irqfd_used;
+	u32 nr_irqfds;
+	u32 nr_resampled;
 	struct list_head irqfds;
 	struct list_head irqfds_ended;
 	struct work_struct irqfd_work;

@@ -12,6 +12,8 @@
  * VM's file. Whoever takes it off irqchip.irqfds (under irqfd_lock) has it released, which waits
  * for callbacks under way and for irqchip.lock, and so needs a thread: one for each VM, so that
  * none waits for another's lock.
+ *
+ * Lists of them are walked, and their resamplefds signalled, with interrupts off: both have a bound (Documentation/locking.rst).
  */
 #include <linux/err.h>
 #include <linux/eventfd.h>
@@ -24,6 +26,10 @@
 #include <keel/compat.h>
 #include <keel/host.h>
 #include "irqchip.h"
+
+/* In a VM: one for each GSI that can have a route; and level-triggered ones, as one EOI may be that of many pins. */
+#define IRQFD_MAX	KEEL_MAX_ROUTES
+#define RESAMPLE_MAX	512
 
 /*
  * struct resampler - the level-triggered irqfds of one GSI
@@ -68,12 +74,11 @@ static void irqfd_inject(struct irqfd *irqfd)
 		route_pulse(irqfd->irq, irqfd->gsi, IRQ_SOURCE_USER);
 }
 
-/* Take it off the list of active ones and have it released. irqfd_lock held. */
+/* Take it off the list of active ones: irqchip.irqfd_work releases it. irqfd_lock held. */
 static void irqfd_deactivate(struct irqfd *irqfd)
 {
 	irqfd->active = false;
 	list_move_tail(&irqfd->link, &irqfd->irq->irqfds_ended);
-	queue_work(release_wq, &irqfd->irq->irqfd_work);
 }
 
 /* The eventfd was signalled or closed. Its lock is held, interrupts are off. */
@@ -92,8 +97,10 @@ static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, v
 	if (events & EPOLLHUP) {
 		/* the VM may be taking it off at this moment */
 		spin_lock_irqsave(&irq->irqfd_lock, flags);
-		if (irqfd->active)
+		if (irqfd->active) {
 			irqfd_deactivate(irqfd);
+			queue_work(release_wq, &irq->irqfd_work);
+		}
 		spin_unlock_irqrestore(&irq->irqfd_lock, flags);
 	}
 	return events & EPOLLIN ? 1 : 0;
@@ -149,6 +156,8 @@ static int resampler_join(struct irqfd *irqfd)
 	struct irqchip *irq = irqfd->irq;
 	struct resampler *r;
 
+	if (irq->nr_resampled >= RESAMPLE_MAX)
+		return -ENOSPC;
 	list_for_each_entry(r, &irq->resamplers, link) {
 		if (r->gsi == irqfd->gsi)
 			goto found;
@@ -161,6 +170,7 @@ static int resampler_join(struct irqfd *irqfd)
 	list_add_rcu(&r->link, &irq->resamplers);
 	ioapic_update_notify(irq);
 found:
+	irq->nr_resampled++;
 	list_add_rcu(&irqfd->resampler_link, &r->irqfds);
 	irqfd->resampler = r;
 	return 0;
@@ -172,6 +182,7 @@ static void resampler_leave(struct irqfd *irqfd)
 	struct resampler *r = irqfd->resampler;
 
 	list_del_rcu(&irqfd->resampler_link);
+	irq->nr_resampled--;
 	if (!list_empty(&r->irqfds))
 		return;
 	list_del_rcu(&r->link);
@@ -207,6 +218,7 @@ static void irqfd_release(struct irqfd *irqfd)
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
 	if (irqfd->resampler)
 		resampler_leave(irqfd);
+	irq->nr_irqfds--;
 	mutex_unlock(&irq->lock);
 	/* an acknowledgement may be at the resamplefd */
 	if (irqfd->resampler)
@@ -241,6 +253,8 @@ static int irqfd_activate(struct irqfd *irqfd, struct file *file)
 	struct irqfd *other;
 	__poll_t events;
 
+	if (irq->nr_irqfds >= IRQFD_MAX)
+		return -ENOSPC;
 	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
 	init_poll_funcptr(&irqfd->pt, irqfd_queue_wait);
 	spin_lock_irq(&irq->irqfd_lock);
@@ -253,6 +267,7 @@ static int irqfd_activate(struct irqfd *irqfd, struct file *file)
 	list_add_tail(&irqfd->link, &irq->irqfds);
 	irqfd->active = true;
 	spin_unlock_irq(&irq->irqfd_lock);
+	irq->nr_irqfds++;
 	WRITE_ONCE(irq->irqfd_used, true);
 
 	events = vfs_poll(file, &irqfd->pt);
@@ -332,6 +347,7 @@ static int irqfd_deassign(struct irqchip *irq, const struct kvm_irqfd *args)
 	spin_unlock_irq(&irq->irqfd_lock);
 	eventfd_ctx_put(ctx);
 	/* the caller may close or reuse its eventfd and expects no interrupt from it any more */
+	queue_work(release_wq, &irq->irqfd_work);
 	flush_work(&irq->irqfd_work);
 	return 0;
 }
@@ -364,6 +380,7 @@ void keel_irqfd_shutdown(struct vm *vm)
 		irqfd_deactivate(irqfd);
 	spin_unlock_irq(&irq->irqfd_lock);
 	/* also those that a closed eventfd took off before */
+	queue_work(release_wq, &irq->irqfd_work);
 	flush_work(&irq->irqfd_work);
 }
 

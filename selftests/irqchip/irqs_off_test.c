@@ -280,6 +280,71 @@ static void test_pic(void)
 	measure_end("the 8259's output");
 }
 
+/* ---- irqfds ---- */
+
+/* The eventfd stays open: its end is the irqfd's. */
+static int add_irqfd(struct vm *vm, u32 gsi, u32 flags, int back, int *fd)
+{
+	struct kvm_irqfd args = { .fd = eventfd(0, EFD_CLOEXEC), .gsi = gsi, .flags = flags, .resamplefd = back };
+	int ret = __vm_ioctl(vm, KVM_IRQFD, &args);
+
+	if (ret)
+		close(args.fd);
+	else
+		*fd = args.fd;
+	return ret;
+}
+
+static void test_irqfds(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	int n = 0, fd;
+
+	require_instrument();
+	while (n < 8000 && !add_irqfd(vm, n, 0, 0, &fd))
+		n++;
+	CHECK_EQ("enough for every GSI", 1, n >= 4096);
+	ASSERT_EQ(close(fd), 0);
+	host_sleep_ms(200);
+	measure_begin();
+	ASSERT_EQ(add_irqfd(vm, 0, 0, 0, &fd), 0);
+	measure_end("one more beside all irqfds of a VM");
+	measure_begin();
+	vm_destroy(vm);
+	measure_end("the end of a VM with them");
+}
+
+#define LEVEL_PIN	10
+
+static void guest_resampled(void)
+{
+	pic_mask(0xffff);
+	apic_enable(APIC_X1);
+	guest_handlers[VECTOR] = irq_count_only;
+	ioapic_route(LEVEL_PIN, VECTOR | IOAPIC_LEVEL);
+	GUEST_SYNC(1);
+	irq_wait(VECTOR, 1);
+	apic_eoi();
+}
+
+static void test_resamplers(void)
+{
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_resampled);
+	int n = 0, fd, back = eventfd(0, EFD_CLOEXEC);
+	u64 one = 1;
+
+	require_instrument();
+	while (n < 8000 && !add_irqfd(vm, LEVEL_PIN, KVM_IRQFD_FLAG_RESAMPLE, back, &fd))
+		n++;
+	test_note("%d resamplers of a pin", n);
+	vcpu_run_sync(vcpu, 1);
+	ASSERT_EQ(write(fd, &one, 8), 8);
+	measure_begin();
+	vcpu_run_done(vcpu);
+	measure_end("an EOI, all resamplers of a pin");
+}
+
 static const struct test_case cases[] = {
 	{ "ioeventfds", test_ioeventfds, 240 },
 	{ "zone", test_zone, 240 },
@@ -289,6 +354,8 @@ static const struct test_case cases[] = {
 	{ "msi", test_msi, 240 },
 	{ "pin", test_pin, 240 },
 	{ "pic", test_pic, 240 },
+	{ "irqfds", test_irqfds, 240 },
+	{ "resamplers", test_resamplers, 240 },
 };
 
 TEST_MAIN(cases)
