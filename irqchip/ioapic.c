@@ -407,28 +407,27 @@ void ioapic_get(struct irqchip *irq, struct kvm_ioapic_state *state)
 void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 {
 	struct ioapic *ioapic = irq->ioapic;
-	unsigned long flags;
 	unsigned int pin;
 
-	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	raw_spin_lock_irq(&ioapic->lock);
 	ioapic->base = state->base_address;
 	ioapic->select = state->ioregsel;
 	ioapic->id = state->id & 0xf;
-	ioapic->irr = 0;
+	/*
+	 * The line was high, or an edge had not been sent. Who held it high is not told: it stays so until the next of
+	 * its sources speaks.
+	 */
+	ioapic->irr = state->irr & (BIT(NR_IOAPIC_PINS) - 1);
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++)
 		ioapic->rte[pin] = state->redirtbl[pin].bits & (RTE_WRITABLE | RTE_REMOTE_IRR);
 	ioapic_update_eoi(ioapic);
+	raw_spin_unlock_irq(&ioapic->lock);
+	/* one at a time: each may be for 64 vCPUs, and interrupts are off meanwhile */
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
-		if (!(state->irr & BIT(pin)))
-			continue;
-		/*
-		 * The line was high, or an edge had not been sent. Who held it high is not told: it stays so until the next of
-		 * its sources speaks.
-		 */
-		ioapic->irr |= BIT(pin);
+		raw_spin_lock_irq(&ioapic->lock);
 		ioapic_service(ioapic, pin);
+		raw_spin_unlock_irq(&ioapic->lock);
 	}
-	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
 /* What waits for irqchip.wide_work does so in both. */

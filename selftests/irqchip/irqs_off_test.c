@@ -138,7 +138,7 @@ static void add_halted(struct vm *vm, u32 id, enum apic_mode mode)
 	pthread_attr_destroy(&attr);
 }
 
-static struct vm *large_vm(void *guest, enum apic_mode mode, struct vcpu **vcpu)
+static struct vm *vm_of(u32 nr_vcpus, void *guest, enum apic_mode mode, struct vcpu **vcpu)
 {
 	struct vm *vm;
 	u32 id;
@@ -146,10 +146,15 @@ static struct vm *large_vm(void *guest, enum apic_mode mode, struct vcpu **vcpu)
 	require_instrument();
 	vm = vm_create(VM_GUEST | VM_IRQCHIP);
 	*vcpu = vcpu_create_guest(vm, 0, guest);
-	for (id = 1; id < NR_VCPUS; id++)
+	for (id = 1; id < nr_vcpus; id++)
 		add_halted(vm, id, mode);
 	host_sleep_ms(200);
 	return vm;
+}
+
+static struct vm *large_vm(void *guest, enum apic_mode mode, struct vcpu **vcpu)
+{
+	return vm_of(NR_VCPUS, guest, mode, vcpu);
 }
 
 /* Each time another vector: one that is pending already wakes nobody. */
@@ -259,6 +264,23 @@ static void test_pin(void)
 	measure_end("a pin of the I/O APIC to all");
 }
 
+/* All pins have something to send to all vCPUs, of which there are as many as are told at once. */
+static void test_restored_pins(void)
+{
+	struct vcpu *vcpu;
+	struct vm *vm = vm_of(64, guest_nothing, APIC_X1, &vcpu);
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	int i;
+
+	vm_ioctl(vm, KVM_GET_IRQCHIP, &chip);
+	for (i = 0; i < KVM_IOAPIC_NUM_PINS; i++)
+		chip.chip.ioapic.redirtbl[i].bits = 0xffull << 56 | (VECTOR + i);
+	chip.chip.ioapic.irr = 0xffffff;
+	measure_begin();
+	vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
+	measure_end("the I/O APIC's saved state, all pins to 64");
+}
+
 /* LINT0 of every vCPU hears of the 8259. */
 static void guest_pic(void)
 {
@@ -353,6 +375,7 @@ static const struct test_case cases[] = {
 	{ "ldr", test_ldr, 240 },
 	{ "msi", test_msi, 240 },
 	{ "pin", test_pin, 240 },
+	{ "restored_pins", test_restored_pins, 240 },
 	{ "pic", test_pic, 240 },
 	{ "irqfds", test_irqfds, 240 },
 	{ "resamplers", test_resamplers, 240 },
