@@ -56,6 +56,15 @@ struct ioapic {
 	struct bus_device dev;
 };
 
+/*
+ * NMI, INIT and ExtINT are edges whatever the trigger mode says, and SMI must be one (SDM, "Message Data Register Format"): nobody would
+ * ever end them.
+ */
+static bool rte_is_level(u64 rte)
+{
+	return (rte & RTE_LEVEL) && ((rte >> RTE_MODE_SHIFT) & 7) <= DELIVER_LOWEST;
+}
+
 /* Which vectors' EOIs are of interest. Under the lock; readers look at single bits. */
 static void ioapic_update_eoi(struct ioapic *ioapic)
 {
@@ -65,7 +74,7 @@ static void ioapic_update_eoi(struct ioapic *ioapic)
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
 		u64 rte = ioapic->rte[pin];
 
-		if ((rte & (RTE_LEVEL | RTE_REMOTE_IRR)) || (ioapic->notify & BIT(pin)))
+		if (rte_is_level(rte) || (rte & RTE_REMOTE_IRR) || (ioapic->notify & BIT(pin)))
 			__set_bit(rte & RTE_VECTOR, vectors);
 	}
 	irq_set_eoi_vectors(ioapic->irq, vectors);
@@ -78,7 +87,7 @@ static void rte_to_msg(u64 rte, struct irq_msg *msg)
 	msg->mode = (rte >> RTE_MODE_SHIFT) & 7;
 	msg->shorthand = TO_DEST;
 	msg->logical = rte & RTE_LOGICAL;
-	msg->level = rte & RTE_LEVEL;
+	msg->level = rte_is_level(rte);
 	msg->assert = true;
 	msg->lowest = msg->mode == DELIVER_LOWEST;
 	msg->count_new = false;
@@ -93,7 +102,7 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
 
 	if (!(ioapic->irr & BIT(pin)) || (rte & RTE_MASKED))
 		return IRQ_IGNORED;
-	if ((rte & RTE_LEVEL) && (rte & RTE_REMOTE_IRR))
+	if (rte_is_level(rte) && (rte & RTE_REMOTE_IRR))
 		return IRQ_IGNORED;
 	rte_to_msg(rte, &msg);
 	/* launchers repeat ticks of the clock that were lost in one that waits */
@@ -105,7 +114,7 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
 		irq_deliver_later(ioapic->irq);
 		ret = 1;
 	}
-	if (!(rte & RTE_LEVEL))
+	if (!rte_is_level(rte))
 		ioapic->irr &= ~BIT(pin);
 	else if (ret > 0)
 		ioapic->rte[pin] |= RTE_REMOTE_IRR;
@@ -141,7 +150,7 @@ int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source
 
 	if (!now) {
 		ioapic->irr &= ~BIT(pin);
-	} else if (ioapic->rte[pin] & RTE_LEVEL) {
+	} else if (rte_is_level(ioapic->rte[pin])) {
 		ioapic->irr |= BIT(pin);
 		ret = ioapic_service(ioapic, pin);
 	} else if (was) {
@@ -205,7 +214,7 @@ void ioapic_eoi(struct irqchip *irq, u8 vector)
 		if (ioapic->notify & BIT(pin))
 			acked |= BIT(pin);
 		/* also pins that found the vector pending for another pin */
-		if (rte & (RTE_LEVEL | RTE_REMOTE_IRR)) {
+		if (rte_is_level(rte) || (rte & RTE_REMOTE_IRR)) {
 			ioapic->rte[pin] = rte & ~RTE_REMOTE_IRR;
 			again |= BIT(pin);
 		}
@@ -219,7 +228,7 @@ void ioapic_eoi(struct irqchip *irq, u8 vector)
 		return;
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
 	for_each_set_bit(pin, &again, NR_IOAPIC_PINS) {
-		if (ioapic->rte[pin] & RTE_LEVEL)
+		if (rte_is_level(ioapic->rte[pin]))
 			ioapic_service(ioapic, pin);
 	}
 	ioapic_update_eoi(ioapic);
@@ -267,13 +276,13 @@ static bool ioapic_write_rte(struct ioapic *ioapic, unsigned int pin, bool high,
 	 * remote IRR means nothing for edges; Linux clears a stuck one by switching to edge and
 	 * back
 	 */
-	if (!(new & RTE_LEVEL))
+	if (!rte_is_level(new))
 		new &= ~RTE_REMOTE_IRR;
 	ioapic->rte[pin] = new;
-	if ((new & RTE_LEVEL) && ioapic->lines[pin])
+	if (rte_is_level(new) && ioapic->lines[pin])
 		ioapic->irr |= BIT(pin);
 	ioapic_update_eoi(ioapic);
-	if (new & RTE_LEVEL)
+	if (rte_is_level(new))
 		ioapic_service(ioapic, pin);
 	return (old & ~new) & RTE_MASKED;
 }

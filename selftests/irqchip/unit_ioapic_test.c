@@ -212,6 +212,14 @@ static void test_modes(void)
 	keel_irq_line(&m->vm, 5, 1);
 	CHECK_EQ("NMI", 1, m->vcpu[1].nmis);
 	CHECK_EQ("to the destination only", 0, m->vcpu[0].nmis);
+	keel_irq_line(&m->vm, 5, 0);
+	set_rte(5, 0x400 | LEVEL, 1);
+	keel_irq_line(&m->vm, 5, 1);
+	keel_irq_line(&m->vm, 5, 0);
+	CHECK_EQ("NMI by a level: an edge all the same", 2, m->vcpu[1].nmis);
+	keel_irq_line(&m->vm, 5, 1);
+	CHECK_EQ("and the next one", 3, m->vcpu[1].nmis);
+	CHECK_EQ("no remote IRR", LEVEL | 0x400, ioapic_in(m, RTE(5)));
 	set_rte(6, 0x500, 1);
 	keel_irq_line(&m->vm, 6, 1);
 	CHECK_EQ("INIT", BIT(LAPIC_EVENT_INIT), m->vcpu[1].lapic->events);
