@@ -127,7 +127,7 @@ struct lapic_timer {
  * @accelerated: the CPU works on @page by itself
  * @pv_eoi_set: the guest's PV EOI flag was set for @isr_top
  * @pv_eoi_at: where that flag is; MSR_KVM_PV_EOI_EN may name another one by now
- * @esr_pending: errors not yet latched into ESR
+ * @esr_pending: errors not yet latched into ESR; atomic
  * @events: LAPIC_EVENT_*; atomic
  * @map_stale: ipi_map_update() waits for keel_ipi_flush()
  * @msg_waits: and so does the delivery of @msg
@@ -147,7 +147,7 @@ struct lapic {
 	bool map_stale;
 	bool msg_waits;
 	u8 sipi_vector;
-	u32 esr_pending;
+	unsigned long esr_pending;
 	unsigned long events;
 	gpa_t pv_eoi_at;
 	struct vcpu *vcpu;
@@ -189,7 +189,7 @@ int lapic_accept(struct lapic *apic, u8 vector, bool level);
 int lapic_deliver(struct lapic *apic, const struct irq_msg *msg);
 int lapic_deliver_local(struct lapic *apic, u32 lvt);
 void lapic_lint0(struct lapic *apic);
-void lapic_error(struct lapic *apic, u32 bits);
+void lapic_error(struct lapic *apic, u32 error);
 void lapic_write_reg(struct lapic *apic, u32 offset, u32 val);
 u32 lapic_read_reg(struct lapic *apic, u32 offset);
 bool lapic_sync_pv_eoi(struct lapic *apic);

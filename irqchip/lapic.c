@@ -157,12 +157,12 @@ void lapic_lint0(struct lapic *apic)
 		lapic_deliver_local(apic, APIC_LVT0);
 }
 
-/* Note errors; the first one since the ESR was last written raises LVTERR. Any context. */
-void lapic_error(struct lapic *apic, u32 bits)
+/* Note an error, a bit of the ESR; the first one since that was last written raises LVTERR. Any context. */
+void lapic_error(struct lapic *apic, u32 error)
 {
-	if ((READ_ONCE(apic->esr_pending) & bits) == bits)
+	/* other senders do so, too, and the vCPU takes away what is there */
+	if (test_and_set_bit(__ffs(error), &apic->esr_pending))
 		return;
-	WRITE_ONCE(apic->esr_pending, apic->esr_pending | bits);
 	/* a bad vector in LVTERR itself must not start again */
 	if ((lapic_reg(apic, APIC_LVTERR) & APIC_VECTOR_MASK) >= 16)
 		lapic_deliver_local(apic, APIC_LVTERR);
