@@ -328,6 +328,8 @@ void lapic_timer_restore(struct lapic *apic, u32 current_count)
 		deadline_start(apic, READ_ONCE(apic->vcpu->tsc.deadline));
 		return;
 	}
+	/* there is none in these modes (SDM, "TSC-Deadline Mode"), nor may it wait for the next change to that one */
+	WRITE_ONCE(apic->vcpu->tsc.deadline, 0);
 	if (!lapic_timer_load_period(apic))
 		return;
 	if (current_count)

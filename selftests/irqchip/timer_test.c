@@ -219,6 +219,49 @@ static void test_restored(void)
 	}
 }
 
+static void guest_far_deadline(void)
+{
+	apic_enable(APIC_X1);
+	guest_handlers[V] = irq_count_handler;
+	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_TSCDEADLINE);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ull << 36));
+	GUEST_SYNC(1);
+	GUEST_ROW("no deadline", 0, rdmsr(MSR_TSC_DEADLINE));
+}
+
+static u64 get_deadline(struct vcpu *vcpu)
+{
+	u64 val = 0;
+
+	ASSERT_EQ(__vcpu_get_msr(vcpu, MSR_TSC_DEADLINE, &val), 1);
+	return val;
+}
+
+static void set_lvtt(struct vcpu *vcpu, u32 lvtt)
+{
+	struct kvm_lapic_state state;
+
+	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &state);
+	memcpy(state.regs + APIC_LVTT, &lvtt, 4);
+	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &state);
+}
+
+/* A machine that is reset has no deadline, nor when it comes back to that mode: the old one would expire at once. */
+static void test_deadline_reset(void)
+{
+	struct vcpu *vcpu;
+
+	REQUIRE_CAP(KVM_CAP_TSC_DEADLINE_TIMER);
+	vcpu = vcpu_create_guest(vm_create(VM_GUEST | VM_IRQCHIP), 0, guest_far_deadline);
+	vcpu_run_sync(vcpu, 1);
+	CHECK_EQ("a deadline", 1, get_deadline(vcpu) != 0);
+	set_lvtt(vcpu, V | APIC_LVT_MASKED);
+	CHECK_EQ("not in one-shot mode", 0, get_deadline(vcpu));
+	set_lvtt(vcpu, V | APIC_LVT_TIMER_TSCDEADLINE);
+	CHECK_EQ("nor back in its own", 0, get_deadline(vcpu));
+	vcpu_run_done(vcpu);
+}
+
 /* 20 ms for a million counts, not 1. */
 static void guest_bus(u64 mode, u64 khz)
 {
@@ -299,6 +342,7 @@ static const struct test_case cases[] = {
 	{ "divide", test_divide },
 	{ "tsc_deadline", test_deadline },
 	{ "tsc_deadline_mwait", test_deadline_mwait },
+	{ "tsc_deadline_reset", test_deadline_reset },
 	{ "wake", test_wake },
 	{ "restored", test_restored },
 	{ "bus_cycles", test_bus },
