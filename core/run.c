@@ -319,6 +319,9 @@ static int handle_work(struct vcpu *vcpu)
 	vcpu->pv.between_insns = false;
 	if (!ret)
 		return RUN_RESUME;
+	/* who has sent the signal may save the machine now, and that an interrupt has ended is in no state that is saved */
+	if (take_request(vcpu, REQ_IOAPIC_EOI_EXIT))
+		return exit_ioapic_eoi(vcpu);
 	vcpu->stats.signal_exits++;
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return -EINTR;
