@@ -174,7 +174,7 @@ int keel_ioeventfd(struct vm *vm, const struct kvm_ioeventfd *args);
  * @vm: the machine
  * @msi: the message
  *
- * Context: any. Return: number of vCPUs that took it; -EINVAL.
+ * Context: interrupts on. Return: number of vCPUs that took it; -EINVAL.
  */
 int keel_signal_msi(struct vm *vm, const struct kvm_msi *msi);
 /**
