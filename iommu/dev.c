@@ -303,6 +303,21 @@ static int base_write(struct exclusion *x, unsigned int domain, const struct exc
 	return ret;
 }
 
+/* Domains that other northbridges lack: no device is in one, but their registers name a vector, which must be there. */
+static int base_write_rest(struct exclusion *x, const struct exclusion_vector *v)
+{
+	unsigned int i, domain;
+	int ret = 0;
+
+	for (i = 0; i < x->nr_nodes; i++) {
+		for (domain = x->nr_domains; !ret && domain < x->nodes[i].domains; domain++)
+			ret = reg_write(x, &x->nodes[i], DEV_BASE_LO, domain, base_lo(v));
+	}
+	if (ret)
+		x->state = EXCLUSION_BROKEN;
+	return ret;
+}
+
 static int size_for(u64 pages)
 {
 	int size;
@@ -784,6 +799,7 @@ static int grown_use(struct exclusion *x)
 	wmb();	/* the vectors before the first northbridge that reads them */
 	for (i = 0; !ret && i < x->nr_domains; i++)
 		ret = base_write(x, i, x->grown[i].bits ? &x->grown[i] : &x->grown[0]);
+	ret = ret ?: base_write_rest(x, &x->grown[0]);
 	return ret ?: invalidate(x);
 }
 

@@ -589,6 +589,9 @@ static void test_unequal(void)
 	for (i = 0; i < 8; i++)
 		CHECK_EQ("every domain has the vector", x.vectors[0].base | 3, model_nodes[1].base_lo[i]);
 	CHECK_EQ("firmware's third map register", 0, model_nodes[1].map[2]);
+	ASSERT_EQ(exclusion_grow(&x, 3 * SMALL), 0);
+	for (i = 0; i < 8; i++)
+		CHECK_EQ("and the larger one", x.vectors[0].base | 2 << 2 | 3, model_nodes[1].base_lo[i]);
 	expect_no_rule_broken();
 }
 
