@@ -142,6 +142,7 @@ int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source
 		return IRQ_IGNORED;
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
 	was = ioapic->lines[pin];
+	ioapic->lines[pin] &= ~BIT(IRQ_SOURCE_RESTORED);
 	if (level)
 		ioapic->lines[pin] |= BIT(source);
 	else
@@ -408,8 +409,12 @@ void ioapic_get(struct irqchip *irq, struct kvm_ioapic_state *state)
 	state->ioregsel = ioapic->select;
 	state->id = ioapic->id;
 	state->irr = ioapic->irr;
-	for (pin = 0; pin < NR_IOAPIC_PINS; pin++)
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
 		state->redirtbl[pin].bits = ioapic->rte[pin];
+		/* it is a level as soon as the guest says so; an edge that was sent is over */
+		if (ioapic->lines[pin] && (ioapic->rte[pin] & RTE_MASKED))
+			state->irr |= BIT(pin);
+	}
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
@@ -422,13 +427,12 @@ void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 	ioapic->base = state->base_address;
 	ioapic->select = state->ioregsel;
 	ioapic->id = state->id & 0xf;
-	/*
-	 * The line was high, or an edge had not been sent. Who held it high is not told: it stays so until the next of
-	 * its sources speaks.
-	 */
+	/* who holds a line high now does so in another life: there it is low, and its next edge must not look like none */
 	ioapic->irr = state->irr & (BIT(NR_IOAPIC_PINS) - 1);
-	for (pin = 0; pin < NR_IOAPIC_PINS; pin++)
+	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
 		ioapic->rte[pin] = state->redirtbl[pin].bits & (RTE_WRITABLE | RTE_REMOTE_IRR);
+		ioapic->lines[pin] = ioapic->irr & BIT(pin) ? BIT(IRQ_SOURCE_RESTORED) : 0;
+	}
 	ioapic_update_eoi(ioapic);
 	raw_spin_unlock_irq(&ioapic->lock);
 	/* one at a time: each may be for 64 vCPUs, and interrupts are off meanwhile */

@@ -215,6 +215,12 @@ static void test_line_status(void)
 		CHECK_EQ(rows[i].name, rows[i].wanted, line_status(vm, rows[i].gsi, 1));
 		CHECK_EQ("and down again", rows[i].gsi < 24 ? 1 : -1, line_status(vm, rows[i].gsi, 0));
 	}
+	chip.chip.ioapic.redirtbl[20].bits = 0x400;
+	vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
+	CHECK_EQ("an edge", 1, line_status(vm, 20, 1));
+	CHECK_EQ("none", 0, line_status(vm, 20, 1));
+	vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
+	CHECK_EQ("one, in a state in which the line was low", 1, line_status(vm, 20, 1));
 }
 
 static const struct test_case cases[] = {

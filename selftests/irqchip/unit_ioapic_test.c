@@ -232,6 +232,61 @@ static void test_modes(void)
 	model_destroy(m);
 }
 
+/* A launcher goes back to an older state while a line is high: that state's line is low, and the next edge is one. */
+static void test_state_over_high_line(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	setup();
+	set_rte(20, 0x52, 0);
+	set_rte(21, 0x61 | LEVEL, 0);
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	keel_irq_line(&m->vm, 20, 1);
+	keel_irq_line(&m->vm, 21, 1);
+	ASSERT_EQ(take(), 0x61);
+	eoi();
+	ASSERT_EQ(take(), 0x61);
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	eoi();
+	CHECK_EQ("the level is low", 0x52, take());
+	eoi();
+	CHECK_EQ("an edge", 1, keel_irq_line(&m->vm, 20, 1));
+	CHECK_EQ("delivered", 0x52, take());
+	eoi();
+	CHECK_EQ("a level", 1, keel_irq_line(&m->vm, 21, 1));
+	CHECK_EQ("delivered", 0x61, take());
+	model_destroy(m);
+}
+
+/* A line that is high before the guest has set its pin up is a level when it does, in the saved machine as well. */
+static void test_state_of_masked_line(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	setup();
+	keel_irq_line(&m->vm, 20, 1);
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	model_destroy(m);
+	setup();
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	CHECK_EQ("masked", -1, take());
+	CHECK_EQ("high already: no edge", 0, keel_irq_line(&m->vm, 20, 1));
+	set_rte(20, 0x61 | LEVEL, 0);
+	CHECK_EQ("the level", 0x61, take());
+	keel_irq_line(&m->vm, 20, 0);
+	eoi();
+	CHECK_EQ("low: over", -1, take());
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	set_rte(20, 0x61 | LEVEL, 0);
+	CHECK_EQ("nobody speaks: high", 0x61, take());
+	eoi();
+	CHECK_EQ("still", 0x61, take());
+	keel_irq_line(&m->vm, 20, 0);
+	eoi();
+	CHECK_EQ("low: over", -1, take());
+	model_destroy(m);
+}
+
 static void test_hostile(void)
 {
 	struct kvm_irqchip chip, back, again;
@@ -283,6 +338,8 @@ static const struct test_case cases[] = {
 	{ "wide", test_wide },
 	{ "acks", test_acks },
 	{ "modes", test_modes },
+	{ "state_over_high_line", test_state_over_high_line },
+	{ "state_of_masked_line", test_state_of_masked_line },
 	{ "hostile", test_hostile },
 };
 
