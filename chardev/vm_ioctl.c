@@ -117,6 +117,7 @@ DIRECT(vm, keel_irqchip_set, struct kvm_irqchip)
 DIRECT(vm, keel_pit_create, struct kvm_pit_config)
 DIRECT(vm, keel_pit_get, struct kvm_pit_state2)
 DIRECT(vm, keel_pit_set, struct kvm_pit_state2)
+DIRECT(vm, keel_signal_msi, struct kvm_msi)
 DIRECT(vm, keel_irqfd, struct kvm_irqfd)
 DIRECT(vm, keel_ioeventfd, struct kvm_ioeventfd)
 DIRECT(vm, keel_coalesced_register, struct kvm_coalesced_mmio_zone)
@@ -176,16 +177,6 @@ static long vm_set_gsi_routing(void *object, void *arg, unsigned long raw)
 	ret = keel_irq_set_routing(vm, entries, head->nr, head->flags);
 	kvfree(entries);
 	return ret;
-}
-
-static long vm_signal_msi(void *object, void *arg, unsigned long raw)
-{
-	const struct kvm_msi *msi = arg;
-	struct vm *vm = object;
-
-	if (vm_irq_mode(vm) == IRQCHIP_NONE || (msi->flags & ~KVM_MSI_VALID_DEVID))
-		return -EINVAL;
-	return keel_signal_msi(vm, msi);
 }
 
 /* ---- time ---- */
@@ -379,7 +370,7 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_GET_TSC_KHZ,		ROW_VALUE,				vm_get_tsc_khz },
 #endif
 	{ KVM_ENABLE_CAP,		ROW_IN | ROW_LOCK,			vm_enable_cap },
-	{ KVM_SIGNAL_MSI,		ROW_IN,					vm_signal_msi },
+	{ KVM_SIGNAL_MSI,		ROW_IN,					do_keel_signal_msi },
 	{ KVM_CLEAR_DIRTY_LOG,		ROW_IN,					do_keel_memory_clear_dirty_log },
 	{ KVM_X86_SET_MSR_FILTER,	ROW_IN,					do_keel_msr_filter_set },
 	{ KVM_RESET_DIRTY_RINGS,	ROW_VALUE,				vm_reset_dirty_rings },
