@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Interrupt controllers, routing and eventfds of a VM (irqchip/). keel/lapic.h has the local APICs, keel/lapic_accel.h what the CPU does
- * with them. All locks here are taken with interrupts off; functions without "may sleep" may be called with interrupts off.
+ * with them. Functions whose context says "any" may be called with interrupts off; Documentation/locking.rst has the locks.
  */
 #ifndef KEEL_IRQ_H
 #define KEEL_IRQ_H
@@ -125,7 +125,7 @@ bool keel_irq_is_like(const struct vm *a, const struct vm *b);
  * @to: the machine
  * @from: the other; one of them nobody else knows
  *
- * Context: vm->lock of both held, their vCPUs, and both paused. keel_lapic_copy() for each vCPU comes next, or has come where
+ * Context: may sleep; vm->lock of both held, their vCPUs, and both paused. keel_lapic_copy() for each vCPU comes next, or has come where
  * @to is in use; then keel_irq_copied().
  */
 void keel_irq_copy(struct vm *to, struct vm *from);
@@ -158,7 +158,7 @@ int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entr
  * @vm: the machine
  * @args: kernel copy of the launcher's argument
  *
- * Context: may sleep. Return: 0 or negative errno.
+ * Context: may sleep. Return: 0; -EBUSY (the eventfd is another irqfd's of the VM), -ENOSPC (too many), -EINVAL, -EBADF, -ENOMEM.
  */
 int keel_irqfd(struct vm *vm, const struct kvm_irqfd *args);
 /**
@@ -229,7 +229,7 @@ int keel_pv_send_ipi(struct vm *vm, unsigned long lo, unsigned long hi, u32 min,
  */
 int keel_lapic_set_pv_eoi(struct vcpu *vcpu, u64 val);
 /**
- * keel_lapic_sync_pv_eoi() - REQ_PV_EOI: read the guest's flag where sleeping is allowed
+ * keel_lapic_sync_pv_eoi() - REQ_PV_EOI: take the guest's flag away where sleeping is allowed, and end what it has ended by it
  * @vcpu: the vCPU
  *
  * Context: the vCPU's own thread, loaded; interrupts on.
