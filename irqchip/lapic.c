@@ -268,9 +268,10 @@ int keel_irq_pending(struct vcpu *vcpu)
 		return -1;
 	vector = highest_vector(apic->irr);
 	if (vector >= 0 && apic->enabled && likely(!apic->accelerated)) {
+		/* where that fails even a higher one waits: the flag of the lower one would be taken for its own */
 		if (unlikely(apic->pv_eoi_set) && !lapic_sync_pv_eoi(apic))
 			vcpu_request(vcpu, REQ_PV_EOI);
-		if ((vector >> 4) > (lapic_ppr(apic) >> 4))
+		else if ((vector >> 4) > (lapic_ppr(apic) >> 4))
 			return vector;
 	}
 	return extint_pending(apic) ? pic_peek(apic->irq) : -1;

@@ -437,6 +437,50 @@ static void test_pv_eoi_away(void)
 	}
 }
 
+/* As Linux does it: by the flag if it is set, else by the register. */
+static void guest_eoi(struct vcpu *vcpu)
+{
+	if (shim_flag)
+		shim_flag = 0;
+	else
+		lapic_put(vcpu, APIC_EOI, 0);
+}
+
+/* A higher interrupt comes while the lower one's flag cannot be taken away at once. */
+static void test_pv_eoi_nested(void)
+{
+	unsigned int i, taken;
+
+	for (i = 0; i < 2; i++) {
+		struct vcpu *vcpu;
+
+		m = model_create(IRQCHIP_KERNEL, 1);
+		vcpu = &m->vcpu[0];
+		keel_lapic_set_pv_eoi(vcpu, 0x1001);
+		lapic_accept(vcpu->lapic, 0x40, false);
+		ASSERT_EQ(keel_irq_ack(vcpu), 0x40);
+		ASSERT_EQ(shim_flag, 1);
+		shim_page_away = !i;
+		shim_page_shared = i;
+		vcpu->requests = 0;
+		lapic_accept(vcpu->lapic, 0x81, false);
+		for (taken = 0; taken < 2; taken++) {
+			if (keel_irq_pending(vcpu) >= 0)
+				keel_irq_ack(vcpu);
+			if (vcpu->requests & BIT(REQ_PV_EOI))
+				keel_lapic_sync_pv_eoi(vcpu);
+		}
+		test_note(i ? "read-only" : "away");
+		CHECK_EQ("the higher one is in service", BIT(1), lapic_get(vcpu, APIC_ISR + 0x40));
+		guest_eoi(vcpu);
+		CHECK_EQ("ended", 0, lapic_get(vcpu, APIC_ISR + 0x40));
+		guest_eoi(vcpu);
+		CHECK_EQ("so is the lower one", 0, lapic_get(vcpu, APIC_ISR + 0x20));
+		shim_page_away = shim_page_shared = false;
+		model_destroy(m);
+	}
+}
+
 /* ---- modes, state ---- */
 
 static void test_mode_changes(void)
@@ -710,6 +754,7 @@ static const struct test_case cases[] = {
 	{ "tpr_window", test_tpr_window },
 	{ "pv_eoi", test_pv_eoi },
 	{ "pv_eoi_away", test_pv_eoi_away },
+	{ "pv_eoi_nested", test_pv_eoi_nested },
 	{ "mode_changes", test_mode_changes },
 	{ "init_sipi", test_init_sipi },
 	{ "registers", test_registers },
