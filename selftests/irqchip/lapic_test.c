@@ -2,9 +2,16 @@
 /*
  * Local APIC registers in both modes: reset values, which bits stick, self-IPI,
  * IRR/ISR/EOI, priority by TPR and by what is in service, x2APIC's rules on
- * MSRs that do not exist, and how KVM_GET_LAPIC shows it.
+ * MSRs that do not exist, and how KVM_GET_LAPIC shows it. An end of interrupt
+ * by a flag in memory (PV EOI) that cannot be written at once.
  */
+#include <linux/kvm_para.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include "apic.h"
+#include "thread.h"
 
 #define V	0x61
 #define W	0x82
@@ -240,6 +247,70 @@ static void test_icr_reserved(void)
 	run_guest(VM_GUEST | VM_IRQCHIP, guest_icr_reserved);
 }
 
+#define EOI_FLAG	(VM_SCRATCH + 0x1000)
+
+/* As Linux does it: by the flag if it is set, else by the register. */
+static void guest_eoi(void)
+{
+	u8 was;
+
+	asm volatile("lock btrl $0, %0; setc %1" : "+m" (*(u32 *)EOI_FLAG), "=q" (was) : : "cc", "memory");
+	if (!was)
+		apic_eoi();
+}
+
+static void guest_pv_eoi(u64 second)
+{
+	*(volatile u32 *)EOI_FLAG = 0;
+	apic_enable(APIC_X1);
+	guest_handlers[V] = irq_count_only;
+	guest_handlers[W] = irq_count_only;
+	guest_handlers[V + 1] = irq_count_only;
+	GUEST_SYNC(1);
+	apic_icr(0, APIC_DEST_SELF | V);
+	irq_wait(V, 1);
+	GUEST_SYNC(2);
+	irq_window();
+	if (second == W) {
+		GUEST_ROW("a higher one is taken", 1, irq_count[W]);
+		guest_eoi();
+		GUEST_ROW("and ended", 0, apic_bit(APIC_ISR, W));
+	}
+	guest_eoi();
+	GUEST_ROW("the first one is ended", 0, apic_bit(APIC_ISR, V));
+	irq_window();
+	GUEST_ROW("both were taken", 1, irq_count[second]);
+}
+
+/* The flag is set, and its page the parent's and the child's, when the launcher's next interrupt comes. */
+static void test_pv_eoi_fork(void)
+{
+	static const u8 seconds[] = { W, V + 1 };
+	struct vcpu *vcpu;
+	struct vm *vm;
+	unsigned int i;
+	pid_t pid;
+
+	for (i = 0; i < ARRAY_SIZE(seconds); i++) {
+		vm = vm_create(VM_GUEST | VM_IRQCHIP);
+		vcpu = vcpu_create_guest(vm, 0, guest_pv_eoi);
+		vcpu_args(vcpu, seconds[i], 0, 0);
+		vcpu_run_sync(vcpu, 1);
+		vcpu_set_msr(vcpu, MSR_KVM_PV_EOI_EN, EOI_FLAG | 1);
+		vcpu_run_sync(vcpu, 2);
+		pid = fork();
+		ASSERT_GE(pid, 0);
+		if (!pid)
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (!pid)
+			pause();
+		vm_signal_msi(vm, 0xfee00000, seconds[i]);
+		vcpu_run_done(vcpu);
+		ASSERT_EQ(kill(pid, SIGKILL), 0);
+		ASSERT_EQ(child_signal(pid), SIGKILL);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "icr_reserved", test_icr_reserved },
 	{ "reset", test_reset },
@@ -251,6 +322,7 @@ static const struct test_case cases[] = {
 	{ "priority_x2apic", test_priority_x2 },
 	{ "x2apic_faults", test_x2_faults },
 	{ "state", test_state },
+	{ "pv_eoi_fork", test_pv_eoi_fork },
 };
 
 TEST_MAIN(cases)
