@@ -22,6 +22,7 @@ struct virtio_console {
 	bool has_told_reading;		/* or has read */
 	uint64_t sent;			/* bytes of the next request that the console has already */
 	bool is_blocked;		/* and it has no room for the rest */
+	bool has_printed;		/* since the thread last looked out for more */
 	uint32_t used;			/* of input[] */
 	uint8_t input[VIRTIO_CONSOLE_INPUT];
 };

@@ -193,6 +193,11 @@ bool virtq_pop(struct virtq *queue, struct virtq_chain *chain)
 	return true;
 }
 
+bool virtq_has_next(const struct virtq *queue)
+{
+	return queue->is_enabled && !queue->is_broken && load16(&queue->available_ring->idx) != queue->next_available;
+}
+
 void virtq_put_back(struct virtq *queue, unsigned int count)
 {
 	queue->next_available = (uint16_t)(queue->next_available - count);

@@ -73,6 +73,11 @@ bool virtq_restore(struct virtq *queue, const struct virtq *saved, const struct 
 bool virtq_pop(struct virtq *queue, struct virtq_chain *chain);
 
 /**
+ * virtq_has_next() - has a request arrived? Nothing is said to the driver.
+ */
+bool virtq_has_next(const struct virtq *queue);
+
+/**
  * virtq_push() - give a request back, @written bytes of it written
  */
 void virtq_push(struct virtq *queue, const struct virtq_chain *chain, uint32_t written);

@@ -52,7 +52,7 @@ unit_balloon_test-srcs := $(virtio-srcs) $(balloon-srcs)
 unit_balloon_test-libs := -ljson-c
 unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
 unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
-unit_virtio_console_test-libs := -lz
+unit_virtio_console_test-libs := -lz -Wl,--wrap=clock_gettime
 unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows runtime power stats state_format))
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz

@@ -719,6 +719,62 @@ static void test_busy(void)
 	CHECK_EQ("they wait for more than two turns", 0, all_late > all / 40);
 }
 
+/* ---- a driver that sends the next request once the last is taken ---- */
+
+#define LINE	16
+
+static pthread_mutex_t driver_lock = PTHREAD_MUTEX_INITIALIZER;
+static u32 lines_left, kicks;
+static u16 lines_sent;
+
+static void drive(void)
+{
+	pthread_mutex_lock(&driver_lock);
+	if (lines_left && used(OUTPUT) == lines_sent) {
+		u16 *event = (u16 *)&now->rings[OUTPUT].used->ring[FAKE_RING_SIZE];
+
+		lines_left--;
+		print("sixteen bytes..\n", LINE, LINE);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		lines_sent++;
+		if (vring_need_event(__atomic_load_n(event, __ATOMIC_RELAXED), lines_sent, lines_sent - 1)) {
+			kicks++;
+			ring(OUTPUT);
+		}
+	}
+	pthread_mutex_unlock(&driver_lock);
+}
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+
+/* The device's thread looks at the clock while it looks out for more: so the guest's CPU has had its time. */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+	if (device()->has_thread && pthread_equal(pthread_self(), device()->thread))
+		drive();
+	return __real_clock_gettime(clock, time);
+}
+
+static void test_line_by_line(void)
+{
+	const u32 count = 50;
+
+	set_up(sizeof(shown));
+	lines_sent = kicks = 0;
+	lines_left = count;
+	/* where the thread sleeps before it saw the next one, that one has to wake it */
+	for (u32 i = 0; i < 500 && shown_now() < count * LINE; i++) {
+		drive();
+		usleep(20000);
+	}
+	CHECK_EQ("bytes shown", count * LINE, shown_now());
+	test_note("%u doorbells for %u requests", kicks, count);
+	/* two if the first came as the thread was about to sleep */
+	CHECK_EQ("few doorbells", 1, kicks <= 2);
+	finish();
+}
+
 static const struct test_case cases[] = {
 	{ "output", test_output },
 	{ "blocked", test_blocked },
@@ -734,6 +790,7 @@ static const struct test_case cases[] = {
 	{ "random", test_random },
 	{ "moved", test_moved },
 	{ "busy", test_busy },
+	{ "line_by_line", test_line_by_line },
 };
 
 TEST_MAIN(cases)
