@@ -6,6 +6,11 @@
  * taken nothing more is read of that client, and once it has taken nothing for
  * CONTROL_PATIENCE_S seconds it is sent away: neither the machine nor another
  * client ever waits for it, and what it can make this process keep is bounded.
+ * One exception: the last descriptor of a file that it passed is closed here,
+ * asked for or not, by the kernel at the latest, and that of a TCP socket that
+ * lingers takes as long as the client likes. Other clients wait then, and the
+ * machine's end does as long as for any thread. Who can connect is its owner,
+ * who may end it by a word.
  */
 #include <errno.h>
 #include <fcntl.h>
