@@ -95,6 +95,33 @@ await() {
 	wait "$pid" 2>/dev/null
 }
 
+# await_machine PID TIMEOUT [THREADS] - waits for an emulator, a child. Its status is returned. It is killed after TIMEOUT seconds of CPU
+# for each of its THREADS that are busy, as one that gets less of the CPUs, beside others, gets more time; after three times that by the
+# clock; and once it has done nothing for a minute: an idle Linux takes more than that. $given_up says why, with where it stood.
+await_machine() {
+	local machine=$1 most=$(($2 * ${3:-1})) used=0 still=0 status
+	given_up=''
+	await "$machine" $((3 * $2)) look_at_machine
+	status=$?
+	[ -z "$timed_out" ] || give_up "time is up after $SECONDS s"
+	return $status
+}
+
+look_at_machine() {
+	local now
+	now=$(spent "$machine")
+	[ $((now - used)) -lt 2000000 ] && still=$((still + 30)) || still=0
+	used=$now
+	[ $((used / 1000000000)) -lt "$most" ] || give_up "time is up after $SECONDS s"
+	[ "$still" -lt 60 ] || give_up "the machine has done nothing for $still s"
+}
+
+give_up() {
+	# shellcheck disable=SC2034 # the caller reads it
+	given_up="$1; $(stands "$machine")"
+	{ kill -9 "$machine"; wait "$machine"; } 2>/dev/null
+}
+
 # follow LIMIT SAY COMMAND... - runs a command or function in a process group of its own, calls SAY
 # every 30 seconds, and ends the group after LIMIT seconds, or when a signal ends us. The status is
 # the command's, or 124 when the time was up.
