@@ -162,6 +162,9 @@ static void test_step_wrapped(void)
 	vcpu_set_sregs(vcpu, &s);
 	debug(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
 	RUN_TO(vcpu, KVM_EXIT_DEBUG);
+	/* Bochs has a single step pending after an exit within an instruction, as that of the first fetch */
+	if (host_is_bochs() && vcpu->run->debug.arch.pc == 0x8000)
+		RUN_TO(vcpu, KVM_EXIT_DEBUG);
 	CHECK_EQ("stop", 0x8001, vcpu->run->debug.arch.pc);
 }
 
