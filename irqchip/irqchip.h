@@ -37,7 +37,7 @@ enum irq_source {
 	IRQ_SOURCE_USER,	/* KVM_IRQ_LINE and plain irqfds */
 	IRQ_SOURCE_RESAMPLE,	/* irqfds with resampling */
 	IRQ_SOURCE_PIT,
-	IRQ_SOURCE_RESTORED,	/* whoever did when the state was saved, until a source of the pin speaks (I/O APIC) */
+	IRQ_SOURCE_RESTORED,	/* whoever did when the state was saved, until a source of the pin speaks */
 };
 
 /* What comes of a line that is driven: the guest could not see it, and will not. KVM_IRQ_LINE_STATUS tells so. */

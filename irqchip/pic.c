@@ -196,6 +196,7 @@ int pic_set_pin(struct irqchip *irq, unsigned int chip, unsigned int pin, enum i
 	if (!pic || chip > SLAVE || pin >= NR_PIC_PINS)
 		return IRQ_IGNORED;
 	raw_spin_lock_irqsave(&pic->lock, flags);
+	pic->lines[chip][pin] &= ~BIT(IRQ_SOURCE_RESTORED);
 	if (level)
 		pic->lines[chip][pin] |= BIT(source);
 	else
@@ -538,9 +539,12 @@ void pic_set(struct irqchip *irq, unsigned int chip, const struct kvm_pic_state 
 	struct kvm_pic_state *s = &pic->chip[chip];
 	u8 elcr_mask = s->elcr_mask;
 	unsigned long flags;
+	unsigned int pin;
 
 	raw_spin_lock_irqsave(&pic->lock, flags);
 	*s = *state;
+	for (pin = 0; pin < NR_PIC_PINS; pin++)
+		pic->lines[chip][pin] = s->last_irr & BIT(pin) ? BIT(IRQ_SOURCE_RESTORED) : 0;
 	pic->single[chip] = false;
 	s->elcr_mask = elcr_mask;
 	s->elcr &= elcr_mask;

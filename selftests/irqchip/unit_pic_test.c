@@ -63,6 +63,32 @@ static void test_status(void)
 	model_destroy(m);
 }
 
+/* A launcher goes back to an older state while a line is high, and another source comes and goes there. */
+static void test_state_over_high_line(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_PIC_MASTER };
+
+	setup(0x01);
+	port_out(m, 0x4d0, 0x20);
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	line(5, 1);
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	CHECK_EQ("low", -1, take());
+	pic_set_pin(m->vm.irq, 0, 5, IRQ_SOURCE_RESAMPLE, 1);
+	CHECK_EQ("another's level", 0x25, take());
+	pic_set_pin(m->vm.irq, 0, 5, IRQ_SOURCE_RESAMPLE, 0);
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("over", -1, take());
+	line(5, 1);
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	CHECK_EQ("high in the state", 0x25, take());
+	line(5, 0);
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("over", -1, take());
+	model_destroy(m);
+}
+
 static void test_priority(void)
 {
 	setup(0x01);
@@ -450,6 +476,7 @@ static void test_hostile(void)
 
 static const struct test_case cases[] = {
 	{ "status", test_status },
+	{ "state_over_high_line", test_state_over_high_line },
 	{ "priority", test_priority },
 	{ "mask", test_mask },
 	{ "level", test_level },
