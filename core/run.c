@@ -319,7 +319,7 @@ static int handle_work(struct vcpu *vcpu)
 	vcpu->pv.between_insns = false;
 	if (!ret)
 		return RUN_RESUME;
-	/* who has sent the signal may save the machine now, and that an interrupt has ended is in no state that is saved */
+	/* as with a window: the launcher may save the machine now, and that an interrupt has ended is in no state that is saved */
 	if (take_request(vcpu, REQ_IOAPIC_EOI_EXIT))
 		return exit_ioapic_eoi(vcpu);
 	vcpu->stats.signal_exits++;
@@ -347,6 +347,8 @@ static int run_loop(struct vcpu *vcpu)
 		if (vcpu->fpu.place == FPU_VISITED)
 			keel_host_fpu_swap(&vcpu->fpu);
 		if (unlikely(window_open(vcpu))) {
+			if (take_request(vcpu, REQ_IOAPIC_EOI_EXIT))
+				return exit_ioapic_eoi(vcpu);
 			vcpu->stats.request_irq_exits++;
 			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 			return RUN_USER;
