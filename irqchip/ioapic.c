@@ -427,6 +427,7 @@ void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 	ioapic->base = state->base_address;
 	ioapic->select = state->ioregsel;
 	ioapic->id = state->id & 0xf;
+	ioapic->wide = 0;
 	/* who holds a line high now does so in another life: there it is low, and its next edge must not look like none */
 	ioapic->irr = state->irr & (BIT(NR_IOAPIC_PINS) - 1);
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {

@@ -137,6 +137,7 @@ static void test_shared_vector(void)
  */
 static void test_wide(void)
 {
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
 	struct vcpu *far;
 
 	setup();
@@ -162,6 +163,15 @@ static void test_wide(void)
 	keel_irq_line(&m->vm, 20, 0);
 	eoi();
 	CHECK_EQ("over", -1, take());
+	/* what was sent before a state is loaded is not sent in that state */
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	shim_irqs_off = 1;
+	keel_irq_line(&m->vm, 21, 0);
+	keel_irq_line(&m->vm, 21, 1);
+	shim_irqs_off = 0;
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	flush_work(&m->vm.irq->wide_work);
+	CHECK_EQ("of another life", -1, take());
 	/* nobody takes it: it may be sent again */
 	lapic_put(&m->vcpu[0], APIC_SPIV, 0xff);
 	lapic_put(&m->vcpu[1], APIC_SPIV, 0xff);
