@@ -247,7 +247,7 @@ void keel_lapic_sync_pv_eoi(struct vcpu *vcpu)
 		lapic_eoi(apic);
 		return;
 	}
-	/* also a page that is there to be read only, to be copied at the first write: a flag left there would be an EOI that nobody sees */
+	/* also in a page that is read-only until the first write: a flag left there would be an EOI that nobody sees */
 	flag &= ~PV_EOI_PENDING;
 	keel_write_guest(vcpu->vm, apic->pv_eoi_at, &flag, sizeof(flag));
 }
@@ -285,7 +285,8 @@ int keel_irq_ack(struct vcpu *vcpu)
 
 	if (unlikely(!apic))
 		return -1;
-	vector = apic->enabled && likely(!apic->accelerated) ? highest_vector(apic->irr) : -1;
+	/* one that came behind the look at the 8259's waits if there is a flag to be taken away first */
+	vector = apic->enabled && likely(!apic->accelerated && !apic->pv_eoi_set) ? highest_vector(apic->irr) : -1;
 	if (vector < 0 || (vector >> 4) <= (lapic_ppr(apic) >> 4))
 		return extint_pending(apic) ? pic_ack(apic->irq) : -1;
 

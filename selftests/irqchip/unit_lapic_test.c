@@ -481,6 +481,37 @@ static void test_pv_eoi_nested(void)
 	}
 }
 
+/* The CPU is about to take the 8259's interrupt when a higher one of the local APIC comes, with a lower one's flag set. */
+static void test_pv_eoi_extint(void)
+{
+	struct vcpu *vcpu;
+
+	m = model_create(IRQCHIP_KERNEL, 1);
+	vcpu = &m->vcpu[0];
+	port_out(m, 0x20, 0x11);
+	port_out(m, 0x21, 0x20);
+	port_out(m, 0x21, 0x04);
+	port_out(m, 0x21, 0x01);
+	port_out(m, 0x21, 0);
+	lapic_put(vcpu, APIC_LVT0, 0x700);
+	keel_lapic_set_pv_eoi(vcpu, 0x1001);
+	lapic_accept(vcpu->lapic, 0x40, false);
+	ASSERT_EQ(keel_irq_ack(vcpu), 0x40);
+	ASSERT_EQ(shim_flag, 1);
+	keel_irq_line(&m->vm, 3, 1);
+	CHECK_EQ("the 8259's", 0x23, keel_irq_pending(vcpu));
+	lapic_accept(vcpu->lapic, 0x81, false);
+	CHECK_EQ("taken", 0x23, keel_irq_ack(vcpu));
+	port_out(m, 0x20, 0x20);
+	CHECK_EQ("then the higher one", 0x81, keel_irq_pending(vcpu));
+	keel_irq_ack(vcpu);
+	guest_eoi(vcpu);
+	CHECK_EQ("ended", 0, lapic_get(vcpu, APIC_ISR + 0x40));
+	guest_eoi(vcpu);
+	CHECK_EQ("so is the lower one", 0, lapic_get(vcpu, APIC_ISR + 0x20));
+	model_destroy(m);
+}
+
 /* ---- modes, state ---- */
 
 static void test_mode_changes(void)
@@ -755,6 +786,7 @@ static const struct test_case cases[] = {
 	{ "pv_eoi", test_pv_eoi },
 	{ "pv_eoi_away", test_pv_eoi_away },
 	{ "pv_eoi_nested", test_pv_eoi_nested },
+	{ "pv_eoi_extint", test_pv_eoi_extint },
 	{ "mode_changes", test_mode_changes },
 	{ "init_sipi", test_init_sipi },
 	{ "registers", test_registers },
