@@ -453,7 +453,7 @@ void ioapic_copy(struct irqchip *to, struct irqchip *from)
 	raw_spin_lock_irqsave(&src->lock, flags);
 	raw_spin_lock_nested(&dst->lock, SINGLE_DEPTH_NESTING);
 	memcpy(dst->rte, src->rte, sizeof(dst->rte));
-	memcpy(dst->lines, src->lines, sizeof(dst->lines));
+	lines_copy(dst->lines, src->lines, NR_IOAPIC_PINS);
 	dst->irr = src->irr;
 	dst->wide = src->wide;
 	memcpy(dst->wide_msg, src->wide_msg, sizeof(dst->wide_msg));

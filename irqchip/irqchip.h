@@ -40,6 +40,16 @@ enum irq_source {
 	IRQ_SOURCE_RESTORED,	/* whoever did when the state was saved, until a source of the pin speaks */
 };
 
+/* The lines of another VM. Its irqfds are not here: who takes over from one lets go of what it held. */
+static inline void lines_copy(u8 *to, const u8 *from, unsigned int n)
+{
+	while (n--) {
+		to[n] = from[n] & ~BIT(IRQ_SOURCE_RESAMPLE);
+		if (to[n] != from[n])
+			to[n] |= BIT(IRQ_SOURCE_RESTORED);
+	}
+}
+
 /* What comes of a line that is driven: the guest could not see it, and will not. KVM_IRQ_LINE_STATUS tells so. */
 #define IRQ_IGNORED	(-1)
 

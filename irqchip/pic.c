@@ -571,7 +571,8 @@ void pic_copy(struct irqchip *to, struct irqchip *from)
 	raw_spin_lock_irqsave(&src->lock, flags);
 	raw_spin_lock_nested(&dst->lock, SINGLE_DEPTH_NESTING);
 	memcpy(dst->chip, src->chip, sizeof(dst->chip));
-	memcpy(dst->lines, src->lines, sizeof(dst->lines));
+	lines_copy(dst->lines[MASTER], src->lines[MASTER], NR_PIC_PINS);
+	lines_copy(dst->lines[SLAVE], src->lines[SLAVE], NR_PIC_PINS);
 	memcpy(dst->single, src->single, sizeof(dst->single));
 	WRITE_ONCE(to->extint, from->extint);
 	raw_spin_unlock(&dst->lock);

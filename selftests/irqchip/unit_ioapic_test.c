@@ -297,6 +297,36 @@ static void test_state_of_masked_line(void)
 	model_destroy(m);
 }
 
+/* A fork has no irqfds: a line that one held high in the parent is its launcher's to lower. */
+static void test_copied_lines(void)
+{
+	struct model *parent;
+
+	setup();
+	parent = m;
+	port_out(m, 0x21, 0xff);
+	port_out(m, 0x4d0, 0x20);
+	set_rte(20, 0x61 | LEVEL, 0);
+	ioapic_set_pin(parent->vm.irq, 20, IRQ_SOURCE_RESAMPLE, 1);
+	ioapic_set_pin(parent->vm.irq, 21, IRQ_SOURCE_USER, 1);
+	pic_set_pin(parent->vm.irq, 0, 5, IRQ_SOURCE_RESAMPLE, 1);
+	setup();
+	ioapic_copy(m->vm.irq, parent->vm.irq);
+	pic_copy(m->vm.irq, parent->vm.irq);
+	CHECK_EQ("high", 0, keel_irq_line(&m->vm, 21, 1));
+	keel_irq_line(&m->vm, 20, 0);
+	set_rte(20, 0x62 | LEVEL, 0);
+	lapic_accept(m->vcpu[0].lapic, 0x62, true);
+	ASSERT_EQ(take(), 0x62);
+	eoi();
+	CHECK_EQ("lowered", -1, take());
+	keel_irq_line(&m->vm, 5, 0);
+	port_out(m, 0x20, 0x0a);
+	CHECK_EQ("the 8259's, too", 0, port_in(m, 0x20) & 0x20);
+	model_destroy(m);
+	model_destroy(parent);
+}
+
 static void test_hostile(void)
 {
 	struct kvm_irqchip chip, back, again;
@@ -350,6 +380,7 @@ static const struct test_case cases[] = {
 	{ "modes", test_modes },
 	{ "state_over_high_line", test_state_over_high_line },
 	{ "state_of_masked_line", test_state_of_masked_line },
+	{ "copied_lines", test_copied_lines },
 	{ "hostile", test_hostile },
 };
 
