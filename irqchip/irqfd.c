@@ -294,6 +294,9 @@ static int irqfd_assign_file(struct irqfd *irqfd, const struct kvm_irqfd *args, 
 		irqfd->resamplefd = ctx;
 	}
 
+	/* those whose eventfd was closed count until they are released */
+	if (READ_ONCE(irq->nr_irqfds) >= IRQFD_MAX || READ_ONCE(irq->nr_resampled) >= RESAMPLE_MAX)
+		flush_work(&irq->irqfd_work);
 	mutex_lock(&irq->lock);
 	if (irqfd->resamplefd)
 		ret = resampler_join(irqfd);
