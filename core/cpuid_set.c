@@ -145,7 +145,7 @@ void keel_cpuid_update_runtime(struct vcpu *vcpu)
 	e = keel_cpuid_find(vcpu, 1, 0);
 	if (e) {
 		set_bit_if(&e->ecx, F(OSXSAVE), (e->ecx & F(XSAVE)) && (cr4 & X86_CR4_OSXSAVE));
-		set_bit_if(&e->edx, F(APIC), vcpu->apic_base & MSR_IA32_APICBASE_ENABLE);
+		set_bit_if(&e->edx, F(APIC), vcpu->apic.base & MSR_IA32_APICBASE_ENABLE);
 		if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
 			set_bit_if(&e->ecx, F(MWAIT), vcpu->msrs.misc_enable & MSR_IA32_MISC_ENABLE_MWAIT);
 	}

@@ -236,9 +236,9 @@ static void set_state(struct vcpu *to, struct vcpu *from, struct backend_state *
 	copy_user_io(to, from);
 	copy_time(to, from);
 	keel_msr_copy(to, from);
-	to->apic_base = from->apic_base;
+	to->apic.base = from->apic.base;
 	to->cr8 = from->cr8;
-	to->eoi_vector = from->eoi_vector;
+	to->apic.eoi_vector = from->apic.eoi_vector;
 	to->mp_state = from->mp_state;
 	to->life.launched_once |= from->life.launched_once;
 	for (i = 0; i < ARRAY_SIZE(backend_msrs); i++)

@@ -302,7 +302,7 @@ static u32 tpr_window(struct vcpu *vcpu)
 {
 	int vector;
 
-	if (!keel_caps.tpr_shadow || !vcpu->lapic || vcpu->apic_accelerated)
+	if (!keel_caps.tpr_shadow || !vcpu->lapic || vcpu->apic.accelerated)
 		return 0;
 	vector = keel_irq_blocked_by_tpr(vcpu);
 	return vector < 0 ? 0 : (vector >> 4) << WINDOW_TPR_SHIFT;
@@ -332,7 +332,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 	u32 windows = 0;
 	bool busy = true;	/* something goes in at this entry */
 
-	if (vcpu->apic_accelerated) {
+	if (vcpu->apic.accelerated) {
 		keel_lapic_accel_sync(vcpu, &ev->levels);
 		vcpu_dirty(vcpu, RG_LEVELS);
 	}
@@ -391,7 +391,7 @@ bool keel_vcpu_has_events(struct vcpu *vcpu)
 		return true;
 	if (irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu))
 		return true;
-	return vcpu->apic_accelerated && keel_lapic_accel_deliverable(vcpu) && keel_irq_allowed(vcpu);
+	return vcpu->apic.accelerated && keel_lapic_accel_deliverable(vcpu) && keel_irq_allowed(vcpu);
 }
 
 int keel_advance_slow(struct vcpu *vcpu, unsigned int len)

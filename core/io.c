@@ -245,7 +245,7 @@ static noinline void note_doorbell(struct vcpu *vcpu, gpa_t gpa)
 	/* keel_memory_is_hole() has just said so for these */
 	bell->slots_generation = bell->dev ? vcpu->known.hole.generation : 0;
 	bell->gpa = gpa;
-	bell->apic_base = vcpu->apic_base;
+	bell->apic_base = vcpu->apic.base;
 }
 
 static __always_inline int fast_store(struct vcpu *vcpu, gpa_t gpa, const struct emu_mov *mov, bool is_apic)
@@ -301,13 +301,13 @@ static __always_inline bool is_known_doorbell(struct vcpu *vcpu, gpa_t gpa)
 	const struct memslots *slots = rcu_dereference_check(vcpu->vm->mem.slots, irqs_disabled());
 
 	return bell->gpa == gpa && bell->bus_generation == READ_ONCE(vcpu->vm->mmio.generation) &&
-	       bell->apic_base == vcpu->apic_base && slots && bell->slots_generation == READ_ONCE(slots->generation);
+	       bell->apic_base == vcpu->apic.base && slots && bell->slots_generation == READ_ONCE(slots->generation);
 }
 
 /* Is it the page where the local APIC is or could be? */
 static __always_inline bool is_apic_base(const struct vcpu *vcpu, gpa_t gpa)
 {
-	return (gpa ^ vcpu->apic_base) < PAGE_SIZE;
+	return (gpa ^ vcpu->apic.base) < PAGE_SIZE;
 }
 
 /* Is it in the slot that was found last, and not the local APIC's page? Then it is no device. */

@@ -149,7 +149,7 @@ int keel_fast_rdmsr(struct vcpu *vcpu, unsigned int len)
 		return RUN_SLOW;
 	switch (msr) {
 	case MSR_IA32_APICBASE:
-		val = vcpu->apic_base;
+		val = vcpu->apic.base;
 		break;
 	case MSR_IA32_TSC:
 	case MSR_IA32_SPEC_CTRL:

@@ -207,7 +207,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_KVM_WALL_CLOCK), .flags = ROW_LIST, PV(CLOCKSOURCE), .get = get_stored, .set = set_clock, AT(pv.wall_clock) },
 	{ ONE(MSR_KVM_SYSTEM_TIME), .flags = ROW_LIST, PV(CLOCKSOURCE), .get = get_stored, .set = set_clock, AT(pv.system_time) },
 	{ ONE(MSR_IA32_PLATFORM_ID), READ_ZERO },
-	{ ONE(MSR_IA32_APICBASE), .get = get_stored, .set = set_apic_base, AT(apic_base) },
+	{ ONE(MSR_IA32_APICBASE), .get = get_stored, .set = set_apic_base, AT(apic.base) },
 	{ ONE(MSR_IA32_EBL_CR_POWERON), READ_ZERO },
 	/* from here to SMI_COUNT, and 0xcd and 0x11e: no model has them all, but old guests read them unasked */
 	{ ONE(MSR_EBC_FREQUENCY_ID), .get = get_constant, .mask = BIT_ULL(24) },	/* core clock: bus clock times 1 */

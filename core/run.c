@@ -50,7 +50,7 @@ static bool take_request(struct vcpu *vcpu, unsigned int req)
 static int exit_ioapic_eoi(struct vcpu *vcpu)
 {
 	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
-	vcpu->run->eoi.vector = vcpu->eoi_vector;
+	vcpu->run->eoi.vector = vcpu->apic.eoi_vector;
 	return RUN_USER;
 }
 
@@ -368,7 +368,7 @@ static void fill_run(struct vcpu *vcpu)
 
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->cr8 = vcpu->lapic ? keel_lapic_get_tpr(vcpu) : vcpu->cr8;
-	run->apic_base = vcpu->apic_base;
+	run->apic_base = vcpu->apic.base;
 	run->ready_for_interrupt_injection = vcpu->vm->irq_mode == IRQCHIP_KERNEL || irq_ready(vcpu);
 	run->flags = 0;
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))

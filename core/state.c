@@ -149,7 +149,7 @@ static void sregs_out(struct vcpu *vcpu, struct kvm_sregs2 *s)
 	s->cr4 = r->cr4;
 	s->cr8 = keel_get_cr8(vcpu);
 	s->efer = r->efer;
-	s->apic_base = vcpu->apic_base;
+	s->apic_base = vcpu->apic.base;
 }
 
 /* Why registers were refused, in words. Return: -EINVAL, for the caller to return. */

@@ -197,7 +197,7 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	if (vcpu->lapic)
 		keel_lapic_reset(vcpu, kind == VCPU_INIT);
 	else if (kind == VCPU_RESET)
-		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
+		vcpu->apic.base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 				  (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
 	keel_origin_forget(vcpu);
 	vcpu->debug.dr_open = false;
@@ -271,7 +271,7 @@ struct vcpu *keel_vcpu_create(struct vm *vm, u32 id)
 	vcpu->index = vm->nr_vcpus;
 	vcpu->serial = atomic64_inc_return(&serials);
 	vcpu->cpu = -1;
-	vcpu->apic_frame = ~0ull;
+	vcpu->apic.frame = ~0ull;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->thread.wait);
 	preempt_notifier_init(&vcpu->thread.preempt, &preempt_ops);

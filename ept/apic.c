@@ -20,8 +20,8 @@ gfn_t apic_moved_in(struct vm *vm, gfn_t first, gfn_t last)
 	unsigned long i;
 
 	vm_for_each_vcpu(vm, i, vcpu) {
-		if (vcpu->apic_frame - first <= last - first)
-			found = vcpu->apic_frame;
+		if (vcpu->apic.frame - first <= last - first)
+			found = vcpu->apic.frame;
 	}
 	return found;
 }
@@ -41,11 +41,11 @@ void keel_memory_apic_claim(struct vcpu *vcpu, gpa_t page)
 	struct memory *mem = &vcpu->vm->mem;
 	struct pt_update up = {};
 
-	if (frame == vcpu->apic_frame)
+	if (frame == vcpu->apic.frame)
 		return;
 	spin_lock(&mem->lock);
-	apic_count(mem, vcpu->apic_frame, -1);
-	vcpu->apic_frame = NO_FRAME;
+	apic_count(mem, vcpu->apic.frame, -1);
+	vcpu->apic.frame = NO_FRAME;
 	/* where another one is nothing can be mapped but the page that the CPU recognises */
 	if (frame != NO_FRAME && mem->table && !apic_frames_in(vcpu->vm, frame, frame)) {
 		pgtable_unmap(mem->table, frame, frame + 1, &up);
@@ -53,7 +53,7 @@ void keel_memory_apic_claim(struct vcpu *vcpu, gpa_t page)
 			shadow_unmap(mem->table->shadow, frame, frame + 1, &up);
 		memory_flush(vcpu->vm, &up);
 	}
-	vcpu->apic_frame = frame;
+	vcpu->apic.frame = frame;
 	apic_count(mem, frame, 1);
 	spin_unlock(&mem->lock);
 	pgtable_free_pages(up.dead);

@@ -320,7 +320,7 @@ noinline void lapic_ended(struct lapic *apic, u8 vector)
 	if (apic->irq->ioapic) {
 		ioapic_eoi(apic->irq, vector);
 	} else if (irq_wants_eoi(apic->irq, vector)) {
-		vcpu->eoi_vector = vector;
+		vcpu->apic.eoi_vector = vector;
 		vcpu_request(vcpu, REQ_IOAPIC_EOI_EXIT);
 	}
 }

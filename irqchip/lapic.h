@@ -80,7 +80,7 @@ static inline void lapic_recheck_irr(struct lapic *apic)
 
 static inline void lapic_update_enabled(struct lapic *apic)
 {
-	u64 base = apic->vcpu->apic_base;
+	u64 base = apic->vcpu->apic.base;
 
 	apic->enabled = base & MSR_IA32_APICBASE_ENABLE;
 	apic->x2apic = (base & APIC_BASE_MODE) == APIC_BASE_MODE;

@@ -38,7 +38,7 @@ enum lapic_mode keel_lapic_mode(const struct vcpu *vcpu)
 		return LAPIC_OFF;
 	if (apic->x2apic)
 		return LAPIC_MSRS;
-	return (vcpu->apic_base & PAGE_MASK) == APIC_DEFAULT_PHYS_BASE ? LAPIC_MMIO : LAPIC_MOVED;
+	return (vcpu->apic.base & PAGE_MASK) == APIC_DEFAULT_PHYS_BASE ? LAPIC_MMIO : LAPIC_MOVED;
 }
 
 void keel_lapic_accel_begin(struct vcpu *vcpu)
@@ -50,7 +50,7 @@ void keel_lapic_accel_begin(struct vcpu *vcpu)
 	/* what the guest would have ended by its flag it ends by the register from now on */
 	keel_lapic_sync_pv_eoi(vcpu);
 	apic->accelerated = true;
-	vcpu->apic_accelerated = true;
+	vcpu->apic.accelerated = true;
 	WRITE_ONCE(apic->isr_top, -1);
 	/* pairs with lapic_accept(): a sender that spared its kick has its bit seen by the coming sync */
 	smp_mb();
@@ -65,7 +65,7 @@ void keel_lapic_accel_end(struct vcpu *vcpu)
 	if (!apic || !apic->accelerated)
 		return;
 	apic->accelerated = false;
-	vcpu->apic_accelerated = false;
+	vcpu->apic.accelerated = false;
 	for (vector = 0; vector < 256; vector++) {
 		if (!page_test(apic, APIC_IRR, vector))
 			continue;

@@ -238,17 +238,17 @@ int keel_lapic_mmio_write(struct vcpu *vcpu, u32 offset, unsigned int len, const
 /* xAPIC mode, for a vCPU that has a local APIC here. */
 static __always_inline bool has_mmio_page(const struct vcpu *vcpu)
 {
-	return (vcpu->apic_base & APIC_BASE_MODE) == MSR_IA32_APICBASE_ENABLE;
+	return (vcpu->apic.base & APIC_BASE_MODE) == MSR_IA32_APICBASE_ENABLE;
 }
 
 static __always_inline bool is_at_base(const struct vcpu *vcpu, gpa_t gpa)
 {
-	return ((gpa ^ vcpu->apic_base) & PAGE_MASK) == 0 && vcpu->lapic;
+	return ((gpa ^ vcpu->apic.base) & PAGE_MASK) == 0 && vcpu->lapic;
 }
 
 gpa_t keel_lapic_mmio_page(const struct vcpu *vcpu)
 {
-	return vcpu->lapic && has_mmio_page(vcpu) ? vcpu->apic_base & PAGE_MASK : KEEL_INVALID_GPA;
+	return vcpu->lapic && has_mmio_page(vcpu) ? vcpu->apic.base & PAGE_MASK : KEEL_INVALID_GPA;
 }
 
 bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa)
@@ -281,7 +281,7 @@ static bool base_is_valid(struct vcpu *vcpu, u64 val, bool host)
 {
 	u64 reserved = vcpu->cpuid.reserved_gpa | 0x2ff;
 	u64 new = val & APIC_BASE_MODE;
-	u64 old = vcpu->apic_base & APIC_BASE_MODE;
+	u64 old = vcpu->apic.base & APIC_BASE_MODE;
 
 	if (!(vcpu->cpuid.flags & GUEST_HAS_X2APIC))
 		reserved |= X2APIC_ENABLE;
@@ -300,11 +300,11 @@ static bool base_is_valid(struct vcpu *vcpu, u64 val, bool host)
 int keel_apic_base_set(struct vcpu *vcpu, u64 val, bool host)
 {
 	struct lapic *apic = vcpu->lapic;
-	u64 old = vcpu->apic_base;
+	u64 old = vcpu->apic.base;
 
 	if (!base_is_valid(vcpu, val, host))
 		return 1;
-	vcpu->apic_base = val;
+	vcpu->apic.base = val;
 	if (!apic) {
 		if ((old ^ val) & MSR_IA32_APICBASE_ENABLE)
 			keel_cpuid_update_runtime(vcpu);
@@ -411,7 +411,7 @@ void keel_lapic_reset(struct vcpu *vcpu, bool init)
 	struct lapic *apic = vcpu->lapic;
 
 	if (!init)
-		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
+		vcpu->apic.base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 				  (is_bsp ? MSR_IA32_APICBASE_BSP : 0);
 	if (!apic)
 		return;

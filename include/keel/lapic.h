@@ -46,14 +46,14 @@ void keel_lapic_pause(struct vcpu *vcpu);
 void keel_lapic_resume(struct vcpu *vcpu);
 /**
  * keel_lapic_copy() - the state of another VM's local APIC; its timer expires when the other one does
- * @to: the vCPU; apic_base and tsc are copied
+ * @to: the vCPU; apic.base and tsc are copied
  * @from: the other; both held and paused
  *
  * Context: @to is loaded; interrupts on.
  */
 void keel_lapic_copy(struct vcpu *to, struct vcpu *from);
 /**
- * keel_lapic_reset() - reset it; sets vcpu->apic_base unless @init
+ * keel_lapic_reset() - reset it; sets vcpu->apic.base unless @init
  * @vcpu: the vCPU
  * @init: an INIT and no reset
  *

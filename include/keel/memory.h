@@ -54,7 +54,7 @@ struct memory_notifier;
  * @table: the VM's second-level tables, from the first slot on, with shadow paging from the first vCPU on; the engine allows for more than one root (views, shadow)
  * @notifier: registered with the first slot
  * @apics_usual: vCPUs whose local APIC here is at its usual address; @lock
- * @apics_moved: and elsewhere (vcpu.apic_frame); @lock
+ * @apics_moved: and elsewhere (vcpu.apic.frame); @lock
  * @apic_blocked: vCPUs that must not find the page of accelerated APIC accesses mapped; changed under @lock
  * @guest_types: the guest's own memory types count; changed under @lock
  * @logging: some slot is or was logged: vCPUs empty the CPU's log of writes (vendor_ops.dirty_flush). Set once, read locklessly

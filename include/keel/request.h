@@ -22,7 +22,7 @@ enum vcpu_request {
 	REQ_STEAL,		/* write the steal time record */
 	REQ_TRIPLE_FAULT,	/* KVM_EXIT_SHUTDOWN */
 	REQ_INTERCEPTS,		/* debug or disable-exits settings changed, or the EOI-exit set (irqchip) */
-	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->eoi_vector */
+	REQ_IOAPIC_EOI_EXIT,	/* split irqchip: KVM_EXIT_IOAPIC_EOI with vcpu->apic.eoi_vector */
 	REQ_APIC_BASE,		/* the local APIC's page is elsewhere, or nowhere: keel_memory_apic_claim() */
 	REQ_INIT,		/* INIT or SIPI waits in the local APIC */
 	REQ_PV_EOI,		/* the guest's PV EOI flag must be read where sleeping is allowed: keel_lapic_sync_pv_eoi() */

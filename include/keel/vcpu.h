@@ -122,6 +122,14 @@ struct vcpu_cpuid {
 	u32 flags;		/* GUEST_HAS_* */
 };
 
+/* What other rooms must know of the local APIC */
+struct vcpu_apic {
+	u64 base;		/* IA32_APIC_BASE */
+	gfn_t frame;		/* that ept/ maps from no slot, all ones for none; memory.lock */
+	u32 eoi_vector;		/* with REQ_IOAPIC_EOI_EXIT */
+	bool accelerated;	/* the CPU delivers its interrupts (irqchip/lapic_accel.c) */
+};
+
 /* Where in its life it is (core/run.c, core/fork.c, core/reset.c) */
 struct vcpu_life {
 	bool launched_once;	/* has run: CPUID is frozen */
@@ -160,13 +168,10 @@ struct vcpu {
 	struct host_fpu fpu;		/* guest FPU container (host/fpu.c); the same */
 	struct vcpu_xstate xstate;
 	u64 host_debugctl;		/* in the inner loop: the host's, which an NMI may change and nothing else */
-	u64 apic_base;			/* IA32_APIC_BASE */
 	u64 cr8;			/* without an in-kernel local APIC */
 	struct shadow_vcpu *shadow;	/* ept/; NULL with nested paging */
-	gfn_t apic_frame;		/* that ept/ maps from no slot, all ones for none; memory.lock */
 	struct lapic *lapic;		/* irqchip/, NULL without one */
-	bool apic_accelerated;		/* the CPU delivers the local APIC's interrupts (irqchip/lapic_accel.c) */
-	u32 eoi_vector;			/* with REQ_IOAPIC_EOI_EXIT */
+	struct vcpu_apic apic;
 	u32 mp_state;			/* KVM_MP_STATE_*; other threads only through requests */
 
 	struct emu emu;			/* emulator context (core/emulator.c) */

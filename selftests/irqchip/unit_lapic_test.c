@@ -16,7 +16,7 @@ static bool reference_match(struct vcpu *vcpu, bool from_x2apic, bool from_devic
 	struct lapic *apic = vcpu->lapic;
 	u32 ldr = lapic_reg(apic, APIC_LDR);
 
-	if (!(vcpu->apic_base & MSR_IA32_APICBASE_ENABLE))
+	if (!(vcpu->apic.base & MSR_IA32_APICBASE_ENABLE))
 		return false;
 	if (dest == ~0u)
 		return true;

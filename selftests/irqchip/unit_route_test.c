@@ -187,7 +187,7 @@ static void test_split_eoi(void)
 		CHECK_EQ("exit for a level on pins 0..23 only", i == 0,
 			 !!(vcpu->requests & BIT(REQ_IOAPIC_EOI_EXIT)));
 	}
-	CHECK_EQ("vector", 0x45, vcpu->eoi_vector);
+	CHECK_EQ("vector", 0x45, vcpu->apic.eoi_vector);
 	model_destroy(m);
 }
 
