@@ -132,7 +132,7 @@ static int init_routes(struct machine *machine, const struct options *options)
 
 static int add_nets(struct machine *machine, const struct options *options)
 {
-	struct net_vhost_place place = {
+	struct vhost_place place = {
 		.routes = &machine->routes,
 		.first_route = options->vfio_count ? VFIO_DEVICES_MAX * VFIO_PCI_VECTORS_MAX : 0,
 	};

@@ -21,11 +21,11 @@ unsigned int net_device_routes(const struct net_options *options)
 /* What is behind the device; @vhost is NULL if this process moves the frames. */
 struct behind {
 	struct net_backend *backend;
-	struct net_vhost *vhost;
+	struct vhost *vhost;
 };
 
 static int add_kernel(struct net_device *device, const struct net_options *options, const struct vm *vm,
-		      const struct net_vhost_place *place, struct behind *behind)
+		      const struct vhost_place *place, struct behind *behind)
 {
 	char why[256];
 
@@ -45,7 +45,7 @@ static int add_kernel(struct net_device *device, const struct net_options *optio
 }
 
 static int open_behind(struct net_device *device, const struct net_options *options, const struct vm *vm,
-		       const struct net_vhost_place *place, struct behind *behind)
+		       const struct vhost_place *place, struct behind *behind)
 {
 	switch (options->kind) {
 	case NET_USER:
@@ -53,7 +53,7 @@ static int open_behind(struct net_device *device, const struct net_options *opti
 		device->sandbox = SANDBOX_PASST;
 		return net_user_open(&device->user, options);
 	case NET_VHOST_USER:
-		*behind = (struct behind){ &device->process.backend, &device->process.vhost };
+		*behind = (struct behind){ &device->process.backend, &device->process.user.vhost };
 		device->sandbox = SANDBOX_VHOST_USER;
 		return net_vhost_user_open(&device->process, &device->net.device, vm, place, options);
 	default:
@@ -78,7 +78,7 @@ static int choose_mac(const struct net_options *options, uint8_t *mac)
 }
 
 int net_device_open(struct net_device *device, const struct net_options *options, const struct vm *vm,
-		    const struct net_vhost_place *place)
+		    const struct vhost_place *place)
 {
 	struct virtio_net_place identity = { .mtu = options->mtu };
 	struct behind behind = { NULL };

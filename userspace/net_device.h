@@ -34,7 +34,7 @@ unsigned int net_device_routes(const struct net_options *options);
  * Return: 0 or a status after a line on stderr; net_device_close() in both cases.
  */
 int net_device_open(struct net_device *device, const struct net_options *options, const struct vm *vm,
-		    const struct net_vhost_place *place);
+		    const struct vhost_place *place);
 
 /**
  * net_device_close() - let go of it; harmless if never opened

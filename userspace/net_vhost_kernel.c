@@ -19,7 +19,7 @@
 #define KERNEL_FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_EVENT_IDX | \
 			 1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_NET_F_MRG_RXBUF)
 
-static struct net_vhost_kernel *to_kernel(struct net_vhost *vhost)
+static struct net_vhost_kernel *to_kernel(struct vhost *vhost)
 {
 	return (struct net_vhost_kernel *)((char *)vhost - offsetof(struct net_vhost_kernel, vhost));
 }
@@ -54,19 +54,19 @@ static int set_memory(int fd, const struct memory *memory)
 }
 
 /* Let the kernel serve it from @tap, or no longer if that is -1. */
-static int set_tap(struct net_vhost *vhost, unsigned int index, int tap)
+static int set_tap(struct vhost *vhost, unsigned int index, int tap)
 {
 	struct vhost_vring_file file = { .index = index % 2, .fd = tap };
 
 	return ioctl(to_kernel(vhost)->fds[index / 2], VHOST_NET_SET_BACKEND, &file);
 }
 
-static int set_features(struct net_vhost *vhost, unsigned int pair, uint64_t features)
+static int set_features(struct vhost *vhost, unsigned int pair, uint64_t features)
 {
 	return ioctl(to_kernel(vhost)->fds[pair], VHOST_SET_FEATURES, &features) ? errno : 0;
 }
 
-static int start(struct net_vhost *vhost, unsigned int index)
+static int start(struct vhost *vhost, unsigned int index)
 {
 	const struct virtq *queue = &vhost->device->queues[index];
 	struct vhost_vring_state size = { .index = index % 2, .num = queue->size };
@@ -85,12 +85,12 @@ static int start(struct net_vhost *vhost, unsigned int index)
 	return 0;
 }
 
-static void stop(struct net_vhost *vhost, unsigned int index)
+static void stop(struct vhost *vhost, unsigned int index)
 {
 	set_tap(vhost, index, -1);
 }
 
-static const struct net_vhost_ops ops = { set_features, start, stop };
+static const struct vhost_ops ops = { set_features, start, stop };
 
 /* Return: 0 or an errno. */
 static int set_up_pair(struct net_vhost_kernel *kernel, unsigned int pair, const struct memory *memory)
@@ -114,9 +114,12 @@ static int set_up_pair(struct net_vhost_kernel *kernel, unsigned int pair, const
 }
 
 bool net_vhost_kernel_open(struct net_vhost_kernel *kernel, struct virtio_device *device, const struct vm *vm,
-			   const struct net_vhost_place *place, const struct net_backend *tap, char *why, size_t size)
+			   const struct vhost_place *place, const struct net_backend *tap, char *why, size_t size)
 {
-	int error = net_vhost_init(&kernel->vhost, device, place, tap->pairs);
+	kernel->vhost.name = "--net";
+	kernel->vhost.count = 2 * tap->pairs;
+	kernel->vhost.group = 2;
+	int error = vhost_init(&kernel->vhost, device, place);
 
 	if (error)
 		return is_none(why, size, "cannot create eventfds", error);
@@ -139,5 +142,5 @@ void net_vhost_kernel_close(struct net_vhost_kernel *kernel)
 	for (unsigned int i = 0; i < kernel->opened; i++)
 		close(kernel->fds[i]);
 	kernel->opened = 0;
-	net_vhost_free(&kernel->vhost);
+	vhost_free(&kernel->vhost);
 }

@@ -8,10 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "net_vhost.h"
+#include "net.h"
+#include "vhost.h"
 
 struct net_vhost_kernel {
-	struct net_vhost vhost;
+	struct vhost vhost;
 	unsigned int opened;		/* of fds, one a pair */
 	int fds[NET_PAIRS_MAX];
 	const int *taps;
@@ -26,7 +27,7 @@ struct net_vhost_kernel {
  * Return: false if it cannot be had; net_vhost_kernel_close() in both cases.
  */
 bool net_vhost_kernel_open(struct net_vhost_kernel *kernel, struct virtio_device *device, const struct vm *vm,
-			   const struct net_vhost_place *place, const struct net_backend *tap, char *why, size_t size);
+			   const struct vhost_place *place, const struct net_backend *tap, char *why, size_t size);
 
 /** net_vhost_kernel_close() - let go of all; harmless if never opened */
 void net_vhost_kernel_close(struct net_vhost_kernel *kernel);

@@ -231,7 +231,7 @@ void virtio_net_turn(struct virtio_net *net)
 {
 	/* First takes the doorbells. */
 	if (net->vhost)
-		net_vhost_signal(net->vhost);
+		vhost_signal(net->vhost);
 	net->has_more = !virtio_serve_queue(&net->device, control_queue(net), CONTROL_BUDGET);
 	if (net->vhost)
 		return;
@@ -280,16 +280,16 @@ static void unblock(struct virtio_net *net, const struct pollfd *waits)
 static unsigned int waits_of_vhost(const struct virtio_net *net, struct pollfd *waits)
 {
 	waits[0] = (struct pollfd){ .fd = net->is_gone ? -1 : net->vhost->hangup };
-	return 1 + net_vhost_waits(net->vhost, waits + 1);
+	return 1 + vhost_waits(net->vhost, waits + 1);
 }
 
 static void run(struct virtio_device *device)
 {
 	struct virtio_net *net = to_net(device);
-	struct pollfd waits[2 + NET_VHOST_QUEUES_MAX] = { { .fd = device->doorbell, .events = POLLIN } };
+	struct pollfd waits[2 + VHOST_QUEUES_MAX] = { { .fd = device->doorbell, .events = POLLIN } };
 	uint64_t rung;
 
-	_Static_assert(NET_PAIRS_MAX <= NET_VHOST_QUEUES_MAX, "an entry for each");
+	_Static_assert(2 * NET_PAIRS_MAX <= VHOST_QUEUES_MAX, "an entry for each");
 	while (!vm_is_stopping(device->vm)) {
 		virtio_lock(device);
 		unsigned int count = net->vhost ? waits_of_vhost(net, waits + 1) : waits_of_pairs(net, waits + 1);
@@ -308,7 +308,7 @@ static void run(struct virtio_device *device)
 		if (is_in_service(net))
 			virtio_net_turn(net);
 		else if (net->vhost)
-			net_vhost_signal(net->vhost);
+			vhost_signal(net->vhost);
 		virtio_unlock(device);
 	}
 }
@@ -325,7 +325,7 @@ static void ready(struct virtio_device *device)
 		net->backend->ops->set_offloads(net->backend, net->control.offloads);
 	/* A server that has gone is missing, as a cable would be. */
 	if (net->vhost && !net->is_gone)
-		net_vhost_start(net->vhost, net->pairs);
+		vhost_start(net->vhost, 2 * net->pairs);
 }
 
 static void reset(struct virtio_device *device)
@@ -333,7 +333,7 @@ static void reset(struct virtio_device *device)
 	struct virtio_net *net = to_net(device);
 
 	if (net->vhost)
-		net_vhost_stop(net->vhost);
+		vhost_stop(net->vhost);
 	if (net->control.pairs > 1 && net->backend->ops->set_pairs)
 		net->backend->ops->set_pairs(net->backend, 1);
 	net_control_reset(&net->control, 0, net->mac);
@@ -347,7 +347,7 @@ static void vectors_changed(struct virtio_device *device)
 	struct virtio_net *net = to_net(device);
 
 	if (net->vhost)
-		net_vhost_update(net->vhost);
+		vhost_update(net->vhost);
 }
 
 static const struct virtio_class net_class = {
@@ -377,7 +377,7 @@ static uint64_t features_of(const struct virtio_net *net, uint16_t mtu)
 	return features;
 }
 
-void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct net_vhost *vhost,
+void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct vhost *vhost,
 		     const struct virtio_net_place *place)
 {
 	struct virtio_net_config config = {

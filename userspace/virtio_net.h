@@ -8,7 +8,7 @@
 #include "net.h"
 #include "net_control.h"
 #include "net_deliver.h"
-#include "net_vhost.h"
+#include "vhost.h"
 #include "virtio.h"
 
 /* The thread's, with device.lock held while it works on queues. */
@@ -22,7 +22,7 @@ struct virtio_net {
 	struct virtio_device device;
 	struct virtio_class class;	/* device.class: queues as the back end has them */
 	struct net_backend *backend;
-	struct net_vhost *vhost;	/* NULL: this process moves the frames */
+	struct vhost *vhost;	/* NULL: this process moves the frames */
 	struct net_control control;
 	uint8_t mac[NET_MAC_SIZE];
 	uint16_t mtu;			/* 0: not told */
@@ -44,7 +44,7 @@ struct virtio_net_place {
  * @net: zeroed; virtio_add() of net->device follows.
  * @backend, @vhost: stay as long as @net; @vhost may be NULL.
  */
-void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct net_vhost *vhost,
+void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct vhost *vhost,
 		     const struct virtio_net_place *place);
 
 /**

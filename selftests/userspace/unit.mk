@@ -115,13 +115,13 @@ unit_gdb_server_test-libs := -ljson-c
 unit_gdb_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox sandbox_fork report status)
 unit_gdb_sandbox_test-cflags := -fno-sanitize=all -static -pthread
 unit_gdb_sandbox_test-libs := -lseccomp
-net-srcs := $(patsubst %,userspace/%.c,virtio_net net_header net_filter net_control net_deliver net_vhost net_vhost_kernel route status)
+net-srcs := $(patsubst %,userspace/%.c,virtio_net net_header net_filter net_control net_deliver vhost net_vhost_kernel route status)
 unit_net_test-srcs := $(virtio-srcs) $(net-srcs)
 unit_net_options_test-srcs := userspace/net_options.c userspace/status.c
 unit_net_user_test-srcs := userspace/net_user.c userspace/status.c
 unit_net_vhost_test-srcs := $(virtio-srcs) $(net-srcs)
 unit_net_vhost_test-cflags := -Wl,--wrap=open -Wl,--wrap=ioctl
 unit_net_tap_test-srcs := userspace/net_tap.c userspace/status.c
-unit_net_vhost_user_test-srcs := $(virtio-srcs) $(net-srcs) userspace/net_vhost_user.c userspace/vhost_user_message.c \
+unit_net_vhost_user_test-srcs := $(virtio-srcs) $(net-srcs) $(patsubst %,userspace/%.c,net_vhost_user vhost_user vhost_user_message) \
 	selftests/userspace/vhost_user_peer.c
 unit_net_vhost_user_test-cflags := -pthread

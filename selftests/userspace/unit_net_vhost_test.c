@@ -142,7 +142,7 @@ static const struct net_backend_ops ops = { .receive = none, .set_offloads = set
 
 static bool open_vhost(char *why, size_t size)
 {
-	struct net_vhost_place place = { &routes, 3 };
+	struct vhost_place place = { &routes, 3 };
 
 	if (!vm.memory.mapping)
 		fake_vm_init(&vm, 16 << 20);
@@ -314,12 +314,12 @@ static void set_vector(bool is_masked)
 
 static void test_interrupts(void)
 {
-	struct pollfd waits[NET_VHOST_QUEUES_MAX];
+	struct pollfd waits[VHOST_QUEUES_MAX];
 
 	set_up();
 	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
 	fake_driver_ok(&vm, &net.device);
-	CHECK_EQ("by the line: this process waits for both", 2, net_vhost_waits(&vhost.vhost, waits));
+	CHECK_EQ("by the line: this process waits for both", 2, vhost_waits(&vhost.vhost, waits));
 	ring_driver(0);
 	CHECK_EQ("line", 1, fake_line(&vm, pci_slot_gsi(net.device.pci.slot)));
 	CHECK_EQ("cause", 1, fake_device_get(&vm, &net.device, 0x1000, 1));
@@ -334,7 +334,7 @@ static void test_interrupts(void)
 	CHECK_EQ("as the message that is ours", VM_GSI_COUNT + 3, calls[count - 1].index);
 	CHECK_EQ("to it", 0xfee01000, routes.kernel->entries[routes.kernel->nr - 1].u.msi.address_lo);
 	CHECK_EQ("with it", 0x41, routes.kernel->entries[routes.kernel->nr - 1].u.msi.data);
-	CHECK_EQ("this process waits for the other", 1, net_vhost_waits(&vhost.vhost, waits));
+	CHECK_EQ("this process waits for the other", 1, vhost_waits(&vhost.vhost, waits));
 
 	set_vector(true);
 	CHECK_EQ("detached", KVM_IRQFD_FLAG_DEASSIGN, calls[count - 1].value);

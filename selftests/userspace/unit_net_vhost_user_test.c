@@ -106,7 +106,7 @@ static struct fake_ring rings[3];
 static int open_user(unsigned int queues)
 {
 	static struct net_options options;	/* stay as long as the device */
-	struct net_vhost_place place = { &routes, 0 };
+	struct vhost_place place = { &routes, 0 };
 
 	if (!vm.memory.mapping) {
 		fake_vm_init(&vm, 16 << 20);
@@ -126,7 +126,7 @@ static void plug(void)
 	struct virtio_net_place place = { .mtu = 0 };
 
 	ASSERT_EQ(pci_init(&pci, &vm), 0);
-	virtio_net_init(&net, &user.backend, &user.vhost, &place);
+	virtio_net_init(&net, &user.backend, &user.user.vhost, &place);
 	ASSERT_EQ(virtio_add(&net.device, &vm, &pci), 0);
 }
 
@@ -154,7 +154,7 @@ static void ring_and_wait(u16 wanted)
 static void test_frames(void)
 {
 	static const u32 sizes[] = { 60, 1514, 9000, 14 };
-	struct pollfd waits[NET_VHOST_QUEUES_MAX];
+	struct pollfd waits[VHOST_QUEUES_MAX];
 
 	start_peer(PEER_GOOD, GOOD);
 	ASSERT_EQ(open_user(1), 0);
@@ -170,7 +170,7 @@ static void test_frames(void)
 			 peer.set_features);
 		CHECK_EQ("both queues started", 2 * round, peer.started);
 		CHECK_EQ("and enabled", 2 * round, peer.enabled);
-		CHECK_EQ("this process waits for their interrupts", 2, net_vhost_waits(&user.vhost, waits));
+		CHECK_EQ("this process waits for their interrupts", 2, vhost_waits(&user.user.vhost, waits));
 		for (u32 i = 0; i < 12; i++)
 			fake_offer_one(&rings[0], BUFFERS + 0x100000 + i * 0x1000, 2048, true);
 		for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -256,7 +256,7 @@ static void test_start(void)
 	plug();
 	start_driver();
 	CHECK_EQ("the driver learns of it", 1, !!(net.device.status & VIRTIO_CONFIG_S_NEEDS_RESET));
-	CHECK_EQ("nothing runs", 0, user.vhost.queues[0].is_running);
+	CHECK_EQ("nothing runs", 0, user.user.vhost.queues[0].is_running);
 	net_vhost_user_close(&user);
 	end_peer();
 }
@@ -285,7 +285,7 @@ static void test_half_started(void)
 		start_driver();
 		CHECK_EQ(rows[i].name, 1, !!(net.device.status & VIRTIO_CONFIG_S_NEEDS_RESET));
 		CHECK_EQ("queues stopped", rows[i].stopped, peer.stopped);
-		wait = (struct pollfd){ .fd = user.socket };
+		wait = (struct pollfd){ .fd = user.user.socket };
 		CHECK_EQ("the connection is over", rows[i].is_over, poll(&wait, 1, rows[i].is_over ? 1000 : 0));
 		net_vhost_user_close(&user);
 		end_peer();

@@ -10,20 +10,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "net_vhost.h"
+#include "vhost.h"
 #include "status.h"
 
-int net_vhost_init(struct net_vhost *vhost, struct virtio_device *device, const struct net_vhost_place *place,
-		   unsigned int pairs)
+int vhost_init(struct vhost *vhost, struct virtio_device *device, const struct vhost_place *place)
 {
 	vhost->device = device;
 	vhost->routes = place->routes;
 	vhost->first_route = place->first_route;
 	vhost->hangup = -1;
-	vhost->pairs = pairs;
-	for (unsigned int i = 0; i < 2 * pairs; i++)
-		vhost->queues[i] = (struct net_vhost_queue){ .kick = -1, .call = -1 };
-	for (unsigned int i = 0; i < 2 * pairs; i++) {
+	for (unsigned int i = 0; i < vhost->count; i++)
+		vhost->queues[i] = (struct vhost_queue){ .kick = -1, .call = -1 };
+	for (unsigned int i = 0; i < vhost->count; i++) {
 		vhost->queues[i].kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		vhost->queues[i].call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (vhost->queues[i].kick < 0 || vhost->queues[i].call < 0)
@@ -33,23 +31,24 @@ int net_vhost_init(struct net_vhost *vhost, struct virtio_device *device, const 
 	return 0;
 }
 
-void net_vhost_free(struct net_vhost *vhost)
+void vhost_free(struct vhost *vhost)
 {
-	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+	/* Without a device vhost_init() has not been called. */
+	for (unsigned int i = 0; vhost->device && i < vhost->count; i++) {
 		close(vhost->queues[i].kick);
 		close(vhost->queues[i].call);
 		vhost->device->queue_doorbells[i] = 0;
 	}
-	vhost->pairs = 0;
+	vhost->count = 0;
 }
 
 /* Return: 0 or an errno. */
-static int start_pair(struct net_vhost *vhost, unsigned int pair)
+static int start_group(struct vhost *vhost, unsigned int first)
 {
-	int error = vhost->ops->set_features(vhost, pair, vhost->device->accepted & vhost->features);
+	int error = vhost->ops->set_features(vhost, first / vhost->group, vhost->device->accepted & vhost->features);
 	uint64_t one = 1;
 
-	for (unsigned int i = 2 * pair; !error && i < 2 * pair + 2; i++) {
+	for (unsigned int i = first; !error && i < first + vhost->group; i++) {
 		error = vhost->ops->start(vhost, i);
 		vhost->queues[i].is_running = !error;
 		/* What was queued before had its doorbell ignored. */
@@ -59,34 +58,40 @@ static int start_pair(struct net_vhost *vhost, unsigned int pair)
 	return error;
 }
 
-void net_vhost_start(struct net_vhost *vhost, unsigned int pairs)
+static bool is_set_up(const struct vhost *vhost, unsigned int first)
 {
-	for (unsigned int i = 0; i < pairs; i++) {
-		const struct virtq *queues = &vhost->device->queues[2 * i];
+	for (unsigned int i = first; i < first + vhost->group; i++)
+		if (!vhost->device->queues[i].is_enabled || vhost->device->queues[i].is_broken)
+			return false;
+	return true;
+}
 
-		if (!queues[0].is_enabled || queues[0].is_broken || !queues[1].is_enabled || queues[1].is_broken)
+void vhost_start(struct vhost *vhost, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i += vhost->group) {
+		if (!is_set_up(vhost, i))
 			continue;
-		int error = start_pair(vhost, i);
+		int error = start_group(vhost, i);
 
 		if (!error)
 			continue;
 		if (!vhost->has_complained)
-			status_warn("--net: vhost does not take the guest's queues: %s", strerror(error));
+			status_warn("%s: vhost does not take the guest's queues: %s", vhost->name, strerror(error));
 		vhost->has_complained = true;
-		net_vhost_stop(vhost);
+		vhost_stop(vhost);
 		virtio_set_broken(vhost->device);
 		return;
 	}
-	net_vhost_update(vhost);
+	vhost_update(vhost);
 }
 
-static struct route_event route_of(const struct net_vhost *vhost, unsigned int index)
+static struct route_event route_of(const struct vhost *vhost, unsigned int index)
 {
 	return (struct route_event){ vhost->routes->first_message + vhost->first_route + index,
 				     vhost->queues[index].call, -1 };
 }
 
-static void detach(struct net_vhost *vhost, unsigned int index)
+static void detach(struct vhost *vhost, unsigned int index)
 {
 	struct route_event route = route_of(vhost, index);
 
@@ -96,7 +101,7 @@ static void detach(struct net_vhost *vhost, unsigned int index)
 }
 
 /* An address that the kernel cannot route is the guest's: nothing comes then. */
-static void attach(struct net_vhost *vhost, unsigned int index, const struct msix_entry *entry)
+static void attach(struct vhost *vhost, unsigned int index, const struct msix_entry *entry)
 {
 	struct route_event route = route_of(vhost, index);
 
@@ -113,9 +118,9 @@ static bool drain(int event)
 	return read(event, &count, sizeof(count)) == sizeof(count);
 }
 
-void net_vhost_stop(struct net_vhost *vhost)
+void vhost_stop(struct vhost *vhost)
 {
-	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+	for (unsigned int i = 0; i < vhost->count; i++) {
 		if (vhost->queues[i].is_running)
 			vhost->ops->stop(vhost, i);
 		vhost->queues[i].is_running = false;
@@ -124,11 +129,11 @@ void net_vhost_stop(struct net_vhost *vhost)
 	}
 }
 
-void net_vhost_update(struct net_vhost *vhost)
+void vhost_update(struct vhost *vhost)
 {
 	const struct msix *msix = &vhost->device->msix;
 
-	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
+	for (unsigned int i = 0; i < vhost->count; i++) {
 		unsigned int vector = vhost->device->queues[i].vector;
 
 		if (vhost->queues[i].is_running && msix_can_send(msix, vector))
@@ -143,12 +148,12 @@ void net_vhost_update(struct net_vhost *vhost)
  * A queue that the server does not serve may be the control queue, whose number depends on what the
  * driver agreed on: its doorbell is ours.
  */
-unsigned int net_vhost_waits(struct net_vhost *vhost, struct pollfd *waits)
+unsigned int vhost_waits(struct vhost *vhost, struct pollfd *waits)
 {
 	unsigned int count = 0;
 
-	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
-		const struct net_vhost_queue *queue = &vhost->queues[i];
+	for (unsigned int i = 0; i < vhost->count; i++) {
+		const struct vhost_queue *queue = &vhost->queues[i];
 
 		if (!queue->is_running || !queue->is_attached)
 			waits[count++] = (struct pollfd){
@@ -159,10 +164,10 @@ unsigned int net_vhost_waits(struct net_vhost *vhost, struct pollfd *waits)
 	return count;
 }
 
-void net_vhost_signal(struct net_vhost *vhost)
+void vhost_signal(struct vhost *vhost)
 {
-	for (unsigned int i = 0; i < 2 * vhost->pairs; i++) {
-		struct net_vhost_queue *queue = &vhost->queues[i];
+	for (unsigned int i = 0; i < vhost->count; i++) {
+		struct vhost_queue *queue = &vhost->queues[i];
 
 		if (!queue->is_running)
 			drain(queue->kick);
