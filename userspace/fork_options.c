@@ -20,6 +20,8 @@ int fork_options_check(const struct options *options)
 		return refuse("needs --control or --name, where 'keel ctl' asks for it");
 	if (options->net_count)
 		return refuse("not together with --net: children would have the same address on the same network");
+	if (options->share_count)
+		return refuse("not together with --share: virtiofsd serves one machine, and has the memory of that one");
 	if (options->vfio_count)
 		return refuse("not together with --vfio: a device of the host cannot be in two machines");
 	if (options->memory_backing & (MEMORY_SHARED | MEMORY_HUGETLB))

@@ -47,7 +47,7 @@ static const char memory_help[] =
 	"  merge                small pages, and those that are alike are one page for all machines\n"
 	"                       that say merge: echo 1 > /sys/kernel/mm/ksm/run\n"
 	"  shared               a memfd, which other processes can map; alone or with thp or hugetlb;\n"
-	"                       so too with --net vhost-user\n"
+	"                       so too with --net vhost-user and --share\n"
 	"\n"
 	"keel run --balloon WORD[,WORD]...\n"
 	"A virtio balloon, by which the guest gives memory back to the host; not with --vfio or hugetlb.\n"
@@ -79,6 +79,26 @@ static const char net_help[] =
 	"\n"
 	"  ip tuntap add tap0 mode tap user alice; ip link set tap0 master br0 up\n"
 	"  keel run ... --net tap=tap0 --net user,forward=2222:22\n";
+
+static const char share_help[] =
+	"keel run --share DIR[,tag=TAG][,readonly]\n"
+	"keel run --share socket=PATH,tag=TAG\n"
+	"Share a directory of the host with the guest (virtio-fs); up to 8 times. In the guest, which needs\n"
+	"Linux 5.4 or newer:\n"
+	"\n"
+	"  mount -t virtiofs TAG /mnt\n"
+	"\n"
+	"  DIR                  keel starts virtiofsd for it (apt-get install qemu-system-common)\n"
+	"  tag=TAG              what the guest calls it, up to 36 bytes (the last part of DIR's name)\n"
+	"  readonly             the guest cannot change anything in it\n"
+	"  socket=PATH          a virtiofsd, started by you, listens there\n"
+	"\n"
+	"Started by root, the guest's users are the host's users of the same numbers, and its root is\n"
+	"root in DIR: what it puts there with the set-user-ID bit has it on the host too. Started by\n"
+	"another user, all files are that user's, who is root for the guest; no other user of the guest\n"
+	"can make files. The guest's memory is shared with virtiofsd (--memory-backing shared).\n"
+	"\n"
+	"  keel run ... --share ~/src,tag=src,readonly --share /srv/data\n";
 
 static const char config_help[] =
 	"keel run --config FILE\n"
@@ -204,6 +224,7 @@ static const struct subject {
 	{ "dma", OPTIONS_HELP_DMA, NULL },
 	{ "memory", OPTIONS_HELP_MEMORY, memory_help },
 	{ "net", OPTIONS_HELP_NET, net_help },
+	{ "share", OPTIONS_HELP_SHARE, share_help },
 	{ "config", OPTIONS_HELP_CONFIG, config_help },
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
 	{ "fork", OPTIONS_HELP_FORK, fork_help },
@@ -220,7 +241,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, config, control, fork, mark, gdb and firmware", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, share, config, control, fork, mark, gdb and firmware", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

@@ -26,6 +26,10 @@ _keel_run() {
 	--net)
 		compopt -o nospace
 		_keel_words "tap= user vhost-user=" ;;
+	--share)
+		compopt -o filenames -o nospace
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -W "socket=" -- "$word") $(compgen -d -- "$word")) ;;
 	--memory-backing) _keel_words "thp hugetlb shared merge" ;;
 	--balloon)
 		compopt -o nospace
@@ -36,7 +40,7 @@ _keel_run() {
 	--reset) _keel_words "exit reboot" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --entry --firmware --reset --cpus --memory --memory-backing --balloon --disk --net --vfio --device --dma
+		_keel_words "--kernel --initrd --append --entry --firmware --reset --cpus --memory --memory-backing --balloon --disk --net --share --vfio --device --dma
 			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --forkable --markable --config --daemon --pid-file --help" ;;
 	esac
 }
@@ -106,7 +110,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma memory net config control fork mark gdb firmware" ;;
+	help) _keel_words "run ctl list restore inspect dma memory net share config control fork mark gdb firmware" ;;
 	esac
 }
 

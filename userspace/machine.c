@@ -123,6 +123,7 @@ static int init_routes(struct machine *machine, const struct options *options)
 
 	for (unsigned int i = 0; i < options->net_count; i++)
 		messages += net_device_routes(&options->nets[i]);
+	messages += options->share_count * SHARE_ROUTES;
 	int ret = messages ? route_init(&machine->routes, &machine->vm, messages) : 0;
 
 	if (ret)
@@ -130,24 +131,46 @@ static int init_routes(struct machine *machine, const struct options *options)
 	return 0;
 }
 
-static int add_nets(struct machine *machine, const struct options *options)
+static int add_nets(struct machine *machine, const struct options *options, struct vhost_place *place)
 {
-	struct vhost_place place = {
-		.routes = &machine->routes,
-		.first_route = options->vfio_count ? VFIO_DEVICES_MAX * VFIO_PCI_VECTORS_MAX : 0,
-	};
-
 	for (unsigned int i = 0; i < options->net_count; i++) {
 		machine->net_count = i + 1;
-		int ret = net_device_open(&machine->nets[i], &options->nets[i], &machine->vm, &place);
+		int ret = net_device_open(&machine->nets[i], &options->nets[i], &machine->vm, place);
 
 		if (!ret)
 			ret = plug(machine, &machine->nets[i].net.device);
 		if (ret)
 			return ret;
-		place.first_route += net_device_routes(&options->nets[i]);
+		place->first_route += net_device_routes(&options->nets[i]);
 	}
 	return 0;
+}
+
+static int add_shares(struct machine *machine, const struct options *options, struct vhost_place *place)
+{
+	for (unsigned int i = 0; i < options->share_count; i++) {
+		machine->share_count = i + 1;
+		int ret = share_open(&machine->shares[i], &options->shares[i], &machine->vm, place);
+
+		if (!ret)
+			ret = plug(machine, &machine->shares[i].fs.device);
+		if (ret)
+			return ret;
+		place->first_route += SHARE_ROUTES;
+	}
+	return 0;
+}
+
+/* Those whose interrupts the kernel may send by itself. */
+static int add_vhost(struct machine *machine, const struct options *options)
+{
+	struct vhost_place place = {
+		.routes = &machine->routes,
+		.first_route = options->vfio_count ? VFIO_DEVICES_MAX * VFIO_PCI_VECTORS_MAX : 0,
+	};
+	int ret = add_nets(machine, options, &place);
+
+	return ret ? ret : add_shares(machine, options, &place);
 }
 
 static int add_assigned(struct machine *machine, const struct options *options)
@@ -255,7 +278,7 @@ static int build(struct machine *machine, const struct options *options)
 	if (!ret)
 		ret = init_routes(machine, options);
 	if (!ret)
-		ret = add_nets(machine, options);
+		ret = add_vhost(machine, options);
 	if (!ret)
 		ret = add_assigned(machine, options);
 	if (!ret)
@@ -493,6 +516,8 @@ static bool tear_down(struct machine *machine)
 	virtio_console_close(&machine->virtio_console);
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		net_device_close(&machine->nets[i]);
+	for (unsigned int i = 0; i < machine->share_count; i++)
+		share_close(&machine->shares[i]);
 	/* before the memory goes that they may still write */
 	for (unsigned int i = 0; i < machine->assigned_count; i++)
 		vfio_pci_close(&machine->assigned[i]);
@@ -526,8 +551,10 @@ static int prepare_sandbox(const struct machine *machine)
 		wants.uses |= SANDBOX_MARK;
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
+	if (machine->share_count)
+		wants.uses |= SANDBOX_SHARE;
 	if (machine->power_on)
-		wants.uses |= SANDBOX_RESET | SANDBOX_RESET_OF(wants.uses & SANDBOX_NETWORK);
+		wants.uses |= SANDBOX_RESET | SANDBOX_RESET_OF(wants.uses & (SANDBOX_NETWORK | SANDBOX_SHARE));
 	return sandbox_prepare(&wants);
 }
 

@@ -17,6 +17,7 @@
 #include "power.h"
 #include "rtc.h"
 #include "serial.h"
+#include "share.h"
 #include "stats.h"
 #include "vcpu.h"
 #include "vfio_pci.h"
@@ -43,12 +44,14 @@ struct machine {
 	unsigned int disk_count;	/* those opened, or tried to */
 	struct net_device nets[NET_DEVICES_MAX];
 	unsigned int net_count;		/* those opened, or tried to */
+	struct share shares[SHARES_MAX];
+	unsigned int share_count;	/* those opened, or tried to */
 	struct virtio_device rng;
 	struct virtio_balloon balloon;
 	struct virtio_console virtio_console;
 	struct watchdog watchdog;
 	struct vfio vfio;
-	struct route_table routes;	/* with an assigned device or vhost-net */
+	struct route_table routes;	/* with an assigned device, vhost-net or vhost-user */
 	struct vfio_pci assigned[VFIO_DEVICES_MAX];
 	unsigned int assigned_count;	/* those taken, or tried to */
 	struct vcpu vcpus[OPTIONS_CPUS_MAX];
@@ -80,6 +83,9 @@ static inline struct virtio_device *machine_virtio(struct machine *machine, unsi
 	if (n < machine->net_count)
 		return &machine->nets[n].net.device;
 	n -= machine->net_count;
+	if (n < machine->share_count)
+		return &machine->shares[n].fs.device;
+	n -= machine->share_count;
 	if (machine->rng.class) {
 		if (!n)
 			return &machine->rng;

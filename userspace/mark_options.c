@@ -20,6 +20,8 @@ int mark_options_check(const struct options *options)
 		return refuse("needs --control or --name, where 'keel ctl' asks for it");
 	if (options->net_count)
 		return refuse("not together with --net: nobody takes back what was sent");
+	if (options->share_count)
+		return refuse("not together with --share: virtiofsd does not go back, nor do the files");
 	if (options->vfio_count)
 		return refuse("not together with --vfio: a device of the host does not go back");
 	if (options->firmware)

@@ -123,12 +123,13 @@ static int check_balloon(const struct options *options)
 	return 0;
 }
 
-static bool has_vhost_user(const struct options *options)
+/* Whose other end maps the guest's memory. Return: the option; NULL: none. */
+static const char *find_vhost_user(const struct options *options)
 {
 	for (unsigned int i = 0; i < options->net_count; i++)
 		if (options->nets[i].kind == NET_VHOST_USER)
-			return true;
-	return false;
+			return "--net vhost-user";
+	return options->share_count ? "--share" : NULL;
 }
 
 int memory_options_check(const struct options *options)
@@ -142,9 +143,9 @@ int memory_options_check(const struct options *options)
 	if (options->vfio_count)
 		return status_fail(STATUS_USAGE, "--memory-backing merge: --vfio %s pins all of the guest's memory, "
 				   "and what is pinned is not merged", options->vfio[0]);
-	if (has_vhost_user(options))
-		return status_fail(STATUS_USAGE, "--memory-backing merge: --net vhost-user shares the guest's memory with another process, "
-				   "and the host does not merge what is shared");
+	if (find_vhost_user(options))
+		return status_fail(STATUS_USAGE, "--memory-backing merge: %s shares the guest's memory with another process, "
+				   "and the host does not merge what is shared", find_vhost_user(options));
 	return 0;
 }
 
@@ -176,7 +177,7 @@ static void warn(unsigned int backing)
 
 int memory_options_apply(struct memory *memory, const struct options *options)
 {
-	unsigned int backing = options->memory_backing | (has_vhost_user(options) ? MEMORY_SHARED : 0);
+	unsigned int backing = options->memory_backing | (find_vhost_user(options) ? MEMORY_SHARED : 0);
 	unsigned long long megabytes = options->memory >> 20;
 	int ret = backing ? memory_back(memory, backing) : 0;
 

@@ -209,6 +209,11 @@ static int set_net(struct options *options, const char *value)
 	return net_options_parse(&options->nets[options->net_count++], value);
 }
 
+static int set_share(struct options *options, const char *value)
+{
+	return share_options_add(options->shares, &options->share_count, value);
+}
+
 static int set_dma(struct options *options, const char *value)
 {
 	static const char *const names[] = {
@@ -374,6 +379,7 @@ static const struct option_row rows[] = {
 	{ "balloon", RUN, true, false, set_balloon },
 	{ "disk", RUN | RESTORE, true, true, set_disk },
 	{ "net", RUN, true, true, set_net },
+	{ "share", RUN, true, true, set_share },
 	{ "vfio", RUN, true, true, set_vfio },
 	{ "dma", RUN | RESTORE, true, false, set_dma },
 	{ "gdb", RUN, true, false, set_gdb },
@@ -681,6 +687,7 @@ void options_free(struct options *options)
 	for (unsigned int i = 0; i < options->disk_count; i++)
 		free(options->disks[i].path);
 	options->disk_count = 0;
+	share_options_free(options->shares, &options->share_count);
 	config_free(options->config_text);
 	options->config_text = NULL;
 	free(options->gdb);
@@ -714,6 +721,9 @@ static const char run_help[] =
 	"  --net BACKEND        virtio network device: tap=NAME (vhost-net where it can be had),\n"
 	"                       user (passt, no privilege) or vhost-user=SOCKET; up to 4 times;\n"
 	"                       see 'keel help net'\n"
+	"  --share DIR[,tag=TAG][,readonly]\n"
+	"                       a directory that the guest mounts (mount -t virtiofs TAG /mnt), by\n"
+	"                       virtiofsd; up to 8 times; see 'keel help share'\n"
 	"  --vfio ADDRESS       give the guest a PCI device of the host, which VFIO must have:\n"
 	"                       0000:00:02.0; up to 8 times\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
@@ -765,7 +775,7 @@ void options_help(FILE *out, enum options_action action)
 		      "       keel restore FILE [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|config|control|fork|mark|gdb|firmware\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|share|config|control|fork|mark|gdb|firmware\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

@@ -12,6 +12,7 @@
 #include "boot.h"
 #include "memory_options.h"
 #include "net_options.h"
+#include "share_options.h"
 #include "vfio.h"
 #include "virtio_blk.h"
 
@@ -45,6 +46,8 @@ struct options {
 	unsigned int vfio_count;
 	struct net_options nets[NET_DEVICES_MAX];
 	unsigned int net_count;
+	struct share_options shares[SHARES_MAX];
+	unsigned int share_count;
 	bool reboots;			/* a reset does not end the run */
 	bool rng;
 	bool virtio_console;		/* the terminal is one's; else a serial port's */
@@ -88,6 +91,7 @@ enum options_action {
 	OPTIONS_HELP_INSPECT,
 	OPTIONS_HELP_MEMORY,
 	OPTIONS_HELP_NET,
+	OPTIONS_HELP_SHARE,
 	OPTIONS_HELP_CONFIG,
 	OPTIONS_HELP_CONTROL,
 	OPTIONS_HELP_FORK,

@@ -68,8 +68,9 @@
 #define TAP		SANDBOX_TAP
 #define VHOST		SANDBOX_VHOST
 #define VHOST_USER	SANDBOX_VHOST_USER
+#define SHARE		SANDBOX_SHARE
 #define RESET		SANDBOX_RESET
-#define RESET_OF(network)	SANDBOX_RESET_OF(network)
+#define RESET_OF(device)	SANDBOX_RESET_OF(device)
 
 struct ioctl_row {
 	uint32_t command;
@@ -130,8 +131,8 @@ static const struct used_ioctl {
 	{ ASSIGNED, { VFIO_DEVICE_SET_IRQS, MAIN | VCPU } },
 	{ ASSIGNED, { VFIO_DEVICE_RESET, MAIN | VCPU } },
 	/* Interrupts that the kernel sends by itself, as the guest has them. */
-	{ ASSIGNED | VHOST | VHOST_USER, { KVM_SET_GSI_ROUTING, VCPU } },
-	{ ASSIGNED | VHOST | VHOST_USER, { KVM_IRQFD, VCPU } },
+	{ ASSIGNED | VHOST | VHOST_USER | SHARE, { KVM_SET_GSI_ROUTING, VCPU } },
+	{ ASSIGNED | VHOST | VHOST_USER | SHARE, { KVM_IRQFD, VCPU } },
 	/* At the driver's start and end, and by the control queue. */
 	{ TAP, { TUNSETOFFLOAD, VCPU | NET } },
 	{ TAP, { TUNSETQUEUE, VCPU | NET } },
@@ -159,7 +160,7 @@ static const struct used_ioctl {
 	{ RESET, { KVM_SET_MP_STATE, MAIN } },
 	{ RESET, { KVM_IOEVENTFD, MAIN } },
 	/* What a driver has a vCPU do at its end, and not what at its start. */
-	{ RESET_OF(VHOST | VHOST_USER), { KVM_IRQFD, MAIN } },
+	{ RESET_OF(VHOST | VHOST_USER | SHARE), { KVM_IRQFD, MAIN } },
 	{ RESET_OF(TAP), { TUNSETQUEUE, MAIN } },
 	{ RESET_OF(VHOST), { VHOST_NET_SET_BACKEND, MAIN } },
 	/* The mark, the log of what was written since, doorbells that have moved since. */
@@ -174,7 +175,7 @@ static const struct used_call {
 	struct call_row row;
 } used_calls[] = {
 	/* An interrupt that came while nobody was there. */
-	{ ASSIGNED | VHOST | VHOST_USER, { SCMP_SYS(read), VCPU } },
+	{ ASSIGNED | VHOST | VHOST_USER | SHARE, { SCMP_SYS(read), VCPU } },
 	{ ASSIGNED, { SCMP_SYS(pread64), MAIN | VCPU } },
 	{ ASSIGNED, { SCMP_SYS(pwrite64), MAIN | VCPU } },
 	{ TAP, { SCMP_SYS(readv), NET } },
@@ -184,11 +185,13 @@ static const struct used_call {
 	{ SANDBOX_FORK, { SCMP_SYS(getsockopt), CONTROL } },
 	/* On sockets that are there; none can be made. */
 	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
+	{ SHARE, { SCMP_SYS(sendmsg), VCPU } },
 	{ VHOST_USER, { SCMP_SYS(recvmsg), VCPU | NET } },
-	{ VHOST_USER, { SCMP_SYS(shutdown), VCPU } },
-	{ RESET_OF(VHOST_USER), { SCMP_SYS(sendmsg), MAIN } },
-	{ RESET_OF(VHOST_USER), { SCMP_SYS(recvmsg), MAIN } },
-	{ RESET_OF(VHOST_USER), { SCMP_SYS(shutdown), MAIN } },
+	{ SHARE, { SCMP_SYS(recvmsg), VCPU } },
+	{ VHOST_USER | SHARE, { SCMP_SYS(shutdown), VCPU } },
+	{ RESET_OF(VHOST_USER | SHARE), { SCMP_SYS(sendmsg), MAIN } },
+	{ RESET_OF(VHOST_USER | SHARE), { SCMP_SYS(recvmsg), MAIN } },
+	{ RESET_OF(VHOST_USER | SHARE), { SCMP_SYS(shutdown), MAIN } },
 };
 
 static const struct call_row calls[] = {

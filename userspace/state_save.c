@@ -60,6 +60,12 @@ static bool check_disks(const struct machine *machine, struct state_error *error
 	return true;
 }
 
+/* What of it the guest has open only virtiofsd knows. */
+static bool check_shares(const struct machine *machine, struct state_error *error)
+{
+	return !machine->share_count || state_refuse(error, "a machine with a shared directory (--share) cannot be saved");
+}
+
 static void take_devices(struct machine *machine, struct state_image *image)
 {
 	const struct state_board_devices board = state_board_of(machine);
@@ -162,7 +168,8 @@ bool state_write(struct machine *machine, int fd, const struct state_memory_watc
 		return state_refuse(error, "out of memory");
 	take_machine(machine, &image->machine);
 
-	bool is_written = check_firmware(machine, error) && check_disks(machine, error) && check_devices(machine, error) && state_image_allocate(image, error);
+	bool is_written = check_firmware(machine, error) && check_disks(machine, error) && check_shares(machine, error) &&
+			  check_devices(machine, error) && state_image_allocate(image, error);
 
 	if (is_written) {
 		hold_devices(machine);

@@ -50,6 +50,7 @@ static const struct status_row {
 	{ STATUS_STATE, "state", "a saved machine is damaged, or cannot be restored here" },
 	{ STATUS_WATCHDOG, "watchdog", "the guest did not feed its watchdog in time" },
 	{ STATUS_LOOP, "loop", "the guest was reset again and again as soon as it had started" },
+	{ STATUS_SHARE, "share", "a directory cannot be shared with the guest as asked for" },
 };
 
 const char *status_name(enum status status)

@@ -40,6 +40,7 @@ enum status {
 	STATUS_STATE = 22,	/* a saved machine cannot be used */
 	STATUS_WATCHDOG = 23,	/* the guest did not feed its watchdog */
 	STATUS_LOOP = 24,	/* it was reset again and again, and came to nothing in between */
+	STATUS_SHARE = 25,	/* a directory cannot be shared as asked for */
 };
 
 /**

@@ -85,6 +85,28 @@ bool virtq_restore(struct virtq *queue, const struct virtq *saved, const struct 
 	return true;
 }
 
+/* Is what was given back last the last of as many requests? False alone if the ring shows that it is not. */
+static bool is_in_order(const struct virtq *queue)
+{
+	uint16_t last = (uint16_t)(queue->next_used - 1), slot = last & (queue->size - 1);
+
+	return !queue->next_used || (uint16_t)(queue->next_available - last) > queue->size ||
+	       load16(&queue->available_ring->ring[slot]) == __atomic_load_n(&queue->used_ring->ring[slot].id, __ATOMIC_RELAXED);
+}
+
+unsigned int virtq_take_over(struct virtq *queue, enum virtq_order order)
+{
+	queue->next_available = load16(&queue->available_ring->idx);
+	queue->next_used = load16(&queue->used_ring->idx);
+	queue->signalled = queue->next_used;
+	uint16_t lost = (uint16_t)(queue->next_available - queue->next_used);
+
+	if (order != VIRTQ_IN_ORDER || lost > queue->size || !is_in_order(queue))
+		return lost < queue->size ? lost : queue->size;
+	queue->next_available = queue->next_used;
+	return 0;
+}
+
 /* Append one buffer. Readable ones must come first. */
 static bool add_segment(const struct virtq *queue, struct virtq_chain *chain,
 			const struct vring_desc *descriptor)

@@ -65,6 +65,20 @@ bool virtq_enable(struct virtq *queue, const struct memory *memory, bool has_eve
 bool virtq_restore(struct virtq *queue, const struct virtq *saved, const struct memory *memory,
 		   bool has_event_index);
 
+/* How somebody has served a queue. */
+enum virtq_order {
+	VIRTQ_ANY_ORDER,	/* many requests at a time */
+	VIRTQ_IN_ORDER,		/* gives requests back in the order in which the driver made them */
+};
+
+/**
+ * virtq_take_over() - go on with a queue that somebody else has served until now, who is gone
+ *
+ * From the first request on that he has not given back, if it can be told which those are; else from the next new one on.
+ * Return: how many requests are lost: neither given back nor to be had any more.
+ */
+unsigned int virtq_take_over(struct virtq *queue, enum virtq_order order);
+
 /**
  * virtq_pop() - take the next request
  * Return: true with @chain filled; false if there is none or the queue is

@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options memory_options memory size config gdb_listen socket_file help runtime status)
+options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options share_options memory_options memory size config gdb_listen socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -125,3 +125,14 @@ unit_net_tap_test-srcs := userspace/net_tap.c userspace/status.c
 unit_net_vhost_user_test-srcs := $(virtio-srcs) $(net-srcs) $(patsubst %,userspace/%.c,net_vhost_user vhost_user vhost_user_message) \
 	selftests/userspace/vhost_user_peer.c
 unit_net_vhost_user_test-cflags := -pthread
+# virtiofsd is found, started and, where it is installed, spoken to.
+share-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,share share_child virtio_fs vhost vhost_user vhost_user_message route status)
+unit_virtio_fs_test-srcs := $(share-srcs) selftests/userspace/vhost_user_peer.c
+unit_virtio_fs_test-cflags := -pthread
+unit_virtio_fs_test-libs := -lseccomp
+unit_share_child_test-srcs := userspace/share_child.c userspace/status.c
+unit_share_child_test-libs := -lseccomp
+unit_share_test-srcs := $(share-srcs)
+unit_share_test-cflags := -pthread
+unit_share_test-libs := -lseccomp
+unit_share_options_test-srcs := userspace/share_options.c userspace/status.c

@@ -64,6 +64,8 @@ static void test_together(void)
 		  { .memory = 256 << 20, .memory_backing = MEMORY_MERGE, .nets = { { .kind = NET_USER } }, .net_count = 1 } },
 		{ "merged, with vhost-user", { .memory = 256 << 20, .memory_backing = MEMORY_MERGE,
 		  .nets = { { .kind = NET_USER }, { .kind = NET_VHOST_USER } }, .net_count = 2 }, STATUS_USAGE },
+		{ "merged, with a share", { .memory = 256 << 20, .memory_backing = MEMORY_MERGE, .share_count = 1 }, STATUS_USAGE },
+		{ "huge, with a share", { .memory = 256 << 20, .memory_backing = MEMORY_HUGETLB, .share_count = 1 } },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -81,6 +83,8 @@ static void test_applied(void)
 		{ "shared", { .memory = 16 << 20, .memory_backing = MEMORY_SHARED }, true },
 		{ "merge", { .memory = 16 << 20, .memory_backing = MEMORY_MERGE } },
 		{ "vhost-user", { .memory = 16 << 20, .nets = { { .kind = NET_VHOST_USER } }, .net_count = 1 }, true },
+		{ "a share", { .memory = 16 << 20, .share_count = 1 }, true },
+		{ "a share, huge where it can be", { .memory = 16 << 20, .memory_backing = MEMORY_THP, .share_count = 1 }, true },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

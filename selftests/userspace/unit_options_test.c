@@ -124,6 +124,8 @@ static void test_memory_backing(void)
 		{ "keel run --kernel k --memory 257M --memory-backing hugetlb", STATUS_USAGE, 0 },
 		{ "keel run --kernel k --vfio 00:02.0 --memory-backing merge", STATUS_USAGE, 0 },
 		{ "keel run --kernel k --memory-backing merge --net vhost-user=/s", STATUS_USAGE, 0 },
+		{ "keel run --kernel k --memory-backing merge --share /s", STATUS_USAGE, 0 },
+		{ "keel run --kernel k --memory-backing thp --share /s", 0, MEMORY_THP },
 		{ "keel run --kernel k --memory-backing all", STATUS_USAGE, 0 },
 	};
 
@@ -228,6 +230,8 @@ static void test_forkable(void)
 		{ "keel run --kernel k --forkable", STATUS_USAGE, false },
 		{ "keel run --kernel k --forkable --name n --disk d,ro --disk e", STATUS_USAGE, false },
 		{ "keel run --kernel k --forkable --name n --net user", STATUS_USAGE, false },
+		{ "keel run --kernel k --forkable --name n --share /s", STATUS_USAGE, false },
+		{ "keel restore f --share /s", STATUS_USAGE, false },
 		{ "keel run --kernel k --forkable --name n --vfio 00:02.0", STATUS_USAGE, false },
 		{ "keel run --kernel k --forkable --name n --memory-backing shared", STATUS_USAGE, false },
 		{ "keel run --kernel k --forkable --name n --memory-backing hugetlb", STATUS_USAGE, false },
@@ -266,6 +270,7 @@ static void test_markable(void)
 		{ "keel run --kernel k --markable", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable --name n --disk d,ro --disk e", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable --name n --net user", STATUS_USAGE, false, false },
+		{ "keel run --kernel k --markable --name n --share /s", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable --name n --memory-backing shared", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable --name n --vfio 00:02.0", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable --name n --watchdog", STATUS_USAGE, false, false },
@@ -490,6 +495,7 @@ static void test_actions(void)
 		{ "keel help dma", OPTIONS_HELP_DMA },
 		{ "keel help memory", OPTIONS_HELP_MEMORY },
 		{ "keel help net", OPTIONS_HELP_NET },
+		{ "keel help share", OPTIONS_HELP_SHARE },
 		{ "keel help config", OPTIONS_HELP_CONFIG },
 		{ "keel help control", OPTIONS_HELP_CONTROL },
 		{ "keel help gdb", OPTIONS_HELP_GDB },

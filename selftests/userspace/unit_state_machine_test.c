@@ -260,6 +260,11 @@ static void test_not_saved(void)
 	CHECK_EQ("why", 0, strcmp(error.text, "a machine with firmware (--firmware) cannot be saved"));
 	first.firmware.name = NULL;
 	error.text[0] = 0;
+	first.share_count = 1;
+	CHECK_EQ("a share", 0, state_write(&first, full, NULL, &error));
+	CHECK_EQ("why", 0, strcmp(error.text, "a machine with a shared directory (--share) cannot be saved"));
+	first.share_count = 0;
+	error.text[0] = 0;
 	first.disks[0].use = VIRTIO_BLK_SNAPSHOT;
 	CHECK_EQ("a snapshot", 0, state_write(&first, full, NULL, &error));
 	CHECK_EQ("why", 1, !!strstr(error.text, "a disk that is a snapshot"));

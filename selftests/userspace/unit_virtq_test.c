@@ -332,6 +332,137 @@ static void test_noise(void)
 	ASSERT(requests > 1000 && breaks > 1000, "the noise reached both ends");
 }
 
+/* A driver that gives its next request the head that came back last, and what it waits for. */
+struct driver {
+	u16 spare[SIZE];
+	u32 spares;
+	bool waits[SIZE];
+	u16 seen;		/* of used->idx */
+};
+
+static void offer_some(struct driver *driver, u32 count)
+{
+	for (; count && driver->spares; count--) {
+		u16 head = driver->spare[--driver->spares];
+
+		driver->waits[head] = true;
+		offer(head);
+	}
+}
+
+static void answer_one(struct driver *driver, u16 head)
+{
+	used->ring[used->idx % SIZE].id = head;
+	used->idx++;
+	driver->waits[head] = false;
+}
+
+static void take_answers(struct driver *driver)
+{
+	for (; driver->seen != used->idx; driver->seen++)
+		driver->spare[driver->spares++] = (u16)used->ring[driver->seen % SIZE].id;
+}
+
+/* In order, or each batch from its end. Breaks off in the midst of it. */
+static void serve(struct driver *driver, u64 *random, bool from_end)
+{
+	u32 batches = 1 + (u32)xorshift(random) % 30;
+	u16 taken = 0;
+
+	for (u32 i = 0; i < batches; i++) {
+		offer_some(driver, 1 + (u32)xorshift(random) % 4);
+		u16 count = (u16)(avail->idx - taken), end = count, batch[SIZE];
+
+		for (u16 j = 0; j < count; j++)
+			batch[j] = avail->ring[taken++ % SIZE];
+		if (i + 1 == batches)
+			end = (u16)(xorshift(random) % (count + 1u));
+		for (u16 j = 0; j < end; j++) {
+			answer_one(driver, batch[from_end ? count - 1 - j : j]);
+			if (xorshift(random) % 2)
+				take_answers(driver);
+			if (!(xorshift(random) % 4))
+				offer_some(driver, 1);
+		}
+		if (i + 1 < batches)
+			take_answers(driver);
+	}
+}
+
+/* Whoever takes the queue over has all that the driver waits for, or knows how much he has not. */
+static void test_take_over(void)
+{
+	static const struct {
+		const char *name;
+		bool from_end;
+		enum virtq_order order;
+	} rows[] = {
+		{ "in order", false, VIRTQ_IN_ORDER },
+		{ "in order, which nobody says", false, VIRTQ_ANY_ORDER },
+		{ "in another order", true, VIRTQ_ANY_ORDER },
+	};
+	u64 random = 88172645463325252ULL;
+	u32 good[ARRAY_SIZE(rows)] = { 0 };
+
+	for (u32 round = 0; round < 9000; round++) {
+		bool is_known = rows[round % 3].order == VIRTQ_IN_ORDER;
+		struct driver driver = { .spares = SIZE };
+		u32 waits;
+
+		set_up(false);
+		for (u16 i = 0; i < SIZE; i++) {
+			driver.spare[i] = i;
+			describe(&table[i], BUFFERS, 16, 0, 0);
+		}
+		serve(&driver, &random, rows[round % 3].from_end);
+		waits = (u16)(avail->idx - used->idx);
+		u32 wanted = is_known ? 0 : waits, got = virtq_take_over(&queue, rows[round % 3].order);
+
+		if (wanted != got)
+			CHECK_EQ(rows[round % 3].name, wanted, got);
+		good[round % 3] += wanted == got;
+		/* One more, which is new. */
+		take_answers(&driver);
+		offer_some(&driver, 1);
+		while (virtq_pop(&queue, &chain)) {
+			ASSERT(driver.waits[chain.head], "a request that the driver waits for");
+			driver.waits[chain.head] = false;
+			virtq_push(&queue, &chain, 0);
+		}
+		ASSERT(!queue.is_broken, "good rings");
+		for (u32 i = 0; i < SIZE; i++)
+			ASSERT(!is_known || !driver.waits[i], "none is left");
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_EQ(rows[i].name, 3000, good[i]);
+}
+
+/* Indexes that make no sense, of rings that nobody has served. */
+static void test_take_over_noise(void)
+{
+	static const struct {
+		u16 available, used;
+		u32 lost;
+	} rows[] = {
+		{ 0, 0, 0 }, { 3, 0, 0 }, { SIZE, 0, 0 }, { SIZE + 1, 0, SIZE }, { 0, 1, SIZE }, { 0x8000, 0, SIZE }, { 2, 0xfffe, 0 },
+		{ 1, 1, 0 }, { 7, 4, 0 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		set_up(false);
+		avail->idx = rows[i].available;
+		used->idx = rows[i].used;
+		CHECK_EQ("lost", rows[i].lost, virtq_take_over(&queue, VIRTQ_IN_ORDER));
+	}
+	/* One that was said to keep the order, and did not. */
+	set_up(false);
+	for (u16 i = 0; i < 3; i++)
+		offer(i);
+	used->ring[0].id = 1;
+	used->idx = 1;
+	CHECK_EQ("lost", 2, virtq_take_over(&queue, VIRTQ_IN_ORDER));
+}
+
 static const struct test_case cases[] = {
 	{ "rings", test_rings },
 	{ "round_trip", test_round_trip },
@@ -340,6 +471,8 @@ static const struct test_case cases[] = {
 	{ "flags_signal", test_flags_signal },
 	{ "event_signal", test_event_signal },
 	{ "noise", test_noise },
+	{ "take_over", test_take_over },
+	{ "take_over_noise", test_take_over_noise },
 };
 
 TEST_MAIN(cases)

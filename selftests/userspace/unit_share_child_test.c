@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* How virtiofsd is found and started, and what is said where it is not, by stand-ins for it. */
+#include <poll.h>
+
+#include "fake_share.h"
+#include "userspace/share_child.h"
+#include "userspace/status.h"
+
+static char program[128];
+
+/* All that it says until it ends, in place of the socket's answer. */
+static void read_until_end(const struct share_child *child, char *line, size_t size)
+{
+	struct pollfd wait = { .fd = child->socket };
+
+	ASSERT_EQ(poll(&wait, 1, 5000), 1);
+	share_child_words(child->words, line, size);
+}
+
+/* Which arguments it gets, what it has open, and where its words go. */
+static void test_start(void)
+{
+	static const struct {
+		const char *name, *source;	/* below the directory; as an option */
+	} rows[] = {
+		{ "shared", "shared" },
+		{ "a,b", "a\\,b" },
+		{ "a\\b,,c", "a\\\\b\\,\\,c" },
+		{ "a b", "a b" },
+		{ "link", "shared" },
+	};
+	struct share_child child;
+	char line[256], want[256];
+
+	share_make_directory();
+	/* Files: three streams and the socket, and the directory that is being read. */
+	share_write("program", "#!/bin/sh\nprintf '%s|' \"$@\" $# \"$(echo $(ls -v /proc/self/fd))\" >&2\n", 0755);
+	snprintf(program, sizeof(program), "%s", share_path("program"));
+	ASSERT_EQ(symlink("shared", share_path("link")), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct share_options options = { .path = (char *)(uintptr_t)share_path(rows[i].name), .tag = "t" };
+		int fd;
+
+		mkdir(options.path, 0777);
+		ASSERT_EQ(share_child_start(&child, program, &options), 0);
+		read_until_end(&child, line, sizeof(line));
+		ASSERT_EQ(sscanf(line, "--fd=%d", &fd), 1);
+		snprintf(want, sizeof(want), "--fd=%d|-o|source=%s/%s|-o|log_level=err|--thread-pool-size=0|6|0 1 2 3 %d|", fd,
+			 share_directory, rows[i].source, fd == 3 ? 4 : fd);
+		CHECK_EQ(line, 0, strcmp(want, line));
+		close(child.socket);
+		close(child.words);
+	}
+	share_remove_directory();
+}
+
+static void test_words(void)
+{
+	static const struct {
+		const char *said, *want;
+		size_t size;
+	} rows[] = {
+		{ "", "", 80 },
+		{ "one\n", "one", 80 },
+		{ "one\ntwo\n", "two", 80 },
+		{ "one\ntwo", "two", 80 },
+		{ "one\n\n\n", "one", 80 },
+		{ "one\r\n", "one", 80 },
+		{ "\n\n", "", 80 },
+		{ "a\033[2Jb\xc3\xa4\tc\n", "a?[2Jb???c", 80 },
+		{ "a line that is too long\n", "a li", 5 },
+		{ "long, and then\nshort\n", "shor", 5 },
+		{ "x\n", "", 1 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		char line[80];
+		int ends[2];
+
+		ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
+		ASSERT_EQ(write(ends[1], rows[i].said, strlen(rows[i].said)), (int)strlen(rows[i].said));
+		memset(line, 'x', sizeof(line));
+		share_child_words(ends[0], line, rows[i].size);
+		CHECK_EQ(rows[i].said, 0, strcmp(rows[i].want, line));
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+static void test_no_start(void)
+{
+	static const struct {
+		const char *name, *path, *program, *words;
+	} rows[] = {
+		{ "no directory", "missing", "/bin/true", "missing: No such file or directory" },
+		{ "a typing error", "shared,redonly", "/bin/true", "(words behind it can be tag=TAG and readonly)" },
+		{ "a file", "file", "/bin/true", "file: Not a directory" },
+		{ "a loop", "loop", "/bin/true", "Too many levels of symbolic links" },
+		{ "no virtiofsd", "shared", "/nonexistent/virtiofsd", "(apt-get install qemu-system-common)" },
+		{ "one that cannot be started", "shared", "/etc/passwd", "Permission denied" },
+	};
+	struct share_child child;
+
+	share_make_directory();
+	share_write("file", "", 0600);
+	ASSERT_EQ(symlink("loop", share_path("loop")), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct share_options options = { .path = (char *)(uintptr_t)share_path(rows[i].path), .tag = "t" };
+
+		CHECK_EQ(rows[i].name, STATUS_SHARE, share_child_start(&child, rows[i].program, &options));
+		CHECK_EQ(status_last(), 1, !!strstr(status_last(), rows[i].words));
+	}
+	share_remove_directory();
+}
+
+static void test_unreadable(void)
+{
+	struct share_options options = { .tag = "t" };
+	struct share_child child;
+
+	if (!geteuid())
+		share_become_user(0);
+	share_make_directory();
+	ASSERT_EQ(chmod(share_path("shared"), 0311), 0);
+	options.path = (char *)(uintptr_t)share_path("shared");
+	CHECK_EQ("a directory that may not be read", STATUS_SHARE, share_child_start(&child, "/bin/true", &options));
+	CHECK_EQ(status_last(), 1, !!strstr(status_last(), "shared: Permission denied"));
+	ASSERT_EQ(chmod(share_path("shared"), 0700), 0);
+	share_remove_directory();
+}
+
+static const struct test_case cases[] = {
+	{ "start", test_start },
+	{ "words", test_words },
+	{ "no_start", test_no_start },
+	{ "unreadable", test_unreadable },
+};
+
+TEST_MAIN(cases)
