@@ -233,6 +233,32 @@ static void put_soft_off(struct aml *aml)
 	aml_end(aml);
 }
 
+/* Of the "Virtual Machine Generation ID": where it is, and the event that tells of another. */
+static void put_generation(struct aml *aml)
+{
+	aml_begin_scope(aml, "_SB_");
+	aml_begin_device(aml, "VGEN");
+	aml_define(aml, "_HID");
+	aml_string(aml, "KEEL0001");
+	aml_define(aml, "_CID");
+	aml_string(aml, "VM_Gen_Counter");
+	aml_define(aml, "_DDN");
+	aml_string(aml, "VM_Gen_Counter");
+	aml_define(aml, "ADDR");
+	aml_begin_package(aml, 2);
+	aml_integer(aml, MAP_GENERATION & 0xffffffff);
+	aml_integer(aml, MAP_GENERATION >> 32);
+	aml_end(aml);
+	aml_end(aml);
+	aml_end(aml);
+
+	aml_begin_scope(aml, "_GPE");
+	aml_begin_method(aml, POWER_GENERATION_METHOD);
+	aml_notify(aml, "_SB_", "VGEN", 0x80);
+	aml_end(aml);
+	aml_end(aml);
+}
+
 /* The DSDT takes what is left, as its length is known last. */
 static uint8_t *put_dsdt(struct tables *tables)
 {
@@ -247,6 +273,7 @@ static uint8_t *put_dsdt(struct tables *tables)
 	put_pci(&aml);
 	put_board(&aml);
 	aml_end(&aml);
+	put_generation(&aml);
 	if (aml.is_full)
 		return NULL;
 	tables->used += aml.used;
@@ -287,9 +314,11 @@ static uint8_t *put_fadt(struct tables *tables, uint64_t dsdt, uint64_t facs)
 	put(table + 56, POWER_EVENT_PORT, 4);
 	put(table + 64, POWER_CONTROL_PORT, 4);
 	put(table + 76, POWER_TIMER_PORT, 4);
-	table[88] = 4;		/* lengths of the three */
+	put(table + 80, POWER_GPE_PORT, 4);
+	table[88] = 4;		/* lengths of the four */
 	table[89] = 2;
 	table[91] = 4;
+	table[92] = POWER_GPE_PORTS;
 	put(table + 96, 0xffff, 2);	/* no C2 */
 	put(table + 98, 0xffff, 2);	/* no C3 */
 	table[108] = 0x32;	/* where the clock keeps the century */
@@ -302,6 +331,7 @@ static uint8_t *put_fadt(struct tables *tables, uint64_t dsdt, uint64_t facs)
 	put_port(table + 148, POWER_EVENT_PORT, 32);
 	put_port(table + 172, POWER_CONTROL_PORT, 16);
 	put_port(table + 208, POWER_TIMER_PORT, 32);
+	put_port(table + 220, POWER_GPE_PORT, 8 * POWER_GPE_PORTS);
 	put_header(tables, table, "FACP", 6, FADT_SIZE);
 	return table;
 }

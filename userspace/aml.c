@@ -19,9 +19,12 @@ enum {
 	AML_SCOPE = 0x10,
 	AML_BUFFER = 0x11,
 	AML_PACKAGE = 0x12,
+	AML_METHOD = 0x14,
+	AML_DUAL_NAME = 0x2e,
 	AML_EXT = 0x5b,
 	AML_EXT_DEVICE = 0x82,
 	AML_ROOT = 0x5c,
+	AML_NOTIFY = 0x86,
 };
 
 #define LENGTH_BYTES	3
@@ -133,6 +136,24 @@ void aml_begin_device(struct aml *aml, const char *name)
 	aml_byte(aml, AML_EXT_DEVICE);
 	begin_block(aml);
 	aml_name(aml, name);
+}
+
+void aml_begin_method(struct aml *aml, const char *name)
+{
+	aml_byte(aml, AML_METHOD);
+	begin_block(aml);
+	aml_name(aml, name);
+	aml_byte(aml, 0);	/* no arguments, not serialized */
+}
+
+void aml_notify(struct aml *aml, const char *scope, const char *device, uint8_t value)
+{
+	aml_byte(aml, AML_NOTIFY);
+	aml_byte(aml, AML_ROOT);
+	aml_byte(aml, AML_DUAL_NAME);
+	aml_name(aml, scope);
+	aml_name(aml, device);
+	aml_integer(aml, value);
 }
 
 void aml_begin_package(struct aml *aml, uint8_t count)

@@ -52,10 +52,16 @@ void aml_begin_scope(struct aml *aml, const char *name);
 /** aml_begin_device() - Device (name) */
 void aml_begin_device(struct aml *aml, const char *name);
 
+/** aml_begin_method() - Method (name), which takes no argument; what it does must follow */
+void aml_begin_method(struct aml *aml, const char *name);
+
+/** aml_notify() - Notify (\scope.device, @value): tell the device's driver */
+void aml_notify(struct aml *aml, const char *scope, const char *device, uint8_t value);
+
 /** aml_begin_package() - Package of @count elements */
 void aml_begin_package(struct aml *aml, uint8_t count);
 
-/** aml_end() - close the innermost scope, device or package */
+/** aml_end() - close the innermost scope, device, method or package */
 void aml_end(struct aml *aml);
 
 /** aml_define() - Name (name, ...); the object must follow */

@@ -163,7 +163,7 @@ static void put_map(const struct memory *memory, struct boot_params *params)
 	add_e820(params, MAP_LOW_END, MAP_VGA_START, E820_RESERVED);
 	add_e820(params, MAP_ACPI, MAP_KERNEL, E820_RESERVED);
 	add_e820(params, MAP_KERNEL, memory->low_end, E820_RAM);
-	add_e820(params, MAP_IDENTITY, MAP_TSS + 3 * PAGE, E820_RESERVED);
+	add_e820(params, MAP_GENERATION, MAP_OWN_END, E820_RESERVED);
 	add_e820(params, MAP_GAP_END, MAP_GAP_END + (memory->size - memory->low_end), E820_RAM);
 	/*
 	 * For kernels that know no such map: kilobytes above 1 MB, in 32 bits, and as the oldest

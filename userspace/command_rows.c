@@ -15,6 +15,7 @@
 #include "command_rows.h"
 #include "control.h"
 #include "fork.h"
+#include "generation.h"
 #include "memory_options.h"
 #include "pause.h"
 #include "power.h"
@@ -67,6 +68,7 @@ static void do_status(struct request *request)
 {
 	const struct control *control = request->control;
 	struct json_object *answer = request->answer;
+	char generation[GENERATION_TEXT] = "";
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -75,9 +77,13 @@ static void do_status(struct request *request)
 	json_object_object_add(answer, "state", json_object_new_string(state_of(control->vm)));
 	json_object_object_add(answer, "name", control->name ? json_object_new_string(control->name) : NULL);
 	json_object_object_add(answer, "pid", json_object_new_int(getpid()));
+	json_object_object_add(answer, "parent", control->parent && *control->parent ? json_object_new_int(*control->parent) : NULL);
 	json_object_object_add(answer, "cpus", json_object_new_int((int)control->vcpu_count));
 	json_object_object_add(answer, "memory", json_object_new_uint64(control->memory));
 	json_object_object_add(answer, "uptime", json_object_new_uint64((uint64_t)(now.tv_sec - control->started.tv_sec)));
+	if (control->generation)
+		generation_text(control->generation, generation);
+	json_object_object_add(answer, "generation_id", *generation ? json_object_new_string(generation) : NULL);
 	json_object_object_add(answer, "balloon", describe_balloon(control->balloon));
 }
 

@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 struct fork_answer;
 struct fork_order;
+struct generation;
 struct power;
 struct stats;
 struct vcpu;
@@ -52,6 +54,8 @@ struct control {
 	struct power *power;
 	const struct stats *stats;	/* without files: none */
 	const char *name;		/* NULL: none */
+	const struct generation *generation;	/* NULL: none */
+	const pid_t *parent;		/* the process that it was forked of, 0 for none */
 	struct virtio_balloon *balloon;	/* NULL: none */
 	struct machine *machine;	/* for save() */
 	/* state_write(); vCPUs stand meanwhile */

@@ -122,7 +122,7 @@ int firmware_load(struct firmware *firmware, struct vm *vm, const char *name)
 	if (ret)
 		return ret;
 	firmware_shadow(firmware, &vm->memory);
-	return vm_add_rom(vm, MAP_GAP_END - firmware->size, firmware->image, firmware->size);
+	return vm_add_rom(vm, &(struct vm_rom){ VM_SLOT_FIRMWARE, MAP_GAP_END - firmware->size, firmware->image, firmware->size });
 }
 
 void firmware_shadow(const struct firmware *firmware, const struct memory *memory)
@@ -138,7 +138,7 @@ static int add_map(struct fw_cfg *config, const struct memory *memory)
 {
 	const struct map_entry entries[] = {
 		{ htole64(0), htole64(memory->low_end), htole32(RAM) },
-		{ htole64(MAP_IDENTITY), htole64(MAP_TSS + 3 * 4096 - MAP_IDENTITY), htole32(RESERVED) },
+		{ htole64(MAP_GENERATION), htole64(MAP_OWN_END - MAP_GENERATION), htole32(RESERVED) },
 		{ htole64(MAP_GAP_END), htole64(memory->size - memory->low_end), htole32(RAM) },
 	};
 

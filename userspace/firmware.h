@@ -14,7 +14,7 @@ struct pci;
 struct rtc;
 
 #define FIRMWARE_UNIT	(64u << 10)	/* an image is a whole number of these */
-#define FIRMWARE_MAX	(16u << 20)	/* between MAP_TSS and 4 GB */
+#define FIRMWARE_MAX	(16u << 20)	/* between MAP_OWN_END and 4 GB */
 
 struct firmware {
 	const char *name;		/* as asked for; NULL: the machine has none */

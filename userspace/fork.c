@@ -170,10 +170,12 @@ static void see_off(struct machine *machine, const struct fork_line *line, unsig
 static bool split(struct machine *machine, unsigned int held, struct fork_answer *answer)
 {
 	int down[2] = { -1, -1 }, up[2] = { -1, -1 };
+	const pid_t self = getpid();
 	pid_t pid = pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC) ? -1 : fork();
 	int error = errno;
 
 	if (!pid) {
+		machine->forking.parent = self;
 		close(down[1]);
 		close(up[0]);
 		fork_become(machine, &(struct fork_line){ down[0], up[1] });

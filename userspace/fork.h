@@ -37,7 +37,8 @@ enum fork_stage {
 struct forking {
 	bool is_possible;		/* --forkable; constant */
 	int event;			/* eventfd, readable once somebody has asked; if it is possible */
-	char name[RUNTIME_NAME_MAX + 1];	/* of this machine, if it was forked itself */
+	char name[RUNTIME_NAME_MAX + 1];	/* of this machine, if it was forked itself, */
+	pid_t parent;			/* and of which process; 0: it was not */
 
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t changed;

@@ -81,6 +81,16 @@ static int renew_devices(struct machine *machine)
 	return ret ? status_fail(STATUS_HOST, "cannot renew the devices: %s", strerror(-ret)) : 0;
 }
 
+/* All that the guest was told by random numbers, its parent was told too. */
+static int renew_identity(struct machine *machine)
+{
+	int ret;
+
+	generation_set_name(&machine->generation, machine->forking.name);
+	ret = generation_change(&machine->generation);
+	return ret ? status_fail(STATUS_HOST, "no random number for the machine's generation ID: %s", strerror(-ret)) : 0;
+}
+
 static int renew_kernel(struct machine *machine)
 {
 	int ret = vm_renew(&machine->vm);
@@ -143,6 +153,8 @@ void fork_become(struct machine *machine, const struct fork_line *line)
 		ret = renew_kernel(machine);
 	say(line, false, ret);
 	ret = renew_devices(machine);
+	if (!ret)
+		ret = renew_identity(machine);
 	if (!ret)
 		ret = renew_stats(machine);
 	if (!ret)

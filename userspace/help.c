@@ -136,7 +136,8 @@ static const char fork_help[] =
 	"\n"
 	"keel run --forkable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
 	"--net, --vfio, or --memory-backing shared or hugetlb, and at most 8 CPUs.\n"
-	"The guest notices nothing: host name, random numbers and all else are the same in both.\n"
+	"The new guest is told that it is another (keel(1), IDENTITY), so that its random numbers are\n"
+	"its own; host name and all else are the same in both.\n"
 	"\n"
 	"  keel run --kernel vmlinuz --forkable --name warm\n"
 	"  keel ctl warm fork --name one --serial one.log; keel ctl one status\n";

@@ -271,6 +271,10 @@ static int build(struct machine *machine, const struct options *options)
 		ret = load(machine, options, &entry);
 	if (!ret)
 		ret = add_board(machine);
+	/* The tables of a saved machine may tell of none. */
+	if (!ret && (!machine->saved || machine->saved->image.machine.has_generation))
+		ret = generation_add(&machine->generation, &machine->vm, &machine->power);
+	generation_set_name(&machine->generation, options->name);
 	if (!ret)
 		ret = describe(machine, options);
 	if (!ret)
@@ -616,6 +620,7 @@ int machine_run(struct machine *machine, const struct options *options)
 		mark_free(machine);
 		vm_close(&machine->vm);
 		firmware_free(&machine->firmware);
+		generation_free(&machine->generation);
 		reset_free(machine);
 	}
 	runtime_drop();

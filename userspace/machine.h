@@ -10,6 +10,7 @@
 #include "control.h"
 #include "firmware.h"
 #include "fork.h"
+#include "generation.h"
 #include "mark.h"
 #include "net_device.h"
 #include "options.h"
@@ -38,6 +39,7 @@ struct machine {
 	struct console console;
 	struct serial serial;
 	struct power power;
+	struct generation generation;	/* none if it is made of a saved machine that had none */
 	struct rtc rtc;
 	struct pci pci;
 	struct virtio_blk disks[OPTIONS_DISKS_MAX];

@@ -52,6 +52,8 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->power = &machine->power;
 	control->stats = &machine->stats;
 	control->name = options->name;
+	control->generation = &machine->generation;
+	control->parent = &machine->forking.parent;
 	control->balloon = machine->balloon.device.class ? &machine->balloon : NULL;
 	control->memory = options->memory;
 	control->machine = machine;

@@ -220,6 +220,7 @@ bool mark_return(struct machine *machine, uint64_t *pages, struct state_error *e
 	struct vm *vm = &machine->vm;
 	struct mark *mark = machine->mark;
 	bool is_back;
+	int ret;
 
 	if (!mark->is_set)
 		return state_refuse(error, "the machine has no mark: mark it first");
@@ -233,7 +234,12 @@ bool mark_return(struct machine *machine, uint64_t *pages, struct state_error *e
 			vm_stop(vm, STATUS_HOST, "the machine could not be put back as a whole: %s", error->text);
 	}
 	state_release(machine);
-	return is_back;
+	if (!is_back)
+		return false;
+	ret = generation_change(&machine->generation);
+	if (ret)
+		vm_stop(vm, STATUS_HOST, "no random number for the machine's generation ID: %s", strerror(-ret));
+	return !ret || state_refuse(error, "no random number: %s", strerror(-ret));
 }
 
 void mark_forget(struct machine *machine)

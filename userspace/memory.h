@@ -33,8 +33,10 @@
 #define MAP_PCI_PORTS_END	0x10000U
 #define MAP_IOAPIC		0xfec00000ULL
 #define MAP_LAPIC		0xfee00000ULL
+#define MAP_GENERATION		0xfeffb000ULL	/* the generation ID: 1 page, for reading alone */
 #define MAP_IDENTITY		0xfeffc000ULL	/* VMX real-mode helpers: 1 page */
 #define MAP_TSS			0xfeffd000ULL	/* and 3 pages */
+#define MAP_OWN_END		0xff000000ULL	/* of these */
 
 #define MEMORY_REGIONS_MAX	3
 

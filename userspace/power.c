@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ACPI fixed hardware as in the ACPI specification, "Power Management Event
- * Grouping", "PM1 Control Grouping", "Power Management Timer". There is no SMI
- * command port: the machine is always in ACPI mode, so SCI_EN always reads 1.
+ * Grouping", "PM1 Control Grouping", "Power Management Timer", "General-Purpose
+ * Event Register Blocks". There is no SMI command port: the machine is always in
+ * ACPI mode, so SCI_EN always reads 1.
  *
  * Ways out: SLP_EN with the S5 type powers off; the reset control register
  * (0xcf9) and the keyboard controller's pulse command (0xfe to 0x64) reset.
@@ -17,6 +18,7 @@
 #define PM1_POWER_BUTTON	(1u << 8)
 #define PM1_ENABLE_BITS		0x4721u
 #define PM1_SCI_ENABLE		(1u << 0)
+#define GPE_GENERATION		(1u << 0)
 #define PM1_SLEEP_ENABLE	(1u << 13)
 #define PM1_SLEEP_TYPE(control)	((control) >> 10 & 7)
 #define PM_TIMER_HZ		3579545u
@@ -45,7 +47,7 @@ static uint64_t timer_ticks(const struct power *power)
 
 static void update_line(struct power *power)
 {
-	vm_set_line(power->vm, POWER_SCI_GSI, IRQ_SOURCE_BOARD, power->status & power->enable);
+	vm_set_line(power->vm, POWER_SCI_GSI, IRQ_SOURCE_BOARD, power->status & power->enable || power->gpe_status & power->gpe_enable);
 }
 
 /* "PM1 Status Registers": TMR_STS is set any time the timer's highest bit changes. Return: ticks to the next time. */
@@ -80,6 +82,8 @@ static uint32_t read_aligned(struct power *power, uint64_t offset)
 		return power->control | PM1_SCI_ENABLE;
 	case POWER_TIMER_PORT - POWER_EVENT_PORT:
 		return (uint32_t)timer_ticks(power);
+	case POWER_GPE_PORT - POWER_EVENT_PORT:
+		return power->gpe_status | (uint32_t)power->gpe_enable << 8;
 	default:
 		return 0;
 	}
@@ -125,9 +129,22 @@ static void power_write(void *owner, uint64_t offset, unsigned int len, uint64_t
 	case POWER_CONTROL_PORT - POWER_EVENT_PORT:
 		write_control(power, (uint16_t)((power->control & ~mask) | bits));
 		break;
+	case POWER_GPE_PORT - POWER_EVENT_PORT:
+		power->gpe_status &= (uint8_t)~bits;
+		power->gpe_enable = (uint8_t)((power->gpe_enable & ~(mask >> 8)) | bits >> 8) & GPE_GENERATION;
+		update_line(power);
+		break;
 	default:
 		break;
 	}
+	pthread_mutex_unlock(&power->lock);
+}
+
+void power_tell_generation(struct power *power)
+{
+	pthread_mutex_lock(&power->lock);
+	power->gpe_status |= GPE_GENERATION;
+	update_line(power);
 	pthread_mutex_unlock(&power->lock);
 }
 
@@ -148,6 +165,8 @@ void power_reset(struct power *power)
 	power->status = 0;
 	power->enable = 0;
 	power->control = 0;
+	power->gpe_status = 0;
+	power->gpe_enable = 0;
 	update_line(power);
 	pthread_mutex_unlock(&power->lock);
 }

@@ -31,6 +31,8 @@ static const struct state_row power_rows[] = {
 	STATE_ROW_UINT("status", struct power, status), STATE_ROW_UINT("enable", struct power, enable),
 	STATE_ROW_UINT("control", struct power, control), STATE_ROW_UINT("timer_ns", struct power, shift),
 	STATE_ROW_UINT("timer_halves", struct power, halves),
+	{ .name = "gpe_status", .kind = STATE_UINT, .since = 2, .offset = offsetof(struct power, gpe_status), .size = sizeof(uint8_t) },
+	{ .name = "gpe_enable", .kind = STATE_UINT, .since = 2, .offset = offsetof(struct power, gpe_enable), .size = sizeof(uint8_t) },
 };
 
 static const struct state_row pci_rows[] = {
@@ -69,15 +71,15 @@ static bool check_rtc(const void *object, struct state_error *error)
 	return true;
 }
 
-#define LAYOUT(symbol, label, type, table, checker) \
-	const struct state_layout symbol = { .name = label, .version = 1, .rows = table, .check = checker, \
+#define LAYOUT(symbol, label, latest, type, table, checker) \
+	const struct state_layout symbol = { .name = label, .version = latest, .rows = table, .check = checker, \
 					     .row_count = ARRAY_SIZE(table), .size = sizeof(type) }
 
-LAYOUT(state_serial_layout, "serial", struct serial, serial_rows, check_serial);
-LAYOUT(state_rtc_layout, "rtc", struct rtc, rtc_rows, check_rtc);
-LAYOUT(state_power_layout, "power", struct power, power_rows, NULL);
-LAYOUT(state_pci_layout, "pci", struct pci, pci_rows, NULL);
-LAYOUT(state_lines_layout, "lines", struct state_board, lines_rows, NULL);
+LAYOUT(state_serial_layout, "serial", 1, struct serial, serial_rows, check_serial);
+LAYOUT(state_rtc_layout, "rtc", 1, struct rtc, rtc_rows, check_rtc);
+LAYOUT(state_power_layout, "power", 2, struct power, power_rows, NULL);
+LAYOUT(state_pci_layout, "pci", 1, struct pci, pci_rows, NULL);
+LAYOUT(state_lines_layout, "lines", 1, struct state_board, lines_rows, NULL);
 
 void state_board_hold(const struct state_board_devices *devices)
 {

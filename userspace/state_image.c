@@ -25,6 +25,8 @@ static const struct state_row machine_rows[] = {
 	  .size = STATE_NUMBER(struct state_machine, has_balloon) },
 	{ .name = "has_virtio_console", .kind = STATE_UINT, .since = 3, .offset = offsetof(struct state_machine, has_console),
 	  .size = STATE_NUMBER(struct state_machine, has_console) },
+	{ .name = "has_generation_id", .kind = STATE_UINT, .since = 4, .offset = offsetof(struct state_machine, has_generation),
+	  .size = STATE_NUMBER(struct state_machine, has_generation) },
 };
 
 /* Slots must be where this program puts them, which memory_layout() says for any size. */
@@ -49,7 +51,7 @@ static bool check_machine(const void *object, struct state_error *error)
 }
 
 static const struct state_layout machine_layout = {
-	.name = "machine", .version = 3, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
+	.name = "machine", .version = 4, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
 	.size = sizeof(struct state_machine), .check = check_machine,
 };
 

@@ -26,6 +26,7 @@ struct state_machine {
 	bool has_rng;
 	bool has_balloon;
 	bool has_console;		/* a virtio one */
+	bool has_generation;		/* ID, at MAP_GENERATION, of which its tables tell */
 	uint64_t saved_at;		/* seconds since 1970, for people */
 	uint32_t slot_count;
 	struct memory_region slots[MEMORY_REGIONS_MAX];

@@ -110,6 +110,14 @@ static bool give_vcpus(struct machine *machine, const struct state_image *image,
 	return true;
 }
 
+/* Who saved it may go on, or be restored again. */
+static bool give_identity(struct machine *machine, struct state_error *error)
+{
+	int ret = generation_change(&machine->generation);
+
+	return !ret || state_refuse(error, "no random number for the machine's generation ID: %s", strerror(-ret));
+}
+
 int state_give(struct machine *machine, struct state_file *file)
 {
 	const struct state_image *image = &file->image;
@@ -118,7 +126,7 @@ int state_give(struct machine *machine, struct state_file *file)
 	if (check_cpus(machine, image, &error) && give_memory(machine, file, &error) &&
 	    give_devices(machine, image, &error) && state_chips_give(&machine->vm, &image->chips, &error)) {
 		state_lines_give(&machine->vm, &image->board);
-		if (give_vcpus(machine, image, &error))
+		if (give_vcpus(machine, image, &error) && give_identity(machine, &error))
 			return 0;
 	}
 	return status_fail(STATUS_STATE, "%s: %s", file->path, error.text);

@@ -21,6 +21,7 @@ static void take_machine(const struct machine *machine, struct state_machine *st
 		.has_rng = machine->rng.class,
 		.has_balloon = machine->balloon.device.class,
 		.has_console = machine->virtio_console.device.class,
+		.has_generation = machine->generation.page,
 		.saved_at = (uint64_t)time(NULL),
 		.slot_count = memory->count,
 	};

@@ -25,7 +25,6 @@
 #include "vm.h"
 
 #define PAGE		4096ULL
-#define FIRST_SLOT	8	/* those of memory come before */
 #define SLOTS_PER_DEVICE	(PCI_BARS_MAX * VFIO_PCI_PIECES_MAX)
 #define CAPABILITIES_MAX	48	/* as many as fit into configuration space */
 
@@ -314,7 +313,7 @@ static int init_bars(struct vfio_pci *assigned, unsigned int device_index)
 		if (size & (size - 1) || size > 1u << 28)
 			return status_fail(STATUS_ASSIGN, "--vfio %s: BAR %u has %lluM, and this machine has room for 256M",
 					   assigned->device.address, i, (unsigned long long)size >> 20);
-		assigned->bars[i].first_slot = FIRST_SLOT + device_index * SLOTS_PER_DEVICE + i * VFIO_PCI_PIECES_MAX;
+		assigned->bars[i].first_slot = VM_SLOT_OTHERS + device_index * SLOTS_PER_DEVICE + i * VFIO_PCI_PIECES_MAX;
 		pci_add_bar(&assigned->pci, i, (uint32_t)size, is_port, &bar_ops[i]);
 		if (!is_port) {
 			pci_set_bar_type(&assigned->pci, i, type);

@@ -239,19 +239,19 @@ int vm_add_memory(struct vm *vm, uint64_t size)
 	return 0;
 }
 
-int vm_add_rom(const struct vm *vm, uint64_t address, void *host, uint64_t size)
+int vm_add_rom(const struct vm *vm, const struct vm_rom *rom)
 {
 	struct kvm_userspace_memory_region slot = {
-		.slot = MEMORY_REGIONS_MAX,
+		.slot = rom->slot,
 		.flags = KVM_MEM_READONLY,
-		.guest_phys_addr = address,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)host,
+		.guest_phys_addr = rom->address,
+		.memory_size = rom->size,
+		.userspace_addr = (uintptr_t)rom->host,
 	};
 
 	if (retry_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 		return status_fail(STATUS_MEMORY, "cannot add %#llx bytes of read-only memory at %#llx: %s",
-				   (unsigned long long)size, (unsigned long long)address, strerror(errno));
+				   (unsigned long long)rom->size, (unsigned long long)rom->address, strerror(errno));
 	return 0;
 }
 

@@ -106,11 +106,23 @@ int vm_set_dma_policy(const struct vm *vm, unsigned int policy);
  */
 int vm_add_memory(struct vm *vm, uint64_t size);
 
+/* Slots behind those of memory; devices of the host have theirs from VM_SLOT_OTHERS on. */
+#define VM_SLOT_FIRMWARE	MEMORY_REGIONS_MAX
+#define VM_SLOT_GENERATION	(MEMORY_REGIONS_MAX + 1)
+#define VM_SLOT_OTHERS		8
+
+struct vm_rom {
+	unsigned int slot;
+	uint64_t address;
+	void *host;			/* whole pages */
+	uint64_t size;
+};
+
 /**
- * vm_add_rom() - map @size bytes at @host, whole pages, for reading alone; the guest's writes are dropped
+ * vm_add_rom() - map @rom into the guest, which may only read it: its writes are dropped
  * Return: 0, or STATUS_MEMORY after a line on stderr.
  */
-int vm_add_rom(const struct vm *vm, uint64_t address, void *host, uint64_t size);
+int vm_add_rom(const struct vm *vm, const struct vm_rom *rom);
 
 /**
  * vm_close() - release everything; harmless on a half-built VM

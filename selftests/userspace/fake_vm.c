@@ -72,11 +72,10 @@ void vm_clear_doorbell(struct vm *vm, const struct doorbell *doorbell)
 	fake_record.doorbells--;
 }
 
-int vm_add_rom(const struct vm *vm, uint64_t address, void *host, uint64_t size)
+int vm_add_rom(const struct vm *vm, const struct vm_rom *rom)
 {
-	ASSERT(host && !((uintptr_t)host % 4096) && !(address % 4096), "whole pages");
-	fake_record.rom_address = address;
-	fake_record.rom_size = size;
+	ASSERT(rom->host && !((uintptr_t)rom->host % 4096) && !(rom->address % 4096), "whole pages");
+	fake_record.rom = *rom;
 	return 0;
 }
 

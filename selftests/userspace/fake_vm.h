@@ -14,7 +14,7 @@ struct fake_record {
 	unsigned int line_changes;
 	unsigned int doorbells;		/* set and not cleared */
 	bool refuse_doorbells;
-	uint64_t rom_address, rom_size;	/* vm_add_rom() */
+	struct vm_rom rom;		/* vm_add_rom() */
 };
 
 extern struct fake_record fake_record;

@@ -99,6 +99,25 @@ static pid_t fork_it(const char *machine, const char *child, const char *option)
 	return !status && pid ? atoi(pid + 6) : 0;
 }
 
+/* Of an answer to "status": the parent's process, 0 for none. */
+static pid_t parent_of(const char *answer)
+{
+	const char *parent = strstr(answer, "\"parent\":");
+
+	return parent ? atoi(parent + strlen("\"parent\":")) : -1;
+}
+
+/* Of the same, the generation ID; "" if there is none. */
+static const char *generation_of(const char *answer)
+{
+	static const char name[] = "\"generation_id\":\"";
+	static char number[40];
+	const char *at = strstr(answer, name);
+
+	snprintf(number, sizeof(number), "%.36s", at ? at + strlen(name) : "");
+	return number;
+}
+
 static bool is_gone(pid_t pid)
 {
 	for (unsigned int i = 0; i < 500 * launch_scale(); i++) {
@@ -152,7 +171,7 @@ static void check_parent(const struct launch *run, char *last)
 static void test_goes_on(void)
 {
 	struct launch run = start(counting, sizeof(counting), "");
-	char bytes[4096], last = 0;
+	char bytes[4096], last = 0, number[40];
 	struct stat stat_buffer;
 
 	check_parent(&run, &last);
@@ -167,6 +186,13 @@ static void test_goes_on(void)
 	CHECK_EQ("and counts on", 1, is_row(bytes, TICKS));
 	CHECK_EQ("status of the child", 0, ctl("b", "status"));
 	CHECK_EQ("which is another process", 1, atoi(strstr(said, "\"pid\":") + 6) == pid);
+	CHECK_EQ("and knows of which", 1, parent_of(said) == run.pid);
+	snprintf(number, sizeof(number), "%s", generation_of(said));
+	CHECK_EQ("status of the parent", 0, ctl("a", "status"));
+	CHECK_EQ("which has none", 0, parent_of(said));
+	CHECK_EQ("another generation", 1, *number && *generation_of(said) && !!strcmp(number, generation_of(said)));
+	CHECK_EQ("status of the child", 0, ctl("b", "status"));
+	CHECK_EQ("the same one", 0, strcmp(number, generation_of(said)));
 	CHECK_EQ("and runs", 1, !!strstr(said, "\"state\":\"running\""));
 	CHECK_EQ("its socket", 0, stat(at("b"), &stat_buffer));
 	CHECK_EQ("for its owner alone", 0600, stat_buffer.st_mode & 07777);

@@ -19,6 +19,7 @@ unit_serial_test-srcs := $(fake-vm) userspace/serial.c
 unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
 unit_watchdog_test-srcs := $(fake-vm) userspace/pci.c userspace/watchdog.c
 unit_power_test-srcs := $(fake-vm) userspace/power.c
+unit_generation_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,generation power status)
 unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_disk_test-libs := -lzstd -lz
@@ -53,7 +54,7 @@ unit_balloon_test-libs := -ljson-c
 unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
 unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
 unit_virtio_console_test-libs := -lz -Wl,--wrap=clock_gettime
-unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows runtime power stats state_format))
+unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows runtime generation power stats state_format))
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
 # The kernel is the test's.
@@ -67,7 +68,7 @@ unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_fork_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,fork state_board state_fields state_format serial rtc power virtio_rng status)
 unit_fork_test-libs := -lz
 unit_fork_test-cflags := -DKEEL_VERSION='"test"'
-unit_mark_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,mark overlay state_format status)
+unit_mark_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,mark generation power overlay state_format status)
 unit_mark_test-libs := -lz
 unit_mark_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=ioctl
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
@@ -97,7 +98,7 @@ unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/sav
 unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
-unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power \
+unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power generation \
 	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)
@@ -108,7 +109,7 @@ unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
 unit_gdb_command_test-srcs := $(gdb-srcs)
 unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c
 unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command command_rows runtime \
-	control_socket socket_file power stats))
+	control_socket socket_file generation power stats))
 unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
 unit_gdb_server_test-libs := -ljson-c
 # As the launcher is linked, like unit_sandbox_test.

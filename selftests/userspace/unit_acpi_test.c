@@ -94,9 +94,36 @@ static void test_fadt(void)
 	CHECK_EQ("extended event port", POWER_EVENT_PORT, get(fadt + 152, 8));
 	CHECK_EQ("control port", POWER_CONTROL_PORT, get(fadt + 64, 4));
 	CHECK_EQ("timer port", POWER_TIMER_PORT, get(fadt + 76, 4));
+	CHECK_EQ("events' port", POWER_GPE_PORT, get(fadt + 80, 4));
+	CHECK_EQ("status and enable", 2, fadt[92]);
+	CHECK_EQ("events' extended port", POWER_GPE_PORT, get(fadt + 224, 8));
+	CHECK_EQ("its bits", 16, fadt[221]);
 	CHECK_EQ("reset port", POWER_RESET_PORT, get(fadt + 120, 8));
 	CHECK_EQ("reset value", POWER_RESET_VALUE, fadt[128]);
 	CHECK_EQ("SMI port", 0, get(fadt + 48, 4));
+}
+
+/* What a driver of the generation ID looks for. */
+static void test_generation(void)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+		const char *bytes;
+	} rows[] = {
+		{ "the identifier", 21, "\x08_CID\x0dVM_Gen_Counter" },
+		{ "the name", 21, "\x08_DDN\x0dVM_Gen_Counter" },
+		/* a package of two: 0xfeffb000 and 0 */
+		{ "where it is", 16, "\x08" "ADDR\x12\x8a\0\0\x02\x0c\0\xb0\xff\xfe\0" },
+		/* a method without arguments: tell \_SB_.VGEN 0x80 */
+		{ "its event", 22, "\x14\x85\x01\0_E00\0\x86\\._SB_VGEN\x0a\x80" },
+	};
+
+	build(1);
+	const u8 *dsdt = table_at(get(xsdt_entry(0, "FACP") + 40, 4), "DSDT");
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_EQ(rows[i].name, 1, !!memmem(dsdt, get(dsdt + 4, 4), rows[i].bytes, rows[i].len));
 }
 
 static void check_madt(unsigned int cpus)
@@ -210,6 +237,7 @@ static const struct test_case cases[] = {
 	{ "rsdp", test_rsdp },
 	{ "rsdt", test_rsdt },
 	{ "fadt", test_fadt },
+	{ "generation", test_generation },
 	{ "madt", test_madt },
 	{ "too_small", test_too_small },
 	{ "aml_length", test_aml_length },

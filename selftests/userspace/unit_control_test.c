@@ -18,6 +18,7 @@
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/control.h"
+#include "userspace/generation.h"
 #include "userspace/fork.h"
 #include "userspace/pause.h"
 #include "userspace/power.h"
@@ -160,6 +161,26 @@ static void test_status(void)
 	CHECK_EQ("state", 0, strcmp("running", json_object_get_string(json_object_object_get(answer, "state"))));
 	CHECK_EQ("ok", 1, json_object_get_boolean(json_object_object_get(answer, "ok")));
 	json_object_put(answer);
+	check_answer(fd, "not forked", "{\"command\":\"status\"}", "\"parent\":null");
+	check_answer(fd, "no generation", "{\"command\":\"status\"}", "\"generation_id\":null");
+	close(fd);
+	finish();
+}
+
+/* A machine that was forked. */
+static void test_identity(void)
+{
+	static uint8_t page[GENERATION_BYTES] = { 4, 3, 2, 1, 6, 5, 8, 7, 9 };
+	static const struct generation generation = { NULL, page };
+	static const pid_t parent = 4711;
+
+	set_up();
+	control.generation = &generation;
+	control.parent = &parent;
+	int fd = join();
+
+	check_answer(fd, "whose child", "{\"command\":\"status\"}", "\"parent\":4711");
+	check_answer(fd, "which one", "{\"command\":\"status\"}", "\"generation_id\":\"01020304-0506-0708-0900-000000000000\"");
 	close(fd);
 	finish();
 }
@@ -1021,6 +1042,7 @@ static void test_socket(void)
 
 static const struct test_case cases[] = {
 	{ "status", test_status },
+	{ "identity", test_identity },
 	{ "commands", test_commands },
 	{ "machine_says_no", test_machine_says_no },
 	{ "save", test_save },

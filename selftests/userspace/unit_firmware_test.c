@@ -68,7 +68,7 @@ static void test_refusals(void)
 		make_image(rows[i].size);
 		CHECK_EQ(rows[i].name, STATUS_KERNEL, load(IMAGE, 16 * MB));
 		ASSERT(strstr(status_last(), rows[i].said), "%s: wanted '%s', got '%s'", rows[i].name, rows[i].said, status_last());
-		CHECK_EQ("no slot", 0, fake_record.rom_size);
+		CHECK_EQ("no slot", 0, fake_record.rom.size);
 		unload();
 	}
 	unlink(IMAGE);
@@ -92,8 +92,8 @@ static void test_places(void)
 
 		make_image(size);
 		ASSERT_EQ(load(IMAGE, 32 * MB), 0);
-		CHECK_EQ("size", size, fake_record.rom_size);
-		CHECK_EQ("ends at 4 GB", 1ULL << 32, fake_record.rom_address + fake_record.rom_size);
+		CHECK_EQ("size", size, fake_record.rom.size);
+		CHECK_EQ("ends at 4 GB", 1ULL << 32, fake_record.rom.address + fake_record.rom.size);
 		memcpy(&first, memory_at(&vm.memory, MB - shadow, 4), 4);
 		memcpy(&last, memory_at(&vm.memory, MB - 4, 4), 4);
 		CHECK_EQ("shadow's first", size - shadow, first);
@@ -192,8 +192,8 @@ static void test_map(void)
 	describe(5120ULL * MB, 1);
 	ASSERT_EQ(read_file("etc/e820", bytes, sizeof(bytes)), 3 * 20);
 	CHECK_EQ("low memory", 3072ULL * MB, get(bytes + 8, 8));
-	CHECK_EQ("reserved", MAP_IDENTITY, get(bytes + 20, 8));
-	CHECK_EQ("its size", 4 * 4096, get(bytes + 28, 8));
+	CHECK_EQ("reserved", MAP_GENERATION, get(bytes + 20, 8));
+	CHECK_EQ("its size", 5 * 4096, get(bytes + 28, 8));
 	CHECK_EQ("its type", 2, get(bytes + 36, 4));
 	CHECK_EQ("high memory", 1ULL << 32, get(bytes + 40, 8));
 	CHECK_EQ("the rest", 2048ULL * MB, get(bytes + 48, 8));

@@ -150,12 +150,15 @@ static void set_up(void)
 	machine = calloc(1, sizeof(*machine));
 	ASSERT(machine, "out of memory");
 	fake_vm_init(&machine->vm, SIZE);
+	ASSERT_EQ(power_init(&machine->power, &machine->vm), 0);
+	ASSERT_EQ(generation_add(&machine->generation, &machine->vm, &machine->power), 0);
 	ASSERT_EQ(mark_prepare(machine, &options), 0);
 }
 
 static void tear_down(void)
 {
 	mark_free(machine);
+	generation_free(&machine->generation);
 	memory_destroy(&machine->vm.memory);
 	free(machine);
 }
@@ -201,6 +204,7 @@ static void test_memory(void)
 {
 	static const u64 places[] = { 0, 0x9ffff, 0xc0000, 0x100000, SIZE - 1 };
 	struct state_error error = { "" };
+	u8 number[GENERATION_BYTES];
 	u64 bytes = 0, pages = 0;
 
 	set_up();
@@ -226,7 +230,11 @@ static void test_memory(void)
 		state = 6;
 		machine->power.shift = 88;
 		machine->vm.line_sources[3] = 1;
+		memcpy(number, machine->generation.page, sizeof(number));
+		machine->power.gpe_status = 0;
 		CHECK_EQ("back", true, mark_return(machine, &pages, &error));
+		CHECK_EQ("another generation", 1, !!memcmp(number, machine->generation.page, sizeof(number)));
+		CHECK_EQ("of which the guest is told", 1, machine->power.gpe_status);
 		CHECK_EQ("pages", ARRAY_SIZE(places) + 1, pages);
 		for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 			CHECK_EQ("as it was", 0x11, *at(places[i]));
@@ -261,6 +269,7 @@ static void test_refused(void)
 		refused = EBUSY;
 		CHECK_EQ("refused", false, mark_return(machine, &pages, &error));
 		CHECK_EQ("nothing has changed", 2, *at(0x5000));
+		CHECK_EQ("nor is anything told", 0, machine->power.gpe_status);
 		CHECK_EQ("it does not end", false, vm_is_stopping(&machine->vm));
 		CHECK_EQ("interrupts leave", false, machine->vm.is_mute);
 		refuse_command = KEEL_MARK_VM;
@@ -271,6 +280,7 @@ static void test_refused(void)
 		CHECK_EQ("pages", 2, pages);
 		CHECK_EQ("as it was", 1, *at(0x5000));
 		CHECK_EQ("zero as it was", 0, *at(0x6000));
+		machine->power.gpe_status = 0;
 	}
 	guest_writes(0x5000, 3);
 	CHECK_EQ("a new mark", true, mark_set(machine, &bytes, &error));

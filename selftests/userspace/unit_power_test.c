@@ -131,6 +131,45 @@ static void test_carry(void)
 	}
 }
 
+/* Another generation ID: an event that is kept until somebody listens, and until he clears it. */
+static void test_generation(void)
+{
+	static const struct {
+		const char *name;
+		u16 port;
+		u32 len, value, status, enable, line;
+	} rows[] = {
+		{ "an event that is not there", POWER_GPE_PORT + 1, 1, 0xfe, 1, 0, 0 },
+		{ "listening", POWER_GPE_PORT + 1, 1, 0x01, 1, 1, 1 },
+		{ "clearing another", POWER_GPE_PORT, 1, 0xfe, 1, 1, 1 },
+		{ "no longer", POWER_GPE_PORT, 2, 0x0000, 1, 0, 0 },
+		{ "listening, by a word", POWER_GPE_PORT, 2, 0x0100, 1, 1, 1 },
+		{ "another register", POWER_EVENT_PORT, 4, 0x4721ffff, 1, 1, 1 },
+		{ "cleared", POWER_GPE_PORT, 1, 0x01, 0, 1, 0 },
+	};
+
+	set_up();
+	power_tell_generation(&power);
+	CHECK_EQ("nobody listens", 0, fake_line(&vm, POWER_SCI_GSI));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		out(rows[i].port, rows[i].len, rows[i].value);
+		CHECK_EQ(rows[i].name, rows[i].status, in(POWER_GPE_PORT, 1));
+		CHECK_EQ("  enabled", rows[i].enable, in(POWER_GPE_PORT + 1, 1));
+		CHECK_EQ("  interrupt", rows[i].line, fake_line(&vm, POWER_SCI_GSI));
+	}
+	power_tell_generation(&power);
+	CHECK_EQ("another", 1, fake_line(&vm, POWER_SCI_GSI));
+	power_press_button(&power);
+	out(POWER_GPE_PORT, 1, 1);
+	CHECK_EQ("the button's is there", 1, fake_line(&vm, POWER_SCI_GSI));
+	out(POWER_EVENT_PORT, 2, 1 << 8);
+	CHECK_EQ("none", 0, fake_line(&vm, POWER_SCI_GSI));
+	power_tell_generation(&power);
+	power_reset(&power);
+	CHECK_EQ("gone with a reset", 0, in(POWER_GPE_PORT, 2));
+	CHECK_EQ("  interrupt", 0, fake_line(&vm, POWER_SCI_GSI));
+}
+
 /* Nobody reads: the launcher's loop calls when it was told to. */
 static void test_carry_wakes(void)
 {
@@ -155,6 +194,7 @@ static const struct test_case cases[] = {
 	{ "reset", test_reset },
 	{ "button", test_button },
 	{ "timer", test_timer },
+	{ "generation", test_generation },
 	{ "carry", test_carry },
 	{ "carry_wakes", test_carry_wakes },
 };

@@ -190,6 +190,8 @@ static void test_power(void)
 	set_up();
 	out(&first, POWER_EVENT_PORT + 2, 2, 0x0101);
 	ASSERT(power_press_button(&first.power), "not heard");
+	out(&first, POWER_GPE_PORT + 1, 1, 1);
+	power_tell_generation(&first.power);
 	u32 ticks = in(&first, POWER_TIMER_PORT, 4);
 
 	CHECK_EQ("line", 1, fake_line(&first.vm, POWER_SCI_GSI));
@@ -200,7 +202,10 @@ static void test_power(void)
 	CHECK_EQ("a second on", 3579545, in(&second, POWER_TIMER_PORT, 4) - ticks);
 	CHECK_EQ("status and enable", in(&first, POWER_EVENT_PORT, 4), in(&second, POWER_EVENT_PORT, 4));
 	CHECK_EQ("line", 1, fake_line(&second.vm, POWER_SCI_GSI));
+	CHECK_EQ("another generation, of which the guest has not heard", 0x101, in(&second, POWER_GPE_PORT, 2));
 	out(&second, POWER_EVENT_PORT, 2, 0x100);
+	CHECK_EQ("line before the end of that", 1, fake_line(&second.vm, POWER_SCI_GSI));
+	out(&second, POWER_GPE_PORT, 1, 1);
 	CHECK_EQ("line after its end", 0, fake_line(&second.vm, POWER_SCI_GSI));
 }
 

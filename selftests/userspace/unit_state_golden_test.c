@@ -63,6 +63,8 @@ static void test_values(void)
 		{ "entropy", 1, image.machine.has_rng },
 		{ "a balloon, of which it knew nothing", 0, image.machine.has_balloon },
 		{ "a virtio console, neither", 0, image.machine.has_console },
+		{ "a generation ID, neither", 0, image.machine.has_generation },
+		{ "and no events", 0, image.board.power.gpe_status | image.board.power.gpe_enable },
 		{ "slots", 2, image.machine.slot_count },
 		{ "disk's bytes", 65536, image.disks[0].size },
 		{ "disk's slot", 1, image.disks[0].slot },

@@ -38,6 +38,8 @@ static void build(struct machine *machine, unsigned int number, bool is_readonly
 	ASSERT_EQ(power_init(&machine->power, &machine->vm), 0);
 	ASSERT_EQ(rtc_init(&machine->rtc, &machine->vm), 0);
 	ASSERT_EQ(pci_init(&machine->pci, &machine->vm), 0);
+	ASSERT_EQ(generation_add(&machine->generation, &machine->vm, &machine->power), 0);
+	bus_write(&machine->vm.ports, POWER_GPE_PORT + 1, 1, 1);
 	machine->rtc.now = fake_now;
 	machine->power.now = fake_now;
 	machine->disk_count = 1;
@@ -108,13 +110,21 @@ static void test_moved(void)
 {
 	static struct state_file file;
 	static struct state_image saved, again;
+	u8 number[GENERATION_BYTES];
 
 	set_up();
 	save(&first);
 	ASSERT_EQ(state_file_open(&file, path), 0);
 	CHECK_EQ("vCPUs", 2, file.image.machine.cpus);
 	CHECK_EQ("disks", 1, file.image.machine.disks);
+	memcpy(number, second.generation.page, sizeof(number));
 	CHECK_EQ("given", 0, state_give(&second, &file));
+	CHECK_EQ("a generation of its own", 1, !!memcmp(number, second.generation.page, sizeof(number)));
+	CHECK_EQ("not the first one's", 1, !!memcmp(first.generation.page, second.generation.page, sizeof(number)));
+	CHECK_EQ("of which it hears", 0x101, bus_read(&second.vm.ports, POWER_GPE_PORT, 2));
+	CHECK_EQ("the first one's stays", 0x100, bus_read(&first.vm.ports, POWER_GPE_PORT, 2));
+	CHECK_EQ("an interrupt", 1, second.vm.line_sources[POWER_SCI_GSI]);
+	bus_write(&second.vm.ports, POWER_GPE_PORT, 1, 1);
 	CHECK_EQ("memory", 0, memcmp(memory_at(&first.vm.memory, 0, 0xa0000), memory_at(&second.vm.memory, 0, 0xa0000), 0xa0000));
 	CHECK_EQ("a register of a device", 0x99, bus_read(&second.vm.ports, 0x3ff, 1));
 	CHECK_EQ("a register of a vCPU", kernel[1].state.regs.rip, kernel[3].state.regs.rip);

@@ -27,12 +27,17 @@ in_order() {
 # The child's first round is the one that the parent was at.
 follows() { [ "$(first "$2")" -ge "$3" ] && [ "$(first "$2")" -le "$(($3 + 1))" ]; }
 
+# Which it is, as it has learned after its N-th fork.
+knows() { said "$1" "generation $2 of '$1' random"; }
+
+randoms() { cat /tmp/out.* | tr -d '\r' | sed -n 's/.* random //p'; }
+
 is_gone() {
 	keel ctl "$1" status >/dev/null 2>&1
 	[ $? = 21 ]
 }
 
-begin 24
+begin 30
 image=$(sha256sum </guest/disk.img)
 keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --forkable --control /tmp/one \
 	--balloon size=8M --disk /guest/disk.img,snapshot --append "${guest_append:?} quiet keel.mode=sums" </dev/null >/tmp/out.one 2>/tmp/err &
@@ -41,46 +46,52 @@ check "the guest does its sums" within 200 has_rounds one 2
 ctl /tmp/one pause
 sleep 1
 at=$(last one)
-check "forked" ctl /tmp/one fork --control /tmp/two --serial /tmp/out.two
+check "forked" ctl /tmp/one fork --name two --serial /tmp/out.two
 ctl /tmp/one resume
 check "the child goes on" goes_on two
 check "where the parent was" follows one two "$((at + 1))"
+check "and knows that it is another" within 60 knows two 1
 check "the parent goes on" goes_on one
-check "forked while it runs" ctl /tmp/one fork --control /tmp/three --serial /tmp/out.three
-check "a child is forked" ctl /tmp/two fork --control /tmp/four --serial /tmp/out.four
+check "forked while it runs" ctl /tmp/one fork --name three --serial /tmp/out.three
+check "a child is forked" ctl two fork --name four --serial /tmp/out.four
 # Two at a time: a round takes long enough then.
 ctl /tmp/one pause
-ctl /tmp/two pause
+ctl two pause
 for i in three four; do
 	check "it goes on ($i)" goes_on $i
 done
-ctl /tmp/three pause
-ctl /tmp/four pause
+check "a child of the first one" within 60 knows three 1
+check "a child of its child" within 60 knows four 2
+ctl three pause
+ctl four pause
 ctl /tmp/one resume
-ctl /tmp/two resume
+ctl two resume
 for i in one two; do
 	check "it goes on ($i)" goes_on $i
 done
-ctl /tmp/two pause
-ctl /tmp/three resume
-ctl /tmp/four resume
-check "the child's balloon" ctl /tmp/three balloon 16M
-check "fills" within 30 eval 'ctl /tmp/three status | grep -q "\"actual\":16777216"'
+ctl two pause
+ctl three resume
+ctl four resume
+check "the child's balloon" ctl three balloon 16M
+check "fills" within 30 eval 'ctl three status | grep -q "\"actual\":16777216"'
 check "its parent's does not" eval 'ctl /tmp/one status | grep -q "\"actual\":8388608"'
 kill -9 $pid
 wait $pid 2>/dev/null
-check "quit" ctl /tmp/two quit
+check "quit" ctl two quit
 for i in three four; do
 	check "it goes on ($i)" goes_on $i
 	check "in order ($i)" in_order $i
 done
 check "the sums are right" eval '! grep -E "guest: (cpu[0-9]+|disk) WRONG" /tmp/out.*'
+check "no two have the same random numbers" [ "$(randoms | sort | uniq -d)" = "" ]
+check "all have some" [ "$(randoms | wc -l)" = 3 ]
+check "the first one is who it was" not said one generation
 check "the disks are" eval '! grep -E "I/O error" /tmp/out.*'
 check "the image is as it was" [ "$image" = "$(sha256sum </guest/disk.img)" ]
 check "no complaint of a kernel" eval '! grep -iE "stall|lockup|unstable|call trace" /tmp/out.*'
-ctl /tmp/three quit
-ctl /tmp/four quit
-check "nobody is left" within 20 is_gone /tmp/four
+ctl three quit
+ctl four quit
+check "nobody is left" within 20 is_gone four
 for i in one two three four; do
 	echo "# $i: $(first $i) to $(last $i)"
 done

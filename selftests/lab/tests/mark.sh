@@ -38,13 +38,19 @@ next_is_same() {
 	within 200 has_rounds $((before + 1)) && [ "$(number $((before + 1)))" = $((at + 1)) ]
 }
 
+# What it prints after going back, as often as it came to that.
+differ() {
+	tr -d '\r' </tmp/out | sed -n "s/.*generation 1 of '' random //p" >/tmp/randoms
+	[ "$(wc -l </tmp/randoms)" -ge 3 ] && [ "$(sort /tmp/randoms | uniq -d)" = "" ]
+}
+
 refuses() {
 	want=$1
 	shift
 	! "$@" >/tmp/said 2>&1 && grep -q "$want" /tmp/said
 }
 
-begin 14
+begin 15
 image=$(sha256sum </guest/disk.img)
 check "a disk that is written is refused" refuses "can be written" keel run --kernel /guest/vmlinuz --markable --name x --disk /guest/disk.img
 check "a network is refused" refuses "not together with --net" keel run --kernel /guest/vmlinuz --markable --name x --net user
@@ -65,6 +71,7 @@ check "back $resets times" back_and_forth
 sed 's/^/# the last: /' /tmp/answer
 check "the next round is the same" next_is_same
 check "and it goes on" within 200 has_rounds $(($(rounds) + 2))
+check "each time with random numbers of its own" differ
 check "the sums are right" eval '! grep -E "guest: (cpu[0-9]+|disk) WRONG|I/O error" /tmp/out'
 check "no complaint of a kernel" eval '! grep -iE "stall|lockup|unstable|call trace" /tmp/out'
 check "the image is as it was" [ "$image" = "$(sha256sum </guest/disk.img)" ]

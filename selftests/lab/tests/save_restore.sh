@@ -71,7 +71,7 @@ full() {
 	return $result
 }
 
-begin $((8 + 7 * times))
+begin $((8 + 8 * times))
 start run --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --balloon size=8M --append "${guest_append:?} quiet keel.mode=sums"
 check "the guest does its sums" within 200 has_rounds 3
 check "its balloon has what it was asked for" within 30 has_balloon 8388608
@@ -83,6 +83,7 @@ for i in $(seq $times); do
 	cut_off
 	start restore /tmp/state
 	check "the restored guest goes on ($i)" goes_on
+	check "it knows that it is another ($i)" within 30 said "generation $i of 'saved' random"
 	check "its balloon is as it was ($i)" has_balloon $((8388608 * i))
 	keel ctl saved balloon $((8 * (i + 1)))M
 	check "and fills further ($i)" within 30 has_balloon $((8388608 * (i + 1)))
