@@ -28,6 +28,7 @@ static const struct member_row {
 	{ "name", COMMAND_NAME },
 	{ "paused", COMMAND_PAUSED },
 	{ "to_mark", COMMAND_TO_MARK },
+	{ "report", COMMAND_REPORT },
 };
 
 /* ---- requests and answers ---- */
@@ -164,6 +165,7 @@ static void take_members(struct request *request, const struct command_row *row,
 	}
 	request->is_paused = take_flag(request, object, "paused");
 	request->to_mark = take_flag(request, object, "to_mark");
+	request->has_report = take_flag(request, object, "report");
 }
 
 static void run(struct request *request, struct json_object *object)

@@ -246,14 +246,16 @@ static bool is_listening(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) && value;
 }
 
-/* Its serial port's file, and the socket that it listens at, came with the request. */
+/* Its serial port's file, the socket that it listens at, and the file that it tells its end came with the request, in that order. */
 static void do_fork(struct request *request)
 {
 	struct control *control = request->control;
 	const struct control_client *client = request->client;
+	const unsigned int others = client->file_count - request->has_report;	/* without the last one */
 	const struct fork_order order = {
 		.output = client->files[0],
-		.listener = client->file_count > 1 ? client->files[1] : -1,
+		.listener = others == 2 ? client->files[1] : -1,
+		.report = request->has_report && client->file_count ? client->files[others] : -1,
 		.name = request->name,
 		.is_paused = request->is_paused,
 	};
@@ -263,6 +265,8 @@ static void do_fork(struct request *request)
 		command_fail(request, "this machine is not one to be forked (keel run --forkable)");
 	} else if (!client->file_count) {
 		command_fail(request, "%s", no_file);
+	} else if (!others || others > 2) {
+		command_fail(request, "%u files were passed: one or two, and with \"report\" one more", client->file_count);
 	} else if (order.listener >= 0 && !is_listening(order.listener)) {
 		command_fail(request, "the second file that was passed is no socket that listens");
 	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_FORK)) {
@@ -305,7 +309,7 @@ const struct command_row command_rows[] = {
 	{ "balloon", do_balloon, COMMAND_SIZE },
 	{ "save", do_save, 0 },
 	{ "mark", do_mark, 0 },
-	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED },
+	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED | COMMAND_REPORT },
 	{ "quit", do_quit, 0 },
 	{ NULL, NULL, 0 },
 };

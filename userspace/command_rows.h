@@ -25,6 +25,7 @@ struct request {
 	uint64_t size;			/* members of commands that have them */
 	const char *name;
 	bool is_paused;
+	bool has_report;
 	bool to_mark;
 	char error[COMMAND_ERROR_MAX];	/* "": done */
 };
@@ -34,6 +35,7 @@ struct request {
 #define COMMAND_NAME	(1u << 1)
 #define COMMAND_PAUSED	(1u << 2)
 #define COMMAND_TO_MARK	(1u << 3)
+#define COMMAND_REPORT	(1u << 4)
 
 struct command_row {
 	const char *name;

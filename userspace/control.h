@@ -29,7 +29,7 @@ struct vm;
 #define CONTROL_CLIENTS		16		/* at once */
 #define CONTROL_LINE_MAX	4096		/* bytes of a request, its newline included */
 #define CONTROL_ANSWER_MAX	(2u << 20)	/* bytes of an answer */
-#define CONTROL_FILES		2		/* descriptors that come with a request */
+#define CONTROL_FILES		3		/* descriptors that come with a request */
 #define CONTROL_PATIENCE_S	10		/* for a client that takes nothing */
 
 /* What is kept of one client. */

@@ -111,6 +111,8 @@ struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int
 		json_object_object_add(request, "name", json_object_new_string(words->name));
 	if (words->is_paused)
 		json_object_object_add(request, "paused", json_object_new_boolean(true));
+	if (words->has_report)
+		json_object_object_add(request, "report", json_object_new_boolean(true));
 	if (words->to_mark)
 		json_object_object_add(request, "to_mark", json_object_new_boolean(true));
 	if (fd >= 0) {

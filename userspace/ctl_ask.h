@@ -19,6 +19,7 @@ struct ctl_words {
 	uint64_t size;
 	const char *name;		/* NULL: none */
 	bool is_paused;
+	bool has_report;		/* the last of the files is where a child tells of its end */
 	bool to_mark;
 	int files[CONTROL_FILES];	/* what the command is about */
 	unsigned int file_count;

@@ -43,7 +43,8 @@ int fork_prepare(struct machine *machine, const struct options *options)
 	pthread_mutex_init(&forking->lock, NULL);
 	pthread_cond_init(&forking->changed, NULL);
 	forking->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (forking->event < 0)
+	forking->report = eventfd(0, EFD_CLOEXEC);
+	if (forking->event < 0 || forking->report < 0)
 		return status_fail(STATUS_HOST, "cannot create an eventfd: %s", strerror(errno));
 	/* Children are nobody's to wait for. */
 	signal(SIGCHLD, SIG_IGN);

@@ -18,6 +18,7 @@ struct options;
 struct fork_order {
 	int output;			/* becomes the child's standard output, and its input if it is a terminal */
 	int listener;			/* the child's control socket; -1: it has none */
+	int report;			/* where the child tells how it has ended; -1: nowhere */
 	const char *name;		/* the child's; "": none */
 	bool is_paused;			/* it waits for a client to resume it */
 };
@@ -39,6 +40,7 @@ struct forking {
 	int event;			/* eventfd, readable once somebody has asked; if it is possible */
 	char name[RUNTIME_NAME_MAX + 1];	/* of this machine, if it was forked itself, */
 	pid_t parent;			/* and of which process; 0: it was not */
+	int report;			/* the number that a child's report has; if it is possible */
 
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t changed;

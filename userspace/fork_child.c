@@ -30,6 +30,19 @@ static int take_streams(int file)
 	return 0;
 }
 
+/*
+ * By a number that is kept for it, and for the children of this one: what the client has passed is closed with him.
+ * First of all, as a report of the parent's may have had that number, and has just been closed.
+ */
+static int take_report(const struct forking *forking, int file)
+{
+	if (dup3(file >= 0 ? file : forking->event, forking->report, O_CLOEXEC) < 0)
+		return status_fail(STATUS_HOST, "the report's file: %s", strerror(errno));
+	if (file >= 0)
+		report_take(forking->report);
+	return 0;
+}
+
 static void leave_parent(struct machine *machine)
 {
 	/* no signals of the terminal's keys */
@@ -145,7 +158,9 @@ void fork_become(struct machine *machine, const struct fork_line *line)
 	char go;
 
 	leave_parent(machine);
-	ret = take_streams(order.output);
+	ret = take_report(&machine->forking, order.report);
+	if (!ret)
+		ret = take_streams(order.output);
 	snprintf(machine->forking.name, sizeof(machine->forking.name), "%s", order.name);
 	control->name = *machine->forking.name ? machine->forking.name : NULL;
 	control_renew(control, order.listener);

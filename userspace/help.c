@@ -123,6 +123,7 @@ static const char control_help[] =
 
 static const char fork_help[] =
 	"keel ctl [--json] SOCKET|NAME fork [--control SOCKET | --name NAME] [--serial FILE] [--paused]\n"
+	"                                 [--wait] [--status-json FILE]\n"
 	"Of a machine that was started with --forkable another one is made: a process of its own, with\n"
 	"the same memory, copied on write, which goes on from the same moment. Both run on. The answer\n"
 	"has the new process's number.\n"
@@ -133,6 +134,9 @@ static const char fork_help[] =
 	"  --serial FILE        what its serial port prints goes there; of a terminal it reads as well\n"
 	"                       (without: is lost)\n"
 	"  --paused             it waits for 'keel ctl NAME resume'\n"
+	"  --wait               wait for its end, print how it was, and exit with its exit status; 13 if it\n"
+	"                       was killed or crashed\n"
+	"  --status-json FILE   the same as a line of JSON in FILE, at its end\n"
 	"\n"
 	"keel run --forkable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
 	"--net, --vfio, or --memory-backing shared or hugetlb, and at most 8 CPUs.\n"
@@ -140,7 +144,8 @@ static const char fork_help[] =
 	"its own; host name and all else are the same in both.\n"
 	"\n"
 	"  keel run --kernel vmlinuz --forkable --name warm\n"
-	"  keel ctl warm fork --name one --serial one.log; keel ctl one status\n";
+	"  keel ctl warm fork --name one --serial one.log; keel ctl one status\n"
+	"  keel ctl warm fork --wait --serial job.log || echo \"ended with $?\"\n";
 
 static const char mark_help[] =
 	"keel ctl [--json] SOCKET|NAME mark\n"

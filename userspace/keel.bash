@@ -50,14 +50,14 @@ _keel_ctl() {
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		[[ ${COMP_WORDS[i]} == -* ]] || words=$((words + 1))
 	done
-	if [ "$before" = --control ] || [ "$before" = --serial ]; then
+	if [ "$before" = --control ] || [ "$before" = --serial ] || [ "$before" = --status-json ]; then
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word"))
 	elif [ "$before" = --name ]; then
 		COMPREPLY=()
 	elif [[ $word == -* ]]; then
-		_keel_words "--json --control --name --serial --paused --to-mark --help"
+		_keel_words "--json --control --name --serial --paused --wait --status-json --to-mark --help"
 	elif [ $words = 0 ]; then
 		compopt -o filenames
 		local IFS=$'\n'

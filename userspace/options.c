@@ -289,6 +289,13 @@ static int set_paused(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_wait(struct options *options, const char *value)
+{
+	(void)value;
+	options->waits = true;
+	return 0;
+}
+
 static int set_no_rng(struct options *options, const char *value)
 {
 	(void)value;
@@ -388,7 +395,7 @@ static const struct option_row rows[] = {
 	{ "no-rng", RUN, false, true, set_no_rng },
 	{ "no-sandbox", RUN | RESTORE, false, true, set_no_sandbox },
 	{ "stats", RUN | RESTORE, false, true, set_stats },
-	{ "status-json", RUN | RESTORE, true, false, set_status_json },
+	{ "status-json", RUN | RESTORE | CTL, true, false, set_status_json },
 	{ "json", DMA | CTL | LIST | INSPECT, false, true, set_json },
 	{ "diff", INSPECT, false, true, set_diff },
 	{ "forkable", RUN | RESTORE, false, true, set_forkable },
@@ -397,6 +404,7 @@ static const struct option_row rows[] = {
 	{ "name", RUN | RESTORE | CTL, true, false, set_name },
 	{ "serial", CTL, true, false, set_serial },
 	{ "paused", CTL, false, true, set_paused },
+	{ "wait", CTL, false, true, set_wait },
 	{ "to-mark", CTL, false, true, set_to_mark },
 	{ "config", RUN, true, false, set_config },
 	{ "daemon", RUN | RESTORE, false, true, set_daemon },
@@ -555,13 +563,18 @@ static int parse_dma(struct parser *p, enum options_action *action)
 	return ret;
 }
 
+static bool has_fork_option(const struct options *options)
+{
+	return options->control || options->name || options->serial || options->is_paused || options->waits || options->status_json;
+}
+
 /* What stands behind the command. */
 static int check_ctl(struct options *options)
 {
 	bool is_save = !strcmp(options->request, "save"), is_balloon = !strcmp(options->request, "balloon");
 
-	if (strcmp(options->request, "fork") && (options->control || options->name || options->serial || options->is_paused))
-		return status_fail(STATUS_USAGE, "--control, --name, --serial and --paused go with fork: keel ctl NAME fork --name CHILD");
+	if (strcmp(options->request, "fork") && has_fork_option(options))
+		return status_fail(STATUS_USAGE, "--control, --name, --serial, --paused, --wait and --status-json go with fork: keel ctl NAME fork --name CHILD");
 	if (options->to_mark && strcmp(options->request, "reset"))
 		return status_fail(STATUS_USAGE, "--to-mark goes with reset: keel ctl NAME reset --to-mark");
 	if (options->control && options->name)

@@ -33,7 +33,7 @@ struct options {
 	const char *append;
 	enum boot_protocol entry;
 	const char *firmware;		/* NULL: none; name or path */
-	const char *status_json;	/* NULL: none */
+	const char *status_json;	/* NULL: none; of keel ctl: the child's */
 	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */
 	bool gdb_waits;			/* the machine starts stopped */
 	uint64_t memory;		/* bytes, a multiple of 4 KB */
@@ -63,6 +63,7 @@ struct options {
 	bool is_markable;
 	const char *serial;		/* keel ctl fork; NULL: none */
 	bool is_paused;			/* keel ctl fork */
+	bool waits;			/* keel ctl fork: for the child's end */
 	bool to_mark;			/* keel ctl reset */
 	const char *control;		/* NULL: none, or that of the name; of keel ctl: the child's */
 	const char *name;		/* NULL: none */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Under the sandbox nothing can be opened or allocated at will, so stream,
- * buffer and names are made beforehand.
+ * Under the sandbox nothing can be opened or renamed at will, so file and names
+ * are made beforehand.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,7 @@
 
 static bool is_another_s;	/* names are the parent's */
 static struct report names;
-static FILE *stream;
-static char buffer[8192];
+static int file = -1;
 
 static int refuse(const char *path)
 {
@@ -75,17 +74,14 @@ int report_open(const char *path)
 		fd = open_beside(path);
 	if (fd < 0)
 		return refuse(path);
-	stream = fdopen(fd, "w");
-	if (!stream)
-		return refuse(path);
-	setvbuf(stream, buffer, _IOFBF, sizeof(buffer));
+	file = fd;
 	mprotect(&names, sizeof(names), PROT_READ);
 	return 0;
 }
 
 const struct report *report_get(void)
 {
-	return stream ? &names : NULL;
+	return file >= 0 ? &names : NULL;
 }
 
 void report_drop(void)
@@ -98,20 +94,58 @@ void report_drop(void)
 void report_leave(void)
 {
 	is_another_s = true;
-	if (stream)
-		close(fileno(stream));
-	stream = NULL;
+	if (file >= 0)
+		close(file);
+	file = -1;
+}
+
+void report_take(int to)
+{
+	file = to;
+}
+
+/* Return: the line, to be freed; NULL without memory. */
+static char *make_line(enum status status, const char *reason, const char *stats, size_t *size)
+{
+	char *line = NULL;
+	FILE *stream = open_memstream(&line, size);
+
+	if (!stream)
+		return NULL;
+	status_write_json(stream, status, reason, stats);
+	if (!fclose(stream))
+		return line;
+	free(line);
+	return NULL;
+}
+
+static bool put_line(const char *line, size_t size)
+{
+	while (size) {
+		ssize_t done = write(file, line, size);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		line += done;
+		size -= (size_t)done;
+	}
+	return true;
 }
 
 int report_write(enum status status, const char *reason, const char *stats)
 {
+	size_t size = 0;
 	bool is_good;
+	char *line;
 
-	if (!stream)
+	if (file < 0)
 		return (int)status;
-	status_write_json(stream, status, reason, stats);
-	is_good = !fflush(stream) && !ferror(stream);
-	if (is_good && names.temporary[0])
+	line = make_line(status, reason, stats, &size);
+	is_good = line && put_line(line, size);
+	free(line);
+	if (is_good && names.temporary[0] && !is_another_s)
 		is_good = !syscall(SYS_rename, names.temporary, names.path);
 	if (is_good)
 		return (int)status;

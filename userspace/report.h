@@ -53,4 +53,9 @@ void report_drop(void);
  */
 void report_leave(void);
 
+/**
+ * report_take() - after report_leave(): write the report, when it comes to that, to @file, as it is
+ */
+void report_take(int file);
+
 #endif

@@ -260,6 +260,70 @@ static void test_ends(void)
 	finish(&run, "powered off", 0);
 }
 
+/* In the background: once there is @child, do @command to it, or kill it. */
+static pid_t meanwhile(const char *child, const char *command)
+{
+	const char *argv[] = { "keel", "ctl", at(child), command, NULL };
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (pid)
+		return pid;
+	for (unsigned int i = 0; i < 1000 * launch_scale() && keel((const char *[]){ "keel", "ctl", "--json", argv[2], "status", NULL }); i++)
+		usleep(10000);
+	if (command)
+		_exit(keel(argv));
+	_exit(!strstr(said, "\"pid\":") || kill(atoi(strstr(said, "\"pid\":") + 6), SIGKILL));
+}
+
+/* Who has asked for a child learns how it ended: by his own exit status, what is printed, and a file. */
+static void test_waits(void)
+{
+	static const struct {
+		const char *name, *command;	/* NULL: it is killed */
+		int status;
+		const char *printed, *report;
+	} rows[] = {
+		{ "powered off", "power-button", 0, "\"name\":\"poweroff\",\"reason\":\"the guest powered off\"}\n", "{\"status\": 0, \"name\": \"poweroff\"" },
+		{ "quit", "quit", 20, "{\"status\":20,\"name\":\"quit\"", "{\"status\": 20, \"name\": \"quit\"" },
+		{ "killed", NULL, 13, "it was killed, or crashed", "" },
+	};
+	struct launch run = start(obedient, sizeof(obedient), "");
+	char bytes[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *argv[] = { "keel", "ctl", "--json", at("a"), "fork", "--control", at("b"), "--wait", "--status-json", at("b.json"), NULL };
+		pid_t helper = meanwhile("b", rows[i].command);
+		int status;
+
+		CHECK_EQ(rows[i].name, rows[i].status, keel(argv));
+		test_note("said: %s", said);
+		CHECK_EQ("first its number", 1, !!strstr(said, "{\"ok\":true,\"pid\":"));
+		CHECK_EQ("then its end", 1, !!strstr(said, rows[i].printed));
+		memset(bytes, 0, sizeof(bytes));
+		if (*rows[i].report)
+			printed("b.json", bytes, sizeof(bytes) - 1, 1);
+		CHECK_EQ("and a file", 0, *rows[i].report ? strncmp(bytes, rows[i].report, strlen(rows[i].report)) : !access(at("b.json"), F_OK));
+		ASSERT_EQ(waitpid(helper, &status, 0), helper);
+		CHECK_EQ("the other one", 0, status);
+		unlink(at("b.json"));
+	}
+	/* Nobody waits: what the child writes at its end is there, its own child's is another. */
+	const char *one[] = { "keel", "ctl", at("a"), "fork", "--control", at("b"), "--status-json", at("b.json"), NULL };
+	const char *other[] = { "keel", "ctl", at("b"), "fork", "--control", at("c"), "--status-json", at("c.json"), NULL };
+
+	CHECK_EQ("forked", 0, keel(one));
+	CHECK_EQ("its child", 0, keel(other));
+	CHECK_EQ("that ends", 0, ctl("c", "power-button"));
+	CHECK_EQ("and tells so", 1, printed("c.json", bytes, sizeof(bytes), 1) > 0);
+	CHECK_EQ("in its own file", 0, printed("b.json", bytes, sizeof(bytes), 0));
+	CHECK_EQ("the other one ends", 0, ctl("b", "quit"));
+	CHECK_EQ("and tells so", 1, printed("b.json", bytes, sizeof(bytes), 1) > 0);
+	CHECK_EQ("its status", 0, strncmp(bytes, "{\"status\": 20", 13));
+	CHECK_EQ("quit", 0, ctl("a", "quit"));
+	finish(&run, "ended by quit", 20);
+}
+
 /* What a terminal says arrives. */
 static void test_terminal(void)
 {
@@ -334,6 +398,7 @@ static void test_refusals(void)
 		{ "both", { "keel", "ctl", at("a"), "fork", "--control", at("b"), "--name", "b" }, 2, "not both" },
 		{ "not a name", { "keel", "ctl", at("a"), "fork", "--name", "-b" }, 2, "letters, digits" },
 		{ "another command", { "keel", "ctl", at("a"), "status", "--paused" }, 2, "go with fork" },
+		{ "no place for a report", { "keel", "ctl", at("a"), "fork", "--status-json", "/nowhere/b" }, 2, "No such file" },
 		{ "no machine", { "keel", "ctl", at("b"), "fork", "--control", at("c") }, 21, "no machine is there" },
 	};
 
@@ -387,6 +452,7 @@ static const struct test_case cases[] = {
 	{ "goes_on", test_goes_on },
 	{ "generations", test_generations },
 	{ "ends", test_ends },
+	{ "waits", test_waits },
 	{ "terminal", test_terminal },
 	{ "cost", test_cost },
 	{ "refusals", test_refusals },

@@ -377,10 +377,11 @@ static void test_fork(void)
 	int file = memfd_create("file", 0), socket_fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	const struct {
 		const char *name, *request;
-		int files[2];
+		int files[4];
 		unsigned int file_count, forks;
 		const char *wanted, *child;
 		bool is_paused;
+		unsigned int others;		/* without the report */
 	} rows[] = {
 		{ "no file", "{\"command\":\"fork\"}\n", { 0 }, 0, 0, "no file was passed", NULL, false },
 		{ "a file", "{\"command\":\"fork\"}\n", { file }, 1, 1, "{\"ok\":true,\"pid\":1234}", "", false },
@@ -393,8 +394,15 @@ static void test_fork(void)
 		{ "a zero in it", "{\"command\":\"fork\",\"name\":\"x\\u0000y\"}\n", { file }, 1, 3, "letters, digits", NULL, false },
 		{ "no name", "{\"command\":\"fork\",\"name\":7}\n", { file }, 1, 3, "letters, digits", NULL, false },
 		{ "no boolean", "{\"command\":\"fork\",\"paused\":1}\n", { file }, 1, 3, "true or false", NULL, false },
-		{ "a size", "{\"command\":\"fork\",\"size\":1}\n", { file }, 1, 3, "'fork' has no \\\"size\\\"", NULL, false },
-		{ "a name of another command", "{\"command\":\"status\",\"name\":\"x\"}\n", { file }, 1, 3, "'status' has no \\\"name\\\"", NULL, false },
+		{ "a report that is not there", "{\"command\":\"fork\",\"report\":true}\n", { file }, 1, 3, "1 files were passed", NULL, false },
+		{ "and no file", "{\"command\":\"fork\",\"report\":true}\n", { 0 }, 0, 3, "no file was passed", NULL, false },
+		{ "more than there are", "{\"command\":\"fork\"}\n", { file, -1, file }, 3, 3, "3 files were passed", NULL, false },
+		{ "a report", "{\"command\":\"fork\",\"report\":true}\n", { file, file }, 2, 4, "{\"ok\":true", "", false, 1 },
+		{ "a report and a socket", "{\"command\":\"fork\",\"report\":true}\n", { file, -1, file }, 3, 5, "{\"ok\":true", "", false, 2 },
+		{ "no report", "{\"command\":\"fork\",\"report\":false}\n", { file, -1 }, 2, 6, "{\"ok\":true", "", false },
+		{ "of another command", "{\"command\":\"status\",\"report\":true}\n", { file }, 1, 6, "'status' has no \\\"report\\\"", NULL, false },
+		{ "a size", "{\"command\":\"fork\",\"size\":1}\n", { file }, 1, 6, "'fork' has no \\\"size\\\"", NULL, false },
+		{ "a name of another command", "{\"command\":\"status\",\"name\":\"x\"}\n", { file }, 1, 6, "'status' has no \\\"name\\\"", NULL, false },
 	};
 
 	set_up();
@@ -404,7 +412,8 @@ static void test_fork(void)
 	CHECK_EQ("not forkable", 1, !!strstr(hear(fd, 20), "keel run --forkable"));
 	control.fork = fork_machine;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		int files[2] = { rows[i].files[0], rows[i].files[1] < 0 ? control.listener : rows[i].files[1] };
+		int files[4] = { rows[i].files[0], rows[i].files[1] < 0 ? control.listener : rows[i].files[1], rows[i].files[2] };
+		const unsigned int others = rows[i].others ?: rows[i].file_count;
 
 		pass_along(fd, rows[i].request, files, rows[i].file_count);
 		const char *answer = hear(fd, 20);
@@ -417,7 +426,9 @@ static void test_fork(void)
 			continue;
 		CHECK_EQ("the child's name", 0, strcmp(rows[i].child, child_name));
 		CHECK_EQ("it waits", rows[i].is_paused, ordered.is_paused);
-		CHECK_EQ("it listens", rows[i].file_count > 1, ordered.listener >= 0);
+		CHECK_EQ("it listens", others > 1, ordered.listener >= 0);
+		CHECK_EQ("it tells its end", !!rows[i].others, ordered.report >= 0);
+		CHECK_EQ("in another file", 1, ordered.report < 0 || (ordered.report != ordered.output && ordered.report != ordered.listener));
 		CHECK_EQ("the files are closed", -1, fcntl(ordered.output, F_GETFL));
 	}
 	strcpy(mode, "why");
@@ -426,7 +437,7 @@ static void test_fork(void)
 	is_stuck = true;
 	pass_along(fd, rows[1].request, rows[1].files, 1);
 	CHECK_EQ("a vCPU that cannot leave", 1, !!strstr(hear(fd, 20), "standard output"));
-	CHECK_EQ("nothing was tried then", 4, forks);
+	CHECK_EQ("nothing was tried then", 7, forks);
 	close(fd);
 	finish();
 }

@@ -359,6 +359,117 @@ static void test_fork(void)
 	finish();
 }
 
+/* ---- waiting for a child ---- */
+
+static const char *last_words;		/* of the child; NULL: none */
+
+/* A machine whose child ends after a while. */
+static void *serve_child(void *argument)
+{
+	serve_fork(argument);
+	usleep(50000);
+	if (last_words)
+		ASSERT_EQ(write(passed[passed_count - 1], last_words, strlen(last_words)), (s64)strlen(last_words));
+	close_passed();
+	return argument;
+}
+
+static int wait_for(struct options *options, const char *answer, const char *words)
+{
+	pthread_t thread;
+
+	options->target = socket_path;
+	options->request = "fork";
+	options->waits = true;
+	reply = answer;
+	last_words = words;
+	ASSERT_EQ(pthread_create(&thread, NULL, serve_child, NULL), 0);
+	int status = capture(ctl_run, options);
+
+	pthread_join(thread, NULL);
+	return status;
+}
+
+/* What is in @path; "" if it is not there. */
+static const char *look_at(const char *path)
+{
+	static char text[256];
+	int fd = open(path, O_RDONLY);
+	ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	text[got > 0 ? got : 0] = 0;
+	close(fd);
+	return text;
+}
+
+static void test_wait(void)
+{
+	static const struct {
+		const char *name, *reply, *words;
+		bool json;
+		int status;
+		const char *printed, *kept;
+	} rows[] = {
+		{ "powered off", "{\"ok\":true,\"pid\":7}\n", "{\"status\": 0, \"name\": \"poweroff\", \"reason\": \"off\"}\n", false, 0,
+		  "pid: 7\nstatus: 0\nname: poweroff\nreason: off\n", "{\"status\": 0, \"name\": \"poweroff\", \"reason\": \"off\"}\n" },
+		{ "crashed", "{\"ok\":true,\"pid\":7}\n", "{\"status\": 9, \"name\": \"crash\", \"reason\": \"\\u001b\"}\n", false, STATUS_CRASH,
+		  "pid: 7\nstatus: 9\nname: crash\nreason: ?\n", "{\"status\": 9, \"name\": \"crash\", \"reason\": \"\\u001b\"}\n" },
+		{ "as JSON", "{\"ok\":true,\"pid\":7}\n", "{\"status\": 20, \"name\": \"quit\"}\n", true, STATUS_QUIT,
+		  "{\"ok\":true,\"pid\":7}\n{\"status\":20,\"name\":\"quit\"}\n", "{\"status\": 20, \"name\": \"quit\"}\n" },
+		{ "killed", "{\"ok\":true,\"pid\":7}\n", NULL, false, STATUS_HOST, "pid: 7\n", "" },
+		{ "half a line", "{\"ok\":true,\"pid\":7}\n", "{\"status\": 0", false, STATUS_HOST, "pid: 7\n", "" },
+		{ "no status", "{\"ok\":true,\"pid\":7}\n", "{\"status\": \"0\"}\n", false, STATUS_HOST, "pid: 7\n", "" },
+		{ "no object", "{\"ok\":true,\"pid\":7}\n", "0\n", false, STATUS_HOST, "pid: 7\n", "" },
+		{ "refused", "{\"ok\":false,\"error\":\"no\"}\n", NULL, false, STATUS_REFUSED, "", "" },
+	};
+	char report[80], serial[80];
+
+	set_up();
+	snprintf(report, sizeof(report), "%s/report", directory);
+	snprintf(serial, sizeof(serial), "%s/serial", directory);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options = { .json = rows[i].json, .status_json = report, .serial = serial };
+
+		CHECK_EQ(rows[i].name, rows[i].status, wait_for(&options, rows[i].reply, rows[i].words));
+		if (strcmp(rows[i].printed, said))
+			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].printed, said);
+		if (strcmp(rows[i].kept, look_at(report)))
+			FAIL("%s: wanted '%s' in the report, got '%s'", rows[i].name, rows[i].kept, look_at(report));
+		CHECK_EQ("what was asked", 0, strcmp("{\"command\":\"fork\",\"report\":true}\n", heard));
+		unlink(report);
+	}
+	finish();
+}
+
+/* Nobody waits: the child writes the file itself. */
+static void test_report(void)
+{
+	char report[80], child[80];
+	struct options options = { .status_json = report, .control = child };
+	struct stat stat_buffer;
+	int fd;
+
+	set_up();
+	snprintf(report, sizeof(report), "%s/report", directory);
+	snprintf(child, sizeof(child), "%s/child", directory);
+	fd = open(report, O_CREAT | O_RDWR, 0600);
+	ASSERT_EQ(write(fd, "of another child", 16), 16);
+	CHECK_EQ("forked", 0, ask_fork(&options, "{\"ok\":true,\"pid\":7}\n"));
+	CHECK_EQ("what was asked", 0, strcmp("{\"command\":\"fork\",\"report\":true}\n", heard));
+	ASSERT_EQ(passed_count, 3);
+	ASSERT_EQ(fstat(fd, &stat_buffer), 0);
+	CHECK_EQ("what was there is gone", 0, stat_buffer.st_size);
+	ASSERT_EQ(write(passed[2], "x\n", 2), 2);
+	CHECK_EQ("what is told is there", 0, strcmp("x\n", look_at(report)));
+	close_passed();
+	close(fd);
+	unlink(child);
+	options = (struct options){ .target = socket_path, .request = "fork", .status_json = directory, .control = child };
+	CHECK_EQ("a directory", STATUS_USAGE, capture(ctl_run, &options));
+	CHECK_EQ("no socket is left", -1, access(child, F_OK));
+	finish();
+}
+
 static void test_next(void)
 {
 	char path[PATH_MAX];
@@ -482,6 +593,8 @@ static const struct test_case cases[] = {
 	{ "directory", test_directory },
 	{ "pid_file", test_pid_file },
 	{ "fork", test_fork },
+	{ "wait", test_wait },
+	{ "report", test_report },
 	{ "next", test_next },
 	{ "list", test_list },
 };

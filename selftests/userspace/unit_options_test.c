@@ -309,8 +309,17 @@ static void test_ctl_fork(void)
 		int want;
 		const char *control, *name, *serial;
 		bool is_paused;
+		const char *report;
+		bool waits;
 	} rows[] = {
 		{ "keel ctl s fork", 0, NULL, NULL, NULL, false },
+		{ "keel ctl s fork --wait", 0, NULL, NULL, NULL, false, NULL, true },
+		{ "keel ctl s fork --status-json r", 0, NULL, NULL, NULL, false, "r", false },
+		{ "keel ctl s fork --status-json r --wait --paused", 0, NULL, NULL, NULL, true, "r", true },
+		{ "keel ctl s quit --wait", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s pause --status-json r", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s fork --wait=1", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel run --kernel k --wait", STATUS_USAGE, NULL, NULL, NULL, false },
 		{ "keel ctl s fork --control c --serial f --paused", 0, "c", NULL, "f", true },
 		{ "keel ctl --name=n --json s fork", 0, NULL, "n", NULL, false },
 		{ "keel ctl s fork --control c --name n", STATUS_USAGE, NULL, NULL, NULL, false },
@@ -333,7 +342,9 @@ static void test_ctl_fork(void)
 			CHECK_EQ("its socket", 1, is_same(rows[i].control, options.control));
 			CHECK_EQ("its name", 1, is_same(rows[i].name, options.name));
 			CHECK_EQ("its serial port", 1, is_same(rows[i].serial, options.serial));
-			CHECK_EQ("it waits", rows[i].is_paused, options.is_paused);
+			CHECK_EQ("it is paused", rows[i].is_paused, options.is_paused);
+			CHECK_EQ("its report", 1, is_same(rows[i].report, options.status_json));
+			CHECK_EQ("it is waited for", rows[i].waits, options.waits);
 		}
 		options_free(&options);
 	}
