@@ -5,7 +5,9 @@
 # kvm-amd.ko or kvm-intel.ko and keel.ko known to modprobe and no VM running.
 #
 # usage: run_bench [-o FILE.json] [ROW]...
+#        run_bench [-o FILE.json] fork
 #
+# The second measures forks and resets, which only Keel has, and fails if one is over its bar.
 # Where the launcher is on PATH and GUEST (default /guest) has a kernel and an initramfs
 # that powers off with keel.mode=boot, a Linux guest's whole life is measured too.
 
@@ -49,6 +51,47 @@ measure() {
 	KEEL_DEVICE=$device "$here/keel_bench" -o "$file" "$@" || exit 1
 	[ $# -gt 0 ] || boot "$device" "$file" || exit 1
 }
+
+# launcher_fork - what a child takes of the launcher's own memory, a guest of Linux's in both
+launcher_fork() {
+	command -v keel >/dev/null && [ -r "$guest/vmlinuz" ] || return 0
+	keel run --device /dev/keel --kernel "$guest/vmlinuz" --initrd "$guest/initrd" --memory 128M --cpus 2 --forkable --control /tmp/warm \
+		--append 'console=ttyS0 quiet keel.mode=linger' >/tmp/warm.log 2>&1 </dev/null &
+	warm=$!
+	for _ in $(seq 600); do
+		grep -q 'guest: alive' /tmp/warm.log && break
+		sleep 0.1
+	done
+	keel ctl /tmp/warm pause
+	child=$(keel ctl /tmp/warm fork --paused --control /tmp/child | sed -n 's/^pid: //p')
+	got=$(($(sed -n 's/^Private_Dirty: *\([0-9]*\) kB/\1/p' "/proc/$child/smaps_rollup") * 1024))
+	keel ctl /tmp/child quit
+	keel ctl /tmp/warm quit
+	wait $warm
+	bar=524288 over=
+	[ "$got" -le $bar ] || over=', over its bar'
+	printf '%-62s %9s %9s  bytes%s\n' "memory of the launcher's own, an idle child with 2 vCPUs" $bar "$got" "$over"
+	printf ',\n{ "operation": "memory of the launcher'"'"'s own, an idle child with 2 vCPUs", "wanted": %s, "got": %s, "unit": "bytes" }\n' \
+		$bar "$got" >>/tmp/bench.forks
+	[ "$got" -gt 0 ] && [ -z "$over" ]
+}
+
+# forks - what there is of Keel's alone
+forks() {
+	KEEL_DEVICE=/dev/keel "$here/bench_fork" -o /tmp/bench.forks
+	forks_status=$?
+	[ $forks_status != 4 ] || return 4
+	launcher_fork || forks_status=1
+	{ printf '{ "bars": [\n' && cat /tmp/bench.forks && printf '] }\n'; } >"$out"
+	return $forks_status
+}
+
+if [ "$*" = fork ]; then
+	unload
+	modprobe keel || exit 1
+	forks
+	exit
+fi
 
 vendor=kvm-amd
 grep -qw vmx /proc/cpuinfo && vendor=kvm-intel
