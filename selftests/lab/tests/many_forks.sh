@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC1091
+# long: --kernel 6.1 --module keel --cpus 2 --memory 2048 --about 400 --timeout 1500
+# long: --kernel 6.12 --module keel --cpus 2 --memory 2048 --about 400 --timeout 1500
+# needs: launcher guest
+#
+# As many children of one Linux guest as are wanted of a host with 2 GiB (KEEL_CHILDREN, 500): all are there at once, by their names, those that are let go go
+# on, and each as another machine; who waits for one learns of its end; and when all have ended, their memory is the host's again.
+
+. /lab/tap.sh
+. /lab/guests.sh
+
+children=${KEEL_CHILDREN:-500} every=50
+rounds() { tr -d '\r' <"/tmp/out.$1" | grep -c 'guest: round'; }
+has_rounds() { [ "$(rounds "$1")" -ge "$2" ]; }
+name() { printf 'child-%04d' "$1"; }
+samples() { seq 1 $every "$children"; }
+
+fork_all() {
+	for i in $(seq "$children"); do
+		keel ctl --json /tmp/one fork --paused --name "$(name "$i")" --serial "/tmp/out.$i" >/tmp/answer || return 1
+		[ $((i % 100)) != 0 ] || echo "$i: $(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) kB"
+	done
+}
+
+# How many names the list has, in whose status there is the first one's process.
+listed() { keel list --json | grep -o "\"name\":\"child-[0-9]*\",\"pid\":[0-9]*,\"parent\":$pid," | wc -l; }
+
+generations() { keel list --json | grep -o '"generation_id":"[0-9a-f-]*"'; }
+
+resume_samples() {
+	for i in $(samples); do
+		keel ctl "$(name "$i")" resume || return 1
+	done
+}
+
+all_go_on() {
+	for i in $(samples); do
+		within 120 has_rounds "$i" 2 || return 1
+	done
+}
+
+all_know() {
+	for i in $(samples); do
+		tr -d '\r' <"/tmp/out.$i" | grep -q "guest: generation 1 of '$(name "$i")' random" || return 1
+	done
+}
+
+quit_all() {
+	for i in $(seq "$children"); do
+		keel ctl "$(name "$i")" quit || return 1
+	done
+}
+
+ended() {
+	keel ctl "$1" status >/dev/null 2>&1
+	[ $? = 21 ]
+}
+
+wait_for_one() {
+	keel ctl --json /tmp/one fork --wait --name waited --serial /tmp/out.waited --status-json /tmp/waited.json >/tmp/waited &
+	waiter=$!
+	within 60 keel ctl waited status
+	keel ctl waited quit
+	wait $waiter
+	[ $? = 20 ] && grep -q '^{"status": 20, "name": "quit"' /tmp/waited.json && grep -q '^{"status":20,"name":"quit"' /tmp/waited
+}
+
+all_is_back() { [ "$(free_kb)" -ge $((before - 16384)) ]; }
+
+begin 13
+keel run --device "$KEEL_DEVICE" --kernel /guest/vmlinuz --initrd /guest/initrd --memory 128M --cpus 2 --forkable --control /tmp/one \
+	--append "${guest_append:?} quiet keel.mode=sums" </dev/null >/tmp/out.one 2>/tmp/err &
+pid=$!
+check "the guest does its sums" within 200 has_rounds one 2
+keel ctl /tmp/one pause
+sleep 1
+check "who waits for a child learns how it ended" wait_for_one
+before=$(free_kb)
+check "$children children" fork_all
+check "all of them are listed" [ "$(listed)" = "$children" ]
+check "each as another machine" [ "$(generations | sort | uniq -d | wc -l)" = 0 ]
+check "all with a number" [ "$(generations | wc -l)" = "$children" ]
+check "those that are let go" resume_samples
+check "go on" all_go_on
+check "and know who they are" all_know
+check "the sums are right" eval '! grep -lE "guest: cpu[0-9]+ WRONG" /tmp/out.*'
+check "quit" quit_all
+check "the last is gone" within 60 ended "$(name "$children")"
+check "their memory is the host's again" within 60 all_is_back
+keel ctl /tmp/one quit
+echo "# free: $before kB before, $(free_kb) kB after"
+sed 's/^/# /' /tmp/err | tail -n 20
+end
