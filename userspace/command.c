@@ -29,6 +29,7 @@ static const struct member_row {
 	{ "paused", COMMAND_PAUSED },
 	{ "to_mark", COMMAND_TO_MARK },
 	{ "report", COMMAND_REPORT },
+	{ "nets", COMMAND_NETS },
 };
 
 /* ---- requests and answers ---- */
@@ -140,6 +141,19 @@ static bool take_flag(struct request *request, struct json_object *object, const
 	return json_object_get_boolean(flag);
 }
 
+static unsigned int take_count(struct request *request, struct json_object *object, const char *name, unsigned int most)
+{
+	struct json_object *count = NULL;
+
+	if (!json_object_object_get_ex(object, name, &count))
+		return 0;
+	if (!json_object_is_type(count, json_type_int) || json_object_get_int64(count) < 0 || json_object_get_int64(count) > most) {
+		command_fail(request, "\"%s\" must be a number from 0 to %u", name, most);
+		return 0;
+	}
+	return (unsigned int)json_object_get_int64(count);
+}
+
 /* The members that some commands have, and the others have not. */
 static void take_members(struct request *request, const struct command_row *row, struct json_object *object)
 {
@@ -166,6 +180,7 @@ static void take_members(struct request *request, const struct command_row *row,
 	request->is_paused = take_flag(request, object, "paused");
 	request->to_mark = take_flag(request, object, "to_mark");
 	request->has_report = take_flag(request, object, "report");
+	request->net_count = take_count(request, object, "nets", CONTROL_NETS);
 }
 
 static void run(struct request *request, struct json_object *object)

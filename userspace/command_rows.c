@@ -17,6 +17,7 @@
 #include "fork.h"
 #include "generation.h"
 #include "memory_options.h"
+#include "net_device.h"
 #include "pause.h"
 #include "power.h"
 #include "state_format.h"
@@ -64,6 +65,27 @@ static struct json_object *describe_balloon(struct virtio_balloon *balloon)
 	return object;
 }
 
+/* Of each network device: the card's address, and whether it leads somewhere. */
+static struct json_object *describe_nets(const struct control *control)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; i < control->net_count; i++) {
+		struct virtio_net *net = &control->nets[i].net;
+		struct json_object *object = json_object_new_object();
+		const uint8_t *mac = net->mac;
+		char text[18];
+
+		virtio_lock(&net->device);
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		json_object_object_add(object, "mac", json_object_new_string(text));
+		json_object_object_add(object, "link", json_object_new_boolean(!net->is_gone));
+		virtio_unlock(&net->device);
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
 static void do_status(struct request *request)
 {
 	const struct control *control = request->control;
@@ -85,6 +107,7 @@ static void do_status(struct request *request)
 		generation_text(control->generation, generation);
 	json_object_object_add(answer, "generation_id", *generation ? json_object_new_string(generation) : NULL);
 	json_object_object_add(answer, "balloon", describe_balloon(control->balloon));
+	json_object_object_add(answer, "networks", describe_nets(control));
 }
 
 static const char busy[] =
@@ -246,27 +269,42 @@ static bool is_listening(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) && value;
 }
 
-/* Its serial port's file, the socket that it listens at, and the file that it tells its end came with the request, in that order. */
+_Static_assert(CONTROL_NETS == NET_DEVICES_MAX, "a network for each device");
+
+/*
+ * What came with the request, in this order: its serial port's file, the socket that it listens at, the file that it tells its end, its
+ * networks. All but the first may be missing. Return: false if these are too few or too many.
+ */
+static bool take_order(const struct request *request, struct fork_order *order)
+{
+	const struct control_client *client = request->client;
+	unsigned int behind = request->has_report + request->net_count, next;
+
+	if (client->file_count < behind + 1 || client->file_count > behind + 2)
+		return false;
+	next = client->file_count - behind;
+	*order = (struct fork_order){ .output = client->files[0], .listener = next == 2 ? client->files[1] : -1, .report = -1 };
+	if (request->has_report)
+		order->report = client->files[next++];
+	for (order->net_count = 0; order->net_count < request->net_count; order->net_count++)
+		order->nets[order->net_count] = client->files[next++];
+	order->name = request->name;
+	order->is_paused = request->is_paused;
+	return true;
+}
+
 static void do_fork(struct request *request)
 {
 	struct control *control = request->control;
-	const struct control_client *client = request->client;
-	const unsigned int others = client->file_count - request->has_report;	/* without the last one */
-	const struct fork_order order = {
-		.output = client->files[0],
-		.listener = others == 2 ? client->files[1] : -1,
-		.report = request->has_report && client->file_count ? client->files[others] : -1,
-		.name = request->name,
-		.is_paused = request->is_paused,
-	};
 	struct fork_answer answer;
+	struct fork_order order;
 
 	if (!control->fork) {
 		command_fail(request, "this machine is not one to be forked (keel run --forkable)");
-	} else if (!client->file_count) {
+	} else if (!request->client->file_count) {
 		command_fail(request, "%s", no_file);
-	} else if (!others || others > 2) {
-		command_fail(request, "%u files were passed: one or two, and with \"report\" one more", client->file_count);
+	} else if (!take_order(request, &order)) {
+		command_fail(request, "%u files were passed: one or two, one more with \"report\", and as many more as \"nets\" says", request->client->file_count);
 	} else if (order.listener >= 0 && !is_listening(order.listener)) {
 		command_fail(request, "the second file that was passed is no socket that listens");
 	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_FORK)) {
@@ -309,7 +347,7 @@ const struct command_row command_rows[] = {
 	{ "balloon", do_balloon, COMMAND_SIZE },
 	{ "save", do_save, 0 },
 	{ "mark", do_mark, 0 },
-	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED | COMMAND_REPORT },
+	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED | COMMAND_REPORT | COMMAND_NETS },
 	{ "quit", do_quit, 0 },
 	{ NULL, NULL, 0 },
 };

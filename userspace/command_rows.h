@@ -26,6 +26,7 @@ struct request {
 	const char *name;
 	bool is_paused;
 	bool has_report;
+	unsigned int net_count;
 	bool to_mark;
 	char error[COMMAND_ERROR_MAX];	/* "": done */
 };
@@ -36,6 +37,7 @@ struct request {
 #define COMMAND_PAUSED	(1u << 2)
 #define COMMAND_TO_MARK	(1u << 3)
 #define COMMAND_REPORT	(1u << 4)
+#define COMMAND_NETS	(1u << 5)
 
 struct command_row {
 	const char *name;

@@ -16,6 +16,7 @@
 struct fork_answer;
 struct fork_order;
 struct generation;
+struct net_device;
 struct power;
 struct stats;
 struct vcpu;
@@ -29,7 +30,8 @@ struct vm;
 #define CONTROL_CLIENTS		16		/* at once */
 #define CONTROL_LINE_MAX	4096		/* bytes of a request, its newline included */
 #define CONTROL_ANSWER_MAX	(2u << 20)	/* bytes of an answer */
-#define CONTROL_FILES		3		/* descriptors that come with a request */
+#define CONTROL_NETS		4		/* networks of a new machine */
+#define CONTROL_FILES		(3 + CONTROL_NETS)		/* descriptors that come with a request */
 #define CONTROL_PATIENCE_S	10		/* for a client that takes nothing */
 
 /* What is kept of one client. */
@@ -57,6 +59,8 @@ struct control {
 	const struct generation *generation;	/* NULL: none */
 	const pid_t *parent;		/* the process that it was forked of, 0 for none */
 	struct virtio_balloon *balloon;	/* NULL: none */
+	struct net_device *nets;
+	unsigned int net_count;
 	struct machine *machine;	/* for save() */
 	/* state_write(); vCPUs stand meanwhile */
 	bool (*save)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);

@@ -113,6 +113,8 @@ struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int
 		json_object_object_add(request, "paused", json_object_new_boolean(true));
 	if (words->has_report)
 		json_object_object_add(request, "report", json_object_new_boolean(true));
+	if (words->net_count)
+		json_object_object_add(request, "nets", json_object_new_int((int)words->net_count));
 	if (words->to_mark)
 		json_object_object_add(request, "to_mark", json_object_new_boolean(true));
 	if (fd >= 0) {

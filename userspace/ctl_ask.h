@@ -19,7 +19,8 @@ struct ctl_words {
 	uint64_t size;
 	const char *name;		/* NULL: none */
 	bool is_paused;
-	bool has_report;		/* the last of the files is where a child tells of its end */
+	bool has_report;		/* of the files, one is where a child tells of its end, */
+	unsigned int net_count;		/* and so many behind that are its networks */
 	bool to_mark;
 	int files[CONTROL_FILES];	/* what the command is about */
 	unsigned int file_count;

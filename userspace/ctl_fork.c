@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Another machine out of one that runs. The machine can open nothing, so all that the child needs goes along with the request: what its
- * serial port prints to, a socket to listen at, and where it tells how it has ended.
+ * serial port prints to, a socket to listen at, where it tells how it has ended, and its networks.
  *
  * Who waits for a child has the other end of a pipe, which the child alone holds: it ends when the child does, however that is.
  */
@@ -16,6 +16,7 @@
 #include "ctl_ask.h"
 #include "ctl_fork.h"
 #include "ctl_tell.h"
+#include "net_user.h"
 #include "options.h"
 #include "runtime.h"
 #include "status.h"
@@ -87,6 +88,20 @@ static int add_report(struct forking_words *forking, const struct options *optio
 		return status_fail(STATUS_HOST, "no pipe to wait with: %s", strerror(errno));
 	forking->end = ends[0];
 	return add_file(&forking->words, ends[1]);
+}
+
+/* A passt for each network, which this process starts, and which ends with the child. */
+static int add_nets(struct forking_words *forking, const struct options *options)
+{
+	int status = 0, fd;
+
+	for (unsigned int i = 0; !status && i < options->net_count; i++) {
+		status = net_user_start(&options->nets[i], &fd);
+		if (!status)
+			status = add_file(&forking->words, fd);
+	}
+	forking->words.net_count = options->net_count;
+	return status;
 }
 
 static void close_files(struct ctl_words *words)
@@ -181,6 +196,8 @@ int ctl_fork(const struct options *options, const char *path)
 		status = add_socket(&forking, options);
 	if (!status)
 		status = add_report(&forking, options);
+	if (!status)
+		status = add_nets(&forking, options);
 	if (!status) {
 		struct json_object *answer = ctl_ask(path, &forking.words, FORK_S);
 		int error = errno;

@@ -96,6 +96,8 @@ static bool can_fork(struct machine *machine, struct fork_answer *answer)
 		return fail(answer, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
 	if (holds & VM_HOLD_RESET)
 		return fail(answer, "the machine is being reset: try again");
+	if (machine->forking.order.net_count > machine->net_count)
+		return fail(answer, "more networks for the new machine than this one has network devices (keel run --net user)");
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "net_options.h"
 #include "runtime.h"
 
 struct machine;
@@ -19,6 +20,8 @@ struct fork_order {
 	int output;			/* becomes the child's standard output, and its input if it is a terminal */
 	int listener;			/* the child's control socket; -1: it has none */
 	int report;			/* where the child tells how it has ended; -1: nowhere */
+	int nets[NET_DEVICES_MAX];	/* what carries the frames of its network devices, one after the other: the sockets of passt; */
+	unsigned int net_count;		/* the links of those behind are down */
 	const char *name;		/* the child's; "": none */
 	bool is_paused;			/* it waits for a client to resume it */
 };

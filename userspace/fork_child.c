@@ -43,6 +43,16 @@ static int take_report(const struct forking *forking, int file)
 	return 0;
 }
 
+/* By the numbers that the parent's have. */
+static int take_networks(struct machine *machine, const struct fork_order *order)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < machine->net_count; i++)
+		ret = net_user_renew(&machine->nets[i].user, i < order->net_count ? order->nets[i] : -1);
+	return ret ? status_fail(STATUS_HOST, "the network's socket: %s", strerror(-ret)) : 0;
+}
+
 static void leave_parent(struct machine *machine)
 {
 	/* no signals of the terminal's keys */
@@ -80,13 +90,23 @@ static int renew_board(struct machine *machine)
 	return serial_renew(&machine->serial);
 }
 
+static int renew_virtio(struct machine *machine, struct virtio_device *device)
+{
+	if (device == &machine->virtio_console.device)
+		return virtio_console_renew(&machine->virtio_console);
+	for (unsigned int i = 0; i < machine->net_count; i++)
+		if (device == &machine->nets[i].net.device)
+			return virtio_net_renew(&machine->nets[i].net, i < machine->forking.order.net_count);
+	return virtio_renew(device);
+}
+
 static int renew_devices(struct machine *machine)
 {
 	struct virtio_device *device;
 	int ret = renew_board(machine);
 
 	for (unsigned int i = 0; !ret && (device = machine_virtio(machine, i)); i++)
-		ret = device == &machine->virtio_console.device ? virtio_console_renew(&machine->virtio_console) : virtio_renew(device);
+		ret = renew_virtio(machine, device);
 	if (!ret && machine->watchdog.timer > 0)
 		ret = watchdog_renew(&machine->watchdog);
 	if (!ret)
@@ -161,6 +181,8 @@ void fork_become(struct machine *machine, const struct fork_line *line)
 	ret = take_report(&machine->forking, order.report);
 	if (!ret)
 		ret = take_streams(order.output);
+	if (!ret)
+		ret = take_networks(machine, &order);
 	snprintf(machine->forking.name, sizeof(machine->forking.name), "%s", order.name);
 	control->name = *machine->forking.name ? machine->forking.name : NULL;
 	control_renew(control, order.listener);

@@ -18,8 +18,9 @@ int fork_options_check(const struct options *options)
 		return 0;
 	if (!options->control && !options->name)
 		return refuse("needs --control or --name, where 'keel ctl' asks for it");
-	if (options->net_count)
-		return refuse("not together with --net: children would have the same address on the same network");
+	for (unsigned int i = 0; i < options->net_count; i++)
+		if (options->nets[i].kind != NET_USER)
+			return refuse("not together with --net tap or vhost-user: children would have the same address on the same network; --net user can be had");
 	if (options->share_count)
 		return refuse("not together with --share: virtiofsd serves one machine, and has the memory of that one");
 	if (options->vfio_count)

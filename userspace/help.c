@@ -123,7 +123,7 @@ static const char control_help[] =
 
 static const char fork_help[] =
 	"keel ctl [--json] SOCKET|NAME fork [--control SOCKET | --name NAME] [--serial FILE] [--paused]\n"
-	"                                 [--wait] [--status-json FILE]\n"
+	"                                 [--wait] [--status-json FILE] [--net user[,WORD]...]...\n"
 	"Of a machine that was started with --forkable another one is made: a process of its own, with\n"
 	"the same memory, copied on write, which goes on from the same moment. Both run on. The answer\n"
 	"has the new process's number.\n"
@@ -137,9 +137,11 @@ static const char fork_help[] =
 	"  --wait               wait for its end, print how it was, and exit with its exit status; 13 if it\n"
 	"                       was killed or crashed\n"
 	"  --status-json FILE   the same as a line of JSON in FILE, at its end\n"
+	"  --net user[,WORD]... what its network device leads to, one for each (keel help net); without,\n"
+	"                       the link is down\n"
 	"\n"
 	"keel run --forkable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
-	"--net, --vfio, or --memory-backing shared or hugetlb, and at most 8 CPUs.\n"
+	"--net but user, no --vfio, --memory-backing shared or hugetlb, and at most 8 CPUs.\n"
 	"The new guest is told that it is another (keel(1), IDENTITY), so that its random numbers are\n"
 	"its own; host name and all else are the same in both.\n"
 	"\n"

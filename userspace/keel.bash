@@ -56,8 +56,10 @@ _keel_ctl() {
 		COMPREPLY=($(compgen -f -- "$word"))
 	elif [ "$before" = --name ]; then
 		COMPREPLY=()
+	elif [ "$before" = --net ]; then
+		_keel_words "user"
 	elif [[ $word == -* ]]; then
-		_keel_words "--json --control --name --serial --paused --wait --status-json --to-mark --help"
+		_keel_words "--json --control --name --serial --paused --wait --status-json --net --to-mark --help"
 	elif [ $words = 0 ]; then
 		compopt -o filenames
 		local IFS=$'\n'

@@ -55,6 +55,8 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->generation = &machine->generation;
 	control->parent = &machine->forking.parent;
 	control->balloon = machine->balloon.device.class ? &machine->balloon : NULL;
+	control->nets = machine->nets;
+	control->net_count = machine->net_count;
 	control->memory = options->memory;
 	control->machine = machine;
 	control->save = state_write;

@@ -2,9 +2,7 @@
 /*
  * From what --net says to a device with something of the host's behind it.
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "net_device.h"
 #include "sandbox.h"
@@ -65,16 +63,13 @@ static int open_behind(struct net_device *device, const struct net_options *opti
 	}
 }
 
-/* One of those that anybody may use: no group's, administered locally. */
 static int choose_mac(const struct net_options *options, uint8_t *mac)
 {
-	memcpy(mac, options->mac, NET_MAC_SIZE);
+	int ret = options->has_mac ? 0 : virtio_net_random_mac(mac);
+
 	if (options->has_mac)
-		return 0;
-	if (getrandom(mac, NET_MAC_SIZE, 0) != NET_MAC_SIZE)
-		return status_fail(STATUS_HOST, "--net: no random numbers: %s", strerror(errno));
-	mac[0] = (uint8_t)((mac[0] & ~1u) | 2u);
-	return 0;
+		memcpy(mac, options->mac, NET_MAC_SIZE);
+	return ret ? status_fail(STATUS_HOST, "--net: no random numbers: %s", strerror(-ret)) : 0;
 }
 
 int net_device_open(struct net_device *device, const struct net_options *options, const struct vm *vm,

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -138,8 +139,6 @@ static const struct net_backend_ops ops = { receive, send_frame, flush, NULL, NU
 
 int net_user_attach(struct net_user *user, int fd)
 {
-	int size = SOCKET_BUFFER;
-
 	user->backend.ops = &ops;
 	user->backend.name = "user";
 	user->backend.pairs = 1;
@@ -150,9 +149,6 @@ int net_user_attach(struct net_user *user, int fd)
 	user->output = malloc(NET_USER_LENGTH + NET_FRAME_MAX);
 	if (!user->input || !user->output)
 		return status_fail(STATUS_HOST, "out of memory");
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	/* As much as the host allows. */
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return 0;
 }
 
@@ -252,27 +248,55 @@ static bool has_started(pid_t pid)
 	return true;
 }
 
-int net_user_open(struct net_user *user, const struct net_options *options)
+int net_user_start(const struct net_options *options, int *fd)
 {
 	int ends[2], size = SOCKET_BUFFER;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return status_fail(STATUS_HOST, "--net user: cannot create a socket pair: %s", strerror(errno));
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	/* As much as the host allows. */
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	int ret = net_user_attach(user, ends[0]);
-	int error = ret ? 0 : spawn(options, ends[1], &pid);
+	int error = spawn(options, ends[1], &pid);
 
 	close(ends[1]);
-	if (ret)
-		return ret;
+	*fd = ends[0];
+	if (!error && has_started(pid))
+		return 0;
+	close(ends[0]);
 	if (error == ENOENT)
 		return status_fail(STATUS_NET, "--net user: passt is not installed (apt-get install passt)");
 	if (error)
 		return status_fail(STATUS_NET, "--net user: cannot start passt: %s", strerror(error));
-	if (!has_started(pid))
-		return status_fail(STATUS_NET, "--net user: passt ended at once; it says why above");
-	return 0;
+	return status_fail(STATUS_NET, "--net user: passt ended at once; it says why above");
+}
+
+int net_user_open(struct net_user *user, const struct net_options *options)
+{
+	int fd, ret = net_user_start(options, &fd);
+
+	return ret ? ret : net_user_attach(user, fd);
+}
+
+int net_user_renew(struct net_user *user, int fd)
+{
+	user->start = 0;
+	user->end = 0;
+	user->output_at = 0;
+	user->output_end = 0;
+	user->backend.has_rest = false;
+	if (fd >= 0)
+		return dup3(fd, user->backend.fds[0], O_CLOEXEC) < 0 ? -errno : 0;
+	/* Nothing ever comes from there, and the number stays taken. */
+	int nothing = eventfd(0, EFD_CLOEXEC), ret;
+
+	if (nothing < 0)
+		return -errno;
+	ret = dup3(nothing, user->backend.fds[0], O_CLOEXEC) < 0 ? -errno : 0;
+	close(nothing);
+	return ret;
 }
 
 void net_user_close(struct net_user *user)

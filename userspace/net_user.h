@@ -32,11 +32,27 @@ int net_user_open(struct net_user *user, const struct net_options *options);
 
 /**
  * net_user_attach() - be the other end of a stream socket that speaks passt's protocol
- * @fd: closed by net_user_close()
+ * @fd: O_NONBLOCK; closed by net_user_close()
  *
  * Return: 0, or STATUS_HOST after a line on stderr.
  */
 int net_user_attach(struct net_user *user, int fd);
+
+/**
+ * net_user_start() - start passt, to be gone when nobody has @fd any more
+ * @fd: gets the socket to speak with it; who reads and writes it is not made to wait
+ *
+ * Return: 0, or a status after a line on stderr.
+ */
+int net_user_start(const struct net_options *options, int *fd);
+
+/**
+ * net_user_renew() - in a process that fork() has made: speak with another passt, by the same number as before
+ * @fd: of net_user_start(), which stays the caller's; -1: there is none, and the connection is left
+ *
+ * What was on its way to or from the other one is dropped. Return: 0 or a negative errno.
+ */
+int net_user_renew(struct net_user *user, int fd);
 
 /** net_user_close() - close the connection, which ends passt; harmless if never opened */
 void net_user_close(struct net_user *user);

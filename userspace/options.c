@@ -385,7 +385,7 @@ static const struct option_row rows[] = {
 	{ "memory-backing", RUN | RESTORE, true, false, set_memory_backing },
 	{ "balloon", RUN, true, false, set_balloon },
 	{ "disk", RUN | RESTORE, true, true, set_disk },
-	{ "net", RUN, true, true, set_net },
+	{ "net", RUN | CTL, true, true, set_net },
 	{ "share", RUN, true, true, set_share },
 	{ "vfio", RUN, true, true, set_vfio },
 	{ "dma", RUN | RESTORE, true, false, set_dma },
@@ -565,7 +565,8 @@ static int parse_dma(struct parser *p, enum options_action *action)
 
 static bool has_fork_option(const struct options *options)
 {
-	return options->control || options->name || options->serial || options->is_paused || options->waits || options->status_json;
+	return options->control || options->name || options->serial || options->is_paused || options->waits || options->status_json ||
+	       options->net_count;
 }
 
 /* What stands behind the command. */
@@ -574,9 +575,12 @@ static int check_ctl(struct options *options)
 	bool is_save = !strcmp(options->request, "save"), is_balloon = !strcmp(options->request, "balloon");
 
 	if (strcmp(options->request, "fork") && has_fork_option(options))
-		return status_fail(STATUS_USAGE, "--control, --name, --serial, --paused, --wait and --status-json go with fork: keel ctl NAME fork --name CHILD");
+		return status_fail(STATUS_USAGE, "--control, --name, --serial, --paused, --wait, --net and --status-json go with fork: keel ctl NAME fork --name CHILD");
 	if (options->to_mark && strcmp(options->request, "reset"))
 		return status_fail(STATUS_USAGE, "--to-mark goes with reset: keel ctl NAME reset --to-mark");
+	for (unsigned int i = 0; i < options->net_count; i++)
+		if (options->nets[i].kind != NET_USER || options->nets[i].has_mac)
+			return status_fail(STATUS_USAGE, "fork: --net user alone can be had, and its address is a random one");
 	if (options->control && options->name)
 		return status_fail(STATUS_USAGE, "fork: --control or --name, not both");
 	if (options->file_count != (is_save || is_balloon))

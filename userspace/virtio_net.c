@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "net_header.h"
@@ -300,6 +301,7 @@ static void run(struct virtio_device *device)
 			continue;
 		if (waits[0].revents & POLLIN && read(device->doorbell, &rung, sizeof(rung)) < 0)
 			continue;
+		pthread_mutex_lock(&device->serving);
 		virtio_lock(device);
 		if (!net->vhost)
 			unblock(net, waits + 1);
@@ -310,6 +312,7 @@ static void run(struct virtio_device *device)
 		else if (net->vhost)
 			vhost_signal(net->vhost);
 		virtio_unlock(device);
+		pthread_mutex_unlock(&device->serving);
 	}
 }
 
@@ -401,4 +404,36 @@ void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct
 	net->class = net_class;
 	net->class.queue_count = 2 * backend->pairs + 1;
 	net->device.class = &net->class;
+}
+
+int virtio_net_random_mac(uint8_t mac[NET_MAC_SIZE])
+{
+	ssize_t got = getrandom(mac, NET_MAC_SIZE, 0);
+
+	if (got != NET_MAC_SIZE)
+		return got < 0 ? -errno : -EIO;
+	mac[0] = (uint8_t)((mac[0] & ~1u) | 2u);
+	return 0;
+}
+
+/* A driver that is there has its card's address in its filter, and goes on with it. */
+int virtio_net_renew(struct virtio_net *net, bool is_connected)
+{
+	struct virtio_net_config config;
+	int ret = virtio_net_random_mac(net->mac);
+
+	if (!ret)
+		ret = virtio_renew(&net->device);
+	if (ret)
+		return ret;
+	for (unsigned int i = 0; i < NET_PAIRS_MAX; i++)
+		net->state[i] = (struct net_pair){ .has_packet = false };
+	net->has_more = false;
+	net->is_gone = !is_connected;
+	memcpy(&config, net->device.config, sizeof(config));
+	memcpy(config.mac, net->mac, sizeof(config.mac));
+	config.status = is_connected ? VIRTIO_NET_S_LINK_UP : 0;
+	memcpy(net->device.config, &config, sizeof(config));
+	virtio_signal_config(&net->device);
+	return 0;
 }

@@ -48,6 +48,20 @@ void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct
 		     const struct virtio_net_place *place);
 
 /**
+ * virtio_net_renew() - virtio_renew() of a network device: another card, whose address a driver learns when it begins anew
+ * @is_connected: net->backend leads somewhere; if not, the guest's link is down
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtio_net_renew(struct virtio_net *net, bool is_connected);
+
+/**
+ * virtio_net_random_mac() - one of the addresses that anybody may use: no group's, administered locally
+ * Return: 0 or a negative errno.
+ */
+int virtio_net_random_mac(uint8_t mac[NET_MAC_SIZE]);
+
+/**
  * virtio_net_turn() - move what can be moved now, by budgets; the thread's, with the lock held
  */
 void virtio_net_turn(struct virtio_net *net);

@@ -426,7 +426,7 @@ static void test_options(void)
 	} rows[] = {
 		{ "no socket", { "keel", "run", "--kernel=x", "--forkable" }, "needs --control or --name" },
 		{ "a disk", { "keel", "run", "--kernel=x", "--forkable", "--name=x", "--disk=y" }, "--disk y can be written" },
-		{ "a network", { "keel", "run", "--kernel=x", "--forkable", "--name=x", "--net=user" }, "not together with --net" },
+		{ "a network", { "keel", "run", "--kernel=x", "--forkable", "--name=x", "--net=tap=t" }, "not together with --net" },
 		{ "shared memory", { "keel", "run", "--kernel=x", "--forkable", "--name=x", "--memory-backing=shared" }, "--memory-backing shared" },
 		{ "a device", { "keel", "run", "--kernel=x", "--forkable", "--name=x", "--vfio=0:1.0" }, "--vfio" },
 	};

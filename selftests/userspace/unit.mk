@@ -61,7 +61,7 @@ unit_control_test-libs := -ljson-c -lz
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_tell control_socket socket_file runtime status whole state_format)
+unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_tell net_user control_socket socket_file runtime status whole state_format)
 unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 # The child's side is the test's.

@@ -381,7 +381,8 @@ static void test_fork(void)
 		unsigned int file_count, forks;
 		const char *wanted, *child;
 		bool is_paused;
-		unsigned int others;		/* without the report */
+		unsigned int others;		/* without the report and the networks; 0: all */
+		unsigned int nets;
 	} rows[] = {
 		{ "no file", "{\"command\":\"fork\"}\n", { 0 }, 0, 0, "no file was passed", NULL, false },
 		{ "a file", "{\"command\":\"fork\"}\n", { file }, 1, 1, "{\"ok\":true,\"pid\":1234}", "", false },
@@ -400,9 +401,16 @@ static void test_fork(void)
 		{ "a report", "{\"command\":\"fork\",\"report\":true}\n", { file, file }, 2, 4, "{\"ok\":true", "", false, 1 },
 		{ "a report and a socket", "{\"command\":\"fork\",\"report\":true}\n", { file, -1, file }, 3, 5, "{\"ok\":true", "", false, 2 },
 		{ "no report", "{\"command\":\"fork\",\"report\":false}\n", { file, -1 }, 2, 6, "{\"ok\":true", "", false },
-		{ "of another command", "{\"command\":\"status\",\"report\":true}\n", { file }, 1, 6, "'status' has no \\\"report\\\"", NULL, false },
-		{ "a size", "{\"command\":\"fork\",\"size\":1}\n", { file }, 1, 6, "'fork' has no \\\"size\\\"", NULL, false },
-		{ "a name of another command", "{\"command\":\"status\",\"name\":\"x\"}\n", { file }, 1, 6, "'status' has no \\\"name\\\"", NULL, false },
+		{ "a network", "{\"command\":\"fork\",\"nets\":1}\n", { file, file }, 2, 7, "{\"ok\":true", "", false, 1, 1 },
+		{ "all that there is", "{\"command\":\"fork\",\"nets\":1,\"report\":true}\n", { file, -1, file, file }, 4, 8, "{\"ok\":true", "", false, 2, 1 },
+		{ "two networks", "{\"command\":\"fork\",\"nets\":2}\n", { file, file, file }, 3, 9, "{\"ok\":true", "", false, 1, 2 },
+		{ "networks that are not there", "{\"command\":\"fork\",\"nets\":3}\n", { file, file, file }, 3, 9, "3 files were passed", NULL, false },
+		{ "less than none", "{\"command\":\"fork\",\"nets\":-1}\n", { file }, 1, 9, "a number from 0 to 4", NULL, false },
+		{ "too many", "{\"command\":\"fork\",\"nets\":5}\n", { file }, 1, 9, "a number from 0 to 4", NULL, false },
+		{ "no number", "{\"command\":\"fork\",\"nets\":true}\n", { file }, 1, 9, "a number from 0 to 4", NULL, false },
+		{ "of another command", "{\"command\":\"status\",\"report\":true}\n", { file }, 1, 9, "'status' has no \\\"report\\\"", NULL, false },
+		{ "a size", "{\"command\":\"fork\",\"size\":1}\n", { file }, 1, 9, "'fork' has no \\\"size\\\"", NULL, false },
+		{ "a name of another command", "{\"command\":\"status\",\"name\":\"x\"}\n", { file }, 1, 9, "'status' has no \\\"name\\\"", NULL, false },
 	};
 
 	set_up();
@@ -412,7 +420,7 @@ static void test_fork(void)
 	CHECK_EQ("not forkable", 1, !!strstr(hear(fd, 20), "keel run --forkable"));
 	control.fork = fork_machine;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		int files[4] = { rows[i].files[0], rows[i].files[1] < 0 ? control.listener : rows[i].files[1], rows[i].files[2] };
+		int files[4] = { rows[i].files[0], rows[i].files[1] < 0 ? control.listener : rows[i].files[1], rows[i].files[2], rows[i].files[3] };
 		const unsigned int others = rows[i].others ?: rows[i].file_count;
 
 		pass_along(fd, rows[i].request, files, rows[i].file_count);
@@ -427,7 +435,8 @@ static void test_fork(void)
 		CHECK_EQ("the child's name", 0, strcmp(rows[i].child, child_name));
 		CHECK_EQ("it waits", rows[i].is_paused, ordered.is_paused);
 		CHECK_EQ("it listens", others > 1, ordered.listener >= 0);
-		CHECK_EQ("it tells its end", !!rows[i].others, ordered.report >= 0);
+		CHECK_EQ("its networks", rows[i].nets, ordered.net_count);
+		CHECK_EQ("it tells its end", !!strstr(rows[i].request, "\"report\":true"), ordered.report >= 0);
 		CHECK_EQ("in another file", 1, ordered.report < 0 || (ordered.report != ordered.output && ordered.report != ordered.listener));
 		CHECK_EQ("the files are closed", -1, fcntl(ordered.output, F_GETFL));
 	}
@@ -437,7 +446,7 @@ static void test_fork(void)
 	is_stuck = true;
 	pass_along(fd, rows[1].request, rows[1].files, 1);
 	CHECK_EQ("a vCPU that cannot leave", 1, !!strstr(hear(fd, 20), "standard output"));
-	CHECK_EQ("nothing was tried then", 7, forks);
+	CHECK_EQ("nothing was tried then", 10, forks);
 	close(fd);
 	finish();
 }

@@ -441,6 +441,39 @@ static void test_wait(void)
 	finish();
 }
 
+/* A network of its own, by a passt that ends when nobody has the socket any more. */
+static void test_networks(void)
+{
+	static const char script[] = "#!/bin/bash\nwhile [ $# -gt 1 ]; do case $1 in --fd) fd=$2 ;; esac; shift; done\n"
+		"eval \"exec 4<&$fd 5>&$fd\"\nprintf 'hello' >&5\nread -r line <&4\n";
+	struct options options = { .net_count = 2, .nets = { { .kind = NET_USER }, { .kind = NET_USER } }, .status_json = "/dev/null" };
+	char path[80], bytes[8] = "";
+	int fd;
+
+	set_up();
+	snprintf(path, sizeof(path), "%s/passt", directory);
+	fd = open(path, O_CREAT | O_WRONLY, 0755);
+	ASSERT_EQ(write(fd, script, strlen(script)), (s64)strlen(script));
+	close(fd);
+	setenv("PATH", directory, 1);
+	CHECK_EQ("forked", 0, ask_fork(&options, "{\"ok\":true,\"pid\":7}\n"));
+	CHECK_EQ("what was asked", 0, strcmp("{\"command\":\"fork\",\"report\":true,\"nets\":2}\n", heard));
+	ASSERT_EQ(passed_count, 4);
+	for (unsigned int i = 2; i < 4; i++) {
+		struct pollfd wait = { .fd = passed[i], .events = POLLIN };
+
+		ASSERT_EQ(poll(&wait, 1, 20000), 1);
+		ASSERT_EQ(read(passed[i], bytes, 5), 5);
+		CHECK_EQ("passt's other end", 0, strcmp("hello", bytes));
+		CHECK_EQ("which makes nobody wait", 1, read(passed[i], bytes, 5) < 0 && errno == EAGAIN);
+	}
+	close_passed();
+	unlink(path);
+	CHECK_EQ("no passt", STATUS_NET, capture(ctl_run, &options));
+	setenv("PATH", "/usr/bin:/bin", 1);
+	finish();
+}
+
 /* Nobody waits: the child writes the file itself. */
 static void test_report(void)
 {
@@ -595,6 +628,7 @@ static const struct test_case cases[] = {
 	{ "fork", test_fork },
 	{ "wait", test_wait },
 	{ "report", test_report },
+	{ "networks", test_networks },
 	{ "next", test_next },
 	{ "list", test_list },
 };

@@ -118,11 +118,12 @@ static void set_up(void)
 }
 
 static struct fork_answer answer;
+static unsigned int networks;
 static bool is_done;
 
 static void *ask(void *argument)
 {
-	const struct fork_order order = { .output = 17, .listener = -1, .name = "", .is_paused = false };
+	const struct fork_order order = { .output = 17, .listener = -1, .name = "", .net_count = networks };
 
 	vm_hold(&machine.vm, VM_HOLD_FORK);
 	is_done = fork_ask(&machine, &order, &answer);
@@ -233,6 +234,11 @@ static void test_not_now(void)
 		vm_release(&machine.vm, rows[i].hold);
 		check_whole(rows[i].name);
 	}
+	networks = 1;
+	serve_one();
+	CHECK_EQ("a network and no device for it", 1, !is_done && strstr(answer.error, "more networks"));
+	networks = 0;
+	check_whole("a network and no device for it");
 }
 
 /* The main thread is on its way out, or was about to look: whoever asks is not left alone. */

@@ -701,6 +701,77 @@ static void test_paused(void)
 	backend.fds[0] = -1;
 }
 
+/* Somebody looks at the device, who forks it: its thread waits, and nothing is lost. */
+static void test_held(void)
+{
+	set_up(F(MRG_RXBUF), 1);
+	fill_frame(1000);
+	backend.fds[0] = eventfd(1, EFD_CLOEXEC);
+	ASSERT_GE(backend.fds[0], 0);
+	wire.waiting = 2;
+	virtio_hold(&net.device);
+	for (u32 i = 0; i < 2; i++)
+		fake_offer_one(&rings[0], BUFFERS + i * 0x1000, 1512, true);
+	fake_offer_one(&rings[1], BUFFERS + 0x8000, 100, false);
+	ASSERT_EQ(virtio_start(&net.device), 0);
+	virtio_ring(&net.device);
+	usleep(50000);
+	CHECK_EQ("nothing is taken of the guest", 0, rings[1].used->idx);
+	CHECK_EQ("nor of the host", 2, wire.waiting);
+	virtio_release(&net.device);
+	wait_for("sent", 1, (const u16 *)&rings[1].used->idx);
+	wait_for("received", 2, (const u16 *)&rings[0].used->idx);
+	atomic_store(&vm.is_stopping, true);
+	clock_gettime(CLOCK_MONOTONIC, &vm.end_by);
+	vm.end_by.tv_sec += 5;
+	CHECK_EQ("the thread ends", 1, virtio_stop(&net.device));
+	atomic_store(&vm.is_stopping, false);
+	close(backend.fds[0]);
+	backend.fds[0] = -1;
+}
+
+/* As in a forked process: another card, and nothing of the other one's on its way. */
+static void test_renewed(void)
+{
+	static const struct {
+		const char *name;
+		bool is_connected;
+	} rows[] = {
+		{ "connected", true },
+		{ "not connected", false },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		u8 mac[6];
+
+		set_up(F(STATUS) | F(CTRL_MAC_ADDR), 1);
+		fill_frame(100);
+		wire.waiting = 1;
+		memset(guest_at(BUFFERS), 0, 0x2000);
+		virtio_net_turn(&net);
+		CHECK_EQ("a frame waits for the guest", 1, net.state[0].has_packet);
+		net.state[0].is_blocked = true;
+		u64 before = fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_CFGGENERATION, 1);
+
+		ASSERT_EQ(virtio_net_renew(&net, rows[i].is_connected), 0);
+		for (u32 k = 0; k < 6; k++)
+			mac[k] = (u8)fake_device_get(&vm, &net.device, 0x2000 + k, 1);
+		CHECK_EQ("another address", 1, !!memcmp(mac, own_mac, 6));
+		CHECK_EQ("one that anybody may use", 2, mac[0] & 3);
+		CHECK_EQ(rows[i].name, rows[i].is_connected, fake_device_get(&vm, &net.device, 0x2006, 2));
+		CHECK_EQ("another generation", 1, before != fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_CFGGENERATION, 1));
+		CHECK_EQ("the driver is told", 1, fake_line(&vm, pci_slot_gsi(net.device.pci.slot)));
+		fake_offer_one(&rings[0], BUFFERS, 1512, true);
+		virtio_net_turn(&net);
+		CHECK_EQ("what waited is lost", 0, rings[0].used->idx);
+		wire.waiting = 1;
+		fake_offer_one(&rings[1], BUFFERS + 0x1000, 100, false);
+		virtio_net_turn(&net);
+		CHECK_EQ("frames are sent", rows[i].is_connected, wire.sent);
+		CHECK_EQ("and come to the address that the driver has", rows[i].is_connected, rings[0].used->idx);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "header", test_header },
 	{ "given_header", test_given_header },
@@ -719,6 +790,8 @@ static const struct test_case cases[] = {
 	{ "filtered_frame", test_filtered_frame },
 	{ "budget", test_budget },
 	{ "paused", test_paused },
+	{ "held", test_held },
+	{ "renewed", test_renewed },
 	{ "noise", test_noise },
 };
 

@@ -30,6 +30,7 @@ static void set_up(void)
 	memset(&user, 0, sizeof(user));
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	peer = ends[1];
+	ASSERT_EQ(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
 	ASSERT_EQ(net_user_attach(&user, ends[0]), 0);
 }
 
@@ -195,6 +196,51 @@ static void test_full(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	CHECK_EQ("nobody there", NET_GONE, user.backend.ops->send(&user.backend, 0, &header, parts, 2, 60));
+	tear_down();
+}
+
+/* As in a forked process: another peer by the same number, which gets and gives whole frames. */
+static void test_renew(void)
+{
+	static u8 bytes[4 + 1514], got[4 + 1514];
+	struct virtio_net_hdr_v1 header = { 0 };
+	struct iovec parts[2] = { { NULL, 0 }, { bytes + 4, 60 } };
+	struct net_packet packet;
+	int ends[2], number;
+
+	set_up();
+	number = user.backend.fds[0];
+	/* half a frame each way */
+	put_frame(bytes, 1514, 1);
+	ASSERT_EQ(write(peer, bytes, 1000), 1000);
+	CHECK_EQ("half a frame", NET_AGAIN, receive(&packet));
+	memcpy(user.output, bytes, 500);
+	user.output_end = 500;
+	user.backend.has_rest = true;
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	CHECK_EQ("another one", 0, net_user_renew(&user, ends[0]));
+	close(ends[0]);
+	CHECK_EQ("the same number", number, user.backend.fds[0]);
+	CHECK_EQ("the first one is left", 0, recv(peer, got, sizeof(got), 0));
+	close(peer);
+	peer = ends[1];
+	put_frame(bytes, 60, 2);
+	ASSERT_EQ(write(peer, bytes, 64), 64);
+	CHECK_EQ("its frame", NET_DONE, receive(&packet));
+	CHECK_EQ("whole", 60, packet.size);
+	CHECK_EQ("as it is", 0, memcmp(packet.frame, bytes + 4, 60));
+	CHECK_EQ("one for it", NET_DONE, user.backend.ops->send(&user.backend, 0, &header, parts, 2, 60));
+	CHECK_EQ("is whole", 64, recv(peer, got, sizeof(got), 0));
+	CHECK_EQ("and alone", 0, memcmp(bytes, got, 64));
+	CHECK_EQ("nobody", 0, net_user_renew(&user, -1));
+	CHECK_EQ("the other one is left", 0, recv(peer, got, sizeof(got), 0));
+	CHECK_EQ("the number stays taken", 1, number == user.backend.fds[0] && fcntl(number, F_GETFD) >= 0);
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	CHECK_EQ("and one again", 0, net_user_renew(&user, ends[0]));
+	ASSERT_EQ(write(ends[1], bytes, 64), 64);
+	CHECK_EQ("its frame", NET_DONE, receive(&packet));
+	close(ends[0]);
+	close(ends[1]);
 	tear_down();
 }
 
@@ -368,6 +414,7 @@ static const struct test_case cases[] = {
 	{ "lengths", test_lengths },
 	{ "too_large", test_too_large },
 	{ "full", test_full },
+	{ "renew", test_renew },
 	{ "start", test_start },
 	{ "no_start", test_no_start },
 	{ "filtered", test_filtered },

@@ -5,7 +5,7 @@
 # needs: launcher guest vhost-user-tap
 #
 # The launcher's network device with a Linux guest: on a TAP interface, moved by the kernel
-# (vhost-net), by the launcher and by another process (vhost-user); by passt. What is carried each way is compared by its checksum;
+# (vhost-net), by the launcher and by another process (vhost-user); by passt, and a fork by another passt. What is carried each way is compared by its checksum;
 # a guest that is paused again and again meanwhile loses none of it;
 # the guest lets the network card (here, the host's kernel) cut up what it sends and check what it gets.
 
@@ -121,7 +121,7 @@ refused() {
 	[ $got = "$wanted" ] && [ "$(wc -l </tmp/refused)" = 1 ] && grep -qF -e "$words" /tmp/refused
 }
 
-begin 19
+begin 21
 of_host /sbin/ip tuntap add tap0 mode tap
 ip addr add 10.9.0.1/24 dev tap0
 ip link set tap0 up
@@ -189,4 +189,30 @@ no_passt() { ! grep -qs '^passt' /proc/[0-9]*/comm; }
 check "passt: both ways, and a port that leads to the guest" by_passt
 check "passt: a guest's MTU is passt's" says user "net mac .* mtu 65520 link 1"
 check "passt ends with the guest" within 5 no_passt
+
+# A fork has a passt of its own: who knocks at its port reaches it, and nobody else.
+cat >/tmp/forked.sh <<'FORKED'
+cd /host && mount --move . / && exec chroot . /bin/sh -c '
+	/tmp/keel run --device "$KEEL_DEVICE" --kernel /tmp/guest/vmlinuz --initrd /tmp/guest/initrd --memory 192M --append "$append" \
+		--net user,forward=2222:22 --forkable --control /tmp/warm </dev/null >/tmp/warm.out 2>/tmp/warm.err &
+	until grep -qs "guest: net listens" /tmp/warm.out; do sleep 0.2; done
+	exec /tmp/keel ctl --json /tmp/warm fork --net user,forward=2223:22 --wait --serial /tmp/child.out >/tmp/child.json'
+FORKED
+export append="$guest_append quiet keel.mode=net keel.lines=$LINES keel.address=dhcp keel.jobs=take:22"
+
+forked() {
+	unshare -m sh /tmp/forked.sh &
+	waiter=$!
+	within 120 grep -qs '"pid"' /tmp/child.json || { cat /tmp/warm.out /tmp/warm.err; return 1; }
+	sleep 1
+	nc 127.0.0.1 2223 </tmp/words
+	within 60 grep -q "guest: net take $WORDS" /tmp/child.out || return
+	! grep "guest: net take" /tmp/warm.out || return
+	nc 127.0.0.1 2222 </tmp/words
+	within 60 grep -q "guest: net take $WORDS" /tmp/warm.out || return
+	wait $waiter && grep '"name":"poweroff"' /tmp/child.json
+}
+
+check "passt: a fork, and the one that it is of" forked
+check "each passt ends with its guest" within 10 no_passt
 end
