@@ -30,6 +30,7 @@ static const struct member_row {
 	{ "to_mark", COMMAND_TO_MARK },
 	{ "report", COMMAND_REPORT },
 	{ "nets", COMMAND_NETS },
+	{ "same", COMMAND_SAME },
 };
 
 /* ---- requests and answers ---- */
@@ -179,6 +180,7 @@ static void take_members(struct request *request, const struct command_row *row,
 	}
 	request->is_paused = take_flag(request, object, "paused");
 	request->to_mark = take_flag(request, object, "to_mark");
+	request->is_same = take_flag(request, object, "same");
 	request->has_report = take_flag(request, object, "report");
 	request->net_count = take_count(request, object, "nets", CONTROL_NETS);
 }

@@ -140,21 +140,31 @@ static void do_power_button(struct request *request)
 		command_fail(request, "the guest does not listen to its power button (no ACPI driver, or not yet); quit ends it");
 }
 
+static bool mark(const struct request *request, uint64_t *count, struct state_error *error)
+{
+	return request->control->mark(request->control->machine, count, error);
+}
+
+static bool go_back(const struct request *request, uint64_t *count, struct state_error *error)
+{
+	return request->control->to_mark(request->control->machine, request->is_same ? MARK_THE_SAME : MARK_ANOTHER, count, error);
+}
+
 /* To the mark, or from it: vCPUs stand, and what is asked for is done. */
-static void at_mark(struct request *request, bool (*work)(struct machine *machine, uint64_t *count, struct state_error *error), const char *counted)
+static void at_mark(struct request *request, bool (*work)(const struct request *request, uint64_t *count, struct state_error *error), const char *counted)
 {
 	struct control *control = request->control;
 	struct state_error error = { "" };
 	uint64_t count = 0;
 
-	if (!work) {
+	if (!control->mark) {
 		command_fail(request, "this machine is not one to be marked (keel run --markable)");
 	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_MARK)) {
 		command_fail(request, "%s", busy);
 	} else {
 		if (vm_is_attached(control->vm))
 			command_fail(request, "%s", debugged);
-		else if (work(control->machine, &count, &error))
+		else if (work(request, &count, &error))
 			json_object_object_add(request->answer, counted, json_object_new_uint64(count));
 		else
 			command_fail(request, "%s", error.text);
@@ -164,7 +174,7 @@ static void at_mark(struct request *request, bool (*work)(struct machine *machin
 
 static void do_mark(struct request *request)
 {
-	at_mark(request, request->control->mark, "bytes");
+	at_mark(request, mark, "bytes");
 }
 
 static void do_reset(struct request *request)
@@ -172,7 +182,9 @@ static void do_reset(struct request *request)
 	struct vm *vm = request->control->vm;
 
 	if (request->to_mark)
-		at_mark(request, request->control->to_mark, "pages");
+		at_mark(request, go_back, "pages");
+	else if (request->is_same)
+		command_fail(request, "\"same\" goes with \"to_mark\"");
 	else if (vm->reboots)
 		vm_ask_reset(vm, STATUS_QUIT, "reset by a client of the control socket");
 	else
@@ -341,7 +353,7 @@ const struct command_row command_rows[] = {
 	{ "pause", do_pause, 0 },
 	{ "resume", do_resume, 0 },
 	{ "power-button", do_power_button, 0 },
-	{ "reset", do_reset, COMMAND_TO_MARK },
+	{ "reset", do_reset, COMMAND_TO_MARK | COMMAND_SAME },
 	{ "nmi", do_nmi, 0 },
 	{ "stats", do_stats, 0 },
 	{ "balloon", do_balloon, COMMAND_SIZE },

@@ -28,6 +28,7 @@ struct request {
 	bool has_report;
 	unsigned int net_count;
 	bool to_mark;
+	bool is_same;
 	char error[COMMAND_ERROR_MAX];	/* "": done */
 };
 
@@ -38,6 +39,7 @@ struct request {
 #define COMMAND_TO_MARK	(1u << 3)
 #define COMMAND_REPORT	(1u << 4)
 #define COMMAND_NETS	(1u << 5)
+#define COMMAND_SAME	(1u << 6)
 
 struct command_row {
 	const char *name;

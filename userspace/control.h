@@ -13,6 +13,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "mark.h"
+
 struct fork_answer;
 struct fork_order;
 struct generation;
@@ -68,7 +70,7 @@ struct control {
 	bool (*fork)(struct machine *machine, const struct fork_order *order, struct fork_answer *answer);
 	/* mark_set() and mark_return(); vCPUs stand meanwhile. NULL: the machine is not one to be marked */
 	bool (*mark)(struct machine *machine, uint64_t *bytes, struct state_error *error);
-	bool (*to_mark)(struct machine *machine, uint64_t *pages, struct state_error *error);
+	bool (*to_mark)(struct machine *machine, enum mark_identity identity, uint64_t *pages, struct state_error *error);
 	uint64_t memory;		/* bytes */
 	struct timespec started;	/* CLOCK_MONOTONIC */
 

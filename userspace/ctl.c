@@ -80,7 +80,7 @@ int ctl_run(const struct options *options)
 		return save(options, path);
 
 	const struct ctl_words words = {
-		.command = options->request, .has_size = !strcmp(options->request, "balloon"), .size = options->size, .to_mark = options->to_mark,
+		.command = options->request, .has_size = !strcmp(options->request, "balloon"), .size = options->size, .to_mark = options->to_mark, .is_same = options->is_same,
 	};
 
 	if (!strcmp(options->request, "fork"))

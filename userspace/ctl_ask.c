@@ -117,6 +117,8 @@ struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int
 		json_object_object_add(request, "nets", json_object_new_int((int)words->net_count));
 	if (words->to_mark)
 		json_object_object_add(request, "to_mark", json_object_new_boolean(true));
+	if (words->is_same)
+		json_object_object_add(request, "same", json_object_new_boolean(true));
 	if (fd >= 0) {
 		/* A word that is too long is cut, and no command then either. */
 		snprintf(text, sizeof(text), "%.4000s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));

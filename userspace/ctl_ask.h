@@ -22,6 +22,7 @@ struct ctl_words {
 	bool has_report;		/* of the files, one is where a child tells of its end, */
 	unsigned int net_count;		/* and so many behind that are its networks */
 	bool to_mark;
+	bool is_same;
 	int files[CONTROL_FILES];	/* what the command is about */
 	unsigned int file_count;
 };

@@ -59,7 +59,7 @@ _keel_ctl() {
 	elif [ "$before" = --net ]; then
 		_keel_words "user"
 	elif [[ $word == -* ]]; then
-		_keel_words "--json --control --name --serial --paused --wait --status-json --net --to-mark --help"
+		_keel_words "--json --control --name --serial --paused --wait --status-json --net --to-mark --same --help"
 	elif [ $words = 0 ]; then
 		compopt -o filenames
 		local IFS=$'\n'
@@ -68,6 +68,8 @@ _keel_ctl() {
 		_keel_words "status pause resume power-button reset nmi stats balloon save mark fork quit"
 	elif [ "$before" = reset ]; then
 		_keel_words "--to-mark"
+	elif [ "$before" = --to-mark ]; then
+		_keel_words "--same"
 	elif [ "$before" != balloon ]; then
 		compopt -o filenames
 		local IFS=$'\n'

@@ -215,7 +215,7 @@ static bool put_back(struct machine *machine, uint64_t *pages, struct state_erro
 	return true;
 }
 
-bool mark_return(struct machine *machine, uint64_t *pages, struct state_error *error)
+bool mark_return(struct machine *machine, enum mark_identity identity, uint64_t *pages, struct state_error *error)
 {
 	struct vm *vm = &machine->vm;
 	struct mark *mark = machine->mark;
@@ -234,8 +234,8 @@ bool mark_return(struct machine *machine, uint64_t *pages, struct state_error *e
 			vm_stop(vm, STATUS_HOST, "the machine could not be put back as a whole: %s", error->text);
 	}
 	state_release(machine);
-	if (!is_back)
-		return false;
+	if (!is_back || identity == MARK_THE_SAME)
+		return is_back;
 	ret = generation_change(&machine->generation);
 	if (ret)
 		vm_stop(vm, STATUS_HOST, "no random number for the machine's generation ID: %s", strerror(-ret));

@@ -34,13 +34,19 @@ int mark_prepare(struct machine *machine, const struct options *options);
  */
 bool mark_set(struct machine *machine, uint64_t *bytes, struct state_error *error);
 
+/* Who a machine is that has gone back to its mark. */
+enum mark_identity {
+	MARK_ANOTHER,			/* it has another generation ID, and the guest is told */
+	MARK_THE_SAME,			/* nothing in it tells that it has been there before */
+};
+
 /**
  * mark_return() - have the machine be what it was then; its clocks go on
  * @pages: gets how many pages of memory were put back
  *
  * As mark_set(). Return: false with @error, and nothing has changed; or the machine ends, as it could not be put back as a whole.
  */
-bool mark_return(struct machine *machine, uint64_t *pages, struct state_error *error);
+bool mark_return(struct machine *machine, enum mark_identity identity, uint64_t *pages, struct state_error *error);
 
 /**
  * mark_forget() - in a process that fork() has made: it has no mark, whatever the other one has

@@ -276,6 +276,13 @@ static int set_to_mark(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_same(struct options *options, const char *value)
+{
+	(void)value;
+	options->is_same = true;
+	return 0;
+}
+
 static int set_serial(struct options *options, const char *value)
 {
 	options->serial = value;
@@ -406,6 +413,7 @@ static const struct option_row rows[] = {
 	{ "paused", CTL, false, true, set_paused },
 	{ "wait", CTL, false, true, set_wait },
 	{ "to-mark", CTL, false, true, set_to_mark },
+	{ "same", CTL, false, true, set_same },
 	{ "config", RUN, true, false, set_config },
 	{ "daemon", RUN | RESTORE, false, true, set_daemon },
 	{ "pid-file", RUN | RESTORE, true, false, set_pid_file },
@@ -576,6 +584,8 @@ static int check_ctl(struct options *options)
 
 	if (strcmp(options->request, "fork") && has_fork_option(options))
 		return status_fail(STATUS_USAGE, "--control, --name, --serial, --paused, --wait, --net and --status-json go with fork: keel ctl NAME fork --name CHILD");
+	if (options->is_same && !options->to_mark)
+		return status_fail(STATUS_USAGE, "--same goes with --to-mark: keel ctl NAME reset --to-mark --same");
 	if (options->to_mark && strcmp(options->request, "reset"))
 		return status_fail(STATUS_USAGE, "--to-mark goes with reset: keel ctl NAME reset --to-mark");
 	for (unsigned int i = 0; i < options->net_count; i++)

@@ -64,7 +64,8 @@ struct options {
 	const char *serial;		/* keel ctl fork; NULL: none */
 	bool is_paused;			/* keel ctl fork */
 	bool waits;			/* keel ctl fork: for the child's end */
-	bool to_mark;			/* keel ctl reset */
+	bool to_mark;			/* keel ctl reset, */
+	bool is_same;			/* as the same one */
 	const char *control;		/* NULL: none, or that of the name; of keel ctl: the child's */
 	const char *name;		/* NULL: none */
 	const char *config;		/* NULL: none */

@@ -69,14 +69,19 @@ static const char *ask(int fd, const char *request)
 	return answer;
 }
 
-/* Return: pages that were put back. */
-static u64 reset_once(int fd)
+/* As another one, or the same. Return: pages that were put back. */
+static u64 reset_as(int fd, const char *request)
 {
 	static const char start[] = "{\"ok\":true,\"pages\":";
-	const char *answer = ask(fd, "{\"command\":\"reset\",\"to_mark\":true}\n");
+	const char *answer = ask(fd, request);
 
 	ASSERT(!strncmp(answer, start, strlen(start)), "got %s", answer);
 	return strtoull(answer + strlen(start), NULL, 10);
+}
+
+static u64 reset_once(int fd)
+{
+	return reset_as(fd, "{\"command\":\"reset\",\"to_mark\":true}\n");
 }
 
 static int reset_many(const char *path, unsigned int times, unsigned int ms)
@@ -198,6 +203,9 @@ static void test_same(void)
 	CHECK_EQ("still the same one", 0, strcmp(number, generation_of(ask(fd, status))));
 	CHECK_EQ("nothing to put back", 0, reset_once(fd));
 	CHECK_EQ("another one", 1, *number && strcmp(number, generation_of(ask(fd, status))));
+	snprintf(number, sizeof(number), "%s", generation_of(ask(fd, status)));
+	reset_as(fd, "{\"command\":\"reset\",\"to_mark\":true,\"same\":true}\n");
+	CHECK_EQ("the same one", 0, strcmp(number, generation_of(ask(fd, status))));
 	for (int i = 0; i < 10; i++) {
 		char unused;
 

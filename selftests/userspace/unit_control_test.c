@@ -566,8 +566,11 @@ static bool mark_machine(struct machine *machine, uint64_t *bytes, struct state_
 	return at_mark(0, bytes, error);
 }
 
-static bool mark_back(struct machine *machine, uint64_t *pages, struct state_error *error)
+static enum mark_identity went_back;
+
+static bool mark_back(struct machine *machine, enum mark_identity identity, uint64_t *pages, struct state_error *error)
 {
+	went_back = identity;
 	return at_mark(1, pages, error);
 }
 
@@ -578,18 +581,23 @@ static void test_mark(void)
 		bool is_possible, is_attached;
 		const char *wrong, *wanted;
 		unsigned int marks, resets;
+		enum mark_identity identity;
 	} rows[] = {
 		{ "not markable", "{\"command\":\"mark\"}\n", false, false, NULL, "keel run --markable", 0, 0 },
 		{ "not markable, back", "{\"command\":\"reset\",\"to_mark\":true}\n", false, false, NULL, "keel run --markable", 0, 0 },
 		{ "a mark", "{\"command\":\"mark\"}\n", true, false, NULL, "{\"ok\":true,\"bytes\":4711}", 1, 0 },
 		{ "back", "{\"command\":\"reset\",\"to_mark\":true}\n", true, false, NULL, "{\"ok\":true,\"pages\":4712}", 1, 1 },
 		{ "refused", "{\"command\":\"mark\"}\n", true, false, "no room", "no room", 2, 1 },
+		{ "as the same, and not back", "{\"command\":\"reset\",\"same\":true}\n", true, false, NULL, "goes with", 2, 1 },
+		{ "a mark, as the same", "{\"command\":\"mark\",\"same\":true}\n", true, false, NULL, "'mark' has no", 2, 1 },
 		{ "refused, back", "{\"command\":\"reset\",\"to_mark\":true}\n", true, false, "no mark", "no mark", 2, 2 },
 		{ "a debugger", "{\"command\":\"mark\"}\n", true, true, NULL, "let it detach first", 2, 2 },
 		{ "a debugger, back", "{\"command\":\"reset\",\"to_mark\":true}\n", true, true, NULL, "let it detach first", 2, 2 },
 		{ "another reset", "{\"command\":\"reset\",\"to_mark\":false}\n", true, false, NULL, "--reset reboot", 2, 2 },
 		{ "no boolean", "{\"command\":\"reset\",\"to_mark\":1}\n", true, false, NULL, "must be true or false", 2, 2 },
 		{ "of another command", "{\"command\":\"mark\",\"to_mark\":true}\n", true, false, NULL, "'mark' has no", 2, 2 },
+		{ "back, as the same", "{\"command\":\"reset\",\"to_mark\":true,\"same\":true}\n", true, false, NULL, "\"pages\":4712", 2, 3, MARK_THE_SAME },
+		{ "back, as another", "{\"command\":\"reset\",\"to_mark\":true,\"same\":false}\n", true, false, NULL, "\"pages\":4712", 2, 4, MARK_ANOTHER },
 	};
 
 	set_up();
@@ -606,6 +614,7 @@ static void test_mark(void)
 			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, answer);
 		CHECK_EQ(rows[i].name, rows[i].marks, mark_calls[0]);
 		CHECK_EQ(rows[i].name, rows[i].resets, mark_calls[1]);
+		CHECK_EQ("as whom", rows[i].identity, went_back);
 		CHECK_EQ("it goes on", 0, atomic_load(&vm.holds) & VM_HOLD_MARK);
 	}
 	vm.is_attached = false;

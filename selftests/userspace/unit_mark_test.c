@@ -208,7 +208,7 @@ static void test_memory(void)
 	u64 bytes = 0, pages = 0;
 
 	set_up();
-	CHECK_EQ("no mark", false, mark_return(machine, &pages, &error));
+	CHECK_EQ("no mark", false, mark_return(machine, MARK_ANOTHER, &pages, &error));
 	CHECK_EQ("it says so", 1, !!strstr(error.text, "no mark"));
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		*at(places[i]) = 0x11;
@@ -232,7 +232,7 @@ static void test_memory(void)
 		machine->vm.line_sources[3] = 1;
 		memcpy(number, machine->generation.page, sizeof(number));
 		machine->power.gpe_status = 0;
-		CHECK_EQ("back", true, mark_return(machine, &pages, &error));
+		CHECK_EQ("back", true, mark_return(machine, MARK_ANOTHER, &pages, &error));
 		CHECK_EQ("another generation", 1, !!memcmp(number, machine->generation.page, sizeof(number)));
 		CHECK_EQ("of which the guest is told", 1, machine->power.gpe_status);
 		CHECK_EQ("pages", ARRAY_SIZE(places) + 1, pages);
@@ -247,8 +247,12 @@ static void test_memory(void)
 		CHECK_EQ("interrupts leave again", false, machine->vm.is_mute);
 		CHECK_EQ("asked of the module", round + 1, resets);
 	}
-	CHECK_EQ("nothing to put back", true, mark_return(machine, &pages, &error));
+	memcpy(number, machine->generation.page, sizeof(number));
+	machine->power.gpe_status = 0;
+	CHECK_EQ("nothing to put back", true, mark_return(machine, MARK_THE_SAME, &pages, &error));
 	CHECK_EQ("pages", 0, pages);
+	CHECK_EQ("the same generation", 0, memcmp(number, machine->generation.page, sizeof(number)));
+	CHECK_EQ("of which nothing is told", 0, machine->power.gpe_status);
 	tear_down();
 }
 
@@ -267,7 +271,7 @@ static void test_refused(void)
 		device_writes(0x6000, 2);
 		refuse_command = commands[i];
 		refused = EBUSY;
-		CHECK_EQ("refused", false, mark_return(machine, &pages, &error));
+		CHECK_EQ("refused", false, mark_return(machine, MARK_ANOTHER, &pages, &error));
 		CHECK_EQ("nothing has changed", 2, *at(0x5000));
 		CHECK_EQ("nor is anything told", 0, machine->power.gpe_status);
 		CHECK_EQ("it does not end", false, vm_is_stopping(&machine->vm));
@@ -276,7 +280,7 @@ static void test_refused(void)
 		refused = ENOMEM;
 		CHECK_EQ("no new mark", false, mark_set(machine, &bytes, &error));
 		refuse_command = 0;
-		CHECK_EQ("back to the last one", true, mark_return(machine, &pages, &error));
+		CHECK_EQ("back to the last one", true, mark_return(machine, MARK_ANOTHER, &pages, &error));
 		CHECK_EQ("pages", 2, pages);
 		CHECK_EQ("as it was", 1, *at(0x5000));
 		CHECK_EQ("zero as it was", 0, *at(0x6000));
@@ -285,16 +289,16 @@ static void test_refused(void)
 	guest_writes(0x5000, 3);
 	CHECK_EQ("a new mark", true, mark_set(machine, &bytes, &error));
 	guest_writes(0x5000, 4);
-	CHECK_EQ("back to that", true, mark_return(machine, &pages, &error));
+	CHECK_EQ("back to that", true, mark_return(machine, MARK_ANOTHER, &pages, &error));
 	CHECK_EQ("as it was then", 3, *at(0x5000));
 	is_refusing = true;
 	error.text[0] = 0;
-	CHECK_EQ("a device cannot go back", false, mark_return(machine, &pages, &error));
+	CHECK_EQ("a device cannot go back", false, mark_return(machine, MARK_ANOTHER, &pages, &error));
 	CHECK_EQ("the machine ends", true, vm_is_stopping(&machine->vm));
 	CHECK_EQ("with a status", STATUS_HOST, machine->vm.status);
 	CHECK_EQ("and says why", 1, !!strstr(machine->vm.reason, "another device"));
 	mark_forget(machine);
-	CHECK_EQ("forgotten", false, mark_return(machine, &pages, &error));
+	CHECK_EQ("forgotten", false, mark_return(machine, MARK_ANOTHER, &pages, &error));
 	tear_down();
 }
 

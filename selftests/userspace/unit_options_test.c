@@ -257,7 +257,7 @@ static void test_markable(void)
 	static const struct {
 		const char *line;
 		int want;
-		bool is_markable, to_mark;
+		bool is_markable, to_mark, is_same;
 	} rows[] = {
 		{ "keel run --kernel k", 0, false, false },
 		{ "keel run --kernel k --markable --name n", 0, true, false },
@@ -269,6 +269,9 @@ static void test_markable(void)
 		{ "keel ctl n reset", 0, false, false },
 		{ "keel ctl n reset --to-mark", 0, false, true },
 		{ "keel ctl --json --to-mark n reset", 0, false, true },
+		{ "keel ctl n reset --to-mark --same", 0, false, true, true },
+		{ "keel ctl n reset --same", STATUS_USAGE, false, false },
+		{ "keel ctl n mark --same", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable --name n --disk d,ro --disk e", STATUS_USAGE, false, false },
 		{ "keel run --kernel k --markable --name n --net user", STATUS_USAGE, false, false },
@@ -294,6 +297,7 @@ static void test_markable(void)
 		if (!rows[i].want) {
 			CHECK_EQ("markable", rows[i].is_markable, options.is_markable);
 			CHECK_EQ("to the mark", rows[i].to_mark, options.to_mark);
+			CHECK_EQ("as the same", rows[i].is_same, options.is_same);
 		}
 		options_free(&options);
 	}
