@@ -5,12 +5,13 @@
  *
  * Invariants:
  *  - Every change is made under memory.lock; the CPU walks the tree at the same time and sets accessed and dirty bits.
- *    Losing an accessed bit costs nothing, and a dirty bit that is lost is in the CPU's log, so plain 64-bit stores do.
+ *    Losing an accessed bit costs nothing, so plain 64-bit stores do where the CPU cannot be setting a dirty bit that was clear.
  *  - An entry is stored whole. A new table is complete before an entry points to it (x86 keeps stores in order).
  *  - A table taken out goes to pt_update.dead and is freed after the TLBs were flushed. It is linked through its first
  *    entry, which stays not present for a CPU that still walks it: a page-aligned address has no present bit.
  *  - Nothing here allocates: pages come from the reserve, which the callers fill outside the lock.
  */
+#include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/gfp.h>
@@ -204,7 +205,7 @@ void pgtable_protect(struct pgtable *pt, gfn_t gfn, gfn_t end, struct pt_update 
 		u64 pte = READ_ONCE(*entry);
 		u64 flag = it.level == 1 && it.format->dirty ? it.format->dirty : it.format->write;
 
-		/* one that the CPU sets meanwhile is in its log, and may as well be cleared again */
+		/* what is stored has no flag that the CPU could set meanwhile, but the accessed one */
 		if ((pte & it.format->write) && (pte & flag)) {
 			WRITE_ONCE(*entry, pte & ~flag);
 			up->flush = true;
@@ -228,6 +229,15 @@ void pgtable_protect_mask(struct pgtable *pt, gfn_t gfn, u64 mask, struct pt_upd
 	}
 }
 
+/*
+ * A dirty bit that the CPU sets at this moment stays: were it lost here, TLBs would have it still, so that the CPU logged no further write,
+ * and pgtable_protect() would find nothing to flush.
+ */
+static void clear_accessed(u64 *entry, u64 accessed)
+{
+	atomic_long_andnot(accessed, (atomic_long_t *)entry);
+}
+
 bool pgtable_age(struct pgtable *pt, gfn_t gfn, gfn_t end, enum pt_age age, struct pt_update *up)
 {
 	struct pt_iter it;
@@ -245,7 +255,7 @@ bool pgtable_age(struct pgtable *pt, gfn_t gfn, gfn_t end, enum pt_age age, stru
 			if (age == PT_AGE_TEST)
 				break;
 			if (accessed)
-				WRITE_ONCE(*entry, pte & ~accessed);
+				clear_accessed(entry, accessed);
 			else
 				drop_leaf(pt, entry, it.level, up);
 		}

@@ -435,6 +435,45 @@ static void test_split5(void) { five_levels(test_split); }
 static void test_dead_tables5(void) { five_levels(test_dead_tables); }
 static void test_out_of_reach5(void) { five_levels(test_out_of_reach); }
 
+/* What the CPU does between the engine's look at an entry and its store: set the flag of a write, once. */
+static u64 *cpu_writes;
+
+void shim_before_store(void *p)
+{
+	if (p != cpu_writes)
+		return;
+	*cpu_writes |= VMX_EPT_DIRTY_BIT;
+	cpu_writes = NULL;
+}
+
+/* A page that is looked at for use while its guest writes: that the CPU has logged it must be seen when its log is taken. */
+static void test_age_and_write(void)
+{
+	struct pt_update up = {};
+	u64 *entry;
+
+	start();
+	pt.format = &keel_pte_ept;
+	keel_pte_ept.setup(&keel_pte_ept);
+	keel_pte_ept.dirty = VMX_EPT_DIRTY_BIT;
+	map(5, 1, 5, RW);
+	entry = entry_of(5, 1, &up);
+	*entry &= ~VMX_EPT_DIRTY_BIT;
+
+	cpu_writes = entry;
+	CHECK_EQ("in use", true, pgtable_age(&pt, 5, 6, PT_AGE_CLEAR, &up));
+	CHECK_EQ("the CPU has written", NULL, cpu_writes);
+	CHECK_EQ("accessed", 0, *entry & VMX_EPT_ACCESS_BIT);
+	CHECK_EQ("dirty", VMX_EPT_DIRTY_BIT, *entry & VMX_EPT_DIRTY_BIT);
+	CHECK_EQ("flush by the look", false, up.flush);
+	pgtable_protect(&pt, 5, 6, &up);
+	CHECK_EQ("dirty, its log taken", 0, *entry & VMX_EPT_DIRTY_BIT);
+	CHECK_EQ("flush by that", true, up.flush);
+	finish(&up);
+	drop_all();
+	keel_pte_ept.dirty = 0;
+}
+
 /* Who says how memory is cached: the host alone (IPAT), or the guest's PAT too. */
 static void test_types(void)
 {
@@ -481,6 +520,7 @@ static const struct test_case cases[] = {
 	{ "split5", test_split5 },
 	{ "dead_tables5", test_dead_tables5 },
 	{ "out_of_reach5", test_out_of_reach5 },
+	{ "age_and_write", test_age_and_write },
 	{ "memory_types", test_types },
 	{ "host_mode", test_host_mode },
 };

@@ -40,7 +40,15 @@ typedef int64_t s64;
 #undef __always_inline
 #define __always_inline		inline __attribute__((always_inline))
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+/* Called before each store that the CPU may see: a test may have the CPU change what is there. */
+void shim_before_store(void *p) __attribute__((weak));
+#define WRITE_ONCE(x, v)							\
+	do {									\
+		__typeof__(x) v_ = (v);						\
+		if (shim_before_store)						\
+			shim_before_store(&(x));				\
+		*(volatile __typeof__(x) *)&(x) = v_;				\
+	} while (0)
 #define max(a, b)		((a) > (b) ? (a) : (b))
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define clamp(x, low, high)	((x) < (low) ? (low) : (x) > (high) ? (high) : (x))
@@ -176,6 +184,15 @@ static inline bool test_bit(unsigned long n, const unsigned long *map)
 static inline void set_bit(unsigned long n, unsigned long *map)
 {
 	map[n / 64] |= 1ul << (n % 64);
+}
+
+typedef struct { long counter; } atomic_long_t;
+
+static inline void atomic_long_andnot(long bits, atomic_long_t *v)
+{
+	if (shim_before_store)
+		shim_before_store(v);
+	v->counter &= ~bits;
 }
 
 #define BITS_TO_LONGS(n)	(((n) + 63) / 64)
