@@ -57,8 +57,25 @@ static void invalidation_begin(struct memory_notifier *n, hva_t start, hva_t end
 	n->end = max(n->end, end);
 }
 
-/* Launcher addresses handled under one hold of memory.lock. */
-#define INVALIDATE_STEP	SZ_1G
+/* Bytes of slots handled under one hold of memory.lock, and launcher addresses at least. */
+#define INVALIDATE_STEP	((u64)SZ_1G)
+#define INVALIDATE_MIN	((u64)SZ_2M)
+
+/*
+ * How far from @start on to go at once, at most to @end. Any number of slots may have the same address, and each has tables of its own: then
+ * it is as much less of them.
+ */
+static hva_t step_end(struct memory *mem, hva_t start, hva_t end)
+{
+	u64 len = min_t(u64, end - start, INVALIDATE_STEP), bytes = 0;
+	struct interval_tree_node *node;
+
+	for_each_slot_at(mem, node, start, start + len)
+		bytes += min_t(u64, start + len, node->last + 1) - max_t(u64, start, node->start);
+	if (unlikely(bytes > INVALIDATE_STEP))
+		len = min(len, max(ALIGN_DOWN(INVALIDATE_STEP / (bytes / INVALIDATE_STEP + 1), INVALIDATE_MIN), INVALIDATE_MIN));
+	return start + len;
+}
 
 /* Unmap what [start, end) backs, up to one step, and flush. Return where to go on, @end when that was all. memory.lock held. */
 static hva_t unmap_step(struct vm *vm, hva_t start, hva_t end, struct pt_update *up)
@@ -71,7 +88,7 @@ static hva_t unmap_step(struct vm *vm, hva_t start, hva_t end, struct pt_update 
 	if (!node || (!mem->table->root && !mem->table->shadow))
 		return end;
 	start = max(start, (hva_t)node->start);
-	next = end - start > INVALIDATE_STEP ? start + INVALIDATE_STEP : end;
+	next = step_end(mem, start, end);
 	for_each_slot_at(mem, node, start, next) {
 		gfn = clip(node, start, next, &gfn_end);
 		pgtable_unmap(mem->table, gfn, gfn_end, up);
