@@ -35,7 +35,8 @@ int memory_table_create(struct vm *vm)
 		return -ENOMEM;
 	pt->format = table_format;
 	pt->stats = &vm->stats;
-	vm->mem.table = pt;
+	/* vCPUs may be there, and look under the lock or without: they see it complete */
+	smp_store_release(&vm->mem.table, pt);
 	return 0;
 }
 
