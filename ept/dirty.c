@@ -47,6 +47,19 @@ void dirty_log_stopped(struct vm *vm, struct memslot *slot)
 		memory_visit(vm, slot->base, slot->base + slot->npages, collapse, shadow_unmap);
 }
 
+/*
+ * What was written while its slot was moved away, and is told only now: from a CPU's log, or by who slept in between. The slot has the same
+ * bitmap where it is now.
+ */
+static void mark_leaving(struct vm *vm, struct vcpu *vcpu, gfn_t gfn)
+{
+	const struct memory_notifier *n = READ_ONCE(vm->mem.notifier);
+	const struct memslot *slot = n ? READ_ONCE(n->leaving) : NULL;
+
+	if (unlikely(slot) && gfn - slot->base < slot->npages)
+		slot_mark_dirty(vm, vcpu, slot, gfn);
+}
+
 static void mark_dirty(struct vm *vm, struct vcpu *vcpu, gfn_t gfn)
 {
 	struct memslot *slot;
@@ -55,6 +68,7 @@ static void mark_dirty(struct vm *vm, struct vcpu *vcpu, gfn_t gfn)
 	slot = slots_find(mem_slots_rcu(&vm->mem), gfn);
 	if (slot)
 		slot_mark_dirty(vm, vcpu, slot, gfn);
+	mark_leaving(vm, vcpu, gfn);
 	rcu_read_unlock();
 }
 

@@ -199,6 +199,7 @@ int host_page_fault_in(struct mm_struct *mm, hva_t hva, bool write);
  * @vm: the machine, NULL once it is going away
  * @inside: callbacks that may be using @vm
  * @by_hva: the slots by launcher address, where they may overlap; changed with memory.slots; memory.lock
+ * @leaving: a logged slot that is being moved, or NULL: writes to its old frames are marked too; set under slots_lock, RCU
  * @active: invalidations under way; nothing is mapped from the range meanwhile; memory.lock
  * @start: lowest launcher address of these
  * @end: and the end of the highest
@@ -209,6 +210,7 @@ struct memory_notifier {
 	atomic_t inside;
 	unsigned int active;
 	struct rb_root_cached by_hva;
+	const struct memslot *leaving;
 	hva_t start, end;
 };
 

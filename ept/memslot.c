@@ -298,8 +298,11 @@ static int slots_update(struct memory *mem, struct memslot *old, struct memslot 
 	next = slots_copy(slots, old, new);
 	if (!next)
 		return -ENOMEM;
-	if (new && old && new->dirty && new->dirty == old->dirty)
+	if (new && old && new->dirty && new->dirty == old->dirty) {
 		old->dirty_moved = true;
+		/* before it is gone from the array: mark_dirty() looks there first */
+		smp_store_release(&mem->notifier->leaving, old);
+	}
 	slots_publish(mem, slots, next, old, new);
 	return 0;
 }
@@ -338,6 +341,8 @@ static int slot_replace(struct vm *vm, struct memslot *old, struct memslot *new)
 		xa_erase(&mem->ids, old->id);
 	if (slot_leaves(old, new))
 		slot_unmap(vm, old);
+	/* no CPU has logged a page by its old frame, and nobody sleeps with one, that is not told */
+	WRITE_ONCE(mem->notifier->leaving, NULL);
 	if (new && new->dirty && old && !old->dirty)
 		slots_wait_users(mem);
 	if (new && new->dirty && (!old || !old->dirty))

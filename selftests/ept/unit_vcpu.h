@@ -48,6 +48,11 @@ struct vm {
 	struct vm_stats stats;
 };
 
+struct vcpu_hole {
+	gfn_t base;
+	u64 npages, generation;
+};
+
 struct vcpu {
 	struct vcpu_regs regs;
 	struct vm *vm;
@@ -62,6 +67,7 @@ struct vcpu {
 	struct {
 		struct memslot *slot;
 		u64 slot_generation;
+		struct vcpu_hole hole;
 		struct vcpu_code code;
 	} known;
 };
