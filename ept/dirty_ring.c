@@ -261,8 +261,11 @@ int keel_dirty_ring_reset(struct vm *vm)
 		return -ENOMEM;
 	b->count = 0;
 	mutex_lock(&vm->mem.slots_lock);
-	vm_for_each_vcpu(vm, i, vcpu)
+	vm_for_each_vcpu(vm, i, vcpu) {
 		count += reset_ring(vm, vcpu->dirty_ring, b);
+		/* entries that name no page make no batch */
+		cond_resched();
+	}
 	batch_protect(vm, b);
 	mutex_unlock(&vm->mem.slots_lock);
 	kfree(b);
