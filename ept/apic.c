@@ -13,17 +13,40 @@
 #include <keel/request.h>
 #include "shadow.h"
 
-gfn_t apic_moved_in(struct vm *vm, gfn_t first, gfn_t last)
+bool apic_moved_in(struct vm *vm, gfn_t first, gfn_t last)
 {
-	gfn_t found = NO_FRAME;
 	struct vcpu *vcpu;
 	unsigned long i;
 
 	vm_for_each_vcpu(vm, i, vcpu) {
 		if (vcpu->apic.frame - first <= last - first)
-			found = vcpu->apic.frame;
+			return true;
 	}
-	return found;
+	return false;
+}
+
+static void clip(gfn_t frame, gfn_t gfn, gfn_t *first, gfn_t *last)
+{
+	if (frame <= gfn)
+		*first = max(*first, frame + 1);
+	else
+		*last = min(*last, frame - 1);
+}
+
+/* One pass, however many APICs a guest has put side by side. */
+void apic_clip(struct vm *vm, gfn_t gfn, gfn_t *first, gfn_t *last)
+{
+	struct vcpu *vcpu;
+	unsigned long i;
+
+	if (vm->mem.apics_usual)
+		clip(APIC_GFN, gfn, first, last);
+	if (likely(!vm->mem.apics_moved))
+		return;
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (vcpu->apic.frame != NO_FRAME)
+			clip(vcpu->apic.frame, gfn, first, last);
+	}
 }
 
 /* @n more vCPUs have their APIC at @frame. memory.lock held. */

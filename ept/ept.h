@@ -143,20 +143,17 @@ void memory_root_exit(void);
 #define APIC_GFN	(APIC_DEFAULT_PHYS_BASE >> PAGE_SHIFT)
 #define NO_FRAME	(~(gfn_t)0)
 
-/* One frame in [first, last] of a local APIC that is not at the usual place, or NO_FRAME. memory.lock held. */
-gfn_t apic_moved_in(struct vm *vm, gfn_t first, gfn_t last);
+/* Is a local APIC that is not at the usual place in [first, last]? memory.lock held. */
+bool apic_moved_in(struct vm *vm, gfn_t first, gfn_t last);
+/* Make [*first, *last] end at the next local APIC on either side of @gfn; with one at @gfn, above it. memory.lock held. */
+void apic_clip(struct vm *vm, gfn_t gfn, gfn_t *first, gfn_t *last);
 
-/* One frame in [first, last] of a local APIC, or NO_FRAME. memory.lock held. */
-static inline gfn_t apic_frame_in(struct vm *vm, gfn_t first, gfn_t last)
-{
-	if (APIC_GFN - first <= last - first && vm->mem.apics_usual)
-		return APIC_GFN;
-	return unlikely(vm->mem.apics_moved) ? apic_moved_in(vm, first, last) : NO_FRAME;
-}
-
+/* Is a local APIC in [first, last]? memory.lock held. */
 static inline bool apic_frames_in(struct vm *vm, gfn_t first, gfn_t last)
 {
-	return apic_frame_in(vm, first, last) != NO_FRAME;
+	if (APIC_GFN - first <= last - first && vm->mem.apics_usual)
+		return true;
+	return unlikely(vm->mem.apics_moved) && apic_moved_in(vm, first, last);
 }
 
 /* ---- hostpage.c ---- */

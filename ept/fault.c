@@ -89,14 +89,9 @@ static struct window around_window(struct vm *vm, const struct memslot *slot, gf
 		.first	= max(gfn & ~(size - 1), slot->base),
 		.last	= min(gfn | (size - 1), slot->base + slot->npages - 1),
 	};
-	gfn_t apic;
 
-	while (w.first <= w.last && unlikely((apic = apic_frame_in(vm, w.first, w.last)) != NO_FRAME)) {
-		if (apic <= gfn)
-			w.first = apic + 1;
-		else
-			w.last = apic - 1;
-	}
+	if (unlikely(apic_frames_in(vm, w.first, w.last)))
+		apic_clip(vm, gfn, &w.first, &w.last);
 	return w;
 }
 

@@ -68,9 +68,9 @@ void dirty_ring_note(struct vm *vm, struct vcpu *vcpu, const struct memslot *slo
 {
 }
 
-gfn_t apic_moved_in(struct vm *vm, gfn_t first, gfn_t last)
+bool apic_moved_in(struct vm *vm, gfn_t first, gfn_t last)
 {
-	return NO_FRAME;
+	return false;
 }
 
 void memory_flush(struct vm *vm, struct pt_update *up)
