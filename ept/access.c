@@ -44,14 +44,16 @@ static inline int copy_slots(struct vm *vm, gpa_t gpa, void *data, unsigned long
 	while (len) {
 		struct memslot *slot = slots_find(slots, gpa_to_gfn(gpa));
 		void __user *user;
-		unsigned long n = slot_part(slot, gpa, len, dir, &user);
+		unsigned long n = slot_part(slot, gpa, len, dir, &user), left;
 
 		if (!n)
 			return -EFAULT;
-		if (dir == COPY_READ ? __copy_from_user_inatomic(data, user, n) : __copy_to_user_inatomic(user, data, n))
+		left = dir == COPY_READ ? __copy_from_user_inatomic(data, user, n) : __copy_to_user_inatomic(user, data, n);
+		/* also what was written before a page that cannot be */
+		if (dir == COPY_WRITE && left < n)
+			mark_range(vm, slot, gpa, n - left);
+		if (left)
 			return -EFAULT;
-		if (dir == COPY_WRITE)
-			mark_range(vm, slot, gpa, n);
 		gpa += n;
 		data += n;
 		len -= n;
@@ -79,17 +81,19 @@ static inline int copy_guest_atomic(struct vm *vm, gpa_t gpa, void *data, unsign
  */
 static int copy_part_sleep(struct vm *vm, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
 {
+	unsigned long n, left;
 	void __user *user;
-	unsigned long n;
 
 	rcu_read_lock();
 	n = slot_part(slots_find(mem_slots_rcu(&vm->mem), gpa_to_gfn(gpa)), gpa, len, dir, &user);
 	rcu_read_unlock();
-	if (!n || (dir == COPY_READ ? copy_from_user(data, user, n) : copy_to_user(user, data, n)))
+	if (!n)
 		return -EFAULT;
-	if (dir == COPY_WRITE)
+	left = dir == COPY_READ ? copy_from_user(data, user, n) : copy_to_user(user, data, n);
+	/* also half a write: the launcher may have taken the page away in the midst of it, and give it back */
+	if (dir == COPY_WRITE && left < n)
 		keel_mark_dirty(vm, gpa_to_gfn(gpa));
-	return 0;
+	return left ? -EFAULT : 0;
 }
 
 static int copy_guest_sleep(struct vm *vm, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)

@@ -16,5 +16,5 @@ shadow-wraps := shadow_is shadow_rights shadow_child shadow_direct_child shadow_
 unit_shadow_test-libs := $(addprefix -Wl$(comma)--wrap=,$(shadow-wraps))
 unit_shadow_vm_test-srcs := ept/shadow_vm.c
 unit_shadow_vm_test-cflags := $(ept-shim) -I$(TOP)/ept -include $(TOP)/selftests/ept/unit_vcpu.h
-unit_slots_test-srcs := ept/memslot.c ept/dirty.c
+unit_slots_test-srcs := ept/memslot.c ept/dirty.c ept/access.c
 unit_slots_test-cflags := $(ept-shim) -I$(TOP)/ept -include $(TOP)/selftests/ept/unit_slots.h

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory slots and their dirty logs (ept/memslot.c, ept/dirty.c) while others use them. */
+/* Memory slots and their dirty logs (ept/memslot.c, ept/dirty.c, ept/access.c) while others use them. */
 #include <keel/guest_access.h>
 #include <keel/host_mode.h>
 #include <keel/vcpu.h>
@@ -7,15 +7,27 @@
 #include "test.h"
 
 #define NPAGES	100u
-#define HVA	0x10000000ull
 
 long shim_pages;
-struct task_struct *current;
 void *shim_id[SHIM_IDS];
 struct host_mode keel_host_mode = { .phys_bits = 46 };
 
+static u8 memory[NPAGES << PAGE_SHIFT] __attribute__((aligned(4096)));
 static struct memory_notifier notifier;
-static struct vm vm;
+static struct mm_struct mm;
+static struct task_struct task = { &mm };
+struct task_struct *current = &task;
+static struct vm vm = { .mm = &mm };
+
+/* Where the launcher's memory ends, for now. */
+static const u8 *out = memory + sizeof(memory);
+
+bool shim_page_is_out(const void *p, unsigned long size)
+{
+	return (const u8 *)p >= memory && (const u8 *)p < memory + sizeof(memory) && (const u8 *)p + size > out;
+}
+
+void shim_before_cmpxchg(void *p) { }
 
 /* The one who sleeps, or the CPU with a log, while slots change: what is told at the end of the sleep. */
 static gfn_t late;
@@ -75,7 +87,7 @@ static void set_slot(const char *what, u32 flags, gfn_t base, u64 npages)
 		.flags = flags,
 		.guest_phys_addr = base << PAGE_SHIFT,
 		.memory_size = npages << PAGE_SHIFT,
-		.userspace_addr = HVA,
+		.userspace_addr = (unsigned long)memory,
 	};
 
 	CHECK_EQ(what, 0, keel_memory_set_region(&vm, &r));
@@ -144,8 +156,48 @@ static void test_late_write_overlap(void)
 	CHECK_EQ("allocations that are left", 0, shim_pages);
 }
 
+/* Writes that end where the launcher's memory ends: what was written is told, in whichever way, and nothing else. */
+static void test_half_write(void)
+{
+	static const struct {
+		const char *what;
+		unsigned int out;	/* first byte that cannot be written */
+		unsigned int from, len;
+		unsigned int page, dirty;
+	} cases[] = {
+		{ "whole, in one page", 3 * PAGE_SIZE, 2 * PAGE_SIZE + 8, 8, 2, 1 },
+		{ "whole, in two pages", 4 * PAGE_SIZE, 3 * PAGE_SIZE - 4, 8, 2, 2 },
+		{ "half, its second page is out", 3 * PAGE_SIZE, 3 * PAGE_SIZE - 4, 8, 2, 1 },
+		{ "half, its page goes in the midst", 2 * PAGE_SIZE + 12, 2 * PAGE_SIZE + 8, 8, 2, 1 },
+		{ "nothing, its page is out", 2 * PAGE_SIZE, 2 * PAGE_SIZE + 8, 8, 0, 0 },
+	};
+	const u64 data = 0x0123456789abcdefull;
+	unsigned int i, way;
+	int ret;
+
+	ASSERT_EQ(keel_pgtable_init(&format), 0);
+	keel_memory_init(&vm);
+	set_slot("create", KVM_MEM_LOG_DIRTY_PAGES, 1000, NPAGES);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		gpa_t gpa = (1000ull << PAGE_SHIFT) + cases[i].from;
+		bool fits = cases[i].from + cases[i].len <= cases[i].out;
+
+		for (way = 0; way < 2; way++) {
+			out = memory + cases[i].out;
+			ret = way ? keel_write_guest(&vm, gpa, &data, cases[i].len) : keel_write_guest_atomic(&vm, gpa, &data, cases[i].len);
+			out = memory + sizeof(memory);
+			CHECK_EQ(cases[i].what, fits ? 0 : -EFAULT, ret);
+			check_log("pages dirty", cases[i].page, cases[i].dirty);
+		}
+	}
+	set_slot("delete", 0, 0, 0);
+	keel_memory_destroy(&vm);
+	CHECK_EQ("allocations that are left", 0, shim_pages);
+}
+
 static const struct test_case cases[] = {
 	{ "late_write", test_late_write },
+	{ "half_write", test_half_write },
 	{ "late_write_overlap", test_late_write_overlap },
 };
 
