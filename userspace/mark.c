@@ -18,13 +18,11 @@
 
 #include <uapi/linux/keel.h>
 
+#include "dirty.h"
 #include "machine.h"
 #include "mark.h"
 #include "state.h"
 #include "util.h"
-
-#define PAGE		4096u
-#define WORD_BITS	64u
 
 struct mark {
 	bool is_set;
@@ -33,22 +31,6 @@ struct mark {
 	uint64_t *log;			/* room for the dirty log of one region */
 	struct state_image image;	/* without vCPUs and chips */
 };
-
-static uint64_t words(const struct memory *memory)
-{
-	return (memory_pages(memory) + WORD_BITS - 1) / WORD_BITS;
-}
-
-static int watch_slots(const struct vm *vm)
-{
-	for (unsigned int i = 0; i < vm->memory.count; i++) {
-		int ret = memory_map(&vm->memory, i, vm->fd, KVM_MEM_LOG_DIRTY_PAGES);
-
-		if (ret)
-			return status_fail(STATUS_CREATE, "--markable: no log of the guest's writes: %s", strerror(-ret));
-	}
-	return 0;
-}
 
 int mark_prepare(struct machine *machine, const struct options *options)
 {
@@ -62,40 +44,22 @@ int mark_prepare(struct machine *machine, const struct options *options)
 	if (options->cpus > (unsigned int)most)
 		return status_fail(STATUS_CREATE, "--markable: --cpus %u: at most %d", options->cpus, most);
 	machine->mark = calloc(1, sizeof(*machine->mark));
-	memory->written = calloc(words(memory), sizeof(uint64_t));
+	memory->written = calloc(dirty_words(memory), sizeof(uint64_t));
 	if (machine->mark)
-		machine->mark->log = calloc(words(memory), sizeof(uint64_t));
+		machine->mark->log = calloc(dirty_words(memory), sizeof(uint64_t));
 	if (!machine->mark || !machine->mark->log || !memory->written)
 		return status_fail(STATUS_HOST, "out of memory");
-	return watch_slots(&machine->vm);
+	int ret = dirty_watch(&machine->vm, true);
+
+	return ret ? status_fail(STATUS_CREATE, "--markable: no log of the guest's writes: %s", strerror(-ret)) : 0;
 }
 
 /* ---- memory ---- */
 
-/* What was written since the last time, into memory->written as well. */
-static bool gather(const struct vm *vm, struct mark *mark, struct state_error *error)
-{
-	const struct memory *memory = &vm->memory;
-
-	for (unsigned int i = 0; i < memory->count; i++) {
-		const struct memory_region *region = &memory->regions[i];
-		struct kvm_dirty_log log = { .slot = i, .dirty_bitmap = mark->log };
-		uint64_t first = (uint64_t)(region->host - memory->regions[0].host) / PAGE / WORD_BITS;
-		uint64_t count = (region->size / PAGE + WORD_BITS - 1) / WORD_BITS;
-
-		if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log) < 0)
-			return state_refuse(error, "cannot read the log of the guest's writes: %s", strerror(errno));
-		for (uint64_t word = 0; word < count; word++)
-			if (mark->log[word])
-				__atomic_fetch_or(&memory->written[first + word], mark->log[word], __ATOMIC_RELAXED);
-	}
-	return true;
-}
-
 /* Pages of zeros take nothing. Return: a mapping; NULL with @error. */
 static uint8_t *copy_memory(const struct memory *memory, uint64_t *bytes, struct state_error *error)
 {
-	uint64_t size = memory_pages(memory) * PAGE;
+	uint64_t size = memory_pages(memory) * DIRTY_PAGE;
 	uint8_t *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (copy == MAP_FAILED) {
@@ -108,11 +72,11 @@ static uint8_t *copy_memory(const struct memory *memory, uint64_t *bytes, struct
 		const struct memory_region *region = &memory->regions[i];
 		uint8_t *to = copy + (region->host - memory->regions[0].host);
 
-		for (uint64_t at = 0; at < region->size; at += PAGE) {
-			if (memory_is_zero(region->host + at, PAGE))
+		for (uint64_t at = 0; at < region->size; at += DIRTY_PAGE) {
+			if (memory_is_zero(region->host + at, DIRTY_PAGE))
 				continue;
-			memcpy(to + at, region->host + at, PAGE);
-			*bytes += PAGE;
+			memcpy(to + at, region->host + at, DIRTY_PAGE);
+			*bytes += DIRTY_PAGE;
 		}
 	}
 	return copy;
@@ -121,7 +85,7 @@ static uint8_t *copy_memory(const struct memory *memory, uint64_t *bytes, struct
 static void drop_copy(const struct memory *memory, uint8_t *copy)
 {
 	if (copy)
-		munmap(copy, memory_pages(memory) * PAGE);
+		munmap(copy, memory_pages(memory) * DIRTY_PAGE);
 }
 
 static uint64_t put_memory_back(const struct memory *memory, const struct mark *mark)
@@ -129,11 +93,11 @@ static uint64_t put_memory_back(const struct memory *memory, const struct mark *
 	uint8_t *to = memory->regions[0].host;
 	uint64_t pages = 0;
 
-	for (uint64_t word = 0; word < words(memory); word++) {
+	for (uint64_t word = 0; word < dirty_words(memory); word++) {
 		for (uint64_t left = memory->written[word]; left; left &= left - 1) {
-			uint64_t at = (word * WORD_BITS + (uint64_t)__builtin_ctzll(left)) * PAGE;
+			uint64_t at = (word * DIRTY_WORD_BITS + (uint64_t)__builtin_ctzll(left)) * DIRTY_PAGE;
 
-			memcpy(to + at, mark->memory + at, PAGE);
+			memcpy(to + at, mark->memory + at, DIRTY_PAGE);
 			pages++;
 		}
 		memory->written[word] = 0;
@@ -170,11 +134,11 @@ static bool set(struct machine *machine, struct mark *new, uint64_t *bytes, stru
 	if (!prepare_disks(machine, error) || !state_devices_take(machine, &new->image, error))
 		return false;
 	new->memory = copy_memory(memory, bytes, error);
-	if (!new->memory || !gather(&machine->vm, mark, error) || !ask(&machine->vm, KEEL_MARK_VM, error)) {
+	if (!new->memory || !dirty_gather(&machine->vm, mark->log, error) || !ask(&machine->vm, KEEL_MARK_VM, error)) {
 		drop_copy(memory, new->memory);
 		return false;
 	}
-	memset(memory->written, 0, words(memory) * sizeof(uint64_t));
+	memset(memory->written, 0, dirty_words(memory) * sizeof(uint64_t));
 	for (unsigned int i = 0; i < machine->disk_count; i++)
 		overlay_mark(&machine->disks[i].overlay);
 	drop_copy(memory, mark->memory);
@@ -225,7 +189,7 @@ bool mark_return(struct machine *machine, enum mark_identity identity, uint64_t 
 	if (!mark->is_set)
 		return state_refuse(error, "the machine has no mark: mark it first");
 	state_hold(machine);
-	is_back = gather(vm, mark, error) && ask(vm, KEEL_RESET_VM, error);
+	is_back = dirty_gather(vm, mark->log, error) && ask(vm, KEEL_RESET_VM, error);
 	if (is_back) {
 		vm_mute(vm);
 		is_back = put_back(machine, pages, error);

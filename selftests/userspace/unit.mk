@@ -68,7 +68,7 @@ unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_fork_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,fork state_board state_fields state_format serial rtc power virtio_rng status)
 unit_fork_test-libs := -lz
 unit_fork_test-cflags := -DKEEL_VERSION='"test"'
-unit_mark_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,mark generation power overlay state_format status)
+unit_mark_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,mark dirty generation power overlay state_format status)
 unit_mark_test-libs := -lz
 unit_mark_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=ioctl
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
