@@ -305,6 +305,12 @@ static int allow_call(scmp_filter_ctx filter, unsigned int kind, const struct ca
 	return row->kinds & kind ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, row->call, 0) : 0;
 }
 
+/* To whom a socket is connected, and nobody else. */
+static int allow_sending(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4_64(SCMP_CMP_EQ, 0));
+}
+
 static int allow_rows(scmp_filter_ctx filter, unsigned int kind, unsigned int uses)
 {
 	int ret = 0;
@@ -378,6 +384,8 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 	if (!ret && wants->listener >= 0 && kind & CONTROL)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
 				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->listener));
+	if (!ret && kind & CONTROL)
+		ret = allow_sending(filter);
 	if (!ret && wants->debugger >= 0)
 		ret = allow_debugger(filter, own, wants->debugger);
 	return ret;

@@ -20,6 +20,27 @@ struct machine;
 bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
 
 /**
+ * state_check() - can this machine be saved?
+ */
+bool state_check(const struct machine *machine, struct state_error *error);
+
+/**
+ * state_take() - read all of a machine but its memory; its vCPUs stand, and its virtio devices are held
+ * @image: zeroed; to be freed by state_image_free() in any case
+ */
+bool state_take(struct machine *machine, struct state_image *image, struct state_error *error);
+
+/**
+ * state_hold_virtio() - keep virtio devices from serving, once the request that each is at is done
+ */
+void state_hold_virtio(struct machine *machine);
+
+/**
+ * state_release_virtio() - the end of state_hold_virtio()
+ */
+void state_release_virtio(struct machine *machine);
+
+/**
  * state_hold() - keep all devices from serving: of virtio ones, once the request that they are at is done
  */
 void state_hold(struct machine *machine);
@@ -43,12 +64,16 @@ bool state_devices_take(struct machine *machine, struct state_image *image, stru
  */
 bool state_devices_put(struct machine *machine, const struct state_image *image, struct state_error *error);
 
-/* A saved machine that has been looked at. */
+/* A saved machine that has been looked at; or one on its way, whose head has been. */
 struct state_file {
 	const char *path;
 	int fd;
 	struct state_reader reader;
 	struct state_image image;
+	struct state_seen *seen;	/* of one on its way; else NULL */
+	/* All that can be known before its memory comes is known, and good: say so. */
+	bool (*go_on)(void *argument, struct state_error *error);
+	void *argument;
 };
 
 /**
@@ -58,6 +83,12 @@ struct state_file {
  * Return: 0, or STATUS_STATE after a line on stderr.
  */
 int state_file_open(struct state_file *file, const char *path);
+
+/**
+ * state_file_hear() - the same of a machine that comes through the connection @fd, as far as its first round
+ * @name: of it, for what is told
+ */
+int state_file_hear(struct state_file *file, int fd, const char *name);
 
 /**
  * state_file_close() - release it; harmless on a zeroed one

@@ -155,13 +155,27 @@ bool state_image_write(const struct state_image *image, struct state_writer *wri
 	return is_written;
 }
 
+bool state_round_write(struct state_writer *writer, uint32_t number, struct state_error *error)
+{
+	return state_put(writer, STATE_ROUND, number, STATE_ROUND_VERSION, STATE_NEEDED, NULL, 0, error);
+}
+
 /* ---- reading ---- */
 
-/* Which instances of which parts have been there. */
-struct seen {
+#define UNKNOWN_MAX	65536	/* sections without a meaning, in all */
+
+struct state_seen {
+	uint32_t rounds;		/* begun */
+	uint32_t unknown;
+	/* Of this round: which instances of which parts. */
 	bool parts[STATE_PARTS][OPTIONS_CPUS_MAX];
 	struct state_memory_check memory;
 };
+
+struct state_seen *state_seen_new(void)
+{
+	return calloc(1, sizeof(struct state_seen));
+}
 
 static const struct state_part *find_part(const char *name)
 {
@@ -171,8 +185,24 @@ static const struct state_part *find_part(const char *name)
 	return NULL;
 }
 
+/* A machine is made of what comes first; nothing of it may be another one later. */
+static bool read_machine_again(struct state_image *image, const struct state_section *section, const uint8_t *payload,
+			       struct state_error *error)
+{
+	const struct state_machine *old = &image->machine;
+	struct state_machine new = { 0 };
+
+	if (!state_fields_get(&machine_layout, &new, section, payload, error))
+		return false;
+	if (new.cpus != old->cpus || new.memory != old->memory || new.disks != old->disks || new.has_rng != old->has_rng ||
+	    new.has_balloon != old->has_balloon || new.has_console != old->has_console)
+		return state_refuse(error, "section 'machine' is of another machine than the first one was");
+	image->machine = new;
+	return true;
+}
+
 static bool read_part(struct state_image *image, const struct state_part *part, const struct state_section *section,
-		      const uint8_t *payload, struct seen *seen, struct state_error *error)
+		      const uint8_t *payload, struct state_seen *seen, struct state_error *error)
 {
 	bool *is_seen = seen->parts[part - state_parts];
 	bool is_first = part == state_parts;
@@ -186,13 +216,31 @@ static bool read_part(struct state_image *image, const struct state_part *part, 
 	if (is_seen[section->instance])
 		return state_refuse(error, "section '%s' %u is there twice", section->name, section->instance);
 	is_seen[section->instance] = true;
+	if (is_first && image->vcpus)
+		return read_machine_again(image, section, payload, error);
 	if (!state_fields_get(part->layout, state_part_at(part, image, section->instance), section, payload, error))
 		return false;
 	return !is_first || state_image_allocate(image, error);
 }
 
-static bool read_section(struct state_image *image, const struct state_section *section, const uint8_t *payload,
-			 struct seen *seen, struct state_error *error)
+static bool begin_round(const struct state_image *image, const struct state_section *section, struct state_seen *seen,
+			struct state_error *error)
+{
+	if (section->version != STATE_ROUND_VERSION)
+		return state_refuse(error, "section 'round' %u is of version %u, and this program knows %u",
+				    section->instance, section->version, STATE_ROUND_VERSION);
+	if (section->instance != seen->rounds + 1 || section->instance > STATE_ROUNDS_MAX)
+		return state_refuse(error, "section 'round' %u does not follow round %u, or is one too many",
+				    section->instance, seen->rounds);
+	/* What follows is for a machine that is known. */
+	if (!seen->rounds && !state_image_complete(image, seen, error))
+		return false;
+	*seen = (struct state_seen){ .rounds = section->instance, .unknown = seen->unknown };
+	return true;
+}
+
+bool state_image_section(struct state_image *image, struct state_seen *seen, const struct state_section *section,
+			 const uint8_t *payload, struct state_error *error)
 {
 	const struct state_part *part = find_part(section->name);
 
@@ -203,13 +251,15 @@ static bool read_section(struct state_image *image, const struct state_section *
 			return state_refuse(error, "section 'memory' comes before the section 'machine'");
 		return state_memory_check(&seen->memory, &image->machine, section, payload, error);
 	}
+	if (!strcmp(section->name, STATE_ROUND))
+		return begin_round(image, section, seen, error);
 	if (section->flags & STATE_NEEDED)
 		return state_refuse(error, "section '%s' %u is needed, and this program does not know it",
 				    section->name, section->instance);
-	return true;
+	return ++seen->unknown <= UNKNOWN_MAX || state_refuse(error, "more than %u sections that this program does not know", UNKNOWN_MAX);
 }
 
-static bool check_complete(const struct state_image *image, const struct seen *seen, struct state_error *error)
+bool state_image_complete(const struct state_image *image, const struct state_seen *seen, struct state_error *error)
 {
 	if (!image->vcpus)
 		return state_refuse(error, "section 'machine' is missing");
@@ -220,16 +270,33 @@ static bool check_complete(const struct state_image *image, const struct seen *s
 	return true;
 }
 
+bool state_image_read_head(struct state_image *image, struct state_seen *seen, struct state_reader *reader,
+			   struct state_error *error)
+{
+	struct state_section section;
+	const uint8_t *payload;
+
+	while (!seen->rounds) {
+		if (!state_next(reader, &section, &payload, error))
+			return state_refuse(error, "the stream ends before its first round");
+		if (!strcmp(section.name, STATE_MEMORY))
+			return state_refuse(error, "memory comes before the first round: this is a file to be restored, and no machine on its way");
+		if (!state_image_section(image, seen, &section, payload, error))
+			return false;
+	}
+	return true;
+}
+
 bool state_image_read(struct state_image *image, struct state_reader *reader, struct state_error *error)
 {
-	struct seen *seen = calloc(1, sizeof(*seen));
+	struct state_seen *seen = state_seen_new();
 	struct state_section section;
 	const uint8_t *payload;
 	bool is_good = seen || state_refuse(error, "out of memory");
 
 	while (is_good && state_next(reader, &section, &payload, error))
-		is_good = read_section(image, &section, payload, seen, error);
-	is_good = is_good && !error->text[0] && check_complete(image, seen, error);
+		is_good = state_image_section(image, seen, &section, payload, error);
+	is_good = is_good && !error->text[0] && state_image_complete(image, seen, error);
 	free(seen);
 	return is_good;
 }

@@ -16,6 +16,7 @@
 
 struct state_error;
 struct state_reader;
+struct state_section;
 struct state_writer;
 
 /* What has to be known before a VM can be made to load into. The first section. */
@@ -76,6 +77,42 @@ void state_image_free(struct state_image *image);
  * state_image_write() - put all sections of it into a stream
  */
 bool state_image_write(const struct state_image *image, struct state_writer *writer, struct state_error *error);
+
+#define STATE_ROUND		"round"	/* a section's name: what follows takes the place of what came before */
+#define STATE_ROUND_VERSION	1
+#define STATE_ROUNDS_MAX	64
+
+/**
+ * state_round_write() - begin round @number of a stream, from 1 on
+ */
+bool state_round_write(struct state_writer *writer, uint32_t number, struct state_error *error);
+
+/* What has come of a stream. */
+struct state_seen;
+
+/**
+ * state_seen_new() - nothing yet
+ * Return: to be freed; NULL without memory.
+ */
+struct state_seen *state_seen_new(void);
+
+/**
+ * state_image_section() - take one section, which has been read, into @image, but for memory, which is checked only
+ * @image: zeroed at first; what it has of the machine does not change once it is there
+ */
+bool state_image_section(struct state_image *image, struct state_seen *seen, const struct state_section *section,
+			 const uint8_t *payload, struct state_error *error);
+
+/**
+ * state_image_complete() - is all there that belongs to the machine, and came since the last round began?
+ */
+bool state_image_complete(const struct state_image *image, const struct state_seen *seen, struct state_error *error);
+
+/**
+ * state_image_read_head() - read all that stands before the first round: a whole image, and no memory
+ */
+bool state_image_read_head(struct state_image *image, struct state_seen *seen, struct state_reader *reader,
+			   struct state_error *error);
 
 /**
  * state_image_read() - read and check a whole stream, memory included, and change nothing

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "dirty.h"
 #include "memory.h"
 #include "state_format.h"
 #include "state_image.h"
@@ -111,15 +112,22 @@ static bool packer_make(struct packer *packer)
 	return packer->context && packer->pages && packer->payload;
 }
 
-/* Gather what is not zero. Return: bytes of it. */
-static size_t gather(const struct memory *memory, struct packer *packer, struct state_block *block)
+static bool is_among(const struct memory *memory, const uint64_t *pages, const uint8_t *page)
+{
+	uint64_t number = (uint64_t)(page - memory->regions[0].host) / STATE_PAGE;
+
+	return pages[number / DIRTY_WORD_BITS] >> number % DIRTY_WORD_BITS & 1;
+}
+
+/* Gather what is asked for, without @pages all that is not zero. Return: bytes of it. */
+static size_t gather(const struct memory *memory, const uint64_t *pages, struct packer *packer, struct state_block *block)
 {
 	size_t used = 0;
 
 	for (unsigned int page = 0; page < STATE_BLOCK_PAGES; page++) {
 		const uint8_t *from = memory_at(memory, block->address + page * STATE_PAGE, STATE_PAGE);
 
-		if (!from || memory_is_zero(from, STATE_PAGE))
+		if (!from || (pages ? !is_among(memory, pages, from) : memory_is_zero(from, STATE_PAGE)))
 			continue;
 		block->map[page / 8] |= (uint8_t)(1u << page % 8);
 		memcpy(packer->pages + used, from, STATE_PAGE);
@@ -128,11 +136,11 @@ static size_t gather(const struct memory *memory, struct packer *packer, struct 
 	return used;
 }
 
-static bool write_block(const struct memory *memory, struct packer *packer, uint64_t address,
+static bool write_block(const struct memory *memory, const uint64_t *pages, struct packer *packer, uint64_t address,
 			struct state_writer *writer, struct state_error *error)
 {
 	struct state_block block = { .address = address, .encoding = STATE_ZSTD };
-	size_t used = gather(memory, packer, &block);
+	size_t used = gather(memory, pages, packer, &block);
 	uint8_t *data = packer->payload + sizeof(block);
 
 	if (!used)
@@ -171,12 +179,18 @@ static uint64_t next_block(const struct memory *memory, uint64_t address)
 bool state_memory_write(const struct memory *memory, struct state_writer *writer,
 			const struct state_memory_watch *watch, struct state_error *error)
 {
+	return state_memory_write_some(memory, NULL, writer, watch, error);
+}
+
+bool state_memory_write_some(const struct memory *memory, const uint64_t *pages, struct state_writer *writer,
+			     const struct state_memory_watch *watch, struct state_error *error)
+{
 	struct packer packer;
 	uint64_t done = 0;
 	bool is_written = packer_make(&packer) || state_refuse(error, "out of memory");
 
 	for (uint64_t at = 0; is_written && at < end_of(memory); at = next_block(memory, at)) {
-		is_written = write_block(memory, &packer, at, writer, error);
+		is_written = write_block(memory, pages, &packer, at, writer, error);
 		done += STATE_BLOCK;
 		if (is_written && watch && watch->progress &&
 		    !watch->progress(watch->argument, done < memory->size ? done : memory->size, memory->size))

@@ -52,10 +52,20 @@ bool state_memory_check(struct state_memory_check *check, const struct state_mac
 			const struct state_section *section, const uint8_t *payload, struct state_error *error);
 
 /**
- * state_memory_write() - put all of memory into a stream; nobody writes to it meanwhile
+ * state_memory_write() - put all of memory into a stream
+ *
+ * Nobody writes to it meanwhile, or what is written is put again.
  */
 bool state_memory_write(const struct memory *memory, struct state_writer *writer,
 			const struct state_memory_watch *watch, struct state_error *error);
+
+/**
+ * state_memory_write_some() - put the pages into a stream that @pages has a bit for, dirty_words() words, zeros too
+ *
+ * They take the place of what is there; a round of a migration.
+ */
+bool state_memory_write_some(const struct memory *memory, const uint64_t *pages, struct state_writer *writer,
+			     const struct state_memory_watch *watch, struct state_error *error);
 
 /* Unpacks blocks. */
 struct state_unpacker;
@@ -79,7 +89,7 @@ const uint8_t *state_unpack(struct state_unpacker *unpacker, const struct state_
 			    const uint8_t *payload, struct state_error *error);
 
 /**
- * state_memory_load() - put a block's pages into memory that is all zeros
+ * state_memory_load() - put a block's pages into memory, where all that no block has is zeros
  */
 bool state_memory_load(const struct memory *memory, struct state_unpacker *unpacker,
 		       const struct state_section *section, const uint8_t *payload, struct state_error *error);

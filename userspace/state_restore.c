@@ -27,10 +27,27 @@ int state_file_open(struct state_file *file, const char *path)
 	return 0;
 }
 
+int state_file_hear(struct state_file *file, int fd, const char *name)
+{
+	struct state_error error = { "" };
+
+	file->path = name;
+	file->fd = fd;
+	file->seen = state_seen_new();
+	if (!file->seen)
+		return status_fail(STATUS_HOST, "out of memory");
+	if (!state_open_connection(&file->reader, fd, &error) ||
+	    !state_image_read_head(&file->image, file->seen, &file->reader, &error))
+		return status_fail(STATUS_STATE, "%s: %s", name, error.text);
+	return 0;
+}
+
 void state_file_close(struct state_file *file)
 {
 	if (!file->path)
 		return;
+	free(file->seen);
+	file->seen = NULL;
 	state_image_free(&file->image);
 	state_close(&file->reader);
 	if (file->fd >= 0)
@@ -38,6 +55,7 @@ void state_file_close(struct state_file *file)
 	file->path = NULL;
 }
 
+/* Of one on its way all else comes with it. */
 static bool give_memory(struct machine *machine, struct state_file *file, struct state_error *error)
 {
 	struct state_unpacker *unpacker = state_unpacker_new();
@@ -45,16 +63,18 @@ static bool give_memory(struct machine *machine, struct state_file *file, struct
 	const uint8_t *payload;
 	bool is_given = unpacker || state_refuse(error, "out of memory");
 
-	state_rewind(&file->reader);
-	while (is_given && state_next(&file->reader, &section, &payload, error))
-		if (!strcmp(section.name, STATE_MEMORY))
+	if (!file->seen)
+		state_rewind(&file->reader);
+	while (is_given && state_next(&file->reader, &section, &payload, error)) {
+		is_given = !file->seen || state_image_section(&file->image, file->seen, &section, payload, error);
+		if (is_given && !strcmp(section.name, STATE_MEMORY))
 			is_given = state_memory_load(&machine->vm.memory, unpacker, &section, payload, error);
+	}
 	state_unpacker_free(unpacker);
-	return is_given && !error->text[0];
+	return is_given && !error->text[0] && (!file->seen || state_image_complete(&file->image, file->seen, error));
 }
 
-static bool give_disk(struct virtio_blk *disk, struct pci *pci, const struct state_virtio *state,
-		      struct state_error *error)
+static bool check_disk(const struct virtio_blk *disk, const struct state_virtio *state, struct state_error *error)
 {
 	if (disk->size != state->size)
 		return state_refuse(error, "--disk %s: has %llu bytes, and the saved one has %llu", disk->path,
@@ -62,13 +82,22 @@ static bool give_disk(struct virtio_blk *disk, struct pci *pci, const struct sta
 	if (disk->is_readonly != state->is_readonly)
 		return state_refuse(error, "--disk %s: the saved one is %s", disk->path,
 				    state->is_readonly ? "for reading alone: ,ro behind the name" : "written to");
-	return state_virtio_give(&disk->device, pci, state, error);
+	return true;
+}
+
+static bool check_disks(const struct machine *machine, const struct state_image *image, struct state_error *error)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		if (!check_disk(&machine->disks[i], &image->disks[i], error))
+			return false;
+	return true;
 }
 
 static bool give_virtio(struct machine *machine, const struct state_image *image, struct state_error *error)
 {
 	for (unsigned int i = 0; i < machine->disk_count; i++)
-		if (!give_disk(&machine->disks[i], &machine->pci, &image->disks[i], error))
+		if (!check_disk(&machine->disks[i], &image->disks[i], error) ||
+		    !state_virtio_give(&machine->disks[i].device, &machine->pci, &image->disks[i], error))
 			return false;
 	if (image->machine.has_rng && !state_virtio_give(&machine->rng, &machine->pci, &image->rng, error))
 		return false;
@@ -118,12 +147,20 @@ static bool give_identity(struct machine *machine, struct state_error *error)
 	return !ret || state_refuse(error, "no random number for the machine's generation ID: %s", strerror(-ret));
 }
 
+/* What is known of a machine before its memory comes need not be learned when hours have gone by. */
+static bool check_head(struct machine *machine, struct state_file *file, struct state_error *error)
+{
+	return check_cpus(machine, &file->image, error) &&
+	       (!file->seen || (check_disks(machine, &file->image, error) && file->go_on(file->argument, error)));
+}
+
 int state_give(struct machine *machine, struct state_file *file)
 {
 	const struct state_image *image = &file->image;
 	struct state_error error = { "" };
 
-	if (check_cpus(machine, image, &error) && give_memory(machine, file, &error) &&
+	if (check_head(machine, file, &error) && give_memory(machine, file, &error) &&
+	    (!file->seen || check_cpus(machine, image, &error)) &&
 	    give_devices(machine, image, &error) && state_chips_give(&machine->vm, &image->chips, &error)) {
 		state_lines_give(&machine->vm, &image->board);
 		if (give_vcpus(machine, image, &error) && give_identity(machine, &error))

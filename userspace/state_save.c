@@ -94,7 +94,7 @@ static bool take_vcpus(struct machine *machine, struct state_image *image, struc
 }
 
 /* The devices stay where they are, between two requests. */
-static void hold_devices(struct machine *machine)
+void state_hold_virtio(struct machine *machine)
 {
 	struct virtio_device *device;
 
@@ -102,7 +102,7 @@ static void hold_devices(struct machine *machine)
 		virtio_hold(device);
 }
 
-static void release_devices(struct machine *machine)
+void state_release_virtio(struct machine *machine)
 {
 	struct virtio_device *device;
 
@@ -114,7 +114,7 @@ void state_hold(struct machine *machine)
 {
 	const struct state_board_devices board = state_board_of(machine);
 
-	hold_devices(machine);
+	state_hold_virtio(machine);
 	state_board_hold(&board);
 }
 
@@ -123,7 +123,7 @@ void state_release(struct machine *machine)
 	const struct state_board_devices board = state_board_of(machine);
 
 	state_board_release(&board);
-	release_devices(machine);
+	state_release_virtio(machine);
 }
 
 bool state_devices_take(struct machine *machine, struct state_image *image, struct state_error *error)
@@ -161,21 +161,30 @@ static bool write_image(struct machine *machine, const struct state_image *image
 	       state_memory_write(&machine->vm.memory, &writer, watch, error) && state_end(&writer, error);
 }
 
+bool state_check(const struct machine *machine, struct state_error *error)
+{
+	return check_firmware(machine, error) && check_disks(machine, error) && check_shares(machine, error) && check_devices(machine, error);
+}
+
+bool state_take(struct machine *machine, struct state_image *image, struct state_error *error)
+{
+	take_machine(machine, &image->machine);
+	return state_image_allocate(image, error) && take(machine, image, error);
+}
+
 bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
 {
 	struct state_image *image = calloc(1, sizeof(*image));
 
 	if (!image)
 		return state_refuse(error, "out of memory");
-	take_machine(machine, &image->machine);
 
-	bool is_written = check_firmware(machine, error) && check_disks(machine, error) && check_shares(machine, error) &&
-			  check_devices(machine, error) && state_image_allocate(image, error);
+	bool is_written = state_check(machine, error);
 
 	if (is_written) {
-		hold_devices(machine);
-		is_written = take(machine, image, error) && write_image(machine, image, fd, watch, error);
-		release_devices(machine);
+		state_hold_virtio(machine);
+		is_written = state_take(machine, image, error) && write_image(machine, image, fd, watch, error);
+		state_release_virtio(machine);
 	}
 	state_image_free(image);
 	free(image);

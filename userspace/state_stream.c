@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writing needs no seek, so that a pipe will do. Reading wants a file: it is
- * gone through twice, first to see that all of it is right.
+ * Writing needs no seek, so that a pipe will do. Reading wants a file, which is
+ * gone through twice, first to see that all of it is right; or a connection, which
+ * gives its bytes once, each within a time.
  */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "state_fields.h"
 #include "state_memory.h"
 #include "state_stream.h"
+#include "thread.h"
 
 #define ROOM_MS	200	/* until somebody is asked whether to wait on */
 
@@ -31,11 +34,11 @@ static const struct state_layout end_layout = {
 };
 
 /* Not the library's fstat(), which is a system call that takes a path as well. */
-static bool is_file(int fd)
+static mode_t mode_of(int fd)
 {
 	struct stat stat;
 
-	return !syscall(SYS_fstat, fd, &stat) && (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode));
+	return syscall(SYS_fstat, fd, &stat) ? 0 : stat.st_mode;
 }
 
 /* A pipe that has room takes PIPE_BUF bytes at once. Return: false if nobody wants them any more. */
@@ -50,6 +53,14 @@ static bool wait_for_room(const struct state_writer *writer, struct state_error 
 	return true;
 }
 
+/* Into a socket as much as it takes, whether or not it blocks. */
+static ssize_t write_some(const struct state_writer *writer, const void *bytes, size_t count)
+{
+	if (writer->is_socket)
+		return send(writer->fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return write(writer->fd, bytes, writer->is_file || count < PIPE_BUF ? count : PIPE_BUF);
+}
+
 static bool write_all(struct state_writer *writer, const void *bytes, size_t count, struct state_error *error)
 {
 	const uint8_t *at = bytes;
@@ -57,7 +68,7 @@ static bool write_all(struct state_writer *writer, const void *bytes, size_t cou
 	while (count) {
 		if (!wait_for_room(writer, error))
 			return false;
-		ssize_t done = write(writer->fd, at, writer->is_file || count < PIPE_BUF ? count : PIPE_BUF);
+		ssize_t done = write_some(writer, at, count);
 
 		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
@@ -73,10 +84,19 @@ static bool write_all(struct state_writer *writer, const void *bytes, size_t cou
 bool state_begin(struct state_writer *writer, int fd, const struct state_memory_watch *watch, struct state_error *error)
 {
 	struct state_header header;
+	mode_t mode = mode_of(fd);
 
-	*writer = (struct state_writer){ .fd = fd, .watch = watch, .is_file = is_file(fd) };
+	*writer = (struct state_writer){
+		.fd = fd, .watch = watch, .is_file = S_ISREG(mode) || S_ISBLK(mode), .is_socket = S_ISSOCK(mode),
+	};
 	state_header_make(&header);
 	return write_all(writer, &header, sizeof(header), error);
+}
+
+/* Not with the head's own checksum: what ends in that has the same checksum, whatever it is. */
+static uint32_t sum_on(uint32_t sum, const struct state_section *section)
+{
+	return state_checksum_on(sum, section, offsetof(struct state_section, checksum));
 }
 
 bool state_put(struct state_writer *writer, const char *name, uint32_t instance, uint16_t version, uint16_t flags,
@@ -87,7 +107,10 @@ bool state_put(struct state_writer *writer, const char *name, uint32_t instance,
 	if (length > STATE_PAYLOAD_MAX)
 		return state_refuse(error, "section '%s' %u would have %zu bytes", name, instance, length);
 	state_section_make(&section, name, instance, version, flags, payload, length);
-	writer->sections++;
+	if (strcmp(name, end_name)) {
+		writer->sections++;
+		writer->sum = sum_on(writer->sum, &section);
+	}
 	return write_all(writer, &section, sizeof(section), error) && write_all(writer, payload, length, error);
 }
 
@@ -106,23 +129,47 @@ bool state_end(struct state_writer *writer, struct state_error *error)
 	return is_written;
 }
 
-/* Exactly @count bytes; what is there has been looked at. */
+/* Wait for what comes through a connection. Return: false with @error at @until. */
+static bool wait_for_bytes(const struct state_reader *reader, const struct timespec *until, struct state_error *error)
+{
+	struct pollfd wait = { .fd = reader->fd, .events = POLLIN };
+
+	while (poll(&wait, 1, ROOM_MS) < 1)
+		if (thread_is_past(until))
+			return state_refuse(error, "nothing more came for %u seconds", STATE_STALL_MS / 1000);
+	return true;
+}
+
+/* Exactly @count bytes; what is there of a file has been looked at. */
 static bool read_all(struct state_reader *reader, void *bytes, size_t count, struct state_error *error)
 {
+	const struct timespec until = thread_time_in(STATE_STALL_MS);
 	uint8_t *to = bytes;
 
 	while (count) {
-		ssize_t done = pread(reader->fd, to, count, (off_t)reader->at);
+		if (reader->is_connection && !wait_for_bytes(reader, &until, error))
+			return false;
+		ssize_t done = reader->is_connection ? read(reader->fd, to, count) : pread(reader->fd, to, count, (off_t)reader->at);
 
-		if (done < 0 && errno == EINTR)
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (done <= 0)
-			return state_refuse(error, "cannot read: %s", done ? strerror(errno) : "the file has become shorter");
+			return state_refuse(error, "cannot read: %s", done ? strerror(errno) :
+					    reader->is_connection ? "the connection has ended" : "the file has become shorter");
 		to += done;
 		count -= (size_t)done;
 		reader->at += (uint64_t)done;
 	}
 	return true;
+}
+
+static bool open_header(struct state_reader *reader, struct state_error *error)
+{
+	reader->payload = malloc(STATE_PAYLOAD_MAX);
+	if (!reader->payload)
+		return state_refuse(error, "out of memory");
+	return read_all(reader, &reader->header, sizeof(reader->header), error) &&
+	       state_header_check(&reader->header, error);
 }
 
 bool state_open(struct state_reader *reader, int fd, struct state_error *error)
@@ -137,11 +184,13 @@ bool state_open(struct state_reader *reader, int fd, struct state_error *error)
 	if ((size_t)stat.st_size < sizeof(reader->header))
 		return state_refuse(error, "not a saved VM of keel's");
 	reader->size = (uint64_t)stat.st_size;
-	reader->payload = malloc(STATE_PAYLOAD_MAX);
-	if (!reader->payload)
-		return state_refuse(error, "out of memory");
-	return read_all(reader, &reader->header, sizeof(reader->header), error) &&
-	       state_header_check(&reader->header, error);
+	return open_header(reader, error);
+}
+
+bool state_open_connection(struct state_reader *reader, int fd, struct state_error *error)
+{
+	*reader = (struct state_reader){ .fd = fd, .is_connection = true, .size = UINT64_MAX };
+	return open_header(reader, error);
 }
 
 void state_rewind(struct state_reader *reader)
@@ -159,7 +208,7 @@ static bool check_end(struct state_reader *reader, const struct state_section *s
 		return false;
 	if (end.sections != reader->sections)
 		return state_refuse(error, "there are %u sections, and should be %u", reader->sections, end.sections);
-	if (reader->at != reader->size)
+	if (!reader->is_connection && reader->at != reader->size)
 		return state_refuse(error, "something follows behind the end");
 	/* What has been looked at and what is used must be of one file. */
 	if (reader->whole_sum && reader->whole_sum != reader->sum)
@@ -185,8 +234,7 @@ bool state_next(struct state_reader *reader, struct state_section *section, cons
 		return false;
 	}
 	reader->sections++;
-	/* Not with the head's own checksum: what ends in that has the same checksum, whatever it is. */
-	reader->sum = state_checksum_on(reader->sum, section, offsetof(struct state_section, checksum));
+	reader->sum = sum_on(reader->sum, section);
 	*payload = reader->payload;
 	return true;
 }

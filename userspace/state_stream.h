@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sections one after the other, to a file and out of one.
+ * Sections one after the other, to a file and out of one, or through a connection.
  */
 #ifndef KEEL_STATE_STREAM_H
 #define KEEL_STATE_STREAM_H
@@ -14,8 +14,10 @@ struct state_writer {
 	int fd;
 	const struct state_memory_watch *watch;	/* NULL: none */
 	bool is_file;		/* which makes nobody wait but for the disk */
+	bool is_socket;
 	uint64_t written;	/* bytes */
-	uint32_t sections;
+	uint32_t sections;	/* without "end" */
+	uint32_t sum;		/* of their heads, as a reader's */
 };
 
 /**
@@ -35,8 +37,11 @@ bool state_put(struct state_writer *writer, const char *name, uint32_t instance,
  */
 bool state_end(struct state_writer *writer, struct state_error *error);
 
+#define STATE_STALL_MS	60000	/* for a section's head, and for its payload, to come through a connection */
+
 struct state_reader {
 	int fd;
+	bool is_connection;	/* read once, from its beginning to its end */
 	uint64_t size;		/* of the file */
 	uint64_t at;
 	uint32_t sections;	/* read so far */
@@ -52,6 +57,13 @@ struct state_reader {
  * To be closed by state_close() in any case; @fd stays open.
  */
 bool state_open(struct state_reader *reader, int fd, struct state_error *error);
+
+/**
+ * state_open_connection() - the same of a socket that does not block, which gives each section once
+ *
+ * Whoever is at its other end has STATE_STALL_MS for each piece.
+ */
+bool state_open_connection(struct state_reader *reader, int fd, struct state_error *error);
 
 /**
  * state_rewind() - begin again with the first section
