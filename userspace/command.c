@@ -15,7 +15,9 @@
 #include "command.h"
 #include "command_rows.h"
 #include "control.h"
+#include "migrate.h"
 #include "runtime.h"
+#include "vm.h"
 
 #define DEPTH_MAX	8	/* of a request's objects and arrays */
 #define SHOWN_MAX	40	/* bytes of a client's word in an answer */
@@ -185,6 +187,20 @@ static void take_members(struct request *request, const struct command_row *row,
 	request->net_count = take_count(request, object, "nets", CONTROL_NETS);
 }
 
+/* May it be done now? */
+static void check_time(struct request *request, const struct command_row *row)
+{
+	const struct control *control = request->control;
+	enum migrate_state state = control->migration ? control->migration->state : MIGRATE_IDLE;
+
+	if (row->members & (COMMAND_ALONE | COMMAND_STAYS) && state == MIGRATE_UNSURE)
+		command_fail(request, "whose the machine is has to be told first: keel ctl NAME migrate --take-back, or quit");
+	else if (row->members & COMMAND_ALONE && migrate_is_under_way(state))
+		command_fail(request, "the machine is on its way to another launcher: keel ctl NAME migrate --cancel, or wait");
+	else if (row->members & COMMAND_STAYS && atomic_load(&control->vm->holds) & VM_HOLD_MIGRATE)
+		command_fail(request, "the machine is about to be another launcher's: ask that one");
+}
+
 static void run(struct request *request, struct json_object *object)
 {
 	struct json_object *command = NULL;
@@ -214,6 +230,8 @@ static void run(struct request *request, struct json_object *object)
 		return;
 	}
 	take_members(request, row, object);
+	if (!*request->error)
+		check_time(request, row);
 	if (!*request->error)
 		row->run(request);
 }

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <json-c/json.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +45,8 @@ static const char *state_of(const struct vm *vm)
 {
 	if (vm_is_stopping(vm))
 		return "stopping";
+	if (atomic_load(&vm->holds) & VM_HOLD_MIGRATE)
+		return "moving";
 	if (is_paused(vm))
 		return "paused";
 	return atomic_load(&vm->holds) & VM_HOLD_DEBUG ? "debugged" : "running";
@@ -246,11 +247,10 @@ static const char no_file[] = "no file was passed with the request (SCM_RIGHTS),
 static bool is_wanted(void *argument, uint64_t done, uint64_t all)
 {
 	const struct request *request = argument;
-	struct pollfd client = { .fd = request->client->fd };
 
 	(void)done;
 	(void)all;
-	return !vm_is_stopping(request->control->vm) && (poll(&client, 1, 0) < 1 || !(client.revents & POLLHUP));
+	return !vm_is_stopping(request->control->vm) && !command_is_gone(request);
 }
 
 /* Into the file that came with the request: this process can open none. */
@@ -350,16 +350,20 @@ static void do_quit(struct request *request)
 
 const struct command_row command_rows[] = {
 	{ "status", do_status, 0 },
-	{ "pause", do_pause, 0 },
-	{ "resume", do_resume, 0 },
-	{ "power-button", do_power_button, 0 },
-	{ "reset", do_reset, COMMAND_TO_MARK | COMMAND_SAME },
-	{ "nmi", do_nmi, 0 },
+	{ "pause", do_pause, COMMAND_STAYS },
+	{ "resume", do_resume, COMMAND_STAYS },
+	{ "power-button", do_power_button, COMMAND_STAYS },
+	{ "reset", do_reset, COMMAND_TO_MARK | COMMAND_SAME | COMMAND_ALONE },
+	{ "nmi", do_nmi, COMMAND_STAYS },
 	{ "stats", do_stats, 0 },
-	{ "balloon", do_balloon, COMMAND_SIZE },
-	{ "save", do_save, 0 },
-	{ "mark", do_mark, 0 },
-	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED | COMMAND_REPORT | COMMAND_NETS },
+	{ "balloon", do_balloon, COMMAND_SIZE | COMMAND_STAYS },
+	{ "save", do_save, COMMAND_ALONE },
+	{ "mark", do_mark, COMMAND_ALONE },
+	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED | COMMAND_REPORT | COMMAND_NETS | COMMAND_ALONE },
+	{ "migrate", command_migrate, COMMAND_ALONE },
+	{ "migrate-status", command_migrate_status, 0 },
+	{ "migrate-cancel", command_migrate_cancel, 0 },
+	{ "migrate-take-back", command_migrate_take_back, 0 },
 	{ "quit", do_quit, 0 },
 	{ NULL, NULL, 0 },
 };

@@ -15,7 +15,7 @@ struct control;
 struct control_client;
 struct json_object;
 
-#define COMMAND_ERROR_MAX	256
+#define COMMAND_ERROR_MAX	512
 
 /* A request on its way: what the answer will hold. */
 struct request {
@@ -40,11 +40,14 @@ struct request {
 #define COMMAND_REPORT	(1u << 4)
 #define COMMAND_NETS	(1u << 5)
 #define COMMAND_SAME	(1u << 6)
+/* When it can be done. */
+#define COMMAND_ALONE	(1u << 8)	/* not while a migration is under way */
+#define COMMAND_STAYS	(1u << 9)	/* not once the machine is about to be another launcher's: it would be lost */
 
 struct command_row {
 	const char *name;
 	void (*run)(struct request *request);
-	unsigned int members;		/* COMMAND_SIZE, ... */
+	unsigned int members;		/* COMMAND_SIZE, ..., COMMAND_ALONE, ... */
 };
 
 /* The last is one without a name. */
@@ -54,5 +57,24 @@ extern const struct command_row command_rows[];
  * command_fail() - the answer is no, for the reason given
  */
 void __printf(2, 3) command_fail(struct request *request, const char *format, ...);
+
+/**
+ * command_is_gone() - has the client that asks closed its connection?
+ */
+bool command_is_gone(const struct request *request);
+
+/* command_migrate.c */
+
+/** command_migrate() - move the machine to another launcher */
+void command_migrate(struct request *request);
+
+/** command_migrate_status() - tell how far that is */
+void command_migrate_status(struct request *request);
+
+/** command_migrate_cancel() - have it stay */
+void command_migrate_cancel(struct request *request);
+
+/** command_migrate_take_back() - have it go on here, though it was handed over */
+void command_migrate_take_back(struct request *request);
 
 #endif

@@ -84,7 +84,7 @@ static void consume(struct control_client *client, size_t count)
 /* Has a line come whole, or all that there is room for, and is the answer before it taken? */
 static bool has_line(const struct control_client *client)
 {
-	return client->fd >= 0 && !client->answer &&
+	return client->fd >= 0 && !client->answer && !client->is_busy &&
 	       (client->used == CONTROL_LINE_MAX || memchr(client->line, '\n', client->used));
 }
 
@@ -205,7 +205,7 @@ static int prepare(const struct control *control, struct pollfd *waits)
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++) {
 		const struct control_client *client = &control->clients[i];
 
-		waits[2 + i] = (struct pollfd){ .fd = client->fd, .events = client->answer ? POLLOUT : POLLIN };
+		waits[2 + i] = (struct pollfd){ .fd = client->is_busy ? -1 : client->fd, .events = client->answer ? POLLOUT : POLLIN };
 		if (has_line(client))
 			timeout = 0;
 		else if (client->answer && timeout)
@@ -214,23 +214,40 @@ static int prepare(const struct control *control, struct pollfd *waits)
 	return timeout;
 }
 
+/* Wait for the clients, and serve them once. Return: false if there is nothing to wait for any more. */
+static bool take_turn(struct control *control, bool is_waiting)
+{
+	struct pollfd waits[2 + CONTROL_CLIENTS];
+	int timeout = prepare(control, waits);
+
+	if (poll(waits, 2 + CONTROL_CLIENTS, is_waiting ? timeout : 0) < 0 && errno != EINTR)
+		return false;
+	control->is_deaf = false;
+	for (unsigned int i = 0; i < CONTROL_CLIENTS && !control->is_quitting && !control->is_moved; i++)
+		if (waits[2 + i].fd >= 0)
+			look_after(control, &control->clients[i], waits[2 + i].revents);
+	if (!control->is_quitting && !control->is_moved && waits[1].revents)
+		welcome(control);
+	return true;
+}
+
+static void turn(struct control *control)
+{
+	take_turn(control, false);
+}
+
 static void *control_main(void *argument)
 {
 	struct control *control = argument;
-	struct pollfd waits[2 + CONTROL_CLIENTS];
 
-	while (!vm_is_stopping(control->vm)) {
-		if (poll(waits, 2 + CONTROL_CLIENTS, prepare(control, waits)) < 0 && errno != EINTR)
-			break;
-		control->is_deaf = false;
-		for (unsigned int i = 0; i < CONTROL_CLIENTS && !control->is_quitting; i++)
-			if (waits[2 + i].fd >= 0)
-				look_after(control, &control->clients[i], waits[2 + i].revents);
-		if (control->is_quitting)
+	while (!vm_is_stopping(control->vm) && take_turn(control, true)) {
+		if (control->is_moved)
+			vm_stop(control->vm, STATUS_MOVED, "another launcher runs the guest now");
+		else if (control->is_quitting)
 			vm_stop(control->vm, STATUS_QUIT, "ended by a client of the control socket");
-		else if (waits[1].revents)
-			welcome(control);
 	}
+	if (control->leave)
+		control->leave(control->machine);
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
 		drop(&control->clients[i]);
 	return NULL;
@@ -240,6 +257,7 @@ int control_start(struct control *control)
 {
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
 		control->clients[i].fd = -1;
+	control->turn = turn;
 	clock_gettime(CLOCK_MONOTONIC, &control->started);
 	command_warm_up();
 
@@ -263,6 +281,7 @@ void control_renew(struct control *control, int listener)
 		drop(&control->clients[i]);
 	control->has_thread = false;
 	control->is_quitting = false;
+	control->is_moved = false;
 	control->is_deaf = false;
 }
 

@@ -24,6 +24,7 @@ struct stats;
 struct vcpu;
 struct virtio_balloon;
 struct machine;
+struct migration;
 struct state_error;
 struct state_memory_watch;
 struct vm;
@@ -43,6 +44,7 @@ struct control_client {
 	size_t used;
 	bool is_skipping;		/* the rest of a line that was too long */
 	bool is_ended;			/* it says nothing more */
+	bool is_busy;			/* what it has asked for is being done, and others are served meanwhile */
 	int files[CONTROL_FILES];	/* descriptors that it has passed, for its next request */
 	unsigned int file_count;
 	char *answer;			/* NULL: all is sent */
@@ -71,13 +73,21 @@ struct control {
 	/* mark_set() and mark_return(); vCPUs stand meanwhile. NULL: the machine is not one to be marked */
 	bool (*mark)(struct machine *machine, uint64_t *bytes, struct state_error *error);
 	bool (*to_mark)(struct machine *machine, enum mark_identity identity, uint64_t *pages, struct state_error *error);
+	/* migrate_run(), migrate_take_back(), migrate_leave(), and how far it is; all or none */
+	struct migration *migration;
+	bool (*migrate)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
+	bool (*take_back)(struct machine *machine, struct state_error *error);
+	void (*leave)(struct machine *machine);
 	uint64_t memory;		/* bytes */
 	struct timespec started;	/* CLOCK_MONOTONIC */
 
 	int listener;
+	/* From within a command: serve whoever has asked for something by now, but for clients that are busy. */
+	void (*turn)(struct control *control);
 	pthread_t thread;
 	bool has_thread;
 	bool is_quitting;		/* a client wants the end, and has its answer on the way */
+	bool is_moved;			/* the machine is another launcher's, and whoever asked has its answer on the way */
 	bool is_deaf;			/* nobody could be accepted a moment ago */
 	struct control_client clients[CONTROL_CLIENTS];
 };

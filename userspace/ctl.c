@@ -76,6 +76,8 @@ int ctl_run(const struct options *options)
 	char room[PATH_MAX];
 	const char *path = find_socket(options->target, room);
 
+	if (!strcmp(options->request, "migrate"))
+		return ctl_migrate(options, path);
 	if (options->file_count)
 		return save(options, path);
 

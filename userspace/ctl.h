@@ -15,6 +15,12 @@ struct options;
 int ctl_run(const struct options *options);
 
 /**
+ * ctl_migrate() - have the machine whose socket is @path move, or ask how far it is
+ * Return: as ctl_run(); STATUS_HOST if nobody can be reached at the address.
+ */
+int ctl_migrate(const struct options *options, const char *path);
+
+/**
  * ctl_list() - print the running machines of this user that have a name
  * Return: 0, or STATUS_HOST after a line on stderr.
  */

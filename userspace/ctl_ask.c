@@ -125,6 +125,8 @@ struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int
 
 		size_t sent = words->file_count && send_files(fd, words, text[0]);
 
+		for (unsigned int i = 0; words->gives_files && i < words->file_count; i++)
+			close(words->files[i]);
 		if ((!words->file_count || sent) && send_all(fd, text + sent, strlen(text) - sent))
 			line = receive_line(fd, (unsigned int)seconds);
 		int error = errno;

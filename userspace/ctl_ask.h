@@ -25,6 +25,7 @@ struct ctl_words {
 	bool is_same;
 	int files[CONTROL_FILES];	/* what the command is about */
 	unsigned int file_count;
+	bool gives_files;		/* they are the machine's then, and closed here */
 };
 
 /**

@@ -57,3 +57,9 @@ int disk_lock(int fd, bool is_readonly, const char *path)
 				   "or several read it with ,ro or ,snapshot)", path);
 	return 0;
 }
+
+void disk_unlock(int fd)
+{
+	lock_bytes(fd, F_UNLCK, 0, 0);
+	flock(fd, LOCK_UN);
+}

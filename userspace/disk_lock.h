@@ -15,4 +15,9 @@
  */
 int disk_lock(int fd, bool is_readonly, const char *path);
 
+/**
+ * disk_unlock() - give the lock of an image up that stays open; nothing of it may be read or written then
+ */
+void disk_unlock(int fd);
+
 #endif

@@ -78,7 +78,7 @@ bool vm_take_reset(struct vm *vm, struct vm_reset *reset)
 bool vm_attach(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->gate_lock);
-	while (atomic_load(&vm->holds) & (VM_HOLD_SAVE | VM_HOLD_FORK | VM_HOLD_MARK) && !vm_is_stopping(vm))
+	while (atomic_load(&vm->holds) & (VM_HOLD_SAVE | VM_HOLD_MIGRATE | VM_HOLD_FORK | VM_HOLD_MARK) && !vm_is_stopping(vm))
 		pthread_cond_wait(&vm->gate, &vm->gate_lock);
 	vm->is_attached = true;
 	pthread_mutex_unlock(&vm->gate_lock);

@@ -66,6 +66,12 @@ int generation_change(struct generation *generation)
 	return ret;
 }
 
+void generation_keep(struct generation *generation, const uint8_t number[GENERATION_BYTES])
+{
+	if (generation->page)
+		memcpy(generation->page, number, GENERATION_BYTES);
+}
+
 /* The first three parts are numbers, lowest byte first in memory. */
 void generation_text(const struct generation *generation, char text[GENERATION_TEXT])
 {

@@ -43,6 +43,11 @@ void generation_set_name(struct generation *generation, const char *name);
 int generation_change(struct generation *generation);
 
 /**
+ * generation_keep() - the number that the machine had in another launcher, which it has left; harmless if it has none
+ */
+void generation_keep(struct generation *generation, const uint8_t number[GENERATION_BYTES]);
+
+/**
  * generation_text() - the number in words, "" if there is none
  */
 void generation_text(const struct generation *generation, char text[GENERATION_TEXT]);

@@ -9,7 +9,7 @@
 #include "status.h"
 
 static const char ctl_help[] =
-	"Usage: keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE|OPTION...]\n"
+	"Usage: keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE|ADDRESS|OPTION...]\n"
 	"Send one command to a running machine and print its answer. What has a slash is the path\n"
 	"of its socket (keel run --control), else it is its name (keel run --name).\n"
 	"\n"
@@ -25,6 +25,7 @@ static const char ctl_help[] =
 	"  stats                what the kernel module has counted, and the balloon\n"
 	"  balloon SIZE         ask the guest to give SIZE of its memory back in all\n"
 	"  save FILE            save the machine into FILE, for 'keel restore'; it stands meanwhile\n"
+	"  migrate ADDRESS      move it to a 'keel restore --listen ADDRESS', running; see 'keel help migrate'\n"
 	"  fork                 make another machine of it, which goes on from the same moment; see 'keel help fork'\n"
 	"  quit                 end the machine at once\n"
 	"\n"
@@ -168,10 +169,34 @@ static const char mark_help[] =
 	"  keel run --kernel vmlinuz --disk root.img,snapshot --markable --name fuzz\n"
 	"  keel ctl fuzz mark; ...; keel ctl fuzz reset --to-mark\n";
 
+static const char migrate_help[] =
+	"keel restore --listen ADDRESS [--disk FILE]... [OPTION]...\n"
+	"keel ctl [--json] SOCKET|NAME migrate ADDRESS\n"
+	"keel ctl [--json] SOCKET|NAME migrate --status | --cancel | --take-back\n"
+	"A running machine moves to another launcher, which waits for it with the same disks, on this host\n"
+	"or another. Its memory is copied while it runs; then it stands for a moment, and goes on there.\n"
+	"Whatever fails before leaves it where it was. In the end this launcher ends, with exit status 26.\n"
+	"\n"
+	"  ADDRESS              unix:PATH, or tcp:ADDRESS:PORT with a numeric address (tcp:PORT: of the\n"
+	"                       loopback); nothing is encrypted: ssh -L HERE:THERE carries a unix socket\n"
+	"  --status             how far it is, or why the last one failed\n"
+	"  --cancel             have it stay (so does interrupting 'keel ctl migrate')\n"
+	"  --take-back          of a machine that was handed over, where the connection broke before that\n"
+	"                       was confirmed: it goes on here. Only if the other side does not run it!\n"
+	"\n"
+	"A guest that writes faster than it can be copied is slowed down, and stays if that does not help.\n"
+	"Such a machine has no --net, --vfio, --watchdog, --firmware, --markable or snapshot of a disk.\n"
+	"\n"
+	"  keel restore --listen unix:/tmp/move --disk root.img --name new\n"
+	"  keel ctl old migrate unix:/tmp/move\n";
+
 static const char restore_help[] =
 	"Usage: keel restore FILE [OPTION]...\n"
-	"Go on with a virtual machine that was saved into FILE, its serial port on the terminal.\n"
+	"       keel restore --listen ADDRESS [OPTION]...\n"
+	"Go on with a virtual machine that was saved into FILE, or comes from another launcher, its serial\n"
+	"port on the terminal.\n"
 	"\n"
+	"  --listen ADDRESS     where a machine comes that 'keel ctl migrate' moves; see 'keel help migrate'\n"
 	"  --disk FILE[,ro|,snapshot]\n"
 	"                       each of its disks, in the same order, as it was left\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
@@ -240,6 +265,7 @@ static const struct subject {
 	{ "control", OPTIONS_HELP_CONTROL, control_help },
 	{ "fork", OPTIONS_HELP_FORK, fork_help },
 	{ "mark", OPTIONS_HELP_MARK, mark_help },
+	{ "migrate", OPTIONS_HELP_MIGRATE, migrate_help },
 	{ "gdb", OPTIONS_HELP_GDB, gdb_help },
 	{ "firmware", OPTIONS_HELP_FIRMWARE, firmware_help },
 };
@@ -252,7 +278,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, share, config, control, fork, mark, gdb and firmware", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, share, config, control, fork, mark, migrate, gdb and firmware", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

@@ -126,6 +126,8 @@ static bool next_block(struct side *side, struct state_error *error)
 	const uint8_t *payload;
 
 	while (state_next(&side->reader, &section, &payload, &inner)) {
+		if (!strcmp(section.name, STATE_ROUND))
+			return state_refuse(error, "%s: is told in rounds, which cannot be compared", side->name);
 		if (strcmp(section.name, STATE_MEMORY))
 			continue;
 		memcpy(&side->block, payload, sizeof(side->block));

@@ -59,17 +59,20 @@ _keel_ctl() {
 	elif [ "$before" = --net ]; then
 		_keel_words "user"
 	elif [[ $word == -* ]]; then
-		_keel_words "--json --control --name --serial --paused --wait --status-json --net --to-mark --same --help"
+		_keel_words "--json --control --name --serial --paused --wait --status-json --net --to-mark --same --status --cancel --take-back --help"
 	elif [ $words = 0 ]; then
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
 	elif [ $words = 1 ]; then
-		_keel_words "status pause resume power-button reset nmi stats balloon save mark fork quit"
+		_keel_words "status pause resume power-button reset nmi stats balloon save mark migrate fork quit"
 	elif [ "$before" = reset ]; then
 		_keel_words "--to-mark"
 	elif [ "$before" = --to-mark ]; then
 		_keel_words "--same"
+	elif [ "$before" = migrate ]; then
+		compopt -o nospace
+		_keel_words "unix: tcp: --status --cancel --take-back"
 	elif [ "$before" != balloon ]; then
 		compopt -o filenames
 		local IFS=$'\n'
@@ -101,8 +104,11 @@ _keel() {
 			local IFS=$'\n'
 			COMPREPLY=($(compgen -f -- "$word")) ;;
 		--memory-backing) _keel_words "thp hugetlb shared merge" ;;
+		--listen)
+			compopt -o nospace
+			_keel_words "unix: tcp:" ;;
 		*)
-			_keel_words "--disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --markable --daemon
+			_keel_words "--listen --disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --markable --daemon
 				--pid-file --help" ;;
 		esac ;;
 	inspect)
@@ -114,7 +120,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma memory net share config control fork mark gdb firmware" ;;
+	help) _keel_words "run ctl list restore inspect dma memory net share config control fork mark migrate gdb firmware" ;;
 	esac
 }
 

@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "arrive.h"
 #include "boot.h"
 #include "crash.h"
 #include "gdb.h"
@@ -89,6 +90,7 @@ static int add_virtio(struct machine *machine, const struct options *options)
 		const struct disk_options *disk = &options->disks[i];
 
 		machine->disk_count = i + 1;
+		machine->disks[i].is_arriving = machine->arrival;
 		int ret = virtio_blk_open(&machine->disks[i], disk->path, disk->use, i);
 
 		if (!ret)
@@ -289,10 +291,6 @@ static int build(struct machine *machine, const struct options *options)
 		ret = add_watchdog(machine, options);
 	if (!ret)
 		ret = add_vcpus(machine, options, &entry);
-	if (!ret && machine->saved)
-		ret = state_give(machine, machine->saved);
-	if (machine->saved)
-		state_file_close(machine->saved);
 	if (!ret && options->stats)
 		ret = machine_open_stats(machine);
 	if (!ret && options->reboots)
@@ -307,6 +305,11 @@ static int build(struct machine *machine, const struct options *options)
 	if (!ret)
 		ret = gdb_open(&machine->vm, machine->vcpus, machine->vcpu_count, &(struct gdb_request){
 			options->gdb, options->gdb_waits });
+	/* Last: what comes from another launcher takes its time, and goes on there if anything fails. */
+	if (!ret && machine->saved)
+		ret = state_give(machine, machine->saved);
+	if (machine->saved)
+		state_file_close(machine->saved);
 	return ret;
 }
 
@@ -553,6 +556,8 @@ static int prepare_sandbox(const struct machine *machine)
 		wants.uses |= SANDBOX_FORK;
 	if (machine->mark)
 		wants.uses |= SANDBOX_MARK;
+	if (machine->arrival)
+		wants.uses |= SANDBOX_ARRIVE;
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
 	if (machine->share_count)
@@ -594,13 +599,18 @@ int machine_run(struct machine *machine, const struct options *options)
 	if (!ret && options->sandbox)
 		ret = prepare_sandbox(machine);
 	if (!ret)
+		arrive_hold(machine);
+	if (!ret)
 		ret = machine_start_threads(machine);
 	if (!ret)
 		ret = machine_start_control(machine, options);
 	if (!ret && options->sandbox)
 		ret = sandbox_enter();
+	if (!ret && machine->arrival)
+		ret = arrive_take_over(machine);
 	if (ret)
 		vm_stop(&machine->vm, (enum status)ret, "%s", status_last());
+	arrive_release(machine);
 	machine->is_started = !ret;
 	vm_release(&machine->vm, VM_HOLD_SETUP);
 	if (!ret)

@@ -12,6 +12,7 @@
 #include "fork.h"
 #include "generation.h"
 #include "mark.h"
+#include "migrate.h"
 #include "net_device.h"
 #include "options.h"
 #include "pci.h"
@@ -29,6 +30,7 @@
 #include "vm.h"
 #include "watchdog.h"
 
+struct arrival;
 struct reset_image;
 struct state_file;
 
@@ -63,6 +65,8 @@ struct machine {
 	struct control control;
 	struct forking forking;		/* --forkable */
 	struct mark *mark;		/* --markable; else NULL */
+	struct migration migration;	/* keel ctl migrate */
+	struct arrival *arrival;	/* it comes from another launcher; else NULL */
 	char *stats_json;		/* those of the end, for the report; NULL: none */
 	struct reset_image *power_on;	/* --reset reboot; else NULL */
 	int signals;			/* signalfd */

@@ -62,6 +62,10 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->save = state_write;
 	control->mark = machine->mark ? mark_set : NULL;
 	control->to_mark = machine->mark ? mark_return : NULL;
+	control->migration = &machine->migration;
+	control->migrate = migrate_run;
+	control->take_back = migrate_take_back;
+	control->leave = migrate_leave;
 	control->fork = machine->forking.is_possible ? fork_ask : NULL;
 	ret = control_start(control);
 	if (ret)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arrive.h"
 #include "ctl.h"
 #include "dma.h"
 #include "files.h"
@@ -58,11 +59,12 @@ static int run(const struct options *options)
 	return report_write((enum status)status, machine.vm.reason, machine.stats_json);
 }
 
-/* A machine as it was saved, in place of one that boots. */
+/* A machine as it was saved, or as it comes, in place of one that boots. */
 static int restore(struct options *options)
 {
 	static struct state_file file;
-	int status = state_file_open(&file, options->files[0]);
+	static struct arrival arrival;
+	int status = options->listen ? arrive_open(&arrival, &file, options->listen) : state_file_open(&file, options->files[0]);
 
 	if (!status && options->disk_count != file.image.machine.disks)
 		status = status_fail(STATUS_STATE, "%s: has %u disks, and --disk is there %u times", file.path,
@@ -74,10 +76,13 @@ static int restore(struct options *options)
 		options->balloon = (struct balloon_options){ file.image.machine.has_balloon, true, true, 0 };
 		options->virtio_console = file.image.machine.has_console;
 		machine.saved = &file;
+		machine.arrival = options->listen ? &arrival : NULL;
 		status = memory_options_check(options);
 	}
 	if (!status)
 		status = run(options);
+	if (options->listen)
+		arrive_close(&arrival, status_last());
 	state_file_close(&file);
 	return status;
 }

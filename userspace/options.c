@@ -16,6 +16,7 @@
 #include "help.h"
 #include "mark.h"
 #include "memory_options.h"
+#include "migrate_address.h"
 #include "option_row.h"
 #include "options.h"
 #include "runtime.h"
@@ -283,6 +284,41 @@ static int set_same(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_migration(struct options *options, const char *command)
+{
+	if (options->migration)
+		return status_fail(STATUS_USAGE, "migrate: one of --status, --cancel and --take-back");
+	options->migration = command;
+	return 0;
+}
+
+static int set_status(struct options *options, const char *value)
+{
+	(void)value;
+	return set_migration(options, "migrate-status");
+}
+
+static int set_cancel(struct options *options, const char *value)
+{
+	(void)value;
+	return set_migration(options, "migrate-cancel");
+}
+
+static int set_take_back(struct options *options, const char *value)
+{
+	(void)value;
+	return set_migration(options, "migrate-take-back");
+}
+
+static int set_listen(struct options *options, const char *value)
+{
+	struct gdb_address address;
+	const char *wrong = migrate_address_parse(value, &address);
+
+	options->listen = value;
+	return wrong ? status_fail(STATUS_USAGE, "--listen %s: %s", value, wrong) : 0;
+}
+
 static int set_serial(struct options *options, const char *value)
 {
 	options->serial = value;
@@ -414,6 +450,10 @@ static const struct option_row rows[] = {
 	{ "wait", CTL, false, true, set_wait },
 	{ "to-mark", CTL, false, true, set_to_mark },
 	{ "same", CTL, false, true, set_same },
+	{ "status", CTL, false, false, set_status },
+	{ "cancel", CTL, false, false, set_cancel },
+	{ "take-back", CTL, false, false, set_take_back },
+	{ "listen", RESTORE, true, false, set_listen },
 	{ "config", RUN, true, false, set_config },
 	{ "daemon", RUN | RESTORE, false, true, set_daemon },
 	{ "pid-file", RUN | RESTORE, true, false, set_pid_file },
@@ -577,10 +617,19 @@ static bool has_fork_option(const struct options *options)
 	       options->net_count;
 }
 
+static int check_address(const char *text)
+{
+	struct gdb_address address;
+	const char *wrong = migrate_address_parse(text, &address);
+
+	return wrong ? status_fail(STATUS_USAGE, "migrate %s: %s", text, wrong) : 0;
+}
+
 /* What stands behind the command. */
 static int check_ctl(struct options *options)
 {
 	bool is_save = !strcmp(options->request, "save"), is_balloon = !strcmp(options->request, "balloon");
+	bool is_migrate = !strcmp(options->request, "migrate");
 
 	if (strcmp(options->request, "fork") && has_fork_option(options))
 		return status_fail(STATUS_USAGE, "--control, --name, --serial, --paused, --wait, --net and --status-json go with fork: keel ctl NAME fork --name CHILD");
@@ -593,10 +642,15 @@ static int check_ctl(struct options *options)
 			return status_fail(STATUS_USAGE, "fork: --net user alone can be had, and its address is a random one");
 	if (options->control && options->name)
 		return status_fail(STATUS_USAGE, "fork: --control or --name, not both");
-	if (options->file_count != (is_save || is_balloon))
+	if (options->migration && !is_migrate)
+		return status_fail(STATUS_USAGE, "--status, --cancel and --take-back go with migrate: keel ctl NAME migrate --status");
+	if (options->file_count != (is_save || is_balloon || (is_migrate && !options->migration)))
 		return status_fail(STATUS_USAGE, is_save ? "save needs one file: keel ctl NAME save FILE" :
+				   is_migrate && !options->migration ? "migrate needs an address: keel ctl NAME migrate unix:PATH" :
 				   is_balloon ? "balloon needs a size: keel ctl NAME balloon SIZE" : "unexpected argument '%s'",
 				   options->files[0]);
+	if (is_migrate && !options->migration)
+		return check_address(options->files[0]);
 	if (!is_balloon)
 		return 0;
 	options->file_count = 0;
@@ -635,8 +689,9 @@ static int parse_restore(struct parser *p, enum options_action *action)
 	*action = help ? OPTIONS_HELP_RESTORE : OPTIONS_RESTORE;
 	if (ret || help)
 		return ret;
-	if (p->options->file_count != 1)
-		return status_fail(STATUS_USAGE, "keel restore needs one file: a saved machine");
+	if (p->options->file_count != !p->options->listen)
+		return status_fail(STATUS_USAGE, p->options->listen ? "keel restore: a file or --listen, not both" :
+				   "keel restore needs one file: a saved machine (or --listen ADDRESS)");
 	ret = fork_options_check(p->options);
 	return ret ? ret : mark_options_check(p->options);
 }
@@ -797,12 +852,12 @@ void options_help(FILE *out, enum options_action action)
 		fputs(dma_help, out);
 	} else if (!help_print(out, action)) {
 		fputs("Usage: keel run --kernel FILE | --firmware seabios|FILE [OPTION]...\n"
-		      "       keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE|OPTION...]\n"
+		      "       keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE|ADDRESS|OPTION...]\n"
 		      "       keel list [--json]\n"
-		      "       keel restore FILE [OPTION]...\n"
+		      "       keel restore FILE | --listen ADDRESS [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|share|config|control|fork|mark|gdb|firmware\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|share|config|control|fork|mark|migrate|gdb|firmware\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

@@ -66,6 +66,8 @@ struct options {
 	bool waits;			/* keel ctl fork: for the child's end */
 	bool to_mark;			/* keel ctl reset, */
 	bool is_same;			/* as the same one */
+	const char *migration;		/* keel ctl migrate: the command in its place; NULL: none */
+	const char *listen;		/* keel restore: where the machine comes; NULL: from a file */
 	const char *control;		/* NULL: none, or that of the name; of keel ctl: the child's */
 	const char *name;		/* NULL: none */
 	const char *config;		/* NULL: none */
@@ -98,6 +100,7 @@ enum options_action {
 	OPTIONS_HELP_CONTROL,
 	OPTIONS_HELP_FORK,
 	OPTIONS_HELP_MARK,
+	OPTIONS_HELP_MIGRATE,
 	OPTIONS_HELP_GDB,
 	OPTIONS_HELP_FIRMWARE,
 	OPTIONS_VERSION,

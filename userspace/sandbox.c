@@ -6,7 +6,8 @@
  * process that can read and write the files it has, run its vCPUs, and end; it
  * can open nothing, execute nothing, connect to nothing, start nothing. ioctl
  * is limited by command to those the devices use on a running VM, so that not
- * even a memory slot can be added, unless a device of the host is assigned.
+ * even a memory slot can be added, unless a device of the host is assigned; or
+ * by the control thread, which needs that for the log of a machine that moves.
  * What only one kind of thread needs, the others have not; what only some
  * devices need, a machine without them has not.
  *
@@ -107,6 +108,8 @@ static const struct ioctl_row ioctls[] = {
 	{ KVM_GET_PIT2, CONTROL },
 	{ KVM_GET_CLOCK, CONTROL },
 	{ KVM_CHECK_EXTENSION, CONTROL },
+	{ KVM_SET_USER_MEMORY_REGION, CONTROL },	/* to move it: have a log of what is written */
+	{ KVM_GET_DIRTY_LOG, CONTROL },
 	{ KVM_GET_REGS, VCPU },			/* to tell where a crash was */
 	{ KVM_GET_SREGS, VCPU },
 	{ KEEL_GET_LAST_ERROR, VCPU },		/* and why */
@@ -163,10 +166,9 @@ static const struct used_ioctl {
 	{ RESET_OF(VHOST | VHOST_USER | SHARE), { KVM_IRQFD, MAIN } },
 	{ RESET_OF(TAP), { TUNSETQUEUE, MAIN } },
 	{ RESET_OF(VHOST), { VHOST_NET_SET_BACKEND, MAIN } },
-	/* The mark, the log of what was written since, doorbells that have moved since. */
+	/* The mark, doorbells that have moved since. */
 	{ SANDBOX_MARK, { KEEL_MARK_VM, CONTROL } },
 	{ SANDBOX_MARK, { KEEL_RESET_VM, CONTROL } },
-	{ SANDBOX_MARK, { KVM_GET_DIRTY_LOG, CONTROL } },
 	{ SANDBOX_MARK, { KVM_IOEVENTFD, CONTROL } },
 };
 
@@ -183,6 +185,11 @@ static const struct used_call {
 	{ SANDBOX_WATCHDOG, { SCMP_SYS(timerfd_settime), MAIN | VCPU } },
 	/* Is it a socket that listens? */
 	{ SANDBOX_FORK, { SCMP_SYS(getsockopt), CONTROL } },
+	/* What the other launcher says; disks that were that one's. */
+	{ SANDBOX_ARRIVE, { SCMP_SYS(recvmsg), MAIN } },
+	{ SANDBOX_ARRIVE, { SCMP_SYS(flock), MAIN } },
+	{ SANDBOX_ARRIVE, { SCMP_SYS(lseek), MAIN } },
+	{ SANDBOX_ARRIVE, { SCMP_SYS(fadvise64), MAIN } },
 	/* On sockets that are there; none can be made. */
 	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
 	{ SHARE, { SCMP_SYS(sendmsg), VCPU } },
@@ -203,7 +210,8 @@ static const struct call_row calls[] = {
 	{ SCMP_SYS(pwritev), DEVICE },
 	{ SCMP_SYS(recvmsg), CONTROL },
 	{ SCMP_SYS(fstat), CONTROL },		/* what it was given to save into */
-	{ SCMP_SYS(fdatasync), DEVICE },
+	{ SCMP_SYS(fdatasync), DEVICE | CONTROL },
+	{ SCMP_SYS(flock), CONTROL },		/* disks go with a machine that moves */
 	{ SCMP_SYS(poll), ALL },
 	{ SCMP_SYS(ppoll), ALL },
 	{ SCMP_SYS(nanosleep), ALL },
@@ -305,10 +313,14 @@ static int allow_call(scmp_filter_ctx filter, unsigned int kind, const struct ca
 	return row->kinds & kind ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, row->call, 0) : 0;
 }
 
-/* To whom a socket is connected, and nobody else. */
-static int allow_sending(scmp_filter_ctx filter)
+/* To whom a socket is connected, and nobody else; and the disks that go along. */
+static int allow_moving(scmp_filter_ctx filter)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4_64(SCMP_CMP_EQ, 0));
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4_64(SCMP_CMP_EQ, 0));
+
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1_64(SCMP_CMP_EQ, F_OFD_SETLK));
+	return ret;
 }
 
 static int allow_rows(scmp_filter_ctx filter, unsigned int kind, unsigned int uses)
@@ -384,8 +396,8 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 	if (!ret && wants->listener >= 0 && kind & CONTROL)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
 				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->listener));
-	if (!ret && kind & CONTROL)
-		ret = allow_sending(filter);
+	if (!ret && (kind & CONTROL || (kind & MAIN && wants->uses & SANDBOX_ARRIVE)))
+		ret = allow_moving(filter);
 	if (!ret && wants->debugger >= 0)
 		ret = allow_debugger(filter, own, wants->debugger);
 	return ret;

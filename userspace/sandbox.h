@@ -35,6 +35,7 @@ enum sandbox_kind {
 #define SANDBOX_FORK		(1u << 13)	/* the main thread makes another process of this one, with threads of all kinds */
 #define SANDBOX_MARK		(1u << 14)	/* the control thread has the machine marked, and put back */
 #define SANDBOX_SHARE		(1u << 15)	/* messages of vhost-user that start and stop a share, and its interrupts */
+#define SANDBOX_ARRIVE		(1u << 16)	/* the main thread takes the machine over from another launcher */
 #define SANDBOX_RESET_OF(devices) ((devices) << 8)	/* and takes these from their drivers: SANDBOX_NETWORK's, bits 9 to 12, and a share, bit 23 */
 
 /* Each of these comes with a network device. */

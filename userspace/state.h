@@ -86,6 +86,7 @@ int state_file_open(struct state_file *file, const char *path);
 
 /**
  * state_file_hear() - the same of a machine that comes through the connection @fd, as far as its first round
+ * @fd: a socket that does not block, and stays open
  * @name: of it, for what is told
  */
 int state_file_hear(struct state_file *file, int fd, const char *name);

@@ -27,6 +27,8 @@ static const struct state_row machine_rows[] = {
 	  .size = STATE_NUMBER(struct state_machine, has_console) },
 	{ .name = "has_generation_id", .kind = STATE_UINT, .since = 4, .offset = offsetof(struct state_machine, has_generation),
 	  .size = STATE_NUMBER(struct state_machine, has_generation) },
+	{ .name = "generation_id", .kind = STATE_BYTES, .since = 5, .offset = offsetof(struct state_machine, generation),
+	  .max = GENERATION_BYTES, .count_at = STATE_FIXED },
 };
 
 /* Slots must be where this program puts them, which memory_layout() says for any size. */
@@ -51,7 +53,7 @@ static bool check_machine(const void *object, struct state_error *error)
 }
 
 static const struct state_layout machine_layout = {
-	.name = "machine", .version = 4, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
+	.name = "machine", .version = 5, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
 	.size = sizeof(struct state_machine), .check = check_machine,
 };
 
@@ -195,7 +197,7 @@ static bool read_machine_again(struct state_image *image, const struct state_sec
 	if (!state_fields_get(&machine_layout, &new, section, payload, error))
 		return false;
 	if (new.cpus != old->cpus || new.memory != old->memory || new.disks != old->disks || new.has_rng != old->has_rng ||
-	    new.has_balloon != old->has_balloon || new.has_console != old->has_console)
+	    new.has_balloon != old->has_balloon || new.has_console != old->has_console || new.has_generation != old->has_generation)
 		return state_refuse(error, "section 'machine' is of another machine than the first one was");
 	image->machine = new;
 	return true;

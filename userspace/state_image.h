@@ -8,6 +8,7 @@
 
 #include <linux/kvm.h>
 
+#include "generation.h"
 #include "memory.h"
 #include "options.h"
 #include "state_chips.h"
@@ -28,6 +29,7 @@ struct state_machine {
 	bool has_balloon;
 	bool has_console;		/* a virtio one */
 	bool has_generation;		/* ID, at MAP_GENERATION, of which its tables tell */
+	uint8_t generation[GENERATION_BYTES];	/* the number; of what goes on in another place without being another one */
 	uint64_t saved_at;		/* seconds since 1970, for people */
 	uint32_t slot_count;
 	struct memory_region slots[MEMORY_REGIONS_MAX];

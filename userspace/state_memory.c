@@ -145,6 +145,7 @@ static bool write_block(const struct memory *memory, const uint64_t *pages, stru
 
 	if (!used)
 		return true;
+	writer->pages += used / STATE_PAGE;
 
 	size_t length = ZSTD_compressCCtx(packer->context, data, packer->room, packer->pages, used, LEVEL);
 

@@ -32,7 +32,7 @@ int state_file_hear(struct state_file *file, int fd, const char *name)
 	struct state_error error = { "" };
 
 	file->path = name;
-	file->fd = fd;
+	file->fd = -1;
 	file->seen = state_seen_new();
 	if (!file->seen)
 		return status_fail(STATUS_HOST, "out of memory");
@@ -139,11 +139,13 @@ static bool give_vcpus(struct machine *machine, const struct state_image *image,
 	return true;
 }
 
-/* Who saved it may go on, or be restored again. */
-static bool give_identity(struct machine *machine, struct state_error *error)
+/* Who saved it may go on, or be restored again; who has moved is the same one. */
+static bool give_identity(struct machine *machine, const struct state_file *file, struct state_error *error)
 {
-	int ret = generation_change(&machine->generation);
+	int ret = file->seen ? 0 : generation_change(&machine->generation);
 
+	if (file->seen)
+		generation_keep(&machine->generation, file->image.machine.generation);
 	return !ret || state_refuse(error, "no random number for the machine's generation ID: %s", strerror(-ret));
 }
 
@@ -163,7 +165,7 @@ int state_give(struct machine *machine, struct state_file *file)
 	    (!file->seen || check_cpus(machine, image, &error)) &&
 	    give_devices(machine, image, &error) && state_chips_give(&machine->vm, &image->chips, &error)) {
 		state_lines_give(&machine->vm, &image->board);
-		if (give_vcpus(machine, image, &error) && give_identity(machine, &error))
+		if (give_vcpus(machine, image, &error) && give_identity(machine, file, &error))
 			return 0;
 	}
 	return status_fail(STATUS_STATE, "%s: %s", file->path, error.text);

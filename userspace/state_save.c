@@ -26,6 +26,8 @@ static void take_machine(const struct machine *machine, struct state_machine *st
 		.slot_count = memory->count,
 	};
 	memcpy(state->slots, memory->regions, sizeof(state->slots));
+	if (machine->generation.page)
+		memcpy(state->generation, machine->generation.page, sizeof(state->generation));
 }
 
 /* A device whose state no section holds: it would come back without it. */

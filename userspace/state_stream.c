@@ -154,7 +154,7 @@ static bool read_all(struct state_reader *reader, void *bytes, size_t count, str
 		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (done <= 0)
-			return state_refuse(error, "cannot read: %s", done ? strerror(errno) :
+			return state_refuse(error, "cannot read: %s", done && errno != ECONNRESET ? strerror(errno) :
 					    reader->is_connection ? "the connection has ended" : "the file has become shorter");
 		to += done;
 		count -= (size_t)done;

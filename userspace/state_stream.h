@@ -16,6 +16,7 @@ struct state_writer {
 	bool is_file;		/* which makes nobody wait but for the disk */
 	bool is_socket;
 	uint64_t written;	/* bytes */
+	uint64_t pages;		/* of memory */
 	uint32_t sections;	/* without "end" */
 	uint32_t sum;		/* of their heads, as a reader's */
 };

@@ -51,6 +51,7 @@ static const struct status_row {
 	{ STATUS_WATCHDOG, "watchdog", "the guest did not feed its watchdog in time" },
 	{ STATUS_LOOP, "loop", "the guest was reset again and again as soon as it had started" },
 	{ STATUS_SHARE, "share", "a directory cannot be shared with the guest as asked for" },
+	{ STATUS_MOVED, "moved", "the guest runs in another launcher now (keel ctl migrate)" },
 };
 
 const char *status_name(enum status status)

@@ -41,6 +41,7 @@ enum status {
 	STATUS_WATCHDOG = 23,	/* the guest did not feed its watchdog */
 	STATUS_LOOP = 24,	/* it was reset again and again, and came to nothing in between */
 	STATUS_SHARE = 25,	/* a directory cannot be shared as asked for */
+	STATUS_MOVED = 26,	/* another launcher runs the guest now */
 };
 
 /**

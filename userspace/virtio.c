@@ -413,6 +413,13 @@ void virtio_release(struct virtio_device *device)
 	pthread_mutex_unlock(&device->serving);
 }
 
+void virtio_retire(struct virtio_device *device)
+{
+	virtio_lock(device);
+	device->status = 0;
+	virtio_unlock(device);
+}
+
 bool virtio_restore_queues(struct virtio_device *device, const struct virtq *saved)
 {
 	bool has_event_index = device->accepted & 1ULL << VIRTIO_RING_F_EVENT_IDX;

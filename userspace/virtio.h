@@ -112,6 +112,11 @@ int virtio_start(struct virtio_device *device);
 bool virtio_stop(struct virtio_device *device);
 
 /**
+ * virtio_retire() - serve nothing any more, for good: the guest's requests are another process's; the device is held, see virtio_hold()
+ */
+void virtio_retire(struct virtio_device *device);
+
+/**
  * virtio_reset() - take the device back from its driver, as the bus's reset does; pci_restore() is for its configuration
  *
  * Waits half a second at most. Return: false if its thread is in the midst of something; nothing is reset then.

@@ -371,6 +371,26 @@ static int lay_over(struct virtio_blk *blk, const char *path)
 				 strerror(-ret)) : 0;
 }
 
+/* Those who only read do not mind others who do. */
+static bool is_locked_later(const struct virtio_blk *blk)
+{
+	return blk->is_arriving && blk->use == VIRTIO_BLK_WRITTEN;
+}
+
+int virtio_blk_lock(struct virtio_blk *blk)
+{
+	int ret = is_locked_later(blk) ? disk_lock(blk->fd, false, blk->path) : 0;
+
+	if (ret || !is_locked_later(blk))
+		return ret;
+	/* What was read of it before is of no use: another host may have written it since. */
+	posix_fadvise(blk->fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (((uint64_t)lseek(blk->fd, 0, SEEK_END) & ~(SECTOR - 1)) != blk->size)
+		return status_fail(STATUS_DISK, "--disk %s: has another size than a moment ago", blk->path);
+	blk->is_arriving = false;
+	return 0;
+}
+
 int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_use use, unsigned int index)
 {
 	struct virtio_blk_config config;
@@ -385,7 +405,7 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_us
 	blk->is_open = true;
 	int ret = check_raw(blk, path);
 
-	if (!ret)
+	if (!ret && !is_locked_later(blk))
 		ret = disk_lock(blk->fd, blk->use != VIRTIO_BLK_WRITTEN, path);
 	if (!ret)
 		ret = open_image(blk, path);

@@ -27,6 +27,7 @@ struct virtio_blk {
 	int fd;
 	struct qcow2 *image;		/* NULL: it is raw */
 	bool is_open;
+	bool is_arriving;		/* set before virtio_blk_open(): if it is written to, another launcher has the lock still */
 	enum virtio_blk_use use;
 	bool is_readonly;		/* to the guest */
 	struct overlay overlay;		/* of a snapshot */
@@ -39,13 +40,20 @@ struct virtio_blk {
 
 /**
  * virtio_blk_open() - open and lock the image, and describe the disk
- * @blk: zeroed; virtio_add() of blk->device follows.
+ * @blk: zeroed, but for is_arriving; virtio_add() of blk->device follows.
  * @path: stays valid as long as the disk.
  * @index: its number, for the serial number the guest sees.
  *
  * Return: 0, or STATUS_DISK after a line on stderr.
  */
 int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_use use, unsigned int index);
+
+/**
+ * virtio_blk_lock() - lock the image of a disk that was arriving
+ *
+ * Return: 0, or STATUS_DISK after a line on stderr.
+ */
+int virtio_blk_lock(struct virtio_blk *blk);
 
 /**
  * virtio_blk_close() - close the image; harmless if never opened

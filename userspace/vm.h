@@ -27,6 +27,8 @@
 #define VM_HOLD_FORK	(1u << 5)	/* another machine is made of it */
 #define VM_HOLD_MARK	(1u << 6)	/* it is marked, or on its way back to its mark */
 #define VM_HOLD_SAVE	(1u << 8)	/* the machine is written into a file */
+#define VM_HOLD_MIGRATE	(1u << 9)	/* it is on its way to another launcher, or its */
+#define VM_HOLD_SLOW	(1u << 10)	/* for a moment, as it writes faster than it can be copied */
 
 /*
  * Who drives a shared interrupt line, a bit each in vm->line_sources: a PCI
@@ -226,7 +228,7 @@ void vm_ask_reset(struct vm *vm, enum status status, const char *reason);
 bool vm_take_reset(struct vm *vm, struct vm_reset *reset);
 
 /**
- * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved, forked, marked or on its way back
+ * vm_attach() - let a debugger change vCPUs and memory, but not of a machine that is being saved, moved, forked, marked or on its way back
  *
  * Waits until that is done. Return: false if the run ends meanwhile.
  */
@@ -238,7 +240,7 @@ bool vm_attach(struct vm *vm);
 void vm_detach(struct vm *vm);
 
 /**
- * vm_is_attached() - may a debugger change the machine? If not, none does while VM_HOLD_SAVE, VM_HOLD_FORK or VM_HOLD_MARK is set
+ * vm_is_attached() - may a debugger change the machine? If not, none does while VM_HOLD_SAVE, VM_HOLD_MIGRATE, VM_HOLD_FORK or VM_HOLD_MARK is set
  */
 bool vm_is_attached(struct vm *vm);
 

@@ -33,6 +33,8 @@ static unsigned int sregs_too_early;	/* writes of those of a guest that may be a
 static unsigned int cr0_changes;	/* writes of special registers that made it another */
 static unsigned long refused;		/* a request that fails */
 static u32 refused_msr;
+static bool is_logging;			/* the first VM's slots have a log of writes */
+static void (*give_log)(struct kvm_dirty_log *log);	/* what is in it; NULL: nobody asks */
 static int tsc_khz = 2000000;
 static int xsave_bytes = 8192;
 
@@ -159,6 +161,13 @@ static int vm_ioctl(struct state_chips *chips, unsigned long request, void *argu
 	case KVM_GET_CLOCK:
 	case KVM_SET_CLOCK:
 		return copy(request == KVM_SET_CLOCK, &chips->clock, argument, sizeof(chips->clock));
+	case KVM_SET_USER_MEMORY_REGION:
+		is_logging = ((struct kvm_userspace_memory_region *)argument)->flags & KVM_MEM_LOG_DIRTY_PAGES;
+		return 0;
+	case KVM_GET_DIRTY_LOG:
+		ASSERT(is_logging && give_log, "a log that is not there");
+		give_log(argument);
+		return 0;
 	default:
 		FAIL("an unknown request %#lx of the VM", request);
 	}

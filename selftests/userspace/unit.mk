@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options share_options memory_options memory size config gdb_listen socket_file help runtime status)
+options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -54,14 +54,14 @@ unit_balloon_test-libs := -ljson-c
 unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
 unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
 unit_virtio_console_test-libs := -lz -Wl,--wrap=clock_gettime
-unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows runtime generation power stats state_format))
+unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows command_migrate migrate_turn runtime generation power stats state_format))
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_tell net_user control_socket socket_file runtime status whole state_format)
+unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_tell net_user migrate_address gdb_listen control_socket socket_file runtime status whole state_format)
 unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 # The child's side is the test's.
@@ -85,6 +85,20 @@ unit_state_stream_test-cflags := $(state-cflags)
 unit_state_round_test-srcs := $(state-srcs)
 unit_state_round_test-libs := $(state-libs)
 unit_state_round_test-cflags := $(state-cflags)
+unit_migrate_turn_test-srcs := userspace/migrate_turn.c
+# Both sides, without the kernel.
+move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
+	qcow2_header virtio_rng virtio_console dirty generation arrive gdb_listen socket_file migrate migrate_address migrate_guest migrate_pace migrate_turn migrate_word))
+unit_migrate_test-srcs := $(move-srcs)
+unit_migrate_test-libs := $(state-libs)
+unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
+unit_arrive_test-srcs := $(move-srcs)
+unit_arrive_test-libs := $(state-libs)
+unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
+unit_migrate_pace_test-srcs := userspace/migrate_pace.c
+unit_migrate_word_test-srcs := $(patsubst %,userspace/%.c,migrate_turn migrate_word migrate_address gdb_listen socket_file state_format)
+unit_migrate_word_test-libs := -lz
+unit_migrate_word_test-cflags := $(state-cflags)
 unit_state_vcpu_test-srcs := $(patsubst %,userspace/state_%.c,format fields vcpu vcpu_rows chips)
 unit_state_vcpu_test-libs := -lz
 unit_state_vcpu_test-cflags := $(state-cflags)
@@ -111,7 +125,7 @@ unit_gdb_regs_test-srcs := userspace/gdb_regs.c userspace/gdb_layout.c
 unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
 unit_gdb_command_test-srcs := $(gdb-srcs)
 unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c
-unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command command_rows runtime \
+unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve pause command command_rows command_migrate migrate_turn runtime \
 	control_socket socket_file generation power stats))
 unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
 unit_gdb_server_test-libs := -ljson-c

@@ -308,6 +308,49 @@ static bool is_same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static void test_migrate(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		const char *migration, *file, *listen;
+	} rows[] = {
+		{ "keel ctl n migrate unix:/tmp/x", 0, NULL, "unix:/tmp/x", NULL },
+		{ "keel ctl --json n migrate tcp:10.0.0.1:4444", 0, NULL, "tcp:10.0.0.1:4444", NULL },
+		{ "keel ctl n migrate --status", 0, "migrate-status", NULL, NULL },
+		{ "keel ctl n migrate --cancel", 0, "migrate-cancel", NULL, NULL },
+		{ "keel ctl n --take-back migrate", 0, "migrate-take-back", NULL, NULL },
+		{ "keel restore --listen unix:/tmp/x --disk d --name n --daemon", 0, NULL, NULL, "unix:/tmp/x" },
+		{ "keel restore --listen=tcp:[::1]:4444", 0, NULL, NULL, "tcp:[::1]:4444" },
+		{ "keel restore f", 0, NULL, "f", NULL },
+		{ "keel ctl n migrate", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel ctl n migrate /tmp/x", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel ctl n migrate tcp:host:1", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel ctl n migrate unix:/tmp/x unix:/tmp/y", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel ctl n migrate unix:/tmp/x --status", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel ctl n migrate --status --cancel", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel ctl n status --status", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel ctl n save f --cancel", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel restore --listen unix:/tmp/x f", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel restore --listen here", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel restore --listen", STATUS_USAGE, NULL, NULL, NULL },
+		{ "keel run --kernel k --listen unix:/tmp/x", STATUS_USAGE, NULL, NULL, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want) {
+			CHECK_EQ("in its place", 1, is_same(rows[i].migration, options.migration));
+			CHECK_EQ("file or address", 1, is_same(rows[i].file, options.files[0]));
+			CHECK_EQ("where it listens", 1, is_same(rows[i].listen, options.listen));
+		}
+		options_free(&options);
+	}
+}
+
 static void test_ctl_fork(void)
 {
 	static const struct {
@@ -682,6 +725,7 @@ static const struct test_case cases[] = {
 	{ "memory_backing", test_memory_backing },
 	{ "balloon", test_balloon },
 	{ "ctl_balloon", test_ctl_balloon },
+	{ "migrate", test_migrate },
 	{ "ctl_fork", test_ctl_fork },
 	{ "forkable", test_forkable },
 	{ "markable", test_markable },

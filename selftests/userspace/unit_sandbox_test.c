@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -296,6 +297,39 @@ static void mark_vm(void) { try_ioctl(KEEL_MARK_VM); }
 static void put_vm_back(void) { try_ioctl(KEEL_RESET_VM); }
 static void read_log(void) { try_ioctl(KVM_GET_DIRTY_LOG); }
 static void move_doorbell(void) { try_ioctl(KVM_IOEVENTFD); }
+
+/* A file is no socket, nor is it locked by anybody. */
+static void send_there(void) { NEED(send(file, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK); }
+static void change_mode(void) { fcntl(file, F_SETFL, O_NONBLOCK); }
+static void write_out(void) { NEED(!fdatasync(file) || errno == EINVAL); }
+
+static void send_elsewhere(void)
+{
+	const struct sockaddr address = { .sa_family = AF_UNIX };
+
+	sendto(file, "", 1, 0, &address, sizeof(address));
+}
+
+static void receive_there(void)
+{
+	struct msghdr message = { 0 };
+
+	NEED(recvmsg(file, &message, MSG_DONTWAIT) < 0 && errno == ENOTSOCK);
+}
+
+static void lock_disk(void)
+{
+	struct flock lock = { .l_type = F_UNLCK };
+
+	NEED(!flock(file, LOCK_UN) || errno == EBADF);
+	NEED(!fcntl(file, F_OFD_SETLK, &lock) || errno == EBADF);
+}
+
+static void look_at_disk(void)
+{
+	NEED(lseek(file, 0, SEEK_END) >= 0 || errno == ESPIPE);
+	posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+}
 
 /* Room that takes what is in it. */
 #define COPY	(16UL << 20)
@@ -585,7 +619,7 @@ static const struct row {
 	{ "fork: a kick, whoever gets it", kick_any, NULL, SANDBOX_MAIN, SANDBOX_FORK },
 	{ "fork: another signal to another", terminate_other, "tgkill", SANDBOX_MAIN, SANDBOX_FORK },
 	{ "fork: a kick of another by a vCPU", kick_any, "tgkill", SANDBOX_VCPU, SANDBOX_FORK },
-	{ "fork: memory slots", add_memory, "ioctl", SANDBOX_MAIN, SANDBOX_FORK },
+	{ "fork: memory slots, by a vCPU", add_memory, "ioctl", SANDBOX_VCPU, SANDBOX_FORK },
 	{ "fork: open", call_open, "openat", SANDBOX_MAIN, SANDBOX_FORK },
 	{ "fork: execute", call_exec, "execve", SANDBOX_MAIN, SANDBOX_FORK },
 	{ "fork: socket", call_socket, "socket", SANDBOX_MAIN, SANDBOX_FORK },
@@ -605,7 +639,6 @@ static const struct row {
 	{ "mark: memory", allocate, NULL, SANDBOX_CONTROL, SANDBOX_MARK },
 	{ "mark, of a machine that is not markable", mark_vm, "ioctl", SANDBOX_CONTROL, UNMARKED },
 	{ "mark: reset of such a one", put_vm_back, "ioctl", SANDBOX_CONTROL, UNMARKED },
-	{ "mark: the log of such a one", read_log, "ioctl", SANDBOX_CONTROL, UNMARKED },
 	{ "mark: doorbells of such a one", move_doorbell, "ioctl", SANDBOX_CONTROL, UNMARKED },
 	{ "mark: room for a copy of such a one", make_copy, "mmap", SANDBOX_CONTROL, UNMARKED },
 	{ "mark, by a vCPU", mark_vm, "ioctl", SANDBOX_VCPU, SANDBOX_MARK },
@@ -615,13 +648,35 @@ static const struct row {
 	{ "mark, by the main thread", mark_vm, "ioctl", SANDBOX_MAIN, SANDBOX_MARK },
 	{ "mark: reset, by the main thread", put_vm_back, "ioctl", SANDBOX_MAIN, SANDBOX_MARK | SANDBOX_RESET },
 	{ "mark: room for a copy, by the main thread", make_copy, "mmap", SANDBOX_MAIN, SANDBOX_MARK },
-	{ "mark: memory slots", add_memory, "ioctl", SANDBOX_CONTROL, SANDBOX_MARK },
+	{ "mark: memory slots, by the main thread", add_memory, "ioctl", SANDBOX_MAIN, SANDBOX_MARK },
 	{ "mark: a vCPU's registers", set_registers, "ioctl", SANDBOX_CONTROL, SANDBOX_MARK },
 	{ "mark: a VM", fork_vm, "ioctl", SANDBOX_CONTROL, SANDBOX_MARK },
 	{ "mark: open", call_open, "openat", SANDBOX_CONTROL, SANDBOX_MARK },
 	{ "mark: map at an address", make_copy_there, "mmap", SANDBOX_CONTROL, SANDBOX_MARK },
 	{ "mark: map code", make_copy_of_code, "mmap", SANDBOX_CONTROL, SANDBOX_MARK },
 	{ "mark: unmap the names", unmap_names, "munmap", SANDBOX_CONTROL, SANDBOX_MARK },
+	/* A machine that moves, by the control thread, and one that comes, by the main thread. */
+	{ "move: a log of writes", add_memory, NULL, SANDBOX_CONTROL },
+	{ "move: what is in it", read_log, NULL, SANDBOX_CONTROL },
+	{ "move: through a socket", send_there, NULL, SANDBOX_CONTROL },
+	{ "move: disks", lock_disk, NULL, SANDBOX_CONTROL },
+	{ "move: that are written out", write_out, NULL, SANDBOX_CONTROL },
+	{ "move: to somebody else", send_elsewhere, "sendto", SANDBOX_CONTROL },
+	{ "move: a file's mode", change_mode, "fcntl", SANDBOX_CONTROL },
+	{ "move: a log, by a vCPU", add_memory, "ioctl", SANDBOX_VCPU },
+	{ "move: what is in it, by a disk", read_log, "ioctl", SANDBOX_DEVICE },
+	{ "move: a log, by the main thread", add_memory, "ioctl", SANDBOX_MAIN, SANDBOX_ARRIVE },
+	{ "move: through a socket, by a vCPU", send_there, "sendto", SANDBOX_VCPU },
+	{ "move: a disk's lock, by its thread", lock_disk, "flock", SANDBOX_DEVICE },
+	{ "arrive: words", send_there, NULL, SANDBOX_MAIN, SANDBOX_ARRIVE },
+	{ "arrive: words that come", receive_there, NULL, SANDBOX_MAIN, SANDBOX_ARRIVE },
+	{ "arrive: disks", lock_disk, NULL, SANDBOX_MAIN, SANDBOX_ARRIVE },
+	{ "arrive: what is known of them", look_at_disk, NULL, SANDBOX_MAIN, SANDBOX_ARRIVE },
+	{ "arrive: to somebody else", send_elsewhere, "sendto", SANDBOX_MAIN, SANDBOX_ARRIVE },
+	{ "arrive: by a vCPU", receive_there, "recvmsg", SANDBOX_VCPU, SANDBOX_ARRIVE },
+	{ "arrive: words, of a machine that did not", send_there, "sendto" },
+	{ "arrive: words that come to such a one", receive_there, "recvmsg" },
+	{ "arrive: disks of such a one", lock_disk, "flock" },
 	{ "a disk's thread takes a tap's frames", receive_frame, "readv", SANDBOX_DEVICE, SANDBOX_NETWORK },
 	{ "a disk's thread sends messages", send_message, "sendmsg", SANDBOX_DEVICE, SANDBOX_NETWORK },
 };

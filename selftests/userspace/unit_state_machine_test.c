@@ -138,6 +138,8 @@ static void test_moved(void)
 	again = *look();
 	/* When, and by how much all TSCs are off the host's, is each one's own. */
 	again.machine.saved_at = saved.machine.saved_at;
+	CHECK_EQ("another number", 1, !!memcmp(again.machine.generation, saved.machine.generation, GENERATION_BYTES));
+	memcpy(again.machine.generation, saved.machine.generation, GENERATION_BYTES);
 	again.vcpus[1].tsc_offset += saved.vcpus[0].tsc_offset - again.vcpus[0].tsc_offset;
 	again.vcpus[0].tsc_offset = saved.vcpus[0].tsc_offset;
 	again.chips.clock.flags = saved.chips.clock.flags;

@@ -8,6 +8,7 @@
 #include "fake_state.h"
 #include "fake_vm.h"
 #include "userspace/console.h"
+#include "userspace/dirty.h"
 #include "userspace/inspect.h"
 
 static struct vm vm;
@@ -223,8 +224,24 @@ static unsigned int seconds(void)
 	return text ? (unsigned int)atoi(text) : 2;
 }
 
+/* The same as it comes from another launcher. */
+static void write_rounds(int fd, const struct state_image *image, const struct memory *memory)
+{
+	u64 *pages = calloc(dirty_words(memory), 8);
+	struct state_error error = { "" };
+	struct state_writer writer;
+
+	pages[0] = 0x5;
+	pages[dirty_words(memory) / 2] = ~0ULL;
+	ASSERT(state_begin(&writer, fd, NULL, &error) && state_image_write(image, &writer, &error) &&
+	       state_round_write(&writer, 1, &error) && state_memory_write(memory, &writer, NULL, &error) &&
+	       state_round_write(&writer, 2, &error) && state_image_write(image, &writer, &error) &&
+	       state_memory_write_some(memory, pages, &writer, NULL, &error) && state_end(&writer, &error), "%s", error.text);
+	free(pages);
+}
+
 /* The one that is mutated; small, so that many can be tried. */
-static int make(void)
+static int make(bool has_rounds)
 {
 	struct state_image image;
 	struct memory memory;
@@ -243,7 +260,10 @@ static int make(void)
 	state_console_take(&console, &pci, &image.console);
 	memcpy(image.board.pci.bridge.config, pci.bridge.config, PCI_CONFIG_SIZE);
 	drop_devices();
-	fake_write(fd, &image, &memory);
+	if (has_rounds)
+		write_rounds(fd, &image, &memory);
+	else
+		fake_write(fd, &image, &memory);
 	state_image_free(&image);
 	memory_destroy(&memory);
 	return fd;
@@ -259,12 +279,14 @@ static void test_mutated(void)
 	nowhere = fopen("/dev/null", "w");
 	fake_vm_init(&vm, FAKE_MEMORY);
 
-	int good = make();
+	const int good[] = { make(false), make(true) };
 
-	try(good, &counts);
-	CHECK_EQ("the one that is right is loaded", 1, counts.loaded);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		try(good[i], &counts);
+		CHECK_EQ("those that are right are loaded", i + 1, counts.loaded);
+	}
 	while (clock() < (clock_t)seconds() * CLOCKS_PER_SEC || counts.tried < 100) {
-		pieces_read(&pieces, good);
+		pieces_read(&pieces, good[counts.tried % ARRAY_SIZE(good)]);
 		for (u64 n = 1 + below(2); n && pieces.count; n--)
 			change_pieces(&pieces);
 
@@ -279,7 +301,7 @@ static void test_mutated(void)
 	test_note("%u tried, %u could be restored, %u were loaded, %u printed whole", counts.tried, counts.read,
 		  counts.loaded, counts.printed);
 	CHECK_EQ("some are refused", 1, counts.read < counts.tried);
-	CHECK_EQ("some are not", 1, counts.read > 1 && counts.loaded > 1);
+	CHECK_EQ("some are not", 1, counts.read > 2 && counts.loaded > 2);
 	CHECK_EQ("some are printed", 1, counts.printed > 1);
 }
 

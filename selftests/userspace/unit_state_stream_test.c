@@ -365,7 +365,7 @@ static void no_console(void) { pieces_remove(&pieces, (unsigned int)(pieces_find
 static void stray_console(void) { set_field("machine", "has_virtio_console", 0, 0); }
 static void stray_balloon(void) { set_field("machine", "has_balloon", 0, 0); }
 static void old_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 1; }
-static void newer_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 5; }
+static void newer_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 6; }
 
 static void block_unaligned(void) { block_of(0)->address = 4096; }
 static void block_twice(void) { block_of(1)->address = block_of(0)->address; }
@@ -442,7 +442,7 @@ static const struct {
 	{ "no console", no_console, "section 'virtio-console' 0 is missing" },
 	{ "a console that should not be", stray_console, "section 'virtio-console' 0 is one more" },
 	{ "a field that its version has, too", old_machine, NULL },
-	{ "a later machine", newer_machine, "section 'machine' 0 is of version 5, and this program knows 4" },
+	{ "a later machine", newer_machine, "section 'machine' 0 is of version 6, and this program knows 5" },
 	{ "a block not at its place", block_unaligned, "section 'memory' 0 is for 0x1000" },
 	{ "a block twice", block_twice, "section 'memory' 1 is for" },
 	{ "blocks out of order", block_back, "section 'memory' 3 is for 0" },

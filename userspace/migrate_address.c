@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Both ends of a migration's connection. Whoever reaches it has the guest: a file has its owner's mode, and TCP is the loopback's unless an address says otherwise.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "migrate_address.h"
+
+const char *migrate_address_parse(const char *text, struct gdb_address *address)
+{
+	static const char unix_prefix[] = "unix:";
+
+	if (!strncmp(text, unix_prefix, sizeof(unix_prefix) - 1))
+		return gdb_address_parse(text + sizeof(unix_prefix) - 1, address);
+	if (!strncmp(text, "tcp:", 4))
+		return gdb_address_parse(text, address);
+	return "must be unix:PATH or tcp:ADDRESS:PORT";
+}
+
+/* Return: 0, or -1 with errno. */
+static int finish_connecting(int fd, int seconds)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLOUT };
+	int error = 0, ready;
+	socklen_t size = sizeof(error);
+
+	do
+		ready = poll(&wait, 1, seconds * 1000);
+	while (ready < 0 && errno == EINTR);
+	if (ready < 0)
+		return -1;
+	if (!ready)
+		error = ETIMEDOUT;
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size))
+		return -1;
+	errno = error;
+	return error ? -1 : 0;
+}
+
+int migrate_connect(const struct gdb_address *address, int seconds)
+{
+	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1;
+
+	if (fd < 0)
+		return -1;
+	if (address->storage.ss_family != AF_UNIX) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	}
+	if (!connect(fd, (const struct sockaddr *)&address->storage, address->length) ||
+	    (errno == EINPROGRESS && !finish_connecting(fd, seconds)))
+		return fd;
+
+	int error = errno;
+
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+int migrate_accept(const struct gdb_address *address)
+{
+	int listener = gdb_listen(address), fd;
+	struct pollfd wait = { .fd = listener, .events = POLLIN };
+
+	if (listener < 0)
+		return -1;
+	do {
+		poll(&wait, 1, -1);
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	} while (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED));
+
+	int error = errno;
+
+	if (address->storage.ss_family == AF_UNIX)
+		unlink(((const struct sockaddr_un *)&address->storage)->sun_path);
+	close(listener);
+	errno = error;
+	return fd;
+}

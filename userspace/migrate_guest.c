@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a migration does with the guest: has it stand, gathers what it has written, slows it down, and lets go of its disks.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dirty.h"
+#include "disk_lock.h"
+#include "machine.h"
+#include "migrate.h"
+#include "migrate_guest.h"
+#include "pause.h"
+#include "state.h"
+#include "thread.h"
+
+uint64_t migrate_now(void)
+{
+	struct timespec now = thread_time_in(0);
+
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void migrate_slow(struct machine *machine)
+{
+	struct migration *migration = &machine->migration;
+	bool is_slowed = !migration->is_held && pace_holds(&migration->pace, migrate_now());
+
+	if (is_slowed == migration->is_slowed)
+		return;
+	/* One that does not come is not waited for again. */
+	if (is_slowed)
+		is_slowed = pause_vcpus(&machine->vm, machine->vcpus, machine->vcpu_count, VM_HOLD_SLOW);
+	else
+		vm_release(&machine->vm, VM_HOLD_SLOW);
+	migration->is_slowed = is_slowed;
+}
+
+void migrate_stop_slowing(struct machine *machine)
+{
+	machine->migration.pace.slow = 0;
+	machine->migration.pace.is_held = false;
+	if (machine->migration.is_slowed)
+		vm_release(&machine->vm, VM_HOLD_SLOW);
+	machine->migration.is_slowed = false;
+}
+
+bool migrate_hold(struct machine *machine)
+{
+	struct migration *migration = &machine->migration;
+
+	if (!pause_vcpus(&machine->vm, machine->vcpus, machine->vcpu_count, VM_HOLD_MIGRATE))
+		return state_refuse(migration->error, "a vCPU cannot leave what it does: most likely standard output does not take what the guest prints");
+	state_hold_virtio(machine);
+	migration->is_held = true;
+	return !vm_is_attached(&machine->vm) ||
+	       state_refuse(migration->error, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
+}
+
+void migrate_release(struct machine *machine)
+{
+	struct migration *migration = &machine->migration;
+
+	if (migration->is_held) {
+		state_release_virtio(machine);
+		vm_release(&machine->vm, VM_HOLD_MIGRATE);
+	}
+	migration->is_held = false;
+}
+
+/* All that is written from now on is known. The guest stands. */
+bool migrate_watch(struct machine *machine)
+{
+	struct migration *migration = &machine->migration;
+	struct memory *memory = &machine->vm.memory;
+
+	/* They may be there, if the last one could not be ended in order. */
+	if (!migration->log)
+		migration->log = calloc(dirty_words(memory), sizeof(uint64_t));
+	if (!migration->pages)
+		migration->pages = calloc(dirty_words(memory), sizeof(uint64_t));
+	if (!memory->written)
+		memory->written = calloc(dirty_words(memory), sizeof(uint64_t));
+	if (!memory->written || !migration->log || !migration->pages)
+		return state_refuse(migration->error, "out of memory");
+
+	int ret = dirty_watch(&machine->vm, true);
+
+	return !ret || state_refuse(migration->error, "no log of the guest's writes: %s", strerror(-ret));
+}
+
+/* The guest stands, as nobody may be about to say what he writes. */
+void migrate_forget(struct machine *machine)
+{
+	struct migration *migration = &machine->migration;
+
+	dirty_watch(&machine->vm, false);
+	free(machine->vm.memory.written);
+	machine->vm.memory.written = NULL;
+	free(migration->log);
+	free(migration->pages);
+	migration->log = NULL;
+	migration->pages = NULL;
+}
+
+/* What was written since the last time goes into migration->pages. The guest stands in the end. */
+bool migrate_gather(struct machine *machine, uint64_t *count)
+{
+	struct migration *migration = &machine->migration;
+
+	if (!migrate_hold(machine) || !dirty_gather(&machine->vm, migration->log, migration->error))
+		return false;
+	*count = dirty_take(&machine->vm, migration->pages);
+	return true;
+}
+
+/* ---- disks ---- */
+
+static void unlock_disks(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		if (machine->disks[i].use == VIRTIO_BLK_WRITTEN)
+			disk_unlock(machine->disks[i].fd);
+}
+
+bool migrate_give_disks_up(struct machine *machine)
+{
+	struct migration *migration = &machine->migration;
+
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		if (machine->disks[i].use == VIRTIO_BLK_WRITTEN && fdatasync(machine->disks[i].fd))
+			return state_refuse(migration->error, "--disk %s: cannot be written out: %s", machine->disks[i].path, strerror(errno));
+	migration->has_unlocked = true;
+	unlock_disks(machine);
+	return true;
+}
+
+bool migrate_take_disks_back(struct machine *machine, struct state_error *error)
+{
+	struct migration *migration = &machine->migration;
+
+	for (unsigned int i = 0; migration->has_unlocked && i < machine->disk_count; i++) {
+		if (machine->disks[i].use == VIRTIO_BLK_WRITTEN && disk_lock(machine->disks[i].fd, false, machine->disks[i].path)) {
+			unlock_disks(machine);
+			return state_refuse(error, "--disk %s is in use by another process: whoever has it may run the guest", machine->disks[i].path);
+		}
+	}
+	migration->has_unlocked = false;
+	return true;
+}
