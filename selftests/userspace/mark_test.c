@@ -216,7 +216,7 @@ static void test_same(void)
 		pause_it(fd);
 		printed(&run, &unused);
 		ASSERT(reset_once(fd), "nothing to put back");
-		CHECK_EQ("another one", 1, strcmp(number, generation_of(ask(fd, status))));
+		CHECK_EQ("another one", 1, !!strcmp(number, generation_of(ask(fd, status))));
 	}
 	finish(&run, fd);
 }

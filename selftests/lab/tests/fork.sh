@@ -28,7 +28,7 @@ in_order() {
 follows() { [ "$(first "$2")" -ge "$3" ] && [ "$(first "$2")" -le "$(($3 + 1))" ]; }
 
 # Which it is, as it has learned after its N-th fork.
-knows() { said "$1" "generation $2 of '$1' random"; }
+knows() { said "$1" "generation $2 random"; }
 
 randoms() { cat /tmp/out.* | tr -d '\r' | sed -n 's/.* random //p'; }
 

@@ -46,8 +46,8 @@ next_is_same() {
 
 # What it prints after going back, as often as it came to that.
 differ() {
-	tr -d '\r' </tmp/out | sed -n "s/.*generation 1 of '' random //p" >/tmp/randoms
-	[ "$(wc -l </tmp/randoms)" -ge 3 ] && [ "$(sort /tmp/randoms | uniq -d)" = "" ]
+	tr -d '\r' </tmp/out | sed -n "s/.*generation 1 random //p" >/tmp/randoms
+	[ "$(wc -l </tmp/randoms)" -ge 2 ] && [ "$(sort /tmp/randoms | uniq -d)" = "" ]
 }
 
 refuses() {

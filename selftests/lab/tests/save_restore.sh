@@ -83,7 +83,7 @@ for i in $(seq $times); do
 	cut_off
 	start restore /tmp/state
 	check "the restored guest goes on ($i)" goes_on
-	check "it knows that it is another ($i)" within 30 said "generation $i of 'saved' random"
+	check "it knows that it is another ($i)" within 30 said "generation $i random"
 	check "its balloon is as it was ($i)" has_balloon $((8388608 * i))
 	keel ctl saved balloon $((8 * (i + 1)))M
 	check "and fills further ($i)" within 30 has_balloon $((8388608 * (i + 1)))
