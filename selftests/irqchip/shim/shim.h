@@ -299,10 +299,8 @@ struct vcpu {
 	struct { u64 reserved_gpa; u32 flags; } cpuid;
 	struct { u64 deadline; } tsc;
 	struct { u64 eoi; } pv;
-	u64 apic_base;
 	struct lapic *lapic;
-	bool apic_accelerated;
-	u32 eoi_vector;
+	struct { u64 base; u32 eoi_vector; bool accelerated; } apic;
 	u32 mp_state;
 	unsigned int kicks, nmis, inits;	/* the test's */
 };
