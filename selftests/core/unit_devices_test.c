@@ -7,6 +7,7 @@
 #define NOBODY	0u
 
 int shim_irqs_off;
+void (*shim_published)(void);
 
 struct device {
 	struct bus_device dev;
