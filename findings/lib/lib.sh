@@ -166,6 +166,19 @@ on_v86() {
 	[ "$(seen status)" = 0 ] || { cat "$work/words"; broken "the program did not end well"; }
 }
 
+# on_virtiofsd HOW SANDBOX [COMMAND...] - the virtiofsd that was fetched, started by COMMAND, shares an empty folder and says no more than
+# it must; its front-end hangs up as HOW says, see vhost_user.c. virtiofsd's own words are in $work/words.
+on_virtiofsd() {
+	need gcc
+	fetch qemu-system-common=1:7.2+dfsg-7+deb12u18+b3
+	runs "$root/usr/lib/qemu/virtiofsd"
+	mkdir -p "$work/shared" && chmod 755 "$root" "$work/shared"
+	gcc -O1 -Wall -Werror -o "$work/vhost_user" "$here/vhost_user.c" || broken "the program does not compile"
+	timeout 60 "$work/vhost_user" "$1" "${@:3}" "$root/usr/lib/qemu/virtiofsd" -o "source=$work/shared" -o "sandbox=$2" -o log_level=err \
+		--thread-pool-size=0 --rlimit-nofile=0 </dev/null >"$work/out" 2>"$work/words" ||
+		{ cat "$work/words"; broken "the program did not end well"; }
+}
+
 # boot_sector - a disk of 20 cylinders, 16 heads, 63 sectors that starts with a boot sector, from standard input as 16-bit assembly.
 # It may call tell (EAX in hexadecimal, a line to port 0xe9) and jumps to done.
 boot_sector() {
