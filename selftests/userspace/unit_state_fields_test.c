@@ -38,13 +38,21 @@ static unsigned int columns_of(const char *name)
 	return count;
 }
 
+/* The machine's second brought the balloon, its third the virtio console, then whether there is a generation ID, and the ID. */
+static unsigned int version_of(const char *name)
+{
+	if (!strcmp(name, "machine"))
+		return 5;
+	/* the event that tells of another generation */
+	return strcmp(name, "power") ? 1 : 2;
+}
+
 static void test_tables(void)
 {
 	for (size_t p = 0; p < STATE_PARTS; p++) {
 		const struct state_layout *layout = state_parts[p].layout;
 
-		/* The machine's second brought the balloon, its third the virtio console. */
-		CHECK_EQ(layout->name, p ? 1 : 3, layout->version);
+		CHECK_EQ(layout->name, version_of(layout->name), layout->version);
 		ASSERT(strlen(layout->name) < STATE_NAME_MAX, "%s", layout->name);
 		for (unsigned int i = 0; i < layout->row_count; i++) {
 			const struct state_row *row = &layout->rows[i];
