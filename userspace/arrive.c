@@ -102,6 +102,19 @@ static int wait_for_yours(struct machine *machine)
 	return 0;
 }
 
+/*
+ * Whoever hears nothing because he is no more, or has ended the connection and stands, does not take the guest back by himself. One who listens yet would, once
+ * this process ends: to him it has to be said before the guest runs.
+ */
+static int say_mine(struct arrival *arrival)
+{
+	struct migrate_word mine = { .kind = MIGRATE_WORD_MINE };
+
+	if (migrate_say(&arrival->peer, &mine, -1, SAY_MS) || errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
+		return 0;
+	return status_fail(STATUS_STATE, "%s: the source cannot be told that the machine was taken over: %s", arrival->address, strerror(errno));
+}
+
 static int take_disks(struct machine *machine)
 {
 	int ret = 0;
@@ -125,7 +138,6 @@ int arrive_take_over(struct machine *machine)
 	struct migrate_word all = {
 		.kind = MIGRATE_WORD_ALL, .sections = arrival->file->reader.sections, .sum = arrival->file->reader.sum,
 	};
-	struct migrate_word mine = { .kind = MIGRATE_WORD_MINE };
 
 	arrival->state = migrate_next(arrival->state, MIGRATE_HAS_SENT);
 	if (!migrate_say(&arrival->peer, &all, -1, SAY_MS)) {
@@ -140,13 +152,13 @@ int arrive_take_over(struct machine *machine)
 	bool is_paused = arrival->peer.word.is_paused;
 
 	ret = vm_is_stopping(&machine->vm) ? refuse(arrival, "ended before the machine was taken over") : take_disks(machine);
+	if (!ret)
+		ret = say_mine(arrival);
 	arrival->state = migrate_next(arrival->state, ret ? MIGRATE_HAS_FAILED : MIGRATE_HAS_TAKEN);
 	if (ret)
 		return ret;
 	if (is_paused)
 		vm_hold(&machine->vm, VM_HOLD_PAUSE);
-	/* If it does not arrive, the source is no more, or stands. */
-	migrate_say(&arrival->peer, &mine, -1, SAY_MS);
 	return 0;
 }
 

@@ -68,8 +68,10 @@ bool migrate_say(const struct migrate_peer *peer, struct migrate_word *word, int
 			sent += (size_t)done;
 			continue;
 		}
-		if (thread_is_past(&until))
+		if (thread_is_past(&until)) {
+			errno = EAGAIN;
 			return false;
+		}
 		poll(&wait, 1, 100);
 	}
 	return true;

@@ -58,7 +58,7 @@ void migrate_peer_close(struct migrate_peer *peer);
  * migrate_say() - send a word, whose magic, version and checksum need not be filled in, within @ms
  * @process: a descriptor to go along, -1: none. Over a unix socket alone.
  *
- * Return: false if it cannot be sent: whether any of it arrives is not known.
+ * Return: false with errno if it cannot be sent: whether any of it arrives is not known.
  */
 bool migrate_say(const struct migrate_peer *peer, struct migrate_word *word, int process, int ms);
 

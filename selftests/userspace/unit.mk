@@ -94,7 +94,7 @@ unit_migrate_test-libs := $(state-libs)
 unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
 unit_arrive_test-srcs := $(move-srcs)
 unit_arrive_test-libs := $(state-libs)
-unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
+unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=send
 unit_migrate_pace_test-srcs := userspace/migrate_pace.c
 unit_migrate_word_test-srcs := $(patsubst %,userspace/%.c,migrate_turn migrate_word migrate_address gdb_listen socket_file state_format)
 unit_migrate_word_test-libs := -lz

@@ -9,7 +9,7 @@
 #include "userspace/disk_lock.h"
 
 enum point { HEADER, HEAD, A_FILE, READY, ROUND, NO_STATE, DAMAGED, END, YOURS };
-enum act { DIES, SAYS_NO, GARBAGE, HANDS_OVER, WAITS, SLEEPS };
+enum act { DIES, SAYS_NO, GARBAGE, HANDS_OVER, WAITS, SLEEPS, IS_DEAF };
 
 static void nothing(void) { }
 static void smaller_disk(void) { second.disks[0].size = 32768; }
@@ -24,6 +24,21 @@ static void take_disk(void)
 	int fd = open(disk_path, O_RDWR);
 
 	ASSERT(fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB), "%s", strerror(errno));
+}
+
+/* The host has no room for one word. */
+static bool is_mine_lost;
+
+ssize_t __real_send(int fd, const void *bytes, size_t count, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags)
+{
+	const struct migrate_word *word = bytes;
+
+	if (!is_mine_lost || count != sizeof(*word) || word->kind != MIGRATE_WORD_MINE)
+		return __real_send(fd, bytes, count, flags);
+	errno = ENOBUFS;
+	return -1;
 }
 
 static const struct row {
@@ -55,6 +70,7 @@ static const struct row {
 	{ "the target ends before it is whole", END, WAITS, end, STATUS_STATE, "ended before the machine was whole", true },
 	{ "handed over", YOURS, HANDS_OVER, nothing, 0, "", false },
 	{ "handed over, and killed at once", YOURS, DIES, nothing, 0, "", false },
+	{ "handed over, and that cannot be confirmed", YOURS, IS_DEAF, nothing, STATUS_STATE, "cannot be told that the machine was taken over", true },
 	{ "handed over, and the disk is another's", YOURS, HANDS_OVER, take_disk, STATUS_DISK, "in use by another process", true },
 	{ "handed over, and the disk has changed", YOURS, HANDS_OVER, other_size, STATUS_DISK, "has another size than a moment ago", true },
 };
@@ -178,6 +194,7 @@ static void check(const struct row *row)
 	virtio_blk_close(&first.disks[0]);
 	if (!is_last)
 		row->change();
+	is_mine_lost = row->act == IS_DEAF;
 	hurry(row->act == SLEEPS ? 100 : 1);
 	got = arrive();
 	hurry(1);
