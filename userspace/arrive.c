@@ -81,6 +81,16 @@ static int give_up(struct arrival *arrival, enum migrate_event event)
 	}
 }
 
+/* Whoever wants an end before the machine is here has it go on where it is. */
+static int check_wanted(struct machine *machine)
+{
+	if (machine_is_interrupted(machine))
+		return refuse(machine->arrival, "ended by a signal before the machine was taken over");
+	if (vm_is_stopping(&machine->vm))
+		return refuse(machine->arrival, "ended before the machine was taken over");
+	return 0;
+}
+
 /* All is there. Return: 0 once it is this side's. */
 static int wait_for_yours(struct machine *machine)
 {
@@ -91,9 +101,11 @@ static int wait_for_yours(struct machine *machine)
 	while (!migrate_hear(&arrival->peer, SLICE_MS, &event)) {
 		if (thread_is_past(&until))
 			return give_up(arrival, MIGRATE_IS_LATE);
-		if (vm_is_stopping(&machine->vm)) {
+		int ret = check_wanted(machine);
+
+		if (ret) {
 			arrival->state = migrate_next(arrival->state, MIGRATE_HAS_FAILED);
-			return refuse(arrival, "ended before the machine was whole");
+			return ret;
 		}
 	}
 	if (event != MIGRATE_HEARD_YOURS)
@@ -151,7 +163,9 @@ int arrive_take_over(struct machine *machine)
 	/* It does not go to the other side's if that ends here. */
 	bool is_paused = arrival->peer.word.is_paused;
 
-	ret = vm_is_stopping(&machine->vm) ? refuse(arrival, "ended before the machine was taken over") : take_disks(machine);
+	ret = check_wanted(machine);
+	if (!ret)
+		ret = take_disks(machine);
 	if (!ret)
 		ret = say_mine(arrival);
 	arrival->state = migrate_next(arrival->state, ret ? MIGRATE_HAS_FAILED : MIGRATE_HAS_TAKEN);

@@ -425,6 +425,17 @@ static bool next_signal(struct machine *machine, struct signalfd_siginfo *info)
 	return read(machine->signals, info, sizeof(*info)) == sizeof(*info);
 }
 
+/* Its power button is pressed by nobody who does not have it yet. */
+bool machine_is_interrupted(struct machine *machine)
+{
+	struct signalfd_siginfo info;
+
+	while (next_signal(machine, &info))
+		if (info.ssi_signo == SIGTERM || take_signal(machine, &info))
+			return true;
+	return false;
+}
+
 /* Did the host take an assigned device away, or the device give up? */
 static void check_assigned(struct machine *machine, const struct pollfd *waits)
 {

@@ -118,6 +118,13 @@ int machine_open_stats(struct machine *machine);
 int machine_start_threads(struct machine *machine);
 
 /**
+ * machine_is_interrupted() - does a signal want the machine's end, before its guest runs here?
+ *
+ * By the main thread. Others are heeded as ever.
+ */
+bool machine_is_interrupted(struct machine *machine);
+
+/**
  * machine_run() - build the machine, run the guest to its end, take it down
  * @machine: zeroed, but for machine->saved; machine->vm holds status and reason afterwards.
  *

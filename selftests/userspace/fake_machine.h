@@ -81,6 +81,13 @@ bool pause_vcpus(struct vm *vm, const struct vcpu *vcpus, unsigned int count, un
 
 static u64 fake_now(void) { return 1795336346000000000ULL; }
 
+static unsigned int interrupt_after;	/* questions; 0: never */
+
+bool machine_is_interrupted(struct machine *machine)
+{
+	return interrupt_after && !--interrupt_after;
+}
+
 /* As machine.c builds one. */
 static void build(struct machine *machine, unsigned int number)
 {

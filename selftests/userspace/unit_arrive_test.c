@@ -18,6 +18,8 @@ static void no_registers(void) { refused = KVM_SET_REGS; }
 static void other_cpu(void) { kernel[0].state.cpuid[0] = (struct kvm_cpuid_entry2){ .function = 1 }; }
 static void end(void) { vm_stop(&second.vm, STATUS_QUIT, "the end"); }
 
+static void interrupt(void) { interrupt_after = 1; }
+
 /* Another process has the disk before the target has. */
 static void take_disk(void)
 {
@@ -67,7 +69,8 @@ static const struct row {
 	{ "killed when all was sent", END, DIES, nothing, STATUS_STATE, "ended", false },
 	{ "it has changed its mind", END, SAYS_NO, nothing, STATUS_STATE, "as I like", true },
 	{ "no word", END, GARBAGE, nothing, STATUS_STATE, "no word of Keel's", true },
-	{ "the target ends before it is whole", END, WAITS, end, STATUS_STATE, "ended before the machine was whole", true },
+	{ "the target ends before it is whole", END, WAITS, end, STATUS_STATE, "ended before the machine was taken over", true },
+	{ "a signal ends the target before it is its own", END, WAITS, interrupt, STATUS_STATE, "ended by a signal before", true },
 	{ "handed over", YOURS, HANDS_OVER, nothing, 0, "", false },
 	{ "handed over, and killed at once", YOURS, DIES, nothing, 0, "", false },
 	{ "handed over, and that cannot be confirmed", YOURS, IS_DEAF, nothing, STATUS_STATE, "cannot be told that the machine was taken over", true },
@@ -211,6 +214,7 @@ static void check(const struct row *row)
 	if (!row->wanted)
 		CHECK_EQ("the disk is locked", 1, is_locked());
 	refused = 0;
+	interrupt_after = 0;
 	clean_up();
 }
 
