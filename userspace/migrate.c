@@ -199,6 +199,15 @@ static bool send_rest(struct machine *machine)
 
 /* ---- whose it is ---- */
 
+/* Writing disks out takes its time. A target that has gone meanwhile, or says no, does not get the guest; nobody has to tell then that it never ran there. */
+static bool is_still_there(struct migration *migration)
+{
+	enum migrate_event event;
+
+	return !migrate_hear(&migration->peer, 0, &event) ||
+	       (step(migration, event) && state_refuse(migration->error, "the other side speaks out of turn"));
+}
+
 /* The one moment that matters. */
 static bool hand_over(struct machine *machine)
 {
@@ -211,7 +220,7 @@ static bool hand_over(struct machine *machine)
 	if (all->sections != migration->writer.sections || all->sum != migration->writer.sum)
 		return state_refuse(migration->error, "the other side has other things than were sent");
 	/* The last look at whether it is wanted. */
-	if (!ask_outside(machine, 0, 0) || !migrate_give_disks_up(machine))
+	if (!ask_outside(machine, 0, 0) || !migrate_give_disks_up(machine) || !is_still_there(migration))
 		return false;
 	word.is_paused = !!(atomic_load(&machine->vm.holds) & VM_HOLD_PAUSE);
 	step(migration, MIGRATE_HAS_HANDED);

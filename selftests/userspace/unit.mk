@@ -91,7 +91,7 @@ move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,state_save state_re
 	qcow2_header virtio_rng virtio_console dirty generation arrive gdb_listen socket_file migrate migrate_address migrate_guest migrate_pace migrate_turn migrate_word))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
-unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
+unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync
 unit_arrive_test-srcs := $(move-srcs)
 unit_arrive_test-libs := $(state-libs)
 unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=send

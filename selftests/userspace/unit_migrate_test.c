@@ -74,7 +74,16 @@ static void test_moved(void)
 
 /* ---- the other side fails ---- */
 
-enum point { AT_ONCE, HEAD, READY, ROUND, END, YOURS, NEVER };
+/* A disk that takes its time, in which the other side can do something. */
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	usleep(100000);
+	return __real_fdatasync(fd);
+}
+
+enum point { AT_ONCE, HEAD, READY, ROUND, END, ALL, YOURS, NEVER };
 enum act { DIES, CLOSES, SAYS_NO, WRONG_SUM, GARBAGE, SLEEPS };
 
 static const struct row {
@@ -98,6 +107,10 @@ static const struct row {
 	{ "ends the connection when it has all", END, CLOSES, false, MIGRATE_BACK, "the other side has ended the connection" },
 	{ "does not have what was sent", END, WRONG_SUM, true, MIGRATE_BACK, "the other side has other things than were sent" },
 	{ "refuses when it has all", END, SAYS_NO, true, MIGRATE_BACK, "the other side refuses: no such thing" },
+	{ "is killed as disks are written out", ALL, DIES, true, MIGRATE_BACK, "the other side's process has ended" },
+	{ "is killed as disks are written out, somewhere else", ALL, DIES, false, MIGRATE_BACK, "the other side has ended the connection" },
+	{ "refuses as disks are written out", ALL, SAYS_NO, false, MIGRATE_BACK, "the other side refuses: no such thing" },
+	{ "speaks as disks are written out", ALL, GARBAGE, true, MIGRATE_BACK, "no word of Keel's" },
 	{ "is killed when it is its own", YOURS, DIES, true, MIGRATE_BACK, "the other side's process has ended" },
 	{ "does not get the disks", YOURS, SAYS_NO, false, MIGRATE_BACK, "the other side refuses: no such thing" },
 	{ "is killed when it is its own, somewhere else", YOURS, DIES, false, MIGRATE_UNSURE, "the other side has ended the connection" },
@@ -170,6 +183,7 @@ static void play(const struct row *row)
 	struct migrate_word all = { .kind = MIGRATE_WORD_ALL, .sections = file.reader.sections, .sum = file.reader.sum };
 
 	migrate_say(&peer, &all, -1, 1000);
+	puppet(row, &peer, ALL);
 	if (migrate_hear(&peer, 10000, &event) && event == MIGRATE_HEARD_YOURS)
 		puppet(row, &peer, YOURS);
 	_exit(1);
