@@ -129,15 +129,20 @@ bool state_end(struct state_writer *writer, struct state_error *error)
 	return is_written;
 }
 
-/* Wait for what comes through a connection. Return: false with @error at @until. */
+/* Wait for what comes through a connection. Return: false with @error at @until, also if a little comes again and again. */
 static bool wait_for_bytes(const struct state_reader *reader, const struct timespec *until, struct state_error *error)
 {
 	struct pollfd wait = { .fd = reader->fd, .events = POLLIN };
 
-	while (poll(&wait, 1, ROOM_MS) < 1)
+	for (;;) {
+		bool is_there = poll(&wait, 1, ROOM_MS) == 1;
+
 		if (thread_is_past(until))
-			return state_refuse(error, "nothing more came for %u seconds", STATE_STALL_MS / 1000);
-	return true;
+			return state_refuse(error, is_there ? "what comes is too slow: a section has %u seconds" : "nothing more came for %u seconds",
+					    STATE_STALL_MS / 1000);
+		if (is_there)
+			return true;
+	}
 }
 
 /* Exactly @count bytes; what is there of a file has been looked at. */

@@ -9,7 +9,7 @@
 #include "userspace/disk_lock.h"
 
 enum point { HEADER, HEAD, A_FILE, READY, ROUND, NO_STATE, DAMAGED, END, YOURS };
-enum act { DIES, SAYS_NO, GARBAGE, HANDS_OVER, WAITS, SLEEPS, IS_DEAF };
+enum act { DIES, SAYS_NO, GARBAGE, HANDS_OVER, WAITS, SLEEPS, IS_DEAF, DRIPS };
 
 static void nothing(void) { }
 static void smaller_disk(void) { second.disks[0].size = 32768; }
@@ -54,6 +54,7 @@ static const struct row {
 } rows[] = {
 	{ "killed at once", HEADER, DIES, nothing, STATUS_STATE, "the connection has ended", false },
 	{ "says nothing", HEADER, SLEEPS, nothing, STATUS_STATE, "nothing more came for 60 seconds", false },
+	{ "says a byte now and then", HEADER, DRIPS, nothing, STATUS_STATE, "what comes is too slow: a section has 60 seconds", true },
 	{ "says nothing more", READY, SLEEPS, nothing, STATUS_STATE, "nothing more came for 60 seconds", false },
 	{ "says nothing when all was sent", END, SLEEPS, nothing, STATUS_STATE, "the source takes too long", false },
 	{ "killed in the midst of its head", HEAD, DIES, nothing, STATUS_STATE, "the connection has ended", false },
@@ -120,6 +121,10 @@ static void puppet(const struct row *row, enum point point)
 		_exit(NOT_TOLD);
 	case SLEEPS:
 		sleep(30);
+		break;
+	case DRIPS:
+		for (unsigned int i = 0; i < sizeof(struct state_header) && __real_send(peer.fd, "", 1, MSG_NOSIGNAL) == 1; i++)
+			usleep(20000);
 		break;
 	default:
 		break;
@@ -198,7 +203,7 @@ static void check(const struct row *row)
 	if (!is_last)
 		row->change();
 	is_mine_lost = row->act == IS_DEAF;
-	hurry(row->act == SLEEPS ? 100 : 1);
+	hurry(row->act == SLEEPS || row->act == DRIPS ? 100 : 1);
 	got = arrive();
 	hurry(1);
 	if (row->act == SLEEPS)
