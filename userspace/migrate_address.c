@@ -16,8 +16,11 @@ const char *migrate_address_parse(const char *text, struct gdb_address *address)
 {
 	static const char unix_prefix[] = "unix:";
 
-	if (!strncmp(text, unix_prefix, sizeof(unix_prefix) - 1))
-		return gdb_address_parse(text + sizeof(unix_prefix) - 1, address);
+	if (!strncmp(text, unix_prefix, sizeof(unix_prefix) - 1)) {
+		text += sizeof(unix_prefix) - 1;
+		/* A debugger's address without a word before it is a path. */
+		return strncmp(text, "tcp:", 4) ? gdb_address_parse(text, address) : "either unix: or tcp: (of a path that begins so: unix:./tcp:...)";
+	}
 	if (!strncmp(text, "tcp:", 4))
 		return gdb_address_parse(text, address);
 	return "must be unix:PATH or tcp:ADDRESS:PORT";

@@ -157,7 +157,7 @@ static void test_addresses(void)
 	} addresses[] = {
 		{ "unix:/tmp/x", true }, { "unix:x", true }, { "tcp:127.0.0.1:1", true }, { "tcp:[::1]:65535", true }, { "tcp:4444", true },
 		{ "unix:", false }, { "tcp:", false }, { "tcp:127.0.0.1:", false }, { "tcp:127.0.0.1:65536", false }, { "tcp:host:1", false },
-		{ "/tmp/x", false }, { "udp:1", false }, { "", false },
+		{ "unix:tcp:4444", false }, { "unix:./tcp:4444", true }, { "/tmp/x", false }, { "udp:1", false }, { "", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
