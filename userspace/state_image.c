@@ -197,7 +197,8 @@ static bool read_machine_again(struct state_image *image, const struct state_sec
 	if (!state_fields_get(&machine_layout, &new, section, payload, error))
 		return false;
 	if (new.cpus != old->cpus || new.memory != old->memory || new.disks != old->disks || new.has_rng != old->has_rng ||
-	    new.has_balloon != old->has_balloon || new.has_console != old->has_console || new.has_generation != old->has_generation)
+	    new.has_balloon != old->has_balloon || new.has_console != old->has_console || new.has_generation != old->has_generation ||
+	    memcmp(new.generation, old->generation, sizeof(new.generation)))
 		return state_refuse(error, "section 'machine' is of another machine than the first one was");
 	image->machine = new;
 	return true;

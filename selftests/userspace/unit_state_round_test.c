@@ -154,21 +154,35 @@ static void early(void)
 	pieces_remove(&pieces, (unsigned int)(pieces_find(&pieces, "clock", 0) - pieces.list));
 }
 
-static void other_machine(void)
+static void replace_machine(struct state_machine machine)
 {
-	struct state_machine machine = first.machine;
 	struct state_buffer buffer = { 0 };
 	struct piece *piece;
 
 	add(STATE_ROUND, 1, 1);
 	all_again();
-	machine.has_rng = false;
 	state_fields_put(&buffer, state_parts[0].layout, &machine);
 	for (piece = &pieces.list[pieces.count - 1]; strcmp(piece->section.name, "machine"); piece--)
 		;
 	ASSERT_EQ(buffer.used, piece->section.length);
 	free(piece->payload);
 	piece->payload = buffer.bytes;
+}
+
+static void other_machine(void)
+{
+	struct state_machine machine = first.machine;
+
+	machine.has_rng = false;
+	replace_machine(machine);
+}
+
+static void other_number(void)
+{
+	struct state_machine machine = first.machine;
+
+	machine.generation[0] ^= 1;
+	replace_machine(machine);
 }
 
 static void too_many(void)
@@ -192,6 +206,7 @@ static const struct {
 	{ "a block twice in a round", block_twice, "section 'memory' 0 is not the block that should follow" },
 	{ "a round behind what is not whole", early, "section 'clock' 0 is missing" },
 	{ "another machine in a round", other_machine, "another machine than the first one" },
+	{ "one with another generation ID", other_number, "another machine than the first one" },
 	{ "too many rounds", too_many, "section 'round' 65 does not follow round 64, or is one too many" },
 };
 
