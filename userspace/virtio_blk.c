@@ -343,14 +343,17 @@ static int open_flags(const char *path, enum virtio_blk_use use)
 	return O_RDWR | (!stat(path, &stat_buffer) && S_ISBLK(stat_buffer.st_mode) ? O_EXCL : 0);
 }
 
-static int refuse_open(const char *path, enum virtio_blk_use use, int error)
+static int refuse_open(const struct virtio_blk *blk, int error)
 {
-	bool is_readonly = use != VIRTIO_BLK_WRITTEN;
+	bool is_readonly = blk->use != VIRTIO_BLK_WRITTEN;
+	const char *path = blk->path;
 	char longer[PATH_MAX];
 	const char *remedy = "";
 
-	snprintf(longer, sizeof(longer), "%s,%s", path, use == VIRTIO_BLK_SNAPSHOT ? "snapshot" : "ro");
-	if (error == EBUSY)
+	snprintf(longer, sizeof(longer), "%s,%s", path, blk->use == VIRTIO_BLK_SNAPSHOT ? "snapshot" : "ro");
+	if (error == EBUSY && blk->is_arriving)
+		remedy = " (the host itself uses it, or the launcher that the machine comes from: a block device that is written to comes from another host alone)";
+	else if (error == EBUSY)
 		remedy = " (the host itself uses it, mounted or otherwise; ,ro or ,snapshot would do)";
 	else if (error == ENOENT && is_readonly && !access(longer, F_OK))
 		remedy = " (a name that ends in ,ro or ,snapshot is given with ,rw, ,ro or ,snapshot behind it)";
@@ -401,7 +404,7 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_us
 	blk->path = path;
 	blk->fd = open(path, open_flags(path, use) | O_CLOEXEC | O_NONBLOCK);
 	if (blk->fd < 0)
-		return refuse_open(path, use, errno);
+		return refuse_open(blk, errno);
 	blk->is_open = true;
 	int ret = check_raw(blk, path);
 
