@@ -573,6 +573,8 @@ static const struct row {
 	{ "network: queues of a tap", set_queues, NULL, SANDBOX_NET, SANDBOX_TAP },
 	{ "network: messages of vhost-user", send_message, NULL, SANDBOX_NET, SANDBOX_VHOST_USER },
 	{ "network: answers of vhost-user", receive_message, NULL, SANDBOX_NET, SANDBOX_VHOST_USER },
+	{ "network: the end of vhost-user", end_messages, NULL, SANDBOX_NET, SANDBOX_VHOST_USER },
+	{ "network: the end of vhost-user, without it", end_messages, "shutdown", SANDBOX_NET, SANDBOX_NETWORK & ~SANDBOX_VHOST_USER },
 	{ "network: an interrupt", interrupt, NULL, SANDBOX_NET, SANDBOX_PASST },
 	{ "network: routes of interrupts", route, "ioctl", SANDBOX_NET, SANDBOX_NETWORK },
 	{ "network: a vCPU", run_vcpu, "ioctl", SANDBOX_NET, SANDBOX_NETWORK },
