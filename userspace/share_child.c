@@ -220,6 +220,11 @@ int share_child_start(struct share_child *child, const char *program, const stru
 	if (!directory)
 		return status_fail(STATUS_SHARE, "--share %s: %s%s", options->path, strerror(errno),
 				   strchr(options->path, ',') ? " (words behind it can be tag=TAG and readonly)" : "");
+	if (!strcmp(directory, "/")) {
+		free(directory);
+		return status_fail(STATUS_SHARE, "--share %s: that is the host's root directory, which virtiofsd cannot confine itself to: "
+				   "name a directory below it", options->path);
+	}
 	if (access(program, X_OK)) {
 		int error = errno;
 

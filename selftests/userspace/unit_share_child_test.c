@@ -96,6 +96,7 @@ static void test_no_start(void)
 		{ "a typing error", "shared,redonly", "/bin/true", "(words behind it can be tag=TAG and readonly)" },
 		{ "a file", "file", "/bin/true", "file: Not a directory" },
 		{ "a loop", "loop", "/bin/true", "Too many levels of symbolic links" },
+		{ "the root directory", "root", "/bin/true", "root: that is the host's root directory" },
 		{ "no virtiofsd", "shared", "/nonexistent/virtiofsd", "(apt-get install qemu-system-common)" },
 		{ "one that cannot be started", "shared", "/etc/passwd", "Permission denied" },
 	};
@@ -104,6 +105,7 @@ static void test_no_start(void)
 	share_make_directory();
 	share_write("file", "", 0600);
 	ASSERT_EQ(symlink("loop", share_path("loop")), 0);
+	ASSERT_EQ(symlink("/", share_path("root")), 0);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct share_options options = { .path = (char *)(uintptr_t)share_path(rows[i].path), .tag = "t" };
 
