@@ -19,6 +19,7 @@
 
 #include "arrive.h"
 #include "boot.h"
+#include "children.h"
 #include "crash.h"
 #include "gdb.h"
 #include "machine.h"
@@ -595,6 +596,8 @@ static char *final_stats(struct machine *machine)
 
 int machine_run(struct machine *machine, const struct options *options)
 {
+	/* passt and virtiofsd may end long before the machine does. */
+	children_let_go();
 	int ret = build(machine, options);
 
 	machine->signals = open_signals();

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "userspace/children.h"
 #include "userspace/net_user.h"
 #include "userspace/status.h"
 
@@ -344,6 +345,25 @@ static void test_filtered(void)
 	remove_stand_in();
 }
 
+/* As the launcher starts it, who waits for no child: that it has ended is seen all the same. */
+static void test_let_go(void)
+{
+	const struct net_options options = { .kind = NET_USER };
+	int status;
+
+	stand_in("#!/bin/sh\nexit 1\n");
+	pid_t child = fork();
+
+	if (!child) {
+		children_let_go();
+		memset(&user, 0, sizeof(user));
+		_exit(net_user_open(&user, &options));
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ("its end is seen", STATUS_NET, WEXITSTATUS(status));
+	remove_stand_in();
+}
+
 /* A frame of passt's own, 5 seconds at most. */
 static bool next_frame(struct net_packet *packet)
 {
@@ -418,6 +438,7 @@ static const struct test_case cases[] = {
 	{ "start", test_start },
 	{ "no_start", test_no_start },
 	{ "filtered", test_filtered },
+	{ "let_go", test_let_go },
 	{ "passt", test_passt },
 	{ "port_in_use", test_port_in_use },
 };

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How virtiofsd is found and started, and what is said where it is not, by stand-ins for it. */
+#include <errno.h>
 #include <poll.h>
+#include <sys/wait.h>
 
 #include "fake_share.h"
+#include "userspace/children.h"
 #include "userspace/share_child.h"
 #include "userspace/status.h"
 
@@ -131,11 +134,42 @@ static void test_unreadable(void)
 	share_remove_directory();
 }
 
+/* Of one that ends while we run nothing is left; it can wait for children of its own. */
+static void test_let_go(void)
+{
+	enum { GOOD, NO_START, LEFT, CANNOT_WAIT };
+	struct share_options options = { .tag = "t" };
+	struct share_child child;
+	char line[256];
+	int status;
+
+	share_make_directory();
+	share_write("program", "#!/bin/sh\n(exit 3) &\nwait $!\necho $?\n", 0755);
+	snprintf(program, sizeof(program), "%s", share_path("program"));
+	options.path = (char *)(uintptr_t)share_path("shared");
+	pid_t pid = fork();
+
+	if (!pid) {
+		children_let_go();
+		if (share_child_start(&child, program, &options))
+			_exit(NO_START);
+		/* Returns when there is none any more, or one that has ended. */
+		if (waitpid(-1, NULL, 0) >= 0 || errno != ECHILD)
+			_exit(LEFT);
+		share_child_words(child.words, line, sizeof(line));
+		_exit(strcmp(line, "3") ? CANNOT_WAIT : GOOD);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ("how it went", GOOD, WEXITSTATUS(status));
+	share_remove_directory();
+}
+
 static const struct test_case cases[] = {
 	{ "start", test_start },
 	{ "words", test_words },
 	{ "no_start", test_no_start },
-	{ "unreadable", test_unreadable },
+	{ "let_go", test_let_go },
+	{ "unreadable", test_unreadable },	/* last: it becomes another user */
 };
 
 TEST_MAIN(cases)
