@@ -46,14 +46,13 @@ void vhost_free(struct vhost *vhost)
 static int start_group(struct vhost *vhost, unsigned int first)
 {
 	int error = vhost->ops->set_features(vhost, first / vhost->group, vhost->device->accepted & vhost->features);
-	uint64_t one = 1;
 
 	for (unsigned int i = first; !error && i < first + vhost->group; i++) {
 		error = vhost->ops->start(vhost, i);
 		vhost->queues[i].is_running = !error;
 		/* What was queued before had its doorbell ignored. */
-		if (!error && write(vhost->queues[i].kick, &one, sizeof(one)) < 0)
-			error = errno;
+		if (!error)
+			virtio_ring_event(vhost->queues[i].kick);
 	}
 	return error;
 }
@@ -111,11 +110,13 @@ static void attach(struct vhost *vhost, unsigned int index, const struct msix_en
 		vhost->queues[index].is_attached = !route_attach(vhost->device->vm, &route);
 }
 
+/* Whether reading waits is up to the server as well, whose eventfd it is too. */
 static bool drain(int event)
 {
+	struct pollfd wait = { .fd = event, .events = POLLIN };
 	uint64_t count;
 
-	return read(event, &count, sizeof(count)) == sizeof(count);
+	return poll(&wait, 1, 0) == 1 && read(event, &count, sizeof(count)) == sizeof(count);
 }
 
 void vhost_stop(struct vhost *vhost)

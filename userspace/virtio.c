@@ -17,6 +17,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -135,18 +136,19 @@ static void *device_main(void *argument)
 	return NULL;
 }
 
-static void ring_event(int event)
+/* Whose server is another process may be full, and made to wait then, by that. It has been rung. */
+void virtio_ring_event(int event)
 {
+	struct pollfd wait = { .fd = event, .events = POLLOUT };
 	uint64_t one = 1;
 
-	/* Never blocks: the counter cannot come near its limit. */
-	while (write(event, &one, sizeof(one)) < 0 && errno == EINTR)
+	while (poll(&wait, 1, 0) == 1 && write(event, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
 
 void virtio_ring(struct virtio_device *device)
 {
-	ring_event(device->doorbell);
+	virtio_ring_event(device->doorbell);
 }
 
 static int queue_doorbell(const struct virtio_device *device, unsigned int index)
@@ -159,7 +161,7 @@ static void ring_at(struct virtio_device *device, uint64_t offset)
 {
 	uint64_t index = offset / NOTIFY_STEP;
 
-	ring_event(index < device->class->queue_count ? queue_doorbell(device, (unsigned int)index) : device->doorbell);
+	virtio_ring_event(index < device->class->queue_count ? queue_doorbell(device, (unsigned int)index) : device->doorbell);
 }
 
 /* The common configuration structure. */

@@ -175,6 +175,9 @@ bool virtio_restore_queues(struct virtio_device *device, const struct virtq *sav
  */
 void virtio_ring(struct virtio_device *device);
 
+/** virtio_ring_event() - ring the doorbell @event, an eventfd; never waits, also if another process has it full */
+void virtio_ring_event(int event);
+
 /**
  * virtio_signal_queue() - tell the driver that requests of @queue are done
  *

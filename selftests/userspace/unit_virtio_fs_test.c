@@ -6,6 +6,7 @@
  *
  * VIRTIO 1.2, "File System Device"; "Vhost-user Protocol" of QEMU's documentation; <linux/fuse.h>.
  */
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <linux/virtio_fs.h>
 #include <poll.h>
@@ -263,6 +264,61 @@ static void test_requests(void)
 	CHECK_EQ("the thread ends", 1, virtio_stop(device));
 	share_close(&share);
 	end_peer();
+}
+
+/* It has whoever reads or writes the eventfds wait: nobody here does. */
+static void test_waiting_events(void)
+{
+	start_peer(PEER_GOOD, GOOD, 2);
+	ASSERT_EQ(open_share("src"), 0);
+	plug();
+	ASSERT_EQ(virtio_start(device), 0);
+	start_driver(0);
+	alarm(20);
+	for (u32 i = 0; i < 2; i++)
+		ASSERT(!fcntl(peer.kick[i], F_SETFL, 0) && !fcntl(peer.call[i], F_SETFL, 0), "flags");
+	offer(1, 1, FUSE_GETATTR);
+	ring_device(1);
+	wait_for("answered", 1, 1);
+	for (u32 i = 0; i < 2000 && !fake_line(&vm, pci_slot_gsi(device->pci.slot)); i++)
+		usleep(1000);
+	CHECK_EQ("the driver is told", 1, fake_line(&vm, pci_slot_gsi(device->pci.slot)));
+	fake_device_put(&vm, device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	CHECK_EQ("both stopped", 2, peer.stopped);
+	vm_stop(&vm, STATUS_OK, "done");
+	CHECK_EQ("the thread ends", 1, virtio_stop(device));
+	alarm(0);
+	share_close(&share);
+	end_peer();
+}
+
+/* And has filled those that the guest rings. */
+static void test_full_events(void)
+{
+	u64 count, most = ~0ULL - 1;
+
+	is_deaf = true;
+	start_peer(PEER_GOOD, GOOD, 2);
+	ASSERT_EQ(open_share("src"), 0);
+	plug();
+	start_driver(0);
+	fake_device_put(&vm, device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	alarm(20);
+	for (u32 i = 0; i < 2; i++) {
+		ASSERT_EQ(read(peer.kick[i], &count, 8), 8);
+		ASSERT_EQ(write(peer.kick[i], &most, 8), 8);
+		ASSERT_EQ(fcntl(peer.kick[i], F_SETFL, 0), 0);
+	}
+	start_driver(0);
+	CHECK_EQ("both started", 4, peer.started);
+	CHECK_EQ("not broken", 0, !!(status() & VIRTIO_CONFIG_S_NEEDS_RESET));
+	ring_device(1);
+	fake_device_put(&vm, device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	CHECK_EQ("both stopped", 4, peer.stopped);
+	alarm(0);
+	share_close(&share);
+	end_peer();
+	is_deaf = false;
 }
 
 /* A driver that needs nothing urgent. */
@@ -530,6 +586,8 @@ static void test_shapes(void)
 static const struct test_case cases[] = {
 	{ "device", test_device },
 	{ "requests", test_requests },
+	{ "waiting_events", test_waiting_events },
+	{ "full_events", test_full_events },
 	{ "one_queue", test_one_queue },
 	{ "refusals", test_refusals },
 	{ "half_started", test_half_started },
