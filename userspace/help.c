@@ -143,7 +143,7 @@ static const char fork_help[] =
 	"                       the link is down\n"
 	"\n"
 	"keel run --forkable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
-	"--net but user, no --vfio, --memory-backing shared or hugetlb, and at most 8 CPUs.\n"
+	"--net but user, no --share, --vfio, --memory-backing shared or hugetlb, and at most 8 CPUs.\n"
 	"The new guest is told that it is another (keel(1), IDENTITY), so that its random numbers are\n"
 	"its own; host name and all else are the same in both.\n"
 	"\n"
@@ -163,8 +163,8 @@ static const char mark_help[] =
 	"Another mark takes the place of the last one; a fork (keel help fork) has none.\n"
 	"\n"
 	"keel run --markable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
-	"--net, --vfio, --firmware, --watchdog or --memory-backing shared, and at most 8 CPUs. Huge\n"
-	"pages of the host are no use to it, as what the guest writes is followed page by page.\n"
+	"--net, --share, --vfio, --firmware, --watchdog or --memory-backing shared, and at most 8 CPUs.\n"
+	"Huge pages of the host are no use to it, as what the guest writes is followed page by page.\n"
 	"\n"
 	"  keel run --kernel vmlinuz --disk root.img,snapshot --markable --name fuzz\n"
 	"  keel ctl fuzz mark; ...; keel ctl fuzz reset --to-mark\n";
@@ -185,7 +185,7 @@ static const char migrate_help[] =
 	"                       was confirmed: it goes on here. Only if the other side does not run it!\n"
 	"\n"
 	"A guest that writes faster than it can be copied is slowed down, and stays if that does not help.\n"
-	"Such a machine has no --net, --vfio, --watchdog, --firmware, --markable or snapshot of a disk.\n"
+	"Such a machine has no --net, --share, --vfio, --watchdog, --firmware, --markable or snapshot of a disk.\n"
 	"\n"
 	"  keel restore --listen unix:/tmp/move --disk root.img --name new\n"
 	"  keel ctl old migrate unix:/tmp/move\n";
