@@ -67,21 +67,20 @@ static struct json_object *describe_balloon(struct virtio_balloon *balloon)
 }
 
 /* Of each network device: the card's address, and whether it leads somewhere. */
+/* Without a device's lock, which a vCPU or its thread may keep for as long as a slow vhost-user program takes to answer. */
 static struct json_object *describe_nets(const struct control *control)
 {
 	struct json_object *list = json_object_new_array();
 
 	for (unsigned int i = 0; i < control->net_count; i++) {
-		struct virtio_net *net = &control->nets[i].net;
+		const struct virtio_net *net = &control->nets[i].net;
 		struct json_object *object = json_object_new_object();
 		const uint8_t *mac = net->mac;
 		char text[18];
 
-		virtio_lock(&net->device);
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 		json_object_object_add(object, "mac", json_object_new_string(text));
 		json_object_object_add(object, "link", json_object_new_boolean(!net->is_gone));
-		virtio_unlock(&net->device);
 		json_object_array_add(list, object);
 	}
 	return list;

@@ -5,6 +5,8 @@
 #ifndef KEEL_VIRTIO_NET_H
 #define KEEL_VIRTIO_NET_H
 
+#include <stdatomic.h>
+
 #include "net.h"
 #include "net_control.h"
 #include "net_deliver.h"
@@ -24,10 +26,10 @@ struct virtio_net {
 	struct net_backend *backend;
 	struct vhost *vhost;	/* NULL: this process moves the frames */
 	struct net_control control;
-	uint8_t mac[NET_MAC_SIZE];
+	uint8_t mac[NET_MAC_SIZE];	/* constant, once there are threads */
 	uint16_t mtu;			/* 0: not told */
 	unsigned int pairs;		/* that the driver can see: all or, without VIRTIO_NET_F_MQ, one */
-	bool is_gone;			/* the back end */
+	atomic_bool is_gone;		/* the back end; written with device.lock held */
 	bool has_more;			/* a budget ran out */
 	struct net_pair state[NET_PAIRS_MAX];
 	struct net_deliver_room room;

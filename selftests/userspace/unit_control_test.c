@@ -21,6 +21,7 @@
 #include "userspace/generation.h"
 #include "userspace/fork.h"
 #include "userspace/migrate.h"
+#include "userspace/net_device.h"
 #include "userspace/pause.h"
 #include "userspace/power.h"
 #include "userspace/state_format.h"
@@ -182,6 +183,32 @@ static void test_identity(void)
 
 	check_answer(fd, "whose child", "{\"command\":\"status\"}", "\"parent\":4711");
 	check_answer(fd, "which one", "{\"command\":\"status\"}", "\"generation_id\":\"01020304-0506-0708-0900-000000000000\"");
+	close(fd);
+	finish();
+}
+
+/* A network device's lock may be somebody's who waits for a slow program: nobody here does. */
+static void test_networks(void)
+{
+	static struct net_device nets[2];
+
+	memcpy(nets[0].net.mac, "\2\0\0\0\0\1", 6);
+	memcpy(nets[1].net.mac, "\2\0\0\0\0\2", 6);
+	nets[1].net.is_gone = true;
+	for (u32 i = 0; i < 2; i++) {
+		pthread_mutex_init(&nets[i].net.device.turn, NULL);
+		pthread_mutex_init(&nets[i].net.device.lock, NULL);
+		virtio_lock(&nets[i].net.device);
+	}
+	set_up();
+	control.nets = nets;
+	control.net_count = 2;
+	int fd = join();
+
+	check_answer(fd, "both", "{\"command\":\"status\"}", "\"networks\":[{\"mac\":\"02:00:00:00:00:01\",\"link\":true},"
+		     "{\"mac\":\"02:00:00:00:00:02\",\"link\":false}]");
+	for (u32 i = 0; i < 2; i++)
+		virtio_unlock(&nets[i].net.device);
 	close(fd);
 	finish();
 }
@@ -1228,6 +1255,7 @@ static void test_socket(void)
 static const struct test_case cases[] = {
 	{ "status", test_status },
 	{ "identity", test_identity },
+	{ "networks", test_networks },
 	{ "commands", test_commands },
 	{ "machine_says_no", test_machine_says_no },
 	{ "save", test_save },
