@@ -371,17 +371,32 @@ int keel_irqfd(struct vm *vm, const struct kvm_irqfd *args)
 	return irqfd_assign(irq, args);
 }
 
+/* So many are taken off at a time, with interrupts off. */
+#define IRQFD_BATCH	256
+
+static bool irqfd_deactivate_some(struct irqchip *irq)
+{
+	struct irqfd *irqfd, *next;
+	unsigned int left = IRQFD_BATCH;
+
+	spin_lock_irq(&irq->irqfd_lock);
+	list_for_each_entry_safe(irqfd, next, &irq->irqfds, link) {
+		if (!left--)
+			break;
+		irqfd_deactivate(irqfd);
+	}
+	spin_unlock_irq(&irq->irqfd_lock);
+	return left == UINT_MAX;
+}
+
 void keel_irqfd_shutdown(struct vm *vm)
 {
 	struct irqchip *irq = vm->irq;
-	struct irqfd *irqfd, *next;
 
 	if (!irq || !READ_ONCE(irq->irqfd_used))
 		return;
-	spin_lock_irq(&irq->irqfd_lock);
-	list_for_each_entry_safe(irqfd, next, &irq->irqfds, link)
-		irqfd_deactivate(irqfd);
-	spin_unlock_irq(&irq->irqfd_lock);
+	while (irqfd_deactivate_some(irq))
+		cond_resched();
 	/* also those that a closed eventfd took off before */
 	queue_work(release_wq, &irq->irqfd_work);
 	flush_work(&irq->irqfd_work);

@@ -197,11 +197,11 @@ static void test_line_status(void)
 		const char *name;
 		u64 entry;
 		u32 gsi;
-		int wanted;
+		int wanted, kvm;	/* stock KVM counts no NMI of a local APIC that is off in software */
 	} rows[] = {
-		{ "masked", IOAPIC_MASKED | V, 20, -1 }, { "a local APIC that is off in software", V, 20, 0 },
-		{ "NMI", 0x400, 20, 1 }, { "level, NMI, masked", IOAPIC_MASKED | IOAPIC_LEVEL | 0x400, 20, -1 },
-		{ "no such GSI", 0x400, 24, -1 },
+		{ "masked", IOAPIC_MASKED | V, 20, -1, -1 }, { "a local APIC that is off in software", V, 20, 0, 0 },
+		{ "NMI", 0x400, 20, 1, 0 }, { "level, NMI, masked", IOAPIC_MASKED | IOAPIC_LEVEL | 0x400, 20, -1, -1 },
+		{ "no such GSI", 0x400, 24, -1, -1 },
 	};
 	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
@@ -212,9 +212,11 @@ static void test_line_status(void)
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		chip.chip.ioapic.redirtbl[20].bits = rows[i].entry;
 		vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
-		CHECK_EQ(rows[i].name, rows[i].wanted, line_status(vm, rows[i].gsi, 1));
+		CHECK_EQ(rows[i].name, dev_is_kvm() ? rows[i].kvm : rows[i].wanted, line_status(vm, rows[i].gsi, 1));
 		CHECK_EQ("and down again", rows[i].gsi < 24 ? 1 : -1, line_status(vm, rows[i].gsi, 0));
 	}
+	if (dev_is_kvm())
+		return;
 	chip.chip.ioapic.redirtbl[20].bits = 0x400;
 	vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
 	CHECK_EQ("an edge", 1, line_status(vm, 20, 1));

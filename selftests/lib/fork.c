@@ -9,11 +9,7 @@
 
 #include "fork.h"
 
-/*
- * A child's second-level tables are empty, and Bochs loses an interrupt that it delivers by itself where the delivery ends in a fault of
- * theirs (emulated_by_bochs() in vmx/caps.c).
- */
-static int loses_interrupts(void)
+int host_loses_interrupts(void)
 {
 	FILE *f = host_is_bochs() ? fopen("/sys/module/keel/parameters/apicv", "r") : NULL;
 	int apicv = 0;
@@ -28,7 +24,7 @@ static int loses_interrupts(void)
 struct vm *vm_create_forkable(unsigned int flags)
 {
 	REQUIRE_CAP(KEEL_CAP_FORK_VM);
-	REQUIRE(!loses_interrupts(), "Bochs with apicv=1");
+	REQUIRE(!host_loses_interrupts(), "Bochs with apicv=1");
 	return vm_create(flags);
 }
 

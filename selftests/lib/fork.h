@@ -5,6 +5,12 @@
 
 #include "guest.h"
 
+/*
+ * A child's second-level tables are empty, and the parent's lose what fork() makes read-only. Bochs loses an interrupt that it delivers by
+ * itself where the delivery ends in a fault of theirs (emulated_by_bochs() in vmx/caps.c).
+ */
+int host_loses_interrupts(void);
+
 /* As vm_create(); skips where VMs cannot be forked. */
 struct vm *vm_create_forkable(unsigned int flags);
 /* KEEL_FORK_VM on @vm: the descriptor, or -errno. vm_fork() makes a struct vm of it, with the same addresses. */
