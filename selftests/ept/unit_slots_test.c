@@ -19,7 +19,7 @@ static struct task_struct task = { &mm };
 struct task_struct *current = &task;
 static struct vm vm = { .mm = &mm };
 
-/* Where the launcher's memory ends, for now. */
+/* Where the launcher's memory ends at the moment. */
 static const u8 *out = memory + sizeof(memory);
 
 bool shim_page_is_out(const void *p, unsigned long size)

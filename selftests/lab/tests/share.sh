@@ -16,24 +16,24 @@ LINES=50000	# of six bytes each
 SUM=$(seq -w 1 $LINES | sha256sum | cut -d ' ' -f 1)
 
 # virtiofsd needs a file system of its own: none can be set up on an initramfs.
-mkdir -m 755 /tmp/data /tmp/fixed /tmp/work
+mkdir -m 755 /tmp/data /tmp/fixed /tmp/own
 cp -r /guest /bin/keel /tmp/
 seq -w 1 $LINES >/tmp/data/words
 seq 1 10 >/tmp/fixed/words
 BOTH=$(cat /tmp/data/words /tmp/fixed/words | sha256sum | cut -d ' ' -f 1)
-chown -R 1000:1000 /tmp/data /tmp/fixed /tmp/work
+chown -R 1000:1000 /tmp/data /tmp/fixed /tmp/own
 chmod -R a+rX /tmp/guest /tmp/keel
 chmod 666 "$KEEL_DEVICE"
 cat >/tmp/user.sh <<'USER'
 cd /host && mount --move . / && exec chroot . /usr/bin/setpriv --reuid 1000 --regid 1000 --groups 1000,2000,2001 /bin/sh -c '
 	/tmp/keel run --device "$KEEL_DEVICE" --kernel /tmp/guest/vmlinuz --initrd /tmp/guest/initrd --memory 192M --append "$append" \
-		--share /tmp/data --share /tmp/fixed,readonly --control /tmp/work/control </dev/null >/tmp/work/out 2>/tmp/work/err
-	echo $? >/tmp/work/status'
+		--share /tmp/data --share /tmp/fixed,readonly --control /tmp/own/control </dev/null >/tmp/own/out 2>/tmp/own/err
+	echo $? >/tmp/own/status'
 USER
 export append="$guest_append quiet keel.mode=share keel.lines=$LINES"
 
-says() { grep -q "guest: share $1" /tmp/work/out || { cat /tmp/work/out /tmp/work/err; return 1; }; }
-said() { grep -qs "guest: share $1" /tmp/work/out; }
+says() { grep -q "guest: share $1" /tmp/own/out || { cat /tmp/own/out /tmp/own/err; return 1; }; }
+said() { grep -qs "guest: share $1" /tmp/own/out; }
 sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 
 # refused STATUS WORDS SHARE - the launcher ends so at once, with one line that has the words
@@ -53,7 +53,7 @@ serving() {
 nobody_serves() { [ -z "$(serving "$1")" ]; }
 
 not_saved() {
-	! keel ctl /tmp/work/control save /tmp/work/state 2>/tmp/ctl && cat /tmp/ctl && grep -q 'shared directory (--share) cannot be saved' /tmp/ctl
+	! keel ctl /tmp/own/control save /tmp/own/state 2>/tmp/ctl && cat /tmp/ctl && grep -q 'shared directory (--share) cannot be saved' /tmp/ctl
 }
 
 begin 17
@@ -75,9 +75,9 @@ check "virtiofsd of one directory is killed" kill -9 $(serving /tmp/data)
 touch /tmp/fixed/go
 wait $guest
 check "requests to it fail" says "gone .*not connected"
-check "that is told once" [ "$(grep -c 'warning: --share data: the process that serves it has ended' /tmp/work/err)" = 1 ]
+check "that is told once" [ "$(grep -c 'warning: --share data: the process that serves it has ended' /tmp/own/err)" = 1 ]
 check "the other one is still there" says "of one $(sum_of /tmp/fixed/words)"
-check "the guest powered off" grep -qx 0 /tmp/work/status
+check "the guest powered off" grep -qx 0 /tmp/own/status
 check "no virtiofsd is left" within 5 nobody_serves /tmp/fixed
-sed 's/^/# /' /tmp/work/err
+sed 's/^/# /' /tmp/own/err
 end
