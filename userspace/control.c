@@ -22,6 +22,7 @@
 
 #include "command.h"
 #include "control.h"
+#include "passed_files.h"
 #include "sandbox.h"
 #include "thread.h"
 #include "vm.h"
@@ -111,21 +112,13 @@ static void serve(struct control *control, struct control_client *client)
 }
 
 /* Keep the files that were passed last, as many as a request may have, and close all others. */
-static void take_files(struct control_client *client, struct msghdr *message)
+static void take_file(void *argument, int file)
 {
-	struct cmsghdr *part;
-	int file;
+	struct control_client *client = argument;
 
-	for (part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
-		size_t count = part->cmsg_len > CMSG_LEN(0) ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-
-		for (size_t i = 0; part->cmsg_type == SCM_RIGHTS && i < count; i++) {
-			if (client->file_count == CONTROL_FILES)
-				command_drop_files(client);
-			memcpy(&file, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-			client->files[client->file_count++] = file;
-		}
-	}
+	if (client->file_count == CONTROL_FILES)
+		command_drop_files(client);
+	client->files[client->file_count++] = file;
 }
 
 static void receive(struct control_client *client)
@@ -141,7 +134,7 @@ static void receive(struct control_client *client)
 	ssize_t got = recvmsg(client->fd, &message, MSG_CMSG_CLOEXEC);
 
 	if (got > 0)
-		take_files(client, &message);
+		passed_files_take(&message, take_file, client);
 	if (got > 0)
 		client->used += (size_t)got;
 	else if (!got)

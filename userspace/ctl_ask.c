@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ctl_ask.h"
+#include "passed_files.h"
 #include "thread.h"
 
 static bool send_all(int fd, const char *text, size_t count)
@@ -85,15 +86,11 @@ static bool send_files(int fd, const struct ctl_words *words, char first)
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(CONTROL_FILES * sizeof(int))];
-	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	} control = { .room = "" };
 	struct iovec text = { &first, 1 };
-	size_t size = words->file_count * sizeof(int);
-	struct msghdr message = {
-		.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(size),
-	};
+	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1 };
 
-	control.head.cmsg_len = CMSG_LEN(size);
-	memcpy(CMSG_DATA(&control.head), words->files, size);
+	passed_files_put(&message, &control, words->files, words->file_count);
 	return sendmsg(fd, &message, MSG_NOSIGNAL) == 1;
 }
 

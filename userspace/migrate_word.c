@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "migrate_word.h"
+#include "passed_files.h"
 #include "state_format.h"
 #include "thread.h"
 #include "util.h"
@@ -39,13 +40,13 @@ static ssize_t send_some(const struct migrate_peer *peer, const uint8_t *bytes, 
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	} control = { .room = "" };
 	struct iovec part = { (void *)bytes, count };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
 	if (process < 0)
 		return send(peer->fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-	memcpy(CMSG_DATA(&control.head), &process, sizeof(process));
+	passed_files_put(&message, &control, &process, 1);
 	return sendmsg(peer->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -120,20 +121,14 @@ static enum migrate_event judge(struct migrate_peer *peer)
 }
 
 /* Keep the first descriptor that comes, and close all others. */
-static void take_process(struct migrate_peer *peer, struct msghdr *message)
+static void take_process(void *argument, int file)
 {
-	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
-		size_t count = part->cmsg_len > CMSG_LEN(0) ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-		int fd;
+	struct migrate_peer *peer = argument;
 
-		for (size_t i = 0; part->cmsg_type == SCM_RIGHTS && i < count; i++) {
-			memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-			if (peer->process >= 0)
-				close(fd);
-			else
-				peer->process = fd;
-		}
-	}
+	if (peer->process >= 0)
+		close(file);
+	else
+		peer->process = file;
 }
 
 /* Return: false if a word is not whole yet. */
@@ -154,7 +149,7 @@ static bool receive(struct migrate_peer *peer, enum migrate_event *event)
 		*event = lose(peer, got && errno != ECONNRESET ? strerror(errno) : "the other side has ended the connection");
 		return true;
 	}
-	take_process(peer, &message);
+	passed_files_take(&message, take_process, peer);
 	peer->used += (size_t)got;
 	if (peer->used < sizeof(peer->word))
 		return false;

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "passed_files.h"
 #include "vhost_user_message.h"
 
 #define FDS_MAX	MEMORY_REGIONS_MAX
@@ -25,16 +26,8 @@ int vhost_user_send(int socket, struct vhost_user_message *message, const int *f
 	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
 	ssize_t done;
 
-	if (count) {
-		header.msg_control = control.bytes;
-		header.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		struct cmsghdr *first = CMSG_FIRSTHDR(&header);
-
-		first->cmsg_level = SOL_SOCKET;
-		first->cmsg_type = SCM_RIGHTS;
-		first->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(first), fds, count * sizeof(int));
-	}
+	if (count)
+		passed_files_put(&header, control.bytes, fds, count);
 	do
 		done = sendmsg(socket, &header, MSG_NOSIGNAL);
 	while (done < 0 && errno == EINTR);
