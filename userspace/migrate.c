@@ -54,7 +54,7 @@ static bool step(struct migration *migration, enum migrate_event event)
 
 static bool check_time(struct migration *migration)
 {
-	uint64_t now = migrate_now();
+	uint64_t now = thread_now();
 
 	if (migration->writer.written != migration->sent) {
 		migration->sent = migration->writer.written;
@@ -90,7 +90,7 @@ static bool go_on(void *argument, uint64_t done, uint64_t all)
 		return false;
 	/* Pages of zeros take time, and nothing of the connection. */
 	if (all)
-		migration->moved_ns = migrate_now();
+		migration->moved_ns = thread_now();
 	migrate_slow(machine);
 	return check_time(migration) && ask_outside(machine, done, all);
 }
@@ -151,7 +151,7 @@ static bool copy(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
 	struct state_error *error = migration->error;
-	uint64_t left, from = migrate_now(), before = 0;
+	uint64_t left, from = thread_now(), before = 0;
 	enum pace_verdict verdict;
 
 	migration->left = machine->vm.memory.size / DIRTY_PAGE;
@@ -160,7 +160,7 @@ static bool copy(struct machine *machine)
 	for (;;) {
 		if (!migrate_gather(machine, &left))
 			return false;
-		verdict = pace_next(&migration->pace, migration->writer.pages - before, migrate_now() - from, left);
+		verdict = pace_next(&migration->pace, migration->writer.pages - before, thread_now() - from, left);
 		migration->left = left;
 		if (verdict == PACE_HOPELESS)
 			return state_refuse(error, "the guest writes faster than its memory can be copied: after %u rounds it would stand for %llu ms, and may for %u; try again when it does less",
@@ -168,7 +168,7 @@ static bool copy(struct machine *machine)
 		if (verdict == PACE_STOP)
 			return true;
 		migrate_release(machine);
-		from = migrate_now();
+		from = thread_now();
 		before = migration->writer.pages;
 		if (!state_round_write(&migration->writer, migration->pace.round + 1, error) ||
 		    !state_memory_write_some(&machine->vm.memory, migration->pages, &migration->writer, &migration->watch, error))
@@ -183,7 +183,7 @@ static bool send_rest(struct machine *machine)
 	struct state_error *error = migration->error;
 	uint64_t *pages = migration->pages;
 
-	migration->stopped_ns = migrate_now();
+	migration->stopped_ns = thread_now();
 	migrate_stop_slowing(machine);
 	state_image_free(&migration->image);
 	memset(&migration->image, 0, sizeof(migration->image));
@@ -241,7 +241,9 @@ static void go_back(struct machine *machine)
 		return;
 	}
 	/* Rather watch on than take away what somebody may be using, a debugger too. */
-	if (migration->log && (migration->is_held || migrate_hold(machine) || migration->is_held) && !vm_is_attached(&machine->vm))
+	if (migration->log && !migration->is_held)
+		migrate_hold(machine);
+	if (migration->log && migration->is_held && !vm_is_attached(&machine->vm))
 		migrate_forget(machine);
 	migrate_stop_slowing(machine);
 	migrate_release(machine);
@@ -250,7 +252,7 @@ static void go_back(struct machine *machine)
 static void finish(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
-	uint64_t now = migrate_now();
+	uint64_t now = thread_now();
 
 	migration->took_ms = (now - migration->began_ns) / 1000000;
 	migration->stood_ms = migration->stopped_ns ? (now - migration->stopped_ns) / 1000000 : 0;
@@ -297,7 +299,7 @@ bool migrate_run(struct machine *machine, int fd, const struct state_memory_watc
 	if (migrate_is_under_way(migration->state))
 		return state_refuse(error, "a migration is under way");
 	*migration = (struct migration){
-		.state = MIGRATE_ASKED, .outer = *watch, .watch = { go_on, machine }, .error = error, .began_ns = migrate_now(), .moved_ns = migrate_now(),
+		.state = MIGRATE_ASKED, .outer = *watch, .watch = { go_on, machine }, .error = error, .began_ns = thread_now(), .moved_ns = thread_now(),
 		.log = migration->log, .pages = migration->pages,
 	};
 	migrate_peer_init(&migration->peer, fd);

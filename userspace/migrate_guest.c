@@ -16,17 +16,10 @@
 #include "state.h"
 #include "thread.h"
 
-uint64_t migrate_now(void)
-{
-	struct timespec now = thread_time_in(0);
-
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 void migrate_slow(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
-	bool is_slowed = !migration->is_held && pace_holds(&migration->pace, migrate_now());
+	bool is_slowed = !migration->is_held && pace_holds(&migration->pace, thread_now());
 
 	if (is_slowed == migration->is_slowed)
 		return;

@@ -12,11 +12,6 @@ struct machine;
 struct state_error;
 
 /**
- * migrate_now() - CLOCK_MONOTONIC in nanoseconds
- */
-uint64_t migrate_now(void);
-
-/**
  * migrate_hold() - have vCPUs and virtio devices stand
  * Return: false if they do not, or, though they do, a debugger may change them.
  */

@@ -9,9 +9,9 @@
  * (0xcf9) and the keyboard controller's pulse command (0xfe to 0x64) reset.
  */
 #include <stddef.h>
-#include <time.h>
 
 #include "power.h"
+#include "thread.h"
 #include "vm.h"
 
 #define PM1_TIMER		(1u << 0)
@@ -28,14 +28,6 @@
 #define KEYBOARD_DATA_PORT	0x60
 #define KEYBOARD_COMMAND_PORT	0x64
 #define KEYBOARD_PULSE_RESET	0xfe
-
-static uint64_t host_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 /* Of the timer as if it had 64 bits. */
 static uint64_t timer_ticks(const struct power *power)
@@ -207,7 +199,7 @@ static const struct bus_ops reset_ops = { read_zero, reset_write };
 
 int power_init(struct power *power, struct vm *vm)
 {
-	*power = (struct power){ .vm = vm, .now = host_now };
+	*power = (struct power){ .vm = vm, .now = thread_now };
 	power->halves = timer_ticks(power) / PM_TIMER_HALF;
 	pthread_mutex_init(&power->lock, NULL);
 

@@ -8,10 +8,20 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 
 #define KICK_SIGNAL	SIGUSR1		/* interrupts a thread's system call; means nothing else */
 #define JOIN_SLICE_MS	20
+
+/** thread_now() - CLOCK_MONOTONIC in nanoseconds */
+static inline uint64_t thread_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
 /** thread_time_in() - CLOCK_MONOTONIC @ms from now */
 static inline struct timespec thread_time_in(unsigned int ms)
