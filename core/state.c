@@ -545,7 +545,7 @@ int keel_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	injected_in(ev, in, &exception);
 	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		ev->shadow = in->interrupt.shadow & (SHADOW_STI | SHADOW_MOVSS);
-	state_set(vcpu, 0);
+	vcpu_dirty(vcpu, RG_SHADOW);
 	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		atomic_set(&ev->nmi_pending, min_t(int, in->nmi.pending, 2));
 	if (in->nmi.masked && !ev->nmi_masked)

@@ -350,44 +350,39 @@ void pgtable_set_leaf(struct pgtable *pt, u64 *entry, unsigned int level, u64 pt
 	WRITE_ONCE(*entry, pte);
 }
 
-bool pgtable_has_table(const struct pgtable *pt, gfn_t gfn, unsigned int level)
+/* The entry of @gfn at @level, or the one above it at which the walk ends; @level is where then, above the root if there is none. */
+static u64 walk_to(const struct pgtable *pt, gfn_t gfn, unsigned int *level)
 {
 	const struct pte_format *f = pt->format;
-	unsigned int l = f->levels;
+	unsigned int lowest = *level;
 	const u64 *table = pt->root;
+	u64 pte;
 
-	if (gfn >= pt_frames(f))
-		return false;
-	for (; table; l--) {
-		u64 pte = READ_ONCE(table[pt_index(gfn, l)]);
-
-		if (!pte_is_present(f, pte) || pte_is_leaf(f, pte, l))
-			break;
-		if (l == level)
-			return true;
+	*level = f->levels + 1;
+	if (!table || gfn >= pt_frames(f))
+		return 0;
+	for (;;) {
+		pte = READ_ONCE(table[pt_index(gfn, --*level)]);
+		if (!pte_is_present(f, pte) || pte_is_leaf(f, pte, *level) || *level == lowest)
+			return pte;
 		table = pte_table(f, pte);
 	}
-	return false;
+}
+
+bool pgtable_has_table(const struct pgtable *pt, gfn_t gfn, unsigned int level)
+{
+	unsigned int at = level;
+	u64 pte = walk_to(pt, gfn, &at);
+
+	return at == level && pte_is_present(pt->format, pte) && !pte_is_leaf(pt->format, pte, level);
 }
 
 gfn_t pgtable_leaf_rest(const struct pgtable *pt, gfn_t gfn)
 {
-	const struct pte_format *f = pt->format;
-	unsigned int l = f->levels;
-	const u64 *table = pt->root;
+	unsigned int level = 1;
+	u64 pte = walk_to(pt, gfn, &level);
 
-	if (gfn >= pt_frames(f))
-		return 0;
-	for (; table; l--) {
-		u64 pte = READ_ONCE(table[pt_index(gfn, l)]);
-
-		if (!pte_is_present(f, pte))
-			break;
-		if (pte_is_leaf(f, pte, l))
-			return pt_span(l) - (gfn & (pt_span(l) - 1));
-		table = pte_table(f, pte);
-	}
-	return 0;
+	return pte_is_present(pt->format, pte) ? pt_span(level) - (gfn & (pt_span(level) - 1)) : 0;
 }
 
 void pgtable_free_pages(u64 *list)

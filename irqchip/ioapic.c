@@ -56,13 +56,18 @@ struct ioapic {
 	struct bus_device dev;
 };
 
+static unsigned int rte_mode(u64 rte)
+{
+	return (rte >> RTE_MODE_SHIFT) & 7;
+}
+
 /*
  * NMI, INIT and ExtINT are edges whatever the trigger mode says, and SMI must be one (SDM, "Message Data Register Format"): nobody would
  * ever end them.
  */
 static bool rte_is_level(u64 rte)
 {
-	return (rte & RTE_LEVEL) && ((rte >> RTE_MODE_SHIFT) & 7) <= DELIVER_LOWEST;
+	return (rte & RTE_LEVEL) && rte_mode(rte) <= DELIVER_LOWEST;
 }
 
 /* Which vectors' EOIs are of interest. Under the lock; readers look at single bits. */
@@ -84,7 +89,7 @@ static void rte_to_msg(u64 rte, struct irq_msg *msg)
 {
 	msg->dest = rte >> RTE_DEST_SHIFT;
 	msg->vector = rte & RTE_VECTOR;
-	msg->mode = (rte >> RTE_MODE_SHIFT) & 7;
+	msg->mode = rte_mode(rte);
 	msg->shorthand = TO_DEST;
 	msg->logical = rte & RTE_LOGICAL;
 	msg->level = rte_is_level(rte);

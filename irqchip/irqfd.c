@@ -374,19 +374,18 @@ int keel_irqfd(struct vm *vm, const struct kvm_irqfd *args)
 /* So many are taken off at a time, with interrupts off. */
 #define IRQFD_BATCH	256
 
+/* Return: there are more. */
 static bool irqfd_deactivate_some(struct irqchip *irq)
 {
-	struct irqfd *irqfd, *next;
-	unsigned int left = IRQFD_BATCH;
+	unsigned int i;
+	bool more;
 
 	spin_lock_irq(&irq->irqfd_lock);
-	list_for_each_entry_safe(irqfd, next, &irq->irqfds, link) {
-		if (!left--)
-			break;
-		irqfd_deactivate(irqfd);
-	}
+	for (i = 0; i < IRQFD_BATCH && !list_empty(&irq->irqfds); i++)
+		irqfd_deactivate(list_first_entry(&irq->irqfds, struct irqfd, link));
+	more = !list_empty(&irq->irqfds);
 	spin_unlock_irq(&irq->irqfd_lock);
-	return left == UINT_MAX;
+	return more;
 }
 
 void keel_irqfd_shutdown(struct vm *vm)
