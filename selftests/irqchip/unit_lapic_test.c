@@ -398,6 +398,15 @@ static void pv_eoi_by_msr(struct vcpu *vcpu) { ASSERT_EQ(keel_lapic_set_pv_eoi(v
 static void pv_eoi_by_acceleration(struct vcpu *vcpu) { keel_lapic_accel_begin(vcpu); }
 static void pv_eoi_by_register(struct vcpu *vcpu) { lapic_put(vcpu, APIC_EOI, 0); }
 
+/* Vector 0x40 is in service, and the guest may end it by its flag. */
+static void take_with_flag(struct vcpu *vcpu)
+{
+	keel_lapic_set_pv_eoi(vcpu, 0x1001);
+	lapic_accept(vcpu->lapic, 0x40, false);
+	ASSERT_EQ(keel_irq_ack(vcpu), 0x40);
+	ASSERT_EQ(shim_flag, 1);
+}
+
 /*
  * The flag's page is not present, or there to be read only, when the flag is looked at: no EOI gets lost, the guest's or the one
  * that it will write to the register as the flag was taken away.
@@ -417,10 +426,7 @@ static void test_pv_eoi_away(void)
 
 		m = model_create(IRQCHIP_KERNEL, 1);
 		vcpu = &m->vcpu[0];
-		keel_lapic_set_pv_eoi(vcpu, 0x1001);
-		lapic_accept(vcpu->lapic, 0x40, false);
-		ASSERT_EQ(keel_irq_ack(vcpu), 0x40);
-		ASSERT_EQ(shim_flag, 1);
+		take_with_flag(vcpu);
 		if (ended)
 			shim_flag = 0;
 		shim_page_away = !shared;
@@ -456,10 +462,7 @@ static void test_pv_eoi_nested(void)
 
 		m = model_create(IRQCHIP_KERNEL, 1);
 		vcpu = &m->vcpu[0];
-		keel_lapic_set_pv_eoi(vcpu, 0x1001);
-		lapic_accept(vcpu->lapic, 0x40, false);
-		ASSERT_EQ(keel_irq_ack(vcpu), 0x40);
-		ASSERT_EQ(shim_flag, 1);
+		take_with_flag(vcpu);
 		shim_page_away = !i;
 		shim_page_shared = i;
 		vcpu->requests = 0;
@@ -494,10 +497,7 @@ static void test_pv_eoi_extint(void)
 	port_out(m, 0x21, 0x01);
 	port_out(m, 0x21, 0);
 	lapic_put(vcpu, APIC_LVT0, 0x700);
-	keel_lapic_set_pv_eoi(vcpu, 0x1001);
-	lapic_accept(vcpu->lapic, 0x40, false);
-	ASSERT_EQ(keel_irq_ack(vcpu), 0x40);
-	ASSERT_EQ(shim_flag, 1);
+	take_with_flag(vcpu);
 	keel_irq_line(&m->vm, 3, 1);
 	CHECK_EQ("the 8259's", 0x23, keel_irq_pending(vcpu));
 	lapic_accept(vcpu->lapic, 0x81, false);

@@ -244,23 +244,13 @@ static void test_left_behind(void)
 	finish(&run, "crashed", 256 + SIGSEGV);
 }
 
-static int join(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	strcpy(address.sun_path, socket_path);
-	ASSERT_EQ(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
 /* Commands as fast as they go, beside a client that does not read: the guest goes on. */
 static void test_many(void)
 {
 	static const char request[] = "{\"command\":\"status\"}\n";
 	const int total = getenv("KEEL_SLOW_HOST") ? 200 : 2000;
 	struct launch run = start(ticking, sizeof(ticking));
-	int deaf = join(), fd = join();
+	int deaf = launch_connect(socket_path), fd = launch_connect(socket_path);
 	char answer[1024];
 	s64 from;
 

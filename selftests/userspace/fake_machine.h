@@ -15,8 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fake_kvm.h"
-#include "fake_vm.h"
+#include "fake_board.h"
 #include "userspace/arrive.h"
 #include "userspace/console.h"
 #include "userspace/dirty.h"
@@ -91,26 +90,13 @@ bool machine_is_interrupted(struct machine *machine)
 /* As machine.c builds one. */
 static void build(struct machine *machine, unsigned int number)
 {
-	memset(machine, 0, sizeof(*machine));
-	fake_vm_init(&machine->vm, SIZE);
-	machine->vm.node = NODE;
-	machine->vm.fd = VM + (int)number;
-	ASSERT_EQ(serial_init(&machine->serial, &machine->vm, &machine->console), 0);
-	ASSERT_EQ(power_init(&machine->power, &machine->vm), 0);
-	ASSERT_EQ(rtc_init(&machine->rtc, &machine->vm), 0);
-	ASSERT_EQ(pci_init(&machine->pci, &machine->vm), 0);
-	ASSERT_EQ(generation_add(&machine->generation, &machine->vm, &machine->power), 0);
-	machine->rtc.now = fake_now;
-	machine->power.now = fake_now;
+	fake_board(machine, number, SIZE, fake_now);
 	machine->disk_count = 1;
 	machine->disks[0].is_arriving = number;
 	ASSERT_EQ(virtio_blk_open(&machine->disks[0], disk_path, VIRTIO_BLK_WRITTEN, 0), 0);
 	ASSERT_EQ(virtio_add(&machine->disks[0].device, &machine->vm, &machine->pci), 0);
 	virtio_rng_init(&machine->rng);
 	ASSERT_EQ(virtio_add(&machine->rng, &machine->vm, &machine->pci), 0);
-	for (unsigned int i = 0; i < 2; i++)
-		machine->vcpus[i] = (struct vcpu){ .vm = &machine->vm, .index = i, .fd = VCPU + (int)(2 * number + i) };
-	machine->vcpu_count = 2;
 }
 
 /* ---- the guest ---- */

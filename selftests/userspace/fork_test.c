@@ -10,24 +10,11 @@
 
 #include <uapi/linux/keel.h>
 
+#include "counting.h"
 #include "launch_keel.h"
 
-#define FIRST	'0'
-#define STEPS	64
 #define TICKS	5	/* looked at of each machine */
 #define CHILD_KB	512	/* of memory that a child may have of its own */
-
-/* Says R, then counts in memory, and says where it is: a character, of 64 one after the other. The same bytes in 32-bit mode. */
-static const u8 counting[] = {
-	OUT_SERIAL('R'),
-	0xb9, 0x00, 0x20, 0x00, 0x00,			/* ecx = 8192 */
-	0xe2, 0xfe,					/* loop here */
-	0xfe, 0x04, 0x25, 0x00, 0x00, 0x80, 0x01,	/* inc byte [0x1800000] */
-	0x8a, 0x04, 0x25, 0x00, 0x00, 0x80, 0x01,	/* al = it */
-	0x24, STEPS - 1, 0x04, FIRST,
-	0xee,
-	0xeb, 0xe4,
-};
 
 static char directory[] = "/tmp/keel-fork.XXXXXX";
 static char more[512], config_path[64];

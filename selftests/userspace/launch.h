@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -211,6 +213,18 @@ static inline void launch_wait_for_guest(struct launch *run)
 
 	ASSERT_EQ(read(run->output, &c, 1), 1);
 	ASSERT_EQ(c, 'R');
+}
+
+/* A client of the machine's control socket. */
+static inline int launch_connect(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ASSERT(strlen(path) < sizeof(address.sun_path), "%s: too long", path);
+	strcpy(address.sun_path, path);
+	ASSERT(fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)), "%s: %s", path, strerror(errno));
+	return fd;
 }
 
 static inline void launch_type(struct launch *run, const char *keys, size_t count)

@@ -12,43 +12,17 @@
 #include <linux/kvm.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <uapi/linux/keel.h>
 
-#include "launch.h"
+#include "counting.h"
 
-#define FIRST	'0'
-#define STEPS	64
 #define STRIDE	7		/* of the pauses, so that they are of many lengths */
-
-/* Says R, then counts in memory, and says where it is: a character, of 64 one after the other. The same bytes in 32-bit mode. */
-static const u8 counting[] = {
-	OUT_SERIAL('R'),
-	0xb9, 0x00, 0x20, 0x00, 0x00,			/* ecx = 8192 */
-	0xe2, 0xfe,					/* loop here */
-	0xfe, 0x04, 0x25, 0x00, 0x00, 0x80, 0x01,	/* inc byte [0x1800000] */
-	0x8a, 0x04, 0x25, 0x00, 0x00, 0x80, 0x01,	/* al = it */
-	0x24, STEPS - 1, 0x04, FIRST,
-	0xee,
-	0xeb, 0xe4,
-};
 
 static char directory[] = "/tmp/keel-mark.XXXXXX";
 static char socket_path[64], config_path[64], more[128];
 
 /* ---- one connection ---- */
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ASSERT(strlen(path) < sizeof(address.sun_path), "%s: too long", path);
-	strcpy(address.sun_path, path);
-	ASSERT(fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)), "%s: %s", path, strerror(errno));
-	return fd;
-}
 
 /* Return: the answer, without its newline. */
 static const char *ask(int fd, const char *request)
@@ -86,7 +60,7 @@ static u64 reset_once(int fd)
 
 static int reset_many(const char *path, unsigned int times, unsigned int ms)
 {
-	int fd = connect_to(path);
+	int fd = launch_connect(path);
 	u64 pages = 0, most = 0, now;
 	s64 from = launch_now();
 
@@ -191,7 +165,7 @@ static const char status[] = "{\"command\":\"status\"}\n";
 static void test_same(void)
 {
 	struct launch run = start();
-	int fd = connect_to(socket_path);
+	int fd = launch_connect(socket_path);
 	char last = 0, number[40];
 
 	CHECK_EQ("no mark yet", 1, !!strstr(ask(fd, "{\"command\":\"reset\",\"to_mark\":true}\n"), "mark it first"));
@@ -264,7 +238,7 @@ static void test_many(void)
 	const char *wanted = getenv("KEEL_RESETS");
 	unsigned int times = wanted ? (unsigned int)atoi(wanted) : 500, files;
 	struct launch run = start();
-	int fd = connect_to(socket_path);
+	int fd = launch_connect(socket_path);
 	u64 before;
 	s64 from;
 

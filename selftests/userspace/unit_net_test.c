@@ -665,6 +665,18 @@ static void wait_for(const char *name, u16 want, const u16 *got)
 	CHECK_EQ(name, want, *got);
 }
 
+/* As at the end of the machine. */
+static void end_thread(void)
+{
+	atomic_store(&vm.is_stopping, true);
+	clock_gettime(CLOCK_MONOTONIC, &vm.end_by);
+	vm.end_by.tv_sec += 5;
+	CHECK_EQ("the thread ends", 1, virtio_stop(&net.device));
+	atomic_store(&vm.is_stopping, false);
+	close(backend.fds[0]);
+	backend.fds[0] = -1;
+}
+
 /* The guest stands still: what it has handed over is carried both ways, and no more; afterwards all goes on. */
 static void test_paused(void)
 {
@@ -692,13 +704,7 @@ static void test_paused(void)
 		fake_offer_one(&rings[0], BUFFERS + i * 0x1000, 1512, true);
 	virtio_ring(&net.device);
 	wait_for("buffers filled afterwards", 5, (const u16 *)&rings[0].used->idx);
-	atomic_store(&vm.is_stopping, true);
-	clock_gettime(CLOCK_MONOTONIC, &vm.end_by);
-	vm.end_by.tv_sec += 5;
-	CHECK_EQ("the thread ends", 1, virtio_stop(&net.device));
-	atomic_store(&vm.is_stopping, false);
-	close(backend.fds[0]);
-	backend.fds[0] = -1;
+	end_thread();
 }
 
 /* Somebody looks at the device, who forks it: its thread waits, and nothing is lost. */
@@ -721,13 +727,7 @@ static void test_held(void)
 	virtio_release(&net.device);
 	wait_for("sent", 1, (const u16 *)&rings[1].used->idx);
 	wait_for("received", 2, (const u16 *)&rings[0].used->idx);
-	atomic_store(&vm.is_stopping, true);
-	clock_gettime(CLOCK_MONOTONIC, &vm.end_by);
-	vm.end_by.tv_sec += 5;
-	CHECK_EQ("the thread ends", 1, virtio_stop(&net.device));
-	atomic_store(&vm.is_stopping, false);
-	close(backend.fds[0]);
-	backend.fds[0] = -1;
+	end_thread();
 }
 
 /* As in a forked process: another card, and nothing of the other one's on its way. */

@@ -3,8 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "fake_kvm.h"
-#include "fake_vm.h"
+#include "fake_board.h"
 #include "userspace/console.h"
 #include "userspace/machine.h"
 #include "userspace/state.h"
@@ -30,18 +29,8 @@ static u64 fake_now(void) { return now_ns; }
 /* As machine.c builds one. */
 static void build(struct machine *machine, unsigned int number, bool is_readonly)
 {
-	memset(machine, 0, sizeof(*machine));
-	fake_vm_init(&machine->vm, 16 << 20);
-	machine->vm.node = NODE;
-	machine->vm.fd = VM + (int)number;
-	ASSERT_EQ(serial_init(&machine->serial, &machine->vm, &machine->console), 0);
-	ASSERT_EQ(power_init(&machine->power, &machine->vm), 0);
-	ASSERT_EQ(rtc_init(&machine->rtc, &machine->vm), 0);
-	ASSERT_EQ(pci_init(&machine->pci, &machine->vm), 0);
-	ASSERT_EQ(generation_add(&machine->generation, &machine->vm, &machine->power), 0);
+	fake_board(machine, number, 16 << 20, fake_now);
 	bus_write(&machine->vm.ports, POWER_GPE_PORT + 1, 1, 1);
-	machine->rtc.now = fake_now;
-	machine->power.now = fake_now;
 	machine->disk_count = 1;
 	ASSERT_EQ(virtio_blk_open(&machine->disks[0], disk_path, is_readonly ? VIRTIO_BLK_READ : VIRTIO_BLK_WRITTEN, 0), 0);
 	ASSERT_EQ(virtio_add(&machine->disks[0].device, &machine->vm, &machine->pci), 0);
@@ -52,9 +41,6 @@ static void build(struct machine *machine, unsigned int number, bool is_readonly
 	ASSERT_EQ(virtio_add(&machine->balloon.device, &machine->vm, &machine->pci), 0);
 	ASSERT_EQ(virtio_console_init(&machine->virtio_console, &machine->console, (struct console_size){ 80, 24 }), 0);
 	ASSERT_EQ(virtio_add(&machine->virtio_console.device, &machine->vm, &machine->pci), 0);
-	for (unsigned int i = 0; i < 2; i++)
-		machine->vcpus[i] = (struct vcpu){ .vm = &machine->vm, .index = i, .fd = VCPU + (int)(2 * number + i) };
-	machine->vcpu_count = 2;
 }
 
 static void set_up(void)

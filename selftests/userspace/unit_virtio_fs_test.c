@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "fake_driver.h"
@@ -79,20 +78,9 @@ static void *serve(void *unused)
 
 static void start_peer(enum peer_fault fault, u64 features, u64 queues)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	memset(&peer, 0, sizeof(peer));
-	peer.fault = fault;
-	peer.features = features;
-	peer.protocol = ~0ULL;
-	peer.pairs = queues;
 	goodbye = eventfd(0, 0);
 	snprintf(path, sizeof(path), "/tmp/keel-virtio-fs.%d", getpid());
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	unlink(path);
-	listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	ASSERT_EQ(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	ASSERT_EQ(listen(listener, 1), 0);
+	listener = vhost_user_peer_init(&peer, fault, features, queues, path);
 	ASSERT_EQ(pthread_create(&peer_thread, NULL, serve, NULL), 0);
 }
 

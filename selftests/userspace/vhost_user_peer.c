@@ -4,6 +4,7 @@
 #include <linux/virtio_net.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "userspace/vhost_user_message.h"
@@ -142,4 +143,17 @@ bool vhost_user_peer_serve(struct vhost_user_peer *peer)
 		answer(peer, &message, 8);
 	}
 	return true;
+}
+
+int vhost_user_peer_init(struct vhost_user_peer *peer, enum peer_fault fault, u64 features, u64 pairs, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	*peer = (struct vhost_user_peer){ .fault = fault, .features = features, .protocol = ~0ULL, .pairs = pairs };
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	ASSERT_EQ(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	ASSERT_EQ(listen(listener, 1), 0);
+	return listener;
 }

@@ -39,6 +39,9 @@ struct vhost_user_peer {
 	u32 enabled, started, stopped;	/* queues, how often */
 };
 
+/* A back end that nobody is connected to yet. Return: a socket that listens at @path. */
+int vhost_user_peer_init(struct vhost_user_peer *peer, enum peer_fault fault, u64 features, u64 pairs, const char *path);
+
 /* Do what the next message says, and answer it. Return: false if the front end has hung up. */
 bool vhost_user_peer_serve(struct vhost_user_peer *peer);
 
