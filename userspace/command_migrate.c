@@ -9,6 +9,7 @@
 
 #include "command_rows.h"
 #include "control.h"
+#include "dirty.h"
 #include "migrate.h"
 #include "state_format.h"
 #include "vm.h"
@@ -79,7 +80,7 @@ void command_migrate_status(struct request *request)
 	}
 	json_object_object_add(answer, "migration", json_object_new_string(migrate_state_name(migration->state)));
 	describe(answer, migration);
-	json_object_object_add(answer, "left", json_object_new_uint64(migration->left * 4096));
+	json_object_object_add(answer, "left", json_object_new_uint64(migration->left * DIRTY_PAGE));
 	json_object_object_add(answer, "slowed", json_object_new_int((int)migration->pace.slow));
 	json_object_object_add(answer, "failure", *migration->wrong ? json_object_new_string(migration->wrong) : NULL);
 }
