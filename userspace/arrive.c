@@ -178,12 +178,10 @@ int arrive_take_over(struct machine *machine)
 
 void arrive_release(struct machine *machine)
 {
-	struct virtio_device *device;
-
 	if (!machine->arrival || !machine->arrival->is_held)
 		return;
-	for (unsigned int i = 0; machine->arrival->state != MIGRATE_OWNER && (device = machine_virtio(machine, i)); i++)
-		virtio_retire(device);
+	if (machine->arrival->state != MIGRATE_OWNER)
+		state_retire_virtio(machine);
 	state_release_virtio(machine);
 	machine->arrival->is_held = false;
 	if (machine->arrival->state == MIGRATE_OWNER)

@@ -332,12 +332,10 @@ bool migrate_take_back(struct machine *machine, struct state_error *error)
 void migrate_leave(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
-	struct virtio_device *device;
 
 	if (!migration->is_held || migrate_may_run(migration->state))
 		return;
-	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
-		virtio_retire(device);
+	state_retire_virtio(machine);
 	state_release_virtio(machine);
 	/* vCPUs are kept at the gate until the machine ends. */
 	migration->is_held = false;

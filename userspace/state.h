@@ -41,6 +41,11 @@ void state_hold_virtio(struct machine *machine);
 void state_release_virtio(struct machine *machine);
 
 /**
+ * state_retire_virtio() - have the virtio devices, which are held, serve nothing any more: the guest is another process's
+ */
+void state_retire_virtio(struct machine *machine);
+
+/**
  * state_hold() - keep all devices from serving: of virtio ones, once the request that they are at is done
  */
 void state_hold(struct machine *machine);

@@ -112,6 +112,14 @@ void state_release_virtio(struct machine *machine)
 		virtio_release(device);
 }
 
+void state_retire_virtio(struct machine *machine)
+{
+	struct virtio_device *device;
+
+	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
+		virtio_retire(device);
+}
+
 void state_hold(struct machine *machine)
 {
 	const struct state_board_devices board = state_board_of(machine);
