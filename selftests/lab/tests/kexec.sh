@@ -2,7 +2,7 @@
 # shellcheck shell=dash disable=SC1091,SC2034
 # run: --kernel 6.1 --module keel --cpus 2 --thread single --about 20
 # run: --kernel 6.12 --module keel --cpus 2 --thread single --append crashkernel=256M --about 20
-# run: --host bochs --module keel --cpus 2 --about 100
+# long: --host bochs --module keel --cpus 2 --about 100
 # long: --host bochs --kernel 6.1-cloud --module keel --cpus 2 --extra sha256_ssse3 --extra msr --memory 640 --append crashkernel=256M --about 300
 # long: --host bochs --kernel 6.12-cloud --module keel --cpus 2 --extra sha256_ssse3 --extra msr --memory 640 --append crashkernel=256M --about 300
 # long: --host bochs --kernel 6.12-cloud --module keel --cpus 2 --about 100

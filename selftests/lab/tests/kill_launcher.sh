@@ -2,7 +2,7 @@
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module keel --cpus 2 --env KILLS=some --about 70
 # long: --kernel 6.1 --module keel --cpus 2 --about 150
-# run: --host bochs --module keel --about 65
+# long: --host bochs --module keel --about 65
 # needs: keel launcher guest
 #
 # A launcher is killed 100 times (40 with KILLS=some, 15 on a slow host) at random moments of its guest's boot, two

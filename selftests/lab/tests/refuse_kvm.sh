@@ -2,7 +2,7 @@
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module both --about 16
 # run: --kernel 6.12 --module both --about 16
-# run: --host bochs --module both --about 55
+# long: --host bochs --module both --about 55
 # needs: launcher guest selftests/core/hlt_test
 #
 # One owner at a time: while KVM has the CPU's virtualization Keel refuses to create a

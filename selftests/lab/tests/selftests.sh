@@ -8,7 +8,7 @@
 # long: --kernel 6.1 --packaged --cpu +la57 --module kvm --env KEEL_TESTS=ept --about 25
 # run: --kernel 6.1 --cpu -nx --module keel --env KEEL_TESTS=ept --about 20
 # run: --host bochs --module keel --about 280
-# run: --host bochs --kernel 6.12-cloud --module keel --env KEEL_TESTS=chardev,ept,host,vmx --about 200
+# run: --host bochs --kernel 6.12-cloud --module keel --env KEEL_TESTS=host,vmx --about 100
 # long: --host bochs --kernel 6.12-cloud --module keel --about 500
 # run: --host bochs --module keel --cpus 2 --env KEEL_TESTS=core/migrate_test,host/hotplug_test,ept/reclaim_test --about 120
 # run: --host bochs --module keel --params apicv=1 --env KEEL_TESTS=irqchip --about 60

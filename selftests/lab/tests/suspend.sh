@@ -2,8 +2,8 @@
 # shellcheck shell=dash disable=SC1091
 # run: --kernel 6.1 --module keel --cpus 2 --thread single --about 13
 # run: --kernel 6.12 --module keel --cpus 2 --thread single --about 13
-# long: --host bochs --module keel --about 40
-# run: --host bochs --module keel --cpus 2 --append clearcpuid=xsaves,xsavec,tsc_adjust --about 120
+# run: --host bochs --module keel --append clearcpuid=xsaves,xsavec,tsc_adjust --about 60
+# long: --host bochs --module keel --cpus 2 --append clearcpuid=xsaves,xsavec,tsc_adjust --about 120
 # needs: keel selftests/host/suspend_test
 #
 # The machine sleeps and wakes with VMs, and without one. Bochs does that in earnest: its S3 resets the CPUs and runs the

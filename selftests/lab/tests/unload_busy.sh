@@ -2,7 +2,7 @@
 # shellcheck shell=dash disable=SC1091
 # long: --kernel 6.1 --module keel --about 25
 # run: --kernel 6.12 --module keel --about 25
-# run: --host bochs --about 50
+# long: --host bochs --about 50
 # needs: launcher guest
 #
 # While a VM runs the module cannot be unloaded, and the VM does not notice; afterwards it can.
