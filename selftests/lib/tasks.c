@@ -3,6 +3,8 @@
  * Tasks of a 32-bit guest: GDT, IDT, LDT, TSSs and the code of task A, task B and a task for each
  * vector that a fault may have.
  */
+#include <sys/mman.h>
+
 #include "tasks.h"
 
 static struct vm *vm;
@@ -28,9 +30,13 @@ asm(".pushsection .rodata\n"
     ".popsection\n");
 extern const char touch_start[], touch_end[];
 
-/* Not mapped yet, an address takes an exit: an emulated CPU may take it in the middle of a switch. */
+/*
+ * Not mapped yet, an address takes an exit: an emulated CPU may take it in the middle of a switch. Nor does the host gather
+ * these pages into a huge one meanwhile.
+ */
 static void touch_pages(void)
 {
+	madvise(vm_hva(vm, 0), VM_MEM_SIZE, MADV_NOHUGEPAGE);
 	vm_put_code(vm, CODE_A, touch);
 	vcpu_start_prot32(vcpu, CODE_A);
 	vcpu_run(vcpu);
