@@ -135,7 +135,7 @@ static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)
 	switch (vmf->pgoff) {
 	case RUN_PAGE:
 	case PIO_PAGE:
-		data = keel_vcpu_user_page(vmf->pgoff == RUN_PAGE ? (void **)&vcpu->run : &vcpu->pio_data);
+		data = keel_vcpu_user_page(vcpu, vmf->pgoff == RUN_PAGE ? USER_PAGE_RUN : USER_PAGE_PIO);
 		if (!data)
 			return VM_FAULT_OOM;
 		page = virt_to_page(data);

@@ -15,8 +15,6 @@
 #include <linux/err.h>
 #include <linux/lockdep.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
-#include <linux/string.h>
 #include <asm/msr-index.h>
 #include <keel/access.h>
 #include <keel/debug.h>
@@ -32,6 +30,7 @@
 #include <keel/vm.h>
 #include <keel/vm_life.h>
 #include "copy.h"
+#include "first_use.h"
 
 /* Requests that stand for something of the guest's. The others are made anew, or belong to caches. */
 #define KEPT_REQUESTS	(BIT(REQ_TRIPLE_FAULT) | BIT(REQ_IOAPIC_EOI_EXIT) | BIT(REQ_INIT))
@@ -88,10 +87,8 @@ static int make_vcpu(struct vm *vm, const struct vcpu *from)
 	to->pv.features = from->pv.features;
 	if (!ret)
 		ret = keel_msr_make_room(to, from);
-	/* one that nobody has used yet is completed like any other */
-	if (!ret && from->fpu.priv)
-		ret = vcpu_make_complete(to);
-	return ret;
+	/* it is completed by its first use, as any other */
+	return ret ?: vcpu_keep(to, from);
 }
 
 int vm_make_like(struct vm *to, struct vm *from)
@@ -136,10 +133,6 @@ static void copy_registers(struct vcpu *to, const struct vcpu *from)
 	to->regs.dirty = RG_ALL;
 	to->xstate.xcr0 = from->xstate.xcr0;
 	to->xstate.pkru = from->xstate.pkru;
-	if (from->fpu.priv)
-		keel_host_fpu_copy(&to->fpu, &from->fpu);
-	else if (to->fpu.priv)
-		keel_host_fpu_init_state(&to->fpu);
 }
 
 static void copy_events(struct vcpu *to, const struct vcpu *from)
@@ -158,23 +151,6 @@ static void copy_events(struct vcpu *to, const struct vcpu *from)
 		keel_nmi_mask(to);
 }
 
-/*
- * What the launcher says to the next KVM_RUN, before exit_reason, stays its own: it may be asking a vCPU to stop at this moment. Where nobody
- * had used @from yet, its pages would be zero.
- */
-static void copy_user_pages(struct vcpu *to, const struct vcpu *from)
-{
-	const size_t own = offsetof(struct kvm_run, exit_reason);
-
-	if (from->fpu.priv) {
-		memcpy((u8 *)to->run + own, (u8 *)from->run + own, PAGE_SIZE - own);
-		memcpy(to->pio_data, from->pio_data, PAGE_SIZE);
-	} else if (to->fpu.priv) {
-		memset((u8 *)to->run + own, 0, PAGE_SIZE - own);
-		memset(to->pio_data, 0, PAGE_SIZE);
-	}
-}
-
 /* An instruction that waits for user space goes on in the child as well: with the same answer, or with what the child's launcher gives. */
 static void copy_user_io(struct vcpu *to, const struct vcpu *from)
 {
@@ -182,13 +158,13 @@ static void copy_user_io(struct vcpu *to, const struct vcpu *from)
 
 	emu.ops = to->emu.ops;
 	emu.gpr = to->emu.gpr;
-	emu.io_buf = from->emu.io_buf ? to->pio_data : NULL;
+	/* set anew whenever the emulator begins */
+	emu.io_buf = NULL;
 	to->emu = emu;
 	to->io = from->io;
 	/* the debugger's hits are not the guest's */
 	if (vcpu_launcher_breakpoints(from))
 		to->io.watch_hits = 0;
-	copy_user_pages(to, from);
 }
 
 /* The host's TSC is the same, and so is what the guest's is made of. */
@@ -234,6 +210,7 @@ static void set_state(struct vcpu *to, struct vcpu *from, struct backend_state *
 	copy_registers(to, from);
 	copy_events(to, from);
 	copy_user_io(to, from);
+	vcpu_put_kept(to, from);
 	copy_time(to, from);
 	keel_msr_copy(to, from);
 	to->apic.base = from->apic.base;

@@ -7,7 +7,6 @@
  */
 #include <linux/atomic.h>
 #include <linux/err.h>
-#include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -28,6 +27,7 @@
 #include <keel/vfio.h>
 #include <keel/vm.h>
 #include "emulator.h"
+#include "first_use.h"
 #include "life.h"
 
 static struct kmem_cache *vcpu_cache;
@@ -206,35 +206,6 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-void *keel_vcpu_user_page(void **page)
-{
-	void *new, *old = READ_ONCE(*page);
-
-	if (old)
-		return old;
-	new = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!new)
-		return NULL;
-	/* a fault on the mapping and an ioctl may both have found none */
-	old = cmpxchg(page, NULL, new);
-	if (!old)
-		return new;
-	free_page((unsigned long)new);
-	return old;
-}
-
-int keel_vcpu_complete(struct vcpu *vcpu)
-{
-	int ret;
-
-	if (!keel_vcpu_user_page((void **)&vcpu->run) || !keel_vcpu_user_page(&vcpu->pio_data))
-		return -ENOMEM;
-	ret = keel_host_fpu_create(&vcpu->fpu);
-	if (!ret)
-		keel_host_fpu_init_state(&vcpu->fpu);
-	return ret;
-}
-
 /* Allocate what a vCPU owns from its creation on. keel_vcpu_destroy() undoes any part of it. */
 static int vcpu_allocate(struct vcpu *vcpu)
 {
@@ -310,12 +281,10 @@ void keel_vcpu_destroy(struct vcpu *vcpu)
 	keel_vendor->vcpu_destroy(vcpu);
 	if (vcpu->lapic)
 		keel_lapic_destroy(vcpu);
-	keel_host_fpu_destroy(&vcpu->fpu);
+	vcpu_first_use_destroy(vcpu);
 	keel_dirty_ring_destroy(vcpu);
 	keel_cpuid_destroy(vcpu);
 	keel_msr_vcpu_destroy(vcpu);
 	put_pid(rcu_dereference_protected(vcpu->thread.pid, true));
-	free_page((unsigned long)vcpu->pio_data);
-	free_page((unsigned long)vcpu->run);
 	kmem_cache_free(vcpu_cache, vcpu);
 }

@@ -10,7 +10,7 @@
  *
  * XCR0 is different: the kernel keeps the host's value everywhere but between keel_host_xcr0_load() and _restore().
  */
-#include <linux/minmax.h>
+#include <linux/math.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -153,12 +153,13 @@ void keel_host_fpu_swap_back(struct host_fpu *fpu)
 }
 
 /* The kernel gives all guests areas of one size and format, as long as none asks for a component that must be asked for. */
-void keel_host_fpu_copy(struct host_fpu *to, const struct host_fpu *from)
+void *keel_host_fpu_image(const struct host_fpu *fpu, size_t *size)
 {
-	struct fpstate *dst = guest_of(to)->fpstate;
-	const struct fpstate *src = guest_of(from)->fpstate;
+	struct fpstate *fps = guest_of(fpu)->fpstate;
 
-	memcpy(&dst->regs, &src->regs, min(dst->size, src->size));
+	/* what XSAVE writes has as many bytes */
+	*size = round_down(fps->size, sizeof(u64));
+	return &fps->regs;
 }
 
 /* ---- XCR0 and XSS ---- */

@@ -47,13 +47,13 @@ void keel_host_fpu_destroy(struct host_fpu *fpu);
  */
 void keel_host_fpu_init_state(struct host_fpu *fpu);
 /**
- * keel_host_fpu_copy() - the state of another container
- * @to: the container
- * @from: the other
+ * keel_host_fpu_image() - the state as the kernel has it, to be kept and put into any container of this machine
+ * @fpu: the container
+ * @size: set to its bytes, a multiple of 8; zeros at the end may be left out
  *
- * Context: neither is loaded.
+ * Context: it is not loaded. Return: where it is, aligned to 64 bytes.
  */
-void keel_host_fpu_copy(struct host_fpu *to, const struct host_fpu *from);
+void *keel_host_fpu_image(const struct host_fpu *fpu, size_t *size);
 /**
  * keel_host_fpu_swap() - make the guest's state the thread's FPU context until the end of KVM_RUN, if it is not yet
  * @fpu: the container

@@ -130,11 +130,14 @@ struct vcpu_apic {
 	bool accelerated;	/* the CPU delivers its interrupts (irqchip/lapic_accel.c) */
 };
 
-/* Where in its life it is (core/run.c, core/fork.c, core/reset.c) */
+struct vcpu_kept;
+
+/* Where in its life it is (core/run.c, core/fork.c, core/reset.c, core/first_use.c) */
 struct vcpu_life {
 	bool launched_once;	/* has run: CPUID is frozen */
 	bool unclaimed;		/* of a forked VM, without a file yet; vm->lock */
 	struct vm *mark;	/* of the first vCPU: the VM's state as it was marked, NULL for none; vcpu->mutex */
+	struct vcpu_kept __rcu *kept;	/* for the first use (core/first_use.c), NULL for nothing; vcpu->mutex */
 };
 
 /**

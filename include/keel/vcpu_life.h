@@ -64,18 +64,21 @@ void keel_xstate_host(struct vcpu *vcpu);
  */
 void keel_xstate_guest(struct vcpu *vcpu);
 /**
- * keel_vcpu_complete() - have what a vCPU needs from its first ioctl on, but not for being created
- * @vcpu: @run and @pio_data, which a fault on the launcher's mapping may have made already, and @fpu are made
+ * keel_vcpu_complete() - have what a vCPU needs from its first ioctl on, but not for being created (core/first_use.c)
+ * @vcpu: @run and @pio_data, which a fault on the launcher's mapping may have made already, @fpu and the backend's part are made
  *
- * Context: vcpu->mutex held, may sleep. Return: 0; -ENOMEM, and the next call tries again.
+ * Context: vcpu->mutex held, not loaded, may sleep. Return: 0; -ENOMEM, and the next call tries again.
  */
 int keel_vcpu_complete(struct vcpu *vcpu);
+/* Pages that user space maps: vcpu->run, vcpu->pio_data. */
+enum vcpu_user_page { USER_PAGE_RUN, USER_PAGE_PIO, NR_USER_PAGES };
 /**
  * keel_vcpu_user_page() - a page that user space maps, made if it is not there yet
- * @page: where its address is: vcpu->run or vcpu->pio_data
+ * @vcpu: whose it is
+ * @which: USER_PAGE_*
  * Context: any thread, may sleep. Return: its address, NULL without memory.
  */
-void *keel_vcpu_user_page(void **page);
+void *keel_vcpu_user_page(struct vcpu *vcpu, unsigned int which);
 
 static inline int vcpu_make_complete(struct vcpu *vcpu)
 {

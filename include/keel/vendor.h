@@ -79,6 +79,8 @@ extern struct vendor_caps keel_caps;
  *
  * vCPU life, may sleep. A VM has nothing of the backend's own: maps are shared, second-level tables are the engine's.
  * @vcpu_create, @vcpu_destroy: the backend's own parts. Destroy accepts half-built objects.
+ * @vcpu_first_use: what a vCPU needs to run, but not to be created, reset and given state. Not loaded. 0 or -ENOMEM, and it may be called
+ *	again. NULL for nothing.
  * @vcpu_reset: after core has written the reset state to vcpu->regs and marked all groups dirty.
  *
  * Scheduling, preemption off:
@@ -127,6 +129,7 @@ struct vendor_ops {
 
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);
+	int (*vcpu_first_use)(struct vcpu *vcpu);
 	void (*vcpu_reset)(struct vcpu *vcpu);
 
 	void (*vcpu_load)(struct vcpu *vcpu);

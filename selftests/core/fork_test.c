@@ -2,7 +2,7 @@
 /*
  * KEEL_FORK_VM: the child's vCPUs have the registers of the parent's and go on where they are, also in the midst of an access that user
  * space answers; memory is independent both ways; a parent that runs, or sleeps in HLT, is stopped for the copy and goes on; children
- * of children, a hundred of one. What is refused is in core/fork_limits_test, interrupts and time in irqchip/fork_test.
+ * of children, also of those that nobody has used; a hundred of one. What is refused is in core/fork_limits_test, interrupts and time in irqchip/fork_test.
  */
 #include <unistd.h>
 
@@ -296,6 +296,61 @@ static void test_user_io(void)
 	vcpu_run_done(vcpu);
 }
 
+/* ---- children of a child that nobody has used ---- */
+
+#define FPU_MARK	0x3333333333333333
+
+static void guest_idle(void)
+{
+	u64 got = inb(ASK_PORT), lo;
+
+	asm volatile("movq %%xmm3, %0" : "=r" (lo));
+	GUEST_ROW("XMM3", FPU_MARK, lo);
+	GUEST_ROW("port", who, got);
+}
+
+static void idle_asked(struct vm *forked)
+{
+	struct vcpu *vcpu = vcpu_create(forked, 0);
+
+	*GUEST_VAR(forked, who) = 3;
+	answer(vcpu, KVM_EXIT_IO, 3);
+	vcpu_run_done(vcpu);
+}
+
+static void idle_answered(struct vm *forked)
+{
+	vcpu_run_done(vcpu_create(forked, 0));
+}
+
+/* It looks into kvm_run, and answers, before its first ioctl on the vCPU. */
+static void idle_child(struct vm *forked)
+{
+	struct vcpu *vcpu = vcpu_create(forked, 0);
+
+	fork_join("child of an idle child", vm_fork_child(forked, idle_asked, 0));
+	*GUEST_VAR(forked, who) = 2;
+	answer(vcpu, KVM_EXIT_IO, 2);
+	fork_join("child of one that has answered", vm_fork_child(forked, idle_answered, 0));
+	vcpu_run_done(vcpu);
+}
+
+static void test_idle(void)
+{
+	struct vm *vm = vm_create_forkable(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_idle);
+	struct kvm_fpu fpu;
+
+	vcpu_ioctl(vcpu, KVM_GET_FPU, &fpu);
+	memset(fpu.xmm[3], 0x33, 16);
+	vcpu_ioctl(vcpu, KVM_SET_FPU, &fpu);
+	vcpu_run(vcpu);
+	fork_join("idle child", vm_fork_child(vm, idle_child, 0));
+	*GUEST_VAR(vm, who) = 1;
+	answer(vcpu, KVM_EXIT_IO, 1);
+	vcpu_run_done(vcpu);
+}
+
 /* ---- a parent that is not stopped ---- */
 
 static volatile u64 count;
@@ -435,6 +490,7 @@ static const struct test_case cases[] = {
 	{ "registers", test_registers },
 	{ "memory", test_memory },
 	{ "user_io", test_user_io },
+	{ "idle", test_idle },
 	{ "running", test_running },
 	{ "generations", test_generations },
 	{ "hundred", test_hundred },

@@ -4,3 +4,5 @@ unit_feature_test-cflags := -I$(TOP)/selftests/core/shim -I$(TOP)/core -include 
 unit_alignment_test-cflags := -I$(TOP)/core
 unit_devices_test-srcs := core/bus.c
 unit_devices_test-cflags := -I$(TOP)/selftests/irqchip/shim -include $(TOP)/selftests/irqchip/shim/shim.h -Wno-sign-compare
+unit_first_use_test-srcs := core/first_use.c
+unit_first_use_test-cflags := -I$(TOP)/selftests/core/shim -include $(TOP)/selftests/core/unit_first_use.h
