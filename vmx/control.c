@@ -16,6 +16,7 @@
 #include <keel/access.h>
 #include <keel/irq.h>
 #include <keel/vcpu.h>
+#include <keel/vendor.h>
 #include <keel/vm.h>
 #include "apic.h"
 #include "caps.h"
@@ -235,7 +236,7 @@ void vmx_controls_write(struct vmx_vcpu *vmx)
 /*
  * vmx_controls_init() - the controls of a new vCPU, as far as they follow from the CPU alone
  *
- * Context: the local APIC, the VPID and the log are there; no VMCS is needed. What changes them
+ * Context: the local APIC and the VPID are there; no VMCS is needed. What changes them
  * later need not be loaded either: they come to the VMCS at the entry.
  */
 void vmx_controls_init(struct vmx_vcpu *vmx)
@@ -244,7 +245,7 @@ void vmx_controls_init(struct vmx_vcpu *vmx)
 	if (vmx->vpid)
 		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_VPID;
 	vmx->wanted.cpu2 |= vmx_caps.cpu2 & (SECONDARY_EXEC_TSC_SCALING | SECONDARY_EXEC_ENCLS_EXITING);
-	if (vmx->pml)
+	if (keel_caps.dirty_log)
 		vmx->wanted.cpu2 |= SECONDARY_EXEC_ENABLE_PML;
 	if (vmx_has_tpr_shadow(vmx)) {
 		vmx->wanted.cpu |= CPU_BASED_TPR_SHADOW;

@@ -20,7 +20,7 @@ void vmx_intercepts_changed(struct vcpu *vcpu);
 
 int vmx_pml_create(struct vmx_vcpu *vmx);
 void vmx_pml_destroy(struct vmx_vcpu *vmx);
-/* VMCS current for the first time. */
+/* VMCS current, and nothing logged yet; without the log it waits for that. */
 void vmx_pml_init(struct vmx_vcpu *vmx);
 void vmx_dirty_flush(struct vcpu *vcpu);
 

@@ -65,6 +65,7 @@ const struct vendor_ops keel_vmx_ops = {
 	.cpu_disable		= vmx_cpu_disable,
 	.vcpu_create		= vmx_vcpu_create,
 	.vcpu_destroy		= vmx_vcpu_destroy,
+	.vcpu_first_use		= vmx_vcpu_first_use,
 	.vcpu_reset		= vmx_vcpu_reset,
 	.vcpu_load		= vmx_vcpu_load,
 	.vcpu_put		= vmx_vcpu_put,

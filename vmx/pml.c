@@ -19,7 +19,7 @@
 
 int vmx_pml_create(struct vmx_vcpu *vmx)
 {
-	if (!keel_caps.dirty_log)
+	if (!keel_caps.dirty_log || vmx->pml)
 		return 0;
 	/* nothing is read there that the CPU has not written */
 	vmx->pml = (u64 *)__get_free_page(GFP_KERNEL_ACCOUNT);
@@ -32,7 +32,7 @@ void vmx_pml_destroy(struct vmx_vcpu *vmx)
 	vmx->pml = NULL;
 }
 
-/* VMCS current for the first time. */
+/* VMCS current, and nothing logged yet. */
 void vmx_pml_init(struct vmx_vcpu *vmx)
 {
 	if (!vmx->pml)

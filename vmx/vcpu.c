@@ -71,8 +71,6 @@ int vmx_vcpu_create(struct vcpu *vcpu)
 	if (vcpu->shadow)
 		vmx_rare_set(vmx, RARE_SHADOW);
 	vmx_apic_create(vmx);
-	if (vmx_pml_create(vmx))
-		return -ENOMEM;
 	vmx_controls_init(vmx);
 	return 0;
 }
@@ -91,6 +89,22 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 	vmx->vmcs = NULL;
 	vmx_vpid_put(vmx->vpid);
 	vmx->vpid = 0;
+}
+
+/*
+ * vmx_vcpu_first_use() - the log of modified pages, which every entry needs where the CPU keeps one
+ */
+int vmx_vcpu_first_use(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	int ret = vmx_pml_create(vmx);
+
+	if (ret || !vmx->pml)
+		return ret;
+	keel_vcpu_load(vcpu);
+	vmx_pml_init(vmx);
+	keel_vcpu_put(vcpu);
+	return 0;
 }
 
 /*

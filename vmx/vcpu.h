@@ -10,6 +10,7 @@ struct vcpu;
 
 int vmx_vcpu_create(struct vcpu *vcpu);
 void vmx_vcpu_destroy(struct vcpu *vcpu);
+int vmx_vcpu_first_use(struct vcpu *vcpu);
 void vmx_vcpu_reset(struct vcpu *vcpu);
 void vmx_vcpu_load(struct vcpu *vcpu);
 void vmx_vcpu_put(struct vcpu *vcpu);

@@ -127,7 +127,7 @@ struct vmx_host {
  * @vpid: 0 for none
  * @apic_mode: mode of the local APIC in which the CPU works on its page, LAPIC_OFF: it does not
  * @tpr_threshold, @eoi_exits: as in the VMCS
- * @pml: page-modification log, NULL without
+ * @pml: page-modification log, NULL without, and before the first use
  * @soft_len: length of the INT3 or INTO that #BP or #OF goes in for
  * @step_tf: the guest's own TF, while RARE_STEP
  * @nmi_known: events.nmi_masked is what hardware has
