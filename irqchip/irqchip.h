@@ -125,7 +125,8 @@ struct lapic_timer {
 
 /**
  * struct lapic - one local APIC
- * @page: the registers as the architecture lays them out, one word every sixteen bytes. Trigger
+ * @page: the registers as the architecture lays them out, one word every sixteen bytes; a whole page
+ *   where a CPU may be given it (keel_lapic_page()). Trigger
  *   mode (TMR) is atomic, senders write it; the rest of it belongs to the vCPU's thread, and to the
  *   CPU while that accelerates the APIC (lapic_accel.c). IRR is empty unless it does.
  * @irr: requested; atomic, senders write

@@ -27,7 +27,7 @@
 
 void *keel_lapic_page(struct vcpu *vcpu)
 {
-	return vcpu->lapic ? vcpu->lapic->page : NULL;
+	return vcpu->lapic && keel_caps.apic_page ? vcpu->lapic->page : NULL;
 }
 
 enum lapic_mode keel_lapic_mode(const struct vcpu *vcpu)

@@ -11,6 +11,7 @@
 #include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vcpu_life.h>
+#include <keel/vendor.h>
 #include "lapic.h"
 
 /* ---- registers ---- */
@@ -332,6 +333,12 @@ int keel_apic_base_set(struct vcpu *vcpu, u64 val, bool host)
 	return 0;
 }
 
+/* A CPU takes the registers as a page; software needs them alone. The allocator aligns either to its size. */
+static size_t registers_size(void)
+{
+	return keel_caps.apic_page ? PAGE_SIZE : LAPIC_NR_REGS * 16;
+}
+
 int keel_lapic_create(struct vcpu *vcpu)
 {
 	struct irqchip *irq = vcpu->vm->irq;
@@ -349,7 +356,7 @@ int keel_lapic_create(struct vcpu *vcpu)
 	apic->vcpu = vcpu;
 	apic->irq = irq;
 	apic->isr_top = -1;
-	apic->page = (u8 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	apic->page = kzalloc(registers_size(), GFP_KERNEL_ACCOUNT);
 	if (!apic->page) {
 		kfree(apic);
 		return -ENOMEM;
@@ -375,7 +382,7 @@ void keel_lapic_destroy(struct vcpu *vcpu)
 	if (apic->published)
 		ipi_unpublish(apic);
 	vcpu->lapic = NULL;
-	free_page((unsigned long)apic->page);
+	kfree(apic->page);
 	kfree(apic);
 }
 

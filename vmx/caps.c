@@ -272,6 +272,7 @@ int vmx_caps_setup(void)
 
 	keel_caps.ucode_rev = 0x100000000ull;
 	keel_caps.tpr_shadow = vmx_caps.cpu & CPU_BASED_TPR_SHADOW;
+	keel_caps.apic_page = keel_caps.tpr_shadow;
 	keel_caps.apic_accel = vmx_caps.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
 	keel_caps.deadline_timer = vmx_caps.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
 	keel_caps.rdtscp = vmx_caps.cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP;

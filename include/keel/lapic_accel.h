@@ -17,7 +17,7 @@ enum lapic_mode {
  * keel_lapic_page() - the registers, a page laid out as the architecture has it
  * @vcpu: the vCPU
  *
- * Context: any. Return: the page, for the vCPU's life; NULL without a local APIC here.
+ * Context: any. Return: the page, for the vCPU's life; NULL without a local APIC here, or vendor_caps.apic_page.
  */
 void *keel_lapic_page(struct vcpu *vcpu);
 /**

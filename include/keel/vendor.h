@@ -38,7 +38,8 @@ enum vendor_msr {
  * @tsc_ratio_frac_bits: fixed-point position of vcpu_tsc.ratio
  * @max_tsc_khz: highest guest frequency that scaling reaches
  * @tpr_shadow: the guest lowers its task priority without an exit unless WINDOW_TPR_SHIFT asks for one
- * @apic_accel: the CPU may work on the local APIC's register page by itself (irqchip/lapic_accel.c)
+ * @apic_page: the backend gives the CPU local APICs' register pages (keel_lapic_page())
+ * @apic_accel: with @apic_page: the CPU may work on the local APIC's register page by itself (irqchip/lapic_accel.c)
  * @deadline_timer: while the guest runs the backend itself watches tsc.host_deadline (RG_DEADLINE), and calls
  *	keel_lapic_deadline_reached() not long after
  * @rdtscp, @invpcid, @xsaves: guests can be given these instructions
@@ -51,6 +52,7 @@ struct vendor_caps {
 	u32 max_tsc_khz;
 	u64 ucode_rev;
 	bool tpr_shadow;
+	bool apic_page;
 	bool apic_accel;
 	bool deadline_timer;
 	bool dirty_log;

@@ -776,7 +776,44 @@ static void test_msi_count(void)
 	model_destroy(m);
 }
 
+/* The CPU gets a page, where it takes one; else there are the registers, and nothing reaches beyond them (ASan). */
+static void test_page(void)
+{
+	static const struct {
+		const char *name;
+		bool apic_page;
+	} rows[] = { { "registers alone", false }, { "a page", true } };
+	struct kvm_lapic_state state;
+	struct vcpu *vcpu;
+	unsigned int i;
+	u32 offset;
+	u64 val;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		keel_caps.apic_page = rows[i].apic_page;
+		m = model_create(IRQCHIP_KERNEL, 1);
+		vcpu = &m->vcpu[0];
+		CHECK_EQ(rows[i].name, rows[i].apic_page, !!keel_lapic_page(vcpu));
+		if (keel_lapic_page(vcpu))
+			memset((u8 *)keel_lapic_page(vcpu) + 0x400, 0xff, PAGE_SIZE - 0x400);
+		for (offset = 0; offset < PAGE_SIZE; offset += 16) {
+			keel_lapic_mmio_write(vcpu, offset, 4, &offset);
+			ASSERT_EQ(keel_lapic_mmio_read(vcpu, offset, 4, &val), 0);
+		}
+		CHECK_EQ("beyond them it reads as zero", 0, (u32)val);
+		ASSERT_EQ(keel_apic_base_set(vcpu, 0xfee00c00, false), 0);
+		for (offset = 0; offset < 0x100; offset++) {
+			keel_lapic_msr_set(vcpu, 0x800 + offset, 0);
+			keel_lapic_msr_get(vcpu, 0x800 + offset, &val);
+		}
+		ASSERT_EQ(keel_lapic_get_state(vcpu, &state), 0);
+		CHECK_EQ("version", LAPIC_VERSION, *(u32 *)(state.regs + APIC_LVR));
+		model_destroy(m);
+	}
+}
+
 static const struct test_case cases[] = {
+	{ "page", test_page },
 	{ "destinations", test_destinations },
 	{ "shorthands", test_shorthands },
 	{ "waiting", test_waiting },

@@ -30,6 +30,7 @@ typedef int64_t s64;
 #define BITS_PER_LONG		64
 #define BITS_TO_LONGS(n)	(((n) + BITS_PER_LONG - 1) / BITS_PER_LONG)
 #define PAGE_SHIFT		12
+#define PAGE_SIZE		4096UL
 #define PAGE_MASK		(~0xfffUL)
 #define NSEC_PER_USEC		1000L
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
@@ -225,8 +226,6 @@ typedef unsigned int gfp_t;
 #define GFP_KERNEL		0
 #define GFP_KERNEL_ACCOUNT	0
 #define kzalloc(n, f)		calloc(1, n)
-#define get_zeroed_page(f)	((unsigned long)calloc(1, 4096))
-#define free_page(p)		free((void *)(p))
 #define kvzalloc(n, f)		((void)(f), calloc(1, n))
 #define kvmalloc(n, f)		malloc(n)
 #define kcalloc(n, s, f)	calloc(n, s)
@@ -316,7 +315,7 @@ struct vm {
 	bool x2apic_32bit_ids, x2apic_no_bcast_quirk;
 };
 
-struct vendor_caps { bool apic_accel; };
+struct vendor_caps { bool apic_page, apic_accel; };
 extern struct vendor_caps keel_caps;
 
 #define vm_for_each_vcpu(vm, i, vcpu) \
