@@ -32,7 +32,9 @@ int keel_irq_fork_make(struct vm *to, struct vm *from)
 		return ret;
 	to->irq->apic_bus_ns = from->irq->apic_bus_ns;
 	ret = pit_make_like(to, from);
-	return ret ?: route_copy(to->irq, from->irq);
+	if (!ret)
+		route_share(to->irq, from->irq);
+	return ret;
 }
 
 void keel_irq_pause(struct vm *vm)

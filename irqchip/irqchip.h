@@ -370,7 +370,7 @@ void pit_copy(struct irqchip *to, struct irqchip *from);
 int route_module_init(void);
 void route_module_exit(void);
 void route_set_default(struct irqchip *irq);
-int route_copy(struct irqchip *to, struct irqchip *from);
+void route_share(struct irqchip *to, struct irqchip *from);
 void route_destroy(struct irqchip *irq);
 int route_set_line(struct irqchip *irq, u32 gsi, enum irq_source source, int level);
 /* Deliver the MSIs of irqchip.wide_gsis. Interrupts on. */

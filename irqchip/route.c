@@ -4,11 +4,12 @@
  * pins to GSIs.
  *
  * A table is immutable and published by RCU; KVM_SET_GSI_ROUTING builds a new one, checks it
- * whole, and swaps. VMs begin with one that all share. Entries are sorted by GSI with an index, so
- * that driving a line costs no search. Also here: the way back of acknowledgements.
+ * whole, and swaps. VMs begin with one that all share, and a fork shares its parent's. Entries are
+ * sorted by GSI with an index, so that driving a line costs no search. Also here: the way back of acknowledgements.
  */
 #include <linux/bitops.h>
 #include <linux/nospec.h>
+#include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include "irqchip.h"
@@ -30,7 +31,8 @@ struct route {
 };
 
 /*
- * struct route_table - all routes of a VM
+ * struct route_table - all routes of a VM, or of several
+ * @users: the VMs, and the module for the one that they begin with
  * @nr_gsi: one above the highest GSI with a route
  * @chip_gsi: GSI of each controller pin, -1 for none
  * @first: index of a GSI's first route, behind @routes in memory; @first[gsi + 1] is one past its
@@ -39,6 +41,7 @@ struct route {
  */
 struct route_table {
 	struct rcu_head rcu;
+	refcount_t users;
 	u32 nr_gsi;
 	u32 count;
 	s16 chip_gsi[NR_CHIPS][NR_IOAPIC_PINS];
@@ -46,8 +49,21 @@ struct route_table {
 	struct route routes[];
 };
 
-/* What a VM with its controllers in the kernel begins with: the same for all, and never freed before the module goes. */
+/* What a VM with its controllers in the kernel begins with. */
 static struct route_table *default_routes;
+
+static struct route_table *table_get(struct route_table *table)
+{
+	refcount_inc(&table->users);
+	return table;
+}
+
+/* Its VM, or the module, has it no more; readers may. NULL is accepted. */
+static void table_put(struct route_table *table)
+{
+	if (table && refcount_dec_and_test(&table->users))
+		kvfree_rcu(table, rcu);
+}
 
 /* ---- MSIs ---- */
 
@@ -315,13 +331,14 @@ static size_t table_size(u32 count, u32 nr_gsi)
 	return sizeof(struct route_table) + count * sizeof(struct route) + (nr_gsi + 1) * sizeof(u16);
 }
 
-/* Without routes. NULL without memory. */
+/* Without routes, with one user. NULL without memory. */
 static struct route_table *table_alloc(u32 count, u32 nr_gsi, gfp_t gfp)
 {
 	struct route_table *table = kvzalloc(table_size(count, nr_gsi), gfp);
 
 	if (!table)
 		return NULL;
+	refcount_set(&table->users, 1);
 	table->count = count;
 	table->nr_gsi = nr_gsi;
 	table->first = (u16 *)(table->routes + count);
@@ -407,8 +424,7 @@ int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entr
 	route_update_split_eoi(irq, new, NULL);
 	ioapic_update_notify(irq);
 	mutex_unlock(&irq->lock);
-	if (old && old != default_routes)
-		kvfree_rcu(old, rcu);
+	table_put(old);
 	return 0;
 }
 
@@ -441,7 +457,7 @@ int route_module_init(void)
 /* No VM is left. */
 void route_module_exit(void)
 {
-	kvfree(default_routes);
+	table_put(default_routes);
 	default_routes = NULL;
 }
 
@@ -451,41 +467,26 @@ void route_module_exit(void)
  */
 void route_set_default(struct irqchip *irq)
 {
-	rcu_assign_pointer(irq->routes, default_routes);
+	rcu_assign_pointer(irq->routes, table_get(default_routes));
 }
 
 /* ---- a fork, and the end ---- */
 
-static struct route_table *table_copy(struct route_table *src)
+/* The routes of another VM, for @to that nobody else knows. */
+void route_share(struct irqchip *to, struct irqchip *from)
 {
-	struct route_table *new;
-
-	if (src == default_routes)
-		return src;
-	new = kvzalloc(table_size(src->count, src->nr_gsi), GFP_KERNEL_ACCOUNT);
-	if (!new)
-		return NULL;
-	memcpy(new, src, table_size(src->count, src->nr_gsi));
-	new->first = (u16 *)(new->routes + new->count);
-	return new;
-}
-
-/* The routes of another VM, for @to that nobody else knows. 0 or -ENOMEM. */
-int route_copy(struct irqchip *to, struct irqchip *from)
-{
-	struct route_table *src, *new = NULL;
+	struct route_table *table;
 
 	mutex_lock(&from->lock);
-	src = rcu_dereference_protected(from->routes, lockdep_is_held(&from->lock));
-	if (src)
-		new = table_copy(src);
+	table = rcu_dereference_protected(from->routes, lockdep_is_held(&from->lock));
+	if (table)
+		table_get(table);
 	mutex_unlock(&from->lock);
-	if (!new)
-		return src ? -ENOMEM : 0;
+	if (!table)
+		return;
 	route_destroy(to);
-	rcu_assign_pointer(to->routes, new);
-	route_update_split_eoi(to, new, NULL);
-	return 0;
+	rcu_assign_pointer(to->routes, table);
+	route_update_split_eoi(to, table, NULL);
 }
 
 void route_destroy(struct irqchip *irq)
@@ -493,6 +494,5 @@ void route_destroy(struct irqchip *irq)
 	struct route_table *table = rcu_dereference_protected(irq->routes, true);
 
 	RCU_INIT_POINTER(irq->routes, NULL);
-	if (table != default_routes)
-		kvfree(table);
+	table_put(table);
 }

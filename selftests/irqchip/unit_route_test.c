@@ -76,8 +76,8 @@ static void test_default(void)
 	model_destroy(m);
 }
 
-/* All VMs begin with the same table: who sets routes of his own, forks or goes leaves it to the others. */
-static void test_default_is_shared(void)
+/* All VMs begin with the same table, and forks have their parent's: who sets routes of his own, forks or goes leaves it to the others. */
+static void test_tables_are_shared(void)
 {
 	struct model *other = model_create(IRQCHIP_KERNEL, 0), *child;
 	struct kvm_irq_routing_entry own = pin_entry(9, KVM_IRQCHIP_IOAPIC, 4);
@@ -87,12 +87,18 @@ static void test_default_is_shared(void)
 	ASSERT_EQ(set(&own, 1), 0);
 	CHECK_EQ("its own", 9, route_chip_to_gsi(m->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
 	CHECK_EQ("the other's", 4, route_chip_to_gsi(other->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
-	CHECK_RET("a fork of its own", 0, route_copy(child->vm.irq, m->vm.irq));
-	CHECK_EQ("the child's", 9, route_chip_to_gsi(child->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
-	CHECK_RET("a fork of the default", 0, route_copy(child->vm.irq, other->vm.irq));
-	CHECK_EQ("the child's", 4, route_chip_to_gsi(child->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
-	model_destroy(child);
+	route_share(child->vm.irq, other->vm.irq);
+	CHECK_EQ("a fork of the default's", 4, route_chip_to_gsi(child->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
+	route_share(child->vm.irq, m->vm.irq);
+	CHECK_EQ("a fork of its own's", 9, route_chip_to_gsi(child->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
+	CHECK_EQ("is no copy", 1, child->vm.irq->routes == m->vm.irq->routes);
+	own.gsi = 10;
+	ASSERT_EQ(set(&own, 1), 0);
+	CHECK_EQ("its next own", 10, route_chip_to_gsi(m->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
+	CHECK_EQ("is not the child's", 9, route_chip_to_gsi(child->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
 	model_destroy(m);
+	CHECK_EQ("nor is its end", 9, route_chip_to_gsi(child->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
+	model_destroy(child);
 	CHECK_EQ("the last one's", 4, route_chip_to_gsi(other->vm.irq, KVM_IRQCHIP_IOAPIC, 4));
 	CHECK_RET("GSI 4 drives both", 2, keel_irq_line(&other->vm, 4, 0));
 	model_destroy(other);
@@ -223,7 +229,7 @@ static void test_split_eoi_at_once(void)
 static const struct test_case cases[] = {
 	{ "refusals", test_refusals },
 	{ "default", test_default },
-	{ "default_is_shared", test_default_is_shared },
+	{ "tables_are_shared", test_tables_are_shared },
 	{ "msi", test_msi },
 	{ "msi_wide", test_msi_wide },
 	{ "msi_32bit", test_msi_32bit },

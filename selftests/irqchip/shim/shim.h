@@ -101,7 +101,7 @@ static inline unsigned long roundup_pow_of_two(unsigned long n)
 #define cmpxchg(p, o, n)		({ __typeof__(*(p)) old_ = *(p); if (old_ == (o)) *(p) = (n); old_; })
 #define xchg(p, n)			({ __typeof__(*(p)) old_ = *(p); *(p) = (n); old_; })
 
-/* ---- lists, locks, RCU, memory ---- */
+/* ---- lists, locks, RCU, references, memory ---- */
 
 struct list_head { struct list_head *next, *prev; };
 static inline void INIT_LIST_HEAD(struct list_head *l) { l->next = l->prev = l; }
@@ -221,6 +221,11 @@ extern void (*shim_published)(void);
 #define rcu_assign_pointer(p, v)		do { (p) = (v); if (shim_published) shim_published(); } while (0)
 #define RCU_INIT_POINTER(p, v)			((p) = (v))
 #define kvfree_rcu(p, m)			free(p)
+
+typedef struct { unsigned int refs; } refcount_t;
+#define refcount_set(r, n)			((r)->refs = (n))
+static inline void refcount_inc(refcount_t *r) { if (!r->refs++) abort(); }
+static inline bool refcount_dec_and_test(refcount_t *r) { if (!r->refs) abort(); return !--r->refs; }
 
 typedef unsigned int gfp_t;
 #define GFP_KERNEL		0
