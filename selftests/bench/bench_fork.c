@@ -225,7 +225,15 @@ static void hear_all(int ready)
 		ASSERT_EQ(read(ready, &c, 1), 1);
 }
 
-/* Bytes that a child's VM takes of the host, its process not counted. */
+/* What is free of the host; @but_processes: and what processes have written, so that what goes is the kernel's alone. */
+static u64 free_bytes(bool but_processes)
+{
+	u64 bytes = host_free_memory();
+
+	return but_processes ? bytes + host_anonymous_memory() : bytes;
+}
+
+/* Bytes that a child's VM takes of the host. Unless its guest runs, nothing that its process has written meanwhile is counted. */
 static u64 measure_memory(bool runs)
 {
 	pid_t pid[CHILDREN];
@@ -245,10 +253,10 @@ static u64 measure_memory(bool runs)
 			be_child(go[0], ready[1], runs);
 	}
 	hear_all(ready[0]);
-	before = host_free_memory();
+	before = free_bytes(!runs);
 	ASSERT_EQ(write(go[1], c, CHILDREN), CHILDREN);
 	hear_all(ready[0]);
-	after = host_free_memory();
+	after = free_bytes(!runs);
 	for (i = 0; i < CHILDREN; i++) {
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], NULL, 0);

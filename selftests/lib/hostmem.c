@@ -56,6 +56,22 @@ u64 host_free_memory(void)
 	return pages * PAGE_SIZE;
 }
 
+u64 host_anonymous_memory(void)
+{
+	char line[128];
+	u64 pages = 0;
+	FILE *f;
+
+	f = fopen("/proc/vmstat", "r");
+	ASSERT(f, "/proc/vmstat: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "nr_anon_pages %lu", &pages) == 1)
+			break;
+	fclose(f);
+	ASSERT(pages, "/proc/vmstat has no nr_anon_pages");
+	return pages * PAGE_SIZE;
+}
+
 u64 host_available_memory(void)
 {
 	unsigned long long kb = 0;

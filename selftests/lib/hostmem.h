@@ -10,6 +10,9 @@
  */
 u64 host_free_memory(void);
 
+/* Bytes of private memory that processes have written, exact right after host_free_memory(). */
+u64 host_anonymous_memory(void);
+
 /* Bytes that a process can have without swapping, by the kernel's estimate ("MemAvailable" of /proc/meminfo). */
 u64 host_available_memory(void);
 
