@@ -160,6 +160,14 @@ static void read_notes(const uint8_t *bytes, uint64_t size, uint64_t align, stru
 	}
 }
 
+/* A file that begins as an ELF file does may end anywhere. */
+static bool has_elf_header(const uint8_t *image, size_t size)
+{
+	if (size <= EI_CLASS || memcmp(image, ELFMAG, SELFMAG))
+		return false;
+	return size >= (image[EI_CLASS] == ELFCLASS64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr));
+}
+
 static void find_notes(const uint8_t *image, size_t size, struct notes *notes)
 {
 	bool is_64bit = image[EI_CLASS] == ELFCLASS64;
@@ -221,7 +229,7 @@ const char *boot_find_protocol(const uint8_t *image, size_t size, enum boot_prot
 	*found = (struct boot_found){ .protocol = BOOT_LINUX };
 	if (wanted == BOOT_LINUX)
 		return NULL;
-	if (wanted != BOOT_MULTIBOOT && size >= SELFMAG && !memcmp(image, ELFMAG, SELFMAG))
+	if (wanted != BOOT_MULTIBOOT && has_elf_header(image, size))
 		find_notes(image, size, &notes);
 	if (notes.has_pvh && (wanted == BOOT_PVH || !notes.is_linux)) {
 		found->start = notes.pvh_entry;

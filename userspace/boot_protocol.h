@@ -34,8 +34,7 @@ struct boot_found {
  * boot_find_protocol() - look at a file's Multiboot header, and at the Xen notes of an ELF file; it is not trusted
  * @wanted: the one to look for, or BOOT_AUTO.
  *
- * Of an ELF file the whole header is there, and the size of its program headers is right. Linux's vmlinux has the note
- * of PVH as well: by BOOT_AUTO, what says that it is Linux is entered by Linux's protocol.
+ * Linux's vmlinux has the note of PVH as well: by BOOT_AUTO, what says that it is Linux is entered by Linux's protocol.
  * Return: NULL, or what is wrong.
  */
 const char *boot_find_protocol(const uint8_t *image, size_t size, enum boot_protocol wanted, struct boot_found *found);

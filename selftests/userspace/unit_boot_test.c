@@ -265,6 +265,18 @@ static void test_elf_hostile(void)
 	}
 }
 
+/* Whatever class it says it has, and also where it says nothing more. */
+static void test_elf_cut_off(void)
+{
+	struct boot_kernel kernel;
+
+	for (unsigned int class = 0; class < 4; class++) {
+		make_elf64()->e_ident[EI_CLASS] = (u8)class;
+		for (size_t size = SELFMAG; size <= sizeof(Elf64_Ehdr); size++)
+			CHECK_EQ("class", class, place(size, &kernel) ? class : 99);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "bzimage_64", test_bzimage_64 },
 	{ "bzimage_32", test_bzimage_32 },
@@ -274,6 +286,7 @@ static const struct test_case cases[] = {
 	{ "elf_64", test_elf_64 },
 	{ "elf_32", test_elf_32 },
 	{ "elf_hostile", test_elf_hostile },
+	{ "elf_cut_off", test_elf_cut_off },
 };
 
 TEST_MAIN(cases)
