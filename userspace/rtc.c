@@ -74,12 +74,17 @@ static void get_time(const struct rtc *rtc, struct tm *tm)
 		gmtime_r(&now, tm);
 }
 
+/* Bytes that are no date may, one after the other, lead anywhere: where a saved machine could not be, they lead nowhere. */
 static void set_time(struct rtc *rtc, struct tm *tm)
 {
-	if (is_held(rtc))
+	if (is_held(rtc)) {
 		rtc->frozen = *tm;
-	else
-		rtc->offset = (int64_t)timegm(tm) - (int64_t)(rtc->now() / SECOND_NS);
+		return;
+	}
+	int64_t offset = (int64_t)timegm(tm) - (int64_t)(rtc->now() / SECOND_NS);
+
+	if (offset >= -RTC_OFFSET_MAX && offset <= RTC_OFFSET_MAX)
+		rtc->offset = offset;
 }
 
 static uint8_t encode(const struct rtc *rtc, int value)
@@ -295,7 +300,7 @@ static int *time_member(struct rtc *rtc, struct tm *tm, uint8_t reg, uint8_t val
 		*decoded -= 1;
 		return &tm->tm_mon;
 	case RTC_YEAR:
-		*decoded += tm->tm_year / 100 * 100;
+		*decoded = *decoded % 100 + tm->tm_year / 100 * 100;
 		return &tm->tm_year;
 	case RTC_CENTURY:
 		*decoded = (*decoded - 19) * 100 + tm->tm_year % 100;

@@ -14,6 +14,7 @@ struct vm;
 
 #define RTC_BYTES	128
 #define RTC_GSI		8
+#define RTC_OFFSET_MAX	(1LL << 40)	/* seconds that a guest can set its clock from the host's, either way */
 
 struct rtc {
 	struct vm *vm;

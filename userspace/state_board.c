@@ -54,7 +54,7 @@ static bool check_serial(const void *object, struct state_error *error)
 	return true;
 }
 
-/* What a guest can set by bytes, with room to spare: more would only be odd. */
+/* What a guest can set by bytes, the year by two, with room to spare: more would only be odd. */
 static bool check_rtc(const void *object, struct state_error *error)
 {
 	const struct rtc *rtc = object;
@@ -62,9 +62,9 @@ static bool check_rtc(const void *object, struct state_error *error)
 			      rtc->frozen.tm_mon, rtc->frozen.tm_year };
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		if (parts[i] < -2000 || parts[i] > 20000)
+		if (parts[i] < -2000 || parts[i] > 30000)
 			return state_refuse(error, "has a time that stands at no possible time");
-	if (rtc->offset < -(1LL << 40) || rtc->offset > 1LL << 40)
+	if (rtc->offset < -RTC_OFFSET_MAX || rtc->offset > RTC_OFFSET_MAX)
 		return state_refuse(error, "has an 'offset_s' of %lld", (long long)rtc->offset);
 	if (rtc->index >= RTC_BYTES)
 		return state_refuse(error, "has an 'index' of %u", rtc->index);

@@ -190,6 +190,32 @@ static void test_thread(void)
 	rtc_stop(&rtc);
 }
 
+/* Bytes that are no date, again and again: time goes no further than what a saved machine may say. */
+static void test_far(void)
+{
+	static const struct {
+		const char *name;
+		u8 control, reg, seconds;
+	} rows[] = {
+		{ "years", 0x06, 9, 26 },
+		{ "years, BCD", 0x02, 9, 0x26 },
+		{ "months", 0x06, 8, 26 },
+		{ "days", 0x06, 7, 26 },
+		{ "centuries", 0x06, 0x32, 26 },
+		{ "years while it stands", 0x86, 9, 26 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		set_up();
+		set(0x0b, rows[i].control);
+		for (u32 n = 0; n < 20000; n++)
+			set(rows[i].reg, 0xff);
+		set(0x0b, rows[i].control & 0x7f);
+		CHECK_EQ(rows[i].name, 1, rtc.offset >= -RTC_OFFSET_MAX && rtc.offset <= RTC_OFFSET_MAX);
+		CHECK_EQ("seconds", rows[i].seconds, get(0));
+	}
+}
+
 static void test_noise(void)
 {
 	u32 state = 7;
@@ -219,6 +245,7 @@ static const struct test_case cases[] = {
 	{ "alarm", test_alarm },
 	{ "periodic", test_periodic },
 	{ "thread", test_thread },
+	{ "far", test_far },
 	{ "noise", test_noise },
 };
 

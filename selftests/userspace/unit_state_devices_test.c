@@ -184,6 +184,20 @@ static void test_rtc_held(void)
 	CHECK_EQ("goes on", 59, rtc_get(&second, 0));
 }
 
+/* Whatever date the guest wrote: a machine that could be saved can be restored. */
+static void test_rtc_far(void)
+{
+	for (u32 i = 0; i < 4; i++) {
+		set_up();
+		rtc_set(&first, 0x0b, i & 1 ? 0x06 : 0x86);
+		rtc_set(&first, 0x32, i & 2 ? 0xff : 0);
+		rtc_set(&first, 0x09, 0xff);
+		move_board();
+		CHECK_EQ("century", rtc_get(&first, 0x32), rtc_get(&second, 0x32));
+		CHECK_EQ("year", rtc_get(&first, 0x09), rtc_get(&second, 0x09));
+	}
+}
+
 /* The host of the second has another clock; what the guest sees goes on without a jump. */
 static void test_power(void)
 {
@@ -394,6 +408,7 @@ static const struct test_case cases[] = {
 	{ "serial", test_serial },
 	{ "rtc", test_rtc },
 	{ "rtc_held", test_rtc_held },
+	{ "rtc_far", test_rtc_far },
 	{ "power", test_power },
 	{ "virtio", test_virtio },
 	{ "virtio_broken", test_virtio_broken },
