@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@ int ready_detach(void)
 	null_file = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_file < 0 || pipe2(ends, O_CLOEXEC))
 		return status_fail(STATUS_HOST, "--daemon: %s", strerror(errno));
+	/* Of a child whose end is ignored, which is inherited, nobody learns how it was. */
+	signal(SIGCHLD, SIG_DFL);
 	pid = fork();
 	if (pid < 0)
 		return status_fail(STATUS_HOST, "--daemon: %s", strerror(errno));
