@@ -24,6 +24,7 @@
 #define LIST_S		2
 #define SAVE_S		3600
 #define LISTED_MAX	1024
+#define CELL_MAX	32	/* bytes of a machine's words in the table, and a zero */
 
 /* A path has a slash; else it is a machine's name, if there is such a machine. */
 static const char *find_socket(const char *target, char path[PATH_MAX])
@@ -102,15 +103,19 @@ static const char *text_of(struct json_object *answer, const char *name)
 
 static void print_row(const char *name, struct json_object *answer)
 {
+	static const char *const members[] = { "state", "pid", "cpus", "uptime" };
+	char cells[ARRAY_SIZE(members)][CELL_MAX];
 	struct json_object *memory = NULL;
 
 	if (!answer) {
 		printf("%-20s no answer\n", name);
 		return;
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		ctl_plain(cells[i], CELL_MAX, text_of(answer, members[i]));
 	json_object_object_get_ex(answer, "memory", &memory);
-	printf("%-20s %-9s %8s %4s %7lluM %8s s\n", name, text_of(answer, "state"), text_of(answer, "pid"),
-	       text_of(answer, "cpus"), (unsigned long long)json_object_get_uint64(memory) >> 20, text_of(answer, "uptime"));
+	printf("%-20s %-9s %8s %4s %7lluM %8s s\n", name, cells[0], cells[1], cells[2],
+	       (unsigned long long)json_object_get_uint64(memory) >> 20, cells[3]);
 }
 
 /* Adds the machine of socket @file to @list, if somebody is there. */

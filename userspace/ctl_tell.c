@@ -42,10 +42,48 @@ static char plain(char before, char c)
 	return byte < 0x20 || byte == 0x7f || is_c1 ? '?' : c;
 }
 
+void ctl_plain(char *to, size_t size, const char *text)
+{
+	size_t used = 0;
+
+	for (; text[used] && used < size - 1; used++)
+		to[used] = plain(used ? text[used - 1] : 0, text[used]);
+	to[used] = 0;
+}
+
 static void print_text(const char *text)
 {
 	for (size_t i = 0; text[i]; i++)
 		putchar(plain(i ? text[i - 1] : 0, text[i]));
+}
+
+static void print_members(struct json_object *object, unsigned int depth);
+
+/* "NAME: VALUE", or "NAME 3: VALUE" of an array's; an object's members are further in. */
+static void print_value(const char *name, const char *number, struct json_object *value, unsigned int depth)
+{
+	printf("%*s", (int)(2 * depth), "");
+	print_text(name);
+	printf("%s:", number);
+	if (json_object_is_type(value, json_type_object)) {
+		putchar('\n');
+		print_members(value, depth + 1);
+		return;
+	}
+	putchar(' ');
+	print_text(value ? json_object_get_string(value) : "-");
+	putchar('\n');
+}
+
+/* An array that begins with an object. What follows may be something else: a stranger has said it. */
+static void print_array(const char *name, struct json_object *array, unsigned int depth)
+{
+	char number[32];
+
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		snprintf(number, sizeof(number), " %zu", i);
+		print_value(name, number, json_object_array_get_idx(array, i), depth);
+	}
 }
 
 /* Members a line each, objects and arrays of objects further in; numbers that are 0 are left out of statistics. */
@@ -56,29 +94,12 @@ static void print_members(struct json_object *object, unsigned int depth)
 			continue;
 		if (depth > 1 && json_object_is_type(value, json_type_int) && !json_object_get_int64(value))
 			continue;
-		if (json_object_is_type(value, json_type_object)) {
-			printf("%*s", (int)(2 * depth), "");
-			print_text(name);
-			puts(":");
-			print_members(value, depth + 1);
-			continue;
-		}
 		size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
 
-		if (count && json_object_is_type(json_object_array_get_idx(value, 0), json_type_object)) {
-			for (size_t i = 0; i < count; i++) {
-				printf("%*s", (int)(2 * depth), "");
-				print_text(name);
-				printf(" %zu:\n", i);
-				print_members(json_object_array_get_idx(value, i), depth + 1);
-			}
-			continue;
-		}
-		printf("%*s", (int)(2 * depth), "");
-		print_text(name);
-		printf(": ");
-		print_text(value ? json_object_get_string(value) : "-");
-		putchar('\n');
+		if (count && json_object_is_type(json_object_array_get_idx(value, 0), json_type_object))
+			print_array(name, value, depth);
+		else
+			print_value(name, "", value, depth);
 	}
 }
 
@@ -93,11 +114,8 @@ void ctl_print(struct json_object *object, bool is_json)
 static int tell_refusal(const char *request, const char *why)
 {
 	char text[ERROR_MAX];
-	size_t used = 0;
 
-	for (; why[used] && used < sizeof(text) - 1; used++)
-		text[used] = plain(used ? why[used - 1] : 0, why[used]);
-	text[used] = 0;
+	ctl_plain(text, sizeof(text), why);
 	return status_fail(STATUS_REFUSED, "%s: %s", request, text);
 }
 

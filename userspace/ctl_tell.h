@@ -6,6 +6,7 @@
 #define KEEL_CTL_TELL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct json_object;
 struct options;
@@ -16,6 +17,11 @@ struct options;
  * ctl_print() - print an object of a machine's: as one line of JSON, or its members a line each, but for "ok"
  */
 void ctl_print(struct json_object *object, bool is_json);
+
+/**
+ * ctl_plain() - copy as much of @text to @to, of @size bytes, as fits, and nothing that a terminal would take for an order
+ */
+void ctl_plain(char *to, size_t size, const char *text);
 
 /**
  * ctl_tell_nobody() - say why there is no answer from @target

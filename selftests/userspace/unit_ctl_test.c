@@ -122,6 +122,8 @@ static void test_answers(void)
 		/* what would clear a screen, forge a line, or colour it */
 		{ "{\"ok\":true,\"name\":\"a\\u001b[2J\\nforged: x\\u009b1m\\u00e9\",\"\\u0007\":1}\n", false, 0,
 		  "name: a?[2J?forged: x\xc2?1m\xc3\xa9\n?: 1\n" },
+		{ "{\"ok\":true,\"a\":[{\"b\":1},5,null,[{\"c\":2}],\"x\\u001b\"]}\n", false, 0,
+		  "a 0:\n  b: 1\na 1: 5\na 2: -\na 3: [ { \"c\": 2 } ]\na 4: x?\n" },
 		/* strangers */
 		{ "220 mail.example ESMTP\r\n", false, STATUS_HOST, "" },
 		{ "{}\n", true, STATUS_HOST, "" },
@@ -603,6 +605,14 @@ static void test_list(void)
 	pthread_join(thread, NULL);
 	test_note("%s", said);
 	CHECK_EQ("a row", 1, !!strstr(said, "\nhere                 paused           7    2     256M        5 s\n"));
+	/* What it says may be anything, as what it says to ctl. */
+	reply = "{\"ok\":true,\"state\":\"\\u001b[2Jgone\",\"pid\":\"\\n\",\"cpus\":{\"a\":\"\\u009b\"},\"memory\":[],\"uptime\":\"\\u007f\"}\n";
+	reply_size = strlen(reply);
+	ASSERT_EQ(pthread_create(&thread, NULL, serve, NULL), 0);
+	CHECK_EQ("a table of a stranger's", 0, capture(ctl_list, &options));
+	pthread_join(thread, NULL);
+	test_note("%s", said);
+	CHECK_EQ("no orders to a terminal", 1, !!strstr(said, "\nhere                 ?[2Jgone         ? { \"a\": \"\xc2?\" }       0M        ? s\n"));
 	/* A byte now and then keeps nobody waiting for longer. */
 	pace = 300000;
 	ASSERT_EQ(pthread_create(&thread, NULL, serve, NULL), 0);
