@@ -10,7 +10,7 @@ struct options;
 /**
  * files_check() - refuse a command line that would make two uses of a file ruin it
  *
- * A report must not replace what the guest is made of, and a disk that is
+ * A report must not replace what the machine is made of, and a disk that is
  * written cannot be another disk too. Files that are not there are left to
  * those who open them.
  *

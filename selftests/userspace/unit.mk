@@ -10,6 +10,7 @@ unit_config_test-srcs := $(options)
 unit_config_test-libs := -ljson-c
 unit_memory_options_test-srcs := $(patsubst %,userspace/%.c,memory_options memory size status)
 unit_bus_test-srcs := userspace/bus.c
+unit_files_test-srcs := userspace/files.c userspace/status.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
 unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c
