@@ -16,6 +16,7 @@
 #include "ctl_ask.h"
 #include "ctl_fork.h"
 #include "ctl_tell.h"
+#include "disk_lock.h"
 #include "net_user.h"
 #include "options.h"
 #include "runtime.h"
@@ -67,6 +68,10 @@ static int add_socket(struct forking_words *forking, const struct options *optio
 /* What is there from before is of no child of now. */
 static int open_report(const char *path)
 {
+	if (disk_is_used(path)) {
+		status_fail(STATUS_USAGE, "--status-json %s: is a disk of a machine, which would be lost", path);
+		return -1;
+	}
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 
 	if (fd < 0)

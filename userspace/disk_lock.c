@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "disk_lock.h"
 #include "status.h"
@@ -62,4 +64,21 @@ void disk_unlock(int fd)
 {
 	lock_bytes(fd, F_UNLCK, 0, 0);
 	flock(fd, LOCK_UN);
+}
+
+bool disk_is_used(const char *path)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_start = QEMU_DOES, .l_len = 2 * (QEMU_FORBIDS - QEMU_DOES) };
+	struct stat stat_buffer;
+
+	/* Nothing else is a disk, and to open a terminal or a pipe may mean something to others. */
+	if (stat(path, &stat_buffer) || (!S_ISREG(stat_buffer.st_mode) && !S_ISBLK(stat_buffer.st_mode)))
+		return false;
+
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool is_used = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+
+	if (fd >= 0)
+		close(fd);
+	return is_used;
 }

@@ -20,4 +20,9 @@ int disk_lock(int fd, bool is_readonly, const char *path);
  */
 void disk_unlock(int fd);
 
+/**
+ * disk_is_used() - does a machine have the file @path as its disk, one of Keel's or QEMU's, also to read it alone?
+ */
+bool disk_is_used(const char *path);
+
 #endif

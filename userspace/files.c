@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "disk_lock.h"
 #include "files.h"
 #include "options.h"
 #include "status.h"
@@ -44,6 +45,9 @@ static int check_report(const struct options *options)
 		ret = refuse_report(options->status_json, options->files[0], "restore");
 	for (unsigned int i = 0; !ret && i < options->disk_count; i++)
 		ret = refuse_report(options->status_json, options->disks[i].path, "--disk");
+	if (!ret && disk_is_used(options->status_json))
+		ret = status_fail(STATUS_USAGE, "--status-json %s: is a disk of a machine that runs, and would be lost; name another",
+				  options->status_json);
 	return ret;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "disk_lock.h"
 #include "whole.h"
 
 /* The directory too, or the new name may be lost with the power. */
@@ -57,6 +58,8 @@ bool whole_write(const char *path, bool (*fill)(void *argument, int fd, struct s
 	/* Root may rename anything over anything, /dev/null too. */
 	if (!stat(path, &there) && !S_ISREG(there.st_mode))
 		return state_refuse(error, "%s is there, and is no file that could be replaced", path);
+	if (disk_is_used(path))
+		return state_refuse(error, "%s is a disk of a machine, which would be lost", path);
 	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
 		return state_refuse(error, "out of memory");
 

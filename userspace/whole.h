@@ -14,7 +14,8 @@
  * @fill: writes it, returns false with @error if it cannot
  *
  * It is written under another name beside it and renamed when it is on the disk. What was there before stays if anything
- * fails, or if this process is killed. A device, a pipe or a directory is not replaced.
+ * fails, or if this process is killed. A device, a pipe or a directory is not replaced, nor what a machine has as
+ * its disk.
  */
 bool whole_write(const char *path, bool (*fill)(void *argument, int fd, struct state_error *error), void *argument,
 		 struct state_error *error);

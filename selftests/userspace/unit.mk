@@ -10,7 +10,7 @@ unit_config_test-srcs := $(options)
 unit_config_test-libs := -ljson-c
 unit_memory_options_test-srcs := $(patsubst %,userspace/%.c,memory_options memory size status)
 unit_bus_test-srcs := userspace/bus.c
-unit_files_test-srcs := userspace/files.c userspace/status.c
+unit_files_test-srcs := userspace/files.c userspace/disk_lock.c userspace/status.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
 unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c
@@ -62,7 +62,7 @@ unit_control_test-libs := -ljson-c -lz
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_tell net_user migrate_address gdb_listen control_socket socket_file runtime status whole state_format)
+unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_tell net_user migrate_address gdb_listen control_socket socket_file runtime status whole disk_lock state_format)
 unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 # The child's side is the test's.
@@ -113,7 +113,7 @@ unit_state_mutate_test-cflags := $(state-cflags)
 unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng)
 unit_state_golden_test-libs := $(state-libs) -ljson-c
 unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
-unit_whole_test-srcs := userspace/whole.c userspace/state_format.c
+unit_whole_test-srcs := $(patsubst %,userspace/%.c,whole disk_lock state_format status)
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
 unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power generation \

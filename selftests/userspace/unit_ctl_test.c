@@ -12,6 +12,7 @@
 #include "test.h"
 #include "userspace/control.h"
 #include "userspace/ctl.h"
+#include "userspace/disk_lock.h"
 #include "userspace/options.h"
 #include "userspace/runtime.h"
 #include "userspace/status.h"
@@ -497,8 +498,12 @@ static void test_report(void)
 	ASSERT_EQ(write(passed[2], "x\n", 2), 2);
 	CHECK_EQ("what is told is there", 0, strcmp("x\n", look_at(report)));
 	close_passed();
-	close(fd);
+	ASSERT_EQ(disk_lock(fd, false, report), 0);
 	unlink(child);
+	options = (struct options){ .target = socket_path, .request = "fork", .status_json = report, .control = child };
+	CHECK_EQ("a machine's disk", STATUS_USAGE, capture(ctl_run, &options));
+	CHECK_EQ("which stays", 0, strcmp("x\n", look_at(report)));
+	close(fd);
 	options = (struct options){ .target = socket_path, .request = "fork", .status_json = directory, .control = child };
 	CHECK_EQ("a directory", STATUS_USAGE, capture(ctl_run, &options));
 	CHECK_EQ("no socket is left", -1, access(child, F_OK));

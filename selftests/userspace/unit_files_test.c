@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "userspace/disk_lock.h"
 #include "userspace/files.h"
 #include "userspace/options.h"
 #include "userspace/status.h"
@@ -78,6 +79,20 @@ static void test_report(void)
 	finish();
 }
 
+/* Of a machine that runs already. */
+static void test_others_disk(void)
+{
+	struct options options = { .status_json = again };
+
+	set_up();
+	int fd = open(one, O_RDONLY);
+
+	CHECK_EQ("nobody's", 0, files_check(&options));
+	ASSERT_EQ(disk_lock(fd, true, one), 0);
+	CHECK_EQ("another machine's", STATUS_USAGE, files_check(&options));
+	finish();
+}
+
 static void test_disks(void)
 {
 	static const enum virtio_blk_use uses[] = { VIRTIO_BLK_WRITTEN, VIRTIO_BLK_READ, VIRTIO_BLK_SNAPSHOT };
@@ -96,6 +111,7 @@ static void test_disks(void)
 
 static const struct test_case cases[] = {
 	{ "report", test_report },
+	{ "others_disk", test_others_disk },
 	{ "disks", test_disks },
 };
 

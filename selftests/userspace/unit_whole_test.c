@@ -3,12 +3,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "test.h"
+#include "userspace/disk_lock.h"
 #include "userspace/whole.h"
 
 static char directory[] = "/tmp/keel-whole.XXXXXX";
@@ -197,6 +199,32 @@ static void test_no_file(void)
 	clean_up();
 }
 
+/* A machine that has it goes on with a file that nobody can find any more. Other locks are others' own. */
+static void test_disk(void)
+{
+	struct state_error error = { "" };
+
+	for (u32 is_readonly = 0; is_readonly < 2; is_readonly++) {
+		set_up("a disk");
+		int fd = open(path, is_readonly ? O_RDONLY : O_RDWR);
+
+		ASSERT_EQ(flock(fd, LOCK_EX), 0);
+		CHECK_EQ("whoever waits for his turn", 1, whole_write(path, fill, "another disk", &error));
+		close(fd);
+		fd = open(path, is_readonly ? O_RDONLY : O_RDWR);
+		ASSERT_EQ(disk_lock(fd, is_readonly, path), 0);
+		error.text[0] = 0;
+		CHECK_EQ("in a disk's place", 0, whole_write(path, fill, "text", &error));
+		CHECK_EQ("why", 1, !!strstr(error.text, "is a disk of a machine"));
+		check("it stays", "another disk", 0);
+		close(fd);
+		error.text[0] = 0;
+		CHECK_EQ("nobody's disk any more", 1, whole_write(path, fill, "text", &error));
+		clean_up();
+		strcpy(strrchr(directory, '.'), ".XXXXXX");
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "new", test_new },
 	{ "replaced", test_replaced },
@@ -205,6 +233,7 @@ static const struct test_case cases[] = {
 	{ "killed", test_killed },
 	{ "nowhere", test_nowhere },
 	{ "no_file", test_no_file },
+	{ "disk", test_disk },
 };
 
 TEST_MAIN(cases)
