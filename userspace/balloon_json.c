@@ -8,7 +8,7 @@
 
 #include "virtio_balloon.h"
 
-static const char *const names[VIRTIO_BALLOON_S_NR] = {
+static const char *const names[BALLOON_TAGS] = {
 	[VIRTIO_BALLOON_S_SWAP_IN] = "swap_in",
 	[VIRTIO_BALLOON_S_SWAP_OUT] = "swap_out",
 	[VIRTIO_BALLOON_S_MAJFLT] = "major_faults",
@@ -19,6 +19,12 @@ static const char *const names[VIRTIO_BALLOON_S_NR] = {
 	[VIRTIO_BALLOON_S_CACHES] = "disk_caches",
 	[VIRTIO_BALLOON_S_HTLB_PGALLOC] = "hugetlb_allocations",
 	[VIRTIO_BALLOON_S_HTLB_PGFAIL] = "hugetlb_failures",
+	[10] = "oom_kills",		/* VIRTIO_BALLOON_S_OOM_KILL and so on, in newer headers; scans and reclaims are bytes */
+	[11] = "allocation_stalls",
+	[12] = "async_scans",
+	[13] = "direct_scans",
+	[14] = "async_reclaims",
+	[15] = "direct_reclaims",
 };
 
 static unsigned long long age_ms(const struct timespec *then)
@@ -51,7 +57,7 @@ char *virtio_balloon_json(const struct balloon_view *view)
 	fputs("\"guest\": ", out);
 	if (view->guest.has) {
 		fputc('{', out);
-		for (unsigned int i = 0; i < VIRTIO_BALLOON_S_NR; i++)
+		for (unsigned int i = 0; i < BALLOON_TAGS; i++)
 			if (view->guest.has & 1u << i)
 				print_number(out, names[i], view->guest.values[i]);
 		fprintf(out, "\"age_ms\": %llu}", age_ms(&view->guest.told));

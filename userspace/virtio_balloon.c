@@ -152,7 +152,7 @@ static bool read_stats(struct virtio_balloon *balloon, const struct virtq_chain 
 		uint16_t tag;
 
 		memcpy(&tag, at, sizeof(tag));
-		if (tag >= VIRTIO_BALLOON_S_NR)
+		if (tag >= BALLOON_TAGS)
 			continue;
 		memcpy(&stats->values[tag], at + sizeof(tag), sizeof(stats->values[tag]));
 		stats->has |= 1u << tag;

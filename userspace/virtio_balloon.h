@@ -14,11 +14,12 @@
 #define BALLOON_PAGE		4096u	/* whatever the guest's pages are */
 #define BALLOON_PAGES_MAX	4096u	/* of one request; Linux names 256, others 1024 */
 #define BALLOON_STATS_MAX	64u	/* looked at, of what a driver tells at once */
+#define BALLOON_TAGS		16u	/* that have a name: as many as Linux tells since 6.12, whatever the headers here know */
 
 /* What a driver has told of its guest's memory: @has is a bit a tag (VIRTIO_BALLOON_S_...). */
 struct balloon_stats {
 	uint32_t has;
-	uint64_t values[VIRTIO_BALLOON_S_NR];
+	uint64_t values[BALLOON_TAGS];
 	struct timespec told;		/* CLOCK_MONOTONIC */
 };
 
