@@ -202,6 +202,15 @@ static uint64_t next_event(const struct rtc *rtc)
 	return next;
 }
 
+/* CLOCK_MONOTONIC then; the host's clock may be set back while the thread sleeps, by any time, and is looked at again soon. */
+static struct timespec next_look(const struct rtc *rtc)
+{
+	uint64_t next = next_event(rtc), now = rtc->now(), left = next > now ? next - now : 0;
+	uint64_t until = thread_now() + (left < SECOND_NS ? left : SECOND_NS);
+
+	return (struct timespec){ (time_t)(until / SECOND_NS), (long)(until % SECOND_NS) };
+}
+
 static void *rtc_main(void *argument)
 {
 	struct rtc *rtc = argument;
@@ -212,10 +221,9 @@ static void *rtc_main(void *argument)
 			pthread_cond_wait(&rtc->changed, &rtc->lock);
 			continue;
 		}
-		uint64_t next = next_event(rtc);
-		struct timespec until = { (time_t)(next / SECOND_NS), (long)(next % SECOND_NS) };
+		struct timespec until = next_look(rtc);
 
-		pthread_cond_timedwait(&rtc->changed, &rtc->lock, &until);
+		pthread_cond_clockwait(&rtc->changed, &rtc->lock, CLOCK_MONOTONIC, &until);
 		tick(rtc);
 	}
 	pthread_mutex_unlock(&rtc->lock);

@@ -13,7 +13,7 @@ static u64 now_ns;
 
 static u64 fake_now(void)
 {
-	return now_ns;
+	return __atomic_load_n(&now_ns, __ATOMIC_RELAXED);
 }
 
 /* At @seconds since 1970. */

@@ -18,6 +18,7 @@ unit_boot_test-srcs := userspace/boot_image.c userspace/boot_protocol.c userspac
 unit_virtq_test-srcs := userspace/virtq.c userspace/memory.c
 unit_serial_test-srcs := $(fake-vm) userspace/serial.c
 unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
+unit_rtc_test-cflags := -Wl,--wrap=pthread_cond_timedwait
 unit_watchdog_test-srcs := $(fake-vm) userspace/pci.c userspace/watchdog.c
 unit_power_test-srcs := $(fake-vm) userspace/power.c
 unit_generation_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,generation power status)

@@ -190,6 +190,39 @@ static void test_thread(void)
 	rtc_stop(&rtc);
 }
 
+/* The host's clock, which the test sets: whoever sleeps by it sleeps until it is there. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
+{
+	(void)condition;
+	while (__atomic_load_n(&now_ns, __ATOMIC_RELAXED) < (u64)until->tv_sec * 1000000000 + (u64)until->tv_nsec && !rtc.is_closing) {
+		pthread_mutex_unlock(mutex);
+		usleep(1000);
+		pthread_mutex_lock(mutex);
+	}
+	return ETIMEDOUT;
+}
+
+/* It may be set back by any time, and the guest's interrupts do not wait for so long. */
+static void test_set_back(void)
+{
+	bool is_raised = false;
+
+	set_up();
+	set(0x0b, 0x16);
+	ASSERT_EQ(rtc_start(&rtc), 0);
+	usleep(100000);			/* it sleeps */
+	__atomic_sub_fetch(&now_ns, 3600 * 1000000000ULL, __ATOMIC_RELAXED);
+	for (u32 i = 0; i < 300 && !is_raised; i++) {
+		usleep(10000);
+		__atomic_add_fetch(&now_ns, 10000000, __ATOMIC_RELAXED);
+		is_raised = fake_line(&vm, RTC_GSI);
+	}
+	CHECK_EQ("within three seconds", 1, is_raised);
+	CHECK_EQ("ended", 1, rtc_stop(&rtc));
+}
+
 /* Bytes that are no date, again and again: time goes no further than what a saved machine may say. */
 static void test_far(void)
 {
@@ -245,6 +278,7 @@ static const struct test_case cases[] = {
 	{ "alarm", test_alarm },
 	{ "periodic", test_periodic },
 	{ "thread", test_thread },
+	{ "set_back", test_set_back },
 	{ "far", test_far },
 	{ "noise", test_noise },
 };
