@@ -204,19 +204,33 @@ static void drop_packets(struct virtio_net *net, unsigned int first)
 		net->state[i].has_packet = false;
 }
 
+/* "Setting MAC Address Filtering": what the driver has set it finds in the configuration too. It need not be told. */
+static void show_mac(struct virtio_net *net, const uint8_t *mac)
+{
+	uint8_t *shown = net->device.config + offsetof(struct virtio_net_config, mac);
+
+	if (!memcmp(shown, mac, NET_MAC_SIZE))
+		return;
+	memcpy(shown, mac, NET_MAC_SIZE);
+	net->device.config_generation++;
+}
+
 static uint32_t serve_control(struct virtio_device *device, struct virtq_chain *chain)
 {
 	struct virtio_net *net = to_net(device);
 	unsigned int pairs = net->control.pairs;
 	uint64_t offloads = net->control.offloads;
-	uint8_t bytes[NET_CONTROL_MAX], ack = VIRTIO_NET_ERR;
+	uint8_t bytes[NET_CONTROL_MAX], mac[NET_MAC_SIZE], ack = VIRTIO_NET_ERR;
 
 	if (!chain->write_bytes)
 		return 0;
+	memcpy(mac, net->control.filter.mac, sizeof(mac));
 	if (chain->read_bytes <= sizeof(bytes)) {
 		virtio_copy_from(chain, bytes, chain->read_bytes);
 		ack = net_control_do(&net->control, bytes, chain->read_bytes);
 	}
+	if (memcmp(mac, net->control.filter.mac, sizeof(mac)))
+		show_mac(net, net->control.filter.mac);
 	if (pairs != net->control.pairs && net->backend->ops->set_pairs)
 		net->backend->ops->set_pairs(net->backend, net->control.pairs);
 	drop_packets(net, net->control.pairs);
@@ -340,6 +354,7 @@ static void reset(struct virtio_device *device)
 	if (net->control.pairs > 1 && net->backend->ops->set_pairs)
 		net->backend->ops->set_pairs(net->backend, 1);
 	net_control_reset(&net->control, 0, net->mac);
+	show_mac(net, net->mac);
 	/* A frame that the driver before did not take is none of the next one's. */
 	drop_packets(net, 0);
 	net->has_more = false;

@@ -518,6 +518,39 @@ static void test_no_features(void)
 	CHECK_EQ("pairs", 1, net.pairs);
 }
 
+static void check_mac(const char *name, const u8 wanted[6])
+{
+	u8 mac[6];
+
+	for (u32 i = 0; i < 6; i++)
+		mac[i] = (u8)fake_device_get(&vm, &net.device, 0x2000 + i, 1);
+	CHECK_EQ(name, 0, memcmp(mac, wanted, 6));
+}
+
+/* "Setting MAC Address Filtering": an address that the driver sets is in the configuration too, until it begins anew. */
+static void test_address(void)
+{
+	static const u8 set[] = { 1, 1, 2, 0, 0, 0, 0, 7 }, less[] = { 1, 1, 2, 0, 0, 0, 9 }, other[] = { 0, 0, 1 };
+	u64 before;
+
+	set_up(F(CTRL_VQ) | F(CTRL_MAC_ADDR) | F(CTRL_RX) | F(MAC), 1);
+	before = fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_CFGGENERATION, 1);
+	ASSERT_EQ(command(less, sizeof(less), 2), VIRTIO_NET_ERR);
+	check_mac("refused", own_mac);
+	CHECK_EQ("the same generation", before, fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_CFGGENERATION, 1));
+	ASSERT_EQ(command(set, sizeof(set), 2), VIRTIO_NET_OK);
+	check_mac("set", set + 2);
+	CHECK_EQ("another generation", 1, before != fake_device_get(&vm, &net.device, VIRTIO_PCI_COMMON_CFGGENERATION, 1));
+	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	check_mac("after a reset", own_mac);
+
+	/* A card that has become another one says so, whatever else its driver does with the address that it has. */
+	set_up(F(CTRL_VQ) | F(CTRL_MAC_ADDR) | F(CTRL_RX) | F(MAC), 1);
+	ASSERT_EQ(virtio_net_renew(&net, true), 0);
+	ASSERT_EQ(command(other, sizeof(other), 2), VIRTIO_NET_OK);
+	check_mac("renewed", net.mac);
+}
+
 /* A command in an odd shape. */
 static void test_command_shapes(void)
 {
@@ -785,6 +818,7 @@ static const struct test_case cases[] = {
 	{ "gone", test_gone },
 	{ "commands", test_commands },
 	{ "fewer_pairs", test_fewer_pairs },
+	{ "address", test_address },
 	{ "command_shapes", test_command_shapes },
 	{ "filter", test_filter },
 	{ "filtered_frame", test_filtered_frame },
