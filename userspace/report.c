@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include "report.h"
+
+#define ROOM_MS	500	/* in which a reader takes nothing, before he is given up */
 
 static bool is_another_s;	/* names are the parent's */
 static struct report names;
@@ -119,12 +122,17 @@ static char *make_line(enum status status, const char *reason, const char *stats
 	return NULL;
 }
 
+/* A pipe may hold less, and takes the rest as somebody reads. */
 static bool put_line(const char *line, size_t size)
 {
+	struct pollfd room = { .fd = file, .events = POLLOUT };
+
 	while (size) {
 		ssize_t done = write(file, line, size);
 
 		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0 && errno == EAGAIN && poll(&room, 1, ROOM_MS))
 			continue;
 		if (done <= 0)
 			return false;

@@ -74,6 +74,7 @@ unit_mark_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,mark dirty generati
 unit_mark_test-libs := -lz
 unit_mark_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=ioctl
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
+unit_report_test-srcs := userspace/report.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
 state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio balloon console)
 state-libs := -lzstd -lz
