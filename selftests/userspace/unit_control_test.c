@@ -285,6 +285,7 @@ static void test_machine_says_no(void)
 /* ---- saving: into the file that came along, while anybody wants it ---- */
 
 static atomic_uint saves, given_up;
+static const char *odd_path;
 
 /* Of a large machine, or one that cannot: it goes on until nobody wants it any more, 20 seconds at most. */
 static bool save(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
@@ -300,6 +301,8 @@ static bool save(struct machine *machine, int fd, const struct state_memory_watc
 		}
 		usleep(10000);
 	}
+	if (what == 'p')
+		return state_refuse(error, "--disk %s: cannot be written out", odd_path);
 	return what == 's' || state_refuse(error, "cannot write: %s", "no room");
 }
 
@@ -350,6 +353,41 @@ static void test_save(void)
 			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, answer);
 		CHECK_EQ(rows[i].name, rows[i].saves, atomic_load(&saves));
 		CHECK_EQ("it goes on", 0, atomic_load(&vm.holds) & VM_HOLD_SAVE);
+	}
+	close(fd);
+	finish();
+}
+
+/* A file's name may be any bytes, and what is too long for an answer is cut anywhere: it is JSON all the same. */
+static void test_odd_path(void)
+{
+	static const struct {
+		const char *path, *wanted;
+	} rows[] = {
+		{ "caf\xc3\xa9", "--disk caf\xc3\xa9: cannot" },
+		{ "caf\xe9", "--disk caf?: cannot" },
+		{ "a\xff\xfe\x80z", "--disk a???z: cannot" },
+		{ "\xc0\xaf", "--disk ??: cannot" },			/* a longer form than needed */
+		{ "\xe0\x9f\xbf", "--disk ???: cannot" },
+		{ "\xed\xa0\x80", "--disk ???: cannot" },		/* half of a pair */
+		{ "\xf0\x8f\xbf\xbf", "--disk ????: cannot" },
+		{ "\xf4\x90\x80\x80", "--disk ????: cannot" },	/* beyond the last */
+		{ "\xf5\x80", "--disk ??: cannot" },
+		{ "\xe2\x82\xac\xf0\x9f\x98\x80", "--disk \xe2\x82\xac\xf0\x9f\x98\x80: cannot" },
+		{ "\xe2\x82", "--disk ??: cannot" },
+	};
+
+	set_up();
+	control.save = save;
+	int fd = join();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		odd_path = rows[i].path;
+		pass(fd, 'p');
+		const char *answer = hear(fd, 20);
+
+		if (!strstr(answer, rows[i].wanted))
+			FAIL("wanted '%s', got '%s'", rows[i].wanted, answer);
 	}
 	close(fd);
 	finish();
@@ -1259,6 +1297,7 @@ static const struct test_case cases[] = {
 	{ "commands", test_commands },
 	{ "machine_says_no", test_machine_says_no },
 	{ "save", test_save },
+	{ "odd_path", test_odd_path },
 	{ "save_unwanted", test_save_unwanted },
 	{ "stats", test_stats },
 	{ "balloon", test_balloon },
