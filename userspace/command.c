@@ -17,6 +17,7 @@
 #include "control.h"
 #include "migrate.h"
 #include "runtime.h"
+#include "utf8.h"
 #include "vm.h"
 
 #define DEPTH_MAX	8	/* of a request's objects and arrays */
@@ -236,26 +237,11 @@ static void run(struct request *request, struct json_object *object)
 		row->run(request);
 }
 
-/* How many bytes the character at @at has, of a text that a zero ends; 0: it is none of UTF-8. */
-static size_t character(const unsigned char *at)
-{
-	size_t length = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-	/* Nor one that is longer than need be, half of a pair, or beyond the last. */
-	if ((at[0] >= 0x80 && at[0] < 0xc2) || at[0] > 0xf4 || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
-
 /* What went wrong may have a file's name in it, of any bytes, and may have been cut: in JSON is UTF-8 alone. */
 static void make_utf8(char *text)
 {
 	while (*text) {
-		size_t length = character((const unsigned char *)text);
+		size_t length = utf8_character(text);
 
 		if (!length)
 			*text = '?';

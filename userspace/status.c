@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "status.h"
+#include "utf8.h"
 
 #define LINE_MAX_BYTES	1280
 #define LINE_TRIES	3	/* of 100 ms each, without progress */
@@ -182,13 +183,16 @@ void status_write_json(FILE *out, enum status status, const char *reason, const 
 {
 	fprintf(out, "{\"status\": %d, \"name\": \"%s\", \"reason\": \"", status,
 		status_name(status));
-	for (const unsigned char *c = (const unsigned char *)reason; *c; c++) {
+	for (const char *c = reason; *c;) {
+		size_t length = utf8_character(c);
+
 		if (*c == '"' || *c == '\\')
 			fprintf(out, "\\%c", *c);
-		else if (*c < 0x20 || *c >= 0x7f)
+		else if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			fprintf(out, "\\u%04x", *c);
 		else
-			fputc(*c, out);
+			fprintf(out, "%.*s", length ? (int)length : 1, length ? c : "?");
+		c += length ? length : 1;
 	}
 	fputc('"', out);
 	if (stats)

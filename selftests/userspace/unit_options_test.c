@@ -716,6 +716,13 @@ static void test_json(void)
 	fclose(out);
 	ASSERT_EQ(strcmp(text, "{\"status\": 0, \"name\": \"poweroff\", \"reason\": \"\", "
 			 "\"stats\": {\"vm\": {}}}\n"), 0);
+	/* A file's name: it is told as it is, if that is text. */
+	out = fmemopen(text, sizeof(text), "w");
+	ASSERT(out, "fmemopen");
+	status_write_json(out, STATUS_DISK, "--disk caf\xc3\xa9 \xe9\x7f\xe2\x82", NULL);
+	fclose(out);
+	test_note("%s", text);
+	ASSERT_EQ(strcmp(text, "{\"status\": 7, \"name\": \"disk\", \"reason\": \"--disk caf\xc3\xa9 ?\\u007f??\"}\n"), 0);
 }
 
 static const struct test_case cases[] = {
