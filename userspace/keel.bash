@@ -104,6 +104,8 @@ _keel() {
 			local IFS=$'\n'
 			COMPREPLY=($(compgen -f -- "$word")) ;;
 		--memory-backing) _keel_words "thp hugetlb shared merge" ;;
+		--dma) _keel_words "off report enforce" ;;
+		--name) COMPREPLY=() ;;
 		--listen)
 			compopt -o nospace
 			_keel_words "unix: tcp:" ;;
