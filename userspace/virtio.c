@@ -585,6 +585,21 @@ static void config_read(struct pci_device *pci, unsigned int offset, unsigned in
 			(uint32_t)bar->ops->read(device, at, size));
 }
 
+/*
+ * A kernel that hands the machine to another one by kexec clears the bus master's bit, and does no more to keep the buffers that it has
+ * offered from being written: service ends until a driver resets the device. A driver that never sets the bit is served all the same.
+ */
+static void set_master(struct virtio_device *device, bool is_master)
+{
+	bool is_over = device->is_master && !is_master && device->status & VIRTIO_CONFIG_S_DRIVER_OK;
+
+	device->is_master = is_master;
+	if (is_over && device->class->reset)
+		device->class->reset(device);
+	if (is_over)
+		device->status &= (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
 static void config_written(struct pci_device *pci, unsigned int offset, unsigned int len)
 {
 	struct virtio_device *device = to_virtio(pci);
@@ -596,6 +611,7 @@ static void config_written(struct pci_device *pci, unsigned int offset, unsigned
 		bar->ops->write(device, at, size, pci_get(pci, data, size));
 
 	virtio_lock(device);
+	set_master(device, pci_get(pci, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 	device->is_line_enabled = !(pci_get(pci, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE);
 	msix_set_control(&device->msix, (uint16_t)pci_get(pci, device->msix.capability +
 							       PCI_MSIX_FLAGS, 2));

@@ -81,7 +81,8 @@ struct virtio_device {
 	uint16_t config_vector;
 	uint8_t status;
 	uint8_t isr;
-	bool is_line_enabled;		/* INTx not disabled in the command register */
+	bool is_line_enabled;		/* INTx not disabled in the command register, */
+	bool is_master;			/* which lets the device at memory, if its driver has said so */
 	struct virtq queues[VIRTIO_QUEUES_MAX];
 	uint8_t config_generation;	/* counts changes of config */
 	uint8_t config[VIRTIO_CONFIG_MAX];	/* device-specific */

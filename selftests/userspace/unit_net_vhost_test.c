@@ -265,6 +265,14 @@ static void test_start(void)
 		CHECK_EQ("value", value, calls[i].value);
 	}
 	count = 0;
+	fake_config_put(&vm, net.device.pci.slot, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
+	CHECK_EQ("both taken back, as it is no bus master any more", 2, number_of(VHOST_NET_SET_BACKEND));
+	CHECK_EQ("from the interface", ~0ULL, calls[0].value);
+	ASSERT(fake_negotiate(&vm, &net.device, BIT(VIRTIO_F_VERSION_1) | F(MRG_RXBUF)), "another driver");
+	fake_enable_queue(&vm, &net.device, 0);
+	fake_enable_queue(&vm, &net.device, 1);
+	fake_driver_ok(&vm, &net.device);
+	count = 0;
 	fake_device_put(&vm, &net.device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	CHECK_EQ("both taken back", 2, number_of(VHOST_NET_SET_BACKEND));
 	CHECK_EQ("from the interface", ~0ULL, calls[0].value);

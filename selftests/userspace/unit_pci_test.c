@@ -335,6 +335,57 @@ static void test_interrupts(void)
 	virtio_stop(&device);
 }
 
+static void begin_queue(u32 command)
+{
+	memset(memory_at(&vm.memory, QUEUE_AT, 0x1000), 0, 0x1000);
+	config_put(PCI_COMMAND, 2, command);
+	negotiate(1ULL << VIRTIO_F_VERSION_1);
+	set_queue(0, QUEUE_AT);
+	common_put(VIRTIO_PCI_COMMON_STATUS, 1, 0xf);
+}
+
+static void offer_and_ring(void)
+{
+	offer();
+	bus_write(&vm.ports, bar(2), 2, 0);
+}
+
+/*
+ * A kernel that is about to start another one (kexec) clears the bus master's bit of each device, and that is all that keeps the
+ * buffers that it has offered from being written into the other's memory.
+ */
+static void test_bus_master(void)
+{
+	const u32 on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
+
+	set_up();
+	ASSERT_EQ(virtio_start(&device), 0);
+	begin_queue(on | PCI_COMMAND_MASTER);
+	offer_and_ring();
+	wait_for(1);
+	config_put(PCI_COMMAND, 2, on);
+	CHECK_EQ("in service no more", 0xb, status());
+	offer_and_ring();
+	config_put(PCI_COMMAND, 2, on | PCI_COMMAND_MASTER);
+	offer_and_ring();
+	usleep(50000);
+	CHECK_EQ("nothing is written", 1, served);
+	begin_queue(on | PCI_COMMAND_MASTER);
+	offer_and_ring();
+	wait_for(1);
+	CHECK_EQ("the next driver's", 2, served);
+
+	/* Who never sets the bit is served all the same, as by many a virtual machine. */
+	begin_queue(0);
+	begin_queue(on);
+	config_put(PCI_COMMAND, 2, on | PCI_COMMAND_INTX_DISABLE);
+	offer_and_ring();
+	wait_for(1);
+	CHECK_EQ("without it", 3, served);
+	vm_stop(&vm, STATUS_OK, "end");
+	virtio_stop(&device);
+}
+
 /* Writes of noise to every register, with the thread running. */
 static void test_noise(void)
 {
@@ -374,6 +425,7 @@ static const struct test_case cases[] = {
 	{ "features", test_features },
 	{ "queue_set_up", test_queue_set_up },
 	{ "interrupts", test_interrupts },
+	{ "bus_master", test_bus_master },
 	{ "noise", test_noise },
 };
 

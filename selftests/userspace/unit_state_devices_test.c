@@ -334,7 +334,7 @@ static void test_virtio_broken(void)
 	first.device.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	config_out(&first, first.device.msix.capability + PCI_MSIX_FLAGS, 2, 0);
 	first.device.isr = 3;
-	config_out(&first, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	config_out(&first, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	state_virtio_take(&first.device, &first.pci, &taken);
 	ASSERT(move_device(&error), "%s", error.text);
 	move_board();
