@@ -87,6 +87,27 @@ static unsigned int piece(u64 la, unsigned int left)
 	return min3(left, 8u, (unsigned int)(PAGE_SIZE - offset_in_page(la)));
 }
 
+/*
+ * Is it this access that user space has answered a part of, or the first one to ask? Others come before it anew in every run of the instruction, and
+ * leave its answer alone.
+ */
+static bool is_in_flight(const struct emu *e)
+{
+	return !e->log.pending || e->log.pending == e->log.next;
+}
+
+/* Bytes of the access that are answered already. */
+static unsigned int answered_bytes(struct emu *e)
+{
+	return is_in_flight(e) ? emulator_vcpu(e)->io.have : 0;
+}
+
+static void access_is_over(struct emu *e)
+{
+	if (is_in_flight(e))
+		emulator_vcpu(e)->io.have = 0;
+}
+
 static int ask_user(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, unsigned int len, const void *data)
 {
 	vcpu->io.pos = pos;
@@ -136,22 +157,21 @@ static int access_device(struct vcpu *vcpu, gpa_t gpa, void *in, const void *out
 		     keel_bus_read(vcpu, bus, gpa, len, in);
 }
 
-static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data, unsigned int len)
+/* @data: the whole access, of which @have bytes are answered */
+static int read_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, void *data, unsigned int len, unsigned int have)
 {
-	int ret = access_memory(vcpu, gpa, data, NULL, len);
+	int ret = access_memory(vcpu, gpa, data + pos, NULL, len);
 
 	if (ret != -ENXIO)
 		return ret ? EMU_FAILED : EMU_CONTINUE;
-	if (pos < vcpu->io.have) {
-		memcpy(data, vcpu->io.data + pos, len);
+	if (pos < have) {
+		memcpy(data + pos, vcpu->io.data + pos, len);
 		return EMU_CONTINUE;
 	}
-	if (!access_device(vcpu, gpa, data, NULL, len)) {
-		/* a device read may have effects: keep the answer for the restart */
-		memcpy(vcpu->io.data + pos, data, len);
-		vcpu->io.have = pos + len;
+	if (!access_device(vcpu, gpa, data + pos, NULL, len))
 		return EMU_CONTINUE;
-	}
+	/* a device's read may have effects: what is there is kept for the restart */
+	memcpy(vcpu->io.data, data, pos);
 	return ask_user(vcpu, gpa, pos, len, NULL);
 }
 
@@ -180,7 +200,7 @@ static gpa_t piece_gpa(u64 la, unsigned int pos, const gpa_t page[2])
 int emulator_read(struct emu *e, u64 la, void *data, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = emulator_vcpu(e);
-	unsigned int pos, len;
+	unsigned int pos, len, have = answered_bytes(e);
 	gpa_t page[2];
 	int ret;
 
@@ -191,30 +211,27 @@ int emulator_read(struct emu *e, u64 la, void *data, unsigned int size, unsigned
 		return ret;
 	for (pos = 0; pos < size; pos += len) {
 		len = piece(la + pos, size - pos);
-		ret = read_piece(vcpu, piece_gpa(la, pos, page), pos, data + pos, len);
+		ret = read_piece(vcpu, piece_gpa(la, pos, page), pos, data, len, have);
 		if (ret != EMU_CONTINUE)
 			return ret;
 	}
-	vcpu->io.have = 0;
+	access_is_over(e);
 	return accessed(e, la, size, acc);
 }
 
-static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const void *data, unsigned int len, bool last)
+/* Of the whole access @have bytes are done; @last: nothing is left to do after this piece. */
+static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const void *data, unsigned int len, unsigned int have, bool last)
 {
 	int ret = access_memory(vcpu, gpa, NULL, data, len);
 
 	if (ret != -ENXIO)
 		return ret ? EMU_FAILED : EMU_CONTINUE;
-	if (pos < vcpu->io.have)
+	if (pos < have || !access_device(vcpu, gpa, NULL, data, len))
 		return EMU_CONTINUE;
-	if (!access_device(vcpu, gpa, NULL, data, len)) {
-		vcpu->io.have = pos + len;
-		return EMU_CONTINUE;
-	}
 	ask_user(vcpu, gpa, pos, len, data);
 	if (!last)
 		return EMU_IO;
-	/* nothing is left to do after this store: no restart */
+	/* no restart */
 	vcpu->io.complete = COMPLETE_NONE;
 	vcpu->io.answered = true;
 	vcpu->emu.stop = true;
@@ -224,7 +241,7 @@ static int write_piece(struct vcpu *vcpu, gpa_t gpa, unsigned int pos, const voi
 int emulator_write(struct emu *e, u64 la, const void *data, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = emulator_vcpu(e);
-	unsigned int pos, len;
+	unsigned int pos, len, have = answered_bytes(e);
 	gpa_t page[2];
 	int ret;
 
@@ -236,11 +253,11 @@ int emulator_write(struct emu *e, u64 la, const void *data, unsigned int size, u
 		return ret;
 	for (pos = 0; pos < size; pos += len) {
 		len = piece(la + pos, size - pos);
-		ret = write_piece(vcpu, piece_gpa(la, pos, page), pos, data + pos, len, pos + len == size && (acc & EMU_ACC_FINAL));
+		ret = write_piece(vcpu, piece_gpa(la, pos, page), pos, data + pos, len, have, pos + len == size && (acc & EMU_ACC_FINAL));
 		if (ret != EMU_CONTINUE)
 			return ret;
 	}
-	vcpu->io.have = 0;
+	access_is_over(e);
 	return accessed(e, la, size, acc);
 }
 

@@ -112,7 +112,7 @@ static void test_load(void)
 
 static void guest_modify(void)
 {
-	u64 old = 7;
+	u64 old = 7, si = VM_SCRATCH, di = A;
 
 	asm volatile("orl $0x10, (%0)" : : "r" (A) : "memory", "cc");
 	asm volatile("xchgl %k0, (%1)" : "+r" (old) : "r" (A) : "memory");
@@ -120,6 +120,10 @@ static void guest_modify(void)
 	asm volatile("cmpl $5, (%0); jne 1f; ud2; 1:" : : "r" (A) : "memory", "cc");
 	asm volatile("testb $4, (%0); jnz 1f; ud2; 1:" : : "r" (A) : "memory", "cc");
 	asm volatile("rep movsl" : : "S" (VM_SCRATCH), "D" (A), "c" (2UL) : "memory");
+	/* memory comes first, and is read again when user space has answered */
+	asm volatile("cmpsl; je 1f; ud2; 1:" : "+S" (si), "+D" (di) : : "memory", "cc");
+	GUEST_EQ(si, VM_SCRATCH + 4);
+	GUEST_EQ(di, A + 4);
 }
 
 static void test_modify(void)
@@ -136,6 +140,7 @@ static void test_modify(void)
 	expect_read(vcpu, "test", A, 1, 4);
 	expect_write(vcpu, "rep movsl, first", A, 4, 0x11111111);
 	expect_write(vcpu, "rep movsl, second", A + 4, 4, 0x22222222);
+	expect_read(vcpu, "cmpsl", A, 4, 0x11111111);
 	vcpu_run_done(vcpu);
 }
 

@@ -6,3 +6,6 @@ unit_devices_test-srcs := core/bus.c
 unit_devices_test-cflags := -I$(TOP)/selftests/irqchip/shim -include $(TOP)/selftests/irqchip/shim/shim.h -Wno-sign-compare
 unit_first_use_test-srcs := core/first_use.c
 unit_first_use_test-cflags := -I$(TOP)/selftests/core/shim -include $(TOP)/selftests/core/unit_first_use.h
+unit_access_test-srcs := core/emulator_access.c $(patsubst %,emulate/%.c,decode opcodes operand segment_limit execute arith muldiv exchange \
+	stack branch string segment far task system vector fx native bits fast)
+unit_access_test-cflags := -I$(TOP)/selftests/core/access -I$(TOP)/core -include $(TOP)/selftests/core/access/shim.h -Wno-sign-compare
