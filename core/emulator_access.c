@@ -289,11 +289,14 @@ int emulator_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
 	return over_pages(e, la, NULL, size, acc);
 }
 
-/* On RAM by the CPU's own locked instruction; elsewhere there is nobody to be atomic against. */
+/*
+ * On RAM by the CPU's own locked instruction, but for operands that are not aligned: those of an instruction that spans cache lines the host's kernel
+ * must not execute. Elsewhere there is nobody to be atomic against.
+ */
 int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned int size, unsigned int acc)
 {
 	struct vcpu *vcpu = emulator_vcpu(e);
-	u64 expected = 0, wanted = 0;
+	u64 expected[2] = { }, wanted[2] = { };
 	unsigned int i;
 	gpa_t gpa;
 	int ret = translate(e, la, acc, &gpa);
@@ -302,13 +305,17 @@ int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned
 		return ret;
 	for (i = 0; i < SLOT_TRIES; i++) {
 		/* as access_memory(): the local APIC is above a slot */
-		if (size > 8 || (la & (size - 1)) || keel_lapic_claims(vcpu, gpa) || !keel_memory_is_writable(vcpu, gpa))
+		if (size > sizeof(wanted) || (la & (size - 1)) || keel_lapic_claims(vcpu, gpa) || !keel_memory_is_writable(vcpu, gpa))
 			return emulator_write(e, la, new, size, acc);
-		memcpy(&expected, old, size);
-		memcpy(&wanted, new, size);
-		if (keel_cmpxchg_guest(vcpu->vm, gpa, size, &expected, wanted) < 0)
+		memcpy(expected, old, size);
+		memcpy(wanted, new, size);
+		if (size > 8)
+			ret = keel_cmpxchg16_guest(vcpu->vm, gpa, expected, wanted);
+		else
+			ret = keel_cmpxchg_guest(vcpu->vm, gpa, size, expected, wanted[0]);
+		if (ret < 0)
 			continue;
-		memcpy(old, &expected, size);
+		memcpy(old, expected, size);
 		if (unlikely(vcpu->shadow))
 			keel_shadow_stored(vcpu->vm, gpa, size);
 		return accessed(e, la, size, acc);

@@ -112,7 +112,7 @@ static bool is_same(const u64 *a, const u64 *b)
 
 /*
  * The comparison is made here as well, on what has been read: an owner that
- * cannot exchange atomically (no RAM, 16 bytes) may then simply store.
+ * cannot exchange atomically (no RAM) may then simply store.
  */
 static int exec_cmpxchg8b(struct emu *e)
 {

@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <keel/guest_access.h>
+#include <keel/user_exchange.h>
 #include "ept.h"
 
 enum copy_dir { COPY_READ, COPY_WRITE };
@@ -140,8 +141,9 @@ int keel_write_guest(struct vm *vm, gpa_t gpa, const void *data, unsigned long l
 }
 
 /* 0 exchanged, 1 compare failed, -EFAULT. May sleep, unless page faults are off. */
-static int cmpxchg_user(void __user *user, unsigned int size, u64 *old, u64 new)
+static int cmpxchg_user(void __user *user, unsigned int size, u64 *old, const u64 *wanted)
 {
+	u64 new = *wanted;
 	u8 old8 = *old;
 	u16 old16 = *old;
 	u32 old32 = *old;
@@ -159,8 +161,11 @@ static int cmpxchg_user(void __user *user, unsigned int size, u64 *old, u64 new)
 	case 4:
 		ret = !unsafe_try_cmpxchg_user((u32 __user *)user, &old32, (u32)new, fault);
 		break;
-	default:
+	case 8:
 		ret = !unsafe_try_cmpxchg_user((u64 __user *)user, old, new, fault);
+		break;
+	default:
+		ret = keel_user_cmpxchg16(user, old, wanted);
 		break;
 	}
 	user_access_end();
@@ -174,10 +179,10 @@ fault:
 
 static bool may_cmpxchg(struct vm *vm, gpa_t gpa, unsigned int size)
 {
-	return current->mm == vm->mm && size && size <= 8 && is_power_of_2(size) && !(gpa & (size - 1));
+	return current->mm == vm->mm && size && size <= 16 && is_power_of_2(size) && !(gpa & (size - 1));
 }
 
-int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new)
+static int cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, const u64 *new)
 {
 	void __user *user;
 	int ret = -EFAULT;
@@ -197,19 +202,29 @@ int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u6
 	return ret;
 }
 
+int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new)
+{
+	return size > sizeof(new) ? -EFAULT : cmpxchg_guest(vm, gpa, size, old, &new);
+}
+
+int keel_cmpxchg16_guest(struct vm *vm, gpa_t gpa, u64 old[2], const u64 new[2])
+{
+	return cmpxchg_guest(vm, gpa, 16, old, new);
+}
+
 int keel_cmpxchg_guest_atomic(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new)
 {
 	struct memslot *slot;
 	void __user *user;
 	int ret = -EFAULT;
 
-	if (!may_cmpxchg(vm, gpa, size))
+	if (size > sizeof(new) || !may_cmpxchg(vm, gpa, size))
 		return -EFAULT;
 	pagefault_disable();
 	rcu_read_lock();
 	slot = slots_find(mem_slots_rcu(&vm->mem), gpa_to_gfn(gpa));
 	if (slot_part(slot, gpa, size, COPY_WRITE, &user))
-		ret = cmpxchg_user(user, size, old, new);
+		ret = cmpxchg_user(user, size, old, &new);
 	if (!ret)
 		slot_mark_dirty(vm, NULL, slot, gpa_to_gfn(gpa));
 	rcu_read_unlock();

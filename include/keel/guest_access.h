@@ -61,6 +61,16 @@ int keel_write_guest_atomic(struct vm *vm, gpa_t gpa, const void *data, unsigned
  */
 int keel_cmpxchg_guest(struct vm *vm, gpa_t gpa, unsigned int size, u64 *old, u64 new);
 /**
+ * keel_cmpxchg16_guest() - the same of 16 bytes
+ * @vm: the machine
+ * @gpa: guest physical address, a multiple of 16
+ * @old: expected value in, found value out
+ * @new: value to be stored
+ *
+ * Context: as there. Return: as there.
+ */
+int keel_cmpxchg16_guest(struct vm *vm, gpa_t gpa, u64 old[2], const u64 new[2]);
+/**
  * keel_cmpxchg_guest_atomic() - keel_cmpxchg_guest() without sleeping
  * @vm: the machine
  * @gpa: guest physical address, a multiple of @size

@@ -70,6 +70,20 @@ int keel_cmpxchg_guest(struct vm *v, gpa_t gpa, unsigned int size, u64 *old, u64
 	return 0;
 }
 
+/* Another CPU stores between the read and the exchange. */
+static bool is_raced;
+
+int keel_cmpxchg16_guest(struct vm *v, gpa_t gpa, u64 old[2], const u64 new[2])
+{
+	bool is_same;
+
+	if (is_raced)
+		ram[gpa + 8]++;
+	is_same = !memcmp(ram + gpa, old, 16);
+	memcpy(is_same ? (void *)(ram + gpa) : old, is_same ? (const void *)new : ram + gpa, 16);
+	return !is_same;
+}
+
 bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa)
 {
 	return false;
@@ -289,8 +303,35 @@ static void test_restart(void)
 	CHECK_EQ("stored over two pages", 0, memcmp(user + PAGE_SIZE - 3, "abcdefgh", 8));
 }
 
+/* CMPXCHG16B: what another CPU has stored meanwhile is found, and stays (SDM, "CMPXCHG8B/CMPXCHG16B"). */
+static void test_cmpxchg16b(void)
+{
+	static const u8 insn[] = { 0xf0, 0x48, 0x0f, 0xc7, 0x0e };
+	static const u64 at[2] = { 0x1111, 0x2222 }, by[2] = { 0x3333, 0x4444 };
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		setup();
+		is_raced = i;
+		test_note(i ? "another CPU is quicker" : "alone");
+		memcpy(ram + RAM_AT, at, 16);
+		gpr[GPR_RSI] = RAM_AT;
+		gpr[GPR_RAX] = at[0];
+		gpr[GPR_RDX] = at[1];
+		gpr[GPR_RBX] = by[0];
+		gpr[GPR_RCX] = by[1];
+		CHECK_EQ("  result", EMU_CONTINUE, execute(insn, sizeof(insn)));
+		CHECK_EQ("  zf", !is_raced, !!(vcpu.emu.rflags & 0x40));
+		CHECK_EQ("  low", is_raced ? at[0] : by[0], *(u64 *)(ram + RAM_AT));
+		CHECK_EQ("  high", is_raced ? at[1] + 1 : by[1], *(u64 *)(ram + RAM_AT + 8));
+		CHECK_EQ("  rax", at[0], gpr[GPR_RAX]);
+		CHECK_EQ("  rdx", at[1] + is_raced, gpr[GPR_RDX]);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "restart", test_restart },
+	{ "cmpxchg16b", test_cmpxchg16b },
 };
 
 TEST_MAIN(cases)

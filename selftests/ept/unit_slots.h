@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What ept/memslot.c, ept/dirty.c and ept/access.c need beyond unit_vcpu.h. Included before anything else. */
 #define KEEL_DEBUG	0
+#define KEEL_USER_EXCHANGE_H
 #include "unit_vcpu.h"
 #include <limits.h>
 #include <uapi/linux/kvm.h>
@@ -81,6 +82,16 @@ static inline unsigned long shim_copy(void *to, const void *from, unsigned long 
 #define copy_to_user(to, from, n)		shim_copy(to, from, n, to)
 #define copy_from_user(to, from, n)		shim_copy(to, from, n, from)
 #define __copy_to_user_inatomic(to, from, n)	shim_copy(to, from, n, to)
+
+/* As of include/keel/user_exchange.h; the page is known to be there. */
+static inline int keel_user_cmpxchg16(void *user, u64 old[2], const u64 new[2])
+{
+	bool is_same = !memcmp(user, old, 16);
+
+	memcpy(is_same ? user : (void *)old, is_same ? (const void *)new : user, 16);
+	return !is_same;
+}
+
 #define down_read(sem)		((void)(sem))
 #define up_read(sem)		((void)(sem))
 #define is_power_of_2(n)	((n) && !((n) & ((n) - 1)))
