@@ -83,10 +83,10 @@ static int code_segment(struct emu *e, u16 selector, bool is_return, struct far_
 		return ret;
 	d.selector = error | e->cpl;
 	emu_unpack_descriptor(&d, &t->cs);
-	return check_offset(e, t);
+	return EMU_CONTINUE;
 }
 
-/* Fill @t for @selector:@offset in any mode. */
+/* Fill @t for @selector:@offset in any mode. The offset is the caller's to check. */
 static int find_target(struct emu *e, u16 selector, u64 offset, bool is_return,
 		       struct far_target *t)
 {
@@ -97,7 +97,27 @@ static int find_target(struct emu *e, u16 selector, u64 offset, bool is_return,
 	e->ops->get_segment(e, SEG_CS, &t->cs);
 	t->cs.selector = selector;
 	t->cs.base = (u64)selector << 4;
-	return check_offset(e, t);
+	return EMU_CONTINUE;
+}
+
+/*
+ * Is there room for @n pushes of @size bytes? That comes before the check of the offset (SDM, "CALL", "INT n/INTO/INT3/INT1"). AMD's CPUs push by then, page
+ * faults and all (APM, "CALL (Far)", "INT (Interrupt to Vector)").
+ */
+static int check_room(struct emu *e, unsigned int n, unsigned int size)
+{
+	int ret = EMU_CONTINUE;
+	struct emu_stack s;
+	u64 la;
+
+	emu_stack_begin(e, &s);
+	while (n-- && !ret) {
+		s.sp = (s.sp - size) & s.mask;
+		ret = emu_linear(e, SEG_SS, s.sp, size, EMU_ACC_WRITE, &la);
+		if (!ret && !e->intel)
+			ret = e->ops->probe(e, la, size, EMU_ACC_WRITE);
+	}
+	return ret;
 }
 
 static void go(struct emu *e, const struct far_target *t)
@@ -140,6 +160,10 @@ static int exec_jump(struct emu *e)
 		ret = find_target(e, selector, offset, false, &t);
 	if (!ret && t.is_task)
 		return emu_task_switch(e, is_call ? EMU_TASK_CALL : EMU_TASK_JMP, t.tss);
+	if (!ret && is_call)
+		ret = check_room(e, 2, e->insn.op_size);
+	if (!ret)
+		ret = check_offset(e, &t);
 	if (!ret && is_call) {
 		e->ops->get_segment(e, SEG_CS, &cs);
 		emu_stack_begin(e, &s);
@@ -167,6 +191,8 @@ static int exec_return(struct emu *e)
 		ret = emu_pop(e, &s, &sel, e->insn.op_size);
 	if (!ret)
 		ret = find_target(e, (u16)sel, offset, true, &t);
+	if (!ret)
+		ret = check_offset(e, &t);
 	if (ret)
 		return ret;
 	go(e, &t);
@@ -201,6 +227,8 @@ static int exec_iret(struct emu *e)
 	if (!emu_is_real(e) && (flags & FL_VM) && size == 4 && !e->cpl)
 		return EMU_FAILED;
 	ret = find_target(e, (u16)sel, offset, true, &t);
+	if (!ret)
+		ret = check_offset(e, &t);
 	if (ret)
 		return ret;
 	go(e, &t);
@@ -258,6 +286,10 @@ static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 			      EMU_ACC_READ | EMU_ACC_SYSTEM);
 	if (!ret)
 		ret = find_target(e, (u16)(entry >> 16), (u16)entry, false, &t);
+	if (!ret)
+		ret = check_room(e, 3, 2);
+	if (!ret)
+		ret = check_offset(e, &t);
 	if (!ret)
 		ret = push_frame(e, &s, return_rip);
 	if (ret)

@@ -217,6 +217,49 @@ static void test_real(void)
 	CHECK_EQ("vector", 12, m.emu.fault.vector);
 }
 
+/*
+ * Of two things wrong with a CALL or an interrupt the stack comes before the offset (SDM, "CALL", "INT n/INTO/INT3/INT1"; APM, "CALL (Far)"); of page
+ * faults, which come at the pushes, on AMD's CPUs alone. Nothing is stored.
+ */
+static void test_call_order(void)
+{
+	static const struct {
+		const char *name;
+		enum emu_mode mode;
+		u8 bytes[8], size;
+		bool intel;
+		u32 sp, limit;		/* of the stack */
+		u8 vector;
+	} t[] = {
+		{ "call, no room", P, { 0x9a, 0, 0x20, 0, 0, 0x80, 0 }, 7, true, 4, 0xffff, 12 },
+		{ "call, room for one of two", P, { 0x9a, 0, 0x20, 0, 0, 0x80, 0 }, 7, true, 6, 0xffff, 12 },
+		{ "call, room", P, { 0x9a, 0, 0x20, 0, 0, 0x80, 0 }, 7, true, STACK, 0xffff, 13 },
+		{ "call, page fault on Intel's", P, { 0x9a, 0, 0x20, 0, 0, 0x80, 0 }, 7, true, FAULT_PAGE + 0x100, ~0u, 13 },
+		{ "call, page fault on AMD's", P, { 0x9a, 0, 0x20, 0, 0, 0x80, 0 }, 7, false, FAULT_PAGE + 0x100, ~0u, 14 },
+		{ "call, real mode, no room", R, { 0x9a, 0, 0x20, 0, 0x12 }, 5, true, 3, 0xffff, 12 },
+		{ "call, real mode, room", R, { 0x9a, 0, 0x20, 0, 0x12 }, 5, true, STACK, 0xffff, 13 },
+		{ "int, real mode, no room", R, { 0xcd, 0x21 }, 2, true, 3, 0xffff, 12 },
+		{ "int, real mode, room", R, { 0xcd, 0x21 }, 2, true, STACK, 0xffff, 13 },
+		{ "jmp", P, { 0xea, 0, 0x20, 0, 0, 0x80, 0 }, 7, true, 4, 0xffff, 13 },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		setup(&m, t[i].mode);
+		m.emu.intel = t[i].intel;
+		machine_descriptor(&m, 16, 0, 0x0fff, 0x409a);	/* 80 code, small */
+		machine_poke(&m, 0x21 * 4, 0x12342000, 4);
+		m.seg[SEG_CS].limit = 0x1fff;
+		m.seg[SEG_SS].limit = t[i].limit;
+		m.gpr[GPR_RSP] = t[i].sp;
+		CHECK_EQ(t[i].name, EMU_FAULT, machine_run(&m, t[i].bytes, t[i].size));
+		CHECK_EQ("  vector", t[i].vector, m.emu.fault.vector);
+		CHECK_EQ("  sp", t[i].sp, m.gpr[GPR_RSP]);
+		CHECK_EQ("  stored", 0, machine_peek(&m, STACK - 8, 8) | machine_peek(&m, 0, 8));
+	}
+}
+
 /* Which instructions are followed by the trap of TF. */
 static void test_single_step(void)
 {
@@ -363,6 +406,7 @@ static const struct test_case cases[] = {
 	{ "far", test_far },
 	{ "long_far", test_long_far },
 	{ "real", test_real },
+	{ "call_order", test_call_order },
 	{ "single_step", test_single_step },
 	{ "resume", test_resume },
 	{ "big_real", test_big_real },
