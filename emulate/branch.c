@@ -96,11 +96,16 @@ static int exec_loop(struct emu *e)
 
 static int software_event(struct emu *e, u8 vector, enum emu_event_type type)
 {
+	bool done;
+	int ret;
+
 	if (e->mode == EMU_MODE_REAL)
 		return emu_real_interrupt(e, vector, e->next_rip);
-	if (type == EMU_EVENT_SOFT_INT && e->mode == EMU_MODE_VM86 &&
-	    (e->rflags & FL_IOPL) != FL_IOPL)
-		return emu_raise_error(e, VEC_GP, 0);
+	if (type == EMU_EVENT_SOFT_INT && e->mode == EMU_MODE_VM86) {
+		ret = emu_vm86_interrupt(e, vector, &done);
+		if (ret || done)
+			return ret;
+	}
 	emu_raise(e, vector);
 	e->fault.type = type;
 	return EMU_FAULT;

@@ -201,16 +201,29 @@ static int exec_return(struct emu *e)
 	return EMU_CONTINUE;
 }
 
+/* What IRET brings along beyond POPF: RF, which emu_execute() leaves to it, and at CPL 0 of protected mode VIF and VIP (SDM, "IRET/IRETD/IRETQ"). */
+static void set_flags(struct emu *e, u64 val, unsigned int size)
+{
+	u64 change = FL_RF;
+
+	if (size == 4 && !emu_is_real(e) && !e->cpl)
+		change |= FL_VIF | FL_VIP;
+	emu_set_flags(e, val, size);
+	e->rflags = (e->rflags & ~change) | (size == 4 ? val & change : 0);
+}
+
 static int exec_iret(struct emu *e)
 {
 	unsigned int size = e->insn.op_size;
 	struct far_target t;
 	struct emu_stack s;
 	u64 offset, sel, flags;
+	bool use_vif;
 	int ret;
 
-	if (e->mode == EMU_MODE_VM86 && (e->rflags & FL_IOPL) != FL_IOPL)
-		return emu_raise_error(e, VEC_GP, 0);
+	ret = emu_check_vm86_flags(e, &use_vif);
+	if (ret)
+		return ret;
 	if (!emu_is_real(e) && (e->rflags & FL_NT))
 		return e->mode < EMU_MODE_COMPAT16 ? emu_task_return(e) :
 						     emu_raise_error(e, VEC_GP, 0);
@@ -229,12 +242,12 @@ static int exec_iret(struct emu *e)
 	ret = find_target(e, (u16)sel, offset, true, &t);
 	if (!ret)
 		ret = check_offset(e, &t);
+	if (!ret && use_vif)
+		ret = emu_set_vif(e, flags);
 	if (ret)
 		return ret;
 	go(e, &t);
-	emu_set_flags(e, flags, size);
-	/* the one instruction that brings RF along: emu_execute() leaves it */
-	e->rflags = (e->rflags & ~(u64)FL_RF) | (size == 4 ? flags & FL_RF : 0);
+	set_flags(e, flags, size);
 	emu_stack_commit(e, &s);
 	return EMU_CONTINUE;
 }
@@ -252,15 +265,15 @@ int emu_exec_far(struct emu *e)
 	}
 }
 
-/* Push FLAGS, CS and IP for a return to @return_rip. */
-static int push_frame(struct emu *e, struct emu_stack *s, u64 return_rip)
+/* Push FLAGS, which are @image, CS and IP for a return to @return_rip. */
+static int push_frame(struct emu *e, struct emu_stack *s, u64 image, u64 return_rip)
 {
 	struct segment cs;
 	int ret;
 
 	e->ops->get_segment(e, SEG_CS, &cs);
 	emu_stack_begin(e, s);
-	ret = emu_push(e, s, e->rflags, 2);
+	ret = emu_push(e, s, image, 2);
 	if (!ret)
 		ret = emu_push(e, s, cs.selector, 2);
 	if (!ret)
@@ -268,22 +281,16 @@ static int push_frame(struct emu *e, struct emu_stack *s, u64 return_rip)
 	return ret;
 }
 
-/* Runs inside INT n, or by itself: then RIP is moved here. */
-static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
+/* Through an entry of a vector table, at @la, which is read as @acc. */
+static int call_vector(struct emu *e, u64 la, unsigned int acc, u64 image, u64 return_rip)
 {
 	struct far_target t;
 	struct emu_stack s;
-	struct desc_table idt;
 	u32 entry = 0;
 	int ret;
 
 	e->insn.row.flags |= F_MULTI;
-	e->log.next = 0;
-	e->ops->get_table(e, EMU_IDTR, &idt);
-	if (vector * 4u + 3 > idt.limit)
-		return emu_raise(e, VEC_GP);
-	ret = emu_read_linear(e, (u32)(idt.base + vector * 4u), &entry, 4,
-			      EMU_ACC_READ | EMU_ACC_SYSTEM);
+	ret = emu_read_linear(e, la, &entry, 4, acc);
 	if (!ret)
 		ret = find_target(e, (u16)(entry >> 16), (u16)entry, false, &t);
 	if (!ret)
@@ -291,13 +298,28 @@ static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 	if (!ret)
 		ret = check_offset(e, &t);
 	if (!ret)
-		ret = push_frame(e, &s, return_rip);
+		ret = push_frame(e, &s, image, return_rip);
 	if (ret)
 		return ret;
 	go(e, &t);
 	emu_stack_commit(e, &s);
-	e->rflags &= ~(u64)(FL_IF | FL_TF | FL_AC | FL_RF);
 	return EMU_CONTINUE;
+}
+
+/* Runs inside INT n, or by itself: then RIP is moved here. */
+static int real_interrupt(struct emu *e, u8 vector, u64 return_rip)
+{
+	struct desc_table idt;
+	int ret;
+
+	e->log.next = 0;
+	e->ops->get_table(e, EMU_IDTR, &idt);
+	if (vector * 4u + 3 > idt.limit)
+		return emu_raise(e, VEC_GP);
+	ret = call_vector(e, (u32)(idt.base + vector * 4u), EMU_ACC_READ | EMU_ACC_SYSTEM, e->rflags, return_rip);
+	if (!ret)
+		e->rflags &= ~(u64)(FL_IF | FL_TF | FL_AC | FL_RF);
+	return ret;
 }
 
 int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip)
@@ -310,5 +332,45 @@ int emu_real_interrupt(struct emu *e, u8 vector, u64 return_rip)
 	emu_forget(e);
 	if (!ret)
 		e->rip = e->next_rip;
+	return ret;
+}
+
+/* The software interrupt redirection bit map lies below the I/O permission bitmap. */
+static int is_redirected(struct emu *e, u8 vector, bool *redirected)
+{
+	struct segment tr;
+	u16 base = 0;
+	u8 bits = 0;
+	int ret;
+
+	e->ops->get_segment(e, SEG_TR, &tr);
+	if ((tr.ar & SEG_UNUSABLE) || !(tr.ar & 0x08) || tr.limit < TSS_IO_BASE + 1)
+		return emu_raise_error(e, VEC_GP, 0);
+	ret = emu_read_linear(e, tr.base + TSS_IO_BASE, &base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
+	if (ret)
+		return ret;
+	if (base < 32 || base - 32u + vector / 8 > tr.limit)
+		return emu_raise_error(e, VEC_GP, 0);
+	ret = emu_read_linear(e, tr.base + base - 32 + vector / 8, &bits, 1, EMU_ACC_READ | EMU_ACC_SYSTEM);
+	*redirected = !(bits >> (vector & 7) & 1);
+	return ret;
+}
+
+/* INT n in virtual-8086 mode (SDM, "Class 3—Software Interrupt Handling in Virtual-8086 Mode"). @done: it was the 8086 program's own. */
+int emu_vm86_interrupt(struct emu *e, u8 vector, bool *done)
+{
+	bool is_iopl_3 = (e->rflags & FL_IOPL) == FL_IOPL;
+	int ret = EMU_CONTINUE;
+
+	*done = false;
+	if (e->ops->get_cr(e, 4) & CR4_VME)
+		ret = is_redirected(e, vector, done);
+	if (ret)
+		return ret;
+	if (!*done)
+		return is_iopl_3 ? EMU_CONTINUE : emu_raise_error(e, VEC_GP, 0);
+	ret = call_vector(e, vector * 4u, EMU_ACC_READ, is_iopl_3 ? e->rflags : emu_vm86_image(e->rflags), e->next_rip);
+	if (!ret)
+		e->rflags &= ~(u64)(FL_TF | (is_iopl_3 ? FL_IF : FL_VIF));
 	return ret;
 }

@@ -62,6 +62,8 @@
 #define CR4_PVI		0x00000002u
 #define CR4_UMIP	0x00000800u
 
+#define TSS_IO_BASE	102	/* in a 32-bit TSS or a 64-bit one: offset of the I/O permission bitmap's offset */
+
 /* emu_insn.base */
 #define BASE_NONE	0xff
 #define BASE_RIP	0xfe
@@ -288,6 +290,12 @@ void emu_stack_commit(struct emu *e, const struct emu_stack *s);
 int emu_push(struct emu *e, struct emu_stack *s, u64 val, unsigned int size);
 int emu_pop(struct emu *e, struct emu_stack *s, u64 *val, unsigned int size);
 void emu_set_flags(struct emu *e, u64 val, unsigned int size);
+int emu_check_vm86_flags(struct emu *e, bool *use_vif);
+int emu_set_vif(struct emu *e, u64 val);
+u64 emu_vm86_image(u64 rflags);
+
+/* far.c */
+int emu_vm86_interrupt(struct emu *e, u8 vector, bool *done);
 
 /* Executors, one or two classes each. */
 int emu_exec_muldiv(struct emu *e);

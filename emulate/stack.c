@@ -42,8 +42,11 @@ int emu_pop(struct emu *e, struct emu_stack *s, u64 *val, unsigned int size)
 	return ret;
 }
 
-/* In virtual-8086 mode with IOPL below 3, VME lets 16-bit PUSHF and POPF through with VIF as IF. */
-static int check_vm86_flags(struct emu *e, bool *use_vif)
+/*
+ * In virtual-8086 mode with IOPL below 3, VME lets PUSHF, POPF and IRET of 16 bits through with VIF as IF (SDM, "Class 2—Maskable Hardware Interrupt
+ * Handling in Virtual-8086 Mode Using the Virtual Interrupt Mechanism").
+ */
+int emu_check_vm86_flags(struct emu *e, bool *use_vif)
 {
 	*use_vif = false;
 	if (e->mode != EMU_MODE_VM86 || (e->rflags & FL_IOPL) == FL_IOPL)
@@ -52,6 +55,21 @@ static int check_vm86_flags(struct emu *e, bool *use_vif)
 		return emu_raise_error(e, VEC_GP, 0);
 	*use_vif = true;
 	return EMU_CONTINUE;
+}
+
+/* IF of @val, which POPF or IRET has popped, into VIF. */
+int emu_set_vif(struct emu *e, u64 val)
+{
+	if ((val & FL_TF) || ((val & FL_IF) && (e->rflags & FL_VIP)))
+		return emu_raise_error(e, VEC_GP, 0);
+	e->rflags = (e->rflags & ~(u64)FL_VIF) | (val & FL_IF ? FL_VIF : 0);
+	return EMU_CONTINUE;
+}
+
+/* FLAGS as that mode shows them. */
+u64 emu_vm86_image(u64 rflags)
+{
+	return (rflags & ~(u64)FL_IF) | FL_IOPL | (rflags & FL_VIF ? FL_IF : 0);
 }
 
 /* The bits of @val that POPF or IRET may change at this CPL, for an image of @size bytes. */
@@ -76,13 +94,11 @@ static int exec_pushf(struct emu *e, struct emu_stack *s)
 	bool use_vif;
 	int ret;
 
-	ret = check_vm86_flags(e, &use_vif);
+	ret = emu_check_vm86_flags(e, &use_vif);
 	if (ret)
 		return ret;
-	if (use_vif) {
-		image |= FL_IOPL;
-		image = (image & ~(u64)FL_IF) | (image & FL_VIF ? FL_IF : 0);
-	}
+	if (use_vif)
+		image = emu_vm86_image(image);
 	return emu_push(e, s, image, e->insn.op_size);
 }
 
@@ -92,16 +108,13 @@ static int exec_popf(struct emu *e, struct emu_stack *s)
 	u64 val;
 	int ret;
 
-	ret = check_vm86_flags(e, &use_vif);
+	ret = emu_check_vm86_flags(e, &use_vif);
 	if (!ret)
 		ret = emu_pop(e, s, &val, e->insn.op_size);
+	if (!ret && use_vif)
+		ret = emu_set_vif(e, val);
 	if (ret)
 		return ret;
-	if (use_vif) {
-		if ((val & FL_TF) || ((val & FL_IF) && (e->rflags & FL_VIP)))
-			return emu_raise_error(e, VEC_GP, 0);
-		e->rflags = (e->rflags & ~(u64)FL_VIF) | (val & FL_IF ? FL_VIF : 0);
-	}
 	emu_set_flags(e, val, e->insn.op_size);
 	return EMU_CONTINUE;
 }

@@ -16,8 +16,6 @@
  */
 #define STRING_ITERATIONS	1024
 
-#define TSS_IO_BASE	102	/* offset of the I/O permission bitmap's offset */
-
 /* The I/O permission bitmap, asked when IOPL does not suffice (SDM, "Task Management"). */
 static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 {

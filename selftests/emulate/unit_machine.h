@@ -28,6 +28,8 @@
 #define FLAG_DF		0x400
 #define FLAG_OF		0x800
 #define FLAG_RF		0x10000
+#define FLAG_VIF	0x80000
+#define FLAG_VIP	0x100000
 #define FLAG_ARITH	0x8d5
 
 struct machine_access {

@@ -335,6 +335,99 @@ static void test_resume(void)
 	}
 }
 
+/* VIF and VIP, which IRETD brings along at CPL 0 of protected mode and nowhere else (SDM, "IRET/IRETD/IRETQ"). */
+static void test_virtual_flags(void)
+{
+	static const struct {
+		const char *name;
+		enum emu_mode mode;
+		u8 cpl, bytes[2], n, size;
+		u32 before, popped, after;
+	} t[] = {
+		{ "iretd, ring 0", P, 0, { 0xcf }, 1, 4, 0, FLAG_VIF | FLAG_VIP, FLAG_VIF | FLAG_VIP },
+		{ "iretd, ring 0, clears", P, 0, { 0xcf }, 1, 4, FLAG_VIF | FLAG_VIP, 0, 0 },
+		{ "iret, ring 0", P, 0, { 0x66, 0xcf }, 2, 2, FLAG_VIF | FLAG_VIP, 0, FLAG_VIF | FLAG_VIP },
+		{ "iretd, ring 3", P, 3, { 0xcf }, 1, 4, FLAG_VIP, FLAG_VIF, FLAG_VIP },
+		{ "iretd, real mode", R, 0, { 0x66, 0xcf }, 2, 4, FLAG_VIP, FLAG_VIF, FLAG_VIP },
+		{ "popfd, ring 0", P, 0, { 0x9d }, 1, 4, FLAG_VIP, FLAG_VIF, FLAG_VIP },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		bool is_popf = t[i].bytes[0] == 0x9d;
+
+		setup(&m, t[i].mode);
+		m.emu.cpl = t[i].cpl;
+		m.emu.rflags |= t[i].before;
+		machine_poke(&m, STACK, is_popf ? 2 | t[i].popped : 0x2000, t[i].size);
+		machine_poke(&m, STACK + t[i].size, t[i].cpl ? 0x1b : 8, t[i].size);
+		machine_poke(&m, STACK + 2 * t[i].size, 2 | t[i].popped, t[i].size);
+		CHECK_EQ(t[i].name, EMU_CONTINUE, machine_run(&m, t[i].bytes, t[i].n));
+		CHECK_EQ("  eflags", 2 | t[i].after, m.emu.rflags);
+	}
+}
+
+#define IOPL	0x3000u
+#define CR4_VME	1u
+
+/*
+ * IRET and INT n in virtual-8086 mode with CR4.VME (SDM, "Class 2—Maskable Hardware Interrupt Handling in Virtual-8086 Mode Using the Virtual Interrupt
+ * Mechanism", "Class 3—Software Interrupt Handling in Virtual-8086 Mode"). The redirection bit map is at the TSS's end.
+ */
+static void test_vm86(void)
+{
+	static const struct {
+		const char *name;
+		u32 cr4;
+		u8 bytes[2], n, bitmap;	/* bits of the vectors 20 to 27 */
+		u32 before, popped;
+		u16 result;		/* 0x100: #GP(0), 0x200: the protected mode's */
+		u32 after, pushed;
+	} t[] = {
+		{ "iret, no VME", 0, { 0xcf }, 1, 0, 0, FLAG_IF, 0x100, 0, 0 },
+		{ "iret, IOPL 3", 0, { 0xcf }, 1, 0, IOPL, FLAG_IF, 0, IOPL | FLAG_IF, 0 },
+		{ "iret sets VIF", CR4_VME, { 0xcf }, 1, 0, 0, FLAG_IF | IOPL | FLAG_CF, 0, FLAG_VIF | FLAG_CF, 0 },
+		{ "iret clears VIF", CR4_VME, { 0xcf }, 1, 0, FLAG_VIF | FLAG_IF, 0, 0, FLAG_IF, 0 },
+		{ "iret, VIP", CR4_VME, { 0xcf }, 1, 0, FLAG_VIP, FLAG_IF, 0x100, FLAG_VIP, 0 },
+		{ "iret, VIP, IF clear", CR4_VME, { 0xcf }, 1, 0, FLAG_VIP, 0, 0, FLAG_VIP, 0 },
+		{ "iret, TF", CR4_VME, { 0xcf }, 1, 0, 0, FLAG_TF, 0x100, 0, 0 },
+		{ "iretd", CR4_VME, { 0x66, 0xcf }, 2, 0, 0, 0, 0x100, 0, 0 },
+		{ "int, method 1", 0, { 0xcd, 0x21 }, 2, 0, IOPL, 0, 0x200, IOPL, 0 },
+		{ "int, method 2", 0, { 0xcd, 0x21 }, 2, 0, 0, 0, 0x100, 0, 0 },
+		{ "int, method 3", CR4_VME, { 0xcd, 0x21 }, 2, 0xff, FLAG_VIF, 0, 0x100, FLAG_VIF, 0 },
+		{ "int, method 4", CR4_VME, { 0xcd, 0x21 }, 2, 0x02, IOPL, 0, 0x200, IOPL, 0 },
+		{ "int, method 5", CR4_VME, { 0xcd, 0x21 }, 2, 0xfd, IOPL | FLAG_IF | FLAG_TF, 0, 0, IOPL, 2 | IOPL | FLAG_IF | FLAG_TF },
+		{ "int, method 6", CR4_VME, { 0xcd, 0x21 }, 2, 0xfd, FLAG_VIF | FLAG_TF, 0, 0, 0, 2 | IOPL | FLAG_IF | FLAG_TF },
+		{ "int, method 6, VIF clear", CR4_VME, { 0xcd, 0x21 }, 2, 0xfd, FLAG_IF, 0, 0, FLAG_IF, 2 | IOPL },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		setup(&m, EMU_MODE_VM86);
+		m.cr[4] = t[i].cr4;
+		m.emu.rflags |= t[i].before;
+		m.seg[SEG_TR] = (struct segment){ 0x6000, 0x68 + 32 - 1, 0x8b, 0x40 };
+		machine_poke(&m, 0x6066, 0x68 + 32, 2);
+		machine_poke(&m, 0x6068 + 4, t[i].bitmap, 1);
+		machine_poke(&m, 0x21 * 4, 0x02340100, 4);
+		machine_poke(&m, STACK, 0x2000 | 0x0234ull << 16 | (u64)(2 | t[i].popped) << 32, 6);
+		test_note("%s", t[i].name);
+		CHECK_EQ("  result", t[i].result ? EMU_FAULT : EMU_CONTINUE, machine_run(&m, t[i].bytes, t[i].n));
+		CHECK_EQ("  flags", 2 | t[i].after, m.emu.rflags);
+		if (t[i].result) {
+			CHECK_EQ("  vector", t[i].result == 0x100 ? 13 : 0x21, m.emu.fault.vector);
+			continue;
+		}
+		CHECK_EQ("  cs", 0x2340, m.seg[SEG_CS].base);
+		CHECK_EQ("  ip", t[i].pushed ? 0x100 : 0x2000, m.emu.rip);
+		CHECK_EQ("  sp", t[i].pushed ? STACK - 6 : STACK + 6, m.gpr[GPR_RSP]);
+		if (t[i].pushed)
+			CHECK_EQ("  pushed", t[i].pushed, machine_peek(&m, STACK - 2, 2));
+	}
+}
+
 /* Real mode keeps the limit that protected mode has left behind. */
 static void test_big_real(void)
 {
@@ -409,6 +502,8 @@ static const struct test_case cases[] = {
 	{ "call_order", test_call_order },
 	{ "single_step", test_single_step },
 	{ "resume", test_resume },
+	{ "virtual_flags", test_virtual_flags },
+	{ "vm86", test_vm86 },
 	{ "big_real", test_big_real },
 	{ "probes", test_probes },
 	{ "flush_of_code", test_flush_of_code },
