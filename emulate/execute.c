@@ -238,8 +238,6 @@ static int check_nop(struct emu *e)
 {
 	if (e->insn.row.op == EMU_OP_CLFLUSH)
 		return check_line(e);
-	if (e->insn.row.op == EMU_OP_FWAIT && !(~e->ops->get_cr(e, 0) & (CR0_MP | CR0_TS)))
-		return emu_raise(e, VEC_NM);
 	return EMU_CONTINUE;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * x87, MMX and SSE instructions with a memory operand, FNINIT, FNCLEX, FNSTSW, MXCSR, FXSAVE and FXRSTOR: on the registers' image, which becomes the guest's
- * registers when the access to memory has succeeded. What computes is done by native.c.
+ * x87, MMX and SSE instructions with a memory operand, FWAIT, FNINIT, FNCLEX, FNSTSW, MXCSR, FXSAVE and FXRSTOR: on the registers' image, which
+ * becomes the guest's registers when the access to memory has succeeded. What computes is done by native.c.
  *
  * Each makes one access, however long, so the restart log is not needed: ops->read() and ops->write() go on where they were.
  */
@@ -351,8 +351,21 @@ static int exec_fxsave(struct emu *e)
 	return EMU_CONTINUE;
 }
 
+/* Waits for nothing but the exceptions of what was before (SDM, "WAIT/FWAIT"). */
+static int exec_wait(struct emu *e)
+{
+	struct emu_fx fx;
+
+	if (!(~e->ops->get_cr(e, 0) & (CR0_MP | CR0_TS)))
+		return emu_raise(e, VEC_NM);
+	e->ops->fx_get(e, &fx);
+	return fx.fsw & FSW_ES ? emu_raise(e, VEC_MF) : EMU_CONTINUE;
+}
+
 int emu_exec_fx(struct emu *e)
 {
+	if (e->insn.row.op == EMU_OP_FWAIT)
+		return exec_wait(e);
 	if (!emu_is_memory(&e->insn))
 		return e->insn.row.op == EMU_OP_X87 ? exec_x87_register(e) : EMU_FAILED;
 	switch (e->insn.row.op) {

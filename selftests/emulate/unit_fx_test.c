@@ -269,6 +269,7 @@ static void test_native(void)
 #define L	EMU_MODE_LONG
 #define P	EMU_MODE_PROT32
 #define R	EMU_MODE_REAL
+#define MP	2
 #define EM	4
 #define TS	8
 #define ES	0x8083		/* a pending exception */
@@ -301,6 +302,11 @@ static const struct rule {
 	{ "FNSTSW, pending", L, 0, 0, 0, ES, 2, { 0xdd, 0x3f }, OK },
 	{ "FNSAVE, pending", L, 0, 0, 0, ES, 2, { 0xdd, 0x37 }, OK },
 	{ "FRSTOR, pending", L, 0, 0, 0, ES, 2, { 0xdd, 0x27 }, MF },
+	{ "FWAIT", L, 0, 0, 0, 0, 1, { 0x9b }, OK },
+	{ "FWAIT, pending", L, 0, 0, 0, ES, 1, { 0x9b }, MF },
+	{ "FWAIT, pending, EM", L, EM, 0, 0, ES, 1, { 0x9b }, MF },
+	{ "FWAIT, pending, TS", L, TS, 0, 0, ES, 1, { 0x9b }, MF },
+	{ "FWAIT, pending, TS and MP", L, TS | MP, 0, 0, ES, 1, { 0x9b }, NM },
 	{ "FLDENV of 14 bytes", P, 0, 0, 0, 0, 3, { 0x66, 0xd9, 0x27 }, FAILED },
 	{ "FNSTENV, real mode", R, 0, 0, 0, 0, 3, { 0x66, 0xd9, 0x35 }, FAILED },
 	{ "D9 /1", L, 0, 0, 0, 0, 2, { 0xd9, 0x0f }, UD },
