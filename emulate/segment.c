@@ -26,6 +26,12 @@ static void descriptor_table(struct emu *e, u16 selector, struct desc_table *t)
 		t->limit = 0;
 }
 
+/* Has a system descriptor 16 bytes? In compatibility mode those that LLDT and LTR load have not (SDM, APM, "LLDT", "LTR": "in 64-bit mode"). */
+static bool is_wide(const struct emu *e)
+{
+	return e->mode >= EMU_MODE_COMPAT16 && (emu_is_long(e) || e->insn.row.class != CLASS_SYSTEM);
+}
+
 /* Read the descriptor of @selector; beyond its table, @vector with the selector as error code. */
 int emu_read_descriptor(struct emu *e, u16 selector, u8 vector, struct descriptor *d)
 {
@@ -46,7 +52,7 @@ int emu_read_descriptor(struct emu *e, u16 selector, u8 vector, struct descripto
 	d->low = (u32)raw;
 	d->high = (u32)(raw >> 32);
 	d->base_high = 0;
-	if (DESC_IS_SEGMENT(d) || e->mode < EMU_MODE_COMPAT16)
+	if (DESC_IS_SEGMENT(d) || !is_wide(e))
 		return EMU_CONTINUE;
 	if ((selector | 7) + 8 > t.limit)
 		return emu_raise_error(e, vector, selector & ~3u);

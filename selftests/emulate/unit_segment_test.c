@@ -137,6 +137,29 @@ static void test_system_segments(void)
 	}
 }
 
+/* What lies behind an LDT's or TSS's descriptor belongs to it in 64-bit mode alone (SDM, APM, "LLDT", "LTR"). */
+static void test_descriptor_width(void)
+{
+	static const struct { const char *name; enum emu_mode mode; u64 base; } t[] = {
+		{ "protected", P, 0x6800 }, { "compatibility", EMU_MODE_COMPAT32, 0x6800 }, { "64-bit", L, 0x123400006800 },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		setup(&m, t[i].mode);
+		machine_poke(&m, 0x9058, 0x1234, 8);
+		m.gpr[GPR_RAX] = 0x50;
+		CHECK_EQ(t[i].name, EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd0));
+		CHECK_EQ("  base", t[i].base, m.seg[SEG_LDTR].base);
+		machine_descriptor(&m, 8, 0x6800, 0x67, 0x0089);
+		machine_poke(&m, 0x9048, 0x1234, 8);
+		m.gpr[GPR_RAX] = 0x40;
+		CHECK_EQ(t[i].name, EMU_CONTINUE, RUN(&m, 0x0f, 0x00, 0xd8));
+		CHECK_EQ("  base", t[i].base, m.seg[SEG_TR].base);
+	}
+}
+
 static void test_far(void)
 {
 	static struct machine m;
@@ -496,6 +519,7 @@ static const struct test_case cases[] = {
 	{ "load", test_load },
 	{ "hidden_part", test_hidden_part },
 	{ "system_segments", test_system_segments },
+	{ "descriptor_width", test_descriptor_width },
 	{ "far", test_far },
 	{ "long_far", test_long_far },
 	{ "real", test_real },
