@@ -32,10 +32,24 @@ static bool is_permitted(const struct segment *s, unsigned int acc)
 	return !(acc & EMU_ACC_WRITE) || readable_or_writable;
 }
 
+/* Bytes that an access of @size is aligned to (SDM, "Alignment Requirements by Data Type"). Of SSE and FXSAVE the instructions say what is to be. */
+static unsigned int alignment_of(unsigned int size)
+{
+	switch (size) {
+	case 10:	/* of x87 */
+		return 8;
+	case 28:	/* its environment */
+	case 108:
+		return 4;
+	default:
+		return size <= 8 ? size : 1;
+	}
+}
+
 /* Alignment checking: CPL 3, EFLAGS.AC and CR0.AM. */
 static int check_alignment(struct emu *e, u64 la, unsigned int size)
 {
-	if (likely(!(e->rflags & FL_AC) || e->cpl != 3 || !(la & (size - 1)) || size > 8))
+	if (likely(!(e->rflags & FL_AC) || e->cpl != 3 || !(la & (alignment_of(size) - 1))))
 		return EMU_CONTINUE;
 	return e->ops->get_cr(e, 0) & CR0_AM ? emu_raise_error(e, VEC_AC, 0) : EMU_CONTINUE;
 }

@@ -335,7 +335,15 @@ static void test_shadow(void)
 
 static void test_alignment(void)
 {
+	static const struct { const char *name; u8 n, bytes[5]; bool wanted; } t[] = {
+		{ "mov of 4 bytes at 1", 3, { 0x8b, 0x43, 1 }, true }, { "at 4", 3, { 0x8b, 0x43, 4 }, false },
+		{ "mov of 2 bytes at 1", 4, { 0x66, 0x8b, 0x43, 1 }, true }, { "mov of 8 bytes at 4", 4, { 0x48, 0x8b, 0x43, 4 }, true },
+		{ "fld of 10 bytes at 4", 3, { 0xdb, 0x6b, 4 }, true }, { "at 8", 3, { 0xdb, 0x6b, 8 }, false },
+		{ "fnstenv at 2", 3, { 0xd9, 0x73, 2 }, true }, { "at 4", 3, { 0xd9, 0x73, 4 }, false },
+		{ "fnsave at 2", 3, { 0xdd, 0x73, 2 }, true }, { "movups at 1", 4, { 0x0f, 0x10, 0x43, 1 }, false },
+	};
 	static struct machine m;
+	unsigned int i;
 
 	setup(&m, &rows[0]);
 	m.emu.mode = L;
@@ -343,8 +351,11 @@ static void test_alignment(void)
 	m.emu.rflags |= 0x40000;
 	CHECK_EQ("no AM", EMU_CONTINUE, RUN(&m, 0x8b, 0x43, 1));
 	m.cr[0] |= 0x40000;
-	CHECK_EQ("AM", EMU_FAULT, RUN(&m, 0x8b, 0x43, 1));
-	CHECK_EQ("vector", 17, m.emu.fault.vector);
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		CHECK_EQ(t[i].name, t[i].wanted ? EMU_FAULT : EMU_CONTINUE, machine_run(&m, t[i].bytes, t[i].n));
+		if (t[i].wanted)
+			CHECK_EQ("vector", 17, m.emu.fault.vector);
+	}
 	m.emu.cpl = 0;
 	CHECK_EQ("ring 0", EMU_CONTINUE, RUN(&m, 0x8b, 0x43, 1));
 }
