@@ -397,9 +397,17 @@ bool keel_vcpu_has_events(struct vcpu *vcpu)
 int keel_advance_slow(struct vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_regs *r = &vcpu->regs;
-	u64 rip = vcpu_rip(vcpu) + len;
+	u64 rip;
 
+	vcpu_need(vcpu, RG_RIP | RG_RFLAGS);
+	/* its exit may even have set it (SDM, "Saving RIP, RSP, RFLAGS, and SSP": EPT violations) */
+	if (r->rflags & X86_EFLAGS_RF) {
+		r->rflags &= ~(u64)X86_EFLAGS_RF;
+		vcpu_dirty(vcpu, RG_RFLAGS);
+		return vcpu_advance_valid(vcpu, len);
+	}
 	vcpu_need(vcpu, RG_SHADOW);
+	rip = r->rip + len;
 	if (!vcpu_is_64bit_code(vcpu))
 		rip = (u32)rip;
 	r->rip = rip;
@@ -408,7 +416,7 @@ int keel_advance_slow(struct vcpu *vcpu, unsigned int len)
 		vcpu->events.shadow = 0;
 		vcpu_dirty(vcpu, RG_SHADOW);
 	}
-	keel_instruction_done(vcpu, vcpu_rflags(vcpu));
+	keel_instruction_done(vcpu, r->rflags);
 	return RUN_RESUME;
 }
 

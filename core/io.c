@@ -228,7 +228,7 @@ static __always_inline void advance_known(struct vcpu *vcpu, unsigned int len)
 	struct vcpu_regs *r = &vcpu->regs;
 	u64 rip = r->rip + len;
 
-	if (unlikely(r->rflags & X86_EFLAGS_TF) || unlikely(vcpu->events.shadow) || unlikely((rip ^ r->rip) >> 31)) {
+	if (unlikely(r->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || unlikely(vcpu->events.shadow) || unlikely((rip ^ r->rip) >> 31)) {
 		keel_advance_slow(vcpu, len);
 		return;
 	}

@@ -119,7 +119,7 @@ static inline gva_t vcpu_linear_rip(struct vcpu *vcpu)
 }
 
 /**
- * keel_advance_slow() - an instruction is complete: RIP, interrupt shadow, single step by TF or by the launcher (core/inject.c)
+ * keel_advance_slow() - an instruction is complete: RIP, RF, interrupt shadow, single step by TF or by the launcher (core/inject.c)
  * @vcpu: the vCPU
  * @len: its bytes
  *
@@ -133,8 +133,8 @@ static __always_inline int vcpu_advance_valid(struct vcpu *vcpu, unsigned int le
 	struct vcpu_regs *r = &vcpu->regs;
 	u64 rip = r->rip + len;
 
-	/* single step, a shadow to clear, or a wrap at 4G */
-	if (unlikely(r->rflags & X86_EFLAGS_TF) || unlikely(vcpu->debug.control) || unlikely(vcpu->events.shadow) ||
+	/* single step, RF or a shadow to clear, or a wrap at 4G */
+	if (unlikely(r->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || unlikely(vcpu->debug.control) || unlikely(vcpu->events.shadow) ||
 	    unlikely((rip ^ r->rip) >> 31))
 		return keel_advance_slow(vcpu, len);
 	r->rip = rip;

@@ -9,3 +9,5 @@ unit_first_use_test-cflags := -I$(TOP)/selftests/core/shim -include $(TOP)/selft
 unit_access_test-srcs := core/emulator_access.c $(patsubst %,emulate/%.c,decode opcodes operand segment_limit execute arith muldiv exchange \
 	stack branch string segment far task system vector fx native bits fast)
 unit_access_test-cflags := -I$(TOP)/selftests/core/access -I$(TOP)/core -include $(TOP)/selftests/core/access/shim.h -Wno-sign-compare
+unit_inject_test-srcs := core/inject.c
+unit_inject_test-cflags := -I$(TOP)/selftests/core/inject -include $(TOP)/selftests/core/inject/shim.h -Wno-sign-compare

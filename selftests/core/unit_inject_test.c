@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What goes in at an entry, and what an instruction leaves that software has completed (core/inject.c). No local APIC: the launcher has one. */
+#include "test.h"
+#include <keel/access.h>
+#include <keel/debug.h>
+#include <keel/events.h>
+#include <keel/request.h>
+
+#define IF	BIT(9)
+#define TF	BIT(8)
+#define RF	BIT(16)
+#define CODE	0x1000
+
+static struct event injected;
+static u32 windows_wanted;
+
+static void inject(struct vcpu *vcpu, const struct event *event)
+{
+	injected = *event;
+}
+
+static void windows(struct vcpu *vcpu, u32 windows)
+{
+	windows_wanted = windows;
+}
+
+static void nmi_masked_changed(struct vcpu *vcpu) { }
+
+static void regs_fetch(struct vcpu *vcpu, u32 groups)
+{
+	FAIL("all groups are valid");
+}
+
+static const struct vendor_ops ops = {
+	.regs_fetch = regs_fetch, .inject = inject, .windows = windows, .nmi_masked_changed = nmi_masked_changed,
+};
+
+const struct vendor_ops *keel_vendor = &ops;
+
+bool keel_lapic_takes_extint(struct vcpu *vcpu) { return true; }
+int keel_irq_pending(struct vcpu *vcpu) { return -1; }
+int keel_irq_ack(struct vcpu *vcpu) { return -1; }
+int keel_irq_blocked_by_tpr(struct vcpu *vcpu) { return -1; }
+void keel_lapic_accel_sync(struct vcpu *vcpu, struct lapic_levels *levels) { }
+bool keel_lapic_accel_deliverable(struct vcpu *vcpu) { return false; }
+
+static struct vm vm;
+static struct kvm_run run;
+static struct vcpu vcpu;
+
+static void setup(u64 rflags)
+{
+	vcpu = (struct vcpu){ .vm = &vm, .run = &run, .events.user_irq = -1 };
+	vcpu.regs = (struct vcpu_regs){ .valid = ~0u, .rip = CODE, .rflags = 2 | rflags, .cr0 = 0x80000011, .efer = EFER_LMA };
+	vcpu.regs.seg[SEG_CS].ar = SEG_L;
+	injected = (struct event){ };
+	windows_wanted = 0;
+}
+
+/* RIP, RF, the shadow and single step behind an instruction of two bytes (SDM, "Instruction-Breakpoint Exception Condition", "Single-Step Exception Condition"). */
+static void test_advance(void)
+{
+	static const struct {
+		const char *name;
+		u64 rip, rflags;
+		u8 shadow;
+		bool is_16;		/* compatibility mode */
+		u64 rip_after, rflags_after;
+		u64 trap;		/* bits for DR6 */
+	} t[] = {
+		{ "plain", CODE, IF, 0, false, CODE + 2, IF, 0 },
+		{ "RF", CODE, IF | RF, 0, false, CODE + 2, IF, 0 },
+		{ "TF", CODE, TF, 0, false, CODE + 2, TF, DR_STEP },
+		{ "TF and RF", CODE, TF | RF, 0, false, CODE + 2, TF, DR_STEP },
+		{ "shadow", CODE, IF, SHADOW_STI, false, CODE + 2, IF, 0 },
+		{ "shadow and RF", CODE, IF | RF, SHADOW_MOVSS, false, CODE + 2, IF, 0 },
+		{ "wrap at 4G", 0xfffffffe, RF, 0, true, 0, 0, 0 },
+		{ "none in 64-bit code", 0xfffffffe, RF, 0, false, 0x100000000, 0, 0 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		setup(t[i].rflags);
+		vcpu.regs.rip = t[i].rip;
+		vcpu.events.shadow = t[i].shadow;
+		if (t[i].is_16)
+			vcpu.regs.seg[SEG_CS].ar = 0;
+		vcpu_advance(&vcpu, 2);
+		CHECK_EQ(t[i].name, t[i].rip_after, vcpu.regs.rip);
+		CHECK_EQ("  rflags", 2 | t[i].rflags_after, vcpu.regs.rflags);
+		CHECK_EQ("  written", t[i].rflags & RF ? RG_RIP | RG_RFLAGS : RG_RIP, vcpu.regs.dirty & (RG_RIP | RG_RFLAGS));
+		CHECK_EQ("  shadow", 0, vcpu.events.shadow);
+		CHECK_EQ("  trap", t[i].trap, vcpu.events.exception.valid ? vcpu.events.payload : 0);
+	}
+}
+
+static const struct test_case cases[] = {
+	{ "advance", test_advance },
+};
+
+TEST_MAIN(cases)
