@@ -316,7 +316,7 @@ static void set_windows(struct vcpu *vcpu, u32 windows)
 	keel_vendor->windows(vcpu, windows);
 }
 
-/* An exception overtakes what was interrupted in its delivery. */
+/* What was interrupted in its delivery is overtaken by an exception; or it is an interrupt, and the launcher has cleared IF since. */
 static void injected_waits(struct vcpu_events *ev)
 {
 	if (ev->injected.type == EVENT_NMI)
@@ -340,6 +340,9 @@ void keel_events_prepare(struct vcpu *vcpu)
 		if (unlikely(ev->injected.valid))
 			injected_waits(ev);
 		inject_exception(vcpu);
+	} else if (unlikely(ev->injected.valid && ev->injected.type == EVENT_INTR && !(vcpu_rflags(vcpu) & X86_EFLAGS_IF))) {
+		injected_waits(ev);
+		busy = false;
 	} else if (ev->injected.valid) {
 		struct event event = ev->injected;
 

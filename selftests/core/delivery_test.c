@@ -273,12 +273,48 @@ static void test_no_memory(void)
 	vcpu_run_done(vcpu);
 }
 
+static void guest_masked(void)
+{
+	struct { u16 limit; u64 base; } __attribute__((packed)) idt = { 4095, VM_MMIO };
+
+	guest_handlers[V] = count;
+	asm volatile("lidt %0" : : "m" (idt));
+	GUEST_SYNC(1);
+	asm volatile("sti; nop; nop" : : : "memory");
+	GUEST_ROW("interrupts while the launcher has IF clear", 0, taken[V]);
+	asm volatile("sti; nop; nop" : : : "memory");
+	GUEST_ROW("and once it is set", 1, taken[V]);
+}
+
+/* An interrupt that was on its way waits when the launcher clears IF: no entry takes one then (SDM, "Checks on Guest RIP, RFLAGS, and SSP"). */
+static void test_masked(void)
+{
+	struct vm *vm = vm_create(VM_GUEST);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_masked);
+	struct kvm_interrupt irq = { V };
+	u8 *idt = host_pages(PAGE_SIZE);
+	struct kvm_regs r;
+
+	REQUIRE(!dev_is_kvm(), "the interrupt goes in all the same, or the entry is refused");
+	vcpu_run_sync(vcpu, 1);
+	vcpu_ioctl(vcpu, KVM_INTERRUPT, &irq);
+	RUN_TO(vcpu, KVM_EXIT_INTERNAL_ERROR);
+	CHECK_EQ("vector", V, vcpu->run->internal.data[0] & 0xff);
+	memcpy(idt, vm_hva(vm, VM_IDT), PAGE_SIZE);
+	vm_set_slot(vm, 1, 0, VM_MMIO, PAGE_SIZE, idt);
+	r = vcpu_regs(vcpu);
+	r.rflags &= ~0x200ULL;
+	vcpu_set_regs(vcpu, &r);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "single", test_single },
 	{ "nested", test_nested },
 	{ "triple_fault", test_triple },
 	{ "overtaken", test_overtaken },
 	{ "no_memory", test_no_memory },
+	{ "masked", test_masked },
 };
 
 TEST_MAIN(cases)

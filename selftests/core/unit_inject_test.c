@@ -6,6 +6,7 @@
 #include <keel/events.h>
 #include <keel/request.h>
 
+#define V	0x45
 #define IF	BIT(9)
 #define TF	BIT(8)
 #define RF	BIT(16)
@@ -57,6 +58,47 @@ static void setup(u64 rflags)
 	windows_wanted = 0;
 }
 
+/* To the next entry. Which vector goes in, -1 for none. */
+static int enter(void)
+{
+	injected.valid = false;
+	vcpu.requests = 0;
+	keel_events_prepare(&vcpu);
+	return injected.valid ? injected.vector : -1;
+}
+
+/* An exit has cut the delivery of an event short, and the launcher comes between. */
+static void test_given_back(void)
+{
+	static const struct {
+		const char *name;
+		u8 type, vector;
+		u64 rflags;
+		int first, then;	/* what goes in with these flags, and with IF set */
+		u32 window;
+	} t[] = {
+		{ "interrupt", EVENT_INTR, V, IF, V, -1, 0 },
+		{ "interrupt, IF cleared", EVENT_INTR, V, 0, -1, V, WINDOW_IRQ },
+		{ "NMI, IF cleared", EVENT_NMI, 2, 0, 2, -1, 0 },
+		{ "exception, IF cleared", EVENT_EXCEPTION, X86_TRAP_UD, 0, X86_TRAP_UD, -1, 0 },
+		{ "software interrupt, IF cleared", EVENT_SOFT_INTR, 0x80, 0, 0x80, -1, 0 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		struct event event = { .valid = true, .type = t[i].type, .vector = t[i].vector };
+
+		setup(IF);
+		keel_event_interrupted(&vcpu, &event);
+		vcpu.regs.rflags = 2 | t[i].rflags;
+		CHECK_EQ(t[i].name, t[i].first, enter());
+		CHECK_EQ("  window", t[i].window, windows_wanted);
+		vcpu.regs.rflags |= IF;
+		CHECK_EQ("  with IF", t[i].then, enter());
+		CHECK_EQ("  once", -1, enter());
+	}
+}
+
 /* RIP, RF, the shadow and single step behind an instruction of two bytes (SDM, "Instruction-Breakpoint Exception Condition", "Single-Step Exception Condition"). */
 static void test_advance(void)
 {
@@ -95,6 +137,7 @@ static void test_advance(void)
 }
 
 static const struct test_case cases[] = {
+	{ "given_back", test_given_back },
 	{ "advance", test_advance },
 };
 
