@@ -112,14 +112,16 @@ static void test_load(void)
 
 static void guest_modify(void)
 {
-	u64 old = 7, si = VM_SCRATCH, di = A;
+	u64 old = 7, si = VM_SCRATCH, di = A, n = 2;
 
 	asm volatile("orl $0x10, (%0)" : : "r" (A) : "memory", "cc");
 	asm volatile("xchgl %k0, (%1)" : "+r" (old) : "r" (A) : "memory");
 	GUEST_EQ(old, 0x99);
 	asm volatile("cmpl $5, (%0); jne 1f; ud2; 1:" : : "r" (A) : "memory", "cc");
 	asm volatile("testb $4, (%0); jnz 1f; ud2; 1:" : : "r" (A) : "memory", "cc");
-	asm volatile("rep movsl" : : "S" (VM_SCRATCH), "D" (A), "c" (2UL) : "memory");
+	asm volatile("rep movsl" : "+S" (si), "+D" (di), "+c" (n) : : "memory");
+	si = VM_SCRATCH;
+	di = A;
 	/* memory comes first, and is read again when user space has answered */
 	asm volatile("cmpsl; je 1f; ud2; 1:" : "+S" (si), "+D" (di) : : "memory", "cc");
 	GUEST_EQ(si, VM_SCRATCH + 4);
