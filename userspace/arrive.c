@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "arrive.h"
+#include "hold.h"
 #include "machine.h"
 #include "migrate_address.h"
 #include "state.h"
@@ -136,12 +137,15 @@ static int take_disks(struct machine *machine)
 	return ret;
 }
 
-void arrive_hold(struct machine *machine)
+int arrive_hold(struct machine *machine)
 {
+	struct state_error error = { "" };
+
 	if (!machine->arrival)
-		return;
-	state_hold_virtio(machine);
-	machine->arrival->is_held = true;
+		return 0;
+	/* None has a thread yet. */
+	machine->arrival->is_held = hold_virtio(machine, HOLD_SLICE_MS, NULL, &error);
+	return machine->arrival->is_held ? 0 : refuse(machine->arrival, error.text);
 }
 
 int arrive_take_over(struct machine *machine)
@@ -182,7 +186,7 @@ void arrive_release(struct machine *machine)
 		return;
 	if (machine->arrival->state != MIGRATE_OWNER)
 		state_retire_virtio(machine);
-	state_release_virtio(machine);
+	hold_end_virtio(machine);
 	machine->arrival->is_held = false;
 	if (machine->arrival->state == MIGRATE_OWNER)
 		migrate_peer_close(&machine->arrival->peer);

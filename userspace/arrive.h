@@ -39,8 +39,9 @@ int arrive_hear(struct arrival *arrival, struct state_file *file, int fd, const 
 
 /**
  * arrive_hold() - have the devices' threads, which do not run yet, wait until the machine is this side's
+ * Return: 0, or a status after a line on stderr.
  */
-void arrive_hold(struct machine *machine);
+int arrive_hold(struct machine *machine);
 
 /**
  * arrive_take_over() - the machine is whole, but for what only one may have: tell the other side, and get it

@@ -15,6 +15,7 @@
 #include "control.h"
 #include "fork.h"
 #include "generation.h"
+#include "hold.h"
 #include "memory_options.h"
 #include "net_device.h"
 #include "pause.h"
@@ -112,9 +113,7 @@ static void do_status(struct request *request)
 
 static const char busy[] =
 	"a vCPU cannot leave what it does: most likely standard output does not take what the guest prints; "
-	"read it, or quit";
-
-static const char debugged[] = "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first";
+	"read it, or quit (or the host does not do a request of a device that the guest uses)";
 
 static void do_pause(struct request *request)
 {
@@ -150,25 +149,34 @@ static bool go_back(const struct request *request, uint64_t *count, struct state
 	return request->control->to_mark(request->control->machine, request->is_same ? MARK_THE_SAME : MARK_ANOTHER, count, error);
 }
 
-/* To the mark, or from it: vCPUs stand, and what is asked for is done. */
+/* Nobody wants a thing any more whose client has gone, or who waits for the machine's end. */
+static bool is_wanted(void *argument, uint64_t done, uint64_t all)
+{
+	const struct request *request = argument;
+
+	(void)done;
+	(void)all;
+	return !vm_is_stopping(request->control->vm) && !command_is_gone(request);
+}
+
+/* To the mark, or from it: the machine stands, and what is asked for is done. */
 static void at_mark(struct request *request, bool (*work)(const struct request *request, uint64_t *count, struct state_error *error), const char *counted)
 {
+	const struct state_memory_watch watch = { is_wanted, request };
 	struct control *control = request->control;
 	struct state_error error = { "" };
 	uint64_t count = 0;
 
 	if (!control->mark) {
 		command_fail(request, "this machine is not one to be marked (keel run --markable)");
-	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_MARK)) {
-		command_fail(request, "%s", busy);
+	} else if (!control->hold(control->machine, VM_HOLD_MARK, HOLD_MARK_MS, &watch, &error)) {
+		command_fail(request, "%s", error.text);
 	} else {
-		if (vm_is_attached(control->vm))
-			command_fail(request, "%s", debugged);
-		else if (work(request, &count, &error))
+		if (work(request, &count, &error))
 			json_object_object_add(request->answer, counted, json_object_new_uint64(count));
 		else
 			command_fail(request, "%s", error.text);
-		vm_release(control->vm, VM_HOLD_MARK);
+		control->let_go(control->machine, VM_HOLD_MARK);
 	}
 }
 
@@ -242,16 +250,6 @@ static void do_stats(struct request *request)
 
 static const char no_file[] = "no file was passed with the request (SCM_RIGHTS), as keel ctl does";
 
-/* Nobody wants a file any more whose client has gone, or who waits for the machine's end. */
-static bool is_wanted(void *argument, uint64_t done, uint64_t all)
-{
-	const struct request *request = argument;
-
-	(void)done;
-	(void)all;
-	return !vm_is_stopping(request->control->vm) && !command_is_gone(request);
-}
-
 /* Into the file that came with the request: this process can open none. */
 static void do_save(struct request *request)
 {
@@ -261,14 +259,12 @@ static void do_save(struct request *request)
 
 	if (!request->client->file_count) {
 		command_fail(request, "%s", no_file);
-	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_SAVE)) {
-		command_fail(request, "%s", busy);
+	} else if (!control->hold(control->machine, VM_HOLD_SAVE, HOLD_MS, &watch, &error)) {
+		command_fail(request, "%s", error.text);
 	} else {
-		if (vm_is_attached(control->vm))
-			command_fail(request, "%s", debugged);
-		else if (!control->save(control->machine, request->client->files[request->client->file_count - 1], &watch, &error))
+		if (!control->save(control->machine, request->client->files[request->client->file_count - 1], &watch, &error))
 			command_fail(request, "%s", error.text);
-		vm_release(control->vm, VM_HOLD_SAVE);
+		control->let_go(control->machine, VM_HOLD_SAVE);
 	}
 }
 
@@ -318,14 +314,10 @@ static void do_fork(struct request *request)
 		command_fail(request, "%u files were passed: one or two, one more with \"report\", and as many more as \"nets\" says", request->client->file_count);
 	} else if (order.listener >= 0 && !is_listening(order.listener)) {
 		command_fail(request, "the second file that was passed is no socket that listens");
-	} else if (!pause_vcpus(control->vm, control->vcpus, control->vcpu_count, VM_HOLD_FORK)) {
-		command_fail(request, "%s", busy);
+	} else if (control->fork(control->machine, &order, &answer)) {
+		json_object_object_add(request->answer, "pid", json_object_new_int(answer.pid));
 	} else {
-		if (control->fork(control->machine, &order, &answer))
-			json_object_object_add(request->answer, "pid", json_object_new_int(answer.pid));
-		else
-			command_fail(request, "%s", answer.error);
-		vm_release(control->vm, VM_HOLD_FORK);
+		command_fail(request, "%s", answer.error);
 	}
 }
 

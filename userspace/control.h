@@ -65,12 +65,15 @@ struct control {
 	struct virtio_balloon *balloon;	/* NULL: none */
 	struct net_device *nets;
 	unsigned int net_count;
-	struct machine *machine;	/* for save() */
-	/* state_write(); vCPUs stand meanwhile */
+	struct machine *machine;	/* for those that follow */
+	/* hold_machine(), hold_end(): around save(), mark() and to_mark() */
+	bool (*hold)(struct machine *machine, unsigned int why, unsigned int ms, const struct state_memory_watch *watch, struct state_error *error);
+	void (*let_go)(struct machine *machine, unsigned int why);
+	/* state_write() */
 	bool (*save)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
-	/* fork_ask(); vCPUs stand meanwhile. NULL: the machine is not one to be forked */
+	/* fork_ask(). NULL: the machine is not one to be forked */
 	bool (*fork)(struct machine *machine, const struct fork_order *order, struct fork_answer *answer);
-	/* mark_set() and mark_return(); vCPUs stand meanwhile. NULL: the machine is not one to be marked */
+	/* mark_set() and mark_return(). NULL: the machine is not one to be marked */
 	bool (*mark)(struct machine *machine, uint64_t *bytes, struct state_error *error);
 	bool (*to_mark)(struct machine *machine, enum mark_identity identity, uint64_t *pages, struct state_error *error);
 	/* migrate_run(), migrate_take_back(), migrate_leave(), and how far it is; all or none */

@@ -13,11 +13,15 @@
 
 int dirty_watch(const struct vm *vm, bool is_watched)
 {
-	int ret = 0;
+	int first = 0;
 
-	for (unsigned int i = 0; !ret && i < vm->memory.count; i++)
-		ret = memory_map(&vm->memory, i, vm->fd, is_watched ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-	return ret;
+	/* What is not to be logged any more costs the guest, so one slot that stays so is no reason for the others to. */
+	for (unsigned int i = 0; i < vm->memory.count && !(first && is_watched); i++) {
+		int ret = memory_map(&vm->memory, i, vm->fd, is_watched ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+
+		first = first ? first : ret;
+	}
+	return first;
 }
 
 bool dirty_gather(const struct vm *vm, uint64_t *log, struct state_error *error)

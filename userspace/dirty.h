@@ -23,8 +23,8 @@ static inline uint64_t dirty_words(const struct memory *memory)
 }
 
 /**
- * dirty_watch() - have the kernel log what the guest writes, or no longer
- * Return: 0 or a negative errno.
+ * dirty_watch() - have the kernel log what the guest writes, or no longer; it may run
+ * Return: 0 or a negative errno: some of its memory is as before.
  */
 int dirty_watch(const struct vm *vm, bool is_watched);
 

@@ -22,6 +22,7 @@
 #include <uapi/linux/keel.h>
 
 #include "fork.h"
+#include "hold.h"
 #include "machine.h"
 #include "state_machine.h"
 #include "thread.h"
@@ -85,14 +86,14 @@ static bool fail(struct fork_answer *answer, const char *why)
 	return false;
 }
 
-/* The vCPUs stand; who is it that has them stand? */
+/* vCPUs stand; who is it that has them stand? */
 static bool can_fork(struct machine *machine, struct fork_answer *answer)
 {
 	unsigned int holds = atomic_load(&machine->vm.holds);
 
 	if (vm_is_stopping(&machine->vm))
 		return fail(answer, "the machine is about to end");
-	if (vm_is_attached(&machine->vm) || holds & VM_HOLD_DEBUG)
+	if (holds & VM_HOLD_DEBUG)
 		return fail(answer, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
 	if (holds & VM_HOLD_RESET)
 		return fail(answer, "the machine is being reset: try again");
@@ -101,36 +102,13 @@ static bool can_fork(struct machine *machine, struct fork_answer *answer)
 	return true;
 }
 
-static void release_virtio(struct machine *machine, unsigned int count)
-{
-	while (count)
-		virtio_release(machine_virtio(machine, --count));
-}
-
-/* The first @count virtio devices, and the board. */
-static void release_devices(struct machine *machine, unsigned int count)
+/* All but vCPUs. */
+static void release_devices(struct machine *machine)
 {
 	const struct state_board_devices devices = state_board_of(machine);
 
 	state_board_release(&devices);
-	release_virtio(machine, count);
-}
-
-/* Return: false if one is in the midst of something. @count: gets how many virtio devices are held. */
-static bool hold_devices(struct machine *machine, unsigned int *count)
-{
-	const struct state_board_devices devices = state_board_of(machine);
-	struct virtio_device *device;
-
-	for (*count = 0; (device = machine_virtio(machine, *count)); (*count)++)
-		if (!virtio_try_hold(device))
-			break;
-	if (!device) {
-		state_board_hold(&devices);
-		return true;
-	}
-	release_virtio(machine, *count);
-	return false;
+	hold_end_virtio(machine);
 }
 
 /* Wait for the child's next words. Return: false if it has failed, is gone, or takes too long. */
@@ -156,12 +134,12 @@ static bool hear(int in, bool is_running, const struct timespec *until, struct f
 }
 
 /* What comes after fork(), in the parent: the devices go on as soon as they may. */
-static void see_off(struct machine *machine, const struct fork_line *line, unsigned int held, struct fork_answer *answer)
+static void see_off(struct machine *machine, const struct fork_line *line, struct fork_answer *answer)
 {
 	const struct timespec until = thread_time_in(CHILD_MS);
 	bool is_whole = hear(line->in, false, &until, answer);
 
-	release_devices(machine, held);
+	release_devices(machine);
 	vm_release(&machine->vm, VM_HOLD_FORK);
 	if (!is_whole || !hear(line->in, true, &until, answer))
 		return;
@@ -169,8 +147,8 @@ static void see_off(struct machine *machine, const struct fork_line *line, unsig
 		fail(answer, "the new process died");
 }
 
-/* Devices are held, and are not in the end. Return: true in the child. */
-static bool split(struct machine *machine, unsigned int held, struct fork_answer *answer)
+/* All is held, and is not in the end. Return: true in the child. */
+static bool split(struct machine *machine, struct fork_answer *answer)
 {
 	int down[2] = { -1, -1 }, up[2] = { -1, -1 };
 	const pid_t self = getpid();
@@ -190,10 +168,11 @@ static bool split(struct machine *machine, unsigned int held, struct fork_answer
 		close(up[1]);
 	if (pid > 0) {
 		answer->pid = pid;
-		see_off(machine, &(struct fork_line){ up[0], down[1] }, held, answer);
+		see_off(machine, &(struct fork_line){ up[0], down[1] }, answer);
 	} else {
 		snprintf(answer->error, sizeof(answer->error), "the host gives no new process: %s", strerror(error));
-		release_devices(machine, held);
+		release_devices(machine);
+		vm_release(&machine->vm, VM_HOLD_FORK);
 	}
 	/* Without its byte the child ends. */
 	if (down[1] >= 0)
@@ -223,22 +202,33 @@ static void finish(struct forking *forking, const struct fork_answer *answer)
 	pthread_mutex_unlock(&forking->lock);
 }
 
+/* The machine stands. Return: true in the child. */
+static bool serve(struct machine *machine, struct fork_answer *answer)
+{
+	const struct state_board_devices devices = state_board_of(machine);
+
+	if (!can_fork(machine, answer)) {
+		hold_end(machine, VM_HOLD_FORK);
+		return false;
+	}
+	state_board_hold(&devices);
+	return split(machine, answer);
+}
+
 bool fork_serve(struct machine *machine)
 {
 	struct fork_answer answer = { .error = "" };
-	unsigned int held;
+	struct state_error error = { "" };
 	uint64_t count;
 
 	while (read(machine->forking.event, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 	if (!begin(&machine->forking))
 		return false;
-	if (can_fork(machine, &answer)) {
-		if (!hold_devices(machine, &held))
-			fail(&answer, "a disk is busy with a request: try again");
-		else if (split(machine, held, &answer))
-			return true;
-	}
+	if (!hold_machine(machine, VM_HOLD_FORK, HOLD_FORK_MS, NULL, &error))
+		fail(&answer, error.text);
+	else if (serve(machine, &answer))
+		return true;
 	finish(&machine->forking, &answer);
 	return false;
 }

@@ -59,7 +59,7 @@ struct forking {
 int fork_prepare(struct machine *machine, const struct options *options);
 
 /**
- * fork_ask() - have the main thread fork the machine, whose vCPUs stand for VM_HOLD_FORK, which may end meanwhile
+ * fork_ask() - have the main thread fork the machine, which stands for that; it goes on by itself as soon as it may
  *
  * By the control thread. Return: false if there is no child; @answer says why.
  */

@@ -613,7 +613,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	if (!ret && options->sandbox)
 		ret = prepare_sandbox(machine);
 	if (!ret)
-		arrive_hold(machine);
+		ret = arrive_hold(machine);
 	if (!ret)
 		ret = machine_start_threads(machine);
 	if (!ret)

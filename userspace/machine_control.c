@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hold.h"
 #include "machine.h"
 #include "machine_control.h"
 #include "runtime.h"
@@ -59,6 +60,8 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->net_count = machine->net_count;
 	control->memory = options->memory;
 	control->machine = machine;
+	control->hold = hold_machine;
+	control->let_go = hold_end;
 	control->save = state_write;
 	control->mark = machine->mark ? mark_set : NULL;
 	control->to_mark = machine->mark ? mark_return : NULL;

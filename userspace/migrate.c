@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "dirty.h"
+#include "hold.h"
 #include "machine.h"
 #include "migrate.h"
 #include "migrate_guest.h"
@@ -93,6 +94,21 @@ static bool go_on(void *argument, uint64_t done, uint64_t all)
 		migration->moved_ns = thread_now();
 	migrate_slow(machine);
 	return check_time(migration) && ask_outside(machine, done, all);
+}
+
+/* While a device is at a request, and nothing is on its way. */
+static bool wait_on(void *argument, uint64_t done, uint64_t all)
+{
+	struct machine *machine = argument;
+	struct migration *migration = &machine->migration;
+	enum migrate_event event;
+
+	if (migrate_hear(&migration->peer, 0, &event) && !step(migration, event))
+		return false;
+	/* No fault of the connection's, nor is the guest to stand for it. */
+	migration->moved_ns = thread_now();
+	migrate_slow(machine);
+	return ask_outside(machine, done, all);
 }
 
 /* Wait for a word, @ms. Return: false with an error if none comes, or another one, or nobody wants to wait. */
@@ -240,11 +256,7 @@ static void go_back(struct machine *machine)
 		snprintf(migration->error->text, sizeof(migration->error->text), "%s", error.text);
 		return;
 	}
-	/* Rather watch on than take away what somebody may be using, a debugger too. */
-	if (migration->log && !migration->is_held)
-		migrate_hold(machine);
-	if (migration->log && migration->is_held && !vm_is_attached(&machine->vm))
-		migrate_forget(machine);
+	migrate_forget(machine);
 	migrate_stop_slowing(machine);
 	migrate_release(machine);
 }
@@ -299,7 +311,7 @@ bool migrate_run(struct machine *machine, int fd, const struct state_memory_watc
 	if (migrate_is_under_way(migration->state))
 		return state_refuse(error, "a migration is under way");
 	*migration = (struct migration){
-		.state = MIGRATE_ASKED, .outer = *watch, .watch = { go_on, machine }, .error = error, .began_ns = thread_now(), .moved_ns = thread_now(),
+		.state = MIGRATE_ASKED, .outer = *watch, .watch = { go_on, machine }, .holding = { wait_on, machine }, .error = error, .began_ns = thread_now(), .moved_ns = thread_now(),
 		.log = migration->log, .pages = migration->pages,
 	};
 	migrate_peer_init(&migration->peer, fd);
@@ -336,7 +348,7 @@ void migrate_leave(struct machine *machine)
 	if (!migration->is_held || migrate_may_run(migration->state))
 		return;
 	state_retire_virtio(machine);
-	state_release_virtio(machine);
+	hold_end_virtio(machine);
 	/* vCPUs are kept at the gate until the machine ends. */
 	migration->is_held = false;
 }

@@ -35,7 +35,8 @@ struct migration {
 	struct state_writer writer;
 	struct state_image image;
 	struct state_memory_watch outer;	/* whoever wants it to go on */
-	struct state_memory_watch watch;	/* which asks that as well */
+	struct state_memory_watch watch;	/* which asks that as well, while a part is on its way, */
+	struct state_memory_watch holding;	/* and while a device is waited for */
 	struct state_error *error;	/* of the one that is under way */
 	uint64_t *log;			/* room for the kernel's log; NULL: nothing is watched */
 	uint64_t *pages;		/* to be copied in this round */

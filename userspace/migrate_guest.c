@@ -9,6 +9,7 @@
 
 #include "dirty.h"
 #include "disk_lock.h"
+#include "hold.h"
 #include "machine.h"
 #include "migrate.h"
 #include "migrate_guest.h"
@@ -44,22 +45,16 @@ bool migrate_hold(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
 
-	if (!pause_vcpus(&machine->vm, machine->vcpus, machine->vcpu_count, VM_HOLD_MIGRATE))
-		return state_refuse(migration->error, "a vCPU cannot leave what it does: most likely standard output does not take what the guest prints");
-	state_hold_virtio(machine);
-	migration->is_held = true;
-	return !vm_is_attached(&machine->vm) ||
-	       state_refuse(migration->error, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
+	migration->is_held = hold_machine(machine, VM_HOLD_MIGRATE, HOLD_MS, &migration->holding, migration->error);
+	return migration->is_held;
 }
 
 void migrate_release(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
 
-	if (migration->is_held) {
-		state_release_virtio(machine);
-		vm_release(&machine->vm, VM_HOLD_MIGRATE);
-	}
+	if (migration->is_held)
+		hold_end(machine, VM_HOLD_MIGRATE);
 	migration->is_held = false;
 }
 
@@ -84,12 +79,27 @@ bool migrate_watch(struct machine *machine)
 	return !ret || state_refuse(migration->error, "no log of the guest's writes: %s", strerror(-ret));
 }
 
-/* The guest stands, as nobody may be about to say what he writes. */
+/* A page that is logged costs the guest a fault each time: it runs, and that ends here in any case. */
+static void end_log(struct machine *machine)
+{
+	int ret = dirty_watch(&machine->vm, false);
+
+	if (ret)
+		status_warn("the guest stays slower than it was, as the kernel cannot end the log of what it writes: %s", strerror(-ret));
+}
+
+/* Somebody may be about to say what he writes, unless all stand. What he sets a bit in is kept then, for the next migration. */
 void migrate_forget(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
 
-	dirty_watch(&machine->vm, false);
+	if (!migration->log)
+		return;
+	end_log(machine);
+	if (!migration->is_held)
+		migration->is_held = hold_machine(machine, VM_HOLD_MIGRATE, HOLD_SLICE_MS, NULL, migration->error);
+	if (!migration->is_held)
+		return;
 	free(machine->vm.memory.written);
 	machine->vm.memory.written = NULL;
 	free(migration->log);

@@ -28,7 +28,7 @@ void migrate_release(struct machine *machine);
 bool migrate_watch(struct machine *machine);
 
 /**
- * migrate_forget() - the end of migrate_watch(); the guest stands, as nobody may be about to say what he writes
+ * migrate_forget() - the end of migrate_watch(), if that was; the guest stands in the end, unless somebody cannot
  */
 void migrate_forget(struct machine *machine);
 

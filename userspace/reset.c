@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hold.h"
 #include "machine.h"
 #include "pause.h"
 #include "reset.h"
@@ -19,6 +20,7 @@
 #include "state_vcpu.h"
 
 struct reset_image {
+	bool has_told;			/* what this reset waits for */
 	struct restarts restarts;
 	struct state_chips chips;
 	uint8_t config[PCI_SLOTS][PCI_CONFIG_SIZE];
@@ -44,14 +46,30 @@ int reset_prepare(struct machine *machine)
 	return 0;
 }
 
+/* Once a reset: the machine stands until the host has done it, or somebody ends it. */
+static void tell_busy(struct machine *machine, const struct virtio_device *device)
+{
+	char name[HOLD_NAME];
+
+	if (machine->power_on->has_told)
+		return;
+	hold_name(machine, device, name, sizeof(name));
+	status_warn("the reset waits for a request of %s, which the host has not done yet", name);
+	machine->power_on->has_told = true;
+}
+
 /* Return: false if one is busy. Those before it are reset then, and will be again: no vCPU can reach them meanwhile. */
 static bool reset_virtio(struct machine *machine)
 {
 	struct virtio_device *device;
 
-	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
-		if (!virtio_reset(device))
+	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++) {
+		if (!virtio_reset(device)) {
+			tell_busy(machine, device);
 			return false;
+		}
+	}
+	machine->power_on->has_told = false;
 	return true;
 }
 

@@ -12,10 +12,9 @@
 struct machine;
 
 /**
- * state_write() - write a machine whose vCPUs stand outside the guest to @fd, a file, pipe or socket
+ * state_write() - write a machine that stands, see hold_machine(), to @fd, a file, pipe or socket
  *
- * Each has finished the access whose exit was served last. The machine's devices finish the requests they have taken. It
- * can go on afterwards, whatever is returned.
+ * Each vCPU has finished the access whose exit was served last. The machine can go on afterwards, whatever is returned.
  */
 bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
 
@@ -31,22 +30,12 @@ bool state_check(const struct machine *machine, struct state_error *error);
 bool state_take(struct machine *machine, struct state_image *image, struct state_error *error);
 
 /**
- * state_hold_virtio() - keep virtio devices from serving, once the request that each is at is done
- */
-void state_hold_virtio(struct machine *machine);
-
-/**
- * state_release_virtio() - the end of state_hold_virtio()
- */
-void state_release_virtio(struct machine *machine);
-
-/**
  * state_retire_virtio() - have the virtio devices, which are held, serve nothing any more: the guest is another process's
  */
 void state_retire_virtio(struct machine *machine);
 
 /**
- * state_hold() - keep all devices from serving: of virtio ones, once the request that they are at is done
+ * state_hold() - keep the board's devices from serving; virtio ones are held already, see hold_machine()
  */
 void state_hold(struct machine *machine);
 

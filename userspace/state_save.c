@@ -95,23 +95,6 @@ static bool take_vcpus(struct machine *machine, struct state_image *image, struc
 	return true;
 }
 
-/* The devices stay where they are, between two requests. */
-void state_hold_virtio(struct machine *machine)
-{
-	struct virtio_device *device;
-
-	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
-		virtio_hold(device);
-}
-
-void state_release_virtio(struct machine *machine)
-{
-	struct virtio_device *device;
-
-	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
-		virtio_release(device);
-}
-
 void state_retire_virtio(struct machine *machine)
 {
 	struct virtio_device *device;
@@ -124,7 +107,6 @@ void state_hold(struct machine *machine)
 {
 	const struct state_board_devices board = state_board_of(machine);
 
-	state_hold_virtio(machine);
 	state_board_hold(&board);
 }
 
@@ -133,7 +115,6 @@ void state_release(struct machine *machine)
 	const struct state_board_devices board = state_board_of(machine);
 
 	state_board_release(&board);
-	state_release_virtio(machine);
 }
 
 bool state_devices_take(struct machine *machine, struct state_image *image, struct state_error *error)
@@ -189,13 +170,8 @@ bool state_write(struct machine *machine, int fd, const struct state_memory_watc
 	if (!image)
 		return state_refuse(error, "out of memory");
 
-	bool is_written = state_check(machine, error);
+	bool is_written = state_check(machine, error) && state_take(machine, image, error) && write_image(machine, image, fd, watch, error);
 
-	if (is_written) {
-		state_hold_virtio(machine);
-		is_written = state_take(machine, image, error) && write_image(machine, image, fd, watch, error);
-		state_release_virtio(machine);
-	}
 	state_image_free(image);
 	free(image);
 	return is_written;

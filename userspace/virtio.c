@@ -105,13 +105,24 @@ bool virtio_serve_queue(struct virtio_device *device, struct virtq *queue, unsig
 			virtq_push(queue, &device->chain, written);
 			if (virtq_needs_signal(queue))
 				virtio_signal_queue(device, queue);
-			if (vm_is_stopping(device->vm) || !--budget)
+			if (vm_is_stopping(device->vm) || !--budget || atomic_load_explicit(&device->is_wanted, memory_order_relaxed))
 				return false;
 		}
 	} while (virtq_wants_doorbell(queue));
 	if (queue->is_broken)
 		virtio_set_broken(device);
 	return true;
+}
+
+/* Return: false if there may be more. */
+static bool serve_all(struct virtio_device *device)
+{
+	bool is_done = true;
+
+	for (unsigned int i = 0; i < device->class->queue_count; i++)
+		if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
+			is_done &= virtio_serve_queue(device, &device->queues[i], UINT_MAX);
+	return is_done;
 }
 
 static void *device_main(void *argument)
@@ -125,13 +136,11 @@ static void *device_main(void *argument)
 		/* Sleeps here; virtio_stop() rings too. */
 		if (read(device->doorbell, &count, sizeof(count)) < 0)
 			continue;
-		pthread_mutex_lock(&device->serving);
-		virtio_lock(device);
-		for (unsigned int i = 0; i < device->class->queue_count; i++)
-			if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
-				virtio_serve_queue(device, &device->queues[i], UINT_MAX);
-		virtio_unlock(device);
-		pthread_mutex_unlock(&device->serving);
+		virtio_begin_turn(device);
+		/* Somebody wants to hold it: there may be more for afterwards. */
+		if (!serve_all(device))
+			virtio_ring(device);
+		virtio_end_turn(device);
 	}
 	return NULL;
 }
@@ -384,35 +393,6 @@ static uint64_t read_config(const struct virtio_device *device, uint64_t offset,
 	for (unsigned int i = 0; i < len && offset + i < device->config_size; i++)
 		value |= (uint64_t)device->config[offset + i] << (8 * i);
 	return value;
-}
-
-void virtio_lock(struct virtio_device *device)
-{
-	pthread_mutex_lock(&device->turn);
-	pthread_mutex_lock(&device->lock);
-	pthread_mutex_unlock(&device->turn);
-}
-
-void virtio_unlock(struct virtio_device *device)
-{
-	pthread_mutex_unlock(&device->lock);
-}
-
-bool virtio_try_hold(struct virtio_device *device)
-{
-	struct timespec until = thread_time_in(RESET_MS);
-
-	return !pthread_mutex_clocklock(&device->serving, CLOCK_MONOTONIC, &until);
-}
-
-void virtio_hold(struct virtio_device *device)
-{
-	pthread_mutex_lock(&device->serving);
-}
-
-void virtio_release(struct virtio_device *device)
-{
-	pthread_mutex_unlock(&device->serving);
 }
 
 void virtio_retire(struct virtio_device *device)
@@ -702,9 +682,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 	device->vm = vm;
 	device->features |= COMMON_FEATURES & ~device->withheld;
 	device->is_line_enabled = true;
-	pthread_mutex_init(&device->serving, NULL);
-	pthread_mutex_init(&device->turn, NULL);
-	pthread_mutex_init(&device->lock, NULL);
+	virtio_init_locks(device);
 	device->doorbell = eventfd(0, EFD_CLOEXEC);
 	if (device->doorbell < 0)
 		return -errno;
@@ -728,9 +706,7 @@ int virtio_add(struct virtio_device *device, struct vm *vm, struct pci *pci)
 
 int virtio_renew(struct virtio_device *device)
 {
-	pthread_mutex_init(&device->serving, NULL);
-	pthread_mutex_init(&device->turn, NULL);
-	pthread_mutex_init(&device->lock, NULL);
+	virtio_init_locks(device);
 	device->has_thread = false;
 	close(device->doorbell);
 	device->doorbell = eventfd(0, EFD_CLOEXEC);

@@ -7,6 +7,7 @@
 #define KEEL_VIRTIO_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -66,6 +67,8 @@ struct virtio_device {
 	bool is_doorbell_set[2 * VIRTIO_QUEUES_MAX];	/* guarded by pci->lock */
 
 	pthread_mutex_t serving;	/* the thread's while it serves; taken before all others */
+	pthread_mutex_t next;		/* of who waits for that; taken before it, and not kept */
+	atomic_bool is_wanted;		/* somebody waits for it who is not the thread */
 
 	pthread_mutex_t turn;		/* of who waits for the lock: virtio_lock() */
 
@@ -124,6 +127,13 @@ void virtio_retire(struct virtio_device *device);
  */
 bool virtio_reset(struct virtio_device *device);
 
+/* virtio_turn.c */
+
+/**
+ * virtio_init_locks() - make them anew, whoever may have had them
+ */
+void virtio_init_locks(struct virtio_device *device);
+
 /**
  * virtio_lock() - take device->lock in one's turn
  *
@@ -138,30 +148,40 @@ void virtio_lock(struct virtio_device *device);
 void virtio_unlock(struct virtio_device *device);
 
 /**
+ * virtio_begin_turn() - serve, with device->lock, unless and until somebody holds the device; by its thread
+ *
+ * A turn has an end, however much the driver asks for: virtio_serve_queue() sees to that.
+ */
+void virtio_begin_turn(struct virtio_device *device);
+
+/**
+ * virtio_end_turn() - the end of virtio_begin_turn()
+ */
+void virtio_end_turn(struct virtio_device *device);
+
+/**
+ * virtio_hold() - keep the thread from serving, once the request it is at is done
+ * @ms: what that may take; it is not to be waited for longer, as a request that a hung host has may never be done.
+ *
+ * The guest's accesses to the device's registers are not held back.
+ * Return: false if the thread is in the midst of a request still; nothing is held then.
+ */
+bool virtio_hold(struct virtio_device *device, unsigned int ms);
+
+/**
+ * virtio_release() - the end of virtio_hold(), by the same thread
+ */
+void virtio_release(struct virtio_device *device);
+
+/* virtio.c */
+
+/**
  * virtio_renew() - after vm_renew(): a doorbell that is this process's own
  *
  * The device was held as fork() was called, and has no thread yet. One with doorbells of its queues cannot be renewed.
  * Return: 0 or a negative errno.
  */
 int virtio_renew(struct virtio_device *device);
-
-/**
- * virtio_try_hold() - virtio_hold(), within half a second
- * Return: false if its thread is in the midst of something for so long.
- */
-bool virtio_try_hold(struct virtio_device *device);
-
-/**
- * virtio_hold() - keep the thread from serving, once the request it is at is done
- *
- * The guest's accesses to the device's registers are not held back.
- */
-void virtio_hold(struct virtio_device *device);
-
-/**
- * virtio_release() - the end of virtio_hold()
- */
-void virtio_release(struct virtio_device *device);
 
 /**
  * virtio_restore_queues() - make the queues what @saved were, and have the thread look at them
@@ -192,7 +212,7 @@ void virtio_signal_queue(struct virtio_device *device, struct virtq *queue);
 void virtio_signal_config(struct virtio_device *device);
 
 /**
- * virtio_serve_queue() - serve up to @budget requests of a queue by class->serve
+ * virtio_serve_queue() - serve up to @budget requests of a queue by class->serve, and no more once somebody wants to hold the device
  * Return: false if there may be more.
  */
 bool virtio_serve_queue(struct virtio_device *device, struct virtq *queue, unsigned int budget);

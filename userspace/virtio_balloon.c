@@ -262,16 +262,14 @@ static bool take_turn(struct virtio_balloon *balloon)
 	uint32_t target;
 	bool has_more;
 
-	pthread_mutex_lock(&device->serving);
-	virtio_lock(device);
+	virtio_begin_turn(device);
 	target = (uint32_t)(balloon->target / BALLOON_PAGE);
 	if (get_config(balloon, offsetof(config_t, num_pages)) != target) {
 		set_config(balloon, offsetof(config_t, num_pages), target);
 		virtio_signal_config(device);
 	}
 	has_more = serve_all(balloon);
-	virtio_unlock(device);
-	pthread_mutex_unlock(&device->serving);
+	virtio_end_turn(device);
 	return has_more;
 }
 

@@ -229,16 +229,14 @@ static bool take_turn(struct virtio_console *vc, bool wants_doorbell)
 	struct virtio_device *device = &vc->device;
 	bool has_more = false;
 
-	pthread_mutex_lock(&device->serving);
-	virtio_lock(device);
+	virtio_begin_turn(device);
 	serve_size(vc);
 	if (is_served(device))
 		has_more = serve_output(vc, wants_doorbell);
 	if (is_served(device))
 		has_more |= serve_input(vc);
 	has_more &= is_served(device);
-	virtio_unlock(device);
-	pthread_mutex_unlock(&device->serving);
+	virtio_end_turn(device);
 	return has_more;
 }
 

@@ -120,14 +120,14 @@ static void run(struct virtio_device *device)
 			continue;
 		if (waits[0].revents & POLLIN && read(device->doorbell, &rung, sizeof(rung)) < 0)
 			continue;
-		virtio_lock(device);
+		virtio_begin_turn(device);
 		if (waits[1].revents)
 			lose_process(fs);
 		/* First takes the doorbells. */
 		vhost_signal(&fs->user.vhost);
 		if (fs->is_gone)
 			serve_queues(fs);
-		virtio_unlock(device);
+		virtio_end_turn(device);
 	}
 }
 

@@ -315,8 +315,7 @@ static void run(struct virtio_device *device)
 			continue;
 		if (waits[0].revents & POLLIN && read(device->doorbell, &rung, sizeof(rung)) < 0)
 			continue;
-		pthread_mutex_lock(&device->serving);
-		virtio_lock(device);
+		virtio_begin_turn(device);
 		if (!net->vhost)
 			unblock(net, waits + 1);
 		else if (waits[1].revents)
@@ -325,8 +324,7 @@ static void run(struct virtio_device *device)
 			virtio_net_turn(net);
 		else if (net->vhost)
 			vhost_signal(net->vhost);
-		virtio_unlock(device);
-		pthread_mutex_unlock(&device->serving);
+		virtio_end_turn(device);
 	}
 }
 

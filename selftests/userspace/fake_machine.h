@@ -19,6 +19,7 @@
 #include "userspace/arrive.h"
 #include "userspace/console.h"
 #include "userspace/dirty.h"
+#include "userspace/hold.h"
 #include "userspace/machine.h"
 #include "userspace/pause.h"
 #include "userspace/state.h"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
-virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtq msix pci)
+virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
 options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_file help runtime status)
 unit_options_test-srcs := $(options)
@@ -27,8 +27,8 @@ unit_disk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspa
 unit_disk_test-libs := -lzstd -lz
 unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
 unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables fw_cfg acpi aml rtc pci status)
-unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng reset restarts pause fw_cfg status watchdog)
-unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime
+unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng hold reset restarts pause fw_cfg status watchdog)
+unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime -Wl,--wrap=status_warn
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_uart_test-srcs := $(fake-vm) userspace/serial.c
@@ -66,8 +66,11 @@ unit_pause_test-cflags := -Wl,--wrap=ioctl
 unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_tell net_user migrate_address gdb_listen control_socket socket_file runtime status whole disk_lock state_format)
 unit_ctl_test-libs := -ljson-c -lz
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
+unit_hold_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,hold state_format)
+unit_hold_test-libs := -lz
+unit_hold_test-cflags := -DKEEL_VERSION='"test"' -pthread
 # The child's side is the test's.
-unit_fork_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,fork state_board state_fields state_format serial rtc power virtio_rng status)
+unit_fork_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,fork hold state_board state_fields state_format serial rtc power virtio_rng status)
 unit_fork_test-libs := -lz
 unit_fork_test-cflags := -DKEEL_VERSION='"test"'
 unit_mark_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,mark dirty generation power overlay state_format status)
@@ -91,10 +94,10 @@ unit_state_round_test-cflags := $(state-cflags)
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
 move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
-	qcow2_header virtio_rng virtio_console dirty generation arrive gdb_listen socket_file migrate migrate_address migrate_guest migrate_pace migrate_turn migrate_word))
+	qcow2_header virtio_rng virtio_console dirty generation hold arrive gdb_listen socket_file migrate migrate_address migrate_guest migrate_pace migrate_turn migrate_word))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
-unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync
+unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync -Wl,--wrap=pthread_mutex_clocklock
 unit_arrive_test-srcs := $(move-srcs)
 unit_arrive_test-libs := $(state-libs)
 unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=send

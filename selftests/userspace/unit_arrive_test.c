@@ -147,7 +147,7 @@ static void play(const struct row *row)
 	if (row->point == A_FILE)
 		state_write(&first, ends[0], NULL, &error);
 	puppet(row, A_FILE);
-	state_hold_virtio(&first);
+	ASSERT(hold_virtio(&first, 5000, NULL, &error), "%s", error.text);
 	ASSERT(state_take(&first, &image, &error) && state_begin(&writer, ends[0], NULL, &error), "%s", error.text);
 	puppet(row, HEAD);
 	state_image_write(&image, &writer, &error);

@@ -574,7 +574,7 @@ static void look_now(void)
 /* As who saves the machine does. */
 static void hold_now(void)
 {
-	virtio_hold(device);
+	ASSERT(virtio_hold(device, 5000), "not held");
 	virtio_release(device);
 }
 

@@ -16,6 +16,7 @@
 #include "userspace/console.h"
 #include "userspace/fork.h"
 #include "userspace/machine.h"
+#include "userspace/pause.h"
 #include "userspace/virtio_rng.h"
 
 static struct machine machine;
@@ -24,6 +25,18 @@ void console_put(struct console *console, uint8_t byte)
 {
 	(void)console;
 	(void)byte;
+}
+
+static bool is_stuck;
+
+bool pause_vcpus(struct vm *vm, const struct vcpu *vcpus, unsigned int count, unsigned int why)
+{
+	(void)vcpus;
+	(void)count;
+	CHECK_EQ("the device stands already", EBUSY, pthread_mutex_trylock(&machine.rng.serving));
+	if (!is_stuck)
+		vm_hold(vm, why);
+	return !is_stuck;
 }
 
 static int most_vcpus = 8;
@@ -125,9 +138,7 @@ static void *ask(void *argument)
 {
 	const struct fork_order order = { .output = 17, .listener = -1, .name = "", .net_count = networks };
 
-	vm_hold(&machine.vm, VM_HOLD_FORK);
 	is_done = fork_ask(&machine, &order, &answer);
-	vm_release(&machine.vm, VM_HOLD_FORK);
 	return argument;
 }
 
@@ -150,7 +161,7 @@ static void check_whole(const char *name)
 	CHECK_EQ(name, 1, is_free);
 	if (is_free)
 		pthread_mutex_unlock(&machine.serial.lock);
-	CHECK_EQ(name, 1, virtio_try_hold(&machine.rng));
+	CHECK_EQ(name, 1, virtio_hold(&machine.rng, 1000));
 	virtio_release(&machine.rng);
 	CHECK_EQ("nobody holds it", VM_HOLD_PAUSE, atomic_load(&machine.vm.holds));
 }
@@ -208,13 +219,14 @@ static void test_not_now(void)
 	static const struct {
 		const char *name;
 		unsigned int hold;
-		bool is_attached, is_busy;
+		bool is_attached, is_busy, is_stuck;
 		const char *error;
 	} rows[] = {
-		{ "a debugger is connected", 0, true, false, "a debugger is connected" },
-		{ "a debugger has stopped it", VM_HOLD_DEBUG, false, false, "a debugger is connected" },
-		{ "a reset", VM_HOLD_RESET, false, false, "is being reset" },
-		{ "a device is busy", 0, false, true, "busy with a request" },
+		{ "a debugger is connected", 0, true, false, false, "a debugger is connected" },
+		{ "a debugger has stopped it", VM_HOLD_DEBUG, false, false, false, "a debugger is connected" },
+		{ "a reset", VM_HOLD_RESET, false, false, false, "is being reset" },
+		{ "a device is busy", 0, false, true, false, "a request of the entropy device has not come back from the host in 2 seconds" },
+		{ "a vCPU does not come out", 0, false, false, true, "a vCPU cannot leave what it does" },
 	};
 
 	set_up();
@@ -223,8 +235,9 @@ static void test_not_now(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		vm_hold(&machine.vm, rows[i].hold);
 		machine.vm.is_attached = rows[i].is_attached;
+		is_stuck = rows[i].is_stuck;
 		if (rows[i].is_busy)
-			virtio_hold(&machine.rng);
+			ASSERT(virtio_hold(&machine.rng, 1000), "not held");
 		serve_one();
 		if (is_done || !strstr(answer.error, rows[i].error))
 			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].error, answer.error);
@@ -234,6 +247,7 @@ static void test_not_now(void)
 		vm_release(&machine.vm, rows[i].hold);
 		check_whole(rows[i].name);
 	}
+	is_stuck = false;
 	networks = 1;
 	serve_one();
 	CHECK_EQ("a network and no device for it", 1, !is_done && strstr(answer.error, "more networks"));
@@ -289,7 +303,7 @@ static void test_renew(void)
 
 	int parents = dup(device->doorbell), room = dup(machine.serial.room_event);
 
-	virtio_hold(device);
+	ASSERT(virtio_hold(device, 1000), "not held");
 	fake_record.doorbells = 0;	/* another VM */
 	CHECK_EQ("renewed", 0, virtio_renew(device));
 	CHECK_EQ("they are there again", doorbells, fake_record.doorbells);
@@ -298,7 +312,7 @@ static void test_renew(void)
 	virtio_ring(device);
 	CHECK_EQ("it rings here", 1, rung(device->doorbell));
 	CHECK_EQ("and not there", 0, rung(parents));
-	CHECK_EQ("nobody has its locks", 1, virtio_try_hold(device));
+	CHECK_EQ("nobody has its locks", 1, virtio_hold(device, 1000));
 	virtio_release(device);
 	config_set(PCI_COMMAND, 2, 0);
 	CHECK_EQ("they go with its addresses", 0, fake_record.doorbells);

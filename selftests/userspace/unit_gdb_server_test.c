@@ -15,7 +15,9 @@
 #include "userspace/command.h"
 #include "userspace/control.h"
 #include "userspace/gdb_listen.h"
+#include "userspace/pause.h"
 #include "userspace/power.h"
+#include "userspace/state_format.h"
 #include "userspace/stats.h"
 #include "userspace/status.h"
 #include "userspace/thread.h"
@@ -526,6 +528,22 @@ static bool save(struct machine *machine, int fd, const struct state_memory_watc
 	return true;
 }
 
+/* As hold_machine(), of a machine without devices. */
+static bool hold(struct machine *machine, unsigned int why, unsigned int ms, const struct state_memory_watch *watch, struct state_error *error)
+{
+	ASSERT(pause_vcpus(&vm, vcpus, FAKE_CPUS, why), "a vCPU does not come out");
+	if (!vm_is_attached(&vm))
+		return true;
+	vm_release(&vm, why);
+	strcpy(error->text, "let it detach first");
+	return false;
+}
+
+static void let_go(struct machine *machine, unsigned int why)
+{
+	vm_release(&vm, why);
+}
+
 /* Is @wanted in the answer? */
 static void tell(const char *name, const char *command, const char *wanted)
 {
@@ -533,7 +551,7 @@ static void tell(const char *name, const char *command, const char *wanted)
 	size_t size;
 
 	control = (struct control){
-		.vm = &vm, .vcpus = vcpus, .vcpu_count = FAKE_CPUS, .power = &power, .stats = &stats, .save = save };
+		.vm = &vm, .vcpus = vcpus, .vcpu_count = FAKE_CPUS, .power = &power, .stats = &stats, .hold = hold, .let_go = let_go, .save = save };
 	snprintf(from.line, sizeof(from.line), "{\"command\":\"%s\"}", command);
 	char *got = command_do(&control, &from, strlen(from.line), &size);
 

@@ -11,6 +11,7 @@
 
 #include "fake_vm.h"
 #include "test.h"
+#include "userspace/dirty.h"
 #include "userspace/machine.h"
 #include "userspace/mark.h"
 #include "userspace/state.h"
@@ -24,6 +25,7 @@ static struct machine *machine;
 /* ---- the kernel ---- */
 
 static int cap = 8, logged_slots, refused;	/* @refused: errno */
+static unsigned int refuse_slots, logged;	/* bits */
 static unsigned long refuse_command;
 static unsigned int marks, resets, signals;
 static u64 dirty[MEMORY_REGIONS_MAX][SIZE / PAGE / 64];
@@ -45,6 +47,16 @@ int __wrap_ioctl(int fd, unsigned long command, ...)
 		signals--;
 		errno = EINTR;
 		return -1;
+	}
+	if (command == KVM_SET_USER_MEMORY_REGION) {
+		const struct kvm_userspace_memory_region *region = argument;
+
+		if (refuse_slots & 1u << region->slot) {
+			errno = ENOMEM;
+			return -1;
+		}
+		logged &= ~(1u << region->slot);
+		logged |= (region->flags & KVM_MEM_LOG_DIRTY_PAGES ? 1u : 0) << region->slot;
 	}
 	if (command == KVM_SET_USER_MEMORY_REGION)
 		logged_slots += !!(((struct kvm_userspace_memory_region *)argument)->flags & KVM_MEM_LOG_DIRTY_PAGES);
@@ -198,6 +210,33 @@ static void test_prepare(void)
 		CHECK_EQ("there is a mark to be had", !rows[i].want && rows[i].is_markable, !rows[i].want && machine->mark);
 		tear_down();
 	}
+}
+
+/* The kernel is short of memory for one slot. */
+static void test_watch(void)
+{
+	static const struct {
+		const char *name;
+		bool is_watched;
+		unsigned int refuse, logged;
+		int want;
+	} rows[] = {
+		{ "all", true, 0, 3, 0 },
+		{ "no longer, but for the first", false, 1, 1, -ENOMEM },
+		{ "none", false, 0, 0, 0 },
+		{ "not the second", true, 2, 1, -ENOMEM },
+		{ "no longer, but for the second", false, 2, 0, -ENOMEM },
+		{ "not the first", true, 1, 0, -ENOMEM },
+	};
+
+	set_up();
+	ASSERT_EQ(machine->vm.memory.count, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		refuse_slots = rows[i].refuse;
+		CHECK_RET(rows[i].name, rows[i].want, dirty_watch(&machine->vm, rows[i].is_watched));
+		CHECK_EQ("logged", rows[i].logged, logged);
+	}
+	tear_down();
 }
 
 static void test_memory(void)
@@ -420,6 +459,7 @@ static void test_sparse(void)
 
 static const struct test_case cases[] = {
 	{ "prepare", test_prepare },
+	{ "watch", test_watch },
 	{ "memory", test_memory },
 	{ "refused", test_refused },
 	{ "overlay", test_overlay },

@@ -189,14 +189,15 @@ static void play(const struct row *row)
 	_exit(1);
 }
 
-static void check_back(const char *name)
+/* @may_write: somebody did not stand in the end, who may be about to say what he writes. */
+static void check_back(const char *name, bool may_write)
 {
 	u8 before = *(u8 *)memory_at(&first.vm.memory, 0xa000, 1);
 
 	CHECK_EQ(name, 0, atomic_load(&first.vm.holds));
 	CHECK_EQ("served", 1, is_served(&first));
 	CHECK_EQ("no log", 0, is_logging);
-	CHECK_EQ("nobody asks what is written", 1, !first.vm.memory.written);
+	CHECK_EQ("nobody asks what is written", !may_write, !first.vm.memory.written);
 	CHECK_EQ("the disk is ours", 1, is_locked());
 	guest_turn(NULL, 0, 0);
 	CHECK_EQ("the guest goes on", 1, *(u8 *)memory_at(&first.vm.memory, 0xa000, 1) != before);
@@ -231,7 +232,7 @@ static void test_failures(void)
 			error.text[0] = 0;
 			CHECK_EQ("taken back", 1, migrate_take_back(&first, &error));
 		}
-		check_back("runs");
+		check_back("runs", false);
 		error.text[0] = 0;
 		CHECK_EQ("nothing to take back", 0, migrate_take_back(&first, &error));
 		clean_up();
@@ -252,6 +253,31 @@ static bool cancel(void *argument, u64 done, u64 all)
 {
 	first.migration.is_cancelled = true;
 	return guest_turn(NULL, done, all);
+}
+
+/* A request that does not come back: time is not waited for. */
+static bool is_hung;
+
+int __real_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
+int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
+int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until)
+{
+	return is_hung && mutex == &first.disks[0].device.serving ? ETIMEDOUT : __real_pthread_mutex_clocklock(mutex, clock, until);
+}
+
+static void hang(struct machine *machine) { is_hung = true; }
+
+static bool hang_later(void *argument, u64 done, u64 all)
+{
+	is_hung |= done > 8 << 20;
+	return guest_turn(NULL, done, all);
+}
+
+/* Whoever asked has had enough of waiting for the disk. */
+static bool hang_and_cancel(void *argument, u64 done, u64 all)
+{
+	first.migration.is_cancelled |= is_hung;
+	return hang_later(NULL, done, all);
 }
 
 static void stop(struct machine *machine) { vm_stop(&machine->vm, STATUS_SIGNAL, "the end"); }
@@ -277,6 +303,10 @@ static const struct {
 	{ "later", nothing, { give_up, &turns[2] }, "given up" },
 	{ "cancelled", nothing, { cancel, NULL }, "cancelled" },
 	{ "a vCPU does not come out", stick, { guest_turn, NULL }, "a vCPU cannot leave what it does" },
+	{ "a request does not come back", hang, { guest_turn, NULL }, "a request of --disk /tmp/keel-disk." },
+	{ "how long", hang, { guest_turn, NULL }, "has not come back from the host in 30 seconds" },
+	{ "one does not come back later", nothing, { hang_later, NULL }, "a request of --disk /tmp/keel-disk." },
+	{ "that is cancelled", nothing, { hang_and_cancel, NULL }, "cancelled" },
 	{ "a debugger", debug, { guest_turn, NULL }, "a debugger is connected" },
 	{ "a disk that is a snapshot", snapshot, { guest_turn, NULL }, "a disk that is a snapshot" },
 	{ "a mark", mark, { guest_turn, NULL }, "a machine that can be marked" },
@@ -285,6 +315,19 @@ static const struct {
 	{ "registers that cannot be read", no_registers, { guest_turn, NULL }, "vCPU 0: KVM_GET_REGS" },
 	{ "the machine ends", stop, { guest_turn, NULL }, "the machine ends" },
 };
+
+/* The disk comes back, and whatever becomes of the next migration, nothing is left of both. */
+static void check_next(void)
+{
+	int next[2];
+
+	is_hung = false;
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, next), 0);
+	close(next[1]);
+	error.text[0] = 0;
+	CHECK_EQ("nobody is there", 0, migrate_run(&first, next[0], &guest, &error));
+	check_back("goes on again", false);
+}
 
 /* One who takes all that comes, and says what is expected of him. */
 static const struct row patient = { "patient", NEVER, DIES, true, MIGRATE_MOVED, "" };
@@ -297,6 +340,7 @@ static void test_refusals(void)
 		set_up();
 		error.text[0] = 0;
 		is_stuck = false;
+		is_hung = false;
 		pid = fork();
 		ASSERT_GE(pid, 0);
 		if (!pid)
@@ -316,7 +360,9 @@ static void test_refusals(void)
 		if (first.vm.is_attached)
 			CHECK_EQ("not held", 0, atomic_load(&first.vm.holds));
 		else
-			check_back("goes on");
+			check_back("goes on", is_hung && refusals[i].change != hang);
+		if (is_hung)
+			check_next();
 		clean_up();
 	}
 }

@@ -748,7 +748,7 @@ static void test_held(void)
 	backend.fds[0] = eventfd(1, EFD_CLOEXEC);
 	ASSERT_GE(backend.fds[0], 0);
 	wire.waiting = 2;
-	virtio_hold(&net.device);
+	ASSERT(virtio_hold(&net.device, 5000), "not held");
 	for (u32 i = 0; i < 2; i++)
 		fake_offer_one(&rings[0], BUFFERS + i * 0x1000, 1512, true);
 	fake_offer_one(&rings[1], BUFFERS + 0x8000, 100, false);

@@ -220,7 +220,7 @@ static void test_blocked(void)
 	CHECK_EQ("as much as there is room for", 1, is_shown(5));
 	CHECK_EQ("no request is done", 0, used(OUTPUT));
 	for (u32 i = 0; i < 3; i++) {
-		virtio_hold(device());		/* as to save it */
+		ASSERT(virtio_hold(device(), 5000), "not held");		/* as to save it */
 		CHECK_EQ("registers answer", 80, config(0));
 		virtio_release(device());
 		ring(OUTPUT);
@@ -286,7 +286,7 @@ static void test_blocked_changes(void)
 static void test_last_words(void)
 {
 	set_up(100);
-	virtio_hold(device());
+	ASSERT(virtio_hold(device(), 5000), "not held");
 	print("the end", 7, 7);
 	ring(OUTPUT);
 	usleep(10000);
@@ -307,7 +307,7 @@ static void queue_words(const char *text)
 	ASSERT(fake_negotiate(&now->vm, device(), VERSION_1), "features are refused");
 	fake_enable_queue_of(&now->vm, device(), OUTPUT, size);
 	fake_driver_ok(&now->vm, device());
-	virtio_hold(device());
+	ASSERT(virtio_hold(device(), 5000), "not held");
 	memcpy(memory_at(&now->vm.memory, OUTPUT_AT, count), text, count);
 	for (u16 i = 0; i < count; i++) {
 		out->table[i] = (struct vring_desc){ OUTPUT_AT + i, 1, 0, 0 };
@@ -478,7 +478,7 @@ static void test_size_told(void)
 				type("k");
 				ASSERT(served(INPUT, k + 1), "no input");
 			}
-			virtio_hold(device());		/* all that belongs to it is done */
+			ASSERT(virtio_hold(device(), 5000), "not held");		/* all that belongs to it is done */
 			CHECK_EQ(rows[i].name, rows[i].wanted, (generation() - before) & 0xff);
 			virtio_release(device());
 			connect(rows[i].features);
@@ -534,7 +534,7 @@ static void test_forked(void)
 	int status;
 
 	set_up(100);
-	virtio_hold(device());
+	ASSERT(virtio_hold(device(), 5000), "not held");
 	print("both", 4, 4);
 	ring(OUTPUT);
 	usleep(10000);
@@ -622,7 +622,7 @@ static void test_moved(void)
 	ASSERT(is_shown(5), "no output");
 	type("keys");
 	usleep(10000);
-	virtio_hold(device());
+	ASSERT(virtio_hold(device(), 5000), "not held");
 	state_console_take(&now->vc, &now->pci, &state);
 	virtio_release(device());
 	CHECK_EQ("bytes out", 5, state.sent);
