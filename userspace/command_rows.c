@@ -290,7 +290,7 @@ static bool take_order(const struct request *request, struct fork_order *order)
 	if (client->file_count < behind + 1 || client->file_count > behind + 2)
 		return false;
 	next = client->file_count - behind;
-	*order = (struct fork_order){ .output = client->files[0], .listener = next == 2 ? client->files[1] : -1, .report = -1 };
+	*order = (struct fork_order){ .output = client->files[0], .listener = next == 2 ? client->files[1] : -1, .report = -1, .client = client->fd };
 	if (request->has_report)
 		order->report = client->files[next++];
 	for (order->net_count = 0; order->net_count < request->net_count; order->net_count++)

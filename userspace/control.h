@@ -106,6 +106,7 @@ int control_open(const char *path);
 
 /**
  * control_connect() - connect to the machine whose socket is @path, within @seconds
+ * @seconds: 0: at once, and the file descriptor does not block.
  *
  * Sending takes no longer either.
  *

@@ -38,9 +38,9 @@ int control_connect(const char *path, int seconds)
 
 	if (!make_address(&address, path))
 		return -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (seconds ? 0 : SOCK_NONBLOCK), 0);
 	/* Whoever listens may have stopped taking clients. */
-	if (fd >= 0)
+	if (fd >= 0 && seconds)
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (fd < 0 || !connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		return fd;

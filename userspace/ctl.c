@@ -17,6 +17,7 @@
 #include "ctl_fork.h"
 #include "ctl_tell.h"
 #include "options.h"
+#include "put_off.h"
 #include "runtime.h"
 #include "status.h"
 #include "whole.h"
@@ -58,9 +59,14 @@ static int save(const struct options *options, const char *path)
 {
 	struct saving saving = { options, path, NULL, 0 };
 	struct state_error error = { "" };
-	bool is_saved = whole_write(options->files[0], fill, &saving, &error);
-	bool is_refused = !json_object_get_boolean(json_object_object_get(saving.answer, "ok"));
+	bool is_saved, is_refused;
 	int status;
+
+	/* Half a file is nobody's. */
+	put_off_end();
+	is_saved = whole_write(options->files[0], fill, &saving, &error);
+	put_off_no_longer();
+	is_refused = !json_object_get_boolean(json_object_object_get(saving.answer, "ok"));
 
 	if (saving.answer && (is_saved || is_refused))
 		status = ctl_tell_answer(options, saving.answer);

@@ -3,6 +3,7 @@
  * One request to a control socket, and its answer, within a time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,7 +14,10 @@
 
 #include "ctl_ask.h"
 #include "passed_files.h"
+#include "put_off.h"
 #include "thread.h"
+
+#define NAP_MS	50	/* between two tries to connect */
 
 static bool send_all(int fd, const char *text, size_t count)
 {
@@ -32,17 +36,34 @@ static bool send_all(int fd, const char *text, size_t count)
 static ssize_t receive(int fd, char *to, size_t room, const struct timespec *until)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	long long left = (until->tv_sec - now.tv_sec) * 1000LL + (until->tv_nsec - now.tv_nsec) / 1000000;
-	int ready = poll(&wait, 1, left > 0 ? (int)left : 0);
+	int ready = put_off_poll(&wait, 1, until);
 
 	if (ready > 0)
 		return recv(fd, to, room, MSG_DONTWAIT);
 	if (!ready)
 		errno = EAGAIN;
 	return -1;
+}
+
+/* Whoever listens may have stopped taking clients. Return: a descriptor that blocks for no longer, or -1 with errno. */
+static int connect_until(const char *path, int seconds)
+{
+	const struct timespec until = thread_time_in((unsigned int)seconds * 1000);
+	const struct timeval patience = { .tv_sec = seconds };
+	int fd;
+
+	while ((fd = control_connect(path, 0)) < 0 && errno == EAGAIN && !thread_is_past(&until)) {
+		const struct timespec nap = thread_time_in(NAP_MS);
+
+		if (put_off_poll(NULL, 0, &nap) < 0)
+			return -1;
+		errno = EAGAIN;
+	}
+	if (fd >= 0) {
+		fcntl(fd, F_SETFL, 0);
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	}
+	return fd;
 }
 
 /* Return: a line, newline and all, to be freed; NULL with errno. */
@@ -98,7 +119,7 @@ struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int
 {
 	struct json_object *request = json_object_new_object(), *answer = NULL, *unused;
 	char text[CONTROL_LINE_MAX];
-	int fd = control_connect(path, seconds);
+	int fd = connect_until(path, seconds);
 	char *line = NULL;
 
 	json_object_object_add(request, "command", json_object_new_string(words->command));

@@ -30,7 +30,8 @@ struct ctl_words {
 
 /**
  * ctl_ask() - ask the machine whose socket is @path, and wait @seconds for its answer
- * Return: an object with a member "ok", to be released; NULL with errno: EPROTO if it is no answer of a machine's.
+ * Return: an object with a member "ok", to be released; NULL with errno: EPROTO if it is no answer of a machine's,
+ *	EINTR if an end is due that was put off.
  */
 struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int seconds);
 

@@ -133,6 +133,13 @@ static bool hear(int in, bool is_running, const struct timespec *until, struct f
 	return words.is_running == is_running || fail(answer, "the new process spoke out of turn");
 }
 
+static bool is_gone(int client)
+{
+	struct pollfd wait = { .fd = client };
+
+	return poll(&wait, 1, 0) == 1 && wait.revents & POLLHUP;
+}
+
 /* What comes after fork(), in the parent: the devices go on as soon as they may. */
 static void see_off(struct machine *machine, const struct fork_line *line, struct fork_answer *answer)
 {
@@ -143,7 +150,10 @@ static void see_off(struct machine *machine, const struct fork_line *line, struc
 	vm_release(&machine->vm, VM_HOLD_FORK);
 	if (!is_whole || !hear(line->in, true, &until, answer))
 		return;
-	if (write(line->out, "", 1) != 1)
+	/* Nobody would know of it. */
+	if (is_gone(machine->forking.order.client))
+		fail(answer, "whoever wanted the new machine has gone");
+	else if (write(line->out, "", 1) != 1)
 		fail(answer, "the new process died");
 }
 

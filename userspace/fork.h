@@ -22,6 +22,7 @@ struct fork_order {
 	int report;			/* where the child tells how it has ended; -1: nowhere */
 	int nets[NET_DEVICES_MAX];	/* what carries the frames of its network devices, one after the other: the sockets of passt; */
 	unsigned int net_count;		/* the links of those behind are down */
+	int client;			/* who wants it: no child of a client that is gone; -1: nobody is asked */
 	const char *name;		/* the child's; "": none */
 	bool is_paused;			/* it waits for a client to resume it */
 };

@@ -4,13 +4,17 @@
  */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "gdb_listen.h"
 #include "gdb_server.h"
+#include "put_off.h"
+#include "runtime.h"
 #include "sandbox.h"
 #include "status.h"
 #include "thread.h"
@@ -76,7 +80,11 @@ int gdb_open(struct vm *vm, struct vcpu *vcpus, unsigned int count, const struct
 	gdb->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (gdb->wake < 0)
 		return status_fail(STATUS_HOST, "cannot create an eventfd: %s", strerror(errno));
+	put_off_end();
 	gdb->listener = gdb_listen(&address);
+	if (gdb->listener >= 0 && address.storage.ss_family == AF_UNIX)
+		snprintf(runtime_files()->debugger, PATH_MAX, "%s", ((const struct sockaddr_un *)&address.storage)->sun_path);
+	put_off_no_longer();
 	if (gdb->listener < 0)
 		return status_fail(STATUS_HOST, "--gdb %s: cannot listen there: %s", request->address, strerror(errno));
 	if (address.is_open)

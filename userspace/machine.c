@@ -516,12 +516,13 @@ static bool tear_down(struct machine *machine)
 
 	machine->vm.end_by = thread_time_in(END_MS);
 	is_ended &= control_stop(&machine->control);
-	/* Nobody is there any more, which the next machine of that name may find at once. */
-	if (is_ended && machine->control.listener >= 0) {
-		runtime_drop_socket();
-		close(machine->control.listener);
-	}
 	is_ended &= gdb_end(machine->vm.gdb);
+	/* Nobody is there any more, which the next machine of that name may find at once. */
+	if (is_ended) {
+		runtime_drop_sockets();
+		if (machine->control.listener >= 0)
+			close(machine->control.listener);
+	}
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		is_ended &= vcpu_join(&machine->vcpus[i]);
 	for (unsigned int i = 0; (device = machine_virtio(machine, i)); i++)
@@ -557,7 +558,7 @@ static int prepare_sandbox(const struct machine *machine)
 		.report = report_get(),
 		.listener = machine->control.listener,
 		.debugger = gdb_listener(machine->vm.gdb),
-		.files = { files->socket, files->pid_file },
+		.files = { files->socket, files->pid_file, files->debugger },
 		.null_file = ready_null(),
 		.uses = (machine->assigned_count ? SANDBOX_ASSIGNED : 0) | (machine->balloon.device.class ? SANDBOX_GIVES_BACK : 0),
 	};
@@ -598,6 +599,7 @@ int machine_run(struct machine *machine, const struct options *options)
 {
 	/* passt and virtiofsd may end long before the machine does. */
 	children_let_go();
+	runtime_drop_early();
 	int ret = build(machine, options);
 
 	machine->signals = open_signals();
@@ -620,6 +622,8 @@ int machine_run(struct machine *machine, const struct options *options)
 		ret = machine_start_control(machine, options);
 	if (!ret && options->sandbox)
 		ret = sandbox_enter();
+	if (!ret && !ready_is_wanted())
+		ret = status_fail(STATUS_SIGNAL, "--daemon: whoever started it has ended before it was ready");
 	if (!ret && machine->arrival)
 		ret = arrive_take_over(machine);
 	if (ret)

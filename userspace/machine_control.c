@@ -9,23 +9,24 @@
 #include "hold.h"
 #include "machine.h"
 #include "machine_control.h"
+#include "put_off.h"
 #include "runtime.h"
 #include "state.h"
 
-int machine_open_control(struct machine *machine, const struct options *options)
+static int write_pid(const char *path)
 {
-	struct runtime_files *files = runtime_files();
+	int ret = runtime_write_pid(path);
+
+	if (!ret)
+		snprintf(runtime_files()->pid_file, PATH_MAX, "%s", path);
+	return ret;
+}
+
+static int listen_for_clients(struct machine *machine, const struct options *options)
+{
 	char path[PATH_MAX];
 	int ret = 0;
 
-	machine->control.listener = -1;
-	if (options->pid_file) {
-		ret = runtime_write_pid(options->pid_file);
-		if (!ret)
-			snprintf(files->pid_file, PATH_MAX, "%s", options->pid_file);
-	}
-	if (ret || (!options->control && !options->name))
-		return ret;
 	if (options->control)
 		snprintf(path, sizeof(path), "%s", options->control);
 	else
@@ -35,7 +36,25 @@ int machine_open_control(struct machine *machine, const struct options *options)
 	machine->control.listener = control_open(path);
 	if (machine->control.listener < 0)
 		return STATUS_USAGE;
-	strcpy(files->socket, path);
+	strcpy(runtime_files()->socket, path);
+	return 0;
+}
+
+int machine_open_control(struct machine *machine, const struct options *options)
+{
+	bool has_socket = options->control || options->name;
+	int ret = 0;
+
+	machine->control.listener = -1;
+	/* None of them is there without its name among those that are removed in the end. */
+	put_off_end();
+	if (options->pid_file)
+		ret = write_pid(options->pid_file);
+	if (!ret && has_socket)
+		ret = listen_for_clients(machine, options);
+	put_off_no_longer();
+	if (ret || !has_socket)
+		return ret;
 	/* A client may ask for them; an old module has none. */
 	return machine->stats.count || !vm_has(&machine->vm, KVM_CAP_BINARY_STATS_FD) ? 0 : machine_open_stats(machine);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "migrate_address.h"
+#include "put_off.h"
 
 const char *migrate_address_parse(const char *text, struct gdb_address *address)
 {
@@ -70,21 +71,23 @@ int migrate_connect(const struct gdb_address *address, int seconds)
 
 int migrate_accept(const struct gdb_address *address)
 {
-	int listener = gdb_listen(address), fd;
+	put_off_end();
+
+	int listener = gdb_listen(address), fd = -1, error = errno;
 	struct pollfd wait = { .fd = listener, .events = POLLIN };
 
-	if (listener < 0)
-		return -1;
-	do {
-		poll(&wait, 1, -1);
-		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	} while (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED));
-
-	int error = errno;
-
-	if (address->storage.ss_family == AF_UNIX)
+	while (listener >= 0 && fd < 0) {
+		if (put_off_poll(&wait, 1, NULL) > 0)
+			fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		error = errno;
+		if (put_off_is_due() || (fd < 0 && error != EAGAIN && error != EINTR && error != ECONNABORTED))
+			break;
+	}
+	if (listener >= 0 && address->storage.ss_family == AF_UNIX)
 		unlink(((const struct sockaddr_un *)&address->storage)->sun_path);
-	close(listener);
+	if (listener >= 0)
+		close(listener);
+	put_off_no_longer();
 	errno = error;
 	return fd;
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -91,6 +92,13 @@ void ready_open(void)
 	if (manager >= 0)
 		close(manager);
 	manager = -1;
+}
+
+bool ready_is_wanted(void)
+{
+	struct pollfd wait = { .fd = waiting_parent };
+
+	return poll(&wait, 1, 0) != 1;
 }
 
 static void notify(const char *text)

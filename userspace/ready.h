@@ -6,6 +6,8 @@
 #ifndef KEEL_READY_H
 #define KEEL_READY_H
 
+#include <stdbool.h>
+
 /**
  * ready_detach() - go on in the background, for --daemon
  *
@@ -23,6 +25,11 @@ void ready_open(void);
  * ready_null() - the file that takes a terminal's place once the guest runs, -1 for none
  */
 int ready_null(void);
+
+/**
+ * ready_is_wanted() - does whoever called ready_detach() still wait? A process that was told that there is no machine wants none.
+ */
+bool ready_is_wanted(void);
 
 /**
  * ready_tell() - the guest runs

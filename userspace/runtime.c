@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,18 +80,39 @@ void runtime_keep(void)
 	mprotect(&files, sizeof(files), PROT_READ);
 }
 
-void runtime_drop_socket(void)
+void runtime_drop_sockets(void)
 {
 	static atomic_bool is_gone;
 
+	if (is_another_s || atomic_exchange(&is_gone, true))
+		return;
 	/* Not the library's unlink(): the filter compares the call. */
-	if (files.socket[0] && !is_another_s && !atomic_exchange(&is_gone, true))
+	if (files.socket[0])
 		syscall(SYS_unlink, files.socket);
+	if (files.debugger[0])
+		syscall(SYS_unlink, files.debugger);
+}
+
+static void end_early(int signal)
+{
+	runtime_drop();
+	raise(signal);		/* SA_RESETHAND: ends this process as the handler returns */
+}
+
+void runtime_drop_early(void)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	const struct sigaction action = { .sa_handler = end_early, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction before;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &before) && before.sa_handler == SIG_DFL)
+			sigaction(ends[i], &action, NULL);
 }
 
 void runtime_drop(void)
 {
-	runtime_drop_socket();
+	runtime_drop_sockets();
 	if (files.pid_file[0] && !is_another_s)
 		syscall(SYS_unlink, files.pid_file);
 }

@@ -48,6 +48,7 @@ int runtime_make_socket(const char *name, char path[PATH_MAX]);
 struct runtime_files {
 	char socket[PATH_MAX];
 	char pid_file[PATH_MAX];
+	char debugger[PATH_MAX];	/* its socket */
 } __attribute__((aligned(4096)));
 
 /**
@@ -61,11 +62,18 @@ struct runtime_files *runtime_files(void);
 void runtime_keep(void);
 
 /**
- * runtime_drop_socket() - remove the socket, while somebody listens at it still
+ * runtime_drop_early() - have a signal that ends this process call runtime_drop() first, until signals are read from a file
+ *
+ * Names are to be written while it cannot: put_off_end().
+ */
+void runtime_drop_early(void);
+
+/**
+ * runtime_drop_sockets() - remove the sockets, while somebody listens at them still
  *
  * Once nobody does, the next machine of that name may have put its own there.
  */
-void runtime_drop_socket(void);
+void runtime_drop_sockets(void);
 
 /**
  * runtime_drop() - remove what is left of them; safe in a signal handler

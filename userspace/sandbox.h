@@ -46,7 +46,7 @@ enum sandbox_kind {
  * @report: the one file that may still be renamed or removed; NULL for none.
  * @listener: the socket on which clients are accepted, by the control thread; -1 for none.
  * @debugger: the socket on which debuggers are accepted, by their thread; -1 for none.
- * @files: two more files that may be removed, by a path that stays where it is and cannot be written; NULL for none.
+ * @files: more files that may be removed, by a path that stays where it is and cannot be written; NULL for none.
  * @null_file: what may take the place of other files, by dup3(); -1 for none.
  * @uses: SANDBOX_ASSIGNED, ...
  */
@@ -54,7 +54,7 @@ struct sandbox_wants {
 	const struct report *report;
 	int listener;
 	int debugger;
-	const char *files[2];
+	const char *files[3];
 	int null_file;
 	unsigned int uses;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* keel ctl and keel list: what they make of a machine's answers, of silence, and of strangers; and of names. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -7,13 +8,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test.h"
 #include "userspace/control.h"
 #include "userspace/ctl.h"
 #include "userspace/disk_lock.h"
+#include "userspace/migrate_address.h"
 #include "userspace/options.h"
+#include "userspace/put_off.h"
 #include "userspace/runtime.h"
 #include "userspace/status.h"
 
@@ -343,10 +347,6 @@ static void test_fork(void)
 	CHECK_EQ("refused", STATUS_REFUSED, ask_fork(&options, "{\"ok\":false,\"error\":\"no\"}\n"));
 	CHECK_EQ("no socket is left", -1, access(child, F_OK));
 	close_passed();
-	options.serial = NULL;
-	CHECK_EQ("a stranger", STATUS_HOST, ask_fork(&options, "220 mail.example ESMTP\r\n"));
-	CHECK_EQ("no socket is left", -1, access(child, F_OK));
-	close_passed();
 
 	setenv("XDG_RUNTIME_DIR", directory, 1);
 	options = (struct options){ .name = geteuid() ? "x" : NULL };
@@ -510,6 +510,244 @@ static void test_report(void)
 	finish();
 }
 
+/* ---- ways out, and what is left behind ---- */
+
+/* A machine that has a request and does not answer. */
+enum act { REFUSES, IS_A_STRANGER, GOES, IS_KILLED_FOR, FORKS };
+
+static enum act act;
+static pid_t asking;
+static int end_signal;
+static int over[2];		/* a pipe: nobody asks any more */
+
+static void *serve_badly(void *argument)
+{
+	struct pollfd waits[] = { { .fd = listener, .events = POLLIN }, { .fd = over[0], .events = POLLIN } };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(passed))];
+	} control;
+	struct iovec text = { heard, sizeof(heard) - 1 };
+	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	char byte = 0;
+
+	if (poll(waits, 2, -1) < 1 || !waits[0].revents)
+		return argument;
+
+	int fd = accept(listener, NULL, NULL);
+
+	recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+
+	passed_count = part ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+	if (part)
+		memcpy(passed, CMSG_DATA(part), passed_count * sizeof(int));
+	while (byte != '\n' && recv(fd, &byte, 1, 0) == 1)
+		;
+	if (act == REFUSES)
+		send(fd, "{\"ok\":false,\"error\":\"no\"}\n", 26, MSG_NOSIGNAL);
+	if (act == IS_A_STRANGER)
+		send(fd, "220 mail.example ESMTP\r\n", 24, MSG_NOSIGNAL);
+	if (end_signal)
+		kill(asking, end_signal);
+	/* Until it has gone. */
+	if (act == IS_KILLED_FOR)
+		recv(fd, &byte, 1, 0);
+	usleep(20000);
+	if (act != FORKS)
+		close_passed();
+	close(fd);
+	return argument;
+}
+
+/* keel ctl, in a process of its own. Return: what waitpid() says. */
+static int run_apart(const struct options *options)
+{
+	pthread_t thread;
+	int status, go[2];
+	char byte;
+
+	ASSERT(!pipe2(go, O_CLOEXEC) && !pipe2(over, O_CLOEXEC), "no pipes");
+	asking = fork();
+	ASSERT_GE(asking, 0);
+	if (!asking) {
+		ASSERT_EQ(read(go[0], &byte, 1), 1);
+		close(listener);
+		_exit(ctl_run(options));
+	}
+	ASSERT_EQ(pthread_create(&thread, NULL, serve_badly, NULL), 0);
+	ASSERT_EQ(write(go[1], "", 1), 1);
+	ASSERT_EQ(waitpid(asking, &status, 0), asking);
+	ASSERT_EQ(write(over[1], "", 1), 1);
+	pthread_join(thread, NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		close(go[i]);
+		close(over[i]);
+	}
+	return status;
+}
+
+/* What is in the directory, in order, but for the machine's own socket and programs. */
+static const char *list_directory(void)
+{
+	static char text[512];
+	struct dirent **names;
+	int count = scandir(directory, &names, NULL, alphasort);
+	size_t used = 0;
+
+	text[0] = 0;
+	for (int i = 0; i < count; i++) {
+		const char *name = names[i]->d_name;
+
+		if (*name != '.' && strcmp(name, "socket") && strcmp(name, "passt"))
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? " " : "", name);
+		free(names[i]);
+	}
+	free(names);
+	return text;
+}
+
+/* Does no process run that the network of a child would have needed? */
+static bool is_passt_gone(void)
+{
+	char path[80];
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/pid", directory);
+	pid = atoi(look_at(path));
+	unlink(path);
+	for (unsigned int i = 0; i < 200 && pid && !kill(pid, 0); i++)
+		usleep(10000);
+	return !pid || kill(pid, 0);
+}
+
+/* The way out is a signal, or @status. */
+static const struct way {
+	const char *name, *request;
+	enum act act;
+	int signal;
+	bool is_there;			/* files of these names */
+	bool fails;			/* passt */
+	bool is_ignored;		/* the signal */
+	int status;
+	const char *left;
+} ways[] = {
+	{ "refused", "fork", REFUSES, 0, false, false, false, STATUS_REFUSED, "" },
+	{ "refused, with files from before", "fork", REFUSES, 0, true, false, false, STATUS_REFUSED, "report serial" },
+	{ "a stranger", "fork", IS_A_STRANGER, 0, false, false, false, STATUS_HOST, "" },
+	{ "the machine ends", "fork", GOES, 0, false, false, false, STATUS_HOST, "" },
+	{ "passt fails", "fork", GOES, 0, false, true, false, STATUS_NET, "" },
+	{ "passt fails, with files from before", "fork", GOES, 0, true, true, false, STATUS_NET, "report serial" },
+	{ "SIGINT", "fork", IS_KILLED_FOR, SIGINT, false, false, false, 0, "" },
+	{ "SIGTERM", "fork", IS_KILLED_FOR, SIGTERM, true, false, false, 0, "report serial" },
+	{ "SIGHUP", "fork", IS_KILLED_FOR, SIGHUP, false, false, false, 0, "" },
+	{ "a child comes of it after all", "fork", FORKS, SIGINT, false, false, false, 0, "child report serial" },
+	{ "SIGHUP, which nobody heeds", "fork", GOES, SIGHUP, false, false, true, STATUS_HOST, "" },
+	{ "a save, refused", "save", REFUSES, 0, false, false, false, STATUS_REFUSED, "" },
+	{ "a save, the machine ends", "save", GOES, 0, true, false, false, STATUS_HOST, "saved" },
+	{ "a save, SIGINT", "save", IS_KILLED_FOR, SIGINT, false, false, false, 0, "" },
+	{ "a save, SIGTERM, over another", "save", IS_KILLED_FOR, SIGTERM, true, false, false, 0, "saved" },
+};
+
+static void put_there(const struct way *way, const char *name, const char *text, mode_t mode)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	unlink(path);
+	if (!way->is_there && strcmp(name, "passt"))
+		return;
+	fd = open(path, O_CREAT | O_WRONLY, mode);
+	ASSERT_EQ(write(fd, text, strlen(text)), (s64)strlen(text));
+	close(fd);
+}
+
+static void test_ways_out(void)
+{
+	static const char good[] = "#!/bin/bash\necho $$ >%s/pid\nwhile [ $# -gt 1 ]; do case $1 in --fd) fd=$2 ;; esac; shift; done\n"
+		"eval \"exec 4<&$fd\"\neval \"exec $fd<&-\"\nread -r line <&4\n";
+	char child[80], serial[80], report[80], saved[80], script[512];
+
+	set_up();
+	snprintf(child, sizeof(child), "%s/child", directory);
+	snprintf(serial, sizeof(serial), "%s/serial", directory);
+	snprintf(report, sizeof(report), "%s/report", directory);
+	snprintf(saved, sizeof(saved), "%s/saved", directory);
+	snprintf(script, sizeof(script), good, directory);
+	setenv("PATH", directory, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		const struct way *way = &ways[i];
+		bool is_fork = !strcmp(way->request, "fork");
+		struct options options = { .target = socket_path, .request = way->request };
+
+		put_there(way, "passt", way->fails ? "#!/bin/bash\nexit 1\n" : script, 0755);
+		if (is_fork) {
+			options.control = child;
+			options.serial = serial;
+			options.status_json = report;
+			options.nets[0].kind = NET_USER;
+			/* It takes seconds to be sure that one has started. */
+			options.net_count = way->fails || (way->signal == SIGHUP && !way->is_ignored);
+			put_there(way, "serial", "before", 0600);
+			put_there(way, "report", "before", 0600);
+		} else {
+			options.files[0] = saved;
+			options.file_count = 1;
+			put_there(way, "saved", "before", 0600);
+		}
+		act = way->act;
+		end_signal = way->signal;
+		signal(SIGHUP, way->is_ignored ? SIG_IGN : SIG_DFL);
+		int status = run_apart(&options);
+
+		CHECK_EQ(way->name, way->status ? W_EXITCODE(way->status, 0) : W_EXITCODE(0, way->signal), status);
+		CHECK_EQ("no passt runs", 1, is_passt_gone());
+		if (strcmp(way->left, list_directory()))
+			FAIL("%s: wanted '%s' to be left, got '%s'", way->name, way->left, list_directory());
+		if (!is_fork && way->is_there)
+			CHECK_EQ("as it was", 0, strcmp("before", look_at(saved)));
+		close_passed();
+		unlink(child);
+		unlink(serial);
+		unlink(report);
+		unlink(saved);
+	}
+	setenv("PATH", "/usr/bin:/bin", 1);
+	finish();
+}
+
+/* Nobody has come to the machine that listens, and somebody wants its end. */
+static void test_listen_ended(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	char path[80], text[96];
+
+	ASSERT(mkdtemp(directory), "a directory");
+	snprintf(path, sizeof(path), "%s/listen", directory);
+	snprintf(text, sizeof(text), "unix:%s", path);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct gdb_address address;
+		pid_t pid;
+		int status;
+
+		ASSERT(!migrate_address_parse(text, &address), "an address");
+		pid = fork();
+		if (!pid) {
+			migrate_accept(&address);
+			_exit(0);
+		}
+		for (unsigned int n = 0; n < 500 && access(path, F_OK); n++)
+			usleep(10000);
+		CHECK_EQ("it listens", 0, access(path, F_OK));
+		kill(pid, signals[i]);
+		ASSERT_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ("ended by it", W_EXITCODE(0, signals[i]), status);
+		CHECK_EQ("nothing is left", -1, access(path, F_OK));
+	}
+	rmdir(directory);
+}
+
 static void test_next(void)
 {
 	char path[PATH_MAX];
@@ -521,16 +759,54 @@ static void test_next(void)
 	ASSERT_GE(fd, 0);
 	snprintf(runtime_files()->socket, PATH_MAX, "%s", path);
 	runtime_keep();
-	runtime_drop_socket();
+	runtime_drop_sockets();
 	CHECK_EQ("the name is free", -1, access(path, F_OK));
 	close(fd);
 	fd = control_open(path);
 	ASSERT_GE(fd, 0);
-	runtime_drop_socket();
+	runtime_drop_sockets();
 	runtime_drop();
 	CHECK_EQ("the next one's stays", 0, access(path, F_OK));
 	close(fd);
 	unlink(path);
+}
+
+/* It is being built, or waits for another launcher, and a signal ends it as ever. */
+static void test_drop_early(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	char path[3][80];
+
+	ASSERT(mkdtemp(directory), "a directory");
+	for (unsigned int i = 0; i < 3; i++)
+		snprintf(path[i], sizeof(path[i]), "%s/%u", directory, i);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		pid_t pid = fork();
+		int status;
+
+		ASSERT_GE(pid, 0);
+		if (!pid) {
+			runtime_drop_early();
+			put_off_end();
+			ASSERT_EQ(runtime_write_pid(path[0]), 0);
+			strcpy(runtime_files()->pid_file, path[0]);
+			ASSERT_GE(control_open(path[1]), 0);
+			strcpy(runtime_files()->socket, path[1]);
+			strcpy(runtime_files()->debugger, path[2]);
+			close(open(path[2], O_CREAT | O_RDWR, 0600));
+			/* Half-way, in some rounds. */
+			if (i % 2)
+				kill(getpid(), signals[i]);
+			put_off_no_longer();
+			kill(getpid(), signals[i]);
+			_exit(1);
+		}
+		ASSERT_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ("ended by it", signals[i], WTERMSIG(status));
+		for (unsigned int n = 0; n < 3; n++)
+			CHECK_EQ("nothing is left", -1, access(path[n], F_OK));
+	}
+	rmdir(directory);
 }
 
 static void test_pid_file(void)
@@ -644,6 +920,9 @@ static const struct test_case cases[] = {
 	{ "wait", test_wait },
 	{ "report", test_report },
 	{ "networks", test_networks },
+	{ "ways_out", test_ways_out },
+	{ "listen_ended", test_listen_ended },
+	{ "drop_early", test_drop_early },
 	{ "next", test_next },
 	{ "list", test_list },
 };

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,11 +133,12 @@ static void set_up(void)
 
 static struct fork_answer answer;
 static unsigned int networks;
+static int client = -1;
 static bool is_done;
 
 static void *ask(void *argument)
 {
-	const struct fork_order order = { .output = 17, .listener = -1, .name = "", .net_count = networks };
+	const struct fork_order order = { .output = 17, .listener = -1, .name = "", .net_count = networks, .client = client };
 
 	is_done = fork_ask(&machine, &order, &answer);
 	return argument;
@@ -208,6 +210,32 @@ static void test_child(void)
 	for (int i = 0; i < 500 && !waitpid(-1, NULL, WNOHANG); i++)
 		usleep(10000);
 	CHECK_EQ("nobody need wait for them", -1, waitpid(-1, NULL, WNOHANG));
+	/* Who asked is gone: nobody would know of a child. Who has no more to say waits for it. */
+	scene = WHOLE;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct pollfd wait = { .fd = ends[0], .events = POLLIN };
+		int sockets[2];
+		char byte;
+
+		ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+		client = sockets[0];
+		if (i)
+			shutdown(sockets[1], SHUT_WR);
+		else
+			close(sockets[1]);
+		serve_one();
+		CHECK_EQ("a child", i, is_done);
+		if (!i)
+			CHECK_EQ("why", 1, !!strstr(answer.error, "has gone"));
+		check_whole("a client");
+		CHECK_EQ("it runs", i, poll(&wait, 1, i ? 5000 : 100));
+		if (i) {
+			ASSERT_EQ(read(ends[0], &byte, 1), 1);
+			close(sockets[1]);
+		}
+		close(sockets[0]);
+	}
+	client = -1;
 	/* Once it is told to go, what becomes of it is no failure of the fork's; before, it is. */
 	scene = WHOLE_AND_GONE;
 	serve_one();

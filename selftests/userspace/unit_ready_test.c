@@ -59,6 +59,38 @@ static void test_detach(void)
 	}
 }
 
+/* The one that waits is ended: the new process learns of it. */
+static void test_unwanted(void)
+{
+	struct pollfd wait = { .events = POLLIN };
+	int ends[2];
+	pid_t parent;
+	char byte;
+
+	ASSERT_EQ(pipe(ends), 0);
+	wait.fd = ends[0];
+	parent = fork();
+	ASSERT_GE(parent, 0);
+	if (!parent) {
+		int status = ready_detach();
+
+		if (status >= 0)
+			_exit(status);
+		write(ends[1], ready_is_wanted() ? "y" : "n", 1);
+		for (unsigned int i = 0; i < 500 && ready_is_wanted(); i++)
+			usleep(10000);
+		write(ends[1], ready_is_wanted() ? "y" : "n", 1);
+		_exit(0);
+	}
+	ASSERT_EQ(read(ends[0], &byte, 1), 1);
+	CHECK_EQ("it waits", 'y', byte);
+	CHECK_EQ("that is all", 0, poll(&wait, 1, 50));
+	kill(parent, SIGINT);
+	ASSERT_EQ(read(ends[0], &byte, 1), 1);
+	CHECK_EQ("it is gone", 'n', byte);
+	CHECK_EQ("who never had one", 1, ready_is_wanted());
+}
+
 /* What the new process has: a session of its own, no input, and the files that are no terminal. */
 static void test_streams(void)
 {
@@ -207,6 +239,7 @@ static void test_deaf(void)
 
 static const struct test_case cases[] = {
 	{ "detach", test_detach },
+	{ "unwanted", test_unwanted },
 	{ "streams", test_streams },
 	{ "path", test_path },
 	{ "abstract", test_abstract },
