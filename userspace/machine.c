@@ -551,15 +551,32 @@ static bool tear_down(struct machine *machine)
 	return true;
 }
 
+/* Return: how many processes of this one's may be killed. @fds: gets their descriptors. */
+static unsigned int list_children(const struct machine *machine, int *fds)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < machine->share_count; i++) {
+		const struct children *children = &machine->shares[i].fs.user.children;
+
+		memcpy(fds + count, children->fds, children->count * sizeof(*fds));
+		count += children->count;
+	}
+	return count;
+}
+
 static int prepare_sandbox(const struct machine *machine)
 {
 	const struct runtime_files *files = runtime_files();
+	int children[SHARES_MAX * CHILDREN_MAX];
 	struct sandbox_wants wants = {
 		.report = report_get(),
 		.listener = machine->control.listener,
 		.debugger = gdb_listener(machine->vm.gdb),
 		.files = { files->socket, files->pid_file, files->debugger },
 		.null_file = ready_null(),
+		.children = children,
+		.child_count = list_children(machine, children),
 		.uses = (machine->assigned_count ? SANDBOX_ASSIGNED : 0) | (machine->balloon.device.class ? SANDBOX_GIVES_BACK : 0),
 	};
 

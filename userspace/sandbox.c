@@ -28,6 +28,7 @@
 #include <linux/vhost.h>
 #include <malloc.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -400,6 +401,9 @@ static int add_rules(scmp_filter_ctx filter, unsigned int kind, const struct san
 				       SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->listener));
 	if (!ret && (kind & CONTROL || (kind & MAIN && wants->uses & SANDBOX_ARRIVE)))
 		ret = allow_moving(filter);
+	for (unsigned int i = 0; !ret && kind & (MAIN | VCPU) && i < wants->child_count; i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(pidfd_send_signal), 2, SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)wants->children[i]),
+				       SCMP_A1_64(SCMP_CMP_EQ, SIGKILL));
 	if (!ret && wants->debugger >= 0)
 		ret = allow_debugger(filter, own, wants->debugger);
 	return ret;

@@ -48,6 +48,7 @@ enum sandbox_kind {
  * @debugger: the socket on which debuggers are accepted, by their thread; -1 for none.
  * @files: more files that may be removed, by a path that stays where it is and cannot be written; NULL for none.
  * @null_file: what may take the place of other files, by dup3(); -1 for none.
+ * @children: pidfds of processes that may be killed, by whoever resets a device, and in the end; @child_count of them.
  * @uses: SANDBOX_ASSIGNED, ...
  */
 struct sandbox_wants {
@@ -56,6 +57,8 @@ struct sandbox_wants {
 	int debugger;
 	const char *files[3];
 	int null_file;
+	const int *children;
+	unsigned int child_count;
 	unsigned int uses;
 };
 

@@ -11,6 +11,9 @@
 #include "share_child.h"
 #include "status.h"
 
+#define CHILD_PATIENCE_MS	500	/* for virtiofsd to end by itself, */
+#define CHILD_END_MS		500	/* and to be gone when it is killed */
+
 static int start_child(struct share *share, const struct share_options *options)
 {
 	struct share_child child;
@@ -21,6 +24,8 @@ static int start_child(struct share *share, const struct share_options *options)
 	vhost_user_attach(&share->fs.user, child.socket);
 	share->has_child = true;
 	share->words = child.words;
+	share->child = child.pid;
+	children_find(&share->fs.user.children, child.pid);
 	return 0;
 }
 
@@ -69,6 +74,9 @@ int share_open(struct share *share, const struct share_options *options, const s
 	error = vhost_user_agree(user, &vm->memory, &wants);
 	if (error)
 		return refuse(share, options, error);
+	/* By now it has the process that it locks up, which is the one that serves. */
+	if (share->has_child)
+		children_find(&user->children, share->child);
 	share->fs.name = share->name;
 	share->fs.words = share->has_child ? share->words : -1;
 	share->fs.order = share->has_child ? VIRTQ_IN_ORDER : VIRTQ_ANY_ORDER;
@@ -79,6 +87,9 @@ int share_open(struct share *share, const struct share_options *options, const s
 void share_close(struct share *share)
 {
 	vhost_user_close(&share->fs.user);
+	/* It ends with the connection, unless it is stopped, or hangs. */
+	children_end(&share->fs.user.children, CHILD_PATIENCE_MS, CHILD_END_MS);
+	children_forget(&share->fs.user.children);
 	if (share->has_child)
 		close(share->words);
 	share->has_child = false;

@@ -197,7 +197,7 @@ static int start(struct share_child *child, struct request *request, char *sourc
 		close_if(ours);
 		return error;
 	}
-	*child = (struct share_child){ ours, pipes[0] };
+	*child = (struct share_child){ ours, pipes[0], pid };
 	return 0;
 }
 

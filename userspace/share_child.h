@@ -6,6 +6,7 @@
 #define KEEL_SHARE_CHILD_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "share_options.h"
 
@@ -15,6 +16,7 @@
 struct share_child {
 	int socket;		/* speaks vhost-user */
 	int words;		/* a pipe with what it says; does not block */
+	pid_t pid;
 };
 
 /**

@@ -50,6 +50,7 @@ struct vhost {
 	int hangup;				/* a descriptor that hangs up when the server goes; -1: it stays */
 	struct vhost_queue queues[VHOST_QUEUES_MAX];
 	bool has_complained;
+	bool is_lost;				/* it answers nothing any more, and is not asked; hangup tells the thread */
 };
 
 struct vhost_place {

@@ -5,7 +5,10 @@
  * how far it got. Where a queue lies is told as an address of ours, which it finds in the table.
  *
  * An answer is waited for, two seconds at most, and then the connection is over: what comes later
- * would be taken for the answer to something else, and nobody knows what it does with a queue.
+ * would be taken for the answer to something else, and nobody knows what it does with a queue. It has
+ * the guest's memory, which cannot be taken back: a driver that resets its device, or a guest that starts
+ * again, would find it written by what was meant for the one before. So a process of ours is ended then, and of
+ * another one it is said.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -19,6 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "status.h"
 #include "vhost_user.h"
 #include "vhost_user_message.h"
 
@@ -31,6 +35,26 @@ static struct vhost_user *to_user(struct vhost *vhost)
 	return (struct vhost_user *)((char *)vhost - offsetof(struct vhost_user, vhost));
 }
 
+/* Nothing that it does may reach the guest any more. */
+static void give_up(struct vhost_user *user, int error)
+{
+	bool is_ended, was_lost = user->vhost.is_lost;
+
+	shutdown(user->socket, SHUT_RDWR);
+	user->vhost.is_lost = true;
+	if (was_lost)
+		return;
+	is_ended = children_end(&user->children, 0, VHOST_USER_ANSWER_MS);
+	/* Who has closed his end has ended, most likely; and whoever starts a machine is told anyway. */
+	if (!user->has_memory || (!is_ended && (error == ECONNRESET || error == EPIPE)))
+		return;
+	if (is_ended)
+		status_warn("%s: the process that serves it gave no answer, or a wrong one, and was killed", user->vhost.name);
+	else
+		status_warn("%s: the process that serves it gave no answer, or a wrong one; until it ends it may write into the guest's memory",
+			    user->vhost.name);
+}
+
 /* Send what is in @message, and have an answer with @size bytes in its place if that is not 0. */
 static int exchange(struct vhost_user *user, struct vhost_user_message *message, const int *fds, unsigned int count,
 		    uint32_t size)
@@ -40,7 +64,7 @@ static int exchange(struct vhost_user *user, struct vhost_user_message *message,
 	if (!error && size)
 		error = vhost_user_receive(user->socket, message, size);
 	if (error)
-		shutdown(user->socket, SHUT_RDWR);
+		give_up(user, error);
 	return error;
 }
 
@@ -243,7 +267,10 @@ int vhost_user_agree(struct vhost_user *user, const struct memory *memory, const
 	user->vhost.features = user->features & (RING_FEATURES | wants->features);
 	if (!error)
 		error = tell(user, &owner, NULL, 0);
-	return error ? error : share_memory(user, memory);
+	if (!error)
+		error = share_memory(user, memory);
+	user->has_memory = !error;
+	return error;
 }
 
 void vhost_user_attach(struct vhost_user *user, int socket)

@@ -5,6 +5,7 @@
 #ifndef KEEL_VHOST_USER_H
 #define KEEL_VHOST_USER_H
 
+#include "children.h"
 #include "vhost.h"
 
 struct vhost_user {
@@ -15,6 +16,8 @@ struct vhost_user {
 	bool has_protocol;		/* VHOST_USER_F_PROTOCOL_FEATURES */
 	bool has_acks;			/* it answers what changes something */
 	unsigned int enabled;		/* so many queues are in use from their start on */
+	bool has_memory;		/* it was given the guest's */
+	struct children children;	/* the process, if it is ours */
 };
 
 /**

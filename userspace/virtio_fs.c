@@ -137,7 +137,7 @@ static void ready(struct virtio_device *device)
 {
 	struct virtio_fs *fs = to_fs(device);
 
-	if (!fs->is_gone)
+	if (!fs->is_gone && !fs->user.vhost.is_lost)
 		vhost_start(&fs->user.vhost, VIRTIO_FS_QUEUES);
 }
 

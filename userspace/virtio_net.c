@@ -339,7 +339,7 @@ static void ready(struct virtio_device *device)
 	if (net->backend->ops->set_offloads)
 		net->backend->ops->set_offloads(net->backend, net->control.offloads);
 	/* A server that has gone is missing, as a cable would be. */
-	if (net->vhost && !net->is_gone)
+	if (net->vhost && !net->is_gone && !net->vhost->is_lost)
 		vhost_start(net->vhost, 2 * net->pairs);
 }
 

@@ -146,15 +146,15 @@ unit_net_user_test-srcs := userspace/net_user.c userspace/status.c
 unit_net_vhost_test-srcs := $(virtio-srcs) $(net-srcs)
 unit_net_vhost_test-cflags := -Wl,--wrap=open -Wl,--wrap=ioctl
 unit_net_tap_test-srcs := userspace/net_tap.c userspace/status.c
-unit_net_vhost_user_test-srcs := $(virtio-srcs) $(net-srcs) $(patsubst %,userspace/%.c,net_vhost_user vhost_user vhost_user_message) \
+unit_net_vhost_user_test-srcs := $(virtio-srcs) $(net-srcs) $(patsubst %,userspace/%.c,net_vhost_user children vhost_user vhost_user_message) \
 	selftests/userspace/vhost_user_peer.c
 unit_net_vhost_user_test-cflags := -pthread
 # virtiofsd is found, started and, where it is installed, spoken to.
-share-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,share share_child virtio_fs vhost vhost_user vhost_user_message route status)
+share-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,share share_child children virtio_fs vhost vhost_user vhost_user_message route status)
 unit_virtio_fs_test-srcs := $(share-srcs) selftests/userspace/vhost_user_peer.c
-unit_virtio_fs_test-cflags := -pthread
+unit_virtio_fs_test-cflags := -pthread -Wl,--wrap=status_warn
 unit_virtio_fs_test-libs := -lseccomp
-unit_share_child_test-srcs := userspace/share_child.c userspace/status.c
+unit_share_child_test-srcs := $(patsubst %,userspace/%.c,share_child children status)
 unit_share_child_test-libs := -lseccomp
 unit_share_test-srcs := $(share-srcs)
 unit_share_test-cflags := -pthread

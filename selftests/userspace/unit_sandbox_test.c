@@ -387,6 +387,11 @@ static void end_messages(void)
 	NEED(shutdown(file, SHUT_RDWR) < 0 && errno == ENOTSOCK);
 }
 
+/* No process's, as the number tells. */
+static void end_child(void) { NEED(syscall(SYS_pidfd_send_signal, file, SIGKILL, NULL, 0) < 0 && errno == EBADF); }
+static void stop_child(void) { syscall(SYS_pidfd_send_signal, file, SIGSTOP, NULL, 0); }
+static void end_other(void) { syscall(SYS_pidfd_send_signal, file + 1, SIGKILL, NULL, 0); }
+
 /* Another process, with the C library's own means; it says a byte and ends. */
 static void fork_once(void)
 {
@@ -561,6 +566,13 @@ static const struct row {
 	{ "the end of a share at a reset", end_messages, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_SHARE) },
 	{ "interrupts of a share at a reset", attach_interrupt, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_SHARE) },
 	{ "messages of a share, without a reset", send_message, "sendmsg", SANDBOX_MAIN, SANDBOX_SHARE },
+	{ "a share's process is killed", end_child, NULL, SANDBOX_VCPU, SANDBOX_SHARE },
+	{ "a share's process is killed at a reset", end_child, NULL, SANDBOX_MAIN, RESET_WITH(SANDBOX_SHARE) },
+	{ "a share's process is killed in the end", end_child, NULL, SANDBOX_MAIN, SANDBOX_SHARE },
+	{ "a share's process is stopped", stop_child, "pidfd_send_signal", SANDBOX_VCPU, SANDBOX_SHARE },
+	{ "another process is killed", end_other, "pidfd_send_signal", SANDBOX_MAIN, SANDBOX_SHARE },
+	{ "a share's process is killed, by its thread", end_child, "pidfd_send_signal", SANDBOX_DEVICE, SANDBOX_SHARE },
+	{ "a process is killed, without a share", end_child, "pidfd_send_signal", SANDBOX_VCPU, SANDBOX_NETWORK },
 	/* A network device's thread. */
 	{ "network: malloc grows", allocate, NULL, SANDBOX_NET, SANDBOX_PASST },
 	{ "network: lines on standard error", speak, NULL, SANDBOX_NET, SANDBOX_PASST },
@@ -699,7 +711,7 @@ static void in_child(const struct row *row, int errors)
 	runtime_keep();
 	crash_watch(no_clean_up);
 	wants = (struct sandbox_wants){
-		.report = report_get(), .listener = listener, .debugger = -1, .null_file = null_file,
+		.report = report_get(), .listener = listener, .debugger = -1, .children = &file, .child_count = !!(row->uses & SANDBOX_SHARE), .null_file = null_file,
 		.files = { runtime_files()->socket, runtime_files()->pid_file },
 		.uses = row->uses,
 	};

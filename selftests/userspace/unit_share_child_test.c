@@ -2,6 +2,7 @@
 /* How virtiofsd is found and started, and what is said where it is not, by stand-ins for it. */
 #include <errno.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fake_share.h"
@@ -164,11 +165,60 @@ static void test_let_go(void)
 	share_remove_directory();
 }
 
+/* It does not end with its connection; nor does what it has started, which is what has the guest's memory. */
+static void test_end(void)
+{
+	static const struct {
+		const char *name;
+		bool is_stopped;
+		int patience_ms;
+		const char *program;
+		bool ends;		/* by itself */
+	} rows[] = {
+		{ "it ends by itself", false, 5000, "#!/bin/sh\nexec sleep 0.2\n", true },
+		{ "it does not", false, 0, "#!/bin/sh\nsleep 1000 &\necho on\nwait\n", false },
+		{ "it is stopped", true, 100, "#!/bin/sh\nsleep 1000 &\necho on\nwait\n", false },
+	};
+	struct share_options options = { .tag = "t" };
+	char shared[128];
+
+	share_make_directory();
+	snprintf(program, sizeof(program), "%s", share_path("program"));
+	snprintf(shared, sizeof(shared), "%s", share_path("shared"));
+	options.path = shared;
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct children children = { .count = 0 };
+		struct share_child child;
+
+		share_write("program", rows[i].program, 0755);
+		ASSERT_EQ(share_child_start(&child, program, &options), 0);
+		for (u32 n = 0; n < 500 && children.count < (rows[i].ends ? 1 : 2); n++) {
+			children_find(&children, child.pid);
+			usleep(10000);
+		}
+		CHECK_EQ(rows[i].name, rows[i].ends ? 1 : 2, children.count);
+		for (u32 n = 0; rows[i].is_stopped && n < children.count; n++)
+			syscall(SYS_pidfd_send_signal, children.fds[n], SIGSTOP, NULL, 0);
+		CHECK_EQ("gone", 1, children_end(&children, rows[i].patience_ms, 5000));
+		CHECK_EQ("again", 1, children_end(&children, 0, 0));
+		int status;
+
+		ASSERT_EQ(waitpid(child.pid, &status, 0), child.pid);
+		CHECK_EQ("by itself", rows[i].ends, WIFEXITED(status));
+		children_forget(&children);
+		CHECK_EQ("none is known", 0, children_end(&children, 0, 0));
+		close(child.socket);
+		close(child.words);
+	}
+	share_remove_directory();
+}
+
 static const struct test_case cases[] = {
 	{ "start", test_start },
 	{ "words", test_words },
 	{ "no_start", test_no_start },
 	{ "let_go", test_let_go },
+	{ "end", test_end },
 	{ "unreadable", test_unreadable },	/* last: it becomes another user */
 };
 

@@ -6,7 +6,10 @@
  * <linux/fuse.h>
  */
 #include <linux/fuse.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fake_driver.h"
@@ -286,6 +289,61 @@ static void test_killed(void)
 	share_remove_directory();
 }
 
+/*
+ * It is stopped, both of its processes, with a request that it has not seen. When it is let go again, after its device was reset, it must not answer
+ * that into memory that is another driver's by then.
+ */
+static void test_stopped(void)
+{
+	struct children both = { .count = 0 };
+	struct fuse_in_header in = { .len = sizeof(in), .opcode = FUSE_GETATTR, .nodeid = FUSE_ROOT_ID, .unique = 4711 };
+	u8 *to;
+	u16 head, seen;
+
+	require_virtiofsd();
+	share_make_directory();
+	share_write("shared/greeting", "hello", 0644);
+	ASSERT_EQ(open_share("shared", false), 0);
+	plug();
+	ASSERT_EQ(virtio_start(&share.fs.device), 0);
+	start_driver();
+	start_session();
+	children_find(&both, share.child);
+	CHECK_EQ("one that serves, and one that waits for it", 2, both.count);
+	CHECK_EQ("both are known", both.count, share.fs.user.children.count);
+	for (u32 i = 0; i < both.count; i++)
+		syscall(SYS_pidfd_send_signal, both.fds[i], SIGSTOP, NULL, 0);
+	to = memory_at(&vm.memory, ANSWER, ANSWER_MAX);
+	memcpy(memory_at(&vm.memory, REQUEST, 0x1000), &in, sizeof(in));
+	memset(to, 0, ANSWER_MAX);
+	head = ring.next;
+	seen = ring.used->idx;
+
+	fake_add(&ring, REQUEST, sizeof(in), false, false);
+	fake_add(&ring, ANSWER, ANSWER_MAX, true, true);
+	fake_offer(&ring, head);
+	fake_device_put(&vm, &share.fs.device, 0x3000 + 4, 2, 1);
+	fake_device_put(&vm, &share.fs.device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	for (u32 i = 0; i < both.count; i++) {
+		struct pollfd wait = { .fd = both.fds[i], .events = POLLIN };
+
+		CHECK_EQ("it is no more", 1, poll(&wait, 1, 0));
+		syscall(SYS_pidfd_send_signal, both.fds[i], SIGCONT, NULL, 0);
+	}
+	usleep(100000);
+	for (u32 i = 0; i < ANSWER_MAX; i++)
+		if (to[i])
+			FAIL("byte %u was written", i);
+	CHECK_EQ("nor is the ring", seen, ring.used->idx);
+	start_driver();
+	CHECK_EQ("the next driver hears that it is gone", (u64)-ENOTCONN, (u64)ask(FUSE_GETATTR, FUSE_ROOT_ID, NULL, 0, NULL));
+	vm_stop(&vm, STATUS_OK, "done");
+	CHECK_EQ("the thread ends", 1, virtio_stop(&share.fs.device));
+	share_close(&share);
+	children_forget(&both);
+	share_remove_directory();
+}
+
 static const struct test_case cases[] = {
 	{ "root", test_root },
 	{ "root_readonly", test_root_readonly },
@@ -294,6 +352,7 @@ static const struct test_case cases[] = {
 	{ "user_readonly", test_user_readonly },
 	{ "order", test_order },
 	{ "killed", test_killed },
+	{ "stopped", test_stopped },
 };
 
 TEST_MAIN(cases)

@@ -11,8 +11,14 @@
 #include <linux/virtio_fs.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake_driver.h"
@@ -390,6 +396,137 @@ static void test_half_started(void)
 	}
 }
 
+/* ---- a process that does not answer as its device is reset ---- */
+
+static char told[512];
+
+void __wrap_status_warn(const char *format, ...);
+void __wrap_status_warn(const char *format, ...)
+{
+	size_t used = strlen(told);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(told + used, sizeof(told) - used, format, args);
+	va_end(args);
+}
+
+/* In the process's place, as the test has a thread for it. Its child is in the way as virtiofsd's is. */
+static pid_t start_process(void)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(pipe(ends), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (!fork())
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
+		write(ends[1], "", 1);
+		for (;;)
+			pause();
+	}
+	for (unsigned int i = 0; i < 2; i++)
+		ASSERT_EQ(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	close(ends[1]);
+	return pid;
+}
+
+static const struct {
+	const char *name;
+	bool is_ours, is_stopped;
+	const char *told, *not_told;
+} standing[] = {
+	{ "a process of ours hangs", true, false, "--share src: the process that serves it gave no answer, or a wrong one, and was killed", "may write" },
+	{ "one that is stopped", true, true, "and was killed", "may write" },
+	{ "another's", false, false, "until it ends it may write into the guest's memory", "killed" },
+};
+
+static void test_standing(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(standing); i++) {
+		struct children *children = &share.fs.user.children, both = { .count = 0 };
+		pid_t pid = start_process();
+		struct timespec from, to;
+		int how;
+
+		told[0] = 0;
+		memset(&vm.is_stopping, 0, sizeof(vm.is_stopping));
+		start_peer(PEER_GOOD, GOOD, 2);
+		ASSERT_EQ(open_share("src"), 0);
+		plug();
+		ASSERT_EQ(virtio_start(device), 0);
+		start_driver(0);
+		offer(1, 1, FUSE_GETATTR);
+		ring_device(1);
+		wait_for("answered", 1, 1);
+		children_find(&both, pid);
+		CHECK_EQ("it and its child", 2, both.count);
+		if (standing[i].is_ours)
+			children_find(children, pid);
+		for (u32 n = 0; standing[i].is_stopped && n < both.count; n++)
+			syscall(SYS_pidfd_send_signal, both.fds[n], SIGSTOP, NULL, 0);
+		__atomic_store_n(&peer.fault, PEER_STANDS, __ATOMIC_SEQ_CST);
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		fake_device_put(&vm, device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		test_note("%s: %ld s", standing[i].name, to.tv_sec - from.tv_sec);
+		CHECK_EQ("it is not waited for for long", 1, to.tv_sec - from.tv_sec < 5);
+		for (u32 n = 0; n < both.count; n++) {
+			struct pollfd wait = { .fd = both.fds[n], .events = POLLIN };
+
+			CHECK_EQ(standing[i].name, standing[i].is_ours, poll(&wait, 1, 0));
+		}
+		if (!strstr(told, standing[i].told) || strstr(told, standing[i].not_told))
+			FAIL("%s: wanted '%s', got '%s'", standing[i].name, standing[i].told, told);
+		/* The next driver, at once. */
+		start_driver(0);
+		CHECK_EQ("it may start", 0, !!(status() & VIRTIO_CONFIG_S_NEEDS_RESET));
+		offer(1, 1, FUSE_INIT);
+		ring_device(1);
+		wait_for("its first request", 1, 1);
+		check_answer("not connected", 1, -ENOTCONN);
+		vm_stop(&vm, STATUS_OK, "done");
+		CHECK_EQ("the thread ends", 1, virtio_stop(device));
+		share_close(&share);
+		end_peer();
+		children_end(&both, 0, 1000);
+		children_forget(&both);
+		ASSERT_EQ(waitpid(pid, &how, 0), pid);
+	}
+}
+
+/* The machine starts again in place: whoever comes then has what the one before had. */
+static void test_starts_again(void)
+{
+	start_peer(PEER_GOOD, GOOD, 2);
+	ASSERT_EQ(open_share("src"), 0);
+	plug();
+	ASSERT_EQ(virtio_start(device), 0);
+	for (u32 round = 1; round <= 3; round++) {
+		start_driver(0);
+		for (u32 i = 1; i <= 3; i++) {
+			offer(1, i, FUSE_GETATTR);
+			ring_device(1);
+			wait_for("answered", 1, (u16)i);
+			check_answer("as the process says", i, ANSWER);
+		}
+		/* One is under way. */
+		offer(1, 4, HELD);
+		ring_device(1);
+		CHECK_EQ("reset", 1, virtio_reset(device));
+		CHECK_EQ("both stopped", 2 * round, peer.stopped);
+		CHECK_EQ("as at power-on", 0, status());
+	}
+	vm_stop(&vm, STATUS_OK, "done");
+	CHECK_EQ("the thread ends", 1, virtio_stop(device));
+	share_close(&share);
+	end_peer();
+}
+
 /* It goes away with nothing to do: what is asked then fails, before and after a reset. */
 static void test_gone(void)
 {
@@ -579,6 +716,8 @@ static const struct test_case cases[] = {
 	{ "one_queue", test_one_queue },
 	{ "refusals", test_refusals },
 	{ "half_started", test_half_started },
+	{ "standing", test_standing },
+	{ "starts_again", test_starts_again },
 	{ "gone", test_gone },
 	{ "gone_at_work", test_gone_at_work },
 	{ "gone_in_turn", test_gone_in_turn },

@@ -49,7 +49,7 @@ static void answer(const struct vhost_user_peer *peer, struct vhost_user_message
 		send(peer->socket, (u8 *)message + i, 1, MSG_NOSIGNAL);
 		usleep(250000);
 	}
-	if (peer->fault != PEER_DRIBBLES && (peer->fault != PEER_FALLS_SILENT || message->request != VHOST_USER_SET_VRING_NUM))
+	if (peer->fault != PEER_DRIBBLES && peer->fault != PEER_STANDS && (peer->fault != PEER_FALLS_SILENT || message->request != VHOST_USER_SET_VRING_NUM))
 		send(peer->socket, message, VHOST_USER_HEADER_SIZE + size, MSG_NOSIGNAL);
 }
 

@@ -25,6 +25,7 @@ enum peer_fault {
 	PEER_REFUSES_ENABLE,
 	PEER_DRIBBLES,		/* its answer to GET_FEATURES, a byte at a time */
 	PEER_FALLS_SILENT,	/* when the driver starts */
+	PEER_STANDS,		/* answers nothing at all */
 };
 
 struct vhost_user_peer {

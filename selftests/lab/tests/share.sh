@@ -7,7 +7,7 @@
 #
 # Directories shared with a Linux guest by the launcher of an ordinary user, who has supplementary groups, and the virtiofsd that it
 # starts: files are read, made, linked and moved, before and after the devices are reset; one directory is read-only;
-# one virtiofsd is killed, and the guest and the other share go on.
+# one virtiofsd is killed, and the guest and the other share go on; that one is stopped, and does not outlive its device's reset.
 
 . /lab/tap.sh
 . /lab/guests.sh
@@ -56,7 +56,7 @@ not_saved() {
 	! keel ctl /tmp/own/control save /tmp/own/state 2>/tmp/ctl && cat /tmp/ctl && grep -q 'shared directory (--share) cannot be saved' /tmp/ctl
 }
 
-begin 17
+begin 20
 check "no such directory" refused 25 "--share /tmp/none: No such file or directory" /tmp/none
 check "no virtiofsd" refused 25 "virtiofsd is not installed (apt-get install qemu-system-common)" /tmp/data
 unshare -m sh /tmp/user.sh &
@@ -73,10 +73,14 @@ check "it is not saved" not_saved
 # shellcheck disable=SC2046 # words are what is wanted
 check "virtiofsd of one directory is killed" kill -9 $(serving /tmp/data)
 touch /tmp/fixed/go
+check "the guest has seen that" within 60 said stop
+# shellcheck disable=SC2046
+check "virtiofsd of the other one is stopped" kill -STOP $(serving /tmp/fixed)
 wait $guest
 check "requests to it fail" says "gone .*not connected"
 check "that is told once" [ "$(grep -c 'warning: --share data: the process that serves it has ended' /tmp/own/err)" = 1 ]
 check "the other one is still there" says "of one $(sum_of /tmp/fixed/words)"
+check "which is killed as its device is reset" grep -q 'warning: --share fixed: .* gave no answer, or a wrong one, and was killed' /tmp/own/err
 check "the guest powered off" grep -qx 0 /tmp/own/status
 check "no virtiofsd is left" within 5 nobody_serves /tmp/fixed
 sed 's/^/# /' /tmp/own/err
