@@ -88,7 +88,14 @@ static struct part part_kept(struct vcpu_kept *kept, unsigned int which)
 static size_t words_used(struct part part)
 {
 	size_t n = part.words;
+	const u64 *end;
 
+	/* most of a page is zero */
+	for (; n >= 4; n -= 4) {
+		end = part.data + n;
+		if (READ_ONCE(end[-1]) | READ_ONCE(end[-2]) | READ_ONCE(end[-3]) | READ_ONCE(end[-4]))
+			break;
+	}
 	while (n && !READ_ONCE(part.data[n - 1]))
 		n--;
 	return n;
