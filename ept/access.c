@@ -37,6 +37,77 @@ static void mark_range(struct vm *vm, const struct memslot *slot, gpa_t gpa, uns
 		slot_mark_dirty(vm, NULL, slot, gfn);
 }
 
+/* Both as one access of the CPU's: @n is 2, 4 or 8, and @user aligned to it. False: the page is not there. May sleep, unless page faults are off. */
+static bool store_at_once(void __user *user, u64 val, unsigned long n)
+{
+	if (!user_access_begin(user, n))
+		return false;
+	switch (n) {
+	case 2:
+		unsafe_put_user((u16)val, (u16 __user *)user, fault);
+		break;
+	case 4:
+		unsafe_put_user((u32)val, (u32 __user *)user, fault);
+		break;
+	default:
+		unsafe_put_user(val, (u64 __user *)user, fault);
+		break;
+	}
+	user_access_end();
+	return true;
+fault:
+	user_access_end();
+	return false;
+}
+
+static bool load_at_once(void __user *user, u64 *val, unsigned long n)
+{
+	u16 val16;
+	u32 val32;
+
+	if (!user_access_begin(user, n))
+		return false;
+	switch (n) {
+	case 2:
+		unsafe_get_user(val16, (u16 __user *)user, fault);
+		*val = val16;
+		break;
+	case 4:
+		unsafe_get_user(val32, (u32 __user *)user, fault);
+		*val = val32;
+		break;
+	default:
+		unsafe_get_user(*val, (u64 __user *)user, fault);
+		break;
+	}
+	user_access_end();
+	return true;
+fault:
+	user_access_end();
+	return false;
+}
+
+/* Returns what could not be copied, as the kernel's functions do. */
+static unsigned long copy_at_once(void __user *user, void *data, unsigned long n, enum copy_dir dir)
+{
+	u64 val = 0;
+
+	if (dir == COPY_WRITE) {
+		memcpy(&val, data, n);
+		return store_at_once(user, val, n) ? 0 : n;
+	}
+	if (!load_at_once(user, &val, n))
+		return n;
+	memcpy(data, &val, n);
+	return 0;
+}
+
+/* What the guest's own access would do at once is done so (SDM, "Guaranteed Atomic Operations"): the kernel's functions copy four bytes one by one. */
+static bool is_at_once(const void __user *user, unsigned long n)
+{
+	return (n == 2 || n == 4 || n == 8) && !((unsigned long)user & (n - 1));
+}
+
 /* Under RCU with page faults off. */
 static inline int copy_slots(struct vm *vm, gpa_t gpa, void *data, unsigned long len, enum copy_dir dir)
 {
@@ -49,7 +120,10 @@ static inline int copy_slots(struct vm *vm, gpa_t gpa, void *data, unsigned long
 
 		if (!n)
 			return -EFAULT;
-		left = dir == COPY_READ ? __copy_from_user_inatomic(data, user, n) : __copy_to_user_inatomic(user, data, n);
+		if (is_at_once(user, n))
+			left = copy_at_once(user, data, n, dir);
+		else
+			left = dir == COPY_READ ? __copy_from_user_inatomic(data, user, n) : __copy_to_user_inatomic(user, data, n);
 		/* also what was written before a page that cannot be */
 		if (dir == COPY_WRITE && left < n)
 			mark_range(vm, slot, gpa, n - left);
@@ -90,7 +164,10 @@ static int copy_part_sleep(struct vm *vm, gpa_t gpa, void *data, unsigned long l
 	rcu_read_unlock();
 	if (!n)
 		return -EFAULT;
-	left = dir == COPY_READ ? copy_from_user(data, user, n) : copy_to_user(user, data, n);
+	if (is_at_once(user, n))
+		left = copy_at_once(user, data, n, dir);
+	else
+		left = dir == COPY_READ ? copy_from_user(data, user, n) : copy_to_user(user, data, n);
 	/* also half a write: the launcher may have taken the page away in the midst of it, and give it back */
 	if (dir == COPY_WRITE && left < n)
 		keel_mark_dirty(vm, gpa_to_gfn(gpa));

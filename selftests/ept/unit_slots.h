@@ -69,13 +69,27 @@ static inline void bitmap_set(unsigned long *map, unsigned int first, unsigned i
 		set_bit(first++, map);
 }
 
+#define unsafe_put_user(x, p, label)						\
+	do {									\
+		__typeof__(*(p)) v_ = (x);					\
+		if (shim_page_is_out((const void *)(p), sizeof(v_)))		\
+			goto label;						\
+		memcpy((void *)(p), &v_, sizeof(v_));				\
+	} while (0)
+
+/* What another CPU does between two bytes of a copy. */
+extern void (*shim_between_bytes)(void);
+
 /* What user space has taken away is not there in whichever way it is accessed. Returns what could not be copied. */
 static inline unsigned long shim_copy(void *to, const void *from, unsigned long n, const void *user)
 {
 	unsigned long i;
 
-	for (i = 0; i < n && !shim_page_is_out((const u8 *)user + i, 1); i++)
+	for (i = 0; i < n && !shim_page_is_out((const u8 *)user + i, 1); i++) {
 		((u8 *)to)[i] = ((const u8 *)from)[i];
+		if (shim_between_bytes)
+			shim_between_bytes();
+	}
 	return n - i;
 }
 

@@ -168,10 +168,11 @@ static void test_half_write(void)
 		{ "whole, in one page", 3 * PAGE_SIZE, 2 * PAGE_SIZE + 8, 8, 2, 1 },
 		{ "whole, in two pages", 4 * PAGE_SIZE, 3 * PAGE_SIZE - 4, 8, 2, 2 },
 		{ "half, its second page is out", 3 * PAGE_SIZE, 3 * PAGE_SIZE - 4, 8, 2, 1 },
-		{ "half, its page goes in the midst", 2 * PAGE_SIZE + 12, 2 * PAGE_SIZE + 8, 8, 2, 1 },
+		{ "half, its page goes in the midst", 2 * PAGE_SIZE + 20, 2 * PAGE_SIZE + 8, 16, 2, 1 },
+		{ "nothing, as one store", 2 * PAGE_SIZE + 12, 2 * PAGE_SIZE + 8, 8, 0, 0 },
 		{ "nothing, its page is out", 2 * PAGE_SIZE, 2 * PAGE_SIZE + 8, 8, 0, 0 },
 	};
-	const u64 data = 0x0123456789abcdefull;
+	const u64 data[2] = { 0x0123456789abcdefull };
 	unsigned int i, way;
 	int ret;
 
@@ -184,7 +185,7 @@ static void test_half_write(void)
 
 		for (way = 0; way < 2; way++) {
 			out = memory + cases[i].out;
-			ret = way ? keel_write_guest(&vm, gpa, &data, cases[i].len) : keel_write_guest_atomic(&vm, gpa, &data, cases[i].len);
+			ret = way ? keel_write_guest(&vm, gpa, data, cases[i].len) : keel_write_guest_atomic(&vm, gpa, data, cases[i].len);
 			out = memory + sizeof(memory);
 			CHECK_EQ(cases[i].what, fits ? 0 : -EFAULT, ret);
 			check_log("pages dirty", cases[i].page, cases[i].dirty);
@@ -195,7 +196,51 @@ static void test_half_write(void)
 	CHECK_EQ("allocations that are left", 0, shim_pages);
 }
 
+void (*shim_between_bytes)(void);
+static unsigned int betweens;
+
+static void count_betweens(void)
+{
+	betweens++;
+}
+
+/* Nobody comes between the bytes of an aligned access of 2, 4 or 8 (SDM, "Guaranteed Atomic Operations"). */
+static void test_at_once(void)
+{
+	static const struct { const char *name; unsigned int at, n; bool is_one; } t[] = {
+		{ "2 bytes", 2, 2, true }, { "4 bytes", 4, 4, true }, { "8 bytes", 8, 8, true }, { "2 at 1", 1, 2, false },
+		{ "4 at 2", 2, 4, false }, { "8 at 4", 4, 8, false }, { "3 bytes", 8, 3, false }, { "16 bytes", 16, 16, false },
+	};
+	u8 data[16], seen[16];
+	unsigned int i, way;
+
+	ASSERT_EQ(keel_pgtable_init(&format), 0);
+	keel_memory_init(&vm);
+	set_slot("create", 0, 1000, NPAGES);
+	shim_between_bytes = count_betweens;
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		gpa_t gpa = (1000ull << PAGE_SHIFT) + t[i].at;
+
+		for (way = 0; way < 2; way++) {
+			betweens = 0;
+			memset(memory, 0, 64);
+			memset(data, 0x5a + i, sizeof(data));
+			CHECK_EQ(t[i].name, 0, way ? keel_write_guest(&vm, gpa, data, t[i].n) : keel_write_guest_atomic(&vm, gpa, data, t[i].n));
+			CHECK_EQ("  stored", 0, memcmp(memory + t[i].at, data, t[i].n));
+			CHECK_EQ("  and no more", 0, memory[t[i].at + t[i].n]);
+			memset(seen, 0, sizeof(seen));
+			CHECK_EQ("  read", 0, way ? keel_read_guest(&vm, gpa, seen, t[i].n) : keel_read_guest_atomic(&vm, gpa, seen, t[i].n));
+			CHECK_EQ("  the same", 0, memcmp(seen, data, t[i].n));
+			CHECK_EQ("  at once", t[i].is_one, !betweens);
+		}
+	}
+	shim_between_bytes = NULL;
+	set_slot("delete", 0, 0, 0);
+	keel_memory_destroy(&vm);
+}
+
 static const struct test_case cases[] = {
+	{ "at_once", test_at_once },
 	{ "late_write", test_late_write },
 	{ "half_write", test_half_write },
 	{ "late_write_overlap", test_late_write_overlap },
