@@ -74,9 +74,11 @@ int keel_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 	const __u64 *user = (const __u64 *)regs;
 	unsigned int i;
 
-	/* an instruction half done for user space is over only if the launcher went elsewhere */
-	if (vcpu_rip(vcpu) != regs->rip)
+	/* an instruction half done for user space is over only if the launcher went elsewhere, and so is what MOV SS has put off */
+	if (vcpu_rip(vcpu) != regs->rip) {
 		emu_forget(&vcpu->emu);
+		vcpu->io.watch_hits = 0;
+	}
 	for (i = 0; i < NR_GPRS; i++)
 		vcpu->regs.gpr[user_gprs[i]] = user[i];
 	vcpu->regs.rip = regs->rip;

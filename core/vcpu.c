@@ -190,6 +190,7 @@ void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	vcpu->io.complete = COMPLETE_NONE;
 	vcpu->io.have = 0;
 	vcpu->io.answered = false;
+	vcpu->io.watch_hits = 0;
 	emu_forget(&vcpu->emu);
 	keel_msr_reset(vcpu, kind == VCPU_INIT);
 	if (kind == VCPU_RESET && vcpu->fpu.priv)
