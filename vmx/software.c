@@ -19,8 +19,8 @@
 /* Instructions in a row before the outer loops look at the world. */
 #define SOFTWARE_BATCH	256
 
-/* A change of these decides anew who executes. */
-#define NATIVE_GROUPS	(RG_CR0 | RG_EFER | RG_SEG)
+/* A change of these decides anew who executes, and which accesses meet a breakpoint. */
+#define NATIVE_GROUPS	(RG_CR0 | RG_EFER | RG_SEG | RG_DR)
 
 /* The windows that no CPU watches now. True: something goes in. */
 static bool windows_open(struct vmx_vcpu *vmx)

@@ -174,6 +174,30 @@ BLOB(own_break,
      "	iret\n");
 extern const char own_break_at[];
 
+/* A data breakpoint, from the instruction behind the MOV to DR7 on. */
+BLOB(own_watch,
+     "	xor	%ax, %ax\n"
+     "	mov	%ax, %ds\n"
+     "	mov	%ax, %ss\n"
+     "	mov	$0x7000, %sp\n"
+     "	movw	$(0x8000 + 8f - own_watch_start), 1 * 4\n"
+     "	movw	$0, 1 * 4 + 2\n"
+     "	mov	$0x9100, %eax\n"
+     "	mov	%eax, %dr0\n"
+     "	mov	$0x50402, %eax\n"		/* write, two bytes, enabled */
+     "	mov	%eax, %dr7\n"
+     "	movw	$1, 0x9100\n"
+     "own_watch_at:\n"
+     "	nop\n"
+     "	hlt\n"
+     "8:	mov	%sp, %bp\n"
+     "	mov	(%bp), %ax\n"
+     "	mov	%ax, 0x9000\n"
+     "	mov	%dr6, %eax\n"
+     "	mov	%ax, 0x9002\n"
+     "	iret\n");
+extern const char own_watch_at[];
+
 BLOB(breaks,
      "	nop\n"
      "break_1:\n"
@@ -351,6 +375,17 @@ static void test_own_breakpoint(void)
 	CHECK_EQ("which is executed then", 2, vcpu_regs(vcpu).rbx & 0xffff);
 }
 
+static void test_own_watchpoint(void)
+{
+	struct vcpu *vcpu;
+
+	require_software();
+	vcpu = start(own_watch_start, own_watch_end);
+	RUN_TO(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ("trap", CODE + (own_watch_at - own_watch_start), word(vcpu, OUT));
+	CHECK_EQ("DR6", 1, word(vcpu, OUT + 2) & 0x400f);
+}
+
 /* The launcher's: INT3 in memory, and an address in a debug register. */
 static void check_stop(u32 control, u32 exception, u32 dr6)
 {
@@ -387,6 +422,7 @@ static const struct test_case cases[] = {
 	{ "no_task_gate", test_no_task_gate },
 	{ "steps", test_steps },
 	{ "own_breakpoint", test_own_breakpoint },
+	{ "own_watchpoint", test_own_watchpoint },
 	{ "int3", test_int3 },
 	{ "address", test_address },
 };
