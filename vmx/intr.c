@@ -202,6 +202,9 @@ void vmx_shadow_write(struct vmx_vcpu *vmx)
 		state |= GUEST_INTR_STATE_NMI;
 	if (vmx->rare & RARE_NMI)
 		state = 0;
+	/* the CPU had one pending, and the launcher has cleared TF since (SDM, "Checks on Guest Non-Register State") */
+	if (unlikely(old & state & SHADOW_BITS))
+		vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS) & ~(u64)DR_STEP);
 	if (state == old)
 		return;
 	vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, state);

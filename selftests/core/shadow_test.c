@@ -85,9 +85,41 @@ static void test_with_event(void)
 	run_shadows(EXCEPTION);
 }
 
+extern const char behind_out[];
+
+static void guest_stepping(void)
+{
+	guest_handlers[VEC_DB] = count;
+	/* no trap between POPF and MOV SS, nor between that and OUT */
+	asm volatile("mov %%ss, %%ecx; mov $0x80, %%edx; pushf; orl $0x100, (%%rsp); popf; mov %%ecx, %%ss; out %%al, $0x99\n\t"
+		     ".globl behind_out\nbehind_out: nop; nop" : : : "rcx", "rdx", "memory", "cc");
+	GUEST_ROW("traps", 0, taken[VEC_DB]);
+}
+
+/*
+ * The launcher takes the guest from an exit in a shadow to elsewhere, and single step from it: no trap is left pending (SDM, "Checks on Guest Non-Register
+ * State": BS is clear where TF is).
+ */
+static void test_step_cleared(void)
+{
+	struct vcpu *vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, guest_stepping);
+	struct kvm_vcpu_events ev;
+	struct kvm_regs r;
+
+	RUN_TO(vcpu, KVM_EXIT_IO);
+	vcpu_ioctl(vcpu, KVM_GET_VCPU_EVENTS, &ev);
+	r = vcpu_regs(vcpu);
+	test_note("shadow %u, TF %llu", ev.interrupt.shadow, (unsigned long long)(r.rflags >> 8 & 1));
+	r.rip = (uintptr_t)behind_out;
+	r.rflags &= ~BIT(8);
+	vcpu_set_regs(vcpu, &r);
+	vcpu_run_done(vcpu);
+}
+
 static const struct test_case cases[] = {
 	{ "alone", test_alone },
 	{ "with_event", test_with_event },
+	{ "step_cleared", test_step_cleared },
 };
 
 TEST_MAIN(cases)
