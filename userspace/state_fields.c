@@ -46,6 +46,7 @@ static void put_head(struct state_buffer *buffer, const struct state_row *row, s
 	struct state_field_head head = {
 		.kind = row->kind,
 		.name_length = (uint8_t)strlen(row->name),
+		.flags = row->is_optional ? STATE_OPTIONAL : 0,
 		.length = (uint32_t)length,
 	};
 
@@ -253,7 +254,7 @@ static bool get_field(const struct state_layout *layout, void *object, const str
 
 	if (!row && field->head.flags == STATE_OPTIONAL)
 		return true;
-	if (!row || field->head.flags)
+	if (!row || (field->head.flags && !(row->is_optional && field->head.flags == STATE_OPTIONAL)))
 		return state_refuse(error, "has a field '%s' that this program does not know", field->name);
 	if (seen[row - layout->rows])
 		return state_refuse(error, "has the field '%s' twice", field->name);
@@ -286,7 +287,7 @@ static bool get_all(const struct state_layout *layout, void *object, const struc
 	if (error->text[0])
 		return false;
 	for (unsigned int i = 0; i < layout->row_count; i++)
-		if (!seen[i] && layout->rows[i].since <= section->version)
+		if (!seen[i] && !layout->rows[i].is_optional && layout->rows[i].since <= section->version)
 			return state_refuse(error, "lacks the field '%s'", layout->rows[i].name);
 	return !layout->check || layout->check(object, error);
 }

@@ -73,6 +73,7 @@ struct state_column {
  * @max: bytes that BYTES and TEXT have at most, elements of a TABLE
  * @count_at: offset of a 32-bit count of them; STATE_FIXED: always @max. A TEXT ends at its zero.
  * @columns: of a TABLE, @column_count of them
+ * @is_optional: it is written as one that who does not know it may pass over, and may be missing
  */
 struct state_row {
 	const char *name;
@@ -84,6 +85,7 @@ struct state_row {
 	uint32_t max;
 	uint32_t count_at;
 	const struct state_column *columns;
+	bool is_optional;
 };
 
 #define STATE_FIXED	UINT32_MAX
@@ -94,6 +96,9 @@ struct state_row {
 #define STATE_ROW_UINT(label, type, member) \
 	{ .name = label, .kind = STATE_UINT, .since = 1, .offset = offsetof(type, member), \
 	  .size = STATE_NUMBER(type, member) }
+#define STATE_ROW_OPTIONAL_UINT(label, type, member) \
+	{ .name = label, .kind = STATE_UINT, .since = 1, .offset = offsetof(type, member), \
+	  .size = STATE_NUMBER(type, member), .is_optional = true }
 #define STATE_ROW_INT(label, type, member) \
 	{ .name = label, .kind = STATE_INT, .since = 1, .offset = offsetof(type, member), \
 	  .size = STATE_NUMBER(type, member) }

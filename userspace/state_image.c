@@ -8,6 +8,7 @@
 
 #include "state_fields.h"
 #include "state_image.h"
+#include "state_index.h"
 #include "state_memory.h"
 #include "state_stream.h"
 
@@ -172,6 +173,7 @@ struct state_seen {
 	/* Of this round: which instances of which parts. */
 	bool parts[STATE_PARTS][OPTIONS_CPUS_MAX];
 	struct state_memory_check memory;
+	struct state_index_check index;
 };
 
 struct state_seen *state_seen_new(void)
@@ -252,8 +254,13 @@ bool state_image_section(struct state_image *image, struct state_seen *seen, con
 	if (!strcmp(section->name, STATE_MEMORY)) {
 		if (!image->vcpus)
 			return state_refuse(error, "section 'memory' comes before the section 'machine'");
-		return state_memory_check(&seen->memory, &image->machine, section, payload, error);
+		if (!state_memory_check(&seen->memory, &image->machine, section, payload, error))
+			return false;
+		state_index_block(&seen->index, section, payload);
+		return true;
 	}
+	if (!strcmp(section->name, STATE_INDEX))
+		return state_index_section(&seen->index, section, payload, error);
 	if (!strcmp(section->name, STATE_ROUND))
 		return begin_round(image, section, seen, error);
 	if (section->flags & STATE_NEEDED)
@@ -270,7 +277,7 @@ bool state_image_complete(const struct state_image *image, const struct state_se
 		for (unsigned int i = 0; i < state_parts[p].count(&image->machine); i++)
 			if (!seen->parts[p][i])
 				return state_refuse(error, "section '%s' %u is missing", state_parts[p].layout->name, i);
-	return true;
+	return state_index_agrees(&seen->index, error);
 }
 
 bool state_image_read_head(struct state_image *image, struct state_seen *seen, struct state_reader *reader,

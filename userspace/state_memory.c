@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "state_format.h"
 #include "state_image.h"
+#include "state_index.h"
 #include "state_memory.h"
 #include "state_stream.h"
 
@@ -141,6 +142,7 @@ static bool write_block(const struct memory *memory, const uint64_t *pages, stru
 {
 	struct state_block block = { .address = address, .encoding = STATE_ZSTD };
 	size_t used = gather(memory, pages, packer, &block);
+	const uint64_t at = writer->written;
 	uint8_t *data = packer->payload + sizeof(block);
 
 	if (!used)
@@ -158,7 +160,7 @@ static bool write_block(const struct memory *memory, const uint64_t *pages, stru
 	memcpy(packer->payload, &block, sizeof(block));
 	memset(data + length, 0, state_pad(length) - length);
 	return state_put(writer, STATE_MEMORY, packer->blocks++, STATE_MEMORY_VERSION, STATE_NEEDED | STATE_RAW,
-			 packer->payload, sizeof(block) + state_pad(length), error);
+			 packer->payload, sizeof(block) + state_pad(length), error) && state_index_add(writer, &block, at, error);
 }
 
 static uint64_t end_of(const struct memory *memory)

@@ -8,6 +8,7 @@
 
 #include "machine.h"
 #include "state.h"
+#include "state_index.h"
 #include "state_machine.h"
 
 static void take_machine(const struct machine *machine, struct state_machine *state)
@@ -146,10 +147,16 @@ static bool take(struct machine *machine, struct state_image *image, struct stat
 static bool write_image(struct machine *machine, const struct state_image *image, int fd,
 			const struct state_memory_watch *watch, struct state_error *error)
 {
+	struct state_index index = { 0 };
 	struct state_writer writer;
+	bool is_written = state_begin(&writer, fd, watch, error);
 
-	return state_begin(&writer, fd, watch, error) && state_image_write(image, &writer, error) &&
-	       state_memory_write(&machine->vm.memory, &writer, watch, error) && state_end(&writer, error);
+	writer.index = &index;
+	is_written = is_written && state_image_write(image, &writer, error) &&
+		     state_memory_write(&machine->vm.memory, &writer, watch, error) && state_index_write(&writer, error) &&
+		     state_end(&writer, error);
+	state_index_free(&index);
+	return is_written;
 }
 
 bool state_check(const struct machine *machine, struct state_error *error)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "state_fields.h"
+#include "state_index.h"
 #include "state_memory.h"
 #include "state_stream.h"
 #include "thread.h"
@@ -25,9 +26,19 @@ static const char end_name[] = "end";
 
 struct end {
 	uint32_t sections;	/* before it */
+	uint64_t memory_at;	/* of a file with an index; else 0 */
+	uint64_t index_at;
 };
 
-static const struct state_row end_rows[] = { STATE_ROW_UINT("sections", struct end, sections) };
+static const struct state_row end_rows[] = {
+	STATE_ROW_UINT("sections", struct end, sections),
+	STATE_ROW_OPTIONAL_UINT("memory_at", struct end, memory_at),
+	STATE_ROW_OPTIONAL_UINT("index_at", struct end, index_at),
+};
+
+/* As this program writes it: 3 numbers, of which one has a name that is longer than 8 bytes. */
+#define END_PAYLOAD	(3 * (sizeof(struct state_field_head) + 8 + sizeof(uint64_t)) + 8)
+#define END_BYTES	(sizeof(struct state_section) + END_PAYLOAD)
 
 static const struct state_layout end_layout = {
 	.name = end_name, .version = 1, .rows = end_rows, .row_count = ARRAY_SIZE(end_rows), .size = sizeof(struct end),
@@ -102,22 +113,27 @@ static uint32_t sum_on(uint32_t sum, const struct state_section *section)
 bool state_put(struct state_writer *writer, const char *name, uint32_t instance, uint16_t version, uint16_t flags,
 	       const void *payload, size_t length, struct state_error *error)
 {
-	struct state_section section;
+	struct state_section *section = &writer->last;
 
 	if (length > STATE_PAYLOAD_MAX)
 		return state_refuse(error, "section '%s' %u would have %zu bytes", name, instance, length);
-	state_section_make(&section, name, instance, version, flags, payload, length);
+	state_section_make(section, name, instance, version, flags, payload, length);
 	if (strcmp(name, end_name)) {
 		writer->sections++;
-		writer->sum = sum_on(writer->sum, &section);
+		writer->sum = sum_on(writer->sum, section);
 	}
-	return write_all(writer, &section, sizeof(section), error) && write_all(writer, payload, length, error);
+	return write_all(writer, section, sizeof(*section), error) && write_all(writer, payload, length, error);
 }
 
 bool state_end(struct state_writer *writer, struct state_error *error)
 {
-	const struct end end = { writer->sections };
+	struct end end = { .sections = writer->sections };
 	struct state_buffer buffer = { 0 };
+
+	if (writer->index) {
+		end.memory_at = writer->index->memory_at;
+		end.index_at = writer->index->index_at;
+	}
 
 	state_fields_put(&buffer, &end_layout, &end);
 
@@ -203,6 +219,44 @@ void state_rewind(struct state_reader *reader)
 	reader->at = sizeof(reader->header);
 	reader->sections = 0;
 	reader->sum = 0;
+	reader->memory_at = 0;
+	reader->index_at = 0;
+}
+
+bool state_find_places(struct state_reader *reader, struct state_places *places, struct state_error *error)
+{
+	struct state_error other = { "" };
+	struct state_section section;
+	struct end end = { 0 };
+
+	if (reader->is_connection || reader->size < sizeof(reader->header) + END_BYTES)
+		return false;
+	reader->at = reader->size - END_BYTES;
+	if (!read_all(reader, &section, sizeof(section), error))
+		return false;
+	/* The end of a file without an index is shorter; what else it may be is told by whoever reads all of it. */
+	if (!state_section_check(&section, END_PAYLOAD, &other) || strcmp(section.name, end_name) || section.length != END_PAYLOAD)
+		return false;
+	if (!read_all(reader, reader->payload, END_PAYLOAD, error))
+		return false;
+	if (section.payload_checksum != state_checksum(reader->payload, END_PAYLOAD))
+		return state_refuse(error, "the checksum of section 'end' 0 is wrong: the file is damaged");
+	if (!state_fields_get(&end_layout, &end, &section, reader->payload, error) || !end.index_at)
+		return false;
+	*places = (struct state_places){ end.memory_at, end.index_at, reader->size - END_BYTES, end.sections };
+	state_rewind(reader);
+	if (places->memory_at < sizeof(reader->header) || places->memory_at > places->index_at || places->index_at > places->end_at)
+		return state_refuse(error, "the end tells of an index where none can be");
+	return true;
+}
+
+/* Whoever reads a file by its index relies on it. */
+static bool is_index_where(const struct state_reader *reader, const struct end *end, uint64_t end_at)
+{
+	uint64_t index_at = reader->index_at ? reader->index_at : end_at;
+	uint64_t memory_at = reader->memory_at ? reader->memory_at : index_at;
+
+	return !end->index_at || (end->index_at == index_at && end->memory_at == memory_at);
 }
 
 static bool check_end(struct state_reader *reader, const struct state_section *section, struct state_error *error)
@@ -215,11 +269,24 @@ static bool check_end(struct state_reader *reader, const struct state_section *s
 		return state_refuse(error, "there are %u sections, and should be %u", reader->sections, end.sections);
 	if (!reader->is_connection && reader->at != reader->size)
 		return state_refuse(error, "something follows behind the end");
+	if (!is_index_where(reader, &end, reader->at - sizeof(*section) - section->length))
+		return state_refuse(error, "the index is not where the end says");
 	/* What has been looked at and what is used must be of one file. */
 	if (reader->whole_sum && reader->whole_sum != reader->sum)
 		return state_refuse(error, "the file has changed since it was first read");
 	reader->whole_sum = reader->sum;
 	return true;
+}
+
+/* Where the first of its kind was that has just been read. */
+static void note_place(struct state_reader *reader, const struct state_section *section)
+{
+	uint64_t at = reader->at - sizeof(*section) - section->length;
+
+	if (!reader->memory_at && !strcmp(section->name, STATE_MEMORY))
+		reader->memory_at = at;
+	if (!reader->index_at && !strcmp(section->name, STATE_INDEX))
+		reader->index_at = at;
 }
 
 bool state_next(struct state_reader *reader, struct state_section *section, const uint8_t **payload,
@@ -238,6 +305,7 @@ bool state_next(struct state_reader *reader, struct state_section *section, cons
 		check_end(reader, section, error);
 		return false;
 	}
+	note_place(reader, section);
 	reader->sections++;
 	reader->sum = sum_on(reader->sum, section);
 	*payload = reader->payload;

@@ -7,6 +7,7 @@
 
 #include "state_format.h"
 
+struct state_index;
 struct state_memory_watch;
 
 /* What is written goes out in one piece or not at all, as far as write() can tell. */
@@ -19,6 +20,8 @@ struct state_writer {
 	uint64_t pages;		/* of memory */
 	uint32_t sections;	/* without "end" */
 	uint32_t sum;		/* of their heads, as a reader's */
+	struct state_section last;	/* the head of the one put last */
+	struct state_index *index;	/* NULL: none is kept of memory's blocks */
 };
 
 /**
@@ -48,6 +51,8 @@ struct state_reader {
 	uint32_t sections;	/* read so far */
 	uint32_t sum;		/* of their heads, and so of their payloads' checksums */
 	uint32_t whole_sum;	/* of all; 0: they have not been gone through yet */
+	uint64_t memory_at;	/* where the first block of memory is, and the first section of the index; 0: not come to yet */
+	uint64_t index_at;
 	struct state_header header;
 	uint8_t *payload;	/* allocated: STATE_PAYLOAD_MAX */
 };
@@ -72,6 +77,21 @@ bool state_open_connection(struct state_reader *reader, int fd, struct state_err
  * Once it has been gone through to its end, a file that is no longer the same is refused at that end.
  */
 void state_rewind(struct state_reader *reader);
+
+/* Where what belongs together is in a file: blocks of memory, without anything between them, up to the index, and that up to the end. */
+struct state_places {
+	uint64_t memory_at;
+	uint64_t index_at;
+	uint64_t end_at;
+	uint32_t sections;	/* in all, without "end" */
+};
+
+/**
+ * state_find_places() - ask a file's last section where its index is, without reading what is before
+ *
+ * What it says is to be held against what is there. Return: false without one, and with @error if it cannot be read.
+ */
+bool state_find_places(struct state_reader *reader, struct state_places *places, struct state_error *error);
 
 /**
  * state_next() - read the next section, its checksums looked at

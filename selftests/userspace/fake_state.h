@@ -12,6 +12,7 @@
 #include "test.h"
 #include "userspace/state_fields.h"
 #include "userspace/state_image.h"
+#include "userspace/state_index.h"
 #include "userspace/state_memory.h"
 #include "userspace/state_stream.h"
 
@@ -145,6 +146,20 @@ static inline void fake_write(int fd, const struct state_image *image, const str
 	       state_memory_write(memory, &writer, NULL, &error) && state_end(&writer, &error), "%s", error.text);
 }
 
+/* The same with an index of the blocks, as a machine is saved. */
+static inline void fake_write_index(int fd, const struct state_image *image, const struct memory *memory)
+{
+	struct state_index index = { 0 };
+	struct state_error error = { "" };
+	struct state_writer writer;
+
+	ASSERT(state_begin(&writer, fd, NULL, &error), "%s", error.text);
+	writer.index = &index;
+	ASSERT(state_image_write(image, &writer, &error) && state_memory_write(memory, &writer, NULL, &error) &&
+	       state_index_write(&writer, &error) && state_end(&writer, &error), "%s", error.text);
+	state_index_free(&index);
+}
+
 static inline void pieces_read(struct pieces *pieces, int fd)
 {
 	struct state_error error = { "" };
@@ -194,9 +209,10 @@ static inline void pieces_remove(struct pieces *pieces, unsigned int at)
 	memmove(&pieces->list[at], &pieces->list[at + 1], (pieces->count - at) * sizeof(pieces->list[0]));
 }
 
-/* Into a new file, the checksums of heads and payloads made right, and the end's count. */
+/* Into a new file, the checksums of heads and payloads made right, and the end's count; of an index, the end's places too. */
 static inline int pieces_write(const struct pieces *pieces)
 {
+	struct state_index index = { 0 };
 	struct state_error error = { "" };
 	struct state_writer writer;
 	int fd = fake_file();
@@ -206,6 +222,12 @@ static inline int pieces_write(const struct pieces *pieces)
 	for (unsigned int i = 0; i < pieces->count; i++) {
 		struct state_section section = pieces->list[i].section;
 
+		if (!index.memory_at && !strcmp(section.name, STATE_MEMORY))
+			index.memory_at = (u64)lseek(fd, 0, SEEK_CUR);
+		if (!index.index_at && !strcmp(section.name, STATE_INDEX)) {
+			index.index_at = (u64)lseek(fd, 0, SEEK_CUR);
+			writer.index = &index;
+		}
 		section.payload_checksum = state_checksum(pieces->list[i].payload, section.length);
 		section.checksum = state_checksum(&section, offsetof(struct state_section, checksum));
 		ASSERT_EQ(write(fd, &section, sizeof(section)), (int)sizeof(section));

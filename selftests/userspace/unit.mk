@@ -79,7 +79,7 @@ unit_mark_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=ioctl
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 unit_report_test-srcs := userspace/report.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
-state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image memory vcpu_rows board chips virtio balloon console)
+state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image index lazy memory vcpu_rows board chips virtio balloon console)
 state-libs := -lzstd -lz
 state-cflags := -DKEEL_VERSION='"test"'
 unit_state_fields_test-srcs := $(state-srcs)
@@ -91,6 +91,9 @@ unit_state_stream_test-cflags := $(state-cflags)
 unit_state_round_test-srcs := $(state-srcs)
 unit_state_round_test-libs := $(state-libs)
 unit_state_round_test-cflags := $(state-cflags)
+unit_state_lazy_test-srcs := $(state-srcs)
+unit_state_lazy_test-libs := $(state-libs)
+unit_state_lazy_test-cflags := $(state-cflags)
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
 move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \

@@ -10,6 +10,7 @@
 #include "userspace/console.h"
 #include "userspace/dirty.h"
 #include "userspace/inspect.h"
+#include "userspace/state_lazy.h"
 
 static struct vm vm;
 static struct serial serial;
@@ -23,7 +24,7 @@ static u64 random_state = 7;
 static FILE *nowhere;
 
 struct counts {
-	unsigned int tried, read, loaded, printed;
+	unsigned int tried, read, loaded, printed, lazy;
 };
 
 void console_put(struct console *console, u8 byte)
@@ -139,6 +140,29 @@ static bool load_memory(int fd)
 	return is_good;
 }
 
+/* By its index, block by block. Return: were all taken? */
+static bool load_lazy(int fd)
+{
+	struct state_error error = { "" };
+	struct state_lazy *lazy = NULL;
+	struct state_image image = { 0 };
+	struct state_reader reader;
+	struct state_block block;
+	bool is_good;
+
+	if (state_open(&reader, fd, &error))
+		lazy = state_lazy_open(&reader, &image, &error);
+	is_good = lazy;
+	for (u32 n = 0; is_good && n < state_lazy_count(lazy); n++) {
+		is_good = state_lazy_load(lazy, n, &block, &error);
+		ASSERT(is_good || error.text[0], "refused without a reason");
+	}
+	state_lazy_free(lazy);
+	state_image_free(&image);
+	state_close(&reader);
+	return is_good;
+}
+
 static void try(int fd, struct counts *counts)
 {
 	struct state_image image;
@@ -154,6 +178,7 @@ static void try(int fd, struct counts *counts)
 		ASSERT(error.text[0], "refused without a reason");
 	}
 	state_image_free(&image);
+	counts->lazy += load_lazy(fd);
 	if (counts->tried % 4 == 0) {
 		memset(&error, 0, sizeof(error));
 		counts->printed += inspect_print(nowhere, fd, counts->tried % 8 == 0, &error);
@@ -240,8 +265,39 @@ static void write_rounds(int fd, const struct state_image *image, const struct m
 	free(pages);
 }
 
+/* The index, if there is one, of the blocks that are there now. */
+static void make_index_right(struct pieces *pieces)
+{
+	struct piece *index = NULL;
+	u64 used = 0;
+
+	for (unsigned int i = 0; i < pieces->count; i++)
+		if (!strcmp(pieces->list[i].section.name, STATE_INDEX))
+			index = &pieces->list[i];
+	if (!index)
+		return;
+	free(index->payload);
+	index->payload = calloc(pieces->count + 1, sizeof(struct state_index_row));
+	for (unsigned int i = 0; i < pieces->count; i++) {
+		struct state_section section = pieces->list[i].section;
+		struct state_index_row *row = (struct state_index_row *)(index->payload + used);
+
+		if (strcmp(section.name, STATE_MEMORY) || section.length < sizeof(struct state_block))
+			continue;
+		section.payload_checksum = state_checksum(pieces->list[i].payload, section.length);
+		section.checksum = state_checksum(&section, offsetof(struct state_section, checksum));
+		*row = (struct state_index_row){
+			((struct state_block *)pieces->list[i].payload)->address, (u32)section.length, section.checksum,
+		};
+		used += sizeof(*row);
+	}
+	index->section.length = used;
+}
+
+enum kind { FILE_OLD, MOVING, FILE_INDEXED, KINDS };
+
 /* The one that is mutated; small, so that many can be tried. */
-static int make(bool has_rounds)
+static int make(enum kind kind)
 {
 	struct state_image image;
 	struct memory memory;
@@ -260,8 +316,10 @@ static int make(bool has_rounds)
 	state_console_take(&console, &pci, &image.console);
 	memcpy(image.board.pci.bridge.config, pci.bridge.config, PCI_CONFIG_SIZE);
 	drop_devices();
-	if (has_rounds)
+	if (kind == MOVING)
 		write_rounds(fd, &image, &memory);
+	else if (kind == FILE_INDEXED)
+		fake_write_index(fd, &image, &memory);
 	else
 		fake_write(fd, &image, &memory);
 	state_image_free(&image);
@@ -279,16 +337,19 @@ static void test_mutated(void)
 	nowhere = fopen("/dev/null", "w");
 	fake_vm_init(&vm, FAKE_MEMORY);
 
-	const int good[] = { make(false), make(true) };
+	const int good[KINDS] = { make(FILE_OLD), make(MOVING), make(FILE_INDEXED) };
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		try(good[i], &counts);
 		CHECK_EQ("those that are right are loaded", i + 1, counts.loaded);
 	}
+	CHECK_EQ("and the one with an index by that", 1, counts.lazy);
 	while (clock() < (clock_t)seconds() * CLOCKS_PER_SEC || counts.tried < 100) {
 		pieces_read(&pieces, good[counts.tried % ARRAY_SIZE(good)]);
 		for (u64 n = 1 + below(2); n && pieces.count; n--)
 			change_pieces(&pieces);
+		if (below(2))
+			make_index_right(&pieces);
 
 		int fd = pieces_write(&pieces);
 
@@ -298,10 +359,11 @@ static void test_mutated(void)
 		close(fd);
 		pieces_free(&pieces);
 	}
-	test_note("%u tried, %u could be restored, %u were loaded, %u printed whole", counts.tried, counts.read,
-		  counts.loaded, counts.printed);
+	test_note("%u tried, %u could be restored, %u were loaded, %u by their index, %u printed whole", counts.tried, counts.read,
+		  counts.loaded, counts.lazy, counts.printed);
 	CHECK_EQ("some are refused", 1, counts.read < counts.tried);
 	CHECK_EQ("some are not", 1, counts.read > 2 && counts.loaded > 2);
+	CHECK_EQ("some by their index", 1, counts.lazy > 2);
 	CHECK_EQ("some are printed", 1, counts.printed > 1);
 }
 
