@@ -58,6 +58,8 @@ void command_migrate(struct request *request)
 		command_fail(request, "this machine cannot move");
 		return;
 	}
+	if (!command_has_memory(request))
+		return;
 	client->is_busy = true;
 	control->is_moved = control->migrate(control->machine, client->files[--client->file_count], &watch, &error);
 	client->is_busy = false;

@@ -13,6 +13,7 @@
 
 #include "command_rows.h"
 #include "control.h"
+#include "fill.h"
 #include "fork.h"
 #include "generation.h"
 #include "hold.h"
@@ -87,6 +88,19 @@ static struct json_object *describe_nets(const struct control *control)
 	return list;
 }
 
+/* How the memory of one that was saved comes; null of one that was not. */
+static struct json_object *describe_restored(const struct control *control)
+{
+	struct json_object *object = control->is_restored ? json_object_new_object() : NULL;
+
+	if (!object)
+		return NULL;
+	json_object_object_add(object, "memory", json_object_new_string(control->fill ? "lazy" : "eager"));
+	json_object_object_add(object, "left", json_object_new_uint64(control->fill ? atomic_load(&control->fill->left) : 0));
+	json_object_object_add(object, "reason", control->why_whole ? json_object_new_string(control->why_whole) : NULL);
+	return object;
+}
+
 static void do_status(struct request *request)
 {
 	const struct control *control = request->control;
@@ -109,6 +123,7 @@ static void do_status(struct request *request)
 	json_object_object_add(answer, "generation_id", *generation ? json_object_new_string(generation) : NULL);
 	json_object_object_add(answer, "balloon", describe_balloon(control->balloon));
 	json_object_object_add(answer, "networks", describe_nets(control));
+	json_object_object_add(answer, "restored", describe_restored(control));
 }
 
 static const char busy[] =
@@ -139,6 +154,28 @@ static void do_power_button(struct request *request)
 		command_fail(request, "the guest does not listen to its power button (no ACPI driver, or not yet); quit ends it");
 }
 
+/* Nobody wants what he has asked for any more whose client has gone, or who waits for the machine's end. */
+static bool is_wanted(void *argument, uint64_t done, uint64_t all)
+{
+	const struct request *request = argument;
+
+	(void)done;
+	(void)all;
+	return !vm_is_stopping(request->control->vm) && !command_is_gone(request);
+}
+
+bool command_has_memory(struct request *request)
+{
+	const struct state_memory_watch watch = { is_wanted, request };
+	struct control *control = request->control;
+	struct state_error error = { "" };
+
+	if (!control->fill || control->fill_up(control->fill, &watch, &error))
+		return true;
+	command_fail(request, "%s", error.text);
+	return false;
+}
+
 static bool mark(const struct request *request, uint64_t *count, struct state_error *error)
 {
 	return request->control->mark(request->control->machine, count, error);
@@ -147,16 +184,6 @@ static bool mark(const struct request *request, uint64_t *count, struct state_er
 static bool go_back(const struct request *request, uint64_t *count, struct state_error *error)
 {
 	return request->control->to_mark(request->control->machine, request->is_same ? MARK_THE_SAME : MARK_ANOTHER, count, error);
-}
-
-/* Nobody wants a thing any more whose client has gone, or who waits for the machine's end. */
-static bool is_wanted(void *argument, uint64_t done, uint64_t all)
-{
-	const struct request *request = argument;
-
-	(void)done;
-	(void)all;
-	return !vm_is_stopping(request->control->vm) && !command_is_gone(request);
 }
 
 /* To the mark, or from it: the machine stands, and what is asked for is done. */
@@ -169,6 +196,8 @@ static void at_mark(struct request *request, bool (*work)(const struct request *
 
 	if (!control->mark) {
 		command_fail(request, "this machine is not one to be marked (keel run --markable)");
+	} else if (!command_has_memory(request)) {
+		return;
 	} else if (!control->hold(control->machine, VM_HOLD_MARK, HOLD_MARK_MS, &watch, &error)) {
 		command_fail(request, "%s", error.text);
 	} else {
@@ -259,6 +288,8 @@ static void do_save(struct request *request)
 
 	if (!request->client->file_count) {
 		command_fail(request, "%s", no_file);
+	} else if (!command_has_memory(request)) {
+		return;
 	} else if (!control->hold(control->machine, VM_HOLD_SAVE, HOLD_MS, &watch, &error)) {
 		command_fail(request, "%s", error.text);
 	} else {
@@ -314,6 +345,8 @@ static void do_fork(struct request *request)
 		command_fail(request, "%u files were passed: one or two, one more with \"report\", and as many more as \"nets\" says", request->client->file_count);
 	} else if (order.listener >= 0 && !is_listening(order.listener)) {
 		command_fail(request, "the second file that was passed is no socket that listens");
+	} else if (!command_has_memory(request)) {
+		return;
 	} else if (control->fork(control->machine, &order, &answer)) {
 		json_object_object_add(request->answer, "pid", json_object_new_int(answer.pid));
 	} else {

@@ -59,6 +59,13 @@ extern const struct command_row command_rows[];
 void __printf(2, 3) command_fail(struct request *request, const char *format, ...);
 
 /**
+ * command_has_memory() - wait until all of the machine's memory is there, if it still comes from a file
+ *
+ * Before its vCPUs are stopped. Return: false if it will not be, or the client has gone; the answer is no then.
+ */
+bool command_has_memory(struct request *request);
+
+/**
  * command_is_gone() - has the client that asks closed its connection?
  */
 bool command_is_gone(const struct request *request);

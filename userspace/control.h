@@ -27,6 +27,7 @@ struct machine;
 struct migration;
 struct state_error;
 struct state_memory_watch;
+struct fill;
 struct vm;
 
 #define CONTROL_PROTOCOL	1		/* counts up with each change that a client could trip over */
@@ -82,6 +83,11 @@ struct control {
 	bool (*take_back)(struct machine *machine, struct state_error *error);
 	void (*leave)(struct machine *machine);
 	uint64_t memory;		/* bytes */
+	bool is_restored;		/* from a file */
+	const char *why_whole;		/* its memory was read before it ran, though that was not asked for; NULL: it was not */
+	/* fill_wait(); NULL: all memory is there */
+	struct fill *fill;
+	bool (*fill_up)(struct fill *fill, const struct state_memory_watch *watch, struct state_error *error);
 	struct timespec started;	/* CLOCK_MONOTONIC */
 
 	int listener;

@@ -64,6 +64,7 @@ static void leave_parent(struct machine *machine)
 	gdb_close(machine->vm.gdb);
 	machine->vm.gdb = NULL;
 	mark_forget(machine);
+	fill_renew(&machine->fill);
 	machine->is_button_pressed = false;
 	machine->is_hurried = false;
 }

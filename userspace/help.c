@@ -199,6 +199,8 @@ static const char restore_help[] =
 	"  --listen ADDRESS     where a machine comes that 'keel ctl migrate' moves; see 'keel help migrate'\n"
 	"  --disk FILE[,ro|,snapshot]\n"
 	"                       each of its disks, in the same order, as it was left\n"
+	"  --memory lazy|eager  when the file's memory is read: as it is touched, with the rest in the\n"
+	"                       background, or all of it before the guest runs (lazy, where the host can)\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
 	"  --memory-backing KIND, --dma POLICY, --no-sandbox, --stats, --status-json FILE,\n"
 	"  --control SOCKET, --name NAME, --forkable, --markable, --daemon,\n"

@@ -106,11 +106,12 @@ _keel() {
 		--memory-backing) _keel_words "thp hugetlb shared merge" ;;
 		--dma) _keel_words "off report enforce" ;;
 		--name) COMPREPLY=() ;;
+		--memory) _keel_words "lazy eager" ;;
 		--listen)
 			compopt -o nospace
 			_keel_words "unix: tcp:" ;;
 		*)
-			_keel_words "--listen --disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --markable --daemon
+			_keel_words "--listen --memory --disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --markable --daemon
 				--pid-file --help" ;;
 		esac ;;
 	inspect)

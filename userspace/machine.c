@@ -359,9 +359,13 @@ static int start_devices(struct machine *machine)
 
 int machine_start_threads(struct machine *machine)
 {
-	int ret = 0;
+	int ret;
 
-	/* First, for the handler of KICK_SIGNAL. They wait at the gate. */
+	/* Whoever touches memory may wait for it. */
+	ret = fill_start(&machine->fill);
+	if (ret)
+		return status_fail(STATUS_HOST, "cannot start a thread for the machine's memory: %s", strerror(ret));
+	/* First of the others, for the handler of KICK_SIGNAL. They wait at the gate. */
 	for (unsigned int i = 0; !ret && i < machine->vcpu_count; i++)
 		ret = vcpu_start(&machine->vcpus[i]);
 	if (!ret)
@@ -529,7 +533,8 @@ static bool tear_down(struct machine *machine)
 		is_ended &= virtio_stop(device);
 	is_ended &= rtc_stop(&machine->rtc);
 	is_ended &= console_stop(&machine->console, is_hurried, machine);
-	if (!is_ended)
+	/* Whoever is still there may wait for memory. */
+	if (!is_ended || !fill_stop(&machine->fill))
 		return false;
 	for (unsigned int i = 0; i < machine->disk_count; i++)
 		virtio_blk_close(&machine->disks[i]);
@@ -588,6 +593,8 @@ static int prepare_sandbox(const struct machine *machine)
 		wants.uses |= SANDBOX_MARK;
 	if (machine->arrival)
 		wants.uses |= SANDBOX_ARRIVE;
+	if (machine->fill.is_open)
+		wants.uses |= SANDBOX_LAZY;
 	for (unsigned int i = 0; i < machine->net_count; i++)
 		wants.uses |= machine->nets[i].sandbox;
 	if (machine->share_count)
@@ -648,8 +655,10 @@ int machine_run(struct machine *machine, const struct options *options)
 	arrive_release(machine);
 	machine->is_started = !ret;
 	vm_release(&machine->vm, VM_HOLD_SETUP);
-	if (!ret)
+	if (!ret) {
 		ready_tell();
+		fill_go_on(&machine->fill);
+	}
 	wait_for_end(machine);
 	ready_end();
 
@@ -663,6 +672,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	stats_close(&machine->stats);
 	if (is_ended) {
 		mark_free(machine);
+		fill_close(&machine->fill);
 		vm_close(&machine->vm);
 		firmware_free(&machine->firmware);
 		generation_free(&machine->generation);

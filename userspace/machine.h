@@ -8,6 +8,7 @@
 
 #include "console.h"
 #include "control.h"
+#include "fill.h"
 #include "firmware.h"
 #include "fork.h"
 #include "generation.h"
@@ -37,6 +38,7 @@ struct state_file;
 struct machine {
 	struct state_file *saved;	/* what it is made from; NULL: it boots */
 	struct vm vm;
+	struct fill fill;		/* of its memory, from the file that it is made from */
 	struct firmware firmware;	/* --firmware; else the launcher loads a kernel */
 	struct console console;
 	struct serial serial;

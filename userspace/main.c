@@ -59,12 +59,31 @@ static int run(const struct options *options)
 	return report_write((enum status)status, machine.vm.reason, machine.stats_json);
 }
 
+/* What a host can lack for it is in file->why; what of it speaks against it is so as well. */
+static int open_saved(struct state_file *file, const struct options *options)
+{
+	const char *path = options->files[0];
+	int status;
+
+	if (options->load == OPTIONS_LOAD_EAGER)
+		return state_file_open(file, path);
+	if (options->memory_backing & (MEMORY_HUGETLB | MEMORY_SHARED)) {
+		snprintf(file->why, sizeof(file->why), "not with --memory-backing %s", options->memory_backing & MEMORY_HUGETLB ? "hugetlb" : "shared");
+		status = state_file_open(file, path);
+	} else {
+		status = state_file_open_lazy(file, path);
+	}
+	if (!status && *file->why && options->load == OPTIONS_LOAD_LAZY)
+		status_warn("--memory lazy: %s; all of it is read first", file->why);
+	return status;
+}
+
 /* A machine as it was saved, or as it comes, in place of one that boots. */
 static int restore(struct options *options)
 {
 	static struct state_file file;
 	static struct arrival arrival;
-	int status = options->listen ? arrive_open(&arrival, &file, options->listen) : state_file_open(&file, options->files[0]);
+	int status = options->listen ? arrive_open(&arrival, &file, options->listen) : open_saved(&file, options);
 
 	if (!status && options->disk_count != file.image.machine.disks)
 		status = status_fail(STATUS_STATE, "%s: has %u disks, and --disk is there %u times", file.path,

@@ -141,6 +141,9 @@ int memory_give_back(const struct memory *memory, uint64_t gpa, uint64_t len)
 
 	if (!host || (gpa | len) & (SMALL_PAGE - 1) || (gpa < MAP_ACPI + MAP_ACPI_MAX && gpa + len > MAP_ACPI))
 		return -ERANGE;
+	/* What comes afterwards would be there again. */
+	if (memory->require && !memory->require(memory->require_argument, host, len))
+		return -EIO;
 	memory_note(memory, host, len);
 	return madvise(host, len, memory->is_shared ? MADV_REMOVE : MADV_DONTNEED) ? -errno : 0;
 }

@@ -62,6 +62,9 @@ struct memory {
 	bool is_shared;
 	int shared;		/* if it is: the memfd; the mapping begins at its first byte */
 	unsigned int backing;	/* MEMORY_THP, ... */
+	/* Have these bytes been what they are to be, while some are still read from a file? false: they cannot be. NULL: all are. */
+	bool (*require)(void *argument, const void *host, uint64_t len);
+	void *require_argument;
 	uint64_t *written;	/* a bit a page, from the first region's first on: this process has written it; NULL: nobody asks */
 };
 

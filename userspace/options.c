@@ -310,6 +310,14 @@ static int set_take_back(struct options *options, const char *value)
 	return set_migration(options, "migrate-take-back");
 }
 
+static int set_load(struct options *options, const char *value)
+{
+	options->load = !strcmp(value, "lazy") ? OPTIONS_LOAD_LAZY : OPTIONS_LOAD_EAGER;
+	if (options->load == OPTIONS_LOAD_LAZY || !strcmp(value, "eager"))
+		return 0;
+	return status_fail(STATUS_USAGE, "--memory %s: of a saved machine it says when memory is read, lazy or eager; its size is the saved one's", value);
+}
+
 static int set_listen(struct options *options, const char *value)
 {
 	struct gdb_address address;
@@ -425,6 +433,7 @@ static const struct option_row rows[] = {
 	{ "reset", RUN, true, false, set_reset },
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
+	{ "memory", RESTORE, true, false, set_load },
 	{ "memory-backing", RUN | RESTORE, true, false, set_memory_backing },
 	{ "balloon", RUN, true, false, set_balloon },
 	{ "disk", RUN | RESTORE, true, true, set_disk },
@@ -692,6 +701,8 @@ static int parse_restore(struct parser *p, enum options_action *action)
 	if (p->options->file_count != !p->options->listen)
 		return status_fail(STATUS_USAGE, p->options->listen ? "keel restore: a file or --listen, not both" :
 				   "keel restore needs one file: a saved machine (or --listen ADDRESS)");
+	if (p->options->load && p->options->listen)
+		return status_fail(STATUS_USAGE, "--memory: what comes from another launcher (--listen) comes as a whole");
 	ret = fork_options_check(p->options);
 	return ret ? ret : mark_options_check(p->options);
 }

@@ -26,6 +26,13 @@ struct disk_options {
 	enum virtio_blk_use use;
 };
 
+/* When the memory of a saved machine is read. */
+enum options_load {
+	OPTIONS_LOAD_ANY,	/* nothing was said: as it is touched, where that can be had */
+	OPTIONS_LOAD_LAZY,
+	OPTIONS_LOAD_EAGER,
+};
+
 struct options {
 	const char *device;
 	const char *kernel;		/* NULL: with firmware */
@@ -67,6 +74,7 @@ struct options {
 	bool to_mark;			/* keel ctl reset, */
 	bool is_same;			/* as the same one */
 	const char *migration;		/* keel ctl migrate: the command in its place; NULL: none */
+	enum options_load load;		/* keel restore */
 	const char *listen;		/* keel restore: where the machine comes; NULL: from a file */
 	const char *control;		/* NULL: none, or that of the name; of keel ctl: the child's */
 	const char *name;		/* NULL: none */

@@ -24,6 +24,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 #include <linux/vhost.h>
 #include <malloc.h>
@@ -63,6 +64,7 @@
 #define BALLOON	(1u << SANDBOX_BALLOON)
 #define CONTROL	(1u << SANDBOX_CONTROL)
 #define GDB	(1u << SANDBOX_GDB)
+#define FILL	(1u << SANDBOX_FILL)
 #define ALL	((1u << SANDBOX_KINDS) - 1)
 
 /* What a machine has, as bits. */
@@ -86,7 +88,7 @@ struct call_row {
 
 static const struct ioctl_row ioctls[] = {
 	{ KVM_RUN, VCPU },
-	{ KVM_IRQ_LINE, ALL & ~GDB },
+	{ KVM_IRQ_LINE, ALL & ~(GDB | FILL) },
 	{ KVM_SIGNAL_MSI, VCPU | DEVICE | NET | BALLOON },
 	{ KVM_IOEVENTFD, VCPU },
 	{ KVM_KVMCLOCK_CTRL, VCPU },		/* after a pause */
@@ -171,6 +173,11 @@ static const struct used_ioctl {
 	{ SANDBOX_MARK, { KEEL_MARK_VM, CONTROL } },
 	{ SANDBOX_MARK, { KEEL_RESET_VM, CONTROL } },
 	{ SANDBOX_MARK, { KVM_IOEVENTFD, CONTROL } },
+	/* Pages that are put where none are. */
+	{ SANDBOX_LAZY, { UFFDIO_COPY, FILL } },
+	{ SANDBOX_LAZY, { UFFDIO_ZEROPAGE, FILL } },
+	{ SANDBOX_LAZY, { UFFDIO_WAKE, FILL } },
+	{ SANDBOX_LAZY, { UFFDIO_UNREGISTER, FILL } },
 };
 
 static const struct used_call {
@@ -191,6 +198,8 @@ static const struct used_call {
 	{ SANDBOX_ARRIVE, { SCMP_SYS(flock), MAIN } },
 	{ SANDBOX_ARRIVE, { SCMP_SYS(lseek), MAIN } },
 	{ SANDBOX_ARRIVE, { SCMP_SYS(fadvise64), MAIN } },
+	/* The file that the machine was saved into. */
+	{ SANDBOX_LAZY, { SCMP_SYS(pread64), FILL } },
 	/* On sockets that are there; none can be made. */
 	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
 	{ SHARE, { SCMP_SYS(sendmsg), VCPU } },
@@ -514,6 +523,8 @@ static bool is_there(enum sandbox_kind kind, const struct sandbox_wants *wants)
 		return wants->listener >= 0;
 	case SANDBOX_GDB:
 		return wants->debugger >= 0;
+	case SANDBOX_FILL:
+		return wants->uses & SANDBOX_LAZY;
 	default:
 		return true;
 	}

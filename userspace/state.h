@@ -10,6 +10,7 @@
 #include "state_stream.h"
 
 struct machine;
+struct state_lazy;
 
 /**
  * state_write() - write a machine that stands, see hold_machine(), to @fd, a file, pipe or socket
@@ -65,6 +66,8 @@ struct state_file {
 	struct state_reader reader;
 	struct state_image image;
 	struct state_seen *seen;	/* of one on its way; else NULL */
+	struct state_lazy *lazy;	/* of one whose memory is read later; else NULL */
+	char why[192];			/* it was asked for, and cannot be; else "" */
 	/* All that can be known before its memory comes is known, and good: say so. */
 	bool (*go_on)(void *argument, struct state_error *error);
 	void *argument;
@@ -77,6 +80,11 @@ struct state_file {
  * Return: 0, or STATUS_STATE after a line on stderr.
  */
 int state_file_open(struct state_file *file, const char *path);
+
+/**
+ * state_file_open_lazy() - the same, but for memory, of which only the index is read, if the file has one, and the host can serve faults
+ */
+int state_file_open_lazy(struct state_file *file, const char *path);
 
 /**
  * state_file_hear() - the same of a machine that comes through the connection @fd, as far as its first round

@@ -10,21 +10,57 @@
 #include <unistd.h>
 
 #include "cpuid.h"
+#include "faults.h"
 #include "machine.h"
 #include "state.h"
+#include "state_lazy.h"
 #include "state_machine.h"
 
-int state_file_open(struct state_file *file, const char *path)
+static int open_file(struct state_file *file, const char *path, struct state_error *error)
 {
-	struct state_error error = { "" };
-
 	file->path = path;
 	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (file->fd < 0)
 		return status_fail(STATUS_STATE, "%s: cannot open it: %s", path, strerror(errno));
-	if (!state_open(&file->reader, file->fd, &error) || !state_image_read(&file->image, &file->reader, &error))
-		return status_fail(STATUS_STATE, "%s: %s", path, error.text);
+	if (!state_open(&file->reader, file->fd, error))
+		return status_fail(STATUS_STATE, "%s: %s", path, error->text);
 	return 0;
+}
+
+static int read_whole(struct state_file *file)
+{
+	struct state_error error = { "" };
+
+	state_rewind(&file->reader);
+	if (!state_image_read(&file->image, &file->reader, &error))
+		return status_fail(STATUS_STATE, "%s: %s", file->path, error.text);
+	return 0;
+}
+
+int state_file_open(struct state_file *file, const char *path)
+{
+	struct state_error error = { "" };
+	int ret = open_file(file, path, &error);
+
+	return ret ? ret : read_whole(file);
+}
+
+int state_file_open_lazy(struct state_file *file, const char *path)
+{
+	struct state_error error = { "" };
+	int ret = open_file(file, path, &error);
+
+	if (ret)
+		return ret;
+	if (faults_why_not(file->why, sizeof(file->why)))
+		return read_whole(file);
+	file->lazy = state_lazy_open(&file->reader, &file->image, &error);
+	if (error.text[0])
+		return status_fail(STATUS_STATE, "%s: %s", path, error.text);
+	if (file->lazy)
+		return 0;
+	snprintf(file->why, sizeof(file->why), "the file has no index of its memory: an older keel has written it");
+	return read_whole(file);
 }
 
 int state_file_hear(struct state_file *file, int fd, const char *name)
@@ -49,14 +85,25 @@ void state_file_close(struct state_file *file)
 	free(file->seen);
 	file->seen = NULL;
 	state_image_free(&file->image);
+	state_lazy_free(file->lazy);
+	file->lazy = NULL;
 	state_close(&file->reader);
 	if (file->fd >= 0)
 		close(file->fd);
 	file->path = NULL;
 }
 
+/* It comes as it is touched. */
+static bool begin_memory(struct machine *machine, struct state_file *file, struct state_error *error)
+{
+	struct state_lazy *lazy = file->lazy;
+
+	file->lazy = NULL;
+	return fill_open(&machine->fill, &machine->vm, file->path, lazy, error);
+}
+
 /* Of one on its way all else comes with it. */
-static bool give_memory(struct machine *machine, struct state_file *file, struct state_error *error)
+static bool load_memory(struct machine *machine, struct state_file *file, struct state_error *error)
 {
 	struct state_unpacker *unpacker = state_unpacker_new();
 	struct state_section section;
@@ -72,6 +119,11 @@ static bool give_memory(struct machine *machine, struct state_file *file, struct
 	}
 	state_unpacker_free(unpacker);
 	return is_given && !error->text[0] && (!file->seen || state_image_complete(&file->image, file->seen, error));
+}
+
+static bool give_memory(struct machine *machine, struct state_file *file, struct state_error *error)
+{
+	return file->lazy ? begin_memory(machine, file, error) : load_memory(machine, file, error);
 }
 
 static bool check_disk(const struct virtio_blk *disk, const struct state_virtio *state, struct state_error *error)
@@ -156,17 +208,29 @@ static bool check_head(struct machine *machine, struct state_file *file, struct 
 	       (!file->seen || (check_disks(machine, &file->image, error) && file->go_on(file->argument, error)));
 }
 
-int state_give(struct machine *machine, struct state_file *file)
+static bool give_all(struct machine *machine, struct state_file *file, struct state_error *error)
 {
 	const struct state_image *image = &file->image;
-	struct state_error error = { "" };
 
-	if (check_head(machine, file, &error) && give_memory(machine, file, &error) &&
-	    (!file->seen || check_cpus(machine, image, &error)) &&
-	    give_devices(machine, image, &error) && state_chips_give(&machine->vm, &image->chips, &error)) {
-		state_lines_give(&machine->vm, &image->board);
-		if (give_vcpus(machine, image, &error) && give_identity(machine, file, &error))
-			return 0;
+	if (!check_head(machine, file, error) || !give_memory(machine, file, error) ||
+	    (file->seen && !check_cpus(machine, image, error)) ||
+	    !give_devices(machine, image, error) || !state_chips_give(&machine->vm, &image->chips, error))
+		return false;
+	state_lines_give(&machine->vm, &image->board);
+	return give_vcpus(machine, image, error) && give_identity(machine, file, error);
+}
+
+int state_give(struct machine *machine, struct state_file *file)
+{
+	struct state_error error = { "" }, filling = { "" };
+	bool is_given = give_all(machine, file, &error);
+
+	/* What could not be read is why what needed it was refused. */
+	if (!fill_rest(&machine->fill, &filling)) {
+		error = filling;
+		is_given = false;
 	}
+	if (is_given)
+		return 0;
 	return status_fail(STATUS_STATE, "%s: %s", file->path, error.text);
 }

@@ -94,9 +94,12 @@ unit_state_round_test-cflags := $(state-cflags)
 unit_state_lazy_test-srcs := $(state-srcs)
 unit_state_lazy_test-libs := $(state-libs)
 unit_state_lazy_test-cflags := $(state-cflags)
+unit_fill_test-srcs := $(state-srcs) userspace/faults.c userspace/fill.c
+unit_fill_test-libs := $(state-libs)
+unit_fill_test-cflags := $(state-cflags) -pthread
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
-move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
+move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill state_save state_restore state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
 	qcow2_header virtio_rng virtio_console dirty generation hold arrive gdb_listen socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
@@ -124,7 +127,7 @@ unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/sav
 unit_whole_test-srcs := $(patsubst %,userspace/%.c,whole disk_lock state_format status)
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
-unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,state_save state_restore state_vcpu whole cpuid serial rtc power generation \
+unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill state_save state_restore state_vcpu whole cpuid serial rtc power generation \
 	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)

@@ -18,6 +18,7 @@
 #include "fake_vm.h"
 #include "test.h"
 #include "userspace/control.h"
+#include "userspace/fill.h"
 #include "userspace/generation.h"
 #include "userspace/fork.h"
 #include "userspace/migrate.h"
@@ -194,6 +195,7 @@ static void test_status(void)
 	json_object_put(answer);
 	check_answer(fd, "not forked", "{\"command\":\"status\"}", "\"parent\":null");
 	check_answer(fd, "no generation", "{\"command\":\"status\"}", "\"generation_id\":null");
+	check_answer(fd, "not restored", "{\"command\":\"status\"}", "\"restored\":null");
 	close(fd);
 	finish();
 }
@@ -514,6 +516,47 @@ static bool fork_machine(struct machine *machine, const struct fork_order *order
 }
 
 static void pass_along(int fd, const char *text, const int *passed, unsigned int count);
+
+static bool is_filled;
+
+static bool fill_up(struct fill *fill, const struct state_memory_watch *watch, struct state_error *error)
+{
+	ASSERT(watch->progress(watch->argument, 0, 0), "the client is there");
+	atomic_store(&fill->left, 0);
+	return is_filled || state_refuse(error, "web.keel: damaged");
+}
+
+static bool save_nothing(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+{
+	return true;
+}
+
+/* A machine whose memory still comes from a file: who wants all of it waits. */
+static void test_restored(void)
+{
+	static struct fill fill;
+
+	atomic_store(&fill.left, 3 << 20);
+	set_up();
+	control.is_restored = true;
+	control.why_whole = "not today";
+	control.save = save_nothing;
+	int fd = join();
+
+	check_answer(fd, "as a whole", "{\"command\":\"status\"}", "\"restored\":{\"memory\":\"eager\",\"left\":0,\"reason\":\"not today\"}");
+	control.fill_up = fill_up;
+	control.fill = &fill;
+	control.why_whole = NULL;
+	check_answer(fd, "it comes", "{\"command\":\"status\"}", "\"restored\":{\"memory\":\"lazy\",\"left\":3145728,\"reason\":null}");
+	pass_along(fd, "{\"command\":\"save\"}\n", (int[]){ STDERR_FILENO }, 1);
+	CHECK_EQ("it cannot come", 1, !!strstr(hear(fd, 20), "web.keel: damaged"));
+	is_filled = true;
+	pass_along(fd, "{\"command\":\"save\"}\n", (int[]){ STDERR_FILENO }, 1);
+	CHECK_EQ("it is saved", 1, is_ok(hear(fd, 20)));
+	check_answer(fd, "it is there", "{\"command\":\"status\"}", "\"left\":0,");
+	close(fd);
+	finish();
+}
 
 static void test_fork(void)
 {
@@ -1364,6 +1407,7 @@ static void test_socket(void)
 
 static const struct test_case cases[] = {
 	{ "status", test_status },
+	{ "restored", test_restored },
 	{ "identity", test_identity },
 	{ "networks", test_networks },
 	{ "commands", test_commands },

@@ -308,6 +308,34 @@ static bool is_same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static void test_load(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		enum options_load load;
+	} rows[] = {
+		{ "keel restore f", 0, OPTIONS_LOAD_ANY },
+		{ "keel restore f --memory lazy", 0, OPTIONS_LOAD_LAZY },
+		{ "keel restore --memory=eager f", 0, OPTIONS_LOAD_EAGER },
+		{ "keel restore f --memory 1G", STATUS_USAGE, OPTIONS_LOAD_ANY },
+		{ "keel restore f --memory", STATUS_USAGE, OPTIONS_LOAD_ANY },
+		{ "keel restore f --memory lazy --memory lazy", STATUS_USAGE, OPTIONS_LOAD_ANY },
+		{ "keel restore --listen unix:/tmp/x --memory lazy", STATUS_USAGE, OPTIONS_LOAD_ANY },
+		{ "keel run --kernel k --memory lazy", STATUS_USAGE, OPTIONS_LOAD_ANY },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want)
+			CHECK_EQ("when", rows[i].load, options.load);
+		options_free(&options);
+	}
+}
+
 static void test_migrate(void)
 {
 	static const struct {
@@ -732,6 +760,7 @@ static const struct test_case cases[] = {
 	{ "memory_backing", test_memory_backing },
 	{ "balloon", test_balloon },
 	{ "ctl_balloon", test_ctl_balloon },
+	{ "load", test_load },
 	{ "migrate", test_migrate },
 	{ "ctl_fork", test_ctl_fork },
 	{ "forkable", test_forkable },

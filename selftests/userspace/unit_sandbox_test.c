@@ -10,6 +10,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <linux/vhost.h>
 #include <poll.h>
 #include <pthread.h>
@@ -355,6 +356,28 @@ static void set_timer(void)
 }
 
 /* Of a page of one's own, and one that is shared. */
+static void read_block(void)
+{
+	char bytes[16];
+
+	NEED(pread(file, bytes, sizeof(bytes), 0) >= 0);
+}
+
+/* The file is none: the filter lets it through. */
+static void put_pages(void)
+{
+	static u8 none[256];
+	static const unsigned long commands[] = { UFFDIO_COPY, UFFDIO_ZEROPAGE, UFFDIO_WAKE, UFFDIO_UNREGISTER };
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		NEED(ioctl(file, commands[i], none) < 0 && errno != ENOSYS);
+}
+
+static void register_pages(void)
+{
+	ioctl(file, UFFDIO_REGISTER, pages);
+}
+
 static void give_back(void)
 {
 	NEED(!madvise(pages[0], 4096, MADV_DONTNEED) && !madvise(pages[1], 4096, MADV_REMOVE));
@@ -615,6 +638,20 @@ static const struct row {
 	{ "balloon: open", call_open, "openat", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
 	{ "balloon: map over something", map_over, "mmap", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
 	{ "balloon: another filter", call_seccomp, "seccomp", SANDBOX_BALLOON, SANDBOX_GIVES_BACK },
+	/* Memory that comes from a file. */
+	{ "fill: a block is read", read_block, NULL, SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: its pages are put", put_pages, NULL, SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: events", drain_event, NULL, SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: malloc grows", allocate, NULL, SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: lines on standard error", speak, NULL, SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: more memory", register_pages, "ioctl", SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: a vCPU", run_vcpu, "ioctl", SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: an interrupt", interrupt, "ioctl", SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: open", call_open, "openat", SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: writes a disk", write_disk, "pwritev", SANDBOX_FILL, SANDBOX_LAZY },
+	{ "fill: another filter", call_seccomp, "seccomp", SANDBOX_FILL, SANDBOX_LAZY },
+	{ "pages are put by a vCPU", put_pages, "ioctl", SANDBOX_VCPU, SANDBOX_LAZY },
+	{ "a block is read by a disk's thread", read_block, "pread64", SANDBOX_DEVICE, SANDBOX_LAZY },
 	/* The main thread of a machine that can be forked. */
 	{ "fork", fork_once, NULL, SANDBOX_MAIN, SANDBOX_FORK },
 	{ "fork, with all else", fork_once, NULL, SANDBOX_MAIN, SANDBOX_FORK | SANDBOX_RESET | SANDBOX_WATCHDOG | SANDBOX_GIVES_BACK },

@@ -71,7 +71,17 @@ full() {
 	return $result
 }
 
-begin $((8 + 8 * times))
+# How the memory comes: as it is touched, without its file or with it, or first.
+how() { [ "$1" -eq 2 ] && echo eager || echo lazy; }
+has_memory() { keel ctl --json saved status | grep -q "\"restored\":{\"memory\":\"$1\""; }
+drop_file() { keel ctl saved status >/dev/null 2>&1 && rm /tmp/state; }
+# ends_badly OPTION... - with its exit status, and in words
+ends_badly() {
+	keel restore /tmp/state --device "$KEEL_DEVICE" --disk "$disk" "$@" </dev/null >/dev/null 2>/tmp/err.bad
+	[ $? -eq 22 ] && grep "the checksum of section 'memory' [0-9]* is wrong" /tmp/err.bad
+}
+
+begin $((9 + 9 * times))
 start run --kernel /guest/vmlinuz --initrd /guest/initrd --memory 160M --cpus 2 --balloon size=8M --append "${guest_append:?} quiet keel.mode=sums"
 check "the guest does its sums" within 200 has_rounds 3
 check "its balloon has what it was asked for" within 30 has_balloon 8388608
@@ -81,7 +91,9 @@ for i in $(seq $times); do
 	check "the file can be inspected and restored ($i)" is_state
 	check "the guest goes on ($i)" goes_on
 	cut_off
-	start restore /tmp/state
+	start restore /tmp/state --memory "$(how "$i")"
+	[ "$i" -ne 1 ] || within 30 drop_file
+	check "its memory comes as asked for ($i)" within 30 has_memory "$(how "$i")"
 	check "the restored guest goes on ($i)" goes_on
 	check "it knows that it is another ($i)" within 30 said "generation $i random"
 	check "its balloon is as it was ($i)" has_balloon $((8388608 * i))
@@ -96,7 +108,8 @@ check "a file is the same as itself" is_same
 keel ctl saved quit
 wait "$pid"
 printf XXXXXXXX | dd of=/tmp/state bs=1 seek=100000 conv=notrunc 2>/dev/null
-check "a damaged file is refused" not keel restore /tmp/state --device "$KEEL_DEVICE" --disk "$disk"
+check "a damaged file is refused" ends_badly --memory eager
+check "read as it is touched, it is the machine's end" ends_badly
 check "without its disk it is refused" not keel restore /tmp/state.before --device "$KEEL_DEVICE"
 tail -n 20 /tmp/out | sed 's/^/# /' | tr -d '\r'
 sed 's/^/# /' /tmp/err
