@@ -34,6 +34,9 @@ static const struct member_row {
 	{ "report", COMMAND_REPORT },
 	{ "nets", COMMAND_NETS },
 	{ "same", COMMAND_SAME },
+	{ "track", COMMAND_TRACK },
+	{ "base", COMMAND_BASE },
+	{ "base_name", COMMAND_BASE },
 };
 
 /* ---- requests and answers ---- */
@@ -145,6 +148,19 @@ static bool take_flag(struct request *request, struct json_object *object, const
 	return json_object_get_boolean(flag);
 }
 
+/* It may have a zero byte in it. Return: "" if there is none. */
+static const char *take_text(struct request *request, struct json_object *object, const char *name)
+{
+	struct json_object *text = NULL;
+
+	if (!json_object_object_get_ex(object, name, &text))
+		return "";
+	if (json_object_is_type(text, json_type_string) && strlen(json_object_get_string(text)) == (size_t)json_object_get_string_len(text))
+		return json_object_get_string(text);
+	command_fail(request, "\"%s\" must be a string", name);
+	return "";
+}
+
 static unsigned int take_count(struct request *request, struct json_object *object, const char *name, unsigned int most)
 {
 	struct json_object *count = NULL;
@@ -184,6 +200,9 @@ static void take_members(struct request *request, const struct command_row *row,
 	request->is_paused = take_flag(request, object, "paused");
 	request->to_mark = take_flag(request, object, "to_mark");
 	request->is_same = take_flag(request, object, "same");
+	request->is_tracked = take_flag(request, object, "track");
+	request->base = take_text(request, object, "base");
+	request->base_name = take_text(request, object, "base_name");
 	request->has_report = take_flag(request, object, "report");
 	request->net_count = take_count(request, object, "nets", CONTROL_NETS);
 }

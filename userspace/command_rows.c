@@ -21,6 +21,7 @@
 #include "net_device.h"
 #include "pause.h"
 #include "power.h"
+#include "state.h"
 #include "state_format.h"
 #include "state_memory.h"
 #include "stats.h"
@@ -279,21 +280,58 @@ static void do_stats(struct request *request)
 
 static const char no_file[] = "no file was passed with the request (SCM_RIGHTS), as keel ctl does";
 
+/* Return: false after command_fail(). */
+static bool take_base(struct request *request, struct state_order *order, struct state_base *base)
+{
+	size_t length = strlen(request->base_name);
+
+	order->is_tracked = request->is_tracked;
+	if (!*request->base && !length)
+		return true;
+	order->base = base;
+	*base = (struct state_base){ .name = "" };
+	if (request->is_tracked)
+		command_fail(request, "\"track\" is for a file that has all of the machine, \"base\" for one that has not");
+	else if (!state_identity_parse(&base->identity, request->base))
+		command_fail(request, "\"base\" is not what a file says of itself (file_id)");
+	else if (!length || length >= sizeof(base->name))
+		command_fail(request, "\"base_name\" must be a path of 1 to %zu bytes", sizeof(base->name) - 1);
+	else
+		memcpy(base->name, request->base_name, length);
+	for (size_t i = 0; i < length && !*request->error; i++)
+		if (request->base_name[i] < ' ' || request->base_name[i] > '~')
+			command_fail(request, "\"base_name\" must be of printable ASCII characters: the file would not have it otherwise");
+	return !*request->error;
+}
+
+static void tell_saved(struct request *request, const struct state_order *order)
+{
+	char text[STATE_IDENTITY_TEXT];
+
+	state_identity_text(&order->saved, text);
+	json_object_object_add(request->answer, "file_id", json_object_new_string(text));
+	json_object_object_add(request->answer, "pages", json_object_new_uint64(order->pages));
+}
+
 /* Into the file that came with the request: this process can open none. */
 static void do_save(struct request *request)
 {
 	const struct state_memory_watch watch = { is_wanted, request };
 	struct control *control = request->control;
 	struct state_error error = { "" };
+	struct state_order order = { 0 };
+	struct state_base base;
 
 	if (!request->client->file_count) {
 		command_fail(request, "%s", no_file);
-	} else if (!command_has_memory(request)) {
+	} else if (!take_base(request, &order, &base) || !command_has_memory(request)) {
 		return;
 	} else if (!control->hold(control->machine, VM_HOLD_SAVE, HOLD_MS, &watch, &error)) {
 		command_fail(request, "%s", error.text);
 	} else {
-		if (!control->save(control->machine, request->client->files[request->client->file_count - 1], &watch, &error))
+		if (control->save(control->machine, request->client->files[request->client->file_count - 1], &order, &watch, &error))
+			tell_saved(request, &order);
+		else
 			command_fail(request, "%s", error.text);
 		control->let_go(control->machine, VM_HOLD_SAVE);
 	}
@@ -381,7 +419,7 @@ const struct command_row command_rows[] = {
 	{ "nmi", do_nmi, COMMAND_STAYS },
 	{ "stats", do_stats, 0 },
 	{ "balloon", do_balloon, COMMAND_SIZE | COMMAND_STAYS },
-	{ "save", do_save, COMMAND_ALONE },
+	{ "save", do_save, COMMAND_TRACK | COMMAND_BASE | COMMAND_ALONE },
 	{ "mark", do_mark, COMMAND_ALONE },
 	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED | COMMAND_REPORT | COMMAND_NETS | COMMAND_ALONE },
 	{ "migrate", command_migrate, COMMAND_ALONE },

@@ -29,6 +29,9 @@ struct request {
 	unsigned int net_count;
 	bool to_mark;
 	bool is_same;
+	bool is_tracked;
+	const char *base;		/* "": none */
+	const char *base_name;
 	char error[COMMAND_ERROR_MAX];	/* "": done */
 };
 
@@ -40,6 +43,8 @@ struct request {
 #define COMMAND_REPORT	(1u << 4)
 #define COMMAND_NETS	(1u << 5)
 #define COMMAND_SAME	(1u << 6)
+#define COMMAND_TRACK	(1u << 10)
+#define COMMAND_BASE	(1u << 11)	/* and its name */
 /* When it can be done. */
 #define COMMAND_ALONE	(1u << 8)	/* not while a migration is under way */
 #define COMMAND_STAYS	(1u << 9)	/* not once the machine is about to be another launcher's: it would be lost */

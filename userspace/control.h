@@ -28,6 +28,7 @@ struct migration;
 struct state_error;
 struct state_memory_watch;
 struct fill;
+struct state_order;
 struct vm;
 
 #define CONTROL_PROTOCOL	1		/* counts up with each change that a client could trip over */
@@ -70,8 +71,8 @@ struct control {
 	/* hold_machine(), hold_end(): around save(), mark() and to_mark() */
 	bool (*hold)(struct machine *machine, unsigned int why, unsigned int ms, const struct state_memory_watch *watch, struct state_error *error);
 	void (*let_go)(struct machine *machine, unsigned int why);
-	/* state_write() */
-	bool (*save)(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
+	/* state_write_order() */
+	bool (*save)(struct machine *machine, int fd, struct state_order *order, const struct state_memory_watch *watch, struct state_error *error);
 	/* fork_ask(). NULL: the machine is not one to be forked */
 	bool (*fork)(struct machine *machine, const struct fork_order *order, struct fork_answer *answer);
 	/* mark_set() and mark_return(). NULL: the machine is not one to be marked */

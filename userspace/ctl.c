@@ -15,15 +15,13 @@
 #include "ctl.h"
 #include "ctl_ask.h"
 #include "ctl_fork.h"
+#include "ctl_save.h"
 #include "ctl_tell.h"
 #include "options.h"
-#include "put_off.h"
 #include "runtime.h"
 #include "status.h"
-#include "whole.h"
 
 #define LIST_S		2
-#define SAVE_S		3600
 #define LISTED_MAX	1024
 #define CELL_MAX	32	/* bytes of a machine's words in the table, and a zero */
 
@@ -35,49 +33,6 @@ static const char *find_socket(const char *target, char path[PATH_MAX])
 	return target;
 }
 
-/* A request that a file goes with. */
-struct saving {
-	const struct options *options;
-	const char *path;		/* of the socket */
-	struct json_object *answer;
-	int error;			/* without an answer */
-};
-
-static bool fill(void *argument, int fd, struct state_error *error)
-{
-	struct saving *saving = argument;
-
-	saving->answer = ctl_ask(saving->path, &(struct ctl_words){ .command = saving->options->request, .files = { fd }, .file_count = 1 }, SAVE_S);
-	saving->error = errno;
-	if (json_object_get_boolean(json_object_object_get(saving->answer, "ok")))
-		return true;
-	return state_refuse(error, "the machine did not save itself");
-}
-
-/* The file is this process's, which may open it: the machine gets a descriptor. */
-static int save(const struct options *options, const char *path)
-{
-	struct saving saving = { options, path, NULL, 0 };
-	struct state_error error = { "" };
-	bool is_saved, is_refused;
-	int status;
-
-	/* Half a file is nobody's. */
-	put_off_end();
-	is_saved = whole_write(options->files[0], fill, &saving, &error);
-	put_off_no_longer();
-	is_refused = !json_object_get_boolean(json_object_object_get(saving.answer, "ok"));
-
-	if (saving.answer && (is_saved || is_refused))
-		status = ctl_tell_answer(options, saving.answer);
-	else if (saving.error && !saving.answer)
-		status = ctl_tell_nobody(options->target, saving.error);
-	else
-		status = status_fail(STATUS_HOST, "save: %s", error.text);
-	json_object_put(saving.answer);
-	return status;
-}
-
 int ctl_run(const struct options *options)
 {
 	char room[PATH_MAX];
@@ -86,7 +41,7 @@ int ctl_run(const struct options *options)
 	if (!strcmp(options->request, "migrate"))
 		return ctl_migrate(options, path);
 	if (options->file_count)
-		return save(options, path);
+		return ctl_save(options, path);
 
 	const struct ctl_words words = {
 		.command = options->request, .has_size = !strcmp(options->request, "balloon"), .size = options->size, .to_mark = options->to_mark, .is_same = options->is_same,
@@ -94,7 +49,7 @@ int ctl_run(const struct options *options)
 
 	if (!strcmp(options->request, "fork"))
 		return ctl_fork(options, path);
-	return ctl_tell(options, ctl_ask(path, &words, strcmp(options->request, "mark") ? CTL_ANSWER_S : SAVE_S));
+	return ctl_tell(options, ctl_ask(path, &words, strcmp(options->request, "mark") ? CTL_ANSWER_S : CTL_SAVE_S));
 }
 
 /* ---- keel list ---- */

@@ -135,6 +135,12 @@ struct json_object *ctl_ask(const char *path, const struct ctl_words *words, int
 		json_object_object_add(request, "nets", json_object_new_int((int)words->net_count));
 	if (words->to_mark)
 		json_object_object_add(request, "to_mark", json_object_new_boolean(true));
+	if (words->is_tracked)
+		json_object_object_add(request, "track", json_object_new_boolean(true));
+	if (words->base) {
+		json_object_object_add(request, "base", json_object_new_string(words->base));
+		json_object_object_add(request, "base_name", json_object_new_string(words->base_name));
+	}
 	if (words->is_same)
 		json_object_object_add(request, "same", json_object_new_boolean(true));
 	if (fd >= 0) {

@@ -23,6 +23,8 @@ struct ctl_words {
 	unsigned int net_count;		/* and so many behind that are its networks */
 	bool to_mark;
 	bool is_same;
+	bool is_tracked;
+	const char *base, *base_name;	/* NULL: none */
 	int files[CONTROL_FILES];	/* what the command is about */
 	unsigned int file_count;
 	bool gives_files;		/* they are the machine's then, and closed here */

@@ -97,6 +97,8 @@ static bool can_fork(struct machine *machine, struct fork_answer *answer)
 		return fail(answer, "a debugger is connected, whose breakpoints are in the guest's memory: let it detach first");
 	if (holds & VM_HOLD_RESET)
 		return fail(answer, "the machine is being reset: try again");
+	if (machine->track.is_on)
+		return fail(answer, "what is written is logged for incremental files (save --track), which cannot be kept for two machines");
 	if (machine->forking.order.net_count > machine->net_count)
 		return fail(answer, "more networks for the new machine than this one has network devices (keel run --net user)");
 	return true;

@@ -194,12 +194,18 @@ static bool compare_memory(struct differences *found, struct side sides[2], stru
 	return true;
 }
 
+static bool is_whole(const struct side *side, struct state_error *error)
+{
+	return !side->image.kin.has_base ||
+	       state_refuse(error, "has only what was written since its base %.100s", side->image.kin.base.name);
+}
+
 static bool open_side(struct side *side, int fd, const char *name, struct state_error *error)
 {
 	struct state_error inner = { "" };
 
 	side->name = name;
-	return (state_open(&side->reader, fd, &inner) && state_image_read(&side->image, &side->reader, &inner)) ||
+	return (state_open(&side->reader, fd, &inner) && state_image_read(&side->image, &side->reader, &inner) && is_whole(side, &inner)) ||
 	       refuse(side, &inner, error);
 }
 

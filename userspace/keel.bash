@@ -59,7 +59,7 @@ _keel_ctl() {
 	elif [ "$before" = --net ]; then
 		_keel_words "user"
 	elif [[ $word == -* ]]; then
-		_keel_words "--json --control --name --serial --paused --wait --status-json --net --to-mark --same --status --cancel --take-back --help"
+		_keel_words "--json --control --name --serial --paused --wait --status-json --net --to-mark --same --track --incremental --status --cancel --take-back --help"
 	elif [ $words = 0 ]; then
 		compopt -o filenames
 		local IFS=$'\n'

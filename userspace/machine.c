@@ -672,6 +672,7 @@ int machine_run(struct machine *machine, const struct options *options)
 	stats_close(&machine->stats);
 	if (is_ended) {
 		mark_free(machine);
+		track_end(machine);
 		fill_close(&machine->fill);
 		vm_close(&machine->vm);
 		firmware_free(&machine->firmware);

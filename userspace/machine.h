@@ -22,6 +22,7 @@
 #include "serial.h"
 #include "share.h"
 #include "stats.h"
+#include "track.h"
 #include "vcpu.h"
 #include "vfio_pci.h"
 #include "virtio_balloon.h"
@@ -67,6 +68,7 @@ struct machine {
 	struct control control;
 	struct forking forking;		/* --forkable */
 	struct mark *mark;		/* --markable; else NULL */
+	struct track track;		/* keel ctl save --track */
 	struct migration migration;	/* keel ctl migrate */
 	struct arrival *arrival;	/* it comes from another launcher; else NULL */
 	char *stats_json;		/* those of the end, for the report; NULL: none */

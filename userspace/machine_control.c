@@ -85,7 +85,7 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->why_whole = control->is_restored && *machine->saved->why ? machine->saved->why : NULL;
 	control->fill = machine->fill.is_open ? &machine->fill : NULL;
 	control->fill_up = fill_wait;
-	control->save = state_write;
+	control->save = state_write_order;
 	control->mark = machine->mark ? mark_set : NULL;
 	control->to_mark = machine->mark ? mark_return : NULL;
 	control->migration = &machine->migration;

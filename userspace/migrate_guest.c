@@ -64,6 +64,8 @@ bool migrate_watch(struct machine *machine)
 	struct migration *migration = &machine->migration;
 	struct memory *memory = &machine->vm.memory;
 
+	/* It takes what they would have. */
+	track_end(machine);
 	/* They may be there, if the last one could not be ended in order. */
 	if (!migration->log)
 		migration->log = calloc(dirty_words(memory), sizeof(uint64_t));

@@ -310,6 +310,19 @@ static int set_take_back(struct options *options, const char *value)
 	return set_migration(options, "migrate-take-back");
 }
 
+static int set_track(struct options *options, const char *value)
+{
+	(void)value;
+	options->is_tracked = true;
+	return 0;
+}
+
+static int set_incremental(struct options *options, const char *value)
+{
+	options->base = value;
+	return *value ? 0 : status_fail(STATUS_USAGE, "--incremental: the path of the file that was saved before");
+}
+
 static int set_load(struct options *options, const char *value)
 {
 	options->load = !strcmp(value, "lazy") ? OPTIONS_LOAD_LAZY : OPTIONS_LOAD_EAGER;
@@ -459,6 +472,8 @@ static const struct option_row rows[] = {
 	{ "wait", CTL, false, true, set_wait },
 	{ "to-mark", CTL, false, true, set_to_mark },
 	{ "same", CTL, false, true, set_same },
+	{ "track", CTL, false, true, set_track },
+	{ "incremental", CTL, true, false, set_incremental },
 	{ "status", CTL, false, false, set_status },
 	{ "cancel", CTL, false, false, set_cancel },
 	{ "take-back", CTL, false, false, set_take_back },
@@ -651,6 +666,10 @@ static int check_ctl(struct options *options)
 			return status_fail(STATUS_USAGE, "fork: --net user alone can be had, and its address is a random one");
 	if (options->control && options->name)
 		return status_fail(STATUS_USAGE, "fork: --control or --name, not both");
+	if ((options->is_tracked || options->base) && !is_save)
+		return status_fail(STATUS_USAGE, "--track and --incremental go with save: keel ctl NAME save FILE --track");
+	if (options->is_tracked && options->base)
+		return status_fail(STATUS_USAGE, "save: --track for a file that has all of the machine, --incremental BASE for one that stands on it");
 	if (options->migration && !is_migrate)
 		return status_fail(STATUS_USAGE, "--status, --cancel and --take-back go with migrate: keel ctl NAME migrate --status");
 	if (options->file_count != (is_save || is_balloon || (is_migrate && !options->migration)))

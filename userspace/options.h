@@ -73,6 +73,8 @@ struct options {
 	bool waits;			/* keel ctl fork: for the child's end */
 	bool to_mark;			/* keel ctl reset, */
 	bool is_same;			/* as the same one */
+	bool is_tracked;		/* keel ctl save */
+	const char *base;		/* keel ctl save; NULL: none */
 	const char *migration;		/* keel ctl migrate: the command in its place; NULL: none */
 	enum options_load load;		/* keel restore */
 	const char *listen;		/* keel restore: where the machine comes; NULL: from a file */

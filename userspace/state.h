@@ -12,12 +12,26 @@
 struct machine;
 struct state_lazy;
 
+/* What is to be saved. */
+struct state_order {
+	bool is_tracked;		/* what is written from here on is logged, so that the next file can have that alone */
+	const struct state_base *base;	/* since which what was written is saved; NULL: all of memory is */
+	struct state_identity saved;	/* gets which file it is, */
+	uint64_t pages;			/* and how many pages of memory are in it */
+};
+
 /**
  * state_write() - write a machine that stands, see hold_machine(), to @fd, a file, pipe or socket
  *
  * Each vCPU has finished the access whose exit was served last. The machine can go on afterwards, whatever is returned.
  */
 bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error);
+
+/**
+ * state_write_order() - the same, as @order says
+ */
+bool state_write_order(struct machine *machine, int fd, struct state_order *order, const struct state_memory_watch *watch,
+		       struct state_error *error);
 
 /**
  * state_check() - can this machine be saved?
@@ -67,6 +81,8 @@ struct state_file {
 	struct state_image image;
 	struct state_seen *seen;	/* of one on its way; else NULL */
 	struct state_lazy *lazy;	/* of one whose memory is read later; else NULL */
+	struct state_file *base;	/* what it stands on; NULL: it has all of memory */
+	char *own_path;			/* of a base: allocated, what path is */
 	char why[192];			/* it was asked for, and cannot be; else "" */
 	/* All that can be known before its memory comes is known, and good: say so. */
 	bool (*go_on)(void *argument, struct state_error *error);

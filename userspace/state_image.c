@@ -133,6 +133,7 @@ void state_image_free(struct state_image *image)
 {
 	free(image->vcpus);
 	image->vcpus = NULL;
+	image->kin = (struct state_kin){ .has_own = false };
 }
 
 bool state_image_write(const struct state_image *image, struct state_writer *writer, struct state_error *error)
@@ -259,6 +260,8 @@ bool state_image_section(struct state_image *image, struct state_seen *seen, con
 		state_index_block(&seen->index, section, payload);
 		return true;
 	}
+	if (state_kin_is(section))
+		return state_kin_section(&image->kin, section, payload, error);
 	if (!strcmp(section->name, STATE_INDEX))
 		return state_index_section(&seen->index, section, payload, error);
 	if (!strcmp(section->name, STATE_ROUND))
@@ -307,6 +310,7 @@ bool state_image_read(struct state_image *image, struct state_reader *reader, st
 	while (is_good && state_next(reader, &section, &payload, error))
 		is_good = state_image_section(image, seen, &section, payload, error);
 	is_good = is_good && !error->text[0] && state_image_complete(image, seen, error);
+	image->kin.own.sum = reader->small_sum;
 	free(seen);
 	return is_good;
 }

@@ -11,6 +11,7 @@
 #include "generation.h"
 #include "memory.h"
 #include "options.h"
+#include "state_base.h"
 #include "state_chips.h"
 #include "state_devices.h"
 #include "state_vcpu.h"
@@ -44,6 +45,7 @@ struct state_image {
 	struct state_virtio balloon;
 	struct state_virtio console;
 	struct state_vcpu *vcpus;	/* allocated: machine.cpus */
+	struct state_kin kin;		/* of the file */
 };
 
 /**

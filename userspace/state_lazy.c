@@ -23,8 +23,27 @@ struct lazy_block {
 	struct state_index_row row;
 };
 
+#define NONE	UINT32_MAX
+
+/* A block of a chain: which one it is of the file itself, and of the others. */
+struct lazy_place {
+	uint64_t address;
+	uint32_t own;		/* NONE: it is in the others alone */
+	uint32_t below;		/* NONE: it is in this one alone */
+};
+
+/* What the file has stands on, NULL without. */
+struct lazy_base {
+	struct state_lazy *lazy;
+	char *name;
+	struct lazy_place *places;
+	uint32_t count;
+	uint8_t pages[STATE_BLOCK];	/* of both */
+};
+
 struct state_lazy {
 	int fd;
+	struct lazy_base *base;
 	struct state_machine machine;	/* for which the pages must be */
 	struct lazy_block *blocks;
 	uint32_t count;
@@ -36,6 +55,12 @@ void state_lazy_free(struct state_lazy *lazy)
 {
 	if (!lazy)
 		return;
+	if (lazy->base) {
+		state_lazy_free(lazy->base->lazy);
+		free(lazy->base->name);
+		free(lazy->base->places);
+		free(lazy->base);
+	}
 	if (lazy->fd >= 0)
 		close(lazy->fd);
 	state_unpacker_free(lazy->unpacker);
@@ -45,27 +70,27 @@ void state_lazy_free(struct state_lazy *lazy)
 
 uint32_t state_lazy_count(const struct state_lazy *lazy)
 {
-	return lazy->count;
+	return lazy->base ? lazy->base->count : lazy->count;
 }
 
 uint64_t state_lazy_address(const struct state_lazy *lazy, uint32_t n)
 {
-	return lazy->blocks[n].row.address;
+	return lazy->base ? lazy->base->places[n].address : lazy->blocks[n].row.address;
 }
 
 uint32_t state_lazy_find(const struct state_lazy *lazy, uint64_t address)
 {
-	uint32_t low = 0, high = lazy->count;
+	uint32_t count = state_lazy_count(lazy), low = 0, high = count;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (lazy->blocks[middle].row.address < address)
+		if (state_lazy_address(lazy, middle) < address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < lazy->count && lazy->blocks[low].row.address == address ? low : lazy->count;
+	return low < count && state_lazy_address(lazy, low) == address ? low : count;
 }
 
 /* ---- opening ---- */
@@ -173,11 +198,46 @@ struct state_lazy *state_lazy_open(struct state_reader *reader, struct state_ima
 	if (is_good) {
 		lazy->machine = image->machine;
 		is_good = read_index(lazy, reader, &places, error);
+		image->kin.own.sum = reader->small_sum;
 	}
 	if (is_good)
 		return lazy;
 	state_lazy_free(lazy);
 	return NULL;
+}
+
+/* ---- chains ---- */
+
+/* Both are in the order of their addresses. */
+static void join_places(struct state_lazy *lazy)
+{
+	struct lazy_base *base = lazy->base;
+	uint32_t own = 0, below = 0, below_count = state_lazy_count(base->lazy);
+
+	while (own < lazy->count || below < below_count) {
+		uint64_t above_at = own < lazy->count ? lazy->blocks[own].row.address : UINT64_MAX;
+		uint64_t below_at = below < below_count ? state_lazy_address(base->lazy, below) : UINT64_MAX;
+
+		base->places[base->count++] = (struct lazy_place){
+			above_at < below_at ? above_at : below_at, above_at <= below_at ? own++ : NONE, below_at <= above_at ? below++ : NONE,
+		};
+	}
+}
+
+bool state_lazy_stack(struct state_lazy *lazy, struct state_lazy *base, const char *name, struct state_error *error)
+{
+	lazy->base = calloc(1, sizeof(*lazy->base));
+	if (!lazy->base) {
+		state_lazy_free(base);
+		return state_refuse(error, "out of memory");
+	}
+	lazy->base->lazy = base;
+	lazy->base->name = strdup(name);
+	lazy->base->places = calloc((size_t)lazy->count + state_lazy_count(base) + 1, sizeof(struct lazy_place));
+	if (!lazy->base->name || !lazy->base->places)
+		return state_refuse(error, "out of memory");
+	join_places(lazy);
+	return true;
 }
 
 /* ---- loading ---- */
@@ -215,7 +275,7 @@ static bool check_block(struct state_lazy *lazy, uint32_t n, const struct state_
 		state_refuse(error, "section 'memory' %u is for another place than the index has it", n));
 }
 
-const uint8_t *state_lazy_load(struct state_lazy *lazy, uint32_t n, struct state_block *block, struct state_error *error)
+static const uint8_t *load_own(struct state_lazy *lazy, uint32_t n, struct state_block *block, struct state_error *error)
 {
 	const struct lazy_block *place = &lazy->blocks[n];
 	const uint8_t *payload = lazy->bytes + sizeof(struct state_section);
@@ -228,4 +288,54 @@ const uint8_t *state_lazy_load(struct state_lazy *lazy, uint32_t n, struct state
 		return NULL;
 	memcpy(block, payload, sizeof(*block));
 	return state_unpack(lazy->unpacker, &section, payload, error);
+}
+
+static const uint8_t *load_below(const struct lazy_base *base, uint32_t n, struct state_block *block, struct state_error *error)
+{
+	struct state_error inner = { "" };
+	const uint8_t *pages = state_lazy_load(base->lazy, n, block, &inner);
+
+	if (!pages)
+		state_refuse_base(error, base->name, &inner);
+	return pages;
+}
+
+/* The pages of the file itself in the place of those of its base. */
+static void join_pages(uint8_t *to, struct state_block *block, const uint8_t *from, const struct state_block *above, const uint8_t *own)
+{
+	for (unsigned int page = 0; page < STATE_BLOCK_PAGES; page++) {
+		bool is_above = state_block_has(above, page), is_below = state_block_has(block, page);
+
+		if (is_above || is_below) {
+			memcpy(to, is_above ? own : from, STATE_PAGE);
+			to += STATE_PAGE;
+		}
+		own += is_above ? STATE_PAGE : 0;
+		from += is_below ? STATE_PAGE : 0;
+	}
+	for (unsigned int i = 0; i < sizeof(block->map); i++)
+		block->map[i] |= above->map[i];
+}
+
+const uint8_t *state_lazy_load(struct state_lazy *lazy, uint32_t n, struct state_block *block, struct state_error *error)
+{
+	struct lazy_base *base = lazy->base;
+	const uint8_t *below, *own;
+	struct state_block above;
+
+	if (!base)
+		return load_own(lazy, n, block, error);
+
+	const struct lazy_place *place = &base->places[n];
+
+	if (place->below == NONE)
+		return load_own(lazy, place->own, block, error);
+	below = load_below(base, place->below, block, error);
+	if (!below || place->own == NONE)
+		return below;
+	own = load_own(lazy, place->own, &above, error);
+	if (!own)
+		return NULL;
+	join_pages(base->pages, block, below, &above, own);
+	return base->pages;
 }

@@ -32,6 +32,13 @@ struct state_lazy *state_lazy_open(struct state_reader *reader, struct state_ima
 void state_lazy_free(struct state_lazy *lazy);
 
 /**
+ * state_lazy_stack() - have what @lazy has stand on what @base has: pages that are not in it are that one's
+ * @base: is @lazy's from here on, in any case
+ * @name: of @base's file, for what is told of it; copied
+ */
+bool state_lazy_stack(struct state_lazy *lazy, struct state_lazy *base, const char *name, struct state_error *error);
+
+/**
  * state_lazy_count() - how many blocks there are
  */
 uint32_t state_lazy_count(const struct state_lazy *lazy);

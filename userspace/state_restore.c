@@ -1,97 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A machine out of a file: looked at as a whole before anything is made of it,
- * and given to the new machine in the order of Documentation/stream.rst.
+ * What was saved is given to the new machine in the order of Documentation/stream.rst.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cpuid.h"
-#include "faults.h"
 #include "machine.h"
 #include "state.h"
 #include "state_lazy.h"
 #include "state_machine.h"
-
-static int open_file(struct state_file *file, const char *path, struct state_error *error)
-{
-	file->path = path;
-	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (file->fd < 0)
-		return status_fail(STATUS_STATE, "%s: cannot open it: %s", path, strerror(errno));
-	if (!state_open(&file->reader, file->fd, error))
-		return status_fail(STATUS_STATE, "%s: %s", path, error->text);
-	return 0;
-}
-
-static int read_whole(struct state_file *file)
-{
-	struct state_error error = { "" };
-
-	state_rewind(&file->reader);
-	if (!state_image_read(&file->image, &file->reader, &error))
-		return status_fail(STATUS_STATE, "%s: %s", file->path, error.text);
-	return 0;
-}
-
-int state_file_open(struct state_file *file, const char *path)
-{
-	struct state_error error = { "" };
-	int ret = open_file(file, path, &error);
-
-	return ret ? ret : read_whole(file);
-}
-
-int state_file_open_lazy(struct state_file *file, const char *path)
-{
-	struct state_error error = { "" };
-	int ret = open_file(file, path, &error);
-
-	if (ret)
-		return ret;
-	if (faults_why_not(file->why, sizeof(file->why)))
-		return read_whole(file);
-	file->lazy = state_lazy_open(&file->reader, &file->image, &error);
-	if (error.text[0])
-		return status_fail(STATUS_STATE, "%s: %s", path, error.text);
-	if (file->lazy)
-		return 0;
-	snprintf(file->why, sizeof(file->why), "the file has no index of its memory: an older keel has written it");
-	return read_whole(file);
-}
-
-int state_file_hear(struct state_file *file, int fd, const char *name)
-{
-	struct state_error error = { "" };
-
-	file->path = name;
-	file->fd = -1;
-	file->seen = state_seen_new();
-	if (!file->seen)
-		return status_fail(STATUS_HOST, "out of memory");
-	if (!state_open_connection(&file->reader, fd, &error) ||
-	    !state_image_read_head(&file->image, file->seen, &file->reader, &error))
-		return status_fail(STATUS_STATE, "%s: %s", name, error.text);
-	return 0;
-}
-
-void state_file_close(struct state_file *file)
-{
-	if (!file->path)
-		return;
-	free(file->seen);
-	file->seen = NULL;
-	state_image_free(&file->image);
-	state_lazy_free(file->lazy);
-	file->lazy = NULL;
-	state_close(&file->reader);
-	if (file->fd >= 0)
-		close(file->fd);
-	file->path = NULL;
-}
 
 /* It comes as it is touched. */
 static bool begin_memory(struct machine *machine, struct state_file *file, struct state_error *error)
@@ -103,7 +22,7 @@ static bool begin_memory(struct machine *machine, struct state_file *file, struc
 }
 
 /* Of one on its way all else comes with it. */
-static bool load_memory(struct machine *machine, struct state_file *file, struct state_error *error)
+static bool load_own(struct machine *machine, struct state_file *file, struct state_error *error)
 {
 	struct state_unpacker *unpacker = state_unpacker_new();
 	struct state_section section;
@@ -119,6 +38,16 @@ static bool load_memory(struct machine *machine, struct state_file *file, struct
 	}
 	state_unpacker_free(unpacker);
 	return is_given && !error->text[0] && (!file->seen || state_image_complete(&file->image, file->seen, error));
+}
+
+/* What a file has stands on what its base has. */
+static bool load_memory(struct machine *machine, struct state_file *file, struct state_error *error)
+{
+	struct state_error inner = { "" };
+
+	if (!file->base || load_memory(machine, file->base, &inner))
+		return load_own(machine, file, error);
+	return state_refuse_base(error, file->base->path, &inner);
 }
 
 static bool give_memory(struct machine *machine, struct state_file *file, struct state_error *error)

@@ -144,17 +144,27 @@ static bool take(struct machine *machine, struct state_image *image, struct stat
 	return is_taken;
 }
 
-static bool write_image(struct machine *machine, const struct state_image *image, int fd,
-			const struct state_memory_watch *watch, struct state_error *error)
+/* @pages: NULL: all */
+static bool write_image(struct machine *machine, const struct state_image *image, const uint64_t *pages, struct state_writer *writer,
+			struct state_error *error)
+{
+	return state_image_write(image, writer, error) && state_kin_write(&image->kin, writer, error) &&
+	       state_memory_write_some(&machine->vm.memory, pages, writer, writer->watch, error) && state_index_write(writer, error);
+}
+
+static bool write_file(struct machine *machine, const struct state_image *image, const uint64_t *pages, int fd, struct state_order *order,
+		       const struct state_memory_watch *watch, struct state_error *error)
 {
 	struct state_index index = { 0 };
 	struct state_writer writer;
 	bool is_written = state_begin(&writer, fd, watch, error);
 
 	writer.index = &index;
-	is_written = is_written && state_image_write(image, &writer, error) &&
-		     state_memory_write(&machine->vm.memory, &writer, watch, error) && state_index_write(&writer, error) &&
-		     state_end(&writer, error);
+	is_written = is_written && write_image(machine, image, pages, &writer, error);
+	order->saved = image->kin.own;
+	order->saved.sum = writer.small_sum;
+	order->pages = writer.pages;
+	is_written = is_written && state_end(&writer, error);
 	state_index_free(&index);
 	return is_written;
 }
@@ -170,16 +180,50 @@ bool state_take(struct machine *machine, struct state_image *image, struct state
 	return state_image_allocate(image, error) && take(machine, image, error);
 }
 
-bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+static bool take_kin(struct state_kin *kin, const struct state_order *order, struct state_error *error)
+{
+	kin->has_own = true;
+	kin->has_base = order->base;
+	if (order->base)
+		kin->base = *order->base;
+	return state_identity_new(&kin->own, error);
+}
+
+/* The machine is held. */
+static bool write_held(struct machine *machine, struct state_image *image, int fd, struct state_order *order,
+		       const struct state_memory_watch *watch, struct state_error *error)
+{
+	const struct state_identity *base = order->base ? &order->base->identity : NULL;
+	const uint64_t *pages = base ? track_gather(machine, base, error) : NULL;
+
+	if ((base && !pages) || (order->is_tracked && !base && !track_begin(machine, error)))
+		return false;
+	if (!take_kin(&image->kin, order, error) || !state_take(machine, image, error) ||
+	    !write_file(machine, image, pages, fd, order, watch, error)) {
+		track_give_up(machine);
+		return false;
+	}
+	if (base || order->is_tracked)
+		track_saved(machine, &order->saved, base);
+	return true;
+}
+
+bool state_write_order(struct machine *machine, int fd, struct state_order *order, const struct state_memory_watch *watch,
+		       struct state_error *error)
 {
 	struct state_image *image = calloc(1, sizeof(*image));
 
 	if (!image)
 		return state_refuse(error, "out of memory");
 
-	bool is_written = state_check(machine, error) && state_take(machine, image, error) && write_image(machine, image, fd, watch, error);
+	bool is_written = state_check(machine, error) && write_held(machine, image, fd, order, watch, error);
 
 	state_image_free(image);
 	free(image);
 	return is_written;
+}
+
+bool state_write(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+{
+	return state_write_order(machine, fd, &(struct state_order){ .is_tracked = false }, watch, error);
 }

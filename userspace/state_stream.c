@@ -121,6 +121,8 @@ bool state_put(struct state_writer *writer, const char *name, uint32_t instance,
 	if (strcmp(name, end_name)) {
 		writer->sections++;
 		writer->sum = sum_on(writer->sum, section);
+		if (strcmp(name, STATE_MEMORY))
+			writer->small_sum = sum_on(writer->small_sum, section);
 	}
 	return write_all(writer, section, sizeof(*section), error) && write_all(writer, payload, length, error);
 }
@@ -219,6 +221,7 @@ void state_rewind(struct state_reader *reader)
 	reader->at = sizeof(reader->header);
 	reader->sections = 0;
 	reader->sum = 0;
+	reader->small_sum = 0;
 	reader->memory_at = 0;
 	reader->index_at = 0;
 }
@@ -308,6 +311,8 @@ bool state_next(struct state_reader *reader, struct state_section *section, cons
 	note_place(reader, section);
 	reader->sections++;
 	reader->sum = sum_on(reader->sum, section);
+	if (strcmp(section->name, STATE_MEMORY))
+		reader->small_sum = sum_on(reader->small_sum, section);
 	*payload = reader->payload;
 	return true;
 }

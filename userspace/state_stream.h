@@ -20,6 +20,7 @@ struct state_writer {
 	uint64_t pages;		/* of memory */
 	uint32_t sections;	/* without "end" */
 	uint32_t sum;		/* of their heads, as a reader's */
+	uint32_t small_sum;	/* the same without memory */
 	struct state_section last;	/* the head of the one put last */
 	struct state_index *index;	/* NULL: none is kept of memory's blocks */
 };
@@ -50,6 +51,7 @@ struct state_reader {
 	uint64_t at;
 	uint32_t sections;	/* read so far */
 	uint32_t sum;		/* of their heads, and so of their payloads' checksums */
+	uint32_t small_sum;	/* the same without memory */
 	uint32_t whole_sum;	/* of all; 0: they have not been gone through yet */
 	uint64_t memory_at;	/* where the first block of memory is, and the first section of the index; 0: not come to yet */
 	uint64_t index_at;

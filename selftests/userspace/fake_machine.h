@@ -61,7 +61,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 }
 
 /* From now on time goes @times as fast. */
-static void hurry(unsigned int times)
+static inline void hurry(unsigned int times)
 {
 	struct timespec now;
 
@@ -203,7 +203,7 @@ static void clean_up(void)
 }
 
 /* Does anybody have the disk? */
-static bool is_locked(void)
+static inline bool is_locked(void)
 {
 	int fd = open(disk_path, O_RDWR);
 	bool is_free = !flock(fd, LOCK_EX | LOCK_NB);
@@ -213,7 +213,7 @@ static bool is_locked(void)
 }
 
 /* The kernel's own word for whether a device of the machine would serve now. */
-static bool is_served(struct machine *machine)
+static inline bool is_served(struct machine *machine)
 {
 	bool is_free = !pthread_mutex_trylock(&machine->disks[0].device.serving);
 
@@ -231,7 +231,7 @@ static inline bool is_same_memory(void)
 }
 
 /* The second machine, as keel restore --listen makes it, whose other end is ends[1]. Return: 0 or a status. */
-static int arrive(void)
+static inline int arrive(void)
 {
 	int ret = arrive_hear(&arrival, &file, ends[1], "test", true);
 

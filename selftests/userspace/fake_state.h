@@ -155,8 +155,8 @@ static inline void fake_write_index(int fd, const struct state_image *image, con
 
 	ASSERT(state_begin(&writer, fd, NULL, &error), "%s", error.text);
 	writer.index = &index;
-	ASSERT(state_image_write(image, &writer, &error) && state_memory_write(memory, &writer, NULL, &error) &&
-	       state_index_write(&writer, &error) && state_end(&writer, &error), "%s", error.text);
+	ASSERT(state_image_write(image, &writer, &error) && state_kin_write(&image->kin, &writer, &error) &&
+	       state_memory_write(memory, &writer, NULL, &error) && state_index_write(&writer, &error) && state_end(&writer, &error), "%s", error.text);
 	state_index_free(&index);
 }
 

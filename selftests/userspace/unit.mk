@@ -56,15 +56,15 @@ unit_balloon_test-libs := -ljson-c
 unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
 unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
 unit_virtio_console_test-libs := -lz -Wl,--wrap=clock_gettime
-unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows command_migrate migrate_turn runtime generation power stats state_format))
+unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows command_migrate migrate_turn runtime generation power stats state_base state_fields state_stream state_format))
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs := $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_tell net_user put_off migrate_address gdb_listen control_socket socket_file runtime status whole disk_lock state_format)
-unit_ctl_test-libs := -ljson-c -lz
+unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell net_user put_off migrate_address gdb_listen control_socket socket_file runtime status whole disk_lock state_format))
+unit_ctl_test-libs = -ljson-c $(state-libs)
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_hold_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,hold state_format)
 unit_hold_test-libs := -lz
@@ -79,7 +79,7 @@ unit_mark_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=ioctl
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 unit_report_test-srcs := userspace/report.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
-state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image index lazy memory vcpu_rows board chips virtio balloon console)
+state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image index lazy base memory vcpu_rows board chips virtio balloon console)
 state-libs := -lzstd -lz
 state-cflags := -DKEEL_VERSION='"test"'
 unit_state_fields_test-srcs := $(state-srcs)
@@ -97,9 +97,14 @@ unit_state_lazy_test-cflags := $(state-cflags)
 unit_fill_test-srcs := $(state-srcs) userspace/faults.c userspace/fill.c
 unit_fill_test-libs := $(state-libs)
 unit_fill_test-cflags := $(state-cflags) -pthread
+# What serves faults is the test's.
+unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_save state_restore state_file state_vcpu whole cpuid serial rtc power generation \
+	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console))
+unit_track_test-libs := $(state-libs)
+unit_track_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
-move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill state_save state_restore state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
+move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track state_save state_restore state_file state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
 	qcow2_header virtio_rng virtio_console dirty generation hold arrive gdb_listen socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
@@ -127,7 +132,7 @@ unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/sav
 unit_whole_test-srcs := $(patsubst %,userspace/%.c,whole disk_lock state_format status)
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
-unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill state_save state_restore state_vcpu whole cpuid serial rtc power generation \
+unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill track dirty state_save state_restore state_file state_vcpu whole cpuid serial rtc power generation \
 	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)
@@ -138,9 +143,9 @@ unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
 unit_gdb_command_test-srcs := $(gdb-srcs)
 unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c
 unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve put_off pause command command_rows command_migrate migrate_turn runtime \
-	control_socket socket_file generation power stats))
+	control_socket socket_file generation power stats state_base state_fields state_stream state_format))
 unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
-unit_gdb_server_test-libs := -ljson-c
+unit_gdb_server_test-libs := -ljson-c -lz
 # As the launcher is linked, like unit_sandbox_test.
 unit_gdb_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox sandbox_fork report status)
 unit_gdb_sandbox_test-cflags := -fno-sanitize=all -static -pthread

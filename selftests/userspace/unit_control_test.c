@@ -25,6 +25,7 @@
 #include "userspace/net_device.h"
 #include "userspace/pause.h"
 #include "userspace/power.h"
+#include "userspace/state.h"
 #include "userspace/state_format.h"
 #include "userspace/state_memory.h"
 #include "userspace/stats.h"
@@ -319,7 +320,7 @@ static atomic_uint saves;
 static const char *odd_path;
 
 /* Of a large machine, or one that cannot: it goes on until nobody wants it any more, 20 seconds at most. */
-static bool save(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+static bool save(struct machine *machine, int fd, struct state_order *order, const struct state_memory_watch *watch, struct state_error *error)
 {
 	char what;
 
@@ -526,9 +527,71 @@ static bool fill_up(struct fill *fill, const struct state_memory_watch *watch, s
 	return is_filled || state_refuse(error, "web.keel: damaged");
 }
 
-static bool save_nothing(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+static bool save_nothing(struct machine *machine, int fd, struct state_order *order, const struct state_memory_watch *watch, struct state_error *error)
 {
 	return true;
+}
+
+static struct state_order saved_order;
+static struct state_base saved_base;
+
+static bool save_as_told(struct machine *machine, int fd, struct state_order *order, const struct state_memory_watch *watch, struct state_error *error)
+{
+	saved_order = *order;
+	if (order->base)
+		saved_base = *order->base;
+	order->saved = (struct state_identity){ { 0xab, [15] = 1 }, 0x1234 };
+	order->pages = 77;
+	return true;
+}
+
+#define BASE	"000102030405060708090a0b0c0d0e0f-deadbeef"
+
+static void test_tracked(void)
+{
+	static const struct {
+		const char *name, *members;
+		bool is_tracked, has_base;
+		const char *wanted;	/* NULL: done */
+	} rows[] = {
+		{ "as ever", "", false, false, NULL },
+		{ "tracked", ",\"track\":true", true, false, NULL },
+		{ "incremental", ",\"base\":\"" BASE "\",\"base_name\":\"a.keel\"", false, true, NULL },
+		{ "both", ",\"track\":true,\"base\":\"" BASE "\",\"base_name\":\"a.keel\"", false, false, "is for a file that has all" },
+		{ "no name", ",\"base\":\"" BASE "\"", false, false, "must be a path of 1 to 255 bytes" },
+		{ "no base", ",\"base_name\":\"a.keel\"", false, false, "is not what a file says of itself" },
+		{ "a short one", ",\"base\":\"00-00\",\"base_name\":\"a.keel\"", false, false, "is not what a file says of itself" },
+		{ "an odd one", ",\"base\":\"000102030405060708090A0b0c0d0e0f-deadbeef\",\"base_name\":\"a\"", false, false, "is not what a file" },
+		{ "no string", ",\"base\":7,\"base_name\":\"a.keel\"", false, false, "must be a string" },
+		{ "a name that no file has", ",\"base\":\"" BASE "\",\"base_name\":\"a\\u0001\"", false, false, "printable" },
+	};
+
+	set_up();
+	control.save = save_as_told;
+	int fd = join();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char line[256];
+
+		memset(&saved_order, 0, sizeof(saved_order));
+		snprintf(line, sizeof(line), "{\"command\":\"save\"%s}\n", rows[i].members);
+		pass_along(fd, line, (int[]){ STDERR_FILENO }, 1);
+		const char *answer = hear(fd, 20);
+
+		if (!strstr(answer, rows[i].wanted ?: "\"file_id\":\"ab000000000000000000000000000001-00001234\",\"pages\":77"))
+			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, answer);
+		CHECK_EQ(rows[i].name, !rows[i].wanted, is_ok(answer));
+		CHECK_EQ("tracked", rows[i].is_tracked, saved_order.is_tracked);
+		CHECK_EQ("a base", rows[i].has_base, !!saved_order.base);
+		if (rows[i].has_base) {
+			CHECK_EQ("its number", 0x0f, saved_base.identity.id[15]);
+			CHECK_EQ("its sum", 0xdeadbeef, saved_base.identity.sum);
+			CHECK_EQ("its name", 0, strcmp("a.keel", saved_base.name));
+		}
+	}
+	check_answer(fd, "of another command", "{\"command\":\"mark\",\"track\":true}", "has no \\\"track\\\"");
+	close(fd);
+	finish();
 }
 
 /* A machine whose memory still comes from a file: who wants all of it waits. */
@@ -1408,6 +1471,7 @@ static void test_socket(void)
 static const struct test_case cases[] = {
 	{ "status", test_status },
 	{ "restored", test_restored },
+	{ "tracked", test_tracked },
 	{ "identity", test_identity },
 	{ "networks", test_networks },
 	{ "commands", test_commands },

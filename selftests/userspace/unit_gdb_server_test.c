@@ -517,7 +517,7 @@ static struct control control;
 static unsigned int saves;
 
 /* A debugger comes meanwhile: it waits, and nothing is changed. */
-static bool save(struct machine *machine, int fd, const struct state_memory_watch *watch, struct state_error *error)
+static bool save(struct machine *machine, int fd, struct state_order *order, const struct state_memory_watch *watch, struct state_error *error)
 {
 	*at(0x4000) = 0x34;
 	client = join();

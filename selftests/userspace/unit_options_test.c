@@ -308,6 +308,41 @@ static bool is_same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static void test_incremental(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		bool is_tracked;
+		const char *base;
+	} rows[] = {
+		{ "keel ctl n save f", 0, false, NULL },
+		{ "keel ctl n save f --track", 0, true, NULL },
+		{ "keel ctl n save --incremental a f", 0, false, "a" },
+		{ "keel ctl n save f --incremental=a", 0, false, "a" },
+		{ "keel ctl n save f --incremental", STATUS_USAGE, false, NULL },
+		{ "keel ctl n save f --incremental=", STATUS_USAGE, false, NULL },
+		{ "keel ctl n save --incremental a", STATUS_USAGE, false, NULL },
+		{ "keel ctl n save f --incremental a --track", STATUS_USAGE, false, NULL },
+		{ "keel ctl n status --track", STATUS_USAGE, false, NULL },
+		{ "keel ctl n fork --incremental a", STATUS_USAGE, false, NULL },
+		{ "keel restore f --track", STATUS_USAGE, false, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		CHECK_EQ(rows[i].line, rows[i].want, parse(&options, &action, rows[i].line));
+		if (!rows[i].want) {
+			CHECK_EQ("tracked", rows[i].is_tracked, options.is_tracked);
+			CHECK_EQ("the base", 0, strcmp(rows[i].base ?: "", options.base ?: ""));
+			CHECK_EQ("the file", 0, strcmp("f", options.files[0]));
+		}
+		options_free(&options);
+	}
+}
+
 static void test_load(void)
 {
 	static const struct {
@@ -760,6 +795,7 @@ static const struct test_case cases[] = {
 	{ "memory_backing", test_memory_backing },
 	{ "balloon", test_balloon },
 	{ "ctl_balloon", test_ctl_balloon },
+	{ "incremental", test_incremental },
 	{ "load", test_load },
 	{ "migrate", test_migrate },
 	{ "ctl_fork", test_ctl_fork },

@@ -316,6 +316,8 @@ static int make(enum kind kind)
 	state_console_take(&console, &pci, &image.console);
 	memcpy(image.board.pci.bridge.config, pci.bridge.config, PCI_CONFIG_SIZE);
 	drop_devices();
+	if (kind == FILE_INDEXED)
+		image.kin = (struct state_kin){ .base.name = "base.keel", .has_own = true, .has_base = true };
 	if (kind == MOVING)
 		write_rounds(fd, &image, &memory);
 	else if (kind == FILE_INDEXED)

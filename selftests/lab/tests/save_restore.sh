@@ -32,10 +32,18 @@ goes_on() {
 	return 1
 }
 
-# A moment of the machine, its disk, which would go on without it, and what it has said.
+is_smaller() { [ "$(wc -c <"$1")" -lt "$(wc -c <"$2")" ]; }
+
+# save I - a moment of the machine, its disk, which would go on without it, and what it has said; the second has what was written since another one
 save() {
-	keel ctl saved pause && keel ctl saved save /tmp/state && cp "$disk" /tmp/disk.img
+	if [ "$1" -eq 2 ]; then
+		keel ctl saved save /tmp/base --track && sleep 1 && set -- --incremental /tmp/base
+	else
+		set --
+	fi
+	keel ctl saved pause && keel ctl saved save /tmp/state "$@" && cp "$disk" /tmp/disk.img
 	result=$?
+	[ $# -eq 0 ] || is_smaller /tmp/state /tmp/base || result=1
 	sleep 1		# for what the guest printed before
 	cp /tmp/out /tmp/out.saved
 	keel ctl saved resume
@@ -72,7 +80,7 @@ full() {
 }
 
 # How the memory comes: as it is touched, without its file or with it, or first.
-how() { [ "$1" -eq 2 ] && echo eager || echo lazy; }
+how() { [ "$1" -eq 3 ] && echo eager || echo lazy; }
 has_memory() { keel ctl --json saved status | grep -q "\"restored\":{\"memory\":\"$1\""; }
 drop_file() { keel ctl saved status >/dev/null 2>&1 && rm /tmp/state; }
 # ends_badly OPTION... - with its exit status, and in words
@@ -87,7 +95,7 @@ check "the guest does its sums" within 200 has_rounds 3
 check "its balloon has what it was asked for" within 30 has_balloon 8388608
 check "no room on the disk: refused, and the old file is whole" full
 for i in $(seq $times); do
-	check "saved ($i)" save
+	check "saved ($i)" save "$i"
 	check "the file can be inspected and restored ($i)" is_state
 	check "the guest goes on ($i)" goes_on
 	cut_off
