@@ -7,7 +7,7 @@
 # usage: run_bench [-o FILE.json] [ROW]...
 #        run_bench [-o FILE.json] fork
 #
-# The second measures forks and resets, which only Keel has, and fails if one is over its bar.
+# The second measures forks and resets, which only Keel has, and restoring, and fails if one is over its bar.
 # Where the launcher is on PATH and GUEST (default /guest) has a kernel and an initramfs
 # that powers off with keel.mode=boot, a Linux guest's whole life is measured too.
 
@@ -76,12 +76,48 @@ launcher_fork() {
 	[ "$got" -gt 0 ] && [ -z "$over" ]
 }
 
+# restored HOW - instructions until a machine made of /tmp/large.keel runs
+restored() {
+	start=$("$here/keel_bench" --clock)
+	keel restore /tmp/large.keel --memory "$1" --device /dev/keel --control /tmp/large --daemon </dev/null >/dev/null 2>/tmp/large.log || return 1
+	echo $(($("$here/keel_bench" --clock) - start))
+	keel ctl /tmp/large quit >/dev/null
+	sleep 1
+}
+
+# launcher_restore - a guest with some 100 MB that are not zero, of a file: read as it is touched, and as a whole before it runs
+launcher_restore() {
+	command -v keel >/dev/null && [ -r "$guest/vmlinuz" ] || return 0
+	for _ in $(seq 12); do cat "$guest/vmlinuz"; done >/tmp/large.initrd
+	keel run --device /dev/keel --kernel "$guest/vmlinuz" --initrd /tmp/large.initrd --memory 256M --control /tmp/large >/tmp/large.log 2>&1 </dev/null &
+	large=$!
+	for _ in $(seq 600); do
+		keel ctl /tmp/large pause >/dev/null 2>&1 && break
+		sleep 0.1
+	done
+	keel ctl /tmp/large save /tmp/large.keel >/dev/null
+	keel ctl /tmp/large quit >/dev/null
+	wait $large
+	if ! eager=$(restored eager) || ! got=$(restored lazy); then
+		cat /tmp/large.log
+		return 1
+	fi
+	rm -f /tmp/large.initrd /tmp/large.keel
+	bar=$((eager / 20)) over=
+	[ "$got" -le $bar ] || over=', over its bar'
+	printf '%-62s %9s %9s  instructions%s\n' 'keel restore to the guest, memory read as it is touched' $bar "$got" "$over"
+	printf ',\n{ "operation": "keel restore to the guest, memory read as it is touched", "wanted": %s, "got": %s, "unit": "instructions" }\n' \
+		$bar "$got" >>/tmp/bench.forks
+	[ -z "$over" ]
+}
+
 # forks - what there is of Keel's alone
 forks() {
 	KEEL_DEVICE=/dev/keel "$here/bench_fork" -o /tmp/bench.forks
 	forks_status=$?
 	[ $forks_status != 4 ] || return 4
 	launcher_fork || forks_status=1
+	launcher_restore || forks_status=1
 	{ printf '{ "bars": [\n' && cat /tmp/bench.forks && printf '] }\n'; } >"$out"
 	return $forks_status
 }
