@@ -47,17 +47,22 @@ static bool lock_as_qemu_does(int fd, bool is_readonly)
 	       !is_locked(fd, QEMU_DOES + QEMU_WRITE) && !is_locked(fd, QEMU_DOES + QEMU_RESIZE);
 }
 
-int disk_lock(int fd, bool is_readonly, const char *path)
+int disk_lock_as(int fd, bool is_readonly, const char *option, const char *path)
 {
 	bool is_ours = !flock(fd, (is_readonly ? LOCK_SH : LOCK_EX) | LOCK_NB);
 
 	if (!is_ours && errno != EWOULDBLOCK)
-		status_warn("--disk %s: cannot be locked: %s", path, strerror(errno));
+		status_warn("%s %s: cannot be locked: %s", option, path, strerror(errno));
 	else if (!is_ours || !lock_as_qemu_does(fd, is_readonly))
 		return status_fail(STATUS_DISK,
-				   "--disk %s: in use by another process (one can write to it, "
-				   "or several read it with ,ro or ,snapshot)", path);
+				   "%s %s: in use by another process (one can write to it, "
+				   "or several read a disk with ,ro or ,snapshot)", option, path);
 	return 0;
+}
+
+int disk_lock(int fd, bool is_readonly, const char *path)
+{
+	return disk_lock_as(fd, is_readonly, "--disk", path);
 }
 
 void disk_unlock(int fd)

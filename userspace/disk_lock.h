@@ -16,6 +16,11 @@
 int disk_lock(int fd, bool is_readonly, const char *path);
 
 /**
+ * disk_lock_as() - the same of a file that @option names, in place of --disk
+ */
+int disk_lock_as(int fd, bool is_readonly, const char *option, const char *path);
+
+/**
  * disk_unlock() - give the lock of an image up that stays open; nothing of it may be read or written then
  */
 void disk_unlock(int fd);

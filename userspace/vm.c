@@ -255,6 +255,15 @@ int vm_add_rom(const struct vm *vm, const struct vm_rom *rom)
 	return 0;
 }
 
+int vm_remove_rom(const struct vm *vm, unsigned int slot)
+{
+	struct kvm_userspace_memory_region none = { .slot = slot, .flags = KVM_MEM_READONLY };
+
+	if (retry_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &none) < 0)
+		return status_fail(STATUS_MEMORY, "cannot take read-only memory away: %s", strerror(errno));
+	return 0;
+}
+
 void vm_close(struct vm *vm)
 {
 	if (vm->fd >= 0)

@@ -111,6 +111,7 @@ int vm_add_memory(struct vm *vm, uint64_t size);
 /* Slots behind those of memory; devices of the host have theirs from VM_SLOT_OTHERS on. */
 #define VM_SLOT_FIRMWARE	MEMORY_REGIONS_MAX
 #define VM_SLOT_GENERATION	(MEMORY_REGIONS_MAX + 1)
+#define VM_SLOT_FLASH		(MEMORY_REGIONS_MAX + 2)
 #define VM_SLOT_OTHERS		8
 
 struct vm_rom {
@@ -125,6 +126,12 @@ struct vm_rom {
  * Return: 0, or STATUS_MEMORY after a line on stderr.
  */
 int vm_add_rom(const struct vm *vm, const struct vm_rom *rom);
+
+/**
+ * vm_remove_rom() - the end of vm_add_rom() for @slot: reads leave the guest, as writes do
+ * Return: 0, or STATUS_MEMORY after a line on stderr.
+ */
+int vm_remove_rom(const struct vm *vm, unsigned int slot);
 
 /**
  * vm_close() - release everything; harmless on a half-built VM

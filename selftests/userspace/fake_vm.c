@@ -79,6 +79,14 @@ int vm_add_rom(const struct vm *vm, const struct vm_rom *rom)
 	return 0;
 }
 
+int vm_remove_rom(const struct vm *vm, unsigned int slot)
+{
+	ASSERT_EQ(slot, fake_record.rom.slot);
+	ASSERT(fake_record.rom.size, "it is there");
+	fake_record.rom.size = 0;
+	return 0;
+}
+
 void vm_stop(struct vm *vm, enum status status, const char *format, ...)
 {
 	uint64_t one = 1;
