@@ -42,6 +42,7 @@ struct tables {
 	size_t size;
 	size_t used;
 	uint64_t address;
+	uint64_t window;	/* where PCI's memory begins */
 	struct acpi_links links;
 };
 
@@ -162,7 +163,7 @@ static void put_pci_routes(struct aml *aml)
 	aml_end(aml);
 }
 
-static void put_pci(struct aml *aml)
+static void put_pci(struct aml *aml, uint64_t window)
 {
 	uint8_t bytes[96];
 	struct aml crs;
@@ -171,7 +172,7 @@ static void put_pci(struct aml *aml)
 	resource_window(&crs, 2, 0, 0, 2);
 	resource_ports(&crs, PCI_CONFIG_ADDRESS, 8);
 	resource_window(&crs, 1, MAP_PCI_PORTS, MAP_PCI_PORTS_END - 1, 2);
-	resource_window(&crs, 0, MAP_PCI_MEMORY, MAP_PCI_MEMORY_END - 1, 4);
+	resource_window(&crs, 0, window, MAP_PCI_MEMORY_END - 1, 4);
 	resource_end(&crs);
 
 	aml_begin_device(aml, "PCI0");
@@ -270,7 +271,7 @@ static uint8_t *put_dsdt(struct tables *tables)
 	aml_init(&aml, tables->bytes + tables->used, tables->size - tables->used);
 	put_soft_off(&aml);
 	aml_begin_scope(&aml, "_SB_");
-	put_pci(&aml);
+	put_pci(&aml, tables->window);
 	put_board(&aml);
 	aml_end(&aml);
 	put_generation(&aml);
@@ -433,14 +434,14 @@ static size_t build(struct tables *tables, unsigned int cpus)
 
 size_t acpi_build(uint8_t *bytes, size_t size, uint64_t address, unsigned int cpus)
 {
-	struct tables tables = { .bytes = bytes, .size = size, .address = address };
+	struct tables tables = { .bytes = bytes, .size = size, .address = address, .window = MAP_PCI_MEMORY };
 
 	return build(&tables, cpus);
 }
 
-size_t acpi_build_movable(uint8_t *bytes, size_t size, unsigned int cpus, struct acpi_links *links)
+size_t acpi_build_movable(uint8_t *bytes, size_t size, unsigned int cpus, uint64_t window, struct acpi_links *links)
 {
-	struct tables tables = { .bytes = bytes, .size = size };
+	struct tables tables = { .bytes = bytes, .size = size, .window = window };
 	size_t used = build(&tables, cpus);
 
 	*links = tables.links;

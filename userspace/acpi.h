@@ -44,10 +44,10 @@ struct acpi_links {
 /**
  * acpi_build_movable() - write all tables for a machine of @cpus processors, to be moved
  *
- * As acpi_build() would for address 0, with what hangs on their place in @links.
+ * As acpi_build() would for address 0, with what hangs on their place in @links, and with PCI's memory from @window on.
  * Return: bytes used, or 0 if @size is too small.
  */
-size_t acpi_build_movable(uint8_t *bytes, size_t size, unsigned int cpus, struct acpi_links *links);
+size_t acpi_build_movable(uint8_t *bytes, size_t size, unsigned int cpus, uint64_t window, struct acpi_links *links);
 
 /**
  * acpi_checksum() - the byte that makes @count bytes with it sum to zero

@@ -41,6 +41,8 @@ static int check_report(const struct options *options)
 		ret = refuse_report(options->status_json, options->firmware, "--firmware");
 	if (!ret)
 		ret = refuse_report(options->status_json, options->config, "--config");
+	if (!ret)
+		ret = refuse_report(options->status_json, options->firmware_vars, "--firmware-vars");
 	if (!ret && options->file_count)
 		ret = refuse_report(options->status_json, options->files[0], "restore");
 	for (unsigned int i = 0; !ret && i < options->disk_count; i++)

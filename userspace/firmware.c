@@ -3,8 +3,10 @@
  * The image is a read-only memory slot that ends at 4 GB, where a CPU fetches its first instruction. Its last part is
  * copied below 1 MB too, into memory that the firmware then writes: it finds its shadow switched on.
  *
- * What it asks about its machine it finds in fw_cfg, by the keys and file names that SeaBIOS looks for, and in the
- * bytes of CMOS memory that a PC's firmware keeps for itself.
+ * UEFI firmware has a flash below that, and a chip set that it knows.
+ *
+ * What it asks about its machine it finds in fw_cfg, by the keys and file names that SeaBIOS and OVMF look for, and in
+ * the bytes of CMOS memory that a PC's firmware keeps for itself.
  */
 #include <endian.h>
 #include <errno.h>
@@ -22,8 +24,6 @@
 #include "rtc.h"
 #include "vm.h"
 
-#define SEABIOS_FILE	"/usr/share/seabios/bios-256k.bin"
-#define SEABIOS_PACKAGE	"seabios"
 #define SHADOW_MAX	(256u << 10)	/* all that a ROM can have below 1 MB */
 #define SHADOW_END	(1u << 20)
 #define SERIAL_PORT	0x3f8
@@ -49,14 +49,32 @@ struct __attribute__((packed)) map_entry {
 	uint32_t type;
 };
 
+/* Firmware that has a name, in Debian's package of that name. */
+static const struct known {
+	const char *name, *file;
+	const char *variables;		/* what they begin as; NULL: it is no UEFI firmware */
+} known[] = {
+	{ "seabios", "/usr/share/seabios/bios-256k.bin", NULL },
+	{ "ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd" },
+};
+
+static const struct known *find_known(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(known[i].name, name))
+			return &known[i];
+	return NULL;
+}
+
 static int refuse(const char *name, int fd, const char *what)
 {
 	close(fd);
 	return status_fail(STATUS_KERNEL, "--firmware %s: %s", name, what);
 }
 
-static int check_image(const char *name, int fd, size_t *size)
+static int check_image(struct firmware *firmware, int fd)
 {
+	const char *name = firmware->name;
 	struct stat stat;
 
 	if (fstat(fd, &stat) || !S_ISREG(stat.st_mode))
@@ -65,9 +83,11 @@ static int check_image(const char *name, int fd, size_t *size)
 		return refuse(name, fd, "an empty file");
 	if (stat.st_size > FIRMWARE_MAX)
 		return refuse(name, fd, "larger than 16 MB, which end at 4 GB");
-	if (stat.st_size % FIRMWARE_UNIT)
+	if (!firmware->is_uefi && stat.st_size % FIRMWARE_UNIT)
 		return refuse(name, fd, "not a whole number of 64 KB: no firmware image, or not all of it");
-	*size = (size_t)stat.st_size;
+	if (stat.st_size % FIRMWARE_PART)
+		return refuse(name, fd, "not a whole number of 4 KB: no firmware image, or not all of it");
+	firmware->size = (size_t)stat.st_size;
 	return 0;
 }
 
@@ -89,27 +109,26 @@ static int read_image(struct firmware *firmware, int fd)
 	return 0;
 }
 
-static int open_image(const char *name)
+static int open_image(const char *name, const struct known *row)
 {
-	bool is_seabios = !strcmp(name, "seabios");
-	int fd = open(is_seabios ? SEABIOS_FILE : name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(row ? row->file : name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 && is_seabios)
-		status_fail(STATUS_KERNEL, "--firmware seabios: cannot open %s: %s (Debian's package " SEABIOS_PACKAGE " has it)",
-			    SEABIOS_FILE, strerror(errno));
+	if (fd < 0 && row)
+		status_fail(STATUS_KERNEL, "--firmware %s: cannot open %s: %s (Debian's package %s has it)", name, row->file,
+			    strerror(errno), row->name);
 	else if (fd < 0)
 		status_fail(STATUS_KERNEL, "--firmware %s: cannot open it: %s", name, strerror(errno));
 	return fd;
 }
 
-int firmware_load(struct firmware *firmware, struct vm *vm, const char *name)
+static int load_image(struct firmware *firmware, struct vm *vm, const struct known *row)
 {
-	int fd = open_image(name);
+	const char *name = firmware->name;
+	int fd = open_image(name, row);
 
-	firmware->name = name;
 	if (fd < 0)
 		return STATUS_KERNEL;
-	int ret = check_image(name, fd, &firmware->size);
+	int ret = check_image(firmware, fd);
 
 	if (ret)
 		return ret;
@@ -123,6 +142,20 @@ int firmware_load(struct firmware *firmware, struct vm *vm, const char *name)
 		return ret;
 	firmware_shadow(firmware, &vm->memory);
 	return vm_add_rom(vm, &(struct vm_rom){ VM_SLOT_FIRMWARE, MAP_GAP_END - firmware->size, firmware->image, firmware->size });
+}
+
+int firmware_load(struct firmware *firmware, struct vm *vm, const char *name, const char *variables)
+{
+	const struct known *row = find_known(name);
+	struct variables_request request = { .path = variables, .template = row ? row->variables : NULL };
+
+	firmware->name = name;
+	firmware->is_uefi = request.path || request.template;
+	int ret = load_image(firmware, vm, row);
+
+	request.end = MAP_GAP_END - firmware->size;
+	request.room = FIRMWARE_MAX - firmware->size;
+	return ret || !firmware->is_uefi ? ret : variables_add(&firmware->variables, vm, &request);
 }
 
 void firmware_shadow(const struct firmware *firmware, const struct memory *memory)
@@ -146,6 +179,14 @@ static int add_map(struct fw_cfg *config, const struct memory *memory)
 			       memory->size > memory->low_end ? sizeof(entries) : 2 * sizeof(entries[0]));
 }
 
+/* Where UEFI firmware may put what devices have in memory: nowhere above 4 GB, where the bridge has no window. */
+static int add_window(struct fw_cfg *config)
+{
+	static const char none[] = "0";
+
+	return fw_cfg_add_file(config, "opt/ovmf/X-PciMmio64Mb", none, strlen(none));
+}
+
 /* The serial port is the screen and the keyboard: there is no other. */
 static int add_items(struct fw_cfg *config, const struct firmware_board *board)
 {
@@ -161,7 +202,7 @@ static int add_items(struct fw_cfg *config, const struct firmware_board *board)
 	if (!ret)
 		ret = add_map(config, &board->vm->memory);
 	if (!ret)
-		ret = firmware_add_tables(config, board->cpus);
+		ret = firmware_add_tables(config, board->cpus, board->pci->window);
 	return ret;
 }
 
@@ -197,9 +238,13 @@ int firmware_describe(struct firmware *firmware, const struct firmware_board *bo
 {
 	int ret = fw_cfg_init(&firmware->config, board->vm);
 
+	pci_set_firmware(board->pci);
+	if (!ret && firmware->is_uefi)
+		ret = chipset_add(&firmware->chipset, board->pci);
+	if (!ret && firmware->is_uefi)
+		ret = add_window(&firmware->config);
 	if (!ret)
 		ret = add_items(&firmware->config, board);
-	pci_set_firmware(board->pci);
 	set_cmos(board->rtc, &board->vm->memory, board->cpus);
 	return ret;
 }
@@ -207,6 +252,7 @@ int firmware_describe(struct firmware *firmware, const struct firmware_board *bo
 void firmware_free(struct firmware *firmware)
 {
 	fw_cfg_free(&firmware->config);
+	variables_free(&firmware->variables);
 	if (firmware->image)
 		munmap(firmware->image, firmware->size);
 	firmware->image = NULL;

@@ -7,19 +7,24 @@
 
 #include <stdbool.h>
 
+#include "chipset.h"
 #include "fw_cfg.h"
+#include "variables.h"
 
 struct memory;
-struct pci;
 struct rtc;
 
-#define FIRMWARE_UNIT	(64u << 10)	/* an image is a whole number of these */
-#define FIRMWARE_MAX	(16u << 20)	/* between MAP_OWN_END and 4 GB */
+#define FIRMWARE_UNIT	(64u << 10)	/* an image is a whole number of these, */
+#define FIRMWARE_PART	(4u << 10)	/* or, above a flash, of these */
+#define FIRMWARE_MAX	(16u << 20)	/* between MAP_OWN_END and 4 GB; with the flash */
 
 struct firmware {
 	const char *name;		/* as asked for; NULL: the machine has none */
 	uint8_t *image;			/* page-aligned; NULL: none */
 	size_t size;
+	bool is_uefi;			/* with a flash below the image, and a chip set */
+	struct variables variables;
+	struct chipset chipset;
 	struct fw_cfg config;
 };
 
@@ -33,12 +38,13 @@ struct firmware_board {
 
 /**
  * firmware_load() - read the image and put it where a CPU starts
- * @name: "seabios", or the path of an image that ends where 4 GB do.
+ * @name: "seabios", "ovmf", or the path of an image that ends where 4 GB do.
+ * @variables: the file of what UEFI firmware keeps; NULL: none, and "ovmf" keeps it as long as the machine is there.
  *
  * Read-only up to 4 GB, and its end once more up to 1 MB in memory, as a PC has it. vm->memory is there.
- * Return: 0, or STATUS_KERNEL or STATUS_MEMORY after a line on stderr.
+ * Return: 0, or STATUS_KERNEL, STATUS_DISK or STATUS_MEMORY after a line on stderr.
  */
-int firmware_load(struct firmware *firmware, struct vm *vm, const char *name);
+int firmware_load(struct firmware *firmware, struct vm *vm, const char *name, const char *variables);
 
 /**
  * firmware_describe() - tell the firmware about its machine: fw_cfg and CMOS

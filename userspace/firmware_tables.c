@@ -120,7 +120,7 @@ static int add_files(struct fw_cfg *config, const uint8_t *bytes, size_t used, c
 	return ret;
 }
 
-int firmware_add_tables(struct fw_cfg *config, unsigned int cpus)
+int firmware_add_tables(struct fw_cfg *config, unsigned int cpus, uint64_t window)
 {
 	struct commands commands = { .count = 0 };
 	uint8_t *bytes = calloc(1, MAP_ACPI_MAX);	/* gaps between tables are the guest's too */
@@ -129,7 +129,7 @@ int firmware_add_tables(struct fw_cfg *config, unsigned int cpus)
 
 	if (!bytes)
 		return -ENOMEM;
-	size_t used = acpi_build_movable(bytes, MAP_ACPI_MAX, cpus, &links);
+	size_t used = acpi_build_movable(bytes, MAP_ACPI_MAX, cpus, window, &links);
 
 	if (used > ACPI_TABLES) {
 		add_place(&commands, ROOT_FILE, 16, LOADER_LOW);

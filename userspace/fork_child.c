@@ -87,6 +87,7 @@ static int renew_board(struct machine *machine)
 	pthread_mutex_init(&machine->power.lock, NULL);
 	pthread_mutex_init(&machine->pci.lock, NULL);
 	pthread_mutex_init(&machine->firmware.config.lock, NULL);
+	pthread_mutex_init(&machine->firmware.variables.chip.lock, NULL);
 	console_renew(&machine->console);
 	return serial_renew(&machine->serial);
 }

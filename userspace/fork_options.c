@@ -25,6 +25,8 @@ int fork_options_check(const struct options *options)
 		return refuse("not together with --share: virtiofsd serves one machine, and has the memory of that one");
 	if (options->vfio_count)
 		return refuse("not together with --vfio: a device of the host cannot be in two machines");
+	if (options->firmware_vars)
+		return refuse("not together with --firmware-vars, which children would all write; without it --firmware ovmf can be had");
 	if (options->memory_backing & (MEMORY_SHARED | MEMORY_HUGETLB))
 		return refuse("not together with --memory-backing shared or hugetlb, which the host does not copy on write; thp and merge can be had");
 	for (unsigned int i = 0; i < options->disk_count; i++)

@@ -146,7 +146,8 @@ static const char fork_help[] =
 	"                       the link is down\n"
 	"\n"
 	"keel run --forkable needs --control or --name; its disks have ,ro or ,snapshot, and it has no\n"
-	"--net but user, no --share, --vfio, --memory-backing shared or hugetlb, and at most 8 CPUs.\n"
+	"--net but user, no --share, --vfio, --firmware-vars, --memory-backing shared or hugetlb, and at\n"
+	"most 8 CPUs.\n"
 	"The new guest is told that it is another (keel(1), IDENTITY), so that its random numbers are\n"
 	"its own; host name and all else are the same in both.\n"
 	"\n"
@@ -236,21 +237,29 @@ static const char gdb_help[] =
 	"goes on when both let it, and nothing is saved while a debugger is connected.\n";
 
 static const char firmware_help[] =
-	"keel run --firmware seabios|FILE --disk FILE\n"
+	"keel run --firmware seabios|ovmf|FILE [--firmware-vars FILE] --disk FILE\n"
 	"The machine starts in its firmware, as a PC does, and that boots the first disk by the disk's\n"
 	"own boot loader: no --kernel, --initrd or --append. seabios is /usr/share/seabios/bios-256k.bin,\n"
-	"of Debian's package seabios; a FILE is the image of other firmware for QEMU's or a plain PC,\n"
-	"a whole number of 64 KB up to 16 MB, which ends where 4 GB do.\n"
+	"of Debian's package seabios, for disks with a master boot record; ovmf is the UEFI firmware\n"
+	"/usr/share/OVMF/OVMF_CODE_4M.fd, of Debian's package ovmf, for disks with an EFI system\n"
+	"partition; a FILE is the image of other firmware for QEMU's or a plain PC, a whole number of\n"
+	"64 KB up to 16 MB, which ends where 4 GB do.\n"
+	"\n"
+	"--firmware-vars FILE is what UEFI firmware keeps, in a flash below its image, and is written.\n"
+	"For ovmf it is made as a copy of /usr/share/OVMF/OVMF_VARS_4M.fd if it is not there; without\n"
+	"it, what ovmf keeps is lost at the end. Other firmware has a flash only with it, and wants it\n"
+	"to be there: a copy of what comes with that firmware.\n"
 	"\n"
 	"There is no display: firmware and boot loader speak on the serial port, and a boot loader or\n"
-	"kernel that would rather have a display must be told (serial 0 115200, console=ttyS0). What\n"
-	"firmware would keep in memory of its own is lost at the end. Such a machine cannot be saved.\n"
+	"kernel that would rather have a display must be told (serial 0 115200, console=ttyS0). Such a\n"
+	"machine cannot be saved.\n"
 	"\n"
 	"--reset reboot starts the machine again when its guest resets it, in place of an end with exit\n"
 	"status 8; not with --vfio or --gdb. A guest that comes to nothing ten times in a row, within a\n"
 	"second of its start, ends with exit status 24.\n"
 	"\n"
-	"  keel run --firmware seabios --reset reboot --memory 1G --disk debian.img\n";
+	"  keel run --firmware seabios --reset reboot --memory 1G --disk debian.img\n"
+	"  keel run --firmware ovmf --firmware-vars debian.vars --memory 1G --disk debian.img\n";
 
 static const struct subject {
 	const char *name;

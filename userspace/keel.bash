@@ -15,14 +15,14 @@ _keel_words() {
 
 _keel_run() {
 	case $before in
-	--kernel | --initrd | --disk | --status-json | --control | --config | --pid-file | --device | --gdb)
+	--kernel | --initrd | --disk | --status-json | --control | --config | --pid-file | --device | --gdb | --firmware-vars)
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word")) ;;
 	--firmware)
 		compopt -o filenames
 		local IFS=$'\n'
-		COMPREPLY=($(compgen -W "seabios" -- "$word") $(compgen -f -- "$word")) ;;
+		COMPREPLY=($(compgen -W "seabios ovmf" -- "$word") $(compgen -f -- "$word")) ;;
 	--net)
 		compopt -o nospace
 		_keel_words "tap= user vhost-user=" ;;
@@ -40,7 +40,7 @@ _keel_run() {
 	--reset) _keel_words "exit reboot" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --entry --firmware --reset --cpus --memory --memory-backing --balloon --disk --net --share --vfio --device --dma
+		_keel_words "--kernel --initrd --append --entry --firmware --firmware-vars --reset --cpus --memory --memory-backing --balloon --disk --net --share --vfio --device --dma
 			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --forkable --markable --config --daemon --pid-file --help" ;;
 	esac
 }

@@ -245,7 +245,7 @@ static int load(struct machine *machine, const struct options *options, struct b
 	if (machine->saved)
 		return 0;
 	if (options->firmware)
-		return firmware_load(&machine->firmware, &machine->vm, options->firmware);
+		return firmware_load(&machine->firmware, &machine->vm, options->firmware, options->firmware_vars);
 	return boot_load(&machine->vm.memory, &request, entry);
 }
 
@@ -599,6 +599,8 @@ static int prepare_sandbox(const struct machine *machine)
 		wants.uses |= machine->nets[i].sandbox;
 	if (machine->share_count)
 		wants.uses |= SANDBOX_SHARE;
+	if (machine->firmware.is_uefi)
+		wants.uses |= SANDBOX_FLASH;
 	if (machine->power_on)
 		wants.uses |= SANDBOX_RESET | SANDBOX_RESET_OF(wants.uses & (SANDBOX_NETWORK | SANDBOX_SHARE));
 	return sandbox_prepare(&wants);

@@ -76,10 +76,13 @@ static int set_entry(struct options *options, const char *value)
 static int set_firmware(struct options *options, const char *value)
 {
 	options->firmware = value;
-	if (!strcmp(value, "ovmf"))
-		return status_fail(STATUS_USAGE, "--firmware ovmf: UEFI firmware looks for a chip set that this machine has not; seabios boots "
-				   "disks that have an MBR");
-	return *value ? 0 : status_fail(STATUS_USAGE, "--firmware: seabios, or the path of an image");
+	return *value ? 0 : status_fail(STATUS_USAGE, "--firmware: seabios, ovmf, or the path of an image");
+}
+
+static int set_firmware_vars(struct options *options, const char *value)
+{
+	options->firmware_vars = value;
+	return *value ? 0 : status_fail(STATUS_USAGE, "--firmware-vars: the path of a file");
 }
 
 static int set_reset(struct options *options, const char *value)
@@ -443,6 +446,7 @@ static const struct option_row rows[] = {
 	{ "append", RUN, true, false, set_append },
 	{ "entry", RUN, true, false, set_entry },
 	{ "firmware", RUN, true, false, set_firmware },
+	{ "firmware-vars", RUN, true, false, set_firmware_vars },
 	{ "reset", RUN, true, false, set_reset },
 	{ "cpus", RUN, true, false, set_cpus },
 	{ "memory", RUN, true, false, set_memory },
@@ -592,9 +596,11 @@ static int check_start(const struct options *options)
 		return status_fail(STATUS_USAGE, "--reset reboot: needs --firmware, which starts the guest again; start keel again at exit status 8");
 	if (options->reboots && (options->vfio_count || options->gdb))
 		return status_fail(STATUS_USAGE, "--reset reboot: not together with --%s", options->gdb ? "gdb" : "vfio");
+	if (options->firmware_vars && (!options->firmware || !strcmp(options->firmware, "seabios")))
+		return status_fail(STATUS_USAGE, "--firmware-vars: goes with firmware that keeps variables in a flash: --firmware ovmf, or an image's file");
 	if (!options->firmware)
 		return options->kernel ? 0 : status_fail(STATUS_USAGE, "option --kernel is required: --kernel FILE (or --firmware "
-							 "seabios, which boots from a disk)");
+							 "seabios or ovmf, which boot from a disk)");
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (others[i].value)
 			return status_fail(STATUS_USAGE, "--firmware and --%s: firmware boots from a disk; one of them, please",
@@ -808,7 +814,7 @@ void options_free(struct options *options)
 
 static const char run_help[] =
 	"Usage: keel run --kernel FILE [OPTION]...\n"
-	"       keel run --firmware seabios|FILE --disk FILE [OPTION]...\n"
+	"       keel run --firmware seabios|ovmf|FILE --disk FILE [OPTION]...\n"
 	"Boot a Linux kernel, or a disk by its own boot loader, in a virtual machine, its serial port\n"
 	"on the terminal.\n"
 	"\n"
@@ -816,8 +822,9 @@ static const char run_help[] =
 	"  --initrd FILE        initial RAM disk\n"
 	"  --append STRING      kernel command line (console=ttyS0; with --console virtio: console=hvc0)\n"
 	"  --entry PROTOCOL     how the kernel is entered: linux, pvh or multiboot (auto: by its headers)\n"
-	"  --firmware NAME      in place of a kernel: seabios, or the file of a firmware image; see\n"
-	"                       'keel help firmware'\n"
+	"  --firmware NAME      in place of a kernel: seabios, ovmf, or the file of a firmware image;\n"
+	"                       see 'keel help firmware'\n"
+	"  --firmware-vars FILE what UEFI firmware keeps, made if it is not there\n"
 	"  --reset ACTION       what the guest's reset does: exit, or with firmware: reboot (exit)\n"
 	"  --cpus N             virtual CPUs, 1 to 254 (1)\n"
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
@@ -881,7 +888,7 @@ void options_help(FILE *out, enum options_action action)
 	} else if (action == OPTIONS_HELP_DMA) {
 		fputs(dma_help, out);
 	} else if (!help_print(out, action)) {
-		fputs("Usage: keel run --kernel FILE | --firmware seabios|FILE [OPTION]...\n"
+		fputs("Usage: keel run --kernel FILE | --firmware seabios|ovmf|FILE [OPTION]...\n"
 		      "       keel ctl [--json] SOCKET|NAME COMMAND [FILE|SIZE|ADDRESS|OPTION...]\n"
 		      "       keel list [--json]\n"
 		      "       keel restore FILE | --listen ADDRESS [OPTION]...\n"

@@ -40,6 +40,7 @@ struct options {
 	const char *append;
 	enum boot_protocol entry;
 	const char *firmware;		/* NULL: none; name or path */
+	const char *firmware_vars;	/* the file of what it keeps; NULL: none */
 	const char *status_json;	/* NULL: none; of keel ctl: the child's */
 	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */
 	bool gdb_waits;			/* the machine starts stopped */

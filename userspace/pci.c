@@ -18,6 +18,7 @@
 #include "vm.h"
 
 #define ADDRESS_ENABLE	(1u << 31)
+#define HEADER_IS_MULTIFUNCTION	0x80
 
 /* The subsystem by which firmware knows a virtual machine. */
 #define VIRTUAL_VENDOR	0x1af4
@@ -105,13 +106,13 @@ unsigned int pci_add_capability(struct pci_device *device, const uint8_t *bytes,
 }
 
 /* Where @bar answers, given the registers; 0 for nowhere. */
-static uint32_t decode_bar(const struct pci_device *device, unsigned int index)
+static uint32_t decode_bar(const struct pci *pci, const struct pci_device *device, unsigned int index)
 {
 	const struct pci_bar *bar = &device->bars[index];
 	uint32_t low = pci_get(device, PCI_BASE_ADDRESS_0 + 4 * index, 4), base = low & ~(bar->size - 1);
 	bool is_wide = !bar->is_port && low & PCI_BASE_ADDRESS_MEM_TYPE_64;
 	uint32_t enable = bar->is_port ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
-	uint64_t first = bar->is_port ? MAP_PCI_PORTS : MAP_PCI_MEMORY;
+	uint64_t first = bar->is_port ? MAP_PCI_PORTS : pci->window;
 	uint64_t end = bar->is_port ? MAP_PCI_PORTS_END : MAP_PCI_MEMORY_END;
 
 	if (!bar->size || !(pci_get(device, PCI_COMMAND, 2) & enable))
@@ -123,10 +124,10 @@ static uint32_t decode_bar(const struct pci_device *device, unsigned int index)
 	return base;
 }
 
-static void update_bars(struct pci_device *device)
+static void update_bars(const struct pci *pci, struct pci_device *device)
 {
 	for (unsigned int i = 0; i < PCI_BARS_MAX; i++) {
-		uint32_t base = decode_bar(device, i);
+		uint32_t base = decode_bar(pci, device, i);
 
 		if (base == atomic_load(&device->bars[i].base))
 			continue;
@@ -179,6 +180,16 @@ int pci_add(struct pci *pci, struct pci_device *device)
 	return 0;
 }
 
+void pci_add_function(struct pci_device *first, struct pci_device *device, unsigned int number)
+{
+	memset(device->writable, 0, sizeof(device->writable));
+	device->slot = first->slot;
+	device->function = number;
+	device->next = first->next;
+	first->next = device;
+	first->config[PCI_HEADER_TYPE] |= HEADER_IS_MULTIFUNCTION;
+}
+
 void pci_set_firmware(struct pci *pci)
 {
 	pci->has_firmware = true;
@@ -191,10 +202,13 @@ static struct pci_device *selected(const struct pci *pci)
 {
 	unsigned int bus = pci->address >> 16 & 0xff;
 	unsigned int function = pci->address >> 8 & 7;
+	struct pci_device *device = pci->devices[pci->address >> 11 & 0x1f];
 
-	if (!(pci->address & ADDRESS_ENABLE) || bus || function)
+	if (!(pci->address & ADDRESS_ENABLE) || bus)
 		return NULL;
-	return pci->devices[pci->address >> 11 & 0x1f];
+	while (device && device->function != function)
+		device = device->next;
+	return device;
 }
 
 static uint64_t data_read(void *owner, uint64_t port, unsigned int len)
@@ -231,7 +245,7 @@ static void data_write(void *owner, uint64_t port, unsigned int len, uint64_t va
 	}
 	if (device && (pci_touches(offset, len, PCI_COMMAND, 2) ||
 		       pci_touches(offset, len, PCI_BASE_ADDRESS_0, 4 * PCI_BARS_MAX)))
-		update_bars(device);
+		update_bars(pci, device);
 	if (device && device->ops && device->ops->config_written)
 		device->ops->config_written(device, offset, len);
 	pthread_mutex_unlock(&pci->lock);
@@ -262,7 +276,7 @@ bool pci_restore(struct pci *pci, struct pci_device *device, const uint8_t *conf
 	for (unsigned int i = 0; is_same && i < PCI_CONFIG_SIZE; i++)
 		device->config[i] ^= (device->config[i] ^ config[i]) & device->writable[i];
 	if (is_same)
-		update_bars(device);
+		update_bars(pci, device);
 	if (is_same && device->ops && device->ops->config_written)
 		device->ops->config_written(device, PCI_COMMAND, 2);
 	pthread_mutex_unlock(&pci->lock);
@@ -332,6 +346,20 @@ static void window_write(struct pci *pci, uint64_t address, unsigned int len, ui
 		bar->ops->write(device->owner, offset, len, value);
 }
 
+static uint64_t low_memory_read(void *owner, uint64_t offset, unsigned int len)
+{
+	const struct pci *pci = owner;
+
+	return window_read(owner, pci->window + offset, len, false);
+}
+
+static void low_memory_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
+{
+	const struct pci *pci = owner;
+
+	window_write(owner, pci->window + offset, len, value, false);
+}
+
 static uint64_t memory_read(void *owner, uint64_t offset, unsigned int len)
 {
 	return window_read(owner, MAP_PCI_MEMORY + offset, len, false);
@@ -355,6 +383,7 @@ static void ports_write(void *owner, uint64_t offset, unsigned int len, uint64_t
 static const struct bus_ops address_ops = { address_read, address_write };
 static const struct bus_ops data_ops = { data_read, data_write };
 static const struct bus_ops memory_ops = { memory_read, memory_write };
+static const struct bus_ops low_memory_ops = { low_memory_read, low_memory_write };
 static const struct bus_ops ports_ops = { ports_read, ports_write };
 
 int pci_init(struct pci *pci, struct vm *vm)
@@ -369,6 +398,7 @@ int pci_init(struct pci *pci, struct vm *vm)
 	pci->vm = vm;
 	pci->next_memory = MAP_PCI_MEMORY;
 	pci->next_port = MAP_PCI_PORTS;
+	pci->window = MAP_PCI_MEMORY;
 	pthread_mutex_init(&pci->lock, NULL);
 	pci_device_init(&pci->bridge, &bridge);
 	pci_add(pci, &pci->bridge);
@@ -385,4 +415,11 @@ int pci_init(struct pci *pci, struct vm *vm)
 		ret = bus_add(&vm->mmio, MAP_PCI_MEMORY, MAP_PCI_MEMORY_END - MAP_PCI_MEMORY,
 			      &memory_ops, pci);
 	return ret;
+}
+
+int pci_widen_window(struct pci *pci, uint64_t first)
+{
+	pci->window = first;
+	return first == MAP_PCI_MEMORY ? 0 :
+	       bus_add(&pci->vm->mmio, first, MAP_PCI_MEMORY - first, &low_memory_ops, pci);
 }

@@ -66,6 +66,8 @@ struct pci_device {
 	const struct pci_device_ops *ops;	/* NULL: a device without behaviour */
 	void *owner;				/* given to the BARs' bus_ops */
 	unsigned int slot;
+	unsigned int function;			/* its number in the slot */
+	struct pci_device *next;		/* another one of the slot's; NULL: there are no more */
 	uint8_t config[PCI_CONFIG_SIZE];	/* guarded by pci->lock */
 	uint8_t writable[PCI_CONFIG_SIZE];	/* bits the guest may write */
 	unsigned int capability_end;		/* where the next capability goes */
@@ -77,6 +79,7 @@ struct pci {
 	pthread_mutex_t lock;
 	uint32_t address;			/* last value of port 0xcf8 */
 	uint64_t next_memory, next_port;	/* where pci_add() places the next BAR */
+	uint64_t window;			/* where the memory window begins */
 	bool has_firmware;			/* pci_set_firmware() */
 	struct pci_device bridge;
 	struct pci_device *devices[PCI_SLOTS];
@@ -126,6 +129,20 @@ unsigned int pci_add_capability(struct pci_device *device, const uint8_t *bytes,
  * Return: 0, or -ENOSPC if bus or windows are full. Before the first vCPU runs.
  */
 int pci_add(struct pci *pci, struct pci_device *device);
+
+/**
+ * pci_add_function() - put one more function, @number, into the slot of @first, which is plugged in
+ *
+ * It has neither BARs nor an interrupt, and a guest cannot write to it.
+ */
+void pci_add_function(struct pci_device *first, struct pci_device *device, unsigned int number);
+
+/**
+ * pci_widen_window() - let the bridge's memory window begin at @first, at MAP_PCI_MEMORY or before
+ *
+ * Devices are placed from MAP_PCI_MEMORY on nevertheless; the rest is for firmware. Return: 0 or a negative errno.
+ */
+int pci_widen_window(struct pci *pci, uint64_t first);
 
 /**
  * pci_set_firmware() - get ready for firmware, which looks at the host bridge and sets up the devices; before pci_add()

@@ -86,6 +86,7 @@ static void reset_board(struct machine *machine)
 	rtc_reset(&machine->rtc);
 	power_reset(&machine->power);
 	fw_cfg_reset(&machine->firmware.config);
+	variables_reset(&machine->firmware.variables);
 	firmware_shadow(&machine->firmware, &machine->vm.memory);
 }
 

@@ -6,8 +6,8 @@
  * process that can read and write the files it has, run its vCPUs, and end; it
  * can open nothing, execute nothing, connect to nothing, start nothing. ioctl
  * is limited by command to those the devices use on a running VM, so that not
- * even a memory slot can be added, unless a device of the host is assigned; or
- * by the control thread, which needs that for the log of a machine that moves.
+ * even a memory slot can be added, unless a device of the host is assigned or
+ * firmware has a flash; or by the control thread, which needs that for the log of a machine that moves.
  * What only one kind of thread needs, the others have not; what only some
  * devices need, a machine without them has not.
  *
@@ -74,6 +74,7 @@
 #define VHOST_USER	SANDBOX_VHOST_USER
 #define SHARE		SANDBOX_SHARE
 #define RESET		SANDBOX_RESET
+#define FLASH		SANDBOX_FLASH
 #define RESET_OF(device)	SANDBOX_RESET_OF(device)
 
 struct ioctl_row {
@@ -136,6 +137,8 @@ static const struct used_ioctl {
 	{ ASSIGNED, { KVM_IRQFD, MAIN } },
 	{ ASSIGNED, { VFIO_DEVICE_SET_IRQS, MAIN | VCPU } },
 	{ ASSIGNED, { VFIO_DEVICE_RESET, MAIN | VCPU } },
+	/* The flash answers by its contents, or by its registers. */
+	{ FLASH, { KVM_SET_USER_MEMORY_REGION, MAIN | VCPU } },
 	/* Interrupts that the kernel sends by itself, as the guest has them. */
 	{ ASSIGNED | VHOST | VHOST_USER | SHARE, { KVM_SET_GSI_ROUTING, VCPU } },
 	{ ASSIGNED | VHOST | VHOST_USER | SHARE, { KVM_IRQFD, VCPU } },
@@ -188,6 +191,8 @@ static const struct used_call {
 	{ ASSIGNED | VHOST | VHOST_USER | SHARE, { SCMP_SYS(read), VCPU } },
 	{ ASSIGNED, { SCMP_SYS(pread64), MAIN | VCPU } },
 	{ ASSIGNED, { SCMP_SYS(pwrite64), MAIN | VCPU } },
+	{ FLASH, { SCMP_SYS(pwrite64), VCPU } },
+	{ FLASH, { SCMP_SYS(fdatasync), MAIN | VCPU } },
 	{ TAP, { SCMP_SYS(readv), NET } },
 	/* The guest feeds it. */
 	{ SANDBOX_WATCHDOG, { SCMP_SYS(timerfd_settime), MAIN | VCPU } },

@@ -26,9 +26,9 @@ unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_disk_test-libs := -lzstd -lz
 unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
-unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables fw_cfg acpi aml rtc pci status)
+unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables variables flash disk_lock chipset fw_cfg acpi aml rtc pci status)
 unit_flash_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,flash variables disk_lock status)
-unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng hold reset restarts pause fw_cfg status watchdog)
+unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng hold reset restarts pause fw_cfg variables flash disk_lock status watchdog)
 unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime -Wl,--wrap=status_warn
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)

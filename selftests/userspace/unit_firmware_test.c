@@ -14,6 +14,7 @@
 #include "userspace/rtc.h"
 
 #define IMAGE	"/tmp/keel-firmware-test.bin"
+#define KEPT	"/tmp/keel-firmware-test.vars"
 #define KB	1024u
 #define MB	(KB * KB)
 
@@ -23,9 +24,9 @@ static struct rtc rtc;
 static struct pci pci;
 
 /* Every 4 bytes say where in the image they are. */
-static void make_image(size_t size)
+static void make_file(const char *name, size_t size)
 {
-	int fd = open(IMAGE, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	u32 *words = malloc(size + 4);
 
 	ASSERT_GE(fd, 0);
@@ -36,12 +37,16 @@ static void make_image(size_t size)
 	close(fd);
 }
 
-static int load(const char *name, u64 memory)
+static void make_image(size_t size) { make_file(IMAGE, size); }
+
+static int load_uefi(const char *name, const char *kept, u64 memory)
 {
 	fake_vm_init(&vm, memory);
 	memset(&firmware, 0, sizeof(firmware));
-	return firmware_load(&firmware, &vm, name);
+	return firmware_load(&firmware, &vm, name, kept);
 }
+
+static int load(const char *name, u64 memory) { return load_uefi(name, NULL, memory); }
 
 static void unload(void)
 {
@@ -107,6 +112,43 @@ static void test_places(void)
 	unlink(IMAGE);
 }
 
+/* UEFI firmware's image and its flash: the two lie one below the other, and have room for no more than they have. */
+static void test_flash_places(void)
+{
+	static const struct {
+		const char *name;
+		u32 image, kept;
+		enum status status;
+		const char *said;
+	} rows[] = {
+		{ "as OVMF's", 3568 * KB, 528 * KB, STATUS_OK, "" },
+		{ "small", 4 * KB, 4 * KB, STATUS_OK, "" },
+		{ "as large as there is room", 16 * MB - 4 * KB, 4 * KB, STATUS_OK, "" },
+		{ "more than there is room", 16 * MB - 4 * KB, 8 * KB, STATUS_KERNEL, "larger than the 4 KB below the firmware" },
+		{ "no room", 16 * MB, 4 * KB, STATUS_KERNEL, "larger than the 0 KB below the firmware" },
+		{ "an odd image", 5 * KB, 4 * KB, STATUS_KERNEL, "not a whole number of 4 KB" },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		make_image(rows[i].image);
+		make_file(KEPT, rows[i].kept);
+		CHECK_EQ(rows[i].name, rows[i].status, load_uefi(IMAGE, KEPT, 32 * MB));
+		if (rows[i].status) {
+			ASSERT(strstr(status_last(), rows[i].said), "wanted '%s', got '%s'", rows[i].said, status_last());
+		} else {
+			CHECK_EQ("slot", VM_SLOT_FLASH, fake_record.rom.slot);
+			CHECK_EQ("size", rows[i].kept, fake_record.rom.size);
+			CHECK_EQ("ends where the image begins", (1ULL << 32) - rows[i].image, fake_record.rom.address + fake_record.rom.size);
+			CHECK_EQ("contents", rows[i].kept - 4, bus_read(&vm.mmio, (1ULL << 32) - rows[i].image - 4, 4));
+		}
+		unload();
+	}
+	unlink(KEPT);
+	unlink(IMAGE);
+}
+
+static bool is_uefi;
+
 static void describe(u64 memory, unsigned int cpus)
 {
 	const struct firmware_board board = { &vm, &rtc, &pci, cpus };
@@ -114,6 +156,7 @@ static void describe(u64 memory, unsigned int cpus)
 	fake_vm_init(&vm, 0);
 	memory_layout(&vm.memory, memory);
 	memset(&firmware, 0, sizeof(firmware));
+	firmware.is_uefi = is_uefi;
 	ASSERT_EQ(rtc_init(&rtc, &vm), 0);
 	ASSERT_EQ(pci_init(&pci, &vm), 0);
 	ASSERT_EQ(firmware_describe(&firmware, &board), 0);
@@ -285,13 +328,106 @@ static void test_bridge(void)
 	fw_cfg_free(&firmware.config);
 }
 
+/* What OVMF asks the chip set: who it is, and where the ACPI registers are. No answer changes. */
+static void test_chipset(void)
+{
+	static const struct {
+		const char *name;
+		u32 slot, function, offset, len, wanted;
+	} rows[] = {
+		{ "host bridge", 0, 0, PCI_VENDOR_ID, 4, 0x12378086 },
+		{ "its subsystem", 0, 0, PCI_SUBSYSTEM_VENDOR_ID, 4, 0x11001af4 },
+		{ "its class", 0, 0, PCI_CLASS_DEVICE, 2, 0x0600 },
+		{ "no other function", 0, 1, PCI_VENDOR_ID, 4, 0xffffffff },
+		{ "ISA bridge", 1, 0, PCI_VENDOR_ID, 4, 0x71108086 },
+		{ "its class", 1, 0, PCI_CLASS_REVISION, 4, 0x06010002 },
+		{ "it is not alone", 1, 0, PCI_HEADER_TYPE, 1, 0x80 },
+		{ "no disk", 1, 1, PCI_VENDOR_ID, 4, 0xffffffff },
+		{ "no USB", 1, 2, PCI_VENDOR_ID, 4, 0xffffffff },
+		{ "power management", 1, 3, PCI_VENDOR_ID, 4, 0x71138086 },
+		{ "a revision without faults", 1, 3, PCI_REVISION_ID, 1, 3 },
+		{ "where the registers are", 1, 3, 0x40, 4, 0x601 },
+		{ "they answer", 1, 3, 0x80, 1, 1 },
+		{ "nothing behind it", 1, 4, PCI_VENDOR_ID, 4, 0xffffffff },
+		{ "no more devices", 2, 0, PCI_VENDOR_ID, 4, 0xffffffff },
+	};
+
+	is_uefi = true;
+	describe(64ULL * MB, 1);
+	for (u32 again = 0; again < 2; again++) {
+		for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+			u32 port = PCI_CONFIG_DATA + rows[i].offset % 4;
+
+			bus_write(&vm.ports, PCI_CONFIG_ADDRESS, 4,
+				  0x80000000 | rows[i].slot << 11 | rows[i].function << 8 | (rows[i].offset & ~3u));
+			CHECK_EQ(rows[i].name, rows[i].wanted, bus_read(&vm.ports, port, rows[i].len));
+			bus_write(&vm.ports, port, rows[i].len, rows[i].offset == PCI_HEADER_TYPE ? 0 : 0x5a5a5a5a);
+		}
+	}
+	fw_cfg_free(&firmware.config);
+}
+
+static u64 read_register(void *owner, u64 offset, unsigned int len) { return owner == &pci && len == 4 ? 0x600d0000 + offset : 0; }
+static const struct bus_ops registers = { read_register, NULL };
+
+/* Where a BAR answers, and what ACPI says of that. */
+static void test_window(void)
+{
+	static const struct {
+		const char *name;
+		bool is_uefi;
+		u64 memory;
+		u32 window, bar;
+		bool answers;
+	} rows[] = {
+		{ "a BIOS", false, 64ULL * MB, 0xc0000000, 0xc0000000, true },
+		{ "below its window", false, 64ULL * MB, 0xc0000000, 0xbffff000, false },
+		{ "UEFI", true, 64ULL * MB, 0x80000000, 0x80000000, true },
+		{ "in the midst", true, 64ULL * MB, 0x80000000, 0xbffff000, true },
+		{ "behind that", true, 64ULL * MB, 0x80000000, 0xc0000000, true },
+		{ "below its window", true, 64ULL * MB, 0x80000000, 0x7ffff000, false },
+		{ "the most memory for that window", true, 2048ULL * MB, 0x80000000, 0x80000000, true },
+		{ "more memory", true, 2049ULL * MB, 0xc0000000, 0xc0000000, true },
+		{ "a BAR over it", true, 2049ULL * MB, 0xc0000000, 0x80000000, false },
+		{ "much memory", true, 8192ULL * MB, 0xc0000000, 0xbffff000, false },
+	};
+	static const struct pci_identity identity = { .vendor = 0x1af4, .device = 0x1042 };
+	static struct pci_device device;
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		u8 bounds[8] = { 0, 0, 0, (u8)(rows[i].window >> 24), 0xff, 0xff, 0xbf, 0xfe };
+		u8 zero[8];
+
+		is_uefi = rows[i].is_uefi;
+		describe(rows[i].memory, 1);
+		pci_device_init(&device, &identity);
+		device.owner = &pci;
+		pci_add_bar(&device, 0, 4096, false, &registers);
+		ASSERT_EQ(pci_add(&pci, &device), 0);
+		bus_write(&vm.ports, PCI_CONFIG_ADDRESS, 4, 0x80000000 | device.slot << 11 | PCI_BASE_ADDRESS_0);
+		bus_write(&vm.ports, PCI_CONFIG_DATA, 4, rows[i].bar);
+		bus_write(&vm.ports, PCI_CONFIG_ADDRESS, 4, 0x80000000 | device.slot << 11 | PCI_COMMAND);
+		bus_write(&vm.ports, PCI_CONFIG_DATA, 2, PCI_COMMAND_MEMORY);
+		CHECK_EQ(rows[i].name, rows[i].answers ? 0x600d0ffc : 0xffffffff, bus_read(&vm.mmio, rows[i].bar + 0xffc, 4));
+		u32 size = read_file("etc/acpi/tables", tables, sizeof(tables));
+
+		ASSERT(memmem(tables, size, bounds, sizeof(bounds)), "%s: ACPI tells of %#x", rows[i].name, rows[i].window);
+		CHECK_EQ("no window above 4 GB", is_uefi ? 1 : 0, read_file("opt/ovmf/X-PciMmio64Mb", zero, sizeof(zero)));
+		CHECK_EQ("in words", '0', is_uefi ? zero[0] : '0');
+		fw_cfg_free(&firmware.config);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "refusals", test_refusals },
 	{ "places", test_places },
+	{ "flash-places", test_flash_places },
 	{ "cmos", test_cmos },
 	{ "map", test_map },
 	{ "tables", test_tables },
 	{ "bridge", test_bridge },
+	{ "chipset", test_chipset },
+	{ "window", test_window },
 };
 
 TEST_MAIN(cases)
