@@ -28,6 +28,7 @@
 #define KEYBOARD_DATA_PORT	0x60
 #define KEYBOARD_COMMAND_PORT	0x64
 #define KEYBOARD_PULSE_RESET	0xfe
+#define KEYBOARD_ABSENT		0xc0u	/* status: time-out and parity error */
 
 /* Of the timer as if it had 64 bits. */
 static uint64_t timer_ticks(const struct power *power)
@@ -172,6 +173,15 @@ static uint64_t read_zero(void *owner, uint64_t offset, unsigned int len)
 	return 0;
 }
 
+/* UEFI firmware, which would wait seconds for a keyboard, takes it from this that there is none. */
+static uint64_t keyboard_status(void *owner, uint64_t offset, unsigned int len)
+{
+	(void)owner;
+	(void)offset;
+	(void)len;
+	return KEYBOARD_ABSENT;
+}
+
 static void keyboard_write(void *owner, uint64_t offset, unsigned int len, uint64_t value)
 {
 	struct power *power = owner;
@@ -194,7 +204,7 @@ static void reset_write(void *owner, uint64_t offset, unsigned int len, uint64_t
 
 static const struct bus_ops power_ops = { power_read, power_write };
 static const struct bus_ops keyboard_data_ops = { read_zero, NULL };
-static const struct bus_ops keyboard_command_ops = { read_zero, keyboard_write };
+static const struct bus_ops keyboard_command_ops = { keyboard_status, keyboard_write };
 static const struct bus_ops reset_ops = { read_zero, reset_write };
 
 int power_init(struct power *power, struct vm *vm)

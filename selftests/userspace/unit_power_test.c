@@ -56,6 +56,15 @@ static void test_reset(void)
 	check_reset(0x60, 0xfe, false);
 }
 
+/* Who waits until it takes a command does not wait; who looks for one finds none. */
+static void test_no_keyboard(void)
+{
+	set_up();
+	CHECK_EQ("no data, not busy", 0, in(0x64, 1) & 3);
+	CHECK_EQ("time-out and parity error", 0xc0, in(0x64, 1));
+	CHECK_EQ("data", 0, in(0x60, 1));
+}
+
 static void test_button(void)
 {
 	set_up();
@@ -192,6 +201,7 @@ static const struct test_case cases[] = {
 	{ "off", test_off },
 	{ "off_by_bytes", test_off_by_bytes },
 	{ "reset", test_reset },
+	{ "no-keyboard", test_no_keyboard },
 	{ "button", test_button },
 	{ "timer", test_timer },
 	{ "generation", test_generation },
