@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091
-# long: --kernel 6.1 --module keel --cpus 2 --timeout 900 --about 200
+# long: --kernel 6.1 --module keel --cpus 2 --about 90
 # needs: launcher guest-efi
 #
 # A disk boots under UEFI: OVMF, GRUB from the disk's EFI system partition, Debian's kernel with two CPUs, which writes a variable
