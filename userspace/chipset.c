@@ -12,6 +12,7 @@
 
 #include "chipset.h"
 #include "memory.h"
+#include "pci_window.h"
 #include "power.h"
 #include "vm.h"
 

@@ -138,13 +138,6 @@ int pci_add(struct pci *pci, struct pci_device *device);
 void pci_add_function(struct pci_device *first, struct pci_device *device, unsigned int number);
 
 /**
- * pci_widen_window() - let the bridge's memory window begin at @first, at MAP_PCI_MEMORY or before
- *
- * Devices are placed from MAP_PCI_MEMORY on nevertheless; the rest is for firmware. Return: 0 or a negative errno.
- */
-int pci_widen_window(struct pci *pci, uint64_t first);
-
-/**
  * pci_set_firmware() - get ready for firmware, which looks at the host bridge and sets up the devices; before pci_add()
  *
  * It knows a virtual machine by the bridge's subsystem. Devices keep their interrupt lines: how those go it knows from

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
-virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci)
+virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
 options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address put_off socket_file help runtime status)
 unit_options_test-srcs := $(options)
@@ -19,14 +19,14 @@ unit_virtq_test-srcs := userspace/virtq.c userspace/memory.c
 unit_serial_test-srcs := $(fake-vm) userspace/serial.c
 unit_rtc_test-srcs := $(fake-vm) userspace/rtc.c
 unit_rtc_test-cflags := -Wl,--wrap=pthread_cond_timedwait
-unit_watchdog_test-srcs := $(fake-vm) userspace/pci.c userspace/watchdog.c
+unit_watchdog_test-srcs := $(fake-vm) userspace/pci.c userspace/pci_window.c userspace/watchdog.c
 unit_power_test-srcs := $(fake-vm) userspace/power.c
 unit_generation_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,generation power status)
 unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_disk_test-libs := -lzstd -lz
 unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
-unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables variables flash disk_lock chipset fw_cfg acpi aml rtc pci status)
+unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables variables flash disk_lock chipset fw_cfg acpi aml rtc pci pci_window status)
 unit_flash_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,flash variables disk_lock status)
 unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng hold reset restarts pause fw_cfg variables flash disk_lock status watchdog)
 unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime -Wl,--wrap=status_warn
@@ -50,7 +50,7 @@ unit_stats_test-srcs := userspace/stats.c userspace/status.c
 unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
 unit_pci_header_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_pci_header_test-libs := -lzstd -lz
-unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c userspace/msix.c userspace/pci.c userspace/status.c
+unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c userspace/msix.c userspace/pci.c userspace/pci_window.c userspace/status.c
 balloon-srcs := $(patsubst %,userspace/%.c,virtio_balloon balloon_json memory_options size status)
 unit_balloon_test-srcs := $(virtio-srcs) $(balloon-srcs)
 unit_balloon_test-libs := -ljson-c
