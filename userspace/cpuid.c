@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest gets every feature the host's KVM interface supports; only what
- * depends on the machine's shape is rewritten: APIC identifiers, processor
- * counts, cache sharing. Leaf layouts: Intel SDM, "CPUID - CPU
+ * Of what cpu_model.c has chosen, that is rewritten which depends on the
+ * machine's shape: APIC identifiers, processor counts, cache sharing. Leaf
+ * layouts: Intel SDM, "CPUID - CPU
  * Identification"; AMD APM volume 3, "Obtaining Processor Information Via the
  * CPUID Instruction".
  */
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "cpu_feature.h"
 #include "cpuid.h"
 #include "vm.h"
 
@@ -23,6 +24,8 @@
 #define LEAF1_ECX_HYPERVISOR	(1u << 31)
 #define LEAF1_EDX_MTRR		(1u << 12)
 #define LEAF1_EDX_HTT		(1u << 28)
+
+#define MSR_ARCH_CAPABILITIES	0x10a
 
 #define LEVEL_THREAD	1u
 #define LEVEL_CORE	2u
@@ -152,10 +155,7 @@ void cpuid_set_topology(struct kvm_cpuid2 *table, unsigned int index, unsigned i
 
 static struct kvm_cpuid_entry2 *find(const struct kvm_cpuid2 *table, uint32_t function)
 {
-	for (uint32_t i = 0; i < table->nent; i++)
-		if (table->entries[i].function == function)
-			return (struct kvm_cpuid_entry2 *)&table->entries[i];
-	return NULL;
+	return cpuid_find(table->entries, table->nent, function, 0);
 }
 
 void cpuid_set_deadline_timer(struct kvm_cpuid2 *table)
@@ -181,4 +181,16 @@ unsigned int cpuid_address_bits(const struct vm *vm)
 
 	free(table);
 	return bits;
+}
+
+uint64_t cpuid_arch_capabilities(const struct vm *vm)
+{
+	/* The head ends in a flexible array: room for its one entry follows. */
+	union {
+		struct kvm_msrs head;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msrs = { .head.nmsrs = 1 };
+
+	msrs.head.entries[0].index = MSR_ARCH_CAPABILITIES;
+	return ioctl(vm->node, KVM_GET_MSRS, &msrs) == 1 ? msrs.head.entries[0].data : 0;
 }

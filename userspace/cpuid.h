@@ -41,4 +41,10 @@ bool cpuid_has_mtrr(const struct kvm_cpuid2 *table);
  */
 unsigned int cpuid_address_bits(const struct vm *vm);
 
+/**
+ * cpuid_arch_capabilities() - what guests are told by IA32_ARCH_CAPABILITIES
+ * Return: 0 if the node does not say.
+ */
+uint64_t cpuid_arch_capabilities(const struct vm *vm);
+
 #endif

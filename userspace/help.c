@@ -236,6 +236,34 @@ static const char gdb_help[] =
 	"While it has stopped the machine 'keel ctl' calls that 'debugged'. What 'keel ctl' has paused\n"
 	"goes on when both let it, and nothing is saved while a debugger is connected.\n";
 
+static const char cpu_models_help[] =
+	"Usage: keel cpu-models [OPTION]...\n"
+	"Show which models of 'keel run --cpu-model' this host has, and what it lacks for the others.\n"
+	"\n"
+	"  --json               one line of JSON in place of the table, with all features of this host\n"
+	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
+	"  --help               this text\n";
+
+static const char cpu_help[] =
+	"keel run --cpu-model MODEL[,+FEATURE|,-FEATURE]...[,vendor=host] | FILE\n"
+	"A guest looks at its CPU once, at boot, and goes on wherever a host has all that it was told of.\n"
+	"\n"
+	"  host                 all that this host can give; moves to hosts that have as much\n"
+	"  x86-64, x86-64-v2, x86-64-v3, x86-64-v4\n"
+	"                       the levels that compilers know; moves to all hosts that have the level\n"
+	"                       ('keel cpu-models'), from Intel's CPUs to AMD's and back\n"
+	"  +FEATURE, -FEATURE   as in /proc/cpuinfo; what needs FEATURE goes with it\n"
+	"  vendor=host          a level whose guest sees the vendor, family and caches of this host: it\n"
+	"                       guards against that CPU's faults, and moves among that vendor's\n"
+	"  FILE                 a path with a '/': such words, with blanks, lines or commas between them,\n"
+	"                       and comments that begin with a '#'\n"
+	"\n"
+	"A machine that is restored or moved keeps its model; a host that lacks any of it says what. The\n"
+	"vendor of a level is \"" CPU_VENDOR_NEUTRAL "\", which no system knows: Linux takes such a CPU for\n"
+	"vulnerable to all that it cannot rule out, but does not know the faults of one CPU.\n"
+	"\n"
+	"  keel run --kernel vmlinuz --cpu-model x86-64-v3,+aes,+pclmulqdq --name mover\n";
+
 static const char firmware_help[] =
 	"keel run --firmware seabios|ovmf|FILE [--firmware-vars FILE] --disk FILE\n"
 	"The machine starts in its firmware, as a PC does, and that boots the first disk by the disk's\n"
@@ -272,6 +300,8 @@ static const struct subject {
 	{ "restore", OPTIONS_HELP_RESTORE, restore_help },
 	{ "inspect", OPTIONS_HELP_INSPECT, inspect_help },
 	{ "dma", OPTIONS_HELP_DMA, NULL },
+	{ "cpu-models", OPTIONS_HELP_CPU_MODELS, cpu_models_help },
+	{ "cpu", OPTIONS_HELP_CPU, cpu_help },
 	{ "memory", OPTIONS_HELP_MEMORY, memory_help },
 	{ "net", OPTIONS_HELP_NET, net_help },
 	{ "share", OPTIONS_HELP_SHARE, share_help },
@@ -292,7 +322,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, memory, net, share, config, control, fork, mark, migrate, gdb and firmware", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, cpu-models, cpu, memory, net, share, config, control, fork, mark, migrate, gdb and firmware", subject);
 }
 
 bool help_print(FILE *out, enum options_action action)

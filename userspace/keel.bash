@@ -37,10 +37,14 @@ _keel_run() {
 	--console) _keel_words "serial virtio" ;;
 	--entry) _keel_words "auto linux pvh multiboot" ;;
 	--dma) _keel_words "off report enforce" ;;
+	--cpu-model)
+		compopt -o filenames
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -W $'host\nx86-64\nx86-64-v2\nx86-64-v3\nx86-64-v4' -- "$word") $(compgen -f -- "$word")) ;;
 	--reset) _keel_words "exit reboot" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
-		_keel_words "--kernel --initrd --append --entry --firmware --firmware-vars --reset --cpus --memory --memory-backing --balloon --disk --net --share --vfio --device --dma
+		_keel_words "--kernel --initrd --append --entry --firmware --firmware-vars --reset --cpus --cpu-model --memory --memory-backing --balloon --disk --net --share --vfio --device --dma
 			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --forkable --markable --config --daemon --pid-file --help" ;;
 	esac
 }
@@ -84,7 +88,7 @@ _keel() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		_keel_words "run ctl list restore inspect dma help --help --version"
+		_keel_words "run ctl list restore inspect dma cpu-models help --help --version"
 		return
 	fi
 	# --name=value comes as three words.
@@ -122,8 +126,8 @@ _keel() {
 			local IFS=$'\n'
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
-	dma) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma memory net share config control fork mark migrate gdb firmware" ;;
+	dma | cpu-models) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
+	help) _keel_words "run ctl list restore inspect dma cpu-models cpu memory net share config control fork mark migrate gdb firmware" ;;
 	esac
 }
 

@@ -194,6 +194,7 @@ static int add_assigned(struct machine *machine, const struct options *options)
 static int add_vcpus(struct machine *machine, const struct options *options,
 		     const struct boot_entry *entry)
 {
+	const struct cpu_board board = { .cpus = options->cpus, .memory = options->memory };
 	int limit = vm_has(&machine->vm, KVM_CAP_MAX_VCPUS);
 
 	if (limit && options->cpus > (unsigned int)limit)
@@ -201,7 +202,7 @@ static int add_vcpus(struct machine *machine, const struct options *options,
 				   options->device, limit);
 	for (unsigned int i = 0; i < options->cpus; i++) {
 		machine->vcpu_count = i + 1;
-		int ret = vcpu_create(&machine->vcpus[i], &machine->vm, i, options->cpus);
+		int ret = vcpu_create(&machine->vcpus[i], &machine->vm, i, &board, &options->cpu_model);
 
 		if (ret)
 			return ret;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "arrive.h"
+#include "cpu_models.h"
 #include "ctl.h"
 #include "dma.h"
 #include "files.h"
@@ -129,6 +130,11 @@ int main(int argc, char **argv)
 			break;
 		case OPTIONS_DMA:
 			status = dma_show(&options);
+			if (!status)
+				status = flush_output();
+			break;
+		case OPTIONS_CPU_MODELS:
+			status = cpu_models_show(&options);
 			if (!status)
 				status = flush_output();
 			break;

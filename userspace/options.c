@@ -30,6 +30,7 @@
 #define LIST	8u
 #define RESTORE	16u
 #define INSPECT	32u
+#define CPU_MODELS	64u
 
 static const char default_append[] = "console=ttyS0";
 static const char virtio_append[] = "console=hvc0";
@@ -112,6 +113,15 @@ static int set_cpus(struct options *options, const char *value)
 				   OPTIONS_CPUS_MAX);
 	options->cpus = (unsigned int)cpus;
 	return 0;
+}
+
+static int set_cpu_model(struct options *options, const char *value)
+{
+	char why[CPU_MODEL_WORD_MAX + 200];
+
+	if (cpu_model_parse(&options->cpu_model, value, why, sizeof(why)))
+		return 0;
+	return status_fail(STATUS_USAGE, "--cpu-model %s: %s", value, why);
 }
 
 static int set_memory(struct options *options, const char *value)
@@ -440,7 +450,7 @@ static int set_diff(struct options *options, const char *value)
 }
 
 static const struct option_row rows[] = {
-	{ "device", RUN | DMA | RESTORE, true, false, set_device },
+	{ "device", RUN | DMA | CPU_MODELS | RESTORE, true, false, set_device },
 	{ "kernel", RUN, true, false, set_kernel },
 	{ "initrd", RUN, true, false, set_initrd },
 	{ "append", RUN, true, false, set_append },
@@ -449,6 +459,7 @@ static const struct option_row rows[] = {
 	{ "firmware-vars", RUN, true, false, set_firmware_vars },
 	{ "reset", RUN, true, false, set_reset },
 	{ "cpus", RUN, true, false, set_cpus },
+	{ "cpu-model", RUN, true, false, set_cpu_model },
 	{ "memory", RUN, true, false, set_memory },
 	{ "memory", RESTORE, true, false, set_load },
 	{ "memory-backing", RUN | RESTORE, true, false, set_memory_backing },
@@ -465,7 +476,7 @@ static const struct option_row rows[] = {
 	{ "no-sandbox", RUN | RESTORE, false, true, set_no_sandbox },
 	{ "stats", RUN | RESTORE, false, true, set_stats },
 	{ "status-json", RUN | RESTORE | CTL, true, false, set_status_json },
-	{ "json", DMA | CTL | LIST | INSPECT, false, true, set_json },
+	{ "json", DMA | CPU_MODELS | CTL | LIST | INSPECT, false, true, set_json },
 	{ "diff", INSPECT, false, true, set_diff },
 	{ "forkable", RUN | RESTORE, false, true, set_forkable },
 	{ "markable", RUN | RESTORE, false, true, set_markable },
@@ -641,6 +652,15 @@ static int parse_dma(struct parser *p, enum options_action *action)
 	return ret;
 }
 
+static int parse_cpu_models(struct parser *p, enum options_action *action)
+{
+	bool help = false;
+	int ret = parse_all(p, &help);
+
+	*action = help ? OPTIONS_HELP_CPU_MODELS : OPTIONS_CPU_MODELS;
+	return ret;
+}
+
 static bool has_fork_option(const struct options *options)
 {
 	return options->control || options->name || options->serial || options->is_paused || options->waits || options->status_json ||
@@ -781,6 +801,10 @@ int options_parse(struct options *options, enum options_action *action, int argc
 		p.command = DMA;
 		return parse_dma(&p, action);
 	}
+	if (!strcmp(argv[1], "cpu-models")) {
+		p.command = CPU_MODELS;
+		return parse_cpu_models(&p, action);
+	}
 	if (!strcmp(argv[1], "ctl")) {
 		p.command = CTL;
 		return parse_ctl(&p, action);
@@ -827,6 +851,10 @@ static const char run_help[] =
 	"  --firmware-vars FILE what UEFI firmware keeps, made if it is not there\n"
 	"  --reset ACTION       what the guest's reset does: exit, or with firmware: reboot (exit)\n"
 	"  --cpus N             virtual CPUs, 1 to 254 (1)\n"
+	"  --cpu-model MODEL[,+FEATURE|,-FEATURE]...\n"
+	"                       what they are: host (all that this host has) or, for a guest that\n"
+	"                       is to go on elsewhere, x86-64-v2 and the like, or a file; see\n"
+	"                       'keel help cpu' (host)\n"
 	"  --memory SIZE        guest memory, with K, M, G or T (256M)\n"
 	"  --memory-backing KIND[,KIND]\n"
 	"                       what the host takes it from: see 'keel help memory'\n"
@@ -894,7 +922,8 @@ void options_help(FILE *out, enum options_action action)
 		      "       keel restore FILE | --listen ADDRESS [OPTION]...\n"
 		      "       keel inspect FILE [--json] | --diff FILE FILE\n"
 		      "       keel dma [--json]\n"
-		      "       keel help run|ctl|list|restore|inspect|dma|memory|net|share|config|control|fork|mark|migrate|gdb|firmware\n"
+		      "       keel cpu-models [--json]\n"
+		      "       keel help run|ctl|list|restore|inspect|dma|cpu-models|cpu|memory|net|share|config|control|fork|mark|migrate|gdb|firmware\n"
 		      "       keel --help | --version\n"
 		      "Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 		      "and show which device of this host reaches which memory.\n", out);

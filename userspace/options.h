@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "boot.h"
+#include "cpu_model.h"
 #include "memory_options.h"
 #include "net_options.h"
 #include "share_options.h"
@@ -48,6 +49,7 @@ struct options {
 	struct balloon_options balloon;
 	unsigned int memory_backing;	/* MEMORY_THP, ... as bits; 0: none was named */
 	unsigned int cpus;
+	struct cpu_model cpu_model;
 	struct disk_options disks[OPTIONS_DISKS_MAX];
 	unsigned int disk_count;
 	char vfio[VFIO_DEVICES_MAX][VFIO_ADDRESS_SIZE];
@@ -62,7 +64,7 @@ struct options {
 	bool watchdog;
 	bool sandbox;
 	bool stats;
-	bool json;		/* keel dma, ctl, list, inspect */
+	bool json;		/* keel dma, cpu-models, ctl, list, inspect */
 	bool diff;		/* keel inspect */
 	const char *files[2];	/* keel inspect, keel restore */
 	unsigned int file_count;
@@ -96,6 +98,8 @@ enum options_action {
 	OPTIONS_HELP_RUN,
 	OPTIONS_DMA,
 	OPTIONS_HELP_DMA,
+	OPTIONS_CPU_MODELS,
+	OPTIONS_HELP_CPU_MODELS,
 	OPTIONS_CTL,
 	OPTIONS_HELP_CTL,
 	OPTIONS_LIST,
@@ -114,6 +118,7 @@ enum options_action {
 	OPTIONS_HELP_MIGRATE,
 	OPTIONS_HELP_GDB,
 	OPTIONS_HELP_FIRMWARE,
+	OPTIONS_HELP_CPU,
 	OPTIONS_VERSION,
 };
 

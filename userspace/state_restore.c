@@ -105,9 +105,10 @@ static bool check_cpus(struct machine *machine, const struct state_image *image,
 {
 	struct kvm_cpuid2 *supported = cpuid_get_supported(&machine->vm);
 	bool is_good = supported || state_refuse(error, "cannot read the supported CPUID: %s", strerror(errno));
+	uint64_t capabilities = cpuid_arch_capabilities(&machine->vm);
 
 	for (unsigned int i = 0; is_good && i < machine->vcpu_count; i++)
-		is_good = state_cpuid_check(&image->vcpus[i], supported, error);
+		is_good = state_cpu_check(&image->vcpus[i], supported, capabilities, error);
 	free(supported);
 	return is_good;
 }

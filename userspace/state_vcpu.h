@@ -61,9 +61,11 @@ bool state_vcpu_give(struct vcpu *vcpu, const struct state_vcpu *state, const st
 bool state_vcpu_reset(struct vcpu *vcpu, const struct state_vcpu *state, struct state_error *error);
 
 /**
- * state_cpuid_check() - does this host have what the guest was told that its CPU has?
+ * state_cpu_check() - does this host have what the guest was told that its CPU has?
  * @supported: what the node says
+ * @arch_capabilities: what it says of that MSR
  */
-bool state_cpuid_check(const struct state_vcpu *state, const struct kvm_cpuid2 *supported, struct state_error *error);
+bool state_cpu_check(const struct state_vcpu *state, const struct kvm_cpuid2 *supported, uint64_t arch_capabilities,
+		     struct state_error *error);
 
 #endif

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "cpu_model.h"
 #include "cpuid.h"
 #include "exit.h"
 #include "sandbox.h"
@@ -53,14 +54,19 @@ struct retries {
 
 static __thread struct kvm_run *this_run;
 
-static int set_cpuid(struct vcpu *vcpu, unsigned int count, bool *has_mtrr)
+static int set_cpuid(struct vcpu *vcpu, const struct cpu_board *board, const struct cpu_model *model, bool *has_mtrr)
 {
-	struct kvm_cpuid2 *table = cpuid_get_supported(vcpu->vm);
+	struct kvm_cpuid2 *supported = cpuid_get_supported(vcpu->vm), *table;
+	char why[CPU_MODEL_LACKS_MAX + 64];
 
-	if (!table)
+	if (!supported)
 		return status_fail(STATUS_CREATE, "cannot read the supported CPUID: %s",
 				   strerror(errno));
-	cpuid_set_topology(table, vcpu->index, count);
+	table = cpu_model_cpuid(model, supported, board, why, sizeof(why));
+	free(supported);
+	if (!table)
+		return status_fail(STATUS_CREATE, "--cpu-model %s: %s", cpu_model_name(model->level), why);
+	cpuid_set_topology(table, vcpu->index, board->cpus);
 	if (vm_has(vcpu->vm, KVM_CAP_TSC_DEADLINE_TIMER))
 		cpuid_set_deadline_timer(table);
 	*has_mtrr = cpuid_has_mtrr(table);
@@ -112,7 +118,7 @@ int vcpu_renew(struct vcpu *vcpu)
 	return open_vcpu(vcpu);
 }
 
-int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned int count)
+int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, const struct cpu_board *board, const struct cpu_model *model)
 {
 	bool has_mtrr = false;
 
@@ -121,7 +127,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned i
 	int ret = open_vcpu(vcpu);
 
 	if (!ret)
-		ret = set_cpuid(vcpu, count, &has_mtrr);
+		ret = set_cpuid(vcpu, board, model, &has_mtrr);
 	if (!ret && has_mtrr)
 		set_memory_type(vcpu);
 	return ret;

@@ -12,6 +12,8 @@
 #include "gate.h"
 
 struct boot_entry;
+struct cpu_board;
+struct cpu_model;
 struct kvm_run;
 struct vm;
 
@@ -27,10 +29,10 @@ struct vcpu {
 };
 
 /**
- * vcpu_create() - create vCPU @index of @count, with its CPUID and MSRs
+ * vcpu_create() - create vCPU @index of @board's, with the CPUID of @model, and MSRs
  * Return: 0, or STATUS_CREATE after a line on stderr.
  */
-int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, unsigned int count);
+int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index, const struct cpu_board *board, const struct cpu_model *model);
 
 /**
  * vcpu_renew() - after vm_renew(): take the vCPU of the new VM in place of the one that this process has inherited

@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address put_off socket_file help runtime status)
+options := $(patsubst %,userspace/%.c,options cpu_model cpu_feature fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address put_off socket_file help runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -13,7 +13,8 @@ unit_bus_test-srcs := userspace/bus.c
 unit_files_test-srcs := userspace/files.c userspace/disk_lock.c userspace/status.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
-unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c
+unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c userspace/cpu_feature.c
+unit_cpu_model_test-srcs := $(patsubst %,userspace/%.c,cpu_model cpu_leaves cpu_models cpu_feature cpuid status)
 unit_boot_test-srcs := userspace/boot_image.c userspace/boot_protocol.c userspace/memory.c
 unit_virtq_test-srcs := userspace/virtq.c userspace/memory.c
 unit_serial_test-srcs := $(fake-vm) userspace/serial.c
@@ -39,7 +40,7 @@ unit_blk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c
 unit_blk_test-libs := -lzstd -lz
 unit_bootloader_test-srcs := $(patsubst %,userspace/%.c,boot boot_image boot_protocol memory acpi aml status)
 unit_boot_protocol_test-srcs := $(unit_bootloader_test-srcs)
-unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c
+unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c userspace/cpu_feature.c
 # As the launcher is linked: the C library is part of what is tested, and a sanitizer has calls of its own.
 unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox sandbox_fork crash report runtime status)
 unit_sandbox_test-cflags := -fno-sanitize=all -static -pthread
@@ -61,7 +62,7 @@ unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,use
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
 # The kernel is the test's.
-unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid status) \
+unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid cpu_model cpu_leaves cpu_feature status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
 unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell net_user put_off migrate_address gdb_listen control_socket socket_file runtime status whole disk_lock state_format))
@@ -99,13 +100,13 @@ unit_fill_test-srcs := $(state-srcs) userspace/faults.c userspace/fill.c
 unit_fill_test-libs := $(state-libs)
 unit_fill_test-cflags := $(state-cflags) -pthread
 # What serves faults is the test's.
-unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_save state_restore state_file state_vcpu whole cpuid serial rtc power generation \
+unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole cpuid serial rtc power generation \
 	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console))
 unit_track_test-libs := $(state-libs)
 unit_track_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
-move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track state_save state_restore state_file state_vcpu cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
+move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track state_save state_restore state_file state_vcpu state_cpu cpu_feature cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
 	qcow2_header virtio_rng virtio_console dirty generation hold arrive gdb_listen socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
@@ -117,6 +118,9 @@ unit_migrate_pace_test-srcs := userspace/migrate_pace.c
 unit_migrate_word_test-srcs := $(patsubst %,userspace/%.c,migrate_turn migrate_word migrate_address put_off gdb_listen socket_file state_format)
 unit_migrate_word_test-libs := -lz
 unit_migrate_word_test-cflags := $(state-cflags)
+unit_state_cpu_test-srcs := $(patsubst %,userspace/%.c,state_cpu state_format cpu_feature)
+unit_state_cpu_test-libs := -lz
+unit_state_cpu_test-cflags := $(state-cflags)
 unit_state_vcpu_test-srcs := $(patsubst %,userspace/state_%.c,format fields vcpu vcpu_rows chips)
 unit_state_vcpu_test-libs := -lz
 unit_state_vcpu_test-cflags := $(state-cflags)
@@ -133,7 +137,7 @@ unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/sav
 unit_whole_test-srcs := $(patsubst %,userspace/%.c,whole disk_lock state_format status)
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
-unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill track dirty state_save state_restore state_file state_vcpu whole cpuid serial rtc power generation \
+unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole cpuid serial rtc power generation \
 	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)

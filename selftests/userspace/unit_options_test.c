@@ -614,6 +614,30 @@ static void test_dma_policy(void)
 	}
 }
 
+static void test_cpu_model(void)
+{
+	static const struct {
+		const char *line;
+		u64 level, is_hosts;
+	} rows[] = {
+		{ "keel run --kernel k", 0, 0 },
+		{ "keel run --kernel k --cpu-model host", 0, 0 },
+		{ "keel run --kernel k --cpu-model x86-64-v2", 2, 0 },
+		{ "keel run --kernel k --cpu-model=x86-64,+aes,vendor=host", 1, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options;
+		enum options_action action;
+
+		ASSERT_EQ(parse(&options, &action, rows[i].line), 0);
+		CHECK_EQ(rows[i].line, rows[i].level, options.cpu_model.level);
+		CHECK_EQ(rows[i].line, rows[i].is_hosts, options.cpu_model.has_host_vendor);
+		CHECK_EQ(rows[i].line, rows[i].is_hosts, cpu_features_has(&options.cpu_model.added, "aes"));
+		options_free(&options);
+	}
+}
+
 static void test_actions(void)
 {
 	static const struct {
@@ -630,6 +654,11 @@ static void test_actions(void)
 		{ "keel help ctl", OPTIONS_HELP_CTL },
 		{ "keel help list", OPTIONS_HELP_LIST },
 		{ "keel help dma", OPTIONS_HELP_DMA },
+		{ "keel cpu-models", OPTIONS_CPU_MODELS },
+		{ "keel cpu-models --json --device /dev/kvm", OPTIONS_CPU_MODELS },
+		{ "keel cpu-models --help", OPTIONS_HELP_CPU_MODELS },
+		{ "keel help cpu-models", OPTIONS_HELP_CPU_MODELS },
+		{ "keel help cpu", OPTIONS_HELP_CPU },
 		{ "keel help memory", OPTIONS_HELP_MEMORY },
 		{ "keel help net", OPTIONS_HELP_NET },
 		{ "keel help share", OPTIONS_HELP_SHARE },
@@ -717,6 +746,12 @@ static void test_refusals(void)
 		"keel run --kernel k --dma=",
 		"keel run --kernel k --dma off --dma off",
 		"keel dma --dma off",
+		"keel run --kernel k --cpu-model",
+		"keel run --kernel k --cpu-model x86-65",
+		"keel run --kernel k --cpu-model host --cpu-model host",
+		"keel cpu-models x86-64",
+		"keel cpu-models --cpus 2",
+		"keel restore f --cpu-model host",
 		"keel ctl",
 		"keel ctl s",
 		"keel ctl s status more",
@@ -816,6 +851,7 @@ static const struct test_case cases[] = {
 	{ "gdb", test_gdb },
 	{ "dma", test_dma },
 	{ "dma_policy", test_dma_policy },
+	{ "cpu_model", test_cpu_model },
 	{ "actions", test_actions },
 	{ "refusals", test_refusals },
 	{ "json", test_json },

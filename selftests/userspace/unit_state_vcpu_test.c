@@ -240,58 +240,6 @@ static void test_guest_hypervisor(void)
 	CHECK_EQ("why", 1, !!strstr(error.text, "guests of guests"));
 }
 
-static void test_cpuid(void)
-{
-	static const struct {
-		const char *name;
-		u32 function, index;
-		u32 saved[4], here[4];
-		const char *wanted;	/* NULL: fits */
-	} rows[] = {
-		{ "the same", 1, 0, { 1, 2, 3, 4 }, { 1, 2, 3, 4 }, NULL },
-		{ "more than the guest needs", 1, 0, { 1, 2, 3, 4 }, { 9, 9, 0xff, 0xff }, NULL },
-		{ "another family and APIC identifier", 1, 0, { 0xabcd, 0x1000000, 0, 0 }, { 0, 0, 0, 0 }, NULL },
-		{ "OSXSAVE and TSC deadline", 1, 0, { 0, 0, 1u << 27 | 1u << 24, 0 }, { 0, 0, 0, 0 }, NULL },
-		{ "several CPUs", 1, 0, { 0, 0, 0, 1u << 28 }, { 0, 0, 0, 0 }, NULL },
-		{ "several CPUs, AMD's", 0x80000001, 0, { 0, 0, 2, 0 }, { 0, 0, 0, 0 }, NULL },
-		{ "AES", 1, 0, { 0, 0, 1u << 25, 0 }, { 0, 0, 0, 0 }, "leaf 0x1.0, eax 0, ebx 0, ecx 0x2000000, edx 0" },
-		{ "OSPKE", 7, 0, { 0, 0, 1u << 4, 0 }, { 0, 0, 0, 0 }, NULL },
-		{ "AVX2", 7, 0, { 0, 1u << 5, 0, 0 }, { 0, 0, 0, 0 }, "leaf 0x7.0, eax 0, ebx 0x20, ecx 0, edx 0" },
-		{ "XSAVES", 0xd, 1, { 8, 0, 0, 0 }, { 7, 0, 0, 0 }, "leaf 0xd.1, eax 0x8," },
-		{ "long mode", 0x80000001, 0, { 0, 0, 0, 1u << 29 }, { 0, 0, 0, 0 }, "leaf 0x80000001.0" },
-		{ "AVX-VNNI-INT8", 7, 1, { 0, 0, 0, 1u << 4 }, { 0, 0, 0, 0 }, "leaf 0x7.1, eax 0, ebx 0, ecx 0, edx 0x10" },
-		{ "MCDT_NO", 7, 2, { 0, 0, 0, 1u << 5 }, { 0, 0, 0, 0 }, "leaf 0x7.2, eax 0, ebx 0, ecx 0, edx 0x20" },
-		{ "the kernel's interrupts between CPUs", 0x40000001, 0, { 1u << 11, 0, 0, 1 }, { 0, 0, 0, 0 },
-		  "leaf 0x40000001.0, eax 0x800, ebx 0, ecx 0, edx 0" },
-		{ "a TSC that keeps its rate", 0x80000007, 0, { 0, 0, 0, 1u << 8 }, { 0, 0, 0, 0 }, "edx 0x100" },
-		{ "shorter addresses", 0x80000008, 0, { 0x3027, 0, 0, 0 }, { 0x302e, 0, 0, 0 }, NULL },
-		{ "longer addresses", 0x80000008, 0, { 0x302e, 0, 0, 0 }, { 0x3027, 0, 0, 0 },
-		  "this host has physical addresses of 39 bits, and the guest has been told of 46" },
-		{ "names", 0x80000002, 0, { 1, 2, 3, 4 }, { 0, 0, 0, 0 }, NULL },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		static struct state_vcpu state;
-		struct kvm_cpuid2 *here = calloc(1, sizeof(*here) + sizeof(here->entries[0]));
-		struct state_error error = { "" };
-
-		state.cpuid_count = here->nent = 1;
-		state.cpuid[0] = (struct kvm_cpuid_entry2){
-			.function = rows[i].function, .index = rows[i].index, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-			.eax = rows[i].saved[0], .ebx = rows[i].saved[1], .ecx = rows[i].saved[2], .edx = rows[i].saved[3],
-		};
-		here->entries[0] = state.cpuid[0];
-		here->entries[0].eax = rows[i].here[0];
-		here->entries[0].ebx = rows[i].here[1];
-		here->entries[0].ecx = rows[i].here[2];
-		here->entries[0].edx = rows[i].here[3];
-		CHECK_EQ(rows[i].name, !rows[i].wanted, state_cpuid_check(&state, here, &error));
-		if (rows[i].wanted && !strstr(error.text, rows[i].wanted))
-			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, error.text);
-		free(here);
-	}
-}
-
 static void test_chips(void)
 {
 	struct state_chips saved, before;
@@ -323,7 +271,6 @@ static const struct test_case cases[] = {
 	{ "tsc_rate", test_tsc_rate },
 	{ "xsave_too_large", test_xsave_too_large },
 	{ "guest_hypervisor", test_guest_hypervisor },
-	{ "cpuid", test_cpuid },
 	{ "chips", test_chips },
 };
 
