@@ -38,9 +38,11 @@ static void (*give_log)(struct kvm_dirty_log *log);	/* what is in it; NULL: nobo
 static int tsc_khz = 2000000;
 static int xsave_bytes = 8192;
 
+static int has_xcrs = 1;
+
 int vm_has(const struct vm *vm, unsigned int cap)
 {
-	return cap == KVM_CAP_XCRS ? 1 : cap == KVM_CAP_XSAVE2 ? xsave_bytes : 0;
+	return cap == KVM_CAP_XCRS ? has_xcrs : cap == KVM_CAP_XSAVE2 ? xsave_bytes : 0;
 }
 
 static struct state_msr *find_msr(struct state_vcpu *state, u32 index)

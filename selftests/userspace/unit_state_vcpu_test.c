@@ -229,6 +229,23 @@ static void test_xsave_too_large(void)
 	free(saved);
 }
 
+/* Who has no XSAVE leaves a host that has it for one that has not. */
+static void test_no_xsave_here(void)
+{
+	struct state_error error = { "" };
+
+	set_up_kernel();
+	struct state_vcpu *saved = take_both();
+
+	clear();
+	has_xcrs = 0;
+	CHECK_EQ("given", 1, state_vcpu_give(&vcpus[0], saved, saved, &error));
+	for (unsigned int i = 0; i < call_count; i++)
+		CHECK_EQ("a request that the node does not know", 0, calls[i] == KVM_SET_XCRS);
+	has_xcrs = 1;
+	free(saved);
+}
+
 static void test_guest_hypervisor(void)
 {
 	struct state_error error = { "" };
@@ -270,6 +287,7 @@ static const struct test_case cases[] = {
 	{ "msr_right_already", test_msr_right_already },
 	{ "tsc_rate", test_tsc_rate },
 	{ "xsave_too_large", test_xsave_too_large },
+	{ "no_xsave_here", test_no_xsave_here },
 	{ "guest_hypervisor", test_guest_hypervisor },
 	{ "chips", test_chips },
 };
