@@ -55,7 +55,7 @@ static bool check_vendor(const struct state_vcpu *state, const struct kvm_cpuid2
 	vendor_of(here, is);
 	if (kin_of(told) == KIN_OTHER || kin_of(is) == KIN_OTHER || kin_of(told) == kin_of(is))
 		return true;
-	return state_refuse(error, "this host's CPU is a %s, and the guest has been told of a %s: it needs a --cpu-model that both have",
+	return state_refuse(error, "this host's vendor is %s, and the guest has been told of %s: it needs a --cpu-model that both have",
 			    is, told);
 }
 
