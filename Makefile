@@ -30,6 +30,7 @@ help:
 	@echo '  make check      install what is needed, build for every supported kernel, run all tests; TESTS=NAME for those of one'
 	@echo '  make check-models  the tests on every CPU model that Bochs has and Debian boots on, VMX and SVM; a table'
 	@echo '  make check-dma     devices, IOMMUs and assigned devices, at length'
+	@echo '  make check-across  Linux at work, saved on an emulated host with SVM, goes on on one with VMX'
 	@echo '  make check-debug  the tests on a kernel, built here, that watches locks, RCU and sleeping'
 	@echo '  make check-readme  README.md followed word by word, in a clean Debian 12 and on an emulated host that runs it'
 	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX'

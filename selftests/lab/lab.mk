@@ -7,7 +7,7 @@ export KEEL_CACHE	?= $(KEEL_BUILD)/cache
 
 LAB	= $(CURDIR)/selftests/lab
 
-.PHONY: demo check check-models check-debug check-dma check-readme bench bench-vmx suites lab
+.PHONY: demo check check-models check-debug check-dma check-across check-readme bench bench-vmx suites lab
 
 # What building and testing need: Debian's packages, the kernels under test.
 lab:
@@ -32,6 +32,14 @@ check-models: lab
 # Not part of check: all that has to do with devices and IOMMUs, at length. After make check, which builds for it.
 check-dma: lab
 	@$(LAB)/check_dma
+
+# Not part of check: a machine goes from a host of one vendor to one of the other.
+check-across: lab
+	@$(MAKE) module KDIR=$(KEEL_CACHE)/6.1/build
+	@$(MAKE) module KDIR=$(KEEL_CACHE)/6.1-cloud/build
+	@$(MAKE) launcher
+	@$(LAB)/mkguest
+	@$(LAB)/check_across
 
 # Not part of check: builds a kernel first.
 check-debug: lab
