@@ -110,6 +110,15 @@ static unsigned int case_timeout(const struct test_case *c)
 	return scale && atoi(scale) > 0 ? t * atoi(scale) : t;
 }
 
+/* A shell has what runs in the background ignore the keys' signals, nohup SIGHUP, and that is inherited. */
+static void heed_signals(void)
+{
+	int i;
+
+	for (i = 1; i < SIGRTMIN; i++)
+		signal(i, SIG_DFL);
+}
+
 static int run_case(const struct test_case *c)
 {
 	int status;
@@ -120,6 +129,7 @@ static int run_case(const struct test_case *c)
 	if (pid < 0)
 		return KSFT_FAIL;
 	if (!pid) {
+		heed_signals();
 		alarm(case_timeout(c));
 		c->run();
 		_exit(nr_failed_checks ? KSFT_FAIL : KSFT_PASS);
