@@ -156,16 +156,16 @@ static int put_block(const struct fill *fill, uint8_t *host, const struct state_
 	return ret;
 }
 
-/* Whoever has touched it waits on, until the process ends: there is nothing that he could be given. */
+/* Whoever has touched it waits on, until the process ends: there is nothing that he could be given. Who hears why finds the machine ending. */
 static void give_up(struct fill *fill, uint64_t place, const struct state_error *error)
 {
 	pthread_mutex_lock(&fill->lock);
 	if (!fill->error.text[0])
 		fill->error = *error;
-	pthread_mutex_unlock(&fill->lock);
-	settle(fill, place, PLACE_BAD);
 	if (!fill->is_early)
 		vm_stop(fill->vm, STATUS_STATE, "%s: %s", fill->name, error->text);
+	pthread_mutex_unlock(&fill->lock);
+	settle(fill, place, PLACE_BAD);
 }
 
 static void fill_place(struct fill *fill, uint64_t place)
