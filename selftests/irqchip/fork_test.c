@@ -260,7 +260,10 @@ static void guest_asleep(u64 mode, u64 khz)
 	apic_write(APIC_LVTT, V | APIC_LVT_TIMER_TSCDEADLINE);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + MS * khz);
 	GUEST_SYNC(1);
-	if (!irq_count[V])
+	/* TCG forgets an STI's shadow at an exit: an interrupt that waits may come before the HLT (Documentation/differences.rst) */
+	if (apic_bit(APIC_IRR, V))
+		irq_window();
+	else
 		sti_hlt();
 	cli();
 	once("woken", V);
