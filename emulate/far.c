@@ -341,12 +341,8 @@ static int is_redirected(struct emu *e, u8 vector, bool *redirected)
 	struct segment tr;
 	u16 base = 0;
 	u8 bits = 0;
-	int ret;
+	int ret = emu_io_bitmap(e, &tr, &base);
 
-	e->ops->get_segment(e, SEG_TR, &tr);
-	if ((tr.ar & SEG_UNUSABLE) || !(tr.ar & 0x08) || tr.limit < TSS_IO_BASE + 1)
-		return emu_raise_error(e, VEC_GP, 0);
-	ret = emu_read_linear(e, tr.base + TSS_IO_BASE, &base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
 	if (ret)
 		return ret;
 	if (base < 32 || base - 32u + vector / 8 > tr.limit)

@@ -294,6 +294,9 @@ int emu_check_vm86_flags(struct emu *e, bool *use_vif);
 int emu_set_vif(struct emu *e, u64 val);
 u64 emu_vm86_image(u64 rflags);
 
+/* segment.c */
+int emu_io_bitmap(struct emu *e, struct segment *tr, u16 *base);
+
 /* far.c */
 int emu_vm86_interrupt(struct emu *e, u8 vector, bool *done);
 

@@ -170,6 +170,15 @@ static int load_segment(struct emu *e, unsigned int seg, u16 selector)
 	return EMU_CONTINUE;
 }
 
+/* Where the I/O permission bitmap of the task in TR, @tr, begins (SDM, "Task-State Segment (TSS)"); #GP if its TSS has no room to say so. */
+int emu_io_bitmap(struct emu *e, struct segment *tr, u16 *base)
+{
+	e->ops->get_segment(e, SEG_TR, tr);
+	if ((tr->ar & SEG_UNUSABLE) || !(tr->ar & 0x08) || tr->limit < TSS_IO_BASE + 1)
+		return emu_raise_error(e, VEC_GP, 0);
+	return emu_read_linear(e, tr->base + TSS_IO_BASE, base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
+}
+
 /* LLDT and LTR. */
 int emu_load_system_segment(struct emu *e, unsigned int seg, u16 selector)
 {

@@ -23,12 +23,8 @@ static int check_bitmap(struct emu *e, u16 port, unsigned int size)
 	struct segment tr;
 	u16 base = 0, bits = 0;
 	u64 last;
-	int ret;
+	int ret = emu_io_bitmap(e, &tr, &base);
 
-	e->ops->get_segment(e, SEG_TR, &tr);
-	if ((tr.ar & SEG_UNUSABLE) || !(tr.ar & 0x08) || tr.limit < TSS_IO_BASE + 1)
-		return emu_raise_error(e, VEC_GP, 0);
-	ret = emu_read_linear(e, tr.base + TSS_IO_BASE, &base, 2, EMU_ACC_READ | EMU_ACC_SYSTEM);
 	if (ret)
 		return ret;
 	last = (u64)base + port / 8 + 1;
