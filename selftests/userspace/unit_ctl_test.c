@@ -265,14 +265,13 @@ int __wrap_flock(int fd, int operation)
 	return __real_flock(fd, operation);
 }
 
-/* A machine that ends gives its socket's name up before its pid file's: the next one may have taken it by then. */
 /* ---- keel ctl fork ---- */
 
 static int passed[CONTROL_FILES + 1];
 static unsigned int passed_count;
 
-/* A machine that takes the files that come along with its request's first byte. */
-static void *serve_fork(void *argument)
+/* A request to @heard, and to @passed the files that come along with its first byte. Return: the client. */
+static int take_request(void)
 {
 	union {
 		struct cmsghdr head;
@@ -290,6 +289,13 @@ static void *serve_fork(void *argument)
 	while (used > 0 && heard[used - 1] != '\n' && (got = read(fd, heard + used, sizeof(heard) - 1 - used)) > 0)
 		used += got;
 	heard[used > 0 ? used : 0] = 0;
+	return fd;
+}
+
+static void *serve_fork(void *argument)
+{
+	int fd = take_request();
+
 	send(fd, reply, strlen(reply), MSG_NOSIGNAL);
 	close(fd);
 	return argument;
@@ -523,27 +529,13 @@ static int over[2];		/* a pipe: nobody asks any more */
 static void *serve_badly(void *argument)
 {
 	struct pollfd waits[] = { { .fd = listener, .events = POLLIN }, { .fd = over[0], .events = POLLIN } };
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(passed))];
-	} control;
-	struct iovec text = { heard, sizeof(heard) - 1 };
-	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-	char byte = 0;
+	char byte;
 
 	if (poll(waits, 2, -1) < 1 || !waits[0].revents)
 		return argument;
 
-	int fd = accept(listener, NULL, NULL);
+	int fd = take_request();
 
-	recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *part = CMSG_FIRSTHDR(&message);
-
-	passed_count = part ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-	if (part)
-		memcpy(passed, CMSG_DATA(part), passed_count * sizeof(int));
-	while (byte != '\n' && recv(fd, &byte, 1, 0) == 1)
-		;
 	if (act == REFUSES)
 		send(fd, "{\"ok\":false,\"error\":\"no\"}\n", 26, MSG_NOSIGNAL);
 	if (act == IS_A_STRANGER)

@@ -22,15 +22,7 @@
 #include <string.h>
 #include <linux/kvm.h>
 #include <linux/types.h>
-
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-typedef int8_t s8;
-typedef int16_t s16;
-typedef int32_t s32;
-typedef int64_t s64;
+#include <keel/emulate_types.h>
 
 #define BIT(n)			(1ULL << (n))
 #define PAGE_SHIFT		12

@@ -18,15 +18,7 @@
 #include <linux/types.h>
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
-
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-typedef int8_t s8;
-typedef int16_t s16;
-typedef int32_t s32;
-typedef int64_t s64;
+#include <keel/emulate_types.h>
 
 #define BIT(n)			(1ULL << (n))
 #define likely(x)		__builtin_expect(!!(x), 1)
@@ -48,7 +40,6 @@ typedef struct { int counter; } atomic_t;
 #define set_bit(n, p)		(*(p) |= BIT(n))
 #define smp_send_reschedule(cpu)	((void)(cpu))
 
-#include <keel/emulate_types.h>
 #include <keel/events.h>
 #include <keel/regs.h>
 #include <keel/types.h>
