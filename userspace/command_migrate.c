@@ -4,7 +4,6 @@
  * the command that moves it.
  */
 #include <json-c/json.h>
-#include <poll.h>
 #include <string.h>
 
 #include "command_rows.h"
@@ -13,13 +12,6 @@
 #include "migrate.h"
 #include "state_format.h"
 #include "vm.h"
-
-bool command_is_gone(const struct request *request)
-{
-	struct pollfd client = { .fd = request->client->fd };
-
-	return poll(&client, 1, 0) == 1 && client.revents & POLLHUP;
-}
 
 /* Others want something as well meanwhile, the end for one. */
 static bool is_wanted(void *argument, uint64_t done, uint64_t all)
@@ -31,7 +23,7 @@ static bool is_wanted(void *argument, uint64_t done, uint64_t all)
 	(void)all;
 	if (control->turn)
 		control->turn(control);
-	return !vm_is_stopping(control->vm) && !control->is_quitting && !command_is_gone(request);
+	return !vm_is_stopping(control->vm) && !control->is_quitting && !control_is_gone(request->client->fd);
 }
 
 static void describe(struct json_object *answer, const struct migration *migration)

@@ -162,7 +162,7 @@ static bool is_wanted(void *argument, uint64_t done, uint64_t all)
 
 	(void)done;
 	(void)all;
-	return !vm_is_stopping(request->control->vm) && !command_is_gone(request);
+	return !vm_is_stopping(request->control->vm) && !control_is_gone(request->client->fd);
 }
 
 bool command_has_memory(struct request *request)

@@ -70,11 +70,6 @@ void __printf(2, 3) command_fail(struct request *request, const char *format, ..
  */
 bool command_has_memory(struct request *request);
 
-/**
- * command_is_gone() - has the client that asks closed its connection?
- */
-bool command_is_gone(const struct request *request);
-
 /* command_migrate.c */
 
 /** command_migrate() - move the machine to another launcher */

@@ -6,6 +6,7 @@
 #ifndef KEEL_CONTROL_H
 #define KEEL_CONTROL_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -120,6 +121,16 @@ int control_open(const char *path);
  * Return: a file descriptor, or -1 with errno: EAGAIN if somebody listens and takes no client.
  */
 int control_connect(const char *path, int seconds);
+
+/**
+ * control_is_gone() - has the client closed the connection @fd? -1: there is none that could
+ */
+static inline bool control_is_gone(int fd)
+{
+	struct pollfd client = { .fd = fd };
+
+	return poll(&client, 1, 0) == 1 && client.revents & POLLHUP;
+}
 
 /**
  * control_start() - start the thread

@@ -21,6 +21,7 @@
 
 #include <uapi/linux/keel.h>
 
+#include "control.h"
 #include "fork.h"
 #include "hold.h"
 #include "machine.h"
@@ -135,13 +136,6 @@ static bool hear(int in, bool is_running, const struct timespec *until, struct f
 	return words.is_running == is_running || fail(answer, "the new process spoke out of turn");
 }
 
-static bool is_gone(int client)
-{
-	struct pollfd wait = { .fd = client };
-
-	return poll(&wait, 1, 0) == 1 && wait.revents & POLLHUP;
-}
-
 /* What comes after fork(), in the parent: the devices go on as soon as they may. */
 static void see_off(struct machine *machine, const struct fork_line *line, struct fork_answer *answer)
 {
@@ -153,7 +147,7 @@ static void see_off(struct machine *machine, const struct fork_line *line, struc
 	if (!is_whole || !hear(line->in, true, &until, answer))
 		return;
 	/* Nobody would know of it. */
-	if (is_gone(machine->forking.order.client))
+	if (control_is_gone(machine->forking.order.client))
 		fail(answer, "whoever wanted the new machine has gone");
 	else if (write(line->out, "", 1) != 1)
 		fail(answer, "the new process died");

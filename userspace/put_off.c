@@ -55,19 +55,14 @@ bool put_off_is_due(void)
 
 int put_off_poll(struct pollfd *waits, nfds_t count, const struct timespec *until)
 {
-	struct timespec now = thread_time_in(0), left = { 0 };
+	struct timespec left;
 
 	if (due) {
 		errno = EINTR;
 		return -1;
 	}
-	if (until && !thread_is_past(until)) {
-		left = (struct timespec){ until->tv_sec - now.tv_sec, until->tv_nsec - now.tv_nsec };
-		if (left.tv_nsec < 0)
-			left = (struct timespec){ left.tv_sec - 1, left.tv_nsec + 1000000000 };
-		if (left.tv_sec < 0)
-			left = (struct timespec){ 0 };
-	}
+	if (until)
+		left = thread_time_until(until);
 	return ppoll(waits, count, until ? &left : NULL, depth ? &before : NULL);
 }
 
