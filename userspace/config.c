@@ -18,57 +18,6 @@
 #define FILE_MAX	65536	/* bytes */
 #define DEPTH_MAX	4
 #define NAME_MAX_BYTES	64
-#define DISTANCE_MAX	3	/* changes between two names that are alike */
-
-/* ---- names that are alike ---- */
-
-static unsigned int least(unsigned int a, unsigned int b, unsigned int c)
-{
-	unsigned int two = a < b ? a : b;
-
-	return two < c ? two : c;
-}
-
-/* Letters put in, left out and changed, from one name to the other. */
-static unsigned int distance(const char *from, const char *to)
-{
-	unsigned int row[NAME_MAX_BYTES + 1];
-	size_t length = strlen(to);
-
-	if (length > NAME_MAX_BYTES || strlen(from) > NAME_MAX_BYTES)
-		return DISTANCE_MAX + 1;
-	for (unsigned int j = 0; j <= length; j++)
-		row[j] = j;
-	for (unsigned int i = 1; from[i - 1]; i++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= length; j++) {
-			unsigned int above = row[j];
-
-			row[j] = least(above + 1, row[j - 1] + 1, diagonal + (from[i - 1] != to[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[length];
-}
-
-const char *option_nearest(const struct option_row *rows, size_t count, unsigned int commands, const char *name)
-{
-	unsigned int best = DISTANCE_MAX + 1;
-	const char *nearest = NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		unsigned int d = rows[i].commands & commands ? distance(name, rows[i].name) : best;
-
-		/* Of short names so many changes leave nothing. */
-		if (d < best && d < strlen(rows[i].name)) {
-			best = d;
-			nearest = rows[i].name;
-		}
-	}
-	return nearest;
-}
 
 /* ---- the file ---- */
 
@@ -215,7 +164,7 @@ static bool next_name(struct walk *walk, char name[NAME_MAX_BYTES + 1])
 
 static int refuse_name(const struct walk *walk, const struct config *config, const char *name)
 {
-	const char *nearest = option_nearest(config->rows, config->count, config->commands, name);
+	const char *nearest = option_nearest(config->tables, config->commands, name);
 
 	if (nearest)
 		return status_fail(STATUS_USAGE, "--config %s line %u: unknown name '%s'; '%s' is like it", walk->path, walk->line,
@@ -230,12 +179,11 @@ static int apply(struct options *options, struct json_object *object, struct wal
 	uint64_t here = 0;
 
 	while (next_name(walk, name)) {
+		unsigned int i;
+		const struct option_row *row = option_find(config->tables, config->commands, name, strlen(name), &i);
 		struct json_object *value = NULL;
-		size_t i = 0;
 
-		while (i < config->count && (!(config->rows[i].commands & config->commands) || strcmp(config->rows[i].name, name)))
-			i++;
-		if (i == config->count || !strcmp(name, "config"))
+		if (!row || !strcmp(name, "config"))
 			return refuse_name(walk, config, name);
 		if (here & 1ULL << i)
 			return status_fail(STATUS_USAGE, "--config %s line %u: '%s' a second time", walk->path, walk->line, name);
@@ -243,7 +191,7 @@ static int apply(struct options *options, struct json_object *object, struct wal
 		if (config->seen & 1ULL << i)
 			continue;
 		json_object_object_get_ex(object, name, &value);
-		if (set_option(options, &config->rows[i], value))
+		if (set_option(options, row, value))
 			return status_fail(STATUS_USAGE, "that is line %u of --config %s", walk->line, walk->path);
 	}
 	return 0;

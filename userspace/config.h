@@ -7,20 +7,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stddef.h>
 
-struct option_row;
+struct option_table;
 struct options;
 
 /**
  * struct config - what a file's options are looked up in
- * @rows: the table, @count of them.
+ * @tables: of options, NULL behind the last.
  * @commands: whose options may stand in the file.
  * @seen: rows, by bits, that the command line had; it wins.
  */
 struct config {
-	const struct option_row *rows;
-	size_t count;
+	const struct option_table *const *tables;
 	unsigned int commands;
 	uint64_t seen;
 };

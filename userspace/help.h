@@ -5,7 +5,6 @@
 #ifndef KEEL_HELP_H
 #define KEEL_HELP_H
 
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "options.h"
@@ -17,9 +16,8 @@
 int help_find(const char *subject, enum options_action *action);
 
 /**
- * help_print() - print the help of @action
- * Return: false if there is none here.
+ * help_print() - print the general help, or that of one subject, and the exit statuses
  */
-bool help_print(FILE *out, enum options_action action);
+void help_print(FILE *out, enum options_action action);
 
 #endif

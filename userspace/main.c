@@ -15,6 +15,7 @@
 #include "ctl.h"
 #include "dma.h"
 #include "files.h"
+#include "help.h"
 #include "inspect.h"
 #include "machine.h"
 #include "memory_options.h"
@@ -161,7 +162,7 @@ int main(int argc, char **argv)
 			status = flush_output();
 			break;
 		default:
-			options_help(stdout, action);
+			help_print(stdout, action);
 			status = flush_output();
 			break;
 		}

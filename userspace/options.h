@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "boot.h"
 #include "cpu_model.h"
@@ -136,10 +135,5 @@ int options_parse(struct options *options, enum options_action *action, int argc
  * options_free() - release what options_parse() allocated
  */
 void options_free(struct options *options);
-
-/**
- * options_help() - print the general help, or that of one command
- */
-void options_help(FILE *out, enum options_action action);
 
 #endif

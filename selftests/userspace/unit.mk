@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options cpu_model cpu_feature fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address put_off socket_file help runtime status)
+options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options cpu_model cpu_feature fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address put_off socket_file help help_commands help_subjects runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)

@@ -203,7 +203,9 @@ static void test_random(void)
 
 static void test_nearest(void)
 {
-	static const struct option_row table[] = { { "kernel", 1 }, { "cpus", 1 }, { "json", 2 }, { "no-rng", 1 } };
+	static const struct option_row guest[] = { { "kernel", OF_RUN }, { "cpus", OF_RUN } }, other[] = { { "json", OF_DMA }, { "no-rng", OF_RUN } };
+	static const struct option_table first = { guest, ARRAY_SIZE(guest) }, second = { other, ARRAY_SIZE(other) };
+	static const struct option_table *const tables[] = { &first, &second, NULL };
 	static const struct {
 		const char *name, *nearest;
 	} rows[] = {
@@ -213,7 +215,7 @@ static void test_nearest(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const char *got = option_nearest(table, ARRAY_SIZE(table), 1, rows[i].name);
+		const char *got = option_nearest(tables, OF_RUN, rows[i].name);
 
 		test_note("%s: %s", rows[i].name, got ?: "none");
 		CHECK_EQ(rows[i].name, 1, rows[i].nearest ? got && !strcmp(got, rows[i].nearest) : !got);

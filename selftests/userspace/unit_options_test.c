@@ -4,6 +4,7 @@
 
 #include "test.h"
 #include "userspace/memory.h"
+#include "userspace/option_row.h"
 #include "userspace/options.h"
 #include "userspace/size.h"
 #include "userspace/status.h"
@@ -833,7 +834,17 @@ static void test_json(void)
 	ASSERT_EQ(strcmp(text, "{\"status\": 7, \"name\": \"disk\", \"reason\": \"--disk caf\xc3\xa9 ?\\u007f??\"}\n"), 0);
 }
 
+/* A row's number is a bit of a word. */
+static void test_tables(void)
+{
+	size_t count = guest_option_table.count + device_option_table.count + run_option_table.count + ctl_option_table.count;
+
+	test_note("%zu rows", count);
+	CHECK_EQ("a bit for each", 1, count > 40 && count <= OPTION_ROWS_MAX);
+}
+
 static const struct test_case cases[] = {
+	{ "tables", test_tables },
 	{ "sizes", test_sizes },
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
