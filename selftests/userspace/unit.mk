@@ -58,9 +58,19 @@ unit_balloon_test-libs := -ljson-c
 unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
 unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
 unit_virtio_console_test-libs := -lz -Wl,--wrap=clock_gettime
-unit_control_test-srcs := $(sort $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows command_migrate migrate_turn runtime generation power stats state_base state_fields state_stream state_format))
+control-srcs := $(sort selftests/userspace/fake_control.c $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,control control_socket socket_file command command_rows command_migrate migrate_turn runtime generation power stats state_base state_fields state_stream state_format))
+unit_control_test-srcs := $(control-srcs)
 unit_control_test-cflags := -DKEEL_VERSION='"test"'
 unit_control_test-libs := -ljson-c -lz
+unit_control_client_test-srcs := $(control-srcs)
+unit_control_client_test-cflags := -DKEEL_VERSION='"test"'
+unit_control_client_test-libs := -ljson-c -lz
+unit_control_migrate_test-srcs := $(control-srcs)
+unit_control_migrate_test-cflags := -DKEEL_VERSION='"test"'
+unit_control_migrate_test-libs := -ljson-c -lz
+unit_control_stand_test-srcs := $(control-srcs)
+unit_control_stand_test-cflags := -DKEEL_VERSION='"test"'
+unit_control_stand_test-libs := -ljson-c -lz
 # The kernel is the test's.
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid cpu_model cpu_leaves cpu_feature status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
