@@ -39,6 +39,7 @@ static inline u64 xorshift(u64 *state)
 #define KSFT_SKIP	4
 
 #define TEST_TIMEOUT	60	/* seconds a case may take unless it says otherwise */
+#define TEST_PATIENCE_MS 50000	/* for what must come, however busy the machine is */
 
 /**
  * struct test_case - one named case

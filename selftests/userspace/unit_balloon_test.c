@@ -93,7 +93,7 @@ static u16 used(u32 queue) { return __atomic_load_n(&rings[queue].used->idx, __A
 static bool served(u32 queue, u16 count)
 {
 	ring(queue);
-	for (u32 i = 0; i < 5000 && used(queue) != count && !is_broken(); i++)
+	for (u32 i = 0; i < TEST_PATIENCE_MS && used(queue) != count && !is_broken(); i++)
 		usleep(1000);
 	return used(queue) == count;
 }
@@ -338,7 +338,7 @@ static void test_target(void)
 	set_up(VERSION_1);
 	before = fake_device_get(&vm, device, VIRTIO_PCI_COMMON_CFGGENERATION, 1);
 	virtio_balloon_ask(&balloon, 8 << 20);
-	for (u32 i = 0; i < 5000 && config(0) != 2048; i++)
+	for (u32 i = 0; i < TEST_PATIENCE_MS && config(0) != 2048; i++)
 		usleep(1000);
 	CHECK_EQ("the driver sees", 2048, config(0));
 	CHECK_EQ("a change", 1, before != fake_device_get(&vm, device, VIRTIO_PCI_COMMON_CFGGENERATION, 1));
@@ -379,7 +379,7 @@ static void test_stats(void)
 		size = put_stat(put_stat(size, 15, 3000), 16, 6);
 		fake_offer_one(&rings[STATQ], DATA_AT, size, false);
 		ring(STATQ);
-		for (u32 i = 0; i < 5000; i++, usleep(1000)) {
+		for (u32 i = 0; i < TEST_PATIENCE_MS; i++, usleep(1000)) {
 			virtio_balloon_look(&balloon, 0, &view);
 			if (view.guest.has)
 				break;
@@ -390,7 +390,7 @@ static void test_stats(void)
 		CHECK_EQ("the buffer is the driver's", 0, used(STATQ));
 		for (u32 i = 1; i <= 3; i++) {
 			ASSERT_EQ(pthread_create(&asks, NULL, look, &view), 0);
-			for (u32 t = 0; t < 5000 && used(STATQ) != i; t++)
+			for (u32 t = 0; t < TEST_PATIENCE_MS && used(STATQ) != i; t++)
 				usleep(1000);
 			CHECK_EQ("it is given back", i, used(STATQ));
 			size = put_stat(0, VIRTIO_BALLOON_S_CACHES, i);
@@ -467,7 +467,7 @@ static void test_stats_refused(void)
 		*(u32 *)memory_at(&vm.memory, PAGES_AT, 4) = PAGES_AT >> 12;
 		fake_offer_one(&rings[INFLATE], PAGES_AT, 4, false);
 		served(INFLATE, 1);
-		for (u32 t = 0; t < 5000 && rows[i].is_broken && !is_broken(); t++)
+		for (u32 t = 0; t < TEST_PATIENCE_MS && rows[i].is_broken && !is_broken(); t++)
 			usleep(1000);
 		CHECK_EQ(rows[i].name, rows[i].is_broken, is_broken());
 		virtio_balloon_look(&balloon, 0, &view);

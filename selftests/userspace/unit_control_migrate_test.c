@@ -60,7 +60,7 @@ static void set_up_migration(void)
 
 static void wait_for_state(enum migrate_state state)
 {
-	for (unsigned int i = 0; i < 5000 && *(volatile enum migrate_state *)&migration.state != state; i++)
+	for (unsigned int i = 0; i < TEST_PATIENCE_MS && *(volatile enum migrate_state *)&migration.state != state; i++)
 		usleep(1000);
 	CHECK_EQ("it has come there", state, migration.state);
 }

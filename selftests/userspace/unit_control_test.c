@@ -257,7 +257,7 @@ static void test_quit(void)
 	/* What comes behind it is not done any more. */
 	CHECK_EQ("quit", 1, is_ok(ask(fd, "{\"command\":\"quit\"}\n{\"command\":\"nmi\"}\n")));
 	wait.fd = vm.stop_event;
-	CHECK_EQ("the end", 1, poll(&wait, 1, 20000));
+	CHECK_EQ("the end", 1, poll(&wait, 1, TEST_PATIENCE_MS));
 	CHECK_EQ("status", STATUS_QUIT, vm.status);
 	CHECK_EQ("the others see it", 0, strlen(hear(other, 20)));
 	CHECK_EQ("nothing more", 0, nmis);

@@ -471,7 +471,7 @@ static void test_networks(void)
 	for (unsigned int i = 2; i < 4; i++) {
 		struct pollfd wait = { .fd = passed[i], .events = POLLIN };
 
-		ASSERT_EQ(poll(&wait, 1, 20000), 1);
+		ASSERT_EQ(poll(&wait, 1, TEST_PATIENCE_MS), 1);
 		ASSERT_EQ(read(passed[i], bytes, 5), 5);
 		CHECK_EQ("passt's other end", 0, strcmp("hello", bytes));
 		CHECK_EQ("which makes nobody wait", 1, read(passed[i], bytes, 5) < 0 && errno == EAGAIN);
@@ -608,7 +608,7 @@ static bool is_passt_gone(void)
 	snprintf(path, sizeof(path), "%s/pid", directory);
 	pid = atoi(look_at(path));
 	unlink(path);
-	for (unsigned int i = 0; i < 200 && pid && !kill(pid, 0); i++)
+	for (unsigned int i = 0; i < TEST_PATIENCE_MS / 10 && pid && !kill(pid, 0); i++)
 		usleep(10000);
 	return !pid || kill(pid, 0);
 }
@@ -729,7 +729,7 @@ static void test_listen_ended(void)
 			migrate_accept(&address);
 			_exit(0);
 		}
-		for (unsigned int n = 0; n < 500 && access(path, F_OK); n++)
+		for (unsigned int n = 0; n < TEST_PATIENCE_MS / 10 && access(path, F_OK); n++)
 			usleep(10000);
 		CHECK_EQ("it listens", 0, access(path, F_OK));
 		kill(pid, signals[i]);

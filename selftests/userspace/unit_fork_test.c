@@ -151,7 +151,7 @@ static void serve_one(void)
 	pthread_t thread;
 
 	ASSERT_EQ(pthread_create(&thread, NULL, ask, NULL), 0);
-	ASSERT_EQ(poll(&wait, 1, 5000), 1);
+	ASSERT_EQ(poll(&wait, 1, TEST_PATIENCE_MS), 1);
 	CHECK_EQ("this is the parent", 0, fork_serve(&machine));
 	pthread_join(thread, NULL);
 }
@@ -207,7 +207,7 @@ static void test_child(void)
 		CHECK_EQ("its number", 1, answer.pid > 0 && answer.pid != getpid());
 		ASSERT_EQ(read(ends[0], &byte, 1), 1);
 	}
-	for (int i = 0; i < 500 && !waitpid(-1, NULL, WNOHANG); i++)
+	for (int i = 0; i < TEST_PATIENCE_MS / 10 && !waitpid(-1, NULL, WNOHANG); i++)
 		usleep(10000);
 	CHECK_EQ("nobody need wait for them", -1, waitpid(-1, NULL, WNOHANG));
 	/* Who asked is gone: nobody would know of a child. Who has no more to say waits for it. */

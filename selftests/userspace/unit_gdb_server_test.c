@@ -364,7 +364,7 @@ static void test_own(void)
 	ask("z0,2003,1", "OK");
 	ask("Z0,4000,1", "OK");		/* where nobody comes */
 	send_packet("c");
-	for (unsigned int i = 0; i < 500 && given_back < 5; i++)
+	for (unsigned int i = 0; i < TEST_PATIENCE_MS / 10 && given_back < 5; i++)
 		usleep(10000);
 	ASSERT_GE(given_back, 5);
 	CHECK_EQ("it runs", true, is_counting());
@@ -383,7 +383,7 @@ static void test_own_step(void)
 	ask("Z2,5000,8", "OK");		/* where nobody writes */
 	send_packet("c");
 	steps_itself = true;
-	for (unsigned int i = 0; i < 500 && given_back < 5; i++)
+	for (unsigned int i = 0; i < TEST_PATIENCE_MS / 10 && given_back < 5; i++)
 		usleep(10000);
 	ASSERT_GE(given_back, 5);
 	CHECK_EQ("it runs", true, is_counting());
@@ -466,7 +466,7 @@ static void test_kill(void)
 	start(false);
 	client = join();
 	send_packet("k");
-	for (unsigned int i = 0; i < 500 && !vm_is_stopping(&vm); i++)
+	for (unsigned int i = 0; i < TEST_PATIENCE_MS / 10 && !vm_is_stopping(&vm); i++)
 		usleep(10000);
 	CHECK_EQ("it ends", true, vm_is_stopping(&vm));
 	CHECK_EQ("status", STATUS_SIGNAL, vm.status);

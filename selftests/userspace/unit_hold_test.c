@@ -243,7 +243,7 @@ static void wait_for_more(void)
 {
 	const unsigned int before = served;
 
-	for (unsigned int ms = 0; served < before + 5 && ms < 5000; ms++)
+	for (unsigned int ms = 0; served < before + 5 && ms < TEST_PATIENCE_MS; ms++)
 		usleep(1000);
 	CHECK_EQ("it serves", 1, served >= before + 5);
 }

@@ -183,7 +183,7 @@ static void check_connection(const char *text)
 		migrate_peer_init(&peer, migrate_accept(&address));
 		_exit(!(migrate_hear(&peer, 10000, &event) && event == MIGRATE_HEARD_READY));
 	}
-	for (unsigned int i = 0; fd < 0 && i < 500; i++) {
+	for (unsigned int i = 0; fd < 0 && i < TEST_PATIENCE_MS / 10; i++) {
 		usleep(10000);
 		fd = migrate_connect(&address, 1);
 	}

@@ -53,6 +53,16 @@ static void make(short flags)
 	ASSERT_EQ(control(SIOCSIFFLAGS, &request), 0);
 }
 
+/* Until the kernel has seen that somebody holds the interface, which a work item of its does, it drops what is sent. */
+static void wait_for_link(void)
+{
+	struct ifreq request = { .ifr_name = NAME };
+
+	for (u32 i = 0; i < TEST_PATIENCE_MS && !(request.ifr_flags & IFF_RUNNING); i++, usleep(1000))
+		ASSERT_EQ(control(SIOCGIFFLAGS, &request), 0);
+	ASSERT(request.ifr_flags & IFF_RUNNING, "the link came up");
+}
+
 static int packet_socket(void)
 {
 	int fd = socket(AF_PACKET, SOCK_RAW, htons(0x88b5));
@@ -83,6 +93,7 @@ static void test_frames(void)
 	ASSERT_EQ(net_tap_open(&tap, NAME, 1), 0);
 	CHECK_EQ("MTU", 1400, tap.backend.mtu);
 	CHECK_EQ("checksums", 1, !!(tap.backend.features & BIT(VIRTIO_NET_F_CSUM)));
+	wait_for_link();
 	int fd = packet_socket();
 
 	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -98,7 +109,7 @@ static void test_frames(void)
 
 		ASSERT_EQ(send(fd, frame, sizes[i], 0), sizes[i]);
 		do
-			ASSERT_EQ(poll(&wait, 1, 5000), 1);
+			ASSERT_EQ(poll(&wait, 1, TEST_PATIENCE_MS), 1);
 		while (tap.backend.ops->receive(&tap.backend, 0, &packet) != NET_DONE || packet.frame[12] != 0x88);
 		CHECK_EQ("size", sizes[i], packet.size);
 		CHECK_EQ("bytes", 0, memcmp(packet.frame, frame, sizes[i]));
@@ -148,6 +159,7 @@ static void test_queues(void)
 	make(IFF_MULTI_QUEUE);
 	memset(&tap, 0, sizeof(tap));
 	ASSERT_EQ(net_tap_open(&tap, NAME, 2), 0);
+	wait_for_link();
 	int fd = packet_socket();
 
 	for (u32 i = 0; i < 64; i++) {

@@ -293,7 +293,7 @@ static void test_start(void)
 	do {
 		struct pollfd wait = { .fd = user.backend.fds[0], .events = POLLIN };
 
-		ASSERT_EQ(poll(&wait, 1, 20000), 1);
+		ASSERT_EQ(poll(&wait, 1, TEST_PATIENCE_MS), 1);
 		result = receive(&packet);
 	} while (result == NET_AGAIN);
 	ASSERT_EQ(result, NET_DONE);
@@ -364,14 +364,14 @@ static void test_let_go(void)
 	remove_stand_in();
 }
 
-/* A frame of passt's own, 5 seconds at most. */
+/* A frame of passt's own. */
 static bool next_frame(struct net_packet *packet)
 {
 	struct pollfd wait = { .fd = user.backend.fds[0], .events = POLLIN };
 	enum net_result result;
 
 	while ((result = receive(packet)) == NET_AGAIN)
-		if (poll(&wait, 1, 5000) != 1)
+		if (poll(&wait, 1, TEST_PATIENCE_MS) != 1)
 			return false;
 	return result == NET_DONE;
 }

@@ -392,7 +392,7 @@ static void test_control_queue(void)
 	fake_add(&rings[2], ack, 1, true, true);
 	fake_offer(&rings[2], 0);
 	fake_device_put(&vm, &net.device, 0x3000 + 2 * 4, 2, 2);
-	for (u32 i = 0; i < 2000 && !__atomic_load_n(&rings[2].used->idx, __ATOMIC_ACQUIRE); i++)
+	for (u32 i = 0; i < TEST_PATIENCE_MS && !__atomic_load_n(&rings[2].used->idx, __ATOMIC_ACQUIRE); i++)
 		usleep(1000);
 	CHECK_EQ("answered", 1, rings[2].used->idx);
 	CHECK_EQ("well", VIRTIO_NET_OK, *(u8 *)memory_at(&vm.memory, ack, 1));

@@ -134,7 +134,7 @@ static u8 *guest_at(u64 gpa) { return memory_at(&vm.memory, gpa, 1); }
 static void ring_and_wait(u16 wanted)
 {
 	fake_device_put(&vm, &net.device, 0x3000 + 4, 2, 1);
-	for (u32 i = 0; i < 2000 && __atomic_load_n(&rings[0].used->idx, __ATOMIC_ACQUIRE) != wanted; i++)
+	for (u32 i = 0; i < TEST_PATIENCE_MS && __atomic_load_n(&rings[0].used->idx, __ATOMIC_ACQUIRE) != wanted; i++)
 		usleep(1000);
 	CHECK_EQ("a frame came back", wanted, rings[0].used->idx);
 }
@@ -228,7 +228,7 @@ static void test_start(void)
 	ASSERT_EQ(open_user(1), 0);
 	plug();
 	start_driver();
-	for (u32 i = 0; i < 2000 && peer.started < 2; i++)
+	for (u32 i = 0; i < TEST_PATIENCE_MS && peer.started < 2; i++)
 		usleep(1000);
 	CHECK_EQ("started", 2, peer.started);
 	CHECK_EQ("a bit that nobody knows is not set", 0, !!(peer.set_features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)));
@@ -290,7 +290,7 @@ static void test_hangup(void)
 	ASSERT_EQ(virtio_start(&net.device), 0);
 	shutdown(peer.socket, SHUT_RDWR);
 	end_peer();
-	for (u32 i = 0; i < 2000 && fake_device_get(&vm, &net.device, 0x2006, 2); i++)
+	for (u32 i = 0; i < TEST_PATIENCE_MS && fake_device_get(&vm, &net.device, 0x2006, 2); i++)
 		usleep(1000);
 	CHECK_EQ("link", 0, fake_device_get(&vm, &net.device, 0x2006, 2));
 	/* A reset then has nobody to ask, and does not wait. */

@@ -148,7 +148,7 @@ static void expect(int fd, const char *wanted)
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 	char got[256] = "";
 
-	ASSERT_EQ(poll(&wait, 1, 5000), 1);
+	ASSERT_EQ(poll(&wait, 1, TEST_PATIENCE_MS), 1);
 	ASSERT_GE(recv(fd, got, sizeof(got) - 1, 0), 1);
 	test_note("%s", got);
 	CHECK_EQ(wanted, 0, strcmp(wanted, got));

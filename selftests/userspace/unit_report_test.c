@@ -37,7 +37,7 @@ static void *take(void *pause_us)
 
 	do {
 		usleep(*(useconds_t *)pause_us);
-		count = poll(&wait, 1, 2000) < 1 ? 0 : read(ends[0], got + got_size, sizeof(got) - got_size < 20000 ? sizeof(got) - got_size : 20000);
+		count = poll(&wait, 1, TEST_PATIENCE_MS) < 1 ? 0 : read(ends[0], got + got_size, sizeof(got) - got_size < 20000 ? sizeof(got) - got_size : 20000);
 		got_size += count > 0 ? (size_t)count : 0;
 	} while (count > 0 && got[got_size - 1] != '\n');
 	return NULL;

@@ -17,7 +17,7 @@ static void read_until_end(const struct share_child *child, char *line, size_t s
 {
 	struct pollfd wait = { .fd = child->socket };
 
-	ASSERT_EQ(poll(&wait, 1, 5000), 1);
+	ASSERT_EQ(poll(&wait, 1, TEST_PATIENCE_MS), 1);
 	share_child_words(child->words, line, size);
 }
 
