@@ -3,8 +3,6 @@
  * Both ends of a migration's connection. Whoever reaches it has the guest: a file has its owner's mode, and TCP is the loopback's unless an address says otherwise.
  */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/un.h>
@@ -12,6 +10,7 @@
 
 #include "migrate_address.h"
 #include "put_off.h"
+#include "socket_connect.h"
 
 const char *migrate_address_parse(const char *text, struct gdb_address *address)
 {
@@ -27,46 +26,9 @@ const char *migrate_address_parse(const char *text, struct gdb_address *address)
 	return "must be unix:PATH or tcp:ADDRESS:PORT";
 }
 
-/* Return: 0, or -1 with errno. */
-static int finish_connecting(int fd, int seconds)
-{
-	struct pollfd wait = { .fd = fd, .events = POLLOUT };
-	int error = 0, ready;
-	socklen_t size = sizeof(error);
-
-	do
-		ready = poll(&wait, 1, seconds * 1000);
-	while (ready < 0 && errno == EINTR);
-	if (ready < 0)
-		return -1;
-	if (!ready)
-		error = ETIMEDOUT;
-	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size))
-		return -1;
-	errno = error;
-	return error ? -1 : 0;
-}
-
 int migrate_connect(const struct gdb_address *address, int seconds)
 {
-	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int one = 1;
-
-	if (fd < 0)
-		return -1;
-	if (address->storage.ss_family != AF_UNIX) {
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	}
-	if (!connect(fd, (const struct sockaddr *)&address->storage, address->length) ||
-	    (errno == EINPROGRESS && !finish_connecting(fd, seconds)))
-		return fd;
-
-	int error = errno;
-
-	close(fd);
-	errno = error;
-	return -1;
+	return socket_connect(&address->storage, address->length, seconds);
 }
 
 int migrate_accept(const struct gdb_address *address)

@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options cpu_model cpu_feature fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address put_off socket_file help help_commands help_subjects runtime status)
+options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options cpu_model cpu_feature fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -75,7 +75,7 @@ unit_control_stand_test-libs := -ljson-c -lz
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid cpu_model cpu_leaves cpu_feature status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell net_user put_off migrate_address gdb_listen control_socket socket_file runtime status whole disk_lock state_format))
+unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell net_user put_off migrate_address socket_connect gdb_listen control_socket socket_file runtime status whole disk_lock state_format))
 unit_ctl_test-libs = -ljson-c $(state-libs)
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_hold_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,hold state_format)
@@ -117,7 +117,7 @@ unit_track_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
 move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track state_save state_restore state_file state_vcpu state_cpu cpu_feature cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
-	qcow2_header virtio_rng virtio_console dirty generation hold arrive gdb_listen socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word))
+	qcow2_header virtio_rng virtio_console dirty generation hold arrive gdb_listen socket_file migrate migrate_address socket_connect put_off migrate_guest migrate_pace migrate_turn migrate_word))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
 unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync -Wl,--wrap=pthread_mutex_clocklock
@@ -125,7 +125,7 @@ unit_arrive_test-srcs := $(move-srcs)
 unit_arrive_test-libs := $(state-libs)
 unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=send
 unit_migrate_pace_test-srcs := userspace/migrate_pace.c
-unit_migrate_word_test-srcs := $(patsubst %,userspace/%.c,migrate_turn migrate_word migrate_address put_off gdb_listen socket_file state_format)
+unit_migrate_word_test-srcs := $(patsubst %,userspace/%.c,migrate_turn migrate_word migrate_address socket_connect put_off gdb_listen socket_file state_format)
 unit_migrate_word_test-libs := -lz
 unit_migrate_word_test-cflags := $(state-cflags)
 unit_state_cpu_test-srcs := $(patsubst %,userspace/%.c,state_cpu state_format cpu_feature)
@@ -186,3 +186,8 @@ unit_share_test-srcs := $(share-srcs)
 unit_share_test-cflags := -pthread
 unit_share_test-libs := -lseccomp
 unit_share_options_test-srcs := userspace/share_options.c userspace/status.c
+# The server is the test's.
+nbd-srcs := $(patsubst %,userspace/%.c,nbd nbd_agree nbd_wire)
+unit_nbd_test-srcs := $(fake-vm) $(nbd-srcs) selftests/userspace/nbd_peer.c
+unit_nbd_test-cflags := -pthread
+unit_nbd_address_test-srcs := userspace/nbd_address.c
