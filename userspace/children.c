@@ -35,7 +35,7 @@ void children_find(struct children *children, pid_t pid)
 		fclose(file);
 }
 
-static bool are_gone(const struct children *children, int ms)
+bool children_are_gone(const struct children *children, int ms)
 {
 	const struct timespec until = thread_time_in((unsigned int)ms);
 
@@ -53,11 +53,11 @@ bool children_end(const struct children *children, int patience_ms, int ms)
 {
 	if (!children->count)
 		return false;
-	if (patience_ms && are_gone(children, patience_ms))
+	if (patience_ms && children_are_gone(children, patience_ms))
 		return true;
 	for (unsigned int i = 0; i < children->count; i++)
 		syscall(SYS_pidfd_send_signal, children->fds[i], SIGKILL, NULL, 0);
-	return are_gone(children, ms);
+	return children_are_gone(children, ms);
 }
 
 void children_forget(struct children *children)

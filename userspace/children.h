@@ -36,6 +36,12 @@ static inline void children_let_go(void)
 void children_find(struct children *children, pid_t pid);
 
 /**
+ * children_are_gone() - wait for all of them to have ended by themselves, @ms in all
+ * Return: false if one is still there.
+ */
+bool children_are_gone(const struct children *children, int ms);
+
+/**
  * children_end() - have all of them gone, whatever they are at, stopped ones too
  * @patience_ms: what they may take to end by themselves.
  * @ms: and what that of a killed one may: longer, if it is in the midst of a request of a hung host.

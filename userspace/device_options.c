@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nbd_address.h"
 #include "option_row.h"
 #include "options.h"
 #include "status.h"
@@ -21,6 +22,8 @@ static int set_disk(struct options *options, const char *value)
 	};
 	enum virtio_blk_use use = VIRTIO_BLK_WRITTEN;
 	size_t length = strlen(value);
+	struct nbd_address address;
+	const char *wrong;
 
 	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
 		size_t tail = strlen(uses[i].suffix);
@@ -40,6 +43,10 @@ static int set_disk(struct options *options, const char *value)
 
 	if (!path)
 		return status_fail(STATUS_HOST, "out of memory");
+	if (nbd_address_is_one(path) && (wrong = nbd_address_parse(path, &address))) {
+		free(path);
+		return status_fail(STATUS_USAGE, "--disk %s: %s", value, wrong);
+	}
 	options->disks[options->disk_count++] = (struct disk_options){ path, use };
 	return 0;
 }

@@ -65,6 +65,11 @@ int disk_lock(int fd, bool is_readonly, const char *path)
 	return disk_lock_as(fd, is_readonly, "--disk", path);
 }
 
+void disk_leave_to_qemu(int fd)
+{
+	lock_bytes(fd, F_UNLCK, 0, 0);
+}
+
 void disk_unlock(int fd)
 {
 	lock_bytes(fd, F_UNLCK, 0, 0);

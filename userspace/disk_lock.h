@@ -21,6 +21,11 @@ int disk_lock(int fd, bool is_readonly, const char *path);
 int disk_lock_as(int fd, bool is_readonly, const char *option, const char *path);
 
 /**
+ * disk_leave_to_qemu() - keep disk_lock()'s lock for Keel's launchers alone, so that a process of QEMU's can take its own
+ */
+void disk_leave_to_qemu(int fd);
+
+/**
  * disk_unlock() - give the lock of an image up that stays open; nothing of it may be read or written then
  */
 void disk_unlock(int fd);

@@ -4,6 +4,7 @@
  */
 #include "fork_options.h"
 #include "memory.h"
+#include "nbd_address.h"
 #include "options.h"
 #include "status.h"
 
@@ -29,9 +30,13 @@ int fork_options_check(const struct options *options)
 		return refuse("not together with --firmware-vars, which children would all write; without it --firmware ovmf can be had");
 	if (options->memory_backing & (MEMORY_SHARED | MEMORY_HUGETLB))
 		return refuse("not together with --memory-backing shared or hugetlb, which the host does not copy on write; thp and merge can be had");
-	for (unsigned int i = 0; i < options->disk_count; i++)
+	for (unsigned int i = 0; i < options->disk_count; i++) {
+		if (nbd_address_is_one(options->disks[i].path))
+			return status_fail(STATUS_USAGE, "--forkable: --disk %s is had through one connection, which children would share; a file that is "
+					   "read can be had", options->disks[i].path);
 		if (options->disks[i].use == VIRTIO_BLK_WRITTEN)
 			return status_fail(STATUS_USAGE, "--forkable: --disk %s can be written, and children would all write to it; it can be had with ,ro or ,snapshot",
 					   options->disks[i].path);
+	}
 	return 0;
 }

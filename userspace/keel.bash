@@ -15,7 +15,11 @@ _keel_words() {
 
 _keel_run() {
 	case $before in
-	--kernel | --initrd | --disk | --status-json | --control | --config | --pid-file | --device | --gdb | --firmware-vars)
+	--disk)
+		compopt -o filenames -o nospace
+		local IFS=$'\n'
+		COMPREPLY=($(compgen -W $'nbd://\nnbd+unix:///\nnbd:unix:' -- "$word") $(compgen -f -- "$word")) ;;
+	--kernel | --initrd | --status-json | --control | --config | --pid-file | --device | --gdb | --firmware-vars)
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word")) ;;

@@ -600,6 +600,8 @@ static int prepare_sandbox(const struct machine *machine)
 		wants.uses |= machine->nets[i].sandbox;
 	if (machine->share_count)
 		wants.uses |= SANDBOX_SHARE;
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		wants.uses |= machine->disks[i].remote ? SANDBOX_REMOTE : 0;
 	if (machine->firmware.is_uefi)
 		wants.uses |= SANDBOX_FLASH;
 	if (machine->power_on)
@@ -624,7 +626,7 @@ static char *final_stats(struct machine *machine)
 
 int machine_run(struct machine *machine, const struct options *options)
 {
-	/* passt and virtiofsd may end long before the machine does. */
+	/* passt, virtiofsd and qemu-nbd may end long before the machine does. */
 	children_let_go();
 	runtime_drop_early();
 	int ret = build(machine, options);

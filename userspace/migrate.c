@@ -141,7 +141,7 @@ static bool begin(struct machine *machine)
 
 	if (machine->mark)
 		return state_refuse(migration->error, "a machine that can be marked (--markable) is not moved: its mark would stay here");
-	if (!state_check(machine, migration->error) || !migrate_hold(machine))
+	if (!state_check(machine, migration->error) || !migrate_check_disks(machine) || !migrate_hold(machine))
 		return false;
 
 	bool is_begun = state_take(machine, &migration->image, migration->error) && migrate_watch(machine);

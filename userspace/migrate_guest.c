@@ -2,13 +2,10 @@
 /*
  * What a migration does with the guest: has it stand, gathers what it has written, slows it down, and lets go of its disks.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dirty.h"
-#include "disk_lock.h"
 #include "hold.h"
 #include "machine.h"
 #include "migrate.h"
@@ -126,17 +123,29 @@ bool migrate_gather(struct machine *machine, uint64_t *count)
 static void unlock_disks(struct machine *machine)
 {
 	for (unsigned int i = 0; i < machine->disk_count; i++)
-		if (machine->disks[i].use == VIRTIO_BLK_WRITTEN)
-			disk_unlock(machine->disks[i].fd);
+		virtio_blk_give_up(&machine->disks[i]);
+}
+
+bool migrate_check_disks(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->disk_count; i++)
+		if (virtio_blk_has_own_process(&machine->disks[i]))
+			return state_refuse(machine->migration.error, "--disk %s is a qcow2 image that a process of this machine writes, and stays here: "
+					    "exported by qemu-nbd --shared=2 --persistent, and named (nbd:...) at both ends, it can be had",
+					    machine->disks[i].path);
+	return true;
 }
 
 bool migrate_give_disks_up(struct machine *machine)
 {
 	struct migration *migration = &machine->migration;
 
-	for (unsigned int i = 0; i < machine->disk_count; i++)
-		if (machine->disks[i].use == VIRTIO_BLK_WRITTEN && fdatasync(machine->disks[i].fd))
-			return state_refuse(migration->error, "--disk %s: cannot be written out: %s", machine->disks[i].path, strerror(errno));
+	for (unsigned int i = 0; i < machine->disk_count; i++) {
+		const char *wrong = machine->disks[i].use == VIRTIO_BLK_WRITTEN ? virtio_blk_write_out(&machine->disks[i]) : NULL;
+
+		if (wrong)
+			return state_refuse(migration->error, "--disk %s: cannot be written out: %s", machine->disks[i].path, wrong);
+	}
 	migration->has_unlocked = true;
 	unlock_disks(machine);
 	return true;
@@ -147,7 +156,7 @@ bool migrate_take_disks_back(struct machine *machine, struct state_error *error)
 	struct migration *migration = &machine->migration;
 
 	for (unsigned int i = 0; migration->has_unlocked && i < machine->disk_count; i++) {
-		if (machine->disks[i].use == VIRTIO_BLK_WRITTEN && disk_lock(machine->disks[i].fd, false, machine->disks[i].path)) {
+		if (virtio_blk_take_back(&machine->disks[i])) {
 			unlock_disks(machine);
 			return state_refuse(error, "--disk %s is in use by another process: whoever has it may run the guest", machine->disks[i].path);
 		}

@@ -51,6 +51,12 @@ void migrate_slow(struct machine *machine);
 void migrate_stop_slowing(struct machine *machine);
 
 /**
+ * migrate_check_disks() - can the other side have them?
+ * Return: false with migration->error.
+ */
+bool migrate_check_disks(struct machine *machine);
+
+/**
  * migrate_give_disks_up() - write disks out and unlock them, for the other side to have
  */
 bool migrate_give_disks_up(struct machine *machine);

@@ -157,7 +157,7 @@ static const char *ask_along(struct nbd *nbd, uint32_t type, uint32_t flags, uin
 	const char *wrong = is_whole(nbd, at, count) ? NULL : odd_request;
 
 	while (!wrong && count) {
-		uint32_t bytes = count < nbd->most ? (uint32_t)count : nbd->most;
+		uint32_t bytes = count < nbd->most_cleared ? (uint32_t)count : nbd->most_cleared;
 
 		wrong = ask(nbd, type, flags, at, bytes, 1);
 		at += bytes;

@@ -17,6 +17,7 @@
 #define NBD_END_MS	5000	/* what the last flush may take */
 #define NBD_SLICE_MS	100	/* between two looks whether the machine ends */
 #define NBD_REQUEST_MAX	(1u << 20)
+#define NBD_CLEAR_MAX	(32u << 20)	/* what any server takes that does not say */
 #define NBD_BLOCK_MAX	4096u	/* larger ones no guest's driver takes */
 
 /* What a server can do: bits of nbd.flags, the protocol's. */
@@ -38,7 +39,8 @@ struct nbd {
 	uint16_t flags;			/* NBD_CAN_... */
 	uint64_t size;			/* bytes, whole blocks */
 	uint32_t block;			/* of what requests are made: a power of two, 512 at least */
-	uint32_t most;			/* bytes of a request, whole blocks */
+	uint32_t most;			/* bytes of a request, whole blocks, */
+	uint32_t most_cleared;		/* and of one without data: nbd_trim(), nbd_write_zeroes() */
 	uint64_t handle;		/* of the last request */
 	unsigned int answer_ms;		/* NBD_ANSWER_MS */
 	struct iovec parts[VIRTQ_SEGMENTS_MAX + 1];	/* a request's */

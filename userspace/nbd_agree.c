@@ -122,6 +122,7 @@ static bool take_block_size(struct talk *talk, uint32_t length)
 	if (nbd->block > NBD_BLOCK_MAX)
 		return refuse(talk, "the server takes blocks alone that are larger than 4096 bytes");
 	nbd->most = (most < NBD_REQUEST_MAX ? most : NBD_REQUEST_MAX) & ~(nbd->block - 1);
+	nbd->most_cleared = (most < NBD_CLEAR_MAX ? most : NBD_CLEAR_MAX) & ~(nbd->block - 1);
 	return nbd->most || refuse(talk, "the server takes no request as long as a sector, 512 bytes");
 }
 
@@ -209,6 +210,7 @@ bool nbd_agree(struct nbd *nbd, int socket, const char *export, char *why, size_
 	nbd->socket = socket;
 	nbd->block = SECTOR;
 	nbd->most = NBD_REQUEST_MAX;
+	nbd->most_cleared = NBD_CLEAR_MAX;
 	if (!nbd->answer_ms)
 		nbd->answer_ms = NBD_ANSWER_MS;
 	talk.until = thread_time_in(nbd->answer_ms < NBD_AGREE_MS ? nbd->answer_ms : NBD_AGREE_MS);

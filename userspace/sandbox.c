@@ -65,6 +65,7 @@
 #define CONTROL	(1u << SANDBOX_CONTROL)
 #define GDB	(1u << SANDBOX_GDB)
 #define FILL	(1u << SANDBOX_FILL)
+#define NBD	(1u << SANDBOX_NBD)
 #define ALL	((1u << SANDBOX_KINDS) - 1)
 
 /* What a machine has, as bits. */
@@ -90,7 +91,7 @@ struct call_row {
 static const struct ioctl_row ioctls[] = {
 	{ KVM_RUN, VCPU },
 	{ KVM_IRQ_LINE, ALL & ~(GDB | FILL) },
-	{ KVM_SIGNAL_MSI, VCPU | DEVICE | NET | BALLOON },
+	{ KVM_SIGNAL_MSI, VCPU | DEVICE | NET | BALLOON | NBD },
 	{ KVM_IOEVENTFD, VCPU },
 	{ KVM_KVMCLOCK_CTRL, VCPU },		/* after a pause */
 	{ KVM_NMI, CONTROL },
@@ -205,6 +206,10 @@ static const struct used_call {
 	{ SANDBOX_ARRIVE, { SCMP_SYS(fadvise64), MAIN } },
 	/* The file that the machine was saved into. */
 	{ SANDBOX_LAZY, { SCMP_SYS(pread64), FILL } },
+	/* Requests; the last flush, by the main thread in the end, and the control thread's before a machine moves. */
+	{ SANDBOX_REMOTE, { SCMP_SYS(sendmsg), NBD | MAIN | CONTROL } },
+	{ SANDBOX_REMOTE, { SCMP_SYS(recvmsg), NBD | MAIN } },
+	{ SANDBOX_REMOTE, { SCMP_SYS(shutdown), NBD | MAIN | CONTROL } },
 	/* On sockets that are there; none can be made. */
 	{ VHOST_USER, { SCMP_SYS(sendmsg), VCPU | NET } },
 	{ SHARE, { SCMP_SYS(sendmsg), VCPU } },
@@ -530,6 +535,8 @@ static bool is_there(enum sandbox_kind kind, const struct sandbox_wants *wants)
 		return wants->debugger >= 0;
 	case SANDBOX_FILL:
 		return wants->uses & SANDBOX_LAZY;
+	case SANDBOX_NBD:
+		return wants->uses & SANDBOX_REMOTE;
 	default:
 		return true;
 	}

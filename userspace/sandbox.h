@@ -20,6 +20,7 @@ enum sandbox_kind {
 	SANDBOX_CONTROL,	/* serves the control socket */
 	SANDBOX_GDB,		/* serves the debugger */
 	SANDBOX_FILL,		/* reads the guest's memory from a file */
+	SANDBOX_NBD,		/* a disk's that another process serves */
 	SANDBOX_KINDS
 };
 
@@ -39,6 +40,7 @@ enum sandbox_kind {
 #define SANDBOX_ARRIVE		(1u << 16)	/* the main thread takes the machine over from another launcher */
 #define SANDBOX_LAZY		(1u << 17)	/* memory that is read as it is touched */
 #define SANDBOX_FLASH		(1u << 18)	/* of firmware: a slot that comes and goes, and a file that is written */
+#define SANDBOX_REMOTE		(1u << 19)	/* disks that other processes serve, through sockets that are there */
 #define SANDBOX_RESET_OF(devices) ((devices) << 8)	/* and takes these from their drivers: SANDBOX_NETWORK's, bits 9 to 12, and a share, bit 23 */
 
 /* Each of these comes with a network device. */

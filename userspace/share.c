@@ -16,7 +16,7 @@
 
 static int start_child(struct share *share, const struct share_options *options)
 {
-	struct share_child child;
+	struct child child;
 	int ret = share_child_start(&child, SHARE_CHILD_PROGRAM, options);
 
 	if (ret)
@@ -45,7 +45,7 @@ static int refuse(const struct share *share, const struct share_options *options
 	if (!share->has_child)
 		return status_fail(STATUS_SHARE, "--share socket=%s: the program there is no vhost-user file system: %s", options->path,
 				   error == ERANGE ? "it has fewer queues than 2" : strerror(error));
-	share_child_words(share->words, words, sizeof(words));
+	child_words(share->words, words, sizeof(words));
 	return status_fail(STATUS_SHARE, "--share %s: virtiofsd cannot serve it: %s", options->path, *words ? words : strerror(error));
 }
 

@@ -14,7 +14,7 @@ struct share {
 	struct virtio_fs fs;
 	char name[16 + SHARE_TAG_MAX];	/* for messages */
 	bool has_child;
-	int words;			/* if it has: share_child.words, */
+	int words;			/* if it has: child.words, */
 	pid_t child;			/* and .pid */
 };
 

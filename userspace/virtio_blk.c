@@ -9,24 +9,23 @@
  * guest's I/O errors. A driver that asks for flushes has a write-back cache, the
  * host's; one that does not gets each write onto the disk before it is done.
  * The image of a snapshot is only read, and what is written is kept in memory (overlay.h).
+ * A disk that another process serves (disk_remote.h) is asked for one request after the other; of such a one the guest may
+ * give sectors back, and have them zeroed.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <linux/virtio_blk.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "disk_lock.h"
+#include "disk_remote.h"
 #include "qcow2.h"
 #include "status.h"
 #include "virtio_blk.h"
 
-#define SECTOR		512ULL
 #define HEADER_SIZE	sizeof(struct virtio_blk_outhdr)
+#define RANGES_MAX	16u	/* of a request that gives back, or zeroes */
 
 static struct virtio_blk *to_blk(struct virtio_device *device)
 {
@@ -50,6 +49,8 @@ static void skip_front(struct iovec **parts, unsigned int *number, uint64_t coun
 /* The guest learns of each error; whoever started it, of the first of a disk. */
 static void tell_error(struct virtio_blk *blk, const char *what, const char *error)
 {
+	if (blk->device.vm && vm_is_stopping(blk->device.vm))
+		return;
 	if (!blk->is_error_told)
 		status_warn("--disk %s: %s failed: %s; the guest gets an I/O error", blk->path,
 			    what, error);
@@ -85,9 +86,13 @@ static bool read_image(struct virtio_blk *blk, struct iovec *parts, unsigned int
 {
 	const char *wrong;
 
-	if (!blk->image)
+	if (!blk->image && !blk->remote)
 		return transfer(blk, parts, number, at, false, moved);
-	if (qcow2_read(blk->image, parts, number, at, moved, &wrong))
+	if (blk->remote)
+		wrong = nbd_read(&blk->remote->nbd, parts, number, at, moved);
+	else if (qcow2_read(blk->image, parts, number, at, moved, &wrong))
+		wrong = NULL;
+	if (!wrong)
 		return true;
 	tell_error(blk, "reading", wrong);
 	return false;
@@ -137,9 +142,9 @@ static bool read_snapshot(struct virtio_blk *blk, struct iovec *parts, unsigned 
 
 static bool is_in_range(const struct virtio_blk *blk, uint64_t sector, uint64_t bytes)
 {
-	uint64_t sectors = blk->size / SECTOR;
+	uint64_t sectors = blk->size / VIRTIO_BLK_SECTOR;
 
-	return !(bytes % SECTOR) && sector <= sectors && bytes / SECTOR <= sectors - sector;
+	return !(bytes % VIRTIO_BLK_SECTOR) && sector <= sectors && bytes / VIRTIO_BLK_SECTOR <= sectors - sector;
 }
 
 /*
@@ -184,18 +189,37 @@ static uint8_t read_data(struct virtio_blk *blk, struct virtq_chain *chain, uint
 	if (!is_in_range(blk, sector, chain->write_bytes))
 		return VIRTIO_BLK_S_IOERR;
 	struct iovec *parts = chain->segments + chain->read_count;
-	bool is_read = blk->overlay.size ? read_snapshot(blk, parts, chain->write_count, sector * SECTOR, written) :
-		       read_image(blk, parts, chain->write_count, sector * SECTOR, written);
+	bool is_read = blk->overlay.size ? read_snapshot(blk, parts, chain->write_count, sector * VIRTIO_BLK_SECTOR, written) :
+		       read_image(blk, parts, chain->write_count, sector * VIRTIO_BLK_SECTOR, written);
 
 	return is_read ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
+const char *virtio_blk_write_out(struct virtio_blk *blk)
+{
+	if (blk->remote)
+		return blk->use == VIRTIO_BLK_WRITTEN ? nbd_flush(&blk->remote->nbd) : NULL;
+	return blk->overlay.size || !fdatasync(blk->fd) ? NULL : strerror(errno);
+}
+
+/* Return: what the guest gets. */
+static uint8_t result_of(struct virtio_blk *blk, const char *what, const char *wrong)
+{
+	if (!wrong)
+		return VIRTIO_BLK_S_OK;
+	tell_error(blk, what, wrong);
+	return VIRTIO_BLK_S_IOERR;
+}
+
 static uint8_t flush(struct virtio_blk *blk)
 {
-	if (blk->overlay.size || !fdatasync(blk->fd))
-		return VIRTIO_BLK_S_OK;
-	tell_error(blk, "flushing", strerror(errno));
-	return VIRTIO_BLK_S_IOERR;
+	return result_of(blk, "flushing", virtio_blk_write_out(blk));
+}
+
+/* Is each write to be on the disk before it is done? */
+static bool is_through(const struct virtio_blk *blk)
+{
+	return !(blk->device.accepted & 1ULL << VIRTIO_BLK_F_FLUSH);
 }
 
 static uint8_t write_data(struct virtio_blk *blk, struct virtq_chain *chain, uint64_t sector)
@@ -208,12 +232,49 @@ static uint8_t write_data(struct virtio_blk *blk, struct virtq_chain *chain, uin
 		return VIRTIO_BLK_S_IOERR;
 	skip_front(&parts, &number, HEADER_SIZE);
 	if (blk->overlay.size) {
-		overlay_write(&blk->overlay, parts, number, sector * SECTOR);
+		overlay_write(&blk->overlay, parts, number, sector * VIRTIO_BLK_SECTOR);
 		return VIRTIO_BLK_S_OK;
 	}
-	if (!transfer(blk, parts, number, sector * SECTOR, true, &moved))
+	if (blk->remote)
+		return result_of(blk, "writing", nbd_write(&blk->remote->nbd, parts, number, sector * VIRTIO_BLK_SECTOR, is_through(blk)));
+	if (!transfer(blk, parts, number, sector * VIRTIO_BLK_SECTOR, true, &moved))
 		return VIRTIO_BLK_S_IOERR;
-	return blk->device.accepted & 1ULL << VIRTIO_BLK_F_FLUSH ? VIRTIO_BLK_S_OK : flush(blk);
+	return is_through(blk) ? flush(blk) : VIRTIO_BLK_S_OK;
+}
+
+/* One range. The disk is remote. */
+static uint8_t clear(struct virtio_blk *blk, uint32_t type, const struct virtio_blk_discard_write_zeroes *range)
+{
+	const uint32_t known = type == VIRTIO_BLK_T_WRITE_ZEROES ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0;
+	uint64_t at = range->sector * VIRTIO_BLK_SECTOR, count = range->num_sectors * VIRTIO_BLK_SECTOR;
+	struct nbd *nbd = &blk->remote->nbd;
+
+	if (range->flags & ~known)
+		return VIRTIO_BLK_S_UNSUPP;
+	if (!is_in_range(blk, range->sector, count) || count > nbd->most_cleared)
+		return VIRTIO_BLK_S_IOERR;
+	if (type == VIRTIO_BLK_T_DISCARD)
+		return result_of(blk, "discarding", nbd_trim(nbd, at, count));
+	return result_of(blk, "zeroing", nbd_write_zeroes(nbd, at, count, range->flags, is_through(blk)));
+}
+
+static uint8_t clear_all(struct virtio_blk *blk, const struct virtq_chain *chain, uint32_t type)
+{
+	struct {
+		struct virtio_blk_outhdr header;
+		struct virtio_blk_discard_write_zeroes ranges[RANGES_MAX];
+	} request;
+	uint64_t bytes = chain->read_bytes - HEADER_SIZE, count = bytes / sizeof(*request.ranges);
+	unsigned int feature = type == VIRTIO_BLK_T_DISCARD ? VIRTIO_BLK_F_DISCARD : VIRTIO_BLK_F_WRITE_ZEROES;
+	uint8_t result = VIRTIO_BLK_S_OK;
+
+	if (!(blk->device.features & 1ULL << feature))
+		return VIRTIO_BLK_S_UNSUPP;
+	if (bytes % sizeof(*request.ranges) || count > RANGES_MAX || !virtio_copy_from(chain, &request, HEADER_SIZE + bytes))
+		return VIRTIO_BLK_S_IOERR;
+	for (uint64_t i = 0; i < count && result == VIRTIO_BLK_S_OK; i++)
+		result = clear(blk, type, &request.ranges[i]);
+	return result;
 }
 
 /*
@@ -236,6 +297,8 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 
 	if (!status)
 		return 0;
+	if (blk->remote)
+		blk->remote->nbd.vm = device->vm;
 	if (!virtio_copy_from(chain, &header, HEADER_SIZE)) {
 		*status = VIRTIO_BLK_S_IOERR;
 		return written_from_start(chain, 0);
@@ -249,6 +312,10 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 		break;
 	case VIRTIO_BLK_T_FLUSH:
 		result = flush(blk);
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		result = clear_all(blk, chain, header.type);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
 		written = give_id(blk, chain);
@@ -270,176 +337,56 @@ static const struct virtio_class blk_class = {
 	.serve = serve,
 };
 
-static int measure(struct virtio_blk *blk, const char *path)
+static const struct virtio_class remote_class = {
+	.id = 2,
+	.class_code = 0x010000,
+	.queue_count = 1,
+	.thread = SANDBOX_NBD,
+	.serve = serve,
+};
+
+/* What the guest may ask of a server beyond reading and writing. */
+static void describe_remote(struct virtio_blk *blk, struct virtio_blk_config *config)
 {
-	struct stat stat;
+	const struct nbd *nbd = &blk->remote->nbd;
+	uint32_t sectors = nbd->most_cleared / (uint32_t)VIRTIO_BLK_SECTOR, alignment = nbd->block / (uint32_t)VIRTIO_BLK_SECTOR;
 
-	if (fstat(blk->fd, &stat) || (!S_ISREG(stat.st_mode) && !S_ISBLK(stat.st_mode)))
-		return status_fail(STATUS_DISK, "--disk %s: not a file or block device", path);
-
-	off_t end = blk->image ? (off_t)qcow2_size(blk->image) : lseek(blk->fd, 0, SEEK_END);
-
-	if (end < (off_t)SECTOR)
-		return status_fail(STATUS_DISK, "--disk %s: smaller than one sector, 512 bytes",
-				   path);
-	blk->size = (uint64_t)end & ~(SECTOR - 1);
-	if (blk->size != (uint64_t)end)
-		status_warn("%s: the last %llu bytes are no whole sector and stay hidden", path,
-			    (unsigned long long)((uint64_t)end - blk->size));
-	return 0;
-}
-
-/* Images of other launchers, whose inside is not the disk. */
-static int check_raw(const struct virtio_blk *blk, const char *path)
-{
-	static const struct {
-		const char *magic, *name;
-		off_t at;
-	} formats[] = {
-		{ "KDMV", "VMDK", 0 },
-		{ "vhdxfile", "VHDX", 0 },
-		{ "\x7f\x10\xda\xbe", "VDI", 64 },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-		size_t length = strlen(formats[i].magic);
-		char head[8] = "";
-
-		if (pread(blk->fd, head, length, formats[i].at) == (ssize_t)length &&
-		    !memcmp(head, formats[i].magic, length))
-			return status_fail(STATUS_DISK,
-					   "--disk %s: a %s image, and only raw ones can be "
-					   "used: qemu-img convert -O raw %s NEW",
-					   path, formats[i].name, path);
+	config->blk_size = nbd->block;
+	blk->device.class = &remote_class;
+	if (blk->use != VIRTIO_BLK_WRITTEN)
+		return;
+	if (!(nbd->flags & NBD_CAN_FLUSH))
+		blk->device.features &= ~(1ULL << VIRTIO_BLK_F_FLUSH);
+	if (nbd->flags & NBD_CAN_TRIM) {
+		config->max_discard_sectors = sectors;
+		config->max_discard_seg = RANGES_MAX;
+		config->discard_sector_alignment = alignment;
+		blk->device.features |= 1ULL << VIRTIO_BLK_F_DISCARD;
 	}
-	return 0;
+	if (nbd->flags & NBD_CAN_WRITE_ZEROES) {
+		config->max_write_zeroes_sectors = sectors;
+		config->max_write_zeroes_seg = RANGES_MAX;
+		config->write_zeroes_may_unmap = 1;
+		blk->device.features |= 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
+	}
 }
 
-/*
- * Once it is locked. A guest could write such an image into its raw disk; who reads that later gets what the file holds and
- * nothing else, as no other file is named by one that is taken.
- */
-static int open_image(struct virtio_blk *blk, const char *path)
-{
-	const char *wrong;
-
-	if (!qcow2_is_one(blk->fd))
-		return 0;
-	if (blk->use == VIRTIO_BLK_WRITTEN)
-		return status_fail(STATUS_DISK, "--disk %s: a qcow2 image, which can only be read: ,ro or ,snapshot behind the name (or qemu-img "
-				   "convert -O raw %s NEW)", path, path);
-	blk->image = qcow2_open(blk->fd, &wrong);
-	return blk->image ? 0 : status_fail(STATUS_DISK, "--disk %s: %s; qemu-img convert -O raw %s NEW makes a raw one of what can be "
-					    "read", path, wrong, path);
-}
-
-/* O_EXCL asks whether the host itself uses a block device; of a file it has no meaning. */
-static int open_flags(const char *path, enum virtio_blk_use use)
-{
-	struct stat stat_buffer;
-
-	if (use != VIRTIO_BLK_WRITTEN)
-		return O_RDONLY;
-	return O_RDWR | (!stat(path, &stat_buffer) && S_ISBLK(stat_buffer.st_mode) ? O_EXCL : 0);
-}
-
-static int refuse_open(const struct virtio_blk *blk, int error)
-{
-	bool is_readonly = blk->use != VIRTIO_BLK_WRITTEN;
-	const char *path = blk->path;
-	char longer[PATH_MAX];
-	const char *remedy = "";
-
-	snprintf(longer, sizeof(longer), "%s,%s", path, blk->use == VIRTIO_BLK_SNAPSHOT ? "snapshot" : "ro");
-	if (error == EBUSY && blk->is_arriving)
-		remedy = " (the host itself uses it, or the launcher that the machine comes from: a block device that is written to comes from another host alone)";
-	else if (error == EBUSY)
-		remedy = " (the host itself uses it, mounted or otherwise; ,ro or ,snapshot would do)";
-	else if (error == ENOENT && is_readonly && !access(longer, F_OK))
-		remedy = " (a name that ends in ,ro or ,snapshot is given with ,rw, ,ro or ,snapshot behind it)";
-	else if (error == ENOENT && strchr(path, ','))
-		remedy = " (behind the name there can be ,ro, ,rw or ,snapshot, nothing else)";
-	else if ((error == EACCES || error == EROFS) && !is_readonly && !access(path, R_OK))
-		remedy = " (to read alone is allowed: ,ro or ,snapshot behind the name)";
-	return status_fail(STATUS_DISK, "--disk %s: cannot open it: %s%s", path, strerror(error),
-			   remedy);
-}
-
-/* A guest's memory may run out as well; so does the host's in the end, if it is short of it. */
-static int lay_over(struct virtio_blk *blk, const char *path)
-{
-	int ret = blk->use == VIRTIO_BLK_SNAPSHOT ? overlay_create(&blk->overlay, blk->size) : 0;
-
-	return ret ? status_fail(STATUS_DISK, "--disk %s,snapshot: the host gives no such mapping: %s (ulimit -v, vm.overcommit_memory)", path,
-				 strerror(-ret)) : 0;
-}
-
-/* Those who only read do not mind others who do. */
-static bool is_locked_later(const struct virtio_blk *blk)
-{
-	return blk->is_arriving && blk->use == VIRTIO_BLK_WRITTEN;
-}
-
-int virtio_blk_lock(struct virtio_blk *blk)
-{
-	int ret = is_locked_later(blk) ? disk_lock(blk->fd, false, blk->path) : 0;
-
-	if (ret || !is_locked_later(blk))
-		return ret;
-	/* What was read of it before is of no use: another host may have written it since. */
-	posix_fadvise(blk->fd, 0, 0, POSIX_FADV_DONTNEED);
-	if (((uint64_t)lseek(blk->fd, 0, SEEK_END) & ~(SECTOR - 1)) != blk->size)
-		return status_fail(STATUS_DISK, "--disk %s: has another size than a moment ago", blk->path);
-	blk->is_arriving = false;
-	return 0;
-}
-
-int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_use use, unsigned int index)
+void virtio_blk_describe(struct virtio_blk *blk, unsigned int index)
 {
 	struct virtio_blk_config config;
 
-	blk->use = use;
-	blk->is_readonly = use == VIRTIO_BLK_READ;
-	/* O_NONBLOCK: opening a FIFO, to be refused below, must not wait. */
-	blk->path = path;
-	blk->fd = open(path, open_flags(path, use) | O_CLOEXEC | O_NONBLOCK);
-	if (blk->fd < 0)
-		return refuse_open(blk, errno);
-	blk->is_open = true;
-	int ret = check_raw(blk, path);
-
-	if (!ret && !is_locked_later(blk))
-		ret = disk_lock(blk->fd, blk->use != VIRTIO_BLK_WRITTEN, path);
-	if (!ret)
-		ret = open_image(blk, path);
-	if (!ret)
-		ret = measure(blk, path);
-	if (!ret)
-		ret = lay_over(blk, path);
-	if (ret)
-		return ret;
-
 	snprintf(blk->id, sizeof(blk->id), "keel-disk-%u", index);
 	memset(&config, 0, sizeof(config));
-	config.capacity = blk->size / SECTOR;
+	config.capacity = blk->size / VIRTIO_BLK_SECTOR;
 	config.seg_max = VIRTQ_SEGMENTS_MAX - 2;	/* header and status */
-	config.blk_size = (uint32_t)SECTOR;
-	_Static_assert(sizeof(config) <= VIRTIO_CONFIG_MAX, "the configuration fits");
-	memcpy(blk->device.config, &config, sizeof(config));
-	blk->device.config_size = sizeof(config);
+	config.blk_size = (uint32_t)VIRTIO_BLK_SECTOR;
 	blk->device.class = &blk_class;
 	blk->device.features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |
 			       1ULL << VIRTIO_BLK_F_FLUSH |
 			       (blk->is_readonly ? 1ULL << VIRTIO_BLK_F_RO : 0);
-	return 0;
-}
-
-void virtio_blk_close(struct virtio_blk *blk)
-{
-	qcow2_close(blk->image);
-	blk->image = NULL;
-	if (blk->is_open)
-		close(blk->fd);
-	blk->is_open = false;
-	overlay_destroy(&blk->overlay);
+	if (blk->remote)
+		describe_remote(blk, &config);
+	_Static_assert(sizeof(config) <= VIRTIO_CONFIG_MAX, "the configuration fits");
+	memcpy(blk->device.config, &config, sizeof(config));
+	blk->device.config_size = sizeof(config);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A virtio disk on a raw image or block device, or, for reading, on a qcow2 image.
+ * A virtio disk on a raw image or block device, a qcow2 image, or what a server exports.
  */
 #ifndef KEEL_VIRTIO_BLK_H
 #define KEEL_VIRTIO_BLK_H
@@ -11,9 +11,11 @@
 #include "overlay.h"
 #include "virtio.h"
 
+struct disk_remote;
 struct qcow2;
 
 #define VIRTIO_BLK_ID_SIZE	20
+#define VIRTIO_BLK_SECTOR	512ULL
 
 /* What becomes of the image. */
 enum virtio_blk_use {
@@ -24,9 +26,10 @@ enum virtio_blk_use {
 
 struct virtio_blk {
 	struct virtio_device device;
-	int fd;
-	struct qcow2 *image;		/* NULL: it is raw */
-	bool is_open;
+	int fd;				/* of the file; -1: a server's */
+	struct qcow2 *image;		/* one that is read; NULL: it is another thing */
+	struct disk_remote *remote;	/* who serves it, another process; NULL: nobody */
+	bool is_open;			/* fd */
 	bool is_arriving;		/* set before virtio_blk_open(): if it is written to, another launcher has the lock still */
 	enum virtio_blk_use use;
 	bool is_readonly;		/* to the guest */
@@ -56,7 +59,36 @@ int virtio_blk_open(struct virtio_blk *blk, const char *path, enum virtio_blk_us
 int virtio_blk_lock(struct virtio_blk *blk);
 
 /**
+ * virtio_blk_write_out() - have what was written on the disk; by whoever has the device stand, or its thread
+ * Return: NULL, or what went wrong.
+ */
+const char *virtio_blk_write_out(struct virtio_blk *blk);
+
+/**
+ * virtio_blk_has_own_process() - is it served by a process of ours, which nobody else can have?
+ */
+bool virtio_blk_has_own_process(const struct virtio_blk *blk);
+
+/**
+ * virtio_blk_give_up() - unlock the image, for the launcher that the machine goes to
+ */
+void virtio_blk_give_up(struct virtio_blk *blk);
+
+/**
+ * virtio_blk_take_back() - lock it again
+ * Return: 0, or STATUS_DISK after a line on stderr.
+ */
+int virtio_blk_take_back(struct virtio_blk *blk);
+
+/**
+ * virtio_blk_describe() - tell the guest of the disk; for virtio_blk_open()
+ */
+void virtio_blk_describe(struct virtio_blk *blk, unsigned int index);
+
+/**
  * virtio_blk_close() - close the image; harmless if never opened
+ *
+ * Waits until what another process has is written, for some seconds at most (disk_remote_close()).
  */
 void virtio_blk_close(struct virtio_blk *blk);
 

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "children_start.h"
 #include "sandbox.h"
-#include "share_child.h"
 #include "status.h"
 #include "virtio_fs.h"
 
@@ -83,7 +83,7 @@ static void lose_process(struct virtio_fs *fs)
 	fs->is_gone = true;
 	fs->has_more = true;
 	if (fs->words >= 0)
-		share_child_words(fs->words, words, sizeof(words));
+		child_words(fs->words, words, sizeof(words));
 	if (lost) {
 		snprintf(unanswered, sizeof(unanswered), ", and %u get no answer", lost);
 		virtio_set_broken(&fs->device);

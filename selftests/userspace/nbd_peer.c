@@ -2,6 +2,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "nbd_peer.h"
@@ -283,6 +284,10 @@ static void *run(void *argument)
 {
 	struct nbd_peer *peer = argument;
 
+	if (peer->listener > 0) {
+		peer->socket = accept(peer->listener, NULL, NULL);
+		close(peer->listener);
+	}
 	if (agree(peer))
 		while (serve(peer))
 			;
@@ -290,10 +295,8 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int nbd_peer_start(struct nbd_peer *peer)
+static void set_up(struct nbd_peer *peer)
 {
-	int ends[2];
-
 	if (!peer->flags)
 		peer->flags = NBD_PEER_ALL;
 	if (!peer->size)
@@ -305,10 +308,29 @@ int nbd_peer_start(struct nbd_peer *peer)
 	if (!peer->disk)
 		peer->disk = calloc(1, NBD_PEER_DISK);
 	ASSERT_EQ(!peer->disk, 0);
+}
+
+int nbd_peer_start(struct nbd_peer *peer)
+{
+	int ends[2];
+
+	set_up(peer);
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	peer->socket = ends[1];
 	ASSERT_EQ(pthread_create(&peer->thread, NULL, run, peer), 0);
 	return ends[0];
+}
+
+void nbd_peer_listen(struct nbd_peer *peer, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	set_up(peer);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	peer->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(bind(peer->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	ASSERT_EQ(listen(peer->listener, 1), 0);
+	ASSERT_EQ(pthread_create(&peer->thread, NULL, run, peer), 0);
 }
 
 void nbd_peer_stop(struct nbd_peer *peer)

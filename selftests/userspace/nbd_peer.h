@@ -72,12 +72,15 @@ struct nbd_peer {
 	u32 longest;			/* bytes of one */
 	bool has_left;			/* the client took leave */
 	char export[64];		/* that it asked for */
-	int socket;
+	int socket, listener;
 	pthread_t thread;
 };
 
 /* Return: the client's end. */
 int nbd_peer_start(struct nbd_peer *peer);
+
+/* The client connects to a socket of the name @path, once. */
+void nbd_peer_listen(struct nbd_peer *peer, const char *path);
 
 /* The client's end is closed by then. */
 void nbd_peer_stop(struct nbd_peer *peer);

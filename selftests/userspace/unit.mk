@@ -2,15 +2,15 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
-blk-srcs := $(patsubst %,userspace/%.c,virtio_blk disk_lock overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options cpu_model cpu_feature fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
+blk-srcs := $(patsubst %,userspace/%.c,virtio_blk virtio_blk_open disk_lock disk_remote nbd nbd_agree nbd_wire nbd_address socket_connect children children_start overlay qcow2 qcow2_header)
+options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options cpu_model cpu_feature nbd_address fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
 unit_config_test-libs := -ljson-c
 unit_memory_options_test-srcs := $(patsubst %,userspace/%.c,memory_options memory size status)
 unit_bus_test-srcs := userspace/bus.c
-unit_files_test-srcs := userspace/files.c userspace/disk_lock.c userspace/status.c
+unit_files_test-srcs := userspace/files.c userspace/disk_lock.c userspace/nbd_address.c userspace/status.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
 unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c userspace/cpu_feature.c
@@ -111,13 +111,13 @@ unit_fill_test-libs := $(state-libs)
 unit_fill_test-cflags := $(state-cflags) -pthread
 # What serves faults is the test's.
 unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole cpuid serial rtc power generation \
-	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console))
+	virtio_rng virtio_console) $(blk-srcs))
 unit_track_test-libs := $(state-libs)
 unit_track_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
-move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track state_save state_restore state_file state_vcpu state_cpu cpu_feature cpuid serial rtc power virtio_blk disk_lock overlay qcow2 \
-	qcow2_header virtio_rng virtio_console dirty generation hold arrive gdb_listen socket_file migrate migrate_address socket_connect put_off migrate_guest migrate_pace migrate_turn migrate_word))
+move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track state_save state_restore state_file state_vcpu state_cpu cpu_feature cpuid serial rtc power virtio_rng virtio_console \
+	dirty generation hold arrive gdb_listen socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word) $(blk-srcs))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
 unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync -Wl,--wrap=pthread_mutex_clocklock
@@ -141,14 +141,14 @@ unit_state_devices_test-cflags := $(state-cflags)
 unit_state_mutate_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_console)
 unit_state_mutate_test-libs := $(state-libs) -ljson-c
 unit_state_mutate_test-cflags := $(state-cflags)
-unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng)
+unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_rng) $(blk-srcs)
 unit_state_golden_test-libs := $(state-libs) -ljson-c
 unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
 unit_whole_test-srcs := $(patsubst %,userspace/%.c,whole disk_lock state_format status)
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
 unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole cpuid serial rtc power generation \
-	virtio_blk disk_lock overlay qcow2 qcow2_header virtio_rng virtio_console)
+	virtio_rng virtio_console) $(blk-srcs)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)
 gdb-srcs := $(fake-vm) selftests/userspace/fake_gdb.c $(patsubst %,userspace/gdb_%.c,break client command layout memory packet query regs resume stop)
@@ -176,11 +176,11 @@ unit_net_vhost_user_test-srcs := $(virtio-srcs) $(net-srcs) $(patsubst %,userspa
 	selftests/userspace/vhost_user_peer.c
 unit_net_vhost_user_test-cflags := -pthread
 # virtiofsd is found, started and, where it is installed, spoken to.
-share-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,share share_child children virtio_fs vhost vhost_user vhost_user_message route status)
+share-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,share share_child children children_start virtio_fs vhost vhost_user vhost_user_message route status)
 unit_virtio_fs_test-srcs := $(share-srcs) selftests/userspace/vhost_user_peer.c
 unit_virtio_fs_test-cflags := -pthread -Wl,--wrap=status_warn
 unit_virtio_fs_test-libs := -lseccomp
-unit_share_child_test-srcs := $(patsubst %,userspace/%.c,share_child children status)
+unit_share_child_test-srcs := $(patsubst %,userspace/%.c,share_child children children_start status)
 unit_share_child_test-libs := -lseccomp
 unit_share_test-srcs := $(share-srcs)
 unit_share_test-cflags := -pthread
@@ -191,3 +191,6 @@ nbd-srcs := $(patsubst %,userspace/%.c,nbd nbd_agree nbd_wire)
 unit_nbd_test-srcs := $(fake-vm) $(nbd-srcs) selftests/userspace/nbd_peer.c
 unit_nbd_test-cflags := -pthread
 unit_nbd_address_test-srcs := userspace/nbd_address.c
+unit_blk_remote_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c selftests/userspace/nbd_peer.c
+unit_blk_remote_test-cflags := -pthread
+unit_blk_remote_test-libs := -lzstd -lz

@@ -12,6 +12,7 @@
 
 #include "fake_vm.h"
 #include "test.h"
+#include "userspace/status.h"
 #include "userspace/virtio_blk.h"
 
 static struct vm vm;
@@ -191,7 +192,7 @@ static void test_formats(void)
 		off_t at;
 		int want;
 	} rows[] = {
-		{ "qcow2, to be written", "QFI\xfb", 0, STATUS_DISK },
+		{ "qcow2 of no version that there is, to be written", "QFI\xfb", 0, STATUS_DISK },
 		{ "VMDK", "KDMV", 0, STATUS_DISK },
 		{ "VHDX", "vhdxfile", 0, STATUS_DISK },
 		{ "VDI", "\x7f\x10\xda\xbe", 64, STATUS_DISK },
@@ -245,7 +246,9 @@ static void test_qcow2(void)
 	put_be(fd, 0x408, 1ULL << 50, 8);
 	put_be(fd, 0x600, 0x1234, 512 / 64);
 	ASSERT_EQ(ftruncate(fd, 0x800), 0);
-	CHECK_EQ("to be written", STATUS_DISK, virtio_blk_open(&blk, path, false, 0));
+	ASSERT_EQ(setenv("PATH", "/nonexistent", 1), 0);
+	CHECK_EQ("to be written, and nobody is there who could", STATUS_DISK, virtio_blk_open(&blk, path, false, 0));
+	CHECK_EQ(status_last(), 1, !!strstr(status_last(), "apt-get install qemu-utils"));
 	virtio_blk_close(&blk);
 	memset(&blk, 0, sizeof(blk));
 	ASSERT_EQ(virtio_blk_open(&blk, path, true, 0), 0);
@@ -453,7 +456,8 @@ static void test_snapshot_qcow2(void)
 	virtio_blk_close(&blk);
 	make_qcow2();
 	memset(&blk, 0, sizeof(blk));
-	CHECK_EQ("not to be written", STATUS_DISK, virtio_blk_open(&blk, path, VIRTIO_BLK_WRITTEN, 0));
+	ASSERT_EQ(setenv("PATH", "/nonexistent", 1), 0);
+	CHECK_EQ("not to be written, as nobody is there who could", STATUS_DISK, virtio_blk_open(&blk, path, VIRTIO_BLK_WRITTEN, 0));
 	virtio_blk_close(&blk);
 	memset(&blk, 0, sizeof(blk));
 	ASSERT_EQ(virtio_blk_open(&blk, path, VIRTIO_BLK_SNAPSHOT, 0), 0);

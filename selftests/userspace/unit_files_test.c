@@ -105,6 +105,11 @@ static void test_disks(void)
 		bool is_written = options.disks[0].use == VIRTIO_BLK_WRITTEN || options.disks[2].use == VIRTIO_BLK_WRITTEN;
 
 		CHECK_EQ("uses", is_written ? STATUS_DISK : 0, files_check(&options));
+		/* Which has no file. */
+		options.disks[0].path = options.disks[2].path = (char *)(uintptr_t)"nbd://localhost/disk";
+		CHECK_EQ("uses of what a server exports", is_written ? STATUS_DISK : 0, files_check(&options));
+		options.disks[2].path = (char *)(uintptr_t)"nbd://localhost/other";
+		CHECK_EQ("two exports", 0, files_check(&options));
 	}
 	finish();
 }

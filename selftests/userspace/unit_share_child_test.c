@@ -13,12 +13,12 @@
 static char program[128];
 
 /* All that it says until it ends, in place of the socket's answer. */
-static void read_until_end(const struct share_child *child, char *line, size_t size)
+static void read_until_end(const struct child *child, char *line, size_t size)
 {
 	struct pollfd wait = { .fd = child->socket };
 
 	ASSERT_EQ(poll(&wait, 1, TEST_PATIENCE_MS), 1);
-	share_child_words(child->words, line, size);
+	child_words(child->words, line, size);
 }
 
 /* Which arguments it gets, what it has open, and where its words go. */
@@ -33,7 +33,7 @@ static void test_start(void)
 		{ "a b", "a b" },
 		{ "link", "shared" },
 	};
-	struct share_child child;
+	struct child child;
 	char line[256], want[256];
 
 	share_make_directory();
@@ -84,7 +84,7 @@ static void test_words(void)
 		ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
 		ASSERT_EQ(write(ends[1], rows[i].said, strlen(rows[i].said)), (int)strlen(rows[i].said));
 		memset(line, 'x', sizeof(line));
-		share_child_words(ends[0], line, rows[i].size);
+		child_words(ends[0], line, rows[i].size);
 		CHECK_EQ(rows[i].said, 0, strcmp(rows[i].want, line));
 		close(ends[0]);
 		close(ends[1]);
@@ -104,7 +104,7 @@ static void test_no_start(void)
 		{ "no virtiofsd", "shared", "/nonexistent/virtiofsd", "(apt-get install qemu-system-common)" },
 		{ "one that cannot be started", "shared", "/etc/passwd", "Permission denied" },
 	};
-	struct share_child child;
+	struct child child;
 
 	share_make_directory();
 	share_write("file", "", 0600);
@@ -122,7 +122,7 @@ static void test_no_start(void)
 static void test_unreadable(void)
 {
 	struct share_options options = { .tag = "t" };
-	struct share_child child;
+	struct child child;
 
 	if (!geteuid())
 		share_become_user(0);
@@ -140,7 +140,7 @@ static void test_let_go(void)
 {
 	enum { GOOD, NO_START, LEFT, CANNOT_WAIT };
 	struct share_options options = { .tag = "t" };
-	struct share_child child;
+	struct child child;
 	char line[256];
 	int status;
 
@@ -157,7 +157,7 @@ static void test_let_go(void)
 		/* Returns when there is none any more, or one that has ended. */
 		if (waitpid(-1, NULL, 0) >= 0 || errno != ECHILD)
 			_exit(LEFT);
-		share_child_words(child.words, line, sizeof(line));
+		child_words(child.words, line, sizeof(line));
 		_exit(strcmp(line, "3") ? CANNOT_WAIT : GOOD);
 	}
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
@@ -188,7 +188,7 @@ static void test_end(void)
 	options.path = shared;
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct children children = { .count = 0 };
-		struct share_child child;
+		struct child child;
 
 		share_write("program", rows[i].program, 0755);
 		ASSERT_EQ(share_child_start(&child, program, &options), 0);

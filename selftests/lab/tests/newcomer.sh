@@ -123,7 +123,7 @@ ended() {
 
 json() { tail -n 1 "$1" | grep -q "^{\"status\": $2, .*}\$" && [ "$(wc -l <"$1")" = 1 ]; }
 
-begin 121
+begin 124
 
 # The command line.
 check "no arguments" words 2 "no command; try"
@@ -203,7 +203,10 @@ check "the same, as it is to be given" run 0 "" --disk a,ro,rw
 check "disk twice" run 7 "the same file as --disk disk; .*,ro" --disk disk --disk disk
 check "disk by a hard link" run 7 "the same file as --disk disk" --disk disk --disk link,ro
 check "disk twice, to read" run 0 "" --disk disk,ro --disk link,ro
-check "a qcow2 image" run 7 "a qcow2 image, which can only be read: ,ro .*qemu-img convert" --disk image.qcow2
+check "a qcow2 image of no version" run 7 "a qcow2 image of a version that is neither 2 nor 3; qemu-img convert" --disk image.qcow2
+check "a disk of a server that is not there" run 7 "cannot connect to the server: No such file" --disk nbd:unix:nowhere
+check "a disk of a server by its name" run 2 "no numeric address, nor localhost" --disk nbd://example.org/disk
+check "a disk of a server, without its address" run 2 "must be nbd:unix:PATH, nbd:HOST:PORT or nbd://HOST/EXPORT" --disk nbd:disk
 many=''
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do many="$many --disk disk,ro"; done
 # shellcheck disable=SC2086
