@@ -18,6 +18,7 @@
 #include "generation.h"
 #include "hold.h"
 #include "memory_options.h"
+#include "runtime.h"
 #include "net_device.h"
 #include "pause.h"
 #include "power.h"
@@ -114,7 +115,7 @@ static void do_status(struct request *request)
 	json_object_object_add(answer, "version", json_object_new_string(KEEL_VERSION));
 	json_object_object_add(answer, "state", json_object_new_string(state_of(control->vm)));
 	json_object_object_add(answer, "name", control->name ? json_object_new_string(control->name) : NULL);
-	json_object_object_add(answer, "pid", json_object_new_int(getpid()));
+	json_object_object_add(answer, "pid", json_object_new_int(runtime_pid()));
 	json_object_object_add(answer, "parent", control->parent && *control->parent ? json_object_new_int(*control->parent) : NULL);
 	json_object_object_add(answer, "cpus", json_object_new_int((int)control->vcpu_count));
 	json_object_object_add(answer, "memory", json_object_new_uint64(control->memory));

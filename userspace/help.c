@@ -31,6 +31,7 @@ static const struct subject {
 	{ "migrate", OPTIONS_HELP_MIGRATE, help_migrate },
 	{ "gdb", OPTIONS_HELP_GDB, help_gdb },
 	{ "firmware", OPTIONS_HELP_FIRMWARE, help_firmware },
+	{ "jail", OPTIONS_HELP_JAIL, help_jail },
 };
 
 int help_find(const char *subject, enum options_action *action)
@@ -41,7 +42,7 @@ int help_find(const char *subject, enum options_action *action)
 			return 0;
 		}
 	}
-	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, cpu-models, cpu, memory, net, share, config, control, fork, mark, migrate, gdb and firmware", subject);
+	return status_fail(STATUS_USAGE, "no help on '%s'; there is some on run, ctl, list, restore, inspect, dma, cpu-models, cpu, memory, net, share, config, control, fork, mark, migrate, gdb, firmware and jail", subject);
 }
 
 static const char general[] =
@@ -52,7 +53,7 @@ static const char general[] =
 	"       keel inspect FILE [--json] | --diff FILE FILE\n"
 	"       keel dma [--json]\n"
 	"       keel cpu-models [--json]\n"
-	"       keel help run|ctl|list|restore|inspect|dma|cpu-models|cpu|memory|net|share|config|control|fork|mark|migrate|gdb|firmware\n"
+	"       keel help run|ctl|list|restore|inspect|dma|cpu-models|cpu|memory|net|share|config|control|fork|mark|migrate|gdb|firmware|jail\n"
 	"       keel --help | --version\n"
 	"Run virtual machines on Keel (/dev/keel) or KVM (/dev/kvm), speak to those that run,\n"
 	"and show which device of this host reaches which memory.\n";

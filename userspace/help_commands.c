@@ -52,6 +52,9 @@ const char help_run[] =
 	"  --watchdog           end the run if the guest does not feed its i6300esb in time\n"
 	"  --no-rng             no virtio entropy device\n"
 	"  --no-sandbox         do not filter the launcher's own system calls\n"
+	"  --jail user=UID[:GID][,cgroup=PATH]\n"
+	"                       started by root: give up root, and the host's files and network; see\n"
+	"                       'keel help jail'\n"
 	"  --stats              print what the module counted, in the end and at SIGUSR2\n"
 	"  --status-json FILE   write how the run ended to FILE, one line of JSON\n"
 	"  --control SOCKET     take commands of 'keel ctl' there; see 'keel help control'\n"
@@ -115,9 +118,9 @@ const char help_restore[] =
 	"  --memory lazy|eager  when the file's memory is read: as it is touched, with the rest in the\n"
 	"                       background, or all of it before the guest runs (lazy, where the host can)\n"
 	"  --device NODE        device node with KVM's interface (/dev/keel)\n"
-	"  --memory-backing KIND, --dma POLICY, --no-sandbox, --stats, --status-json FILE,\n"
-	"  --control SOCKET, --name NAME, --forkable, --markable, --daemon,\n"
-	"  --pid-file FILE\n"
+	"  --memory-backing KIND, --dma POLICY, --no-sandbox, --jail WORDS, --stats,\n"
+	"  --status-json FILE, --control SOCKET, --name NAME, --forkable, --markable,\n"
+	"  --daemon, --pid-file FILE\n"
 	"                       as for keel run\n"
 	"  --help               this text\n";
 

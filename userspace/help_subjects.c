@@ -216,3 +216,21 @@ const char help_firmware[] =
 	"\n"
 	"  keel run --firmware seabios --reset reboot --memory 1G --disk debian.img\n"
 	"  keel run --firmware ovmf --firmware-vars debian.vars --memory 1G --disk debian.img\n";
+
+const char help_jail[] =
+	"keel run --jail user=UID[:GID][,cgroup=PATH]\n"
+	"Started by root: all is opened by root, and before the guest runs the process gives up the rest.\n"
+	"\n"
+	"  user=UID[:GID]       the numbers that it runs by; best those of nobody and nothing else, and\n"
+	"                       others for each machine (GID: the same as UID)\n"
+	"  cgroup=PATH          the directory of a cgroup (v2) that is there, in which it and its\n"
+	"                       helpers are: what it may use is set there (keel(1), SECURITY)\n"
+	"\n"
+	"It has no capability then, an empty root directory, no network but a loopback of its own, and\n"
+	"its own process numbers. What was opened before stays: disks, sockets, terminal, network devices.\n"
+	"A second process stays outside, whose number is the one that is seen: it passes signals on, ends\n"
+	"as the machine does, and removes sockets and pid file.\n"
+	"Not with --no-sandbox, --forkable or a --share whose virtiofsd keel starts (socket=PATH can be had).\n"
+	"\n"
+	"  mkdir /sys/fs/cgroup/web; echo 600M > /sys/fs/cgroup/web/memory.max\n"
+	"  keel run --kernel vmlinuz --disk root.img --jail user=64001,cgroup=/sys/fs/cgroup/web --name web\n";

@@ -26,5 +26,6 @@ extern const char help_mark[];
 extern const char help_migrate[];
 extern const char help_gdb[];
 extern const char help_firmware[];
+extern const char help_jail[];
 
 #endif

@@ -46,10 +46,13 @@ _keel_run() {
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W $'host\nx86-64\nx86-64-v2\nx86-64-v3\nx86-64-v4' -- "$word") $(compgen -f -- "$word")) ;;
 	--reset) _keel_words "exit reboot" ;;
+	--jail)
+		compopt -o nospace
+		_keel_words "user=" ;;
 	--append | --cpus | --memory | --name | --vfio) COMPREPLY=() ;;
 	*)
 		_keel_words "--kernel --initrd --append --entry --firmware --firmware-vars --reset --cpus --cpu-model --memory --memory-backing --balloon --disk --net --share --vfio --device --dma
-			--console --watchdog --no-rng --no-sandbox --stats --gdb --status-json --control --name --forkable --markable --config --daemon --pid-file --help" ;;
+			--console --watchdog --no-rng --no-sandbox --jail --stats --gdb --status-json --control --name --forkable --markable --config --daemon --pid-file --help" ;;
 	esac
 }
 
@@ -114,12 +117,15 @@ _keel() {
 		--memory-backing) _keel_words "thp hugetlb shared merge" ;;
 		--dma) _keel_words "off report enforce" ;;
 		--name) COMPREPLY=() ;;
+		--jail)
+			compopt -o nospace
+			_keel_words "user=" ;;
 		--memory) _keel_words "lazy eager" ;;
 		--listen)
 			compopt -o nospace
 			_keel_words "unix: tcp:" ;;
 		*)
-			_keel_words "--listen --memory --disk --memory-backing --device --dma --no-sandbox --stats --status-json --control --name --forkable --markable --daemon
+			_keel_words "--listen --memory --disk --memory-backing --device --dma --no-sandbox --jail --stats --status-json --control --name --forkable --markable --daemon
 				--pid-file --help" ;;
 		esac ;;
 	inspect)
@@ -131,7 +137,7 @@ _keel() {
 			COMPREPLY=($(compgen -f -- "$word"))
 		fi ;;
 	dma | cpu-models) if [ "$before" != --device ]; then _keel_words "--json --device --help"; fi ;;
-	help) _keel_words "run ctl list restore inspect dma cpu-models cpu memory net share config control fork mark migrate gdb firmware" ;;
+	help) _keel_words "run ctl list restore inspect dma cpu-models cpu memory net share config control fork mark migrate gdb firmware jail" ;;
 	esac
 }
 

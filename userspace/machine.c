@@ -22,6 +22,7 @@
 #include "children.h"
 #include "crash.h"
 #include "gdb.h"
+#include "jail.h"
 #include "machine.h"
 #include "machine_control.h"
 #include "memory_options.h"
@@ -399,6 +400,8 @@ static void stop_here(struct machine *machine, int signal)
  */
 static bool take_signal(struct machine *machine, const struct signalfd_siginfo *info)
 {
+	if (jail_is_echo((int)info->ssi_signo))
+		return false;
 	switch (info->ssi_signo) {
 	case SIGTSTP:
 	case SIGTTIN:
@@ -573,10 +576,12 @@ static unsigned int list_children(const struct machine *machine, int *fds)
 
 static int prepare_sandbox(const struct machine *machine)
 {
-	const struct runtime_files *files = runtime_files();
+	static const struct runtime_files none;
+	/* Those of a jail are another process's. */
+	const struct runtime_files *files = jail_is_on() ? &none : runtime_files();
 	int children[SHARES_MAX * CHILDREN_MAX];
 	struct sandbox_wants wants = {
-		.report = report_get(),
+		.report = jail_is_on() ? NULL : report_get(),
 		.listener = machine->control.listener,
 		.debugger = gdb_listener(machine->vm.gdb),
 		.files = { files->socket, files->pid_file, files->debugger },
@@ -643,6 +648,8 @@ int machine_run(struct machine *machine, const struct options *options)
 	ready_open();
 	if (!ret && options->sandbox)
 		ret = prepare_sandbox(machine);
+	if (!ret)
+		ret = jail_enter();
 	if (!ret)
 		ret = arrive_hold(machine);
 	if (!ret)

@@ -17,6 +17,7 @@
 #include "files.h"
 #include "help.h"
 #include "inspect.h"
+#include "jail.h"
 #include "machine.h"
 #include "memory_options.h"
 #include "ready.h"
@@ -52,6 +53,9 @@ static int run(const struct options *options)
 		if (status >= 0)
 			return status;
 	}
+	status = jail_start(&options->jail, options->daemon);
+	if (status)
+		return status;
 	status = machine_run(&machine, options);
 	if (status && machine.is_started)
 		status_fail((enum status)status, "%s", machine.vm.reason);

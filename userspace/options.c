@@ -130,6 +130,8 @@ static int parse_run(struct parser *p, enum options_action *action)
 		ret = fork_options_check(p->options);
 	if (!ret && !help)
 		ret = mark_options_check(p->options);
+	if (!ret && !help)
+		ret = jail_options_check(p->options);
 	return ret || help ? ret : memory_options_check(p->options);
 }
 
@@ -187,6 +189,8 @@ static int parse_restore(struct parser *p, enum options_action *action)
 	if (p->options->load && p->options->listen)
 		return status_fail(STATUS_USAGE, "--memory: what comes from another launcher (--listen) comes as a whole");
 	ret = fork_options_check(p->options);
+	if (!ret)
+		ret = jail_options_check(p->options);
 	return ret ? ret : mark_options_check(p->options);
 }
 
@@ -260,6 +264,7 @@ void options_free(struct options *options)
 	share_options_free(options->shares, &options->share_count);
 	config_free(options->config_text);
 	options->config_text = NULL;
+	jail_options_free(&options->jail);
 	free(options->gdb);
 	options->gdb = NULL;
 }

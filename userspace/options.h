@@ -10,6 +10,7 @@
 
 #include "boot.h"
 #include "cpu_model.h"
+#include "jail_options.h"
 #include "memory_options.h"
 #include "net_options.h"
 #include "share_options.h"
@@ -62,6 +63,7 @@ struct options {
 	bool virtio_console;		/* the terminal is one's; else a serial port's */
 	bool watchdog;
 	bool sandbox;
+	struct jail_options jail;
 	bool stats;
 	bool json;		/* keel dma, cpu-models, ctl, list, inspect */
 	bool diff;		/* keel inspect */
@@ -118,6 +120,7 @@ enum options_action {
 	OPTIONS_HELP_GDB,
 	OPTIONS_HELP_FIRMWARE,
 	OPTIONS_HELP_CPU,
+	OPTIONS_HELP_JAIL,
 	OPTIONS_VERSION,
 };
 

@@ -74,7 +74,7 @@ void ready_open(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t length = path ? strlen(path) : 0;
 
-	if (!length || (*path != '/' && *path != '@'))
+	if (manager >= 0 || !length || (*path != '/' && *path != '@'))
 		return;
 	if (length >= sizeof(address.sun_path)) {
 		status_warn("NOTIFY_SOCKET is too long a path");
@@ -127,6 +127,19 @@ void ready_tell(void)
 		;
 	close(waiting_parent);
 	waiting_parent = -1;
+}
+
+void ready_through(int fd)
+{
+	manager = fd;
+}
+
+void ready_let_go(void)
+{
+	if (waiting_parent >= 0)
+		close(waiting_parent);
+	waiting_parent = -1;
+	null_file = -1;
 }
 
 void ready_leave(void)

@@ -39,6 +39,16 @@ bool ready_is_wanted(void);
 void ready_tell(void);
 
 /**
+ * ready_through() - what the service manager is to be told goes to @fd, a socket to a process that tells it; before ready_open()
+ */
+void ready_through(int fd);
+
+/**
+ * ready_let_go() - after ready_detach(), in a process that is not the machine's: another one tells whoever waits
+ */
+void ready_let_go(void);
+
+/**
  * ready_leave() - in a process that fork() has made: the service manager waits for the other
  */
 void ready_leave(void);

@@ -17,7 +17,7 @@
 
 #define ROOM_MS	500	/* in which a reader takes nothing, before he is given up */
 
-static bool is_another_s;	/* names are the parent's */
+static bool is_another_s;	/* names are the parent's, or the process's outside a jail */
 static struct report names;
 static int file = -1;
 
@@ -100,6 +100,11 @@ void report_leave(void)
 	if (file >= 0)
 		close(file);
 	file = -1;
+}
+
+void report_hand_over(void)
+{
+	is_another_s = true;
 }
 
 void report_take(int to)

@@ -54,6 +54,11 @@ void report_drop(void);
 void report_leave(void);
 
 /**
+ * report_hand_over() - what is written stays under the temporary name, for another process to rename or remove
+ */
+void report_hand_over(void);
+
+/**
  * report_take() - after report_leave(): write the report, when it comes to that, to @file, as it is
  */
 void report_take(int file);

@@ -59,6 +59,11 @@ static int set_no_sandbox(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_jail(struct options *options, const char *value)
+{
+	return jail_options_parse(&options->jail, value);
+}
+
 static int set_stats(struct options *options, const char *value)
 {
 	(void)value;
@@ -156,6 +161,7 @@ static const struct option_row rows[] = {
 	{ "dma", OF_RUN | OF_RESTORE, true, false, set_dma },
 	{ "gdb", OF_RUN, true, false, set_gdb },
 	{ "no-sandbox", OF_RUN | OF_RESTORE, false, true, set_no_sandbox },
+	{ "jail", OF_RUN | OF_RESTORE, true, false, set_jail },
 	{ "stats", OF_RUN | OF_RESTORE, false, true, set_stats },
 	{ "status-json", OF_RUN | OF_RESTORE | OF_CTL, true, false, set_status_json },
 	{ "forkable", OF_RUN | OF_RESTORE, false, true, set_forkable },

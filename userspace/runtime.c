@@ -67,7 +67,7 @@ int runtime_make_socket(const char *name, char path[PATH_MAX])
 }
 
 static struct runtime_files files;
-static bool is_another_s;	/* files are the parent's */
+static bool is_another_s;	/* files are the parent's, or the process's outside a jail */
 static int pid_fd = -1;
 
 struct runtime_files *runtime_files(void)
@@ -125,6 +125,24 @@ void runtime_leave(void)
 	pid_fd = -1;
 }
 
+int runtime_hand_over(void)
+{
+	is_another_s = true;
+	return pid_fd;
+}
+
+static pid_t seen_pid;		/* 0: the real one */
+
+void runtime_set_pid(pid_t pid)
+{
+	seen_pid = pid;
+}
+
+pid_t runtime_pid(void)
+{
+	return seen_pid ? seen_pid : getpid();
+}
+
 /* Is @fd the file that @path names still? Who had it before may have removed it as it ended. */
 static bool is_named(int fd, const char *path)
 {
@@ -164,7 +182,7 @@ static int write_pid(const char *path)
 		close(fd);
 		return -1;
 	}
-	int length = snprintf(line, sizeof(line), "%d\n", getpid());
+	int length = snprintf(line, sizeof(line), "%d\n", runtime_pid());
 
 	if (ftruncate(fd, 0) || pwrite(fd, line, (size_t)length, 0) != length) {
 		int error = errno;

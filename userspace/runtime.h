@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define RUNTIME_NAME_MAX	64	/* bytes of a machine's name */
 #define RUNTIME_SUFFIX		".sock"
@@ -84,6 +85,18 @@ void runtime_drop(void);
  * runtime_leave() - in a process that fork() has made: what runtime_files() says is the other's, and its pid file's lock
  */
 void runtime_leave(void);
+
+/**
+ * runtime_hand_over() - as runtime_leave(), but the files are to be removed by whoever gets the descriptor
+ * Return: that of the pid file, whose lock it has, and which stays open; -1 if there is none.
+ */
+int runtime_hand_over(void);
+
+/** runtime_set_pid() - others see this process as @pid */
+void runtime_set_pid(pid_t pid);
+
+/** runtime_pid() - the number that others see of this process */
+pid_t runtime_pid(void);
 
 /**
  * runtime_write_pid() - write this process's number to @path, for as long as it runs

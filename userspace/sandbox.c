@@ -542,12 +542,14 @@ static bool is_there(enum sandbox_kind kind, const struct sandbox_wants *wants)
 	}
 }
 
+static int tasks = -1;		/* the directory of this process's threads, until all are there: a jail has no /proc */
+
 /* All of this process; 0 where there is no /proc. */
 static unsigned int count_threads(void)
 {
-	struct stat tasks;
+	struct stat stat;
 
-	return stat("/proc/self/task", &tasks) ? 0 : (unsigned int)tasks.st_nlink - 2 /* . and .. */;
+	return fstat(tasks, &stat) ? 0 : (unsigned int)stat.st_nlink - 2 /* . and .. */;
 }
 
 int sandbox_prepare(const struct sandbox_wants *wants)
@@ -562,6 +564,7 @@ int sandbox_prepare(const struct sandbox_wants *wants)
 		if (is_there(i, wants))
 			ret = make_program(i, wants);
 	is_prepared = !ret;
+	tasks = open("/proc/self/task", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	threads_before = count_threads();
 	return ret ? refuse(ret) : 0;
 }
@@ -629,8 +632,12 @@ int sandbox_wait(void)
 int sandbox_enter(void)
 {
 	int ret = sandbox_wait();
+	bool has_others = !ret && has_other_threads();
 
-	if (!ret && has_other_threads())
+	if (tasks >= 0)
+		close(tasks);
+	tasks = -1;
+	if (has_others)
 		return status_fail(STATUS_SANDBOX, "a thread has no filter of system calls (--no-sandbox runs without)");
 	if (!ret) {
 		ret = put_on(SANDBOX_MAIN);

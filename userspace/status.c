@@ -43,7 +43,7 @@ static const struct status_row {
 	{ STATUS_HOST, "host", "the host failed the launcher" },
 	{ STATUS_ESCAPE, "escape", "ended from the console (Ctrl-A x)" },
 	{ STATUS_SIGNAL, "signal", "ended by a signal, or by a debugger" },
-	{ STATUS_SANDBOX, "sandbox", "the system-call filter could not be set" },
+	{ STATUS_SANDBOX, "sandbox", "the system-call filter, or the jail, could not be set up" },
 	{ STATUS_ASSIGN, "assign", "a device of the host cannot be given to the guest, or not any longer" },
 	{ STATUS_NET, "net", "the network cannot be had as asked for" },
 	{ STATUS_QUIT, "quit", "ended by a client of the control socket" },

@@ -32,7 +32,7 @@ enum status {
 	STATUS_HOST = 13,	/* the host failed: an ioctl, a thread, a file */
 	STATUS_ESCAPE = 14,	/* ended from the console by Ctrl-A x */
 	STATUS_SIGNAL = 15,	/* ended by a signal, or by a debugger */
-	STATUS_SANDBOX = 16,	/* the system-call filter was refused */
+	STATUS_SANDBOX = 16,	/* the system-call filter or the jail was refused */
 	STATUS_ASSIGN = 17,	/* a device of the host cannot be the guest's */
 	STATUS_NET = 18,	/* the network cannot be had as asked for */
 	STATUS_QUIT = 20,	/* ended by a client of the control socket */

@@ -3,7 +3,7 @@
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk virtio_blk_open disk_lock disk_remote nbd nbd_agree nbd_wire nbd_address socket_connect children children_start overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options cpu_model cpu_feature nbd_address fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
+options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options jail_options cpu_model cpu_feature nbd_address fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -45,6 +45,7 @@ unit_cpuid_count_test-srcs := $(fake-vm) userspace/cpuid.c userspace/cpu_feature
 unit_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox sandbox_fork crash report runtime status)
 unit_sandbox_test-cflags := -fno-sanitize=all -static -pthread
 unit_sandbox_test-libs := -lseccomp
+unit_jail_test-srcs := $(patsubst %,userspace/%.c,jail jail_keeper ready report runtime status)
 unit_dma_test-srcs := userspace/dma.c userspace/status.c
 unit_dma_test-cflags := -Wno-override-init
 unit_stats_test-srcs := userspace/stats.c userspace/status.c

@@ -111,6 +111,65 @@ static void test_all_options(void)
 	options_free(&options);
 }
 
+static void test_jail(void)
+{
+	static const struct {
+		const char *line;
+		int want;
+		u32 user, group;
+		const char *cgroup;
+	} rows[] = {
+		{ "keel run --kernel k", 0 },
+		{ "keel run --kernel k --jail user=64001", 0, 64001, 64001 },
+		{ "keel run --kernel k --jail=user=1:2,cgroup=/c/d", 0, 1, 2, "/c/d" },
+		{ "keel run --kernel k --jail cgroup=/c,user=4294967294:4294967294", 0, 4294967294, 4294967294, "/c" },
+		{ "keel restore f --jail user=7", 0, 7, 7 },
+		{ "keel run --kernel k --jail user=7 --share socket=/s,tag=t --net user --markable --name x", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=7 --share socket=/s,tag=t --net user --gdb s --vfio 00:02.0", 0, 7, 7 },
+		{ "keel run --kernel k --jail", STATUS_USAGE },
+		{ "keel run --kernel k --jail auto", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=0", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1:0", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1:", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=:1", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1:2:3", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=-1", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=4294967295", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=18446744073709551617", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=nobody", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1,user=2", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1,", STATUS_USAGE },
+		{ "keel run --kernel k --jail ,user=1", STATUS_USAGE },
+		{ "keel run --kernel k --jail cgroup=/c", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1,cgroup=", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1,cgroup=c", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1,cgroup=/c,cgroup=/c", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1 --jail user=1", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1 --no-sandbox", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1 --forkable --name x", STATUS_USAGE },
+		{ "keel run --kernel k --jail user=1 --share /s", STATUS_USAGE },
+		{ "keel restore f --jail user=1 --no-sandbox", STATUS_USAGE },
+		{ "keel restore f --jail user=1 --forkable --name x", STATUS_USAGE },
+		{ "keel ctl x status --jail user=1", STATUS_USAGE },
+	};
+	struct options options;
+	enum options_action action;
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		int ret = parse(&options, &action, rows[i].line);
+
+		CHECK_EQ(rows[i].line, rows[i].want, ret);
+		if (!ret) {
+			CHECK_EQ(rows[i].line, !!rows[i].user, options.jail.is_wanted);
+			CHECK_EQ(rows[i].line, rows[i].user, options.jail.user);
+			CHECK_EQ(rows[i].line, rows[i].group, options.jail.group);
+			CHECK_EQ(rows[i].line, 1, rows[i].cgroup ? options.jail.cgroup && !strcmp(rows[i].cgroup, options.jail.cgroup) : !options.jail.cgroup);
+		}
+		options_free(&options);
+	}
+}
+
 static void test_memory_backing(void)
 {
 	static const struct {
@@ -850,6 +909,7 @@ static void test_tables(void)
 
 static const struct test_case cases[] = {
 	{ "tables", test_tables },
+	{ "jail", test_jail },
 	{ "sizes", test_sizes },
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
