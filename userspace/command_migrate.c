@@ -31,7 +31,8 @@ static void describe(struct json_object *answer, const struct migration *migrati
 	json_object_object_add(answer, "rounds", json_object_new_int((int)migration->pace.round));
 	json_object_object_add(answer, "sent", json_object_new_uint64(migration->sent));
 	json_object_object_add(answer, "took_ms", json_object_new_uint64(migration->took_ms));
-	json_object_object_add(answer, "stood_ms", json_object_new_uint64(migration->stood_ms));
+	json_object_object_add(answer, "stood_ms", json_object_new_uint64(migration->stood_us / 1000));
+	json_object_object_add(answer, "stood_us", json_object_new_uint64(migration->stood_us));
 }
 
 /* Through the socket that came with the request, and is the migration's: this process can connect to nothing. */

@@ -267,7 +267,7 @@ static void finish(struct machine *machine)
 	uint64_t now = thread_now();
 
 	migration->took_ms = (now - migration->began_ns) / 1000000;
-	migration->stood_ms = migration->stopped_ns ? (now - migration->stopped_ns) / 1000000 : 0;
+	migration->stood_us = migration->stopped_ns ? (now - migration->stopped_ns) / 1000 : 0;
 	migration->stopped_ns = 0;
 	migration->sent = migration->writer.written;
 	state_image_free(&migration->image);

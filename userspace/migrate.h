@@ -28,7 +28,7 @@ struct migration {
 	uint64_t began_ns;		/* CLOCK_MONOTONIC */
 	uint64_t stopped_ns;		/* 0: the guest does not stand for it */
 	uint64_t took_ms;		/* once it is over: how long, */
-	uint64_t stood_ms;		/* and how long the guest stood in the end */
+	uint64_t stood_us;		/* and how long the guest stood in the end */
 	char wrong[256];		/* why the last one failed; "": it did not */
 
 	struct migrate_peer peer;

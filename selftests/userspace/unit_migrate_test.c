@@ -49,8 +49,8 @@ static void test_moved(void)
 		ASSERT_EQ(pthread_join(thread, NULL), 0);
 		if (!is_moved)
 			FAIL("%s", error.text);
-		test_note("%u rounds, %llu bytes, stood %llu ms", first.migration.pace.round, (unsigned long long)first.migration.sent,
-			  (unsigned long long)first.migration.stood_ms);
+		test_note("%u rounds, %llu bytes, stood %llu us", first.migration.pace.round, (unsigned long long)first.migration.sent,
+			  (unsigned long long)first.migration.stood_us);
 		CHECK_EQ("left", MIGRATE_MOVED, first.migration.state);
 		CHECK_EQ("arrived", MIGRATE_OWNER, arrival.state);
 		CHECK_EQ("rounds", 1, first.migration.pace.round >= guests[i].rounds_min);
