@@ -33,7 +33,7 @@ help:
 	@echo '  make check-across  Linux at work, saved on an emulated host with SVM, goes on on one with VMX'
 	@echo '  make check-debug  the tests on a kernel, built here, that watches locks, RCU and sleeping'
 	@echo '  make check-readme  README.md followed word by word, in a clean Debian 12 and on an emulated host that runs it'
-	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX'
+	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX; KEEL_BENCH=svm-shadow, ... for a part'
 	@echo '  make bench-vmx  only on VMX, and the VMREADs, VMWRITEs, ... of an exit'
 	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1 and 6.12, on stock KVM and on Keel'
 	@echo

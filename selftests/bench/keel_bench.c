@@ -6,10 +6,12 @@
  * kept, since a host timer tick inside a batch only ever adds. It is a count of
  * host instructions, not time.
  *
+ * With --shadow the rows are those of guests that have no nested paging; the module was loaded so.
+ *
  * With --trace a row's operation runs a few times more, each time between two instructions that stop
  * Bochs's debugger (magic_break), for trace_exit.
  *
- * usage: keel_bench [-o FILE.json | --trace] [ROW]...
+ * usage: keel_bench [--shadow] [-o FILE.json | --trace] [ROW]...
  */
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -27,6 +29,7 @@
 #define MMIO_EVENT	(VM_MMIO + 0x1000)
 #define TOUCH_GPA	0x40000000ULL
 #define TOUCH_PAGES	512UL	/* a batch: one page of last-level entries */
+#define MAPPED_GVA	0x8000000000ULL	/* TOUCH_GPA by the guest's own tables, with 4K pages */
 #define V		0x61
 #define TRACES		3	/* as in selftests/lab/trace_exit */
 
@@ -93,6 +96,40 @@ GUEST_OP(x2apic_eoi, apic_enable(APIC_X2), wrmsr(MSR_X2APIC(APIC_EOI), 0))
 GUEST_OP(x2apic_self_ipi, setup_irq(APIC_X2), wrmsr(MSR_X2APIC(APIC_SELF_IPI), V))
 GUEST_OP(mov_cr3, u64 cr3 = read_cr3(), write_cr3(cr3))
 GUEST_OP(mov_cr0, u64 cr0 = read_cr0(), write_cr0(cr0 ^= BIT(3)))
+/* The entry of an address in the table of a level, 1 the lowest. */
+static volatile u64 *entry_of(u64 address, unsigned int level)
+{
+	u64 table = VM_PML4;
+	unsigned int at;
+
+	for (at = 4; at > level; at--)
+		table = ((u64 *)table)[address >> (3 + 9 * at) & 511] & 0xffffffffff000ULL;
+	return (u64 *)table + (address >> (3 + 9 * level) & 511);
+}
+
+#define LOAD(address)	(*(volatile u8 *)(address))
+#define PTE_ACCESSED	BIT(5)
+#define PTE_DIRTY	BIT(6)
+#define PTE_SOFTWARE	BIT(9)
+
+static u64 other_root(void)
+{
+	u64 i, *from = (u64 *)VM_PML4, *to = (u64 *)VM_SCRATCH;
+
+	for (i = 0; i < 512; i++)
+		to[i] = from[i];
+	return VM_PML4 ^ VM_SCRATCH;
+}
+
+GUEST_OP(mov_cr3_other, u64 cr3 = read_cr3(); u64 other = other_root(), write_cr3(cr3 ^= other); LOAD(VM_SCRATCH2))
+GUEST_OP(invlpg, LOAD(MAPPED_GVA), invlpg(MAPPED_GVA))
+GUEST_OP(invlpg_load, , invlpg(MAPPED_GVA); LOAD(MAPPED_GVA))
+GUEST_OP(store_leaf, volatile u64 *entry = entry_of(MAPPED_GVA, 1); LOAD(MAPPED_GVA),
+	 *entry ^= PTE_SOFTWARE; invlpg(MAPPED_GVA); LOAD(MAPPED_GVA))
+GUEST_OP(store_leaf_cr3, volatile u64 *entry = entry_of(MAPPED_GVA, 1); u64 cr3 = read_cr3(); LOAD(MAPPED_GVA),
+	 *entry ^= PTE_SOFTWARE; write_cr3(cr3); LOAD(MAPPED_GVA))
+GUEST_OP(store_directory, volatile u64 *entry = entry_of(MAPPED_GVA, 2); LOAD(MAPPED_GVA),
+	 *entry ^= PTE_SOFTWARE; LOAD(MAPPED_GVA))
 GUEST_OP(hlt_wake, setup_irq(APIC_X1), cli(); mmio_write32(APIC_MMIO + APIC_ICR, APIC_DEST_SELF | V);
 	 sti_hlt())
 
@@ -131,28 +168,45 @@ static void setup_irq(enum apic_mode mode)
 }
 
 /* Each batch touches its own run of pages once, in order. */
-static void op_touch(u64 stride)
+static void touch_from(u64 address)
 {
-	u64 b, i, t, gpa = TOUCH_GPA;
+	u64 b, i, t;
 
 	for (b = 0; b < BATCHES; b++) {
 		t = rdtsc();
-		for (i = TOUCH_PAGES; i; i--, gpa += stride)
-			*(volatile u8 *)gpa = 1;
+		for (i = TOUCH_PAGES; i; i--, address += PAGE_SIZE)
+			*(volatile u8 *)address = 1;
 		ticks[b] = rdtsc() - t;
 	}
 }
 
+static void op_touch(void)
+{
+	touch_from(TOUCH_GPA);
+}
+
+/* The guest's tables say that the pages have been touched: no fault is for the guest or changes its tables. */
+static void op_touch_mapped(void)
+{
+	u64 i;
+
+	for (i = 0; i < BATCHES * TOUCH_PAGES; i++)
+		*entry_of(MAPPED_GVA + i * PAGE_SIZE, 1) |= PTE_ACCESSED | PTE_DIRTY;
+	touch_from(MAPPED_GVA);
+}
+
 /* --- host --------------------------------------------------------------------- */
 
-enum kind { LOOP, TOUCH_ABSENT, TOUCH_PRESENT, TOUCH_HUGE, LIFE, LIFE_CPU, MEMORY };
+enum kind { LOOP, TOUCH_ABSENT, TOUCH_PRESENT, TOUCH_HUGE, TOUCH_MAPPED, LIFE, LIFE_CPU, MEMORY };
 
-static const struct row {
+struct row {
 	const char *name;
 	enum kind kind;
 	void *op;
 	u64 arg;
-} rows[] = {
+};
+
+static const struct row nested_rows[] = {
 	{ "CPUID", LOOP, op_cpuid },
 	{ "unknown hypercall", LOOP, op_hypercall },
 	{ "RDMSR IA32_APIC_BASE", LOOP, op_rdmsr_apic_base },
@@ -175,9 +229,9 @@ static const struct row {
 	{ "MOV to CR3", LOOP, op_mov_cr3 },
 	{ "MOV to CR0 (TS)", LOOP, op_mov_cr0 },
 	{ "HLT with an interrupt pending", LOOP, op_hlt_wake },
-	{ "first touch of a page, host memory not there yet", TOUCH_ABSENT, op_touch, PAGE_SIZE },
-	{ "first touch of a page, host memory there (4K)", TOUCH_PRESENT, op_touch, PAGE_SIZE },
-	{ "first touch of a page, host memory there (2M)", TOUCH_HUGE, op_touch, PAGE_SIZE },
+	{ "first touch of a page, host memory not there yet", TOUCH_ABSENT, op_touch },
+	{ "first touch of a page, host memory there (4K)", TOUCH_PRESENT, op_touch },
+	{ "first touch of a page, host memory there (2M)", TOUCH_HUGE, op_touch },
 	{ "VM create and destroy, no vCPU, on the CPU", LIFE_CPU, NULL, 0 },
 	{ "VM create and destroy, one vCPU, on the CPU", LIFE_CPU, NULL, 1 },
 	{ "VM create and destroy, no vCPU, elapsed", LIFE, NULL, 0 },
@@ -185,6 +239,23 @@ static const struct row {
 	{ "kernel memory of a VM, no vCPU", MEMORY, NULL, 0 },
 	{ "kernel memory of a VM, one vCPU", MEMORY, NULL, 1 },
 };
+
+static const struct row shadow_rows[] = {
+	{ "MOV to CR3, of the value it has", LOOP, op_mov_cr3 },
+	{ "MOV to CR3, of two in turn, and a load", LOOP, op_mov_cr3_other },
+	{ "INVLPG", LOOP, op_invlpg },
+	{ "INVLPG, and a load from the page", LOOP, op_invlpg_load },
+	{ "store to a page table, INVLPG, and a load", LOOP, op_store_leaf },
+	{ "store to a page table, MOV to CR3, and a load", LOOP, op_store_leaf_cr3 },
+	{ "store to a page directory, and a load", LOOP, op_store_directory },
+	{ "hidden fault, in a run of pages", TOUCH_MAPPED, op_touch_mapped },
+	{ "CPUID", LOOP, op_cpuid },
+	{ "OUT to user space", LOOP, op_out_user },
+	{ "MMIO store to user space", LOOP, op_mmio_store },
+};
+
+static const struct row *rows = nested_rows;
+static size_t row_count = ARRAY_SIZE(nested_rows);
 
 /* Serve exits in the shortest way there is until the guest makes a ucall. */
 static void run_to_ucall(struct vcpu *vcpu)
@@ -256,8 +327,10 @@ static u64 run_op(const struct row *row, void *op, u64 arg)
 	u64 best;
 
 	add_eventfds(vm);
-	if (row->kind != LOOP)
+	if (row->kind != LOOP || rows == shadow_rows)
 		add_touch_slot(vm, row->kind);
+	if (rows == shadow_rows)
+		vm_map(vm, MAPPED_GVA, TOUCH_GPA, BATCHES * TOUCH_PAGES * PAGE_SIZE);
 	vcpu_args(vcpu, arg, 0, 0);
 	run_to_ucall(vcpu);
 	best = best_of(*GUEST_VAR(vm, ticks));
@@ -384,7 +457,7 @@ static int trace(int argc, char **argv)
 
 	printf("trace: %s\n", none.name);
 	run_op(&none, op_empty, TRACES);
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < row_count; i++) {
 		if (rows[i].kind != LOOP || !is_wanted(argc, argv, 2, rows[i].name))
 			continue;
 		printf("trace: %s\n", rows[i].name);
@@ -405,6 +478,12 @@ int main(int argc, char **argv)
 		printf("%llu\n", (unsigned long long)rdtsc());
 		return 0;
 	}
+	if (argc > 1 && !strcmp(argv[1], "--shadow")) {
+		rows = shadow_rows;
+		row_count = ARRAY_SIZE(shadow_rows);
+		argv++;
+		argc--;
+	}
 	if (argc > 1 && !strcmp(argv[1], "--trace"))
 		return trace(argc, argv);
 	if (argc > 2 && !strcmp(argv[1], "-o")) {
@@ -415,7 +494,7 @@ int main(int argc, char **argv)
 	ASSERT(f, "%s: %s", out, strerror(errno));
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	fprintf(f, "{ \"device\": \"%s\", \"rows\": [\n", dev_path());
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < row_count; i++) {
 		const char *unit = rows[i].kind == MEMORY ? "bytes" :
 				   rows[i].kind == LIFE ? "ticks" : "instructions";
 		unsigned long long v;
