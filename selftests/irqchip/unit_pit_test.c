@@ -273,7 +273,9 @@ static void test_mode2(void)
 		{ "GATE low", 2190, GATE, 0, 30, 1, 1 },
 		{ "a trigger loads it before the end", 2191, GATE, 1, 500, 1, 0 },
 		{ "seen late", 2191 + 500 * 3 + 20, LOOK, 0, 480, 1, 0 },
-		{ "control word in the pulse", 2191 + 500 * 4 - 1, CONTROL, 0x4, 1, 1, 1 },
+		{ "a new count", 2191 + 500 * 3 + 20, COUNT, 70, 480, 1, 1 },
+		{ "seen late, after its load", 2191 + 500 * 4 + 29, LOOK, 0, 41, 1, 0 },
+		{ "control word in the pulse", 2191 + 500 * 4 + 69, CONTROL, 0x4, 1, 1, 1 },
 	};
 
 	PLAY(2, 1, steps);
@@ -439,9 +441,12 @@ static void test_ticks(void)
 	check_ticks("a control word stops the timer", 200000, 0);
 	count(0, 11932);
 	check_ticks("mode 2, 100 Hz", 200000 + 11932 * 10 + 100, 10);
-	count(0, 2000);
+	check_ticks("in the middle of a period", 200000 + 11932 * 10 + 6000, 0);
+	out(0x40, 2000 & 0xff);
+	check_ticks("half a count leaves the period as it is", 200000 + 11932 * 11 + 300, 1);
+	out(0x40, 2000 >> 8);
 	CHECK_EQ("the new count waits", NULLC, status(0) & NULLC);
-	check_ticks("the old period ends, then the new ones", 200000 + 11932 * 11 + 2000 * 5 + 500, 6);
+	check_ticks("the old period ends, then the new ones", 200000 + 11932 * 12 + 2000 * 5 + 500, 6);
 	out(0x43, WORD | 0);
 	check_ticks("stopped", 400000, 0);
 	count(0, 6000);
@@ -458,7 +463,8 @@ static void test_ticks(void)
 	count(0, 6000);
 	check_ticks("on its way", 805000, 0);
 	out(0x40, 0x70);
-	check_ticks("mode 4: half a count changes nothing", 900000, 1);
+	check_ticks("mode 4: half a count changes nothing", 806300, 1);
+	check_ticks("it ticks once", 900000, 0);
 	out(0x40, 0x17);
 	check_ticks("mode 4 ticks once", 900000 + 7000, 1);
 	out(0x43, WORD | 6);
