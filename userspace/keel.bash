@@ -109,6 +109,7 @@ _keel() {
 	ctl) _keel_ctl ;;
 	list) _keel_words "--json --help" ;;
 	restore)
+		[[ $word != -* ]] || before=''
 		case $before in
 		restore | --disk | --status-json | --control | --pid-file | --device)
 			compopt -o filenames
@@ -125,8 +126,14 @@ _keel() {
 			compopt -o nospace
 			_keel_words "unix: tcp:" ;;
 		*)
-			_keel_words "--listen --memory --disk --memory-backing --device --dma --no-sandbox --jail --stats --status-json --control --name --forkable --markable --daemon
-				--pid-file --help" ;;
+			if [[ $word == -* ]]; then
+				_keel_words "--listen --memory --disk --memory-backing --device --dma --no-sandbox --jail --stats --status-json --control --name --forkable --markable --daemon
+					--pid-file --help"
+			else
+				compopt -o filenames
+				local IFS=$'\n'
+				COMPREPLY=($(compgen -f -- "$word"))
+			fi ;;
 		esac ;;
 	inspect)
 		if [[ $word == -* ]]; then
