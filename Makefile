@@ -35,6 +35,7 @@ help:
 	@echo '  make check-readme  README.md followed word by word, in a clean Debian 12 and on an emulated host that runs it'
 	@echo '  make bench      instructions per operation, Keel beside stock KVM, on SVM, then on VMX; KEEL_BENCH=svm-shadow, ... for a part'
 	@echo '  make bench-vmx  only on VMX, and the VMREADs, VMWRITEs, ... of an exit'
+	@echo '  make lab        install what all of these need, and fetch the kernels under test'
 	@echo '  make suites     KVM'\''s own selftests, from Debian'\''s linux-source-6.1 and 6.12, on stock KVM and on Keel'
 	@echo
 	@echo '  make all        the module and the launcher'
