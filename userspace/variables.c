@@ -18,7 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "disk_lock.h"
+#include "put_off.h"
 #include "variables.h"
 #include "vm.h"
 
@@ -146,14 +148,11 @@ static bool give_name(const char *from, const char *to)
 	return !renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) || (errno == EINVAL && !rename(from, to));
 }
 
-/* Write the contents into a new file, which then gets its name: nobody finds half of one. */
-static int create(struct variables *variables, const struct variables_request *request)
+/* @temporary: what its name is made of at first. Return: 0 once the file has the right one. */
+static int make(struct variables *variables, const struct variables_request *request, char *temporary)
 {
-	char temporary[PATH_MAX];
 	uint32_t done = 0;
 
-	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", request->path) >= (int)sizeof(temporary))
-		return refuse(request, "too long a name");
 	variables->file = mkostemp(temporary, O_CLOEXEC);
 	if (variables->file < 0)
 		return refuse(request, "cannot create it: %s", strerror(errno));
@@ -169,12 +168,28 @@ static int create(struct variables *variables, const struct variables_request *r
 			break;
 		done += (uint32_t)count;
 	}
-	if (done == variables->size && !fsync(variables->file) && give_name(temporary, request->path))
+	if (done == variables->size && !fsync(variables->file) && give_name(temporary, request->path)) {
+		directory_sync(request->path);
 		return 0;
+	}
 	int error = errno;
 
 	unlink(temporary);
 	return ret ? ret : refuse(request, "cannot create it: %s", strerror(error));
+}
+
+/* Write the contents into a new file, which then gets its name: nobody finds half of one, whatever ends this process. */
+static int create(struct variables *variables, const struct variables_request *request)
+{
+	char temporary[PATH_MAX];
+
+	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", request->path) >= (int)sizeof(temporary))
+		return refuse(request, "too long a name");
+	put_off_end();
+	int ret = make(variables, request, temporary);
+
+	put_off_no_longer();
+	return ret;
 }
 
 /* A file that was another build's would be taken for damaged, and made anew. */

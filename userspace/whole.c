@@ -10,26 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "disk_lock.h"
 #include "whole.h"
-
-/* The directory too, or the new name may be lost with the power. */
-static void sync_directory(const char *path)
-{
-	char *copy = strdup(path);
-	char *slash = copy ? strrchr(copy, '/') : NULL;
-	int fd = -1;
-
-	if (slash)
-		slash[slash == copy] = 0;
-	if (copy)
-		fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	free(copy);
-}
 
 static bool finish(int fd, const char *temporary, const char *path, struct state_error *error)
 {
@@ -45,7 +28,7 @@ static bool finish(int fd, const char *temporary, const char *path, struct state
 		return state_refuse(error, "cannot write %s: %s", temporary, strerror(code));
 	if (rename(temporary, path))
 		return state_refuse(error, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
-	sync_directory(path);
+	directory_sync(path);
 	return true;
 }
 

@@ -27,9 +27,10 @@ unit_pci_test-srcs := $(virtio-srcs)
 unit_disk_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_disk_test-libs := -lzstd -lz
 unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
-unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables variables flash disk_lock chipset fw_cfg acpi aml rtc pci pci_window status)
-unit_flash_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,flash variables disk_lock status)
-unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng hold reset restarts pause fw_cfg variables flash disk_lock status watchdog)
+unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables variables flash disk_lock directory put_off chipset fw_cfg acpi aml rtc pci pci_window status)
+unit_flash_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,flash variables disk_lock directory put_off status)
+unit_flash_test-cflags := -Wl,--wrap=fsync
+unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng hold reset restarts pause fw_cfg variables flash disk_lock directory put_off status watchdog)
 unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime -Wl,--wrap=status_warn
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
@@ -76,7 +77,7 @@ unit_control_stand_test-libs := -ljson-c -lz
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid cpu_model cpu_leaves cpu_feature status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell net_user put_off migrate_address socket_connect gdb_listen control_socket socket_file runtime status whole disk_lock state_format))
+unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell net_user put_off migrate_address socket_connect gdb_listen control_socket socket_file runtime status whole directory disk_lock state_format))
 unit_ctl_test-libs = -ljson-c $(state-libs)
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_hold_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,hold state_format)
@@ -111,7 +112,7 @@ unit_fill_test-srcs := $(state-srcs) userspace/faults.c userspace/fill.c
 unit_fill_test-libs := $(state-libs)
 unit_fill_test-cflags := $(state-cflags) -pthread
 # What serves faults is the test's.
-unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole cpuid serial rtc power generation \
+unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole directory cpuid serial rtc power generation \
 	virtio_rng virtio_console) $(blk-srcs))
 unit_track_test-libs := $(state-libs)
 unit_track_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
@@ -145,10 +146,10 @@ unit_state_mutate_test-cflags := $(state-cflags)
 unit_state_golden_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,inspect inspect_diff serial rtc power virtio_rng) $(blk-srcs)
 unit_state_golden_test-libs := $(state-libs) -ljson-c
 unit_state_golden_test-cflags := $(state-cflags) -DGOLDEN='"$(SRC)/userspace/saved.keel"'
-unit_whole_test-srcs := $(patsubst %,userspace/%.c,whole disk_lock state_format status)
+unit_whole_test-srcs := $(patsubst %,userspace/%.c,whole directory disk_lock state_format status)
 unit_whole_test-libs := -lz
 unit_whole_test-cflags := $(state-cflags)
-unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole cpuid serial rtc power generation \
+unit_state_machine_test-srcs := $(state-srcs) $(patsubst %,userspace/%.c,faults fill track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole directory cpuid serial rtc power generation \
 	virtio_rng virtio_console) $(blk-srcs)
 unit_state_machine_test-libs := $(state-libs)
 unit_state_machine_test-cflags := $(state-cflags)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The flash chip: each command and its answer, what goes wrong, the file that has the contents, and a guest that writes whatever comes. */
 #include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake_vm.h"
@@ -412,6 +415,63 @@ static void test_file(void)
 	unlink(TEMPLATE);
 }
 
+/* ---- a file that is made ---- */
+
+static bool ends_meanwhile;
+static unsigned int synced_directories;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	struct stat stat;
+
+	if (!fstat(fd, &stat) && S_ISDIR(stat.st_mode))
+		synced_directories++;
+	else if (ends_meanwhile)
+		raise(SIGTERM);
+	return __real_fsync(fd);
+}
+
+static size_t count_left_over(void)
+{
+	glob_t names;
+	size_t count = glob(FILE_NAME ".*", 0, NULL, &names) ? 0 : names.gl_pathc;
+
+	globfree(&names);
+	return count;
+}
+
+/* Whoever is told to end while he makes it leaves a whole one or none. */
+static void test_made(void)
+{
+	int status;
+
+	unlink(FILE_NAME);
+	make_file(TEMPLATE, 2 * FLASH_BLOCK);
+	ASSERT_EQ(add(FILE_NAME, TEMPLATE), 0);
+	CHECK_EQ("its name outlives a power cut", 1, synced_directories);
+	variables_free(&variables);
+	unlink(FILE_NAME);
+	ends_meanwhile = true;
+
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		signal(SIGTERM, SIG_DFL);
+		add(FILE_NAME, TEMPLATE);
+		_exit(0);
+	}
+	ends_meanwhile = false;
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ("ended", SIGTERM, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	CHECK_EQ("nothing left over", 0, count_left_over());
+	CHECK_EQ("whole", 0xff, file_byte(FILE_NAME, 2 * FLASH_BLOCK - 1));
+	unlink(FILE_NAME);
+	unlink(TEMPLATE);
+}
+
 static void test_file_refusals(void)
 {
 	static const struct {
@@ -466,6 +526,7 @@ static const struct test_case cases[] = {
 	{ "probe", test_probe },
 	{ "hostile", test_hostile },
 	{ "file", test_file },
+	{ "made", test_made },
 	{ "file-refusals", test_file_refusals },
 };
 
