@@ -3,20 +3,18 @@
  * The machine can open no file. So this side creates the new one, which gets its name once it is whole, and says which one its base is.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctl_ask.h"
 #include "ctl_save.h"
 #include "ctl_tell.h"
 #include "options.h"
 #include "put_off.h"
-#include "state_image.h"
-#include "state_lazy.h"
-#include "state_stream.h"
+#include "state_base.h"
+#include "state_chain.h"
+#include "state_format.h"
 #include "status.h"
 #include "whole.h"
 
@@ -42,34 +40,6 @@ static bool fill(void *argument, int fd, struct state_error *error)
 	if (json_object_get_boolean(json_object_object_get(saving->answer, "ok")))
 		return true;
 	return state_refuse(error, "the machine did not save itself");
-}
-
-/* All of it but memory is looked at. */
-static bool read_identity(const char *path, struct state_identity *identity, struct state_error *error)
-{
-	struct state_image *image = calloc(1, sizeof(*image));
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct state_reader reader = { .fd = -1 };
-	struct state_lazy *lazy = NULL;
-
-	if (!image)
-		state_refuse(error, "out of memory");
-	else if (fd < 0)
-		state_refuse(error, "cannot open it: %s", strerror(errno));
-	else if (state_open(&reader, fd, error))
-		lazy = state_lazy_open(&reader, image, error);
-	if (!lazy || !image->kin.has_own)
-		state_refuse(error, "an older keel has written it, which no file can stand on");
-	else
-		*identity = image->kin.own;
-	state_lazy_free(lazy);
-	state_close(&reader);
-	if (image)
-		state_image_free(image);
-	free(image);
-	if (fd >= 0)
-		close(fd);
-	return !error->text[0];
 }
 
 static char *folder_of(const char *path)
@@ -104,11 +74,13 @@ static bool find_base(struct saving *saving, struct state_error *error)
 
 	if (!base)
 		return true;
-	if (!read_identity(base, &identity, error))
+	saving->base_name = name_base(base, saving->options->files[0]);
+	if (!saving->base_name)
+		return state_refuse(error, "%s", strerror(errno));
+	if (!state_chain_check(saving->options->files[0], saving->base_name, &identity, error))
 		return false;
 	state_identity_text(&identity, saving->base);
-	saving->base_name = name_base(base, saving->options->files[0]);
-	return saving->base_name || state_refuse(error, "%s", strerror(errno));
+	return true;
 }
 
 static int tell(const struct saving *saving, bool is_saved, const struct state_error *error)
@@ -129,8 +101,10 @@ int ctl_save(const struct options *options, const char *path)
 	bool is_saved;
 	int status;
 
-	if (!find_base(&saving, &error))
+	if (!find_base(&saving, &error)) {
+		free(saving.base_name);
 		return status_fail(STATUS_STATE, "--incremental %s: %s", options->base, error.text);
+	}
 	/* Half a file is nobody's. */
 	put_off_end();
 	is_saved = whole_write(options->files[0], fill, &saving, &error);

@@ -71,6 +71,16 @@ bool state_identity_is(const struct state_identity *one, const struct state_iden
 	return !memcmp(one->id, other->id, sizeof(one->id)) && one->sum == other->sum;
 }
 
+char *state_base_path(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	char *base;
+
+	if (*name == '/' || !slash)
+		return strdup(name);
+	return asprintf(&base, "%.*s/%s", (int)(slash - path), path, name) < 0 ? NULL : base;
+}
+
 bool state_refuse_base(struct state_error *error, const char *path, const struct state_error *inner)
 {
 	static const char words[] = "its base ";

@@ -57,6 +57,12 @@ bool state_identity_parse(struct state_identity *identity, const char *text);
 bool state_identity_is(const struct state_identity *one, const struct state_identity *other);
 
 /**
+ * state_base_path() - where the base of the file @path is that it calls @name
+ * Return: allocated; NULL without memory.
+ */
+char *state_base_path(const char *path, const char *name);
+
+/**
  * state_refuse_base() - state_refuse(), as the base @path is refused for @inner; of a chain the file at fault is named, and no other
  */
 bool state_refuse_base(struct state_error *error, const char *path, const struct state_error *inner);

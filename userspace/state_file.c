@@ -14,17 +14,6 @@
 #include "state_lazy.h"
 #include "status.h"
 
-/* Where the base of @path is that it calls @name. Return: allocated; NULL without memory. */
-static char *path_of_base(const char *path, const char *name)
-{
-	const char *slash = strrchr(path, '/');
-	char *base;
-
-	if (*name == '/' || !slash)
-		return strdup(name);
-	return asprintf(&base, "%.*s/%s", (int)(slash - path), path, name) < 0 ? NULL : base;
-}
-
 static bool is_same_machine(const struct state_machine *one, const struct state_machine *other)
 {
 	return one->memory == other->memory && one->slot_count == other->slot_count && !memcmp(one->slots, other->slots, sizeof(one->slots));
@@ -79,7 +68,7 @@ static bool open_base(struct state_file *file, unsigned int depth, bool is_lazy,
 		return true;
 	if (depth + 1 == STATE_CHAIN_MAX)
 		return state_refuse(error, "it stands on more than %u other files", STATE_CHAIN_MAX - 1);
-	path = path_of_base(file->path, file->image.kin.base.name);
+	path = state_base_path(file->path, file->image.kin.base.name);
 	file->base = path ? calloc(1, sizeof(*file->base)) : NULL;
 	if (!file->base) {
 		free(path);

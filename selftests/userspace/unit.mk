@@ -77,7 +77,7 @@ unit_control_stand_test-libs := -ljson-c -lz
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid cpu_model cpu_leaves cpu_feature status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell net_user put_off migrate_address socket_connect gdb_listen control_socket socket_file runtime status whole directory disk_lock state_format))
+unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell state_chain net_user put_off migrate_address socket_connect gdb_listen control_socket socket_file runtime status whole directory disk_lock state_format))
 unit_ctl_test-libs = -ljson-c $(state-libs)
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
 unit_hold_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,hold state_format)
@@ -112,7 +112,7 @@ unit_fill_test-srcs := $(state-srcs) userspace/faults.c userspace/fill.c
 unit_fill_test-libs := $(state-libs)
 unit_fill_test-cflags := $(state-cflags) -pthread
 # What serves faults is the test's.
-unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_save state_restore state_file state_vcpu state_cpu cpu_feature whole directory cpuid serial rtc power generation \
+unit_track_test-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,track dirty state_chain state_save state_restore state_file state_vcpu state_cpu cpu_feature whole directory cpuid serial rtc power generation \
 	virtio_rng virtio_console) $(blk-srcs))
 unit_track_test-libs := $(state-libs)
 unit_track_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime

@@ -7,6 +7,7 @@
 
 #include "fake_machine.h"
 #include "userspace/faults.h"
+#include "userspace/state_chain.h"
 #include "userspace/state_lazy.h"
 #include "userspace/whole.h"
 
@@ -190,6 +191,8 @@ static void test_chain(void)
 
 static void test_long(void)
 {
+	struct state_error error = { "" };
+	struct state_identity base;
 	const char *why;
 
 	begin(false);
@@ -202,6 +205,9 @@ static void test_long(void)
 	}
 	why = restore('q');
 	CHECK_EQ("too long", 1, why && !!strstr(why, "it stands on more than 15 other files"));
+	CHECK_EQ("as long as can be", 1, state_chain_check(path_of('p'), "o.keel", &base, &error));
+	CHECK_EQ("one more", 0, state_chain_check(path_of('q'), "p.keel", &base, &error));
+	ASSERT(strstr(error.text, "it stands on 15 other files, and one more could not be restored"), "got '%s'", error.text);
 	end();
 }
 
@@ -355,6 +361,62 @@ static void test_other_base(void)
 	end();
 }
 
+/* ---- before another one is saved ---- */
+
+static void no_change(void)
+{
+}
+
+static void link_to_base(void)
+{
+	unlink(path_of('x'));
+	ASSERT_EQ(symlink("c.keel", path_of('x')), 0);
+}
+
+/* What could not be restored is not worth saving. */
+static void test_checked(void)
+{
+	static const struct {
+		const char *name;
+		void (*change)(void);
+		char file, base;
+		const char *wanted;	/* NULL: it can be */
+	} rows[] = {
+		{ "one more", no_change, 'd', 'c', NULL },
+		{ "over the base", no_change, 'c', 'c', "the new file would replace it, and stands on it: name another" },
+		{ "over the base's base", no_change, 'b', 'c', "b.keel: the new file would replace it, and stands on it" },
+		{ "over the first", no_change, 'a', 'c', "a.keel: the new file would replace it, and stands on it" },
+		{ "over the one behind a link", link_to_base, 'c', 'x', "the new file would replace it, and stands on it" },
+		{ "over the link itself", link_to_base, 'x', 'x', "the new file would replace it, and stands on it" },
+		{ "over another link", link_to_base, 'x', 'c', NULL },
+		{ "over one that no other stands on", no_change, 'c', 'b', NULL },
+		{ "the base is missing", no_change, 'e', 'd', "cannot open it: No such file or directory" },
+		{ "its base is missing", no_first, 'd', 'c', "a.keel: cannot open it: No such file or directory" },
+		{ "its base is another", another_base, 'd', 'c', "b.keel: it is another file than the one that was saved before" },
+		{ "its base is itself", itself, 'd', 'c', "b.keel: it is another file than the one that was saved before" },
+		{ "its base is none", no_machine, 'd', 'c', "b.keel: not a saved VM of keel's" },
+	};
+	struct state_identity base;
+	struct state_error why;
+	char name[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin(false);
+		must_save('a', 0);
+		must_save('b', 'a');
+		must_save('c', 'b');
+		rows[i].change();
+		why.text[0] = 0;
+		snprintf(name, sizeof(name), "%c.keel", rows[i].base);
+		CHECK_EQ(rows[i].name, !rows[i].wanted, state_chain_check(path_of(rows[i].file), name, &base, &why));
+		if (rows[i].wanted && !strstr(why.text, rows[i].wanted))
+			FAIL("%s: wanted '%s', got '%s'", rows[i].name, rows[i].wanted, why.text);
+		if (!rows[i].wanted && rows[i].base != 'x')
+			CHECK_EQ("who it is", 1, state_identity_is(&identities[rows[i].base - 'a'], &base));
+		end();
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "chain", test_chain },
 	{ "long", test_long },
@@ -362,6 +424,7 @@ static const struct test_case cases[] = {
 	{ "not_begun", test_not_begun },
 	{ "refused", test_refused },
 	{ "other_base", test_other_base },
+	{ "checked", test_checked },
 };
 
 TEST_MAIN(cases)
