@@ -55,23 +55,38 @@ void migrate_release(struct machine *machine)
 	migration->is_held = false;
 }
 
-/* All that is written from now on is known. The guest stands. */
-bool migrate_watch(struct machine *machine)
+/* They may be there, if the last one could not be ended in order. Without them nothing is watched, nor ended (migrate_forget()). */
+static bool make_room(struct migration *migration, struct memory *memory)
 {
-	struct migration *migration = &machine->migration;
-	struct memory *memory = &machine->vm.memory;
+	uint64_t *written = memory->written;
 
-	/* It takes what they would have. */
-	track_end(machine);
-	/* They may be there, if the last one could not be ended in order. */
 	if (!migration->log)
 		migration->log = calloc(dirty_words(memory), sizeof(uint64_t));
 	if (!migration->pages)
 		migration->pages = calloc(dirty_words(memory), sizeof(uint64_t));
 	if (!memory->written)
 		memory->written = calloc(dirty_words(memory), sizeof(uint64_t));
-	if (!memory->written || !migration->log || !migration->pages)
-		return state_refuse(migration->error, "out of memory");
+	if (memory->written && migration->log && migration->pages)
+		return true;
+	free(migration->log);
+	free(migration->pages);
+	migration->log = NULL;
+	migration->pages = NULL;
+	if (!written)
+		free(memory->written);
+	memory->written = written;
+	return state_refuse(migration->error, "out of memory");
+}
+
+/* All that is written from now on is known. The guest stands. */
+bool migrate_watch(struct machine *machine)
+{
+	struct migration *migration = &machine->migration;
+
+	if (!make_room(migration, &machine->vm.memory))
+		return false;
+	/* It takes what they would have. */
+	track_end(machine);
 
 	int ret = dirty_watch(&machine->vm, true);
 

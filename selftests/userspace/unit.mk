@@ -122,7 +122,7 @@ move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track s
 	dirty generation hold arrive gdb_listen socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word) $(blk-srcs))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
-unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync -Wl,--wrap=pthread_mutex_clocklock
+unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=calloc -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync -Wl,--wrap=pthread_mutex_clocklock
 unit_arrive_test-srcs := $(move-srcs)
 unit_arrive_test-libs := $(state-libs)
 unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=send

@@ -367,10 +367,66 @@ static void test_refusals(void)
 	}
 }
 
+/* ---- no room ---- */
+
+static unsigned int words_left;		/* bitmaps of all memory that can still be had, and one less; 0: all */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	if (words_left && count == dirty_words(&first.vm.memory) && size == sizeof(u64) && !--words_left) {
+		words_left = 1;
+		return NULL;
+	}
+	return __real_calloc(count, size);
+}
+
+/* Nothing is begun then, nor is the log ended that incremental files are saved by. */
+static void test_no_room(void)
+{
+	const struct state_identity saved = { .sum = 1 };
+
+	for (unsigned int i = 0; i < 5; i++) {
+		bool is_tracked = i > 2;
+		pid_t pid;
+
+		set_up();
+		error.text[0] = 0;
+		is_stuck = is_hung = false;
+		if (is_tracked) {
+			ASSERT_EQ(track_begin(&first, &error), true);
+			track_saved(&first, &saved, NULL);
+		}
+		pid = fork();
+		ASSERT_GE(pid, 0);
+		if (!pid)
+			play(&patient);
+		close(ends[1]);
+		words_left = is_tracked ? i - 2 : i + 1;
+		CHECK_EQ("no room", 0, migrate_run(&first, ends[0], &guest, &error));
+		words_left = 0;
+		if (!strstr(error.text, "out of memory"))
+			FAIL("got '%s'", error.text);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		error.text[0] = 0;
+		if (is_tracked) {
+			CHECK_EQ("logged still", 1, is_logging);
+			CHECK_EQ("for incremental files", 1, !!track_gather(&first, &saved, &error));
+			track_end(&first);
+		} else {
+			check_back("goes on", false);
+		}
+		clean_up();
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "moved", test_moved },
 	{ "failures", test_failures },
 	{ "refusals", test_refusals },
+	{ "no room", test_no_room },
 };
 
 TEST_MAIN(cases)
