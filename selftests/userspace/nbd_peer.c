@@ -25,7 +25,8 @@ static bool put(struct nbd_peer *peer, const void *from, size_t count)
 
 	memcpy(copy, from, count);
 	change(peer, copy, count);
-	is_put = send(peer->socket, copy, count, MSG_NOSIGNAL) == (ssize_t)count;
+	/* Nothing can be sent to one that has left, which whoever had all may have done. */
+	is_put = !count || send(peer->socket, copy, count, MSG_NOSIGNAL) == (ssize_t)count;
 	free(copy);
 	return is_put;
 }
