@@ -18,6 +18,7 @@
 #include "control.h"
 #include "ctl_ask.h"
 #include "ctl_fork.h"
+#include "ctl_save.h"
 #include "ctl_tell.h"
 #include "disk_lock.h"
 #include "net_user.h"
@@ -28,7 +29,6 @@
 #include "status.h"
 #include "whole.h"
 
-#define FORK_S		60
 #define SETTLE_TRIES	40	/* looks whether a child has come of a request without an answer, */
 #define SETTLE_MS	50	/* so long from one to the next */
 #define REPORT_MAX	CONTROL_ANSWER_MAX	/* bytes of what a machine says at its end */
@@ -257,7 +257,7 @@ static void take_back(struct forking_words *forking, bool may_be_one)
 /* Return: 0 if there is a child, whose number is @pid. */
 static int ask(struct forking_words *forking, const struct options *options, const char *path, int *pid)
 {
-	struct json_object *answer = ctl_ask(path, &forking->words, FORK_S);
+	struct json_object *answer = ctl_ask(path, &forking->words, CTL_SAVE_S);
 	int error = errno;
 
 	if (!json_object_get_boolean(json_object_object_get(answer, "ok")))

@@ -7,7 +7,7 @@
 
 struct options;
 
-#define CTL_SAVE_S	3600	/* that writing a machine may take */
+#define CTL_SAVE_S	3600	/* that writing a machine may take, or waiting until its memory has come from a file */
 
 /**
  * ctl_save() - have the machine whose socket is @path written into options->files[0]

@@ -24,8 +24,7 @@ int ctl_tell_nobody(const char *target, int error)
 	case EPERM:
 		return status_fail(STATUS_NOBODY, "%s: not yours: its owner alone may", target);
 	case EAGAIN:
-		return status_fail(STATUS_HOST, "%s: no answer within %d seconds; the machine may be stopped (SIGCONT)",
-				   target, CTL_ANSWER_S);
+		return status_fail(STATUS_HOST, "%s: no answer in time; the machine may be stopped (SIGCONT)", target);
 	case EPROTO:
 		return status_fail(STATUS_HOST, "%s: whoever listens there is no machine of Keel's", target);
 	default:

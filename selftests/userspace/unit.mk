@@ -79,7 +79,7 @@ unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reaso
 unit_pause_test-cflags := -Wl,--wrap=ioctl
 unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell state_chain net_user put_off migrate_address socket_connect gdb_listen control_socket socket_file runtime status whole directory disk_lock state_format))
 unit_ctl_test-libs = -ljson-c $(state-libs)
-unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock
+unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock -Wl,--wrap=ctl_ask
 unit_hold_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,hold state_format)
 unit_hold_test-libs := -lz
 unit_hold_test-cflags := -DKEEL_VERSION='"test"' -pthread

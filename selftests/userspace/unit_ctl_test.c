@@ -14,6 +14,7 @@
 #include "test.h"
 #include "userspace/control.h"
 #include "userspace/ctl.h"
+#include "userspace/ctl_ask.h"
 #include "userspace/disk_lock.h"
 #include "userspace/migrate_address.h"
 #include "userspace/options.h"
@@ -899,8 +900,46 @@ static void test_list(void)
 	ASSERT_EQ(system(other), 0);
 }
 
+/* ---- how long an answer may take ---- */
+
+/* In ctl_ask()'s place: for how long it was to wait, while this is not 0; there is no answer then. */
+static int patience;
+
+struct json_object *__real_ctl_ask(const char *path, const struct ctl_words *words, int seconds);
+struct json_object *__wrap_ctl_ask(const char *path, const struct ctl_words *words, int seconds);
+
+struct json_object *__wrap_ctl_ask(const char *path, const struct ctl_words *words, int seconds)
+{
+	if (!patience)
+		return __real_ctl_ask(path, words, seconds);
+	patience = seconds;
+	errno = EAGAIN;
+	return NULL;
+}
+
+/* Where the machine waits until all its memory is there, so does who has asked. */
+static void test_patience(void)
+{
+	static const struct {
+		const char *request;
+		int seconds;
+	} rows[] = {
+		{ "status", 15 }, { "pause", 15 }, { "reset", 15 }, { "mark", 3600 }, { "fork", 3600 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct options options = { .target = "/nowhere/a", .request = rows[i].request };
+
+		patience = -1;
+		CHECK_EQ(rows[i].request, STATUS_HOST, capture(ctl_run, &options));
+		CHECK_EQ(rows[i].request, rows[i].seconds, patience);
+	}
+	patience = 0;
+}
+
 static const struct test_case cases[] = {
 	{ "answers", test_answers },
+	{ "patience", test_patience },
 	{ "size", test_size },
 	{ "endless", test_endless },
 	{ "silence", test_silence },
