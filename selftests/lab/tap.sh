@@ -61,3 +61,12 @@ free_kb() {
 	awk '/^MemFree:/ { kb += $2 } $1 == "count:" { kb += 4 * $2 } END { print kb }' \
 		/proc/meminfo /proc/zoneinfo
 }
+
+# free_with_files - the same, with what the files in /tmp take of it
+free_with_files() { echo $(($(free_kb) + $(df -k /tmp | awk 'NR == 2 { print $3 }'))); }
+
+# figures WHEN [PID] - what the host's kernel has, in kilobytes, and a process's memory and open files
+figures() {
+	awk -v when="$1" '/^(MemFree|SUnreclaim|SReclaimable|PageTables|SecPageTables|Percpu|VmallocUsed):/ { words = words " " $1 $2 } END { print "# " when ":" words }' /proc/meminfo
+	[ -z "${2:-}" ] || echo "# $1: $(awk '/^Vm(Size|RSS|PTE):/ { printf "%s%s ", $1, $2 }' "/proc/$2/status")$(ls "/proc/$2/fd" | wc -l) files"
+}
