@@ -21,6 +21,7 @@
 #include "test.h"
 #include "userspace/jail.h"
 #include "userspace/jail_options.h"
+#include "userspace/ready.h"
 #include "userspace/report.h"
 #include "userspace/runtime.h"
 #include "userspace/status.h"
@@ -342,6 +343,112 @@ static void test_echo(void)
 	remove_directory();
 }
 
+/* ---- the terminal ---- */
+
+static int stop_at_terminal(void)
+{
+	sigset_t none;
+
+	/* as the launcher, which stops at its own time */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (jail_enter())
+		return 99;
+	told->names = tcgetpgrp(STDIN_FILENO) == getpgrp();
+	raise(SIGTSTP);
+	told->make = tcgetpgrp(STDIN_FILENO) == getpgrp();
+	return 5;
+}
+
+/* A shell with job control, whose terminal is standard input: 0, or which of its looks was wrong. */
+static int be_shell(const char *terminal)
+{
+	int status, wrong = 0;
+
+	setsid();
+	dup2(open(terminal, O_RDWR), STDIN_FILENO);
+	signal(SIGTTOU, SIG_IGN);
+	pid_t pid = fork();
+
+	if (!pid) {
+		setpgid(0, 0);
+		tcsetpgrp(STDIN_FILENO, getpgrp());
+		signal(SIGTTOU, SIG_DFL);
+		_exit(jail_start(&options, false) ?: stop_at_terminal());
+	}
+	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+		wrong |= 1;
+	if (tcgetpgrp(STDIN_FILENO) != pid)
+		wrong |= 2;
+	tcsetpgrp(STDIN_FILENO, getpgrp());
+	/* fg */
+	tcsetpgrp(STDIN_FILENO, pid);
+	kill(-pid, SIGCONT);
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 5)
+		wrong |= 4;
+	if (tcgetpgrp(STDIN_FILENO) != pid)
+		wrong |= 8;
+	return wrong;
+}
+
+static void test_terminal(void)
+{
+	set_up();
+	told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+
+	ASSERT(master >= 0 && !grantpt(master) && !unlockpt(master), "a terminal");
+	fflush(NULL);
+	pid_t shell = fork();
+
+	if (!shell)
+		_exit(be_shell(ptsname(master)));
+	CHECK_EQ("what the shell sees (1: it stops, 2, 8: the terminal is back, 4: it ends)", 0, WEXITSTATUS(end_of(shell)));
+	CHECK_EQ("it has the terminal", 1, told->names);
+	CHECK_EQ("and again when it goes on", 1, told->make);
+	close(master);
+	remove_directory();
+}
+
+/* ---- a service manager ---- */
+
+static int be_service(void)
+{
+	ready_open();
+	if (jail_enter())
+		return 99;
+	ready_tell();
+	wait_for_go();
+	ready_end();
+	return 0;
+}
+
+static void test_manager(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char text[256], want[64];
+
+	set_up();
+	int manager = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	strcpy(address.sun_path, name("manager"));
+	ASSERT_EQ(bind(manager, (struct sockaddr *)&address, sizeof(address)), 0);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+	pid_t pid = start(be_service);
+	ssize_t got = recv(manager, text, sizeof(text) - 1, 0);
+
+	text[got > 0 ? got : 0] = 0;
+	snprintf(want, sizeof(want), "READY=1\nMAINPID=%d\n", pid);
+	CHECK_EQ("ready, and by which number", 1, !!strstr(text, want));
+	let_go();
+	got = recv(manager, text, sizeof(text) - 1, 0);
+	text[got > 0 ? got : 0] = 0;
+	CHECK_EQ("stopping", 0, strcmp(text, "STOPPING=1"));
+	CHECK_EQ("it ends", 0, end_of(pid));
+	close(manager);
+	remove_directory();
+}
+
 /* ---- who ends with whom ---- */
 
 static int line[2];			/* open as long as one of them is there */
@@ -513,6 +620,8 @@ static const struct test_case cases[] = {
 	{ "ends", test_ends },
 	{ "signals", test_signals },
 	{ "stops", test_stops },
+	{ "terminal", test_terminal },
+	{ "manager", test_manager },
 	{ "echo", test_echo },
 	{ "together", test_together },
 	{ "files", test_files },

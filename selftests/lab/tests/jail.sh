@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091,SC2154
-# run: --kernel 6.1 --module keel --host-root --about 60
-# long: --kernel 6.12 --module keel --host-root --about 60
-# long: --kernel 6.1 --module kvm --host-root --about 60
+# run: --kernel 6.1 --module keel --host-root --extra dummy --about 60
+# long: --kernel 6.12 --module keel --host-root --extra dummy --about 60
+# long: --kernel 6.1 --module kvm --host-root --extra dummy --about 60
 # needs: launcher guest
 #
 # keel run --jail with a Linux guest: what its launcher has left while the guest runs, what works through files that were open before,
@@ -39,7 +39,7 @@ refused() {
 
 # The process outside has two children: the first of the namespace, and the machine's.
 outside() { cat /tmp/own/pid; }
-inside() { set -- $(cat "/proc/$1/task/$1/children"); echo "$2"; }
+inside() { cut -d ' ' -f 2 "/proc/$1/task/$1/children"; }
 field() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$2/status"; }
 other_ns() { [ "$(readlink "/proc/$2/ns/$1")" != "$(readlink "/proc/$$/ns/$1")" ]; }
 says() { grep -q "$1" /tmp/own/out; }
@@ -55,7 +55,7 @@ lone_network() { [ "$(awk 'NR > 2 { print $1 }' "/proc/$1/net/dev")" = lo: ]; }
 has_member() { grep -qx "$2" "$1/cgroup.procs"; }
 
 user=
-begin 39
+begin 44
 check "root's number is refused" refused 2 "none of them is root's" "--jail user=0"
 check "so is a jail without a user" refused 2 "needs user=UID" "--jail cgroup=$cgroup"
 check "and without a filter" refused 2 "not together with --no-sandbox" "--jail user=64001 --no-sandbox"
@@ -98,9 +98,26 @@ check "save into a file that is passed" /tmp/keel ctl /tmp/own/control save /tmp
 check "SIGTERM is the power button" kill -TERM "$out"
 wait $guest
 check "the exit status is the guest's" [ $? = 0 ]
-check "nothing of it is left" eval '[ ! -e "/proc/$in" ] && [ ! -e /tmp/own/control ] && [ ! -e /tmp/own/pid ]'
+check "nothing of it is left" eval "[ ! -e /proc/$in ] && [ ! -e /tmp/own/control ] && [ ! -e /tmp/own/pid ]"
 check "but the report" grep -q '"status": 0' /tmp/own/report
-check "which is alone" eval '[ "$(ls /tmp/own | wc -l)" = 4 ]'
+check "which is alone" [ "$(find /tmp/own -type f | wc -l)" = 4 ]
+
+# passt wants an interface that leads somewhere.
+modprobe dummy numdummies=1
+ip addr add 192.0.2.1/24 dev dummy0
+ip link set dummy0 up
+ip route add default via 192.0.2.254
+unshare -m sh /tmp/host.sh "exec $run $linger --jail user=64001,cgroup=$cgroup --net user --control /tmp/own/control </dev/null >/tmp/own/net 2>&1" &
+guest=$!
+passt() { grep -ls '^passt' /proc/[0-9]*/comm | cut -d / -f 3 | head -n 1; }
+check "a machine with a network runs" within 60 is_in running
+helper=$(passt)
+check "passt is in its cgroup" has_member $cgroup "$helper"
+check "and in another PID namespace" other_ns pid "$helper"
+/tmp/keel ctl /tmp/own/control quit
+wait $guest
+check "it ends by its socket" [ $? = 20 ]
+check "passt with it" [ -z "$(passt)" ]
 
 in_host "$run $linger --jail user=64001,cgroup=/sys/fs/cgroup/small </dev/null >/tmp/own/small 2>&1; echo \$? >/tmp/own/status"
 check "beyond its cgroup's limit it is killed" [ "$(cat /tmp/own/status)" = 137 ]
