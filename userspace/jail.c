@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Three processes: the one that was started stays outside (jail_keeper.c); the first of the new PID namespace does nothing, as signals without a
- * handler mean nothing to a first process, and a launcher stops and dies by such; the second is the launcher.
+ * Three processes: the one that was started stays outside (jail_keeper.c); the first of the new PID namespace does nothing but wait, as signals
+ * without a handler mean nothing to a first process, and a launcher stops and dies by such; the second is the launcher.
  *
  * It has to be another process from the start: a virtual machine is of the process that made it. All else is given up late,
  * when all is open: files, sockets, the network's descriptors stay what they were. Helpers (passt) have been started by then, and
@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,11 +52,11 @@ static int refuse(const char *what)
 }
 
 /* The kernel forgets it when the user changes. Return: false if the process outside has ended already. */
-static bool end_with_keeper(int line)
+static bool end_with_keeper(int line, int signal)
 {
 	struct pollfd wait = { .fd = line };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, signal);
 	return poll(&wait, 1, 0) != 1;
 }
 
@@ -79,16 +80,30 @@ static const char *drop_user(void)
 	return NULL;
 }
 
-/* The first process: whoever is left by its parent is its child, and is not waited for. */
+/*
+ * The first process, with whose end all others would be killed. Whoever is left by its parent is its child: helpers of a launcher that has
+ * ended, which may have to write something out still. It ends when they have.
+ */
 static void __attribute__((noreturn)) be_first(int line)
 {
-	signal(SIGCHLD, SIG_IGN);
-	if (!drop_user() && end_with_keeper(line)) {
-		close_range(0, ~0U, 0);
-		for (;;)
-			pause();
+	bool is_ending = false;
+	sigset_t set;
+	pid_t pid;
+
+	if (drop_user() || !end_with_keeper(line, SIGTERM))
+		_exit(STATUS_SANDBOX);
+	close_range(0, ~0U, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	for (;;) {
+		do
+			pid = waitpid(-1, NULL, WNOHANG);
+		while (pid > 0);
+		if (is_ending && pid < 0)
+			_exit(0);
+		is_ending |= sigwaitinfo(&set, NULL) == SIGTERM;
 	}
-	_exit(STATUS_SANDBOX);
 }
 
 static int join_cgroup(const char *path)
@@ -118,7 +133,7 @@ static int join_cgroup(const char *path)
 /* So early that all that is touched counts in the cgroup, and that /proc tells of helpers by the numbers that they have here. */
 static int begin(void)
 {
-	if (!end_with_keeper(keeper))
+	if (!end_with_keeper(keeper, SIGKILL))
 		_exit(STATUS_SANDBOX);
 	if (wanted->cgroup && join_cgroup(wanted->cgroup))
 		return STATUS_SANDBOX;
@@ -233,7 +248,7 @@ int jail_enter(void)
 		return refuse(wrong);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return refuse("no_new_privs");
-	if (!end_with_keeper(keeper))
+	if (!end_with_keeper(keeper, SIGKILL))
 		_exit(STATUS_SANDBOX);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "jail_keeper.h"
@@ -22,6 +23,8 @@
 #include "status.h"
 #include "thread.h"
 #include "util.h"
+
+#define HELPERS_MS	5000	/* for helpers to end after the launcher */
 
 static struct jail_papers papers;
 static bool has_papers;
@@ -163,6 +166,20 @@ static bool place_report(const struct report *report)
 	return last != '\n';
 }
 
+/* The first process of the namespace ends as the last one there. They are not killed: a disk's has to write out what it knows of its image. */
+static void wait_for_helpers(const struct keeper *keeper)
+{
+	const struct timespec step = { .tv_nsec = 1000000 }, until = thread_time_in(HELPERS_MS);
+
+	kill(keeper->init, SIGTERM);
+	while (!thread_is_past(&until)) {
+		if (waitpid(keeper->init, NULL, WNOHANG))
+			return;
+		nanosleep(&step, NULL);
+	}
+	status_warn("--jail: helpers of the launcher are left; they end when they are done");
+}
+
 static void __attribute__((noreturn)) end_as(int status, bool is_fine)
 {
 	const struct rlimit no_core = { 0, 0 };
@@ -214,9 +231,7 @@ void keeper_run(struct keeper *keeper)
 	}
 	while (hear(keeper))
 		;
-	/* Its helpers, and whatever else is there: waiting for the first waits for all. */
-	kill(keeper->init, SIGKILL);
-	waitpid(keeper->init, NULL, 0);
+	wait_for_helpers(keeper);
 	pass_terminal(keeper, keeper->launcher, getpgrp());
 	remove_socket(papers.files.socket, &papers.socket);
 	remove_socket(papers.files.debugger, &papers.debugger);

@@ -462,11 +462,22 @@ static int wait_long(void)
 	return 0;
 }
 
+static unsigned int busy_s;		/* what a helper has to do when the launcher has ended */
+
+/* As helpers do, it ends when the launcher's end of a connection is closed. */
 static int leave_helper(void)
 {
+	int hold[2];
+	char byte;
+
 	close(line[0]);
+	if (pipe(hold))
+		return 99;
 	if (!fork()) {
-		sleep(60);
+		prctl(PR_SET_NAME, "helper");
+		close(hold[1]);
+		if (!read(hold[0], &byte, 1))
+			sleep(busy_s);
 		_exit(0);
 	}
 	return jail_enter();
@@ -477,7 +488,8 @@ static bool are_gone(void)
 {
 	struct pollfd wait = { .fd = line[0], .events = POLLIN };
 
-	close(line[1]);
+	if (line[1] >= 0)
+		close(line[1]);
 	bool is_end = poll(&wait, 1, 20000) == 1 && wait.revents & POLLHUP;
 
 	close(line[0]);
@@ -495,11 +507,20 @@ static void test_together(void)
 	CHECK_EQ("the one outside is killed", SIGKILL, WTERMSIG(end_of(pid)));
 	let_go();
 	CHECK_EQ("nobody is left inside", 1, are_gone());
-	ASSERT_EQ(pipe(line), 0);
-	pid = start(leave_helper);
-	CHECK_EQ("it ends", 0, end_of(pid));
-	let_go();
-	CHECK_EQ("its helpers end with it", 1, are_gone());
+	for (busy_s = 0; busy_s <= 14; busy_s += 2 + busy_s * 5) {
+		struct pollfd wait = { .fd = -1, .events = POLLIN };
+
+		ASSERT_EQ(pipe(line), 0);
+		pid = start(leave_helper);
+		close(line[1]);
+		line[1] = -1;
+		CHECK_EQ("it ends", 0, end_of(pid));
+		let_go();
+		wait.fd = line[0];
+		test_note("a helper that has %u s to do", busy_s);
+		CHECK_EQ("it is waited for, five seconds at most", busy_s < 5, poll(&wait, 1, 0));
+		CHECK_EQ("and ends by itself", 1, are_gone());
+	}
 	remove_directory();
 }
 
