@@ -124,6 +124,18 @@ static void test_mask(void)
 	CHECK_EQ("masked", -1, keel_irq_pending(&m->vcpu[0]));
 	port_out(m, 0x21, 0);
 	CHECK_EQ("kept", 0x23, take());
+	port_out(m, 0x20, OCW2_EOI);
+	pulse(12);
+	port_out(m, 0xa1, 0x10);
+	CHECK_EQ("masked in the slave", -1, keel_irq_pending(&m->vcpu[0]));
+	port_out(m, 0x20, 0x0a);
+	CHECK_EQ("which asks the master no more", 0, port_in(m, 0x20) & 0x04);
+	port_out(m, 0xa1, 0);
+	CHECK_EQ("kept there too", 0x2c, take());
+	port_out(m, 0xa0, OCW2_EOI);
+	port_out(m, 0x20, OCW2_EOI);
+	pulse(3);
+	CHECK_EQ("again", 0x23, take());
 	/* special mask mode: a masked interrupt in service does not hold lower ones back */
 	pulse(6);
 	CHECK_EQ("held", -1, keel_irq_pending(&m->vcpu[0]));
@@ -245,6 +257,8 @@ static void test_init_clears(void)
 	port_out(m, 0x21, 0x01);
 	port_out(m, 0x21, 0x00);
 	CHECK_EQ("unmasking is told", 1, model_pit_unmasks);
+	pulse(3);
+	CHECK_EQ("once", 1, model_pit_unmasks);
 	m->vm.irq->pit = NULL;
 	model_destroy(m);
 }
