@@ -196,3 +196,6 @@ unit_nbd_address_test-srcs := userspace/nbd_address.c
 unit_blk_remote_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c selftests/userspace/nbd_peer.c
 unit_blk_remote_test-cflags := -pthread
 unit_blk_remote_test-libs := -lzstd -lz
+unit_power_cut_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c
+unit_power_cut_test-cflags := -pthread -Wno-format-nonliteral
+unit_power_cut_test-libs := -lzstd -lz
