@@ -194,7 +194,7 @@ idle() {
 	wait $pid
 	barred 'exits of an idle Linux guest, in a minute' $((12 * 60)) $((after - before)) exits
 	idle_status=$?
-	barred "memory of the launcher's own, with a disk, a network and a control socket" 1048576 "$own" bytes && return $idle_status
+	barred "the launcher's own memory, with disk, network and control" 1048576 "$own" bytes && return $idle_status
 }
 
 # disk_guest COUNT - a Linux guest reads its disk: 4 KB at a time, 128 KB, and 4 KB COUNT times, 32 at once
