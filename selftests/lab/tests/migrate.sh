@@ -89,8 +89,8 @@ moment() {
 	fi
 }
 
-# Does the guest go on, or has its launcher ended? Nobody has waited for it.
-is_settled() { has_rounds "$1" || grep -q '^State:.Z' "/proc/$2/status"; }
+# Does the guest go on, or has its launcher ended? The shell may have waited for it already.
+is_settled() { has_rounds "$1" || ! grep -qs "^State:.[^ZX]" "/proc/$2/status"; }
 
 # One of the two is killed at some moment. What the machine is then was not the dead one's, or is no more.
 kill_one() {
