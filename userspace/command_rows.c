@@ -27,6 +27,7 @@
 #include "state_memory.h"
 #include "stats.h"
 #include "virtio_balloon.h"
+#include "virtio_mem.h"
 #include "vm.h"
 
 #define TELL_MS		1000	/* for a guest to tell of its memory */
@@ -67,6 +68,21 @@ static struct json_object *describe_balloon(struct virtio_balloon *balloon)
 	virtio_balloon_look(balloon, 0, &view);
 	json_object_object_add(object, "target", json_object_new_uint64(view.target));
 	json_object_object_add(object, "actual", json_object_new_uint64(view.actual));
+	return object;
+}
+
+/* What of the memory that it can plug the guest is asked to have, and has; null without such memory. */
+static struct json_object *describe_pluggable(struct virtio_mem *mem)
+{
+	struct json_object *object = mem ? json_object_new_object() : NULL;
+	struct virtio_mem_view view;
+
+	if (!object)
+		return NULL;
+	virtio_mem_look(mem, &view);
+	json_object_object_add(object, "max", json_object_new_uint64(view.max));
+	json_object_object_add(object, "requested", json_object_new_uint64(view.requested));
+	json_object_object_add(object, "plugged", json_object_new_uint64(view.plugged));
 	return object;
 }
 
@@ -124,6 +140,7 @@ static void do_status(struct request *request)
 		generation_text(control->generation, generation);
 	json_object_object_add(answer, "generation_id", *generation ? json_object_new_string(generation) : NULL);
 	json_object_object_add(answer, "balloon", describe_balloon(control->balloon));
+	json_object_object_add(answer, "pluggable", describe_pluggable(control->mem));
 	json_object_object_add(answer, "networks", describe_nets(control));
 	json_object_object_add(answer, "restored", describe_restored(control));
 }
@@ -406,6 +423,19 @@ static void do_balloon(struct request *request)
 		virtio_balloon_ask(control->balloon, request->size);
 }
 
+static void do_memory(struct request *request)
+{
+	struct control *control = request->control;
+	uint64_t wanted;
+	const char *wrong = control->mem ? memory_options_check_size(control->memory, control->mem->device.vm->memory.pluggable, request->size, &wanted) :
+			    "the machine has no memory that can be plugged: keel run --memory SIZE,max=SIZE";
+
+	if (wrong)
+		command_fail(request, "%s", wrong);
+	else
+		virtio_mem_ask(control->mem, wanted);
+}
+
 static void do_quit(struct request *request)
 {
 	request->control->is_quitting = true;
@@ -420,6 +450,7 @@ const struct command_row command_rows[] = {
 	{ "nmi", do_nmi, COMMAND_STAYS },
 	{ "stats", do_stats, 0 },
 	{ "balloon", do_balloon, COMMAND_SIZE | COMMAND_STAYS },
+	{ "memory", do_memory, COMMAND_SIZE | COMMAND_STAYS },
 	{ "save", do_save, COMMAND_TRACK | COMMAND_BASE | COMMAND_ALONE },
 	{ "mark", do_mark, COMMAND_ALONE },
 	{ "fork", do_fork, COMMAND_NAME | COMMAND_PAUSED | COMMAND_REPORT | COMMAND_NETS | COMMAND_ALONE },

@@ -24,6 +24,7 @@ struct power;
 struct stats;
 struct vcpu;
 struct virtio_balloon;
+struct virtio_mem;
 struct machine;
 struct migration;
 struct state_error;
@@ -66,6 +67,7 @@ struct control {
 	const struct generation *generation;	/* NULL: none */
 	const pid_t *parent;		/* the process that it was forked of, 0 for none */
 	struct virtio_balloon *balloon;	/* NULL: none */
+	struct virtio_mem *mem;		/* NULL: none */
 	struct net_device *nets;
 	unsigned int net_count;
 	struct machine *machine;	/* for those that follow */

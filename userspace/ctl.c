@@ -15,6 +15,7 @@
 #include "ctl.h"
 #include "ctl_ask.h"
 #include "ctl_fork.h"
+#include "ctl_options.h"
 #include "ctl_save.h"
 #include "ctl_tell.h"
 #include "options.h"
@@ -44,7 +45,7 @@ int ctl_run(const struct options *options)
 		return ctl_save(options, path);
 
 	const struct ctl_words words = {
-		.command = options->request, .has_size = !strcmp(options->request, "balloon"), .size = options->size, .to_mark = options->to_mark, .is_same = options->is_same,
+		.command = options->request, .has_size = ctl_options_has_size(options), .size = options->size, .to_mark = options->to_mark, .is_same = options->is_same,
 	};
 
 	if (!strcmp(options->request, "fork"))

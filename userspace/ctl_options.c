@@ -101,8 +101,8 @@ static int check_address(const char *text)
 
 int ctl_options_check(struct options *options)
 {
-	bool is_save = !strcmp(options->request, "save"), is_balloon = !strcmp(options->request, "balloon");
-	bool is_migrate = !strcmp(options->request, "migrate");
+	bool is_save = !strcmp(options->request, "save"), is_migrate = !strcmp(options->request, "migrate");
+	bool has_size = ctl_options_has_size(options);
 
 	if (strcmp(options->request, "fork") && has_fork_option(options))
 		return status_fail(STATUS_USAGE, "--control, --name, --serial, --paused, --wait, --net and --status-json go with fork: keel ctl NAME fork --name CHILD");
@@ -121,18 +121,18 @@ int ctl_options_check(struct options *options)
 		return status_fail(STATUS_USAGE, "save: --track for a file that has all of the machine, --incremental BASE for one that stands on it");
 	if (options->migration && !is_migrate)
 		return status_fail(STATUS_USAGE, "--status, --cancel and --take-back go with migrate: keel ctl NAME migrate --status");
-	if (options->file_count != (is_save || is_balloon || (is_migrate && !options->migration)))
+	if (options->file_count != (is_save || has_size || (is_migrate && !options->migration)))
 		return status_fail(STATUS_USAGE, is_save ? "save needs one file: keel ctl NAME save FILE" :
 				   is_migrate && !options->migration ? "migrate needs an address: keel ctl NAME migrate unix:PATH" :
-				   is_balloon ? "balloon needs a size: keel ctl NAME balloon SIZE" : "unexpected argument '%s'",
-				   options->files[0]);
+				   has_size ? "%s needs a size: keel ctl NAME %s SIZE" : "unexpected argument '%s'",
+				   has_size ? options->request : options->files[0], options->request);
 	if (is_migrate && !options->migration)
 		return check_address(options->files[0]);
-	if (!is_balloon)
+	if (!has_size)
 		return 0;
 	options->file_count = 0;
 	if (!size_parse(options->files[0], &options->size))
-		return status_fail(STATUS_USAGE, "balloon %s: not a size (a number with K, M, G or T)", options->files[0]);
+		return status_fail(STATUS_USAGE, "%s %s: not a size (a number with K, M, G or T)", options->request, options->files[0]);
 	return 0;
 }
 

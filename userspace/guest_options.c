@@ -92,22 +92,7 @@ static int set_cpu_model(struct options *options, const char *value)
 
 static int set_memory(struct options *options, const char *value)
 {
-	uint64_t size;
-
-	if (!size_parse(value, &size))
-		return status_fail(STATUS_USAGE,
-				   "--memory %s: not a size (a number with K, M, G or T)", value);
-	/* A number alone is bytes; other launchers take it for megabytes. */
-	if (size < OPTIONS_MEMORY_MIN && strspn(value, "0123456789") == strlen(value))
-		return status_fail(STATUS_USAGE,
-				   "--memory %s: that is bytes, and 16M is the least; "
-				   "for megabytes write %sM",
-				   value, value);
-	if (size < OPTIONS_MEMORY_MIN || size > OPTIONS_MEMORY_MAX || size & 0xfff)
-		return status_fail(STATUS_USAGE,
-				   "--memory %s: must be 16M to 1T and a multiple of 4K", value);
-	options->memory = size;
-	return 0;
+	return memory_options_size(options, value);
 }
 
 static int set_memory_backing(struct options *options, const char *value)

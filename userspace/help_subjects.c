@@ -26,6 +26,13 @@ const char help_cpu[] =
 	"  keel run --kernel vmlinuz --cpu-model x86-64-v3,+aes,+pclmulqdq --name mover\n";
 
 const char help_memory[] =
+	"keel run --memory SIZE,max=SIZE\n"
+	"A guest that has the first SIZE from the start, and plugs and unplugs the rest as it is asked to,\n"
+	"2M at a time, by a virtio memory device; not with --vfio or hugetlb. Linux 6.1 needs\n"
+	"memhp_default_state=online_movable on its command line, and its driver is virtio_mem.\n"
+	"\n"
+	"  keel run ... --memory 512M,max=4G --name web; keel ctl web memory 2G\n"
+	"\n"
 	"keel run --memory-backing KIND[,KIND]\n"
 	"What the host takes the guest's memory from, as the guest touches it.\n"
 	"\n"

@@ -36,6 +36,7 @@ void hold_name(struct machine *machine, const struct virtio_device *device, char
 		}
 	}
 	snprintf(name, size, "%s", device == &machine->rng ? "the entropy device" : device == &machine->balloon.device ? "the balloon" :
+		 device == &machine->mem.device ? "the memory device" :
 		 "the virtio console");
 }
 

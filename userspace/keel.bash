@@ -76,7 +76,7 @@ _keel_ctl() {
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -W "$(_keel_names)" -- "$word") $(compgen -f -- "$word"))
 	elif [ $words = 1 ]; then
-		_keel_words "status pause resume power-button reset nmi stats balloon save mark migrate fork quit"
+		_keel_words "status pause resume power-button reset nmi stats balloon memory save mark migrate fork quit"
 	elif [ "$before" = reset ]; then
 		_keel_words "--to-mark"
 	elif [ "$before" = --to-mark ]; then
@@ -84,7 +84,7 @@ _keel_ctl() {
 	elif [ "$before" = migrate ]; then
 		compopt -o nospace
 		_keel_words "unix: tcp: --status --cancel --take-back"
-	elif [ "$before" != balloon ]; then
+	elif [ "$before" != balloon ] && [ "$before" != memory ]; then
 		compopt -o filenames
 		local IFS=$'\n'
 		COMPREPLY=($(compgen -f -- "$word"))

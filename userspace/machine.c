@@ -110,6 +110,10 @@ static int add_virtio(struct machine *machine, const struct options *options)
 		virtio_balloon_init(&machine->balloon, &options->balloon);
 		ret = plug(machine, &machine->balloon.device);
 	}
+	if (!ret && options->pluggable) {
+		virtio_mem_init(&machine->mem, &machine->vm.memory);
+		ret = plug(machine, &machine->mem.device);
+	}
 	return !ret && options->virtio_console ? add_virtio_console(machine) : ret;
 }
 
@@ -269,7 +273,7 @@ static int build(struct machine *machine, const struct options *options)
 	if (!ret)
 		ret = vm_set_dma_policy(&machine->vm, options->dma_policy);
 	if (!ret)
-		ret = vm_add_memory(&machine->vm, options->memory);
+		ret = vm_add_memory(&machine->vm, options->memory, options->pluggable);
 	if (!ret)
 		ret = memory_options_apply(&machine->vm.memory, options);
 	if (!ret)
@@ -588,9 +592,11 @@ static int prepare_sandbox(const struct machine *machine)
 		.null_file = ready_null(),
 		.children = children,
 		.child_count = list_children(machine, children),
-		.uses = (machine->assigned_count ? SANDBOX_ASSIGNED : 0) | (machine->balloon.device.class ? SANDBOX_GIVES_BACK : 0),
+		.uses = machine->assigned_count ? SANDBOX_ASSIGNED : 0,
 	};
 
+	if (machine->balloon.device.class || machine->mem.device.class)
+		wants.uses |= SANDBOX_GIVES_BACK;
 	if (machine->watchdog.timer > 0)
 		wants.uses |= SANDBOX_WATCHDOG;
 	if (machine->forking.is_possible)

@@ -28,6 +28,7 @@
 #include "virtio_balloon.h"
 #include "virtio_blk.h"
 #include "virtio_console.h"
+#include "virtio_mem.h"
 #include "virtio_rng.h"
 #include "vm.h"
 #include "watchdog.h"
@@ -55,6 +56,7 @@ struct machine {
 	unsigned int share_count;	/* those opened, or tried to */
 	struct virtio_device rng;
 	struct virtio_balloon balloon;
+	struct virtio_mem mem;		/* memory that can be plugged */
 	struct virtio_console virtio_console;
 	struct watchdog watchdog;
 	struct vfio vfio;
@@ -104,6 +106,11 @@ static inline struct virtio_device *machine_virtio(struct machine *machine, unsi
 	if (machine->balloon.device.class) {
 		if (!n)
 			return &machine->balloon.device;
+		n--;
+	}
+	if (machine->mem.device.class) {
+		if (!n)
+			return &machine->mem.device;
 		n--;
 	}
 	return machine->virtio_console.device.class && !n ? &machine->virtio_console.device : NULL;

@@ -75,6 +75,7 @@ int machine_start_control(struct machine *machine, const struct options *options
 	control->generation = &machine->generation;
 	control->parent = &machine->forking.parent;
 	control->balloon = machine->balloon.device.class ? &machine->balloon : NULL;
+	control->mem = machine->mem.device.class ? &machine->mem : NULL;
 	control->nets = machine->nets;
 	control->net_count = machine->net_count;
 	control->memory = options->memory;

@@ -97,6 +97,7 @@ static int restore(struct options *options)
 	if (!status) {
 		options->cpus = file.image.machine.cpus;
 		options->memory = file.image.machine.memory;
+		options->pluggable = file.image.machine.pluggable;
 		options->rng = file.image.machine.has_rng;
 		options->balloon = (struct balloon_options){ file.image.machine.has_balloon, true, true, 0 };
 		options->virtio_console = file.image.machine.has_console;

@@ -29,15 +29,34 @@ static void add_region(struct memory *memory, uint64_t base, uint64_t end)
 		memory->regions[memory->count++] = (struct memory_region){ .base = base, .size = end - base };
 }
 
-void memory_layout(struct memory *memory, uint64_t size)
+static uint64_t round_up(uint64_t value, uint64_t to)
 {
-	*memory = (struct memory){ .size = size, .low_end = size < MAP_GAP_START ? size : MAP_GAP_START };
-	add_region(memory, 0, MAP_VGA_START);
-	add_region(memory, MAP_VGA_END, memory->low_end);
-	add_region(memory, MAP_GAP_END, MAP_GAP_END + (size - memory->low_end));
+	return (value + to - 1) / to * to;
 }
 
-int memory_create(struct memory *memory, uint64_t size)
+void memory_layout(struct memory *memory, uint64_t size, uint64_t pluggable)
+{
+	*memory = (struct memory){ .size = size, .pluggable = pluggable, .low_end = size < MAP_GAP_START ? size : MAP_GAP_START };
+	uint64_t high_end = MAP_GAP_END + (size - memory->low_end), base = round_up(high_end, HUGE_PAGE);
+
+	add_region(memory, 0, MAP_VGA_START);
+	add_region(memory, MAP_VGA_END, memory->low_end);
+	add_region(memory, MAP_GAP_END, high_end);
+	/* Kernels add memory in sections, which are smaller than that. */
+	add_region(memory, base, base + pluggable);
+}
+
+/* Memory from 4 GB up follows what is below in the mapping, and behind that comes what can be plugged. */
+static uint64_t offset_of(const struct memory *memory, unsigned int region)
+{
+	uint64_t base = memory->regions[region].base;
+
+	if (memory->pluggable && region == memory->count - 1)
+		return round_up(memory->size, MEMORY_BLOCK);
+	return base < MAP_GAP_END ? base : base - MAP_GAP_END + memory->low_end;
+}
+
+int memory_create(struct memory *memory, uint64_t size, uint64_t pluggable)
 {
 	/* No more address space than the page sizes that fit can use. */
 	uint64_t align = size < HUGE_PAGE ? LARGE_PAGE : HUGE_PAGE;
@@ -46,11 +65,13 @@ int memory_create(struct memory *memory, uint64_t size)
 	*memory = (struct memory){ .size = size };
 	if (mapped < size || mapped > SIZE_MAX)
 		return -ENOMEM;
+	if (pluggable && (__builtin_add_overflow(mapped, MEMORY_BLOCK, &mapped) || __builtin_add_overflow(mapped, pluggable, &mapped)))
+		return -ENOMEM;
 	void *mapping = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mapping == MAP_FAILED)
 		return -errno;
-	memory_layout(memory, size);
+	memory_layout(memory, size, pluggable);
 	memory->mapping = mapping;
 	memory->mapping_size = mapped;
 
@@ -60,14 +81,39 @@ int memory_create(struct memory *memory, uint64_t size)
 
 	uint8_t *host = (uint8_t *)(((uintptr_t)mapping + align - 1) & ~(align - 1));
 
-	/* Memory from 4 GB up follows what is below in the mapping. */
-	for (unsigned int i = 0; i < memory->count; i++) {
-		struct memory_region *region = &memory->regions[i];
+	for (unsigned int i = 0; i < memory->count; i++)
+		memory->regions[i].host = host + offset_of(memory, i);
+	if (!pluggable)
+		return 0;
+	memory->plugged = calloc((pluggable / MEMORY_BLOCK + 63) / 64, sizeof(uint64_t));
+	return memory->plugged ? 0 : -ENOMEM;
+}
 
-		region->host = host + (region->base < MAP_GAP_END ? region->base :
-				       region->base - MAP_GAP_END + memory->low_end);
-	}
-	return 0;
+uint64_t memory_end(const struct memory *memory)
+{
+	const struct memory_region *last = &memory->regions[memory->count - 1];
+
+	return last->base + last->size;
+}
+
+bool memory_is_plugged(const struct memory *memory, uint64_t gpa)
+{
+	const struct memory_region *last = &memory->regions[memory->count - 1];
+	uint64_t block = (gpa - last->base) / MEMORY_BLOCK;
+
+	if (!memory->pluggable || gpa < last->base)
+		return true;
+	return __atomic_load_n(&memory->plugged[block / 64], __ATOMIC_RELAXED) >> block % 64 & 1;
+}
+
+void memory_plug(const struct memory *memory, uint64_t block, bool is_plugged)
+{
+	uint64_t *word = &memory->plugged[block / 64], bit = 1ULL << block % 64;
+
+	if (is_plugged)
+		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
 }
 
 /* Of huge pages there are whole ones alone: what was mapped to find a place for them goes. */
@@ -197,6 +243,7 @@ void memory_destroy(struct memory *memory)
 	if (memory->mapping)
 		munmap(memory->mapping, memory->mapping_size);
 	free(memory->written);
+	free(memory->plugged);
 	*memory = (struct memory){ 0 };
 }
 

@@ -38,7 +38,8 @@
 #define MAP_TSS			0xfeffd000ULL	/* and 3 pages */
 #define MAP_OWN_END		0xff000000ULL	/* of these */
 
-#define MEMORY_REGIONS_MAX	3
+#define MEMORY_REGIONS_MAX	4
+#define MEMORY_BLOCK		(2ULL << 20)	/* what is plugged and unplugged at once */
 
 struct memory_region {
 	uint64_t base;		/* guest-physical */
@@ -49,13 +50,16 @@ struct memory_region {
 /*
  * One mapping, anonymous or of a memfd, cut into the regions that are memory: below the VGA
  * hole, up to 3 GB, and from 4 GB up. Host and guest addresses agree modulo
- * 1 GB (2 MB if there is less than 1 GB), so that huge pages fit. Constant after memory_create(),
- * but for the bits of written, which are changed atomically.
+ * 1 GB (2 MB if there is less than 1 GB), so that huge pages fit. What can be plugged is a region more, behind all others: host and
+ * guest addresses agree modulo 2 MB there, and firmware and kernel are told nothing of it. Constant after memory_create(),
+ * but for the bits of written and plugged, which are changed atomically.
  */
 struct memory {
 	struct memory_region regions[MEMORY_REGIONS_MAX];
 	unsigned int count;
-	uint64_t size;		/* as asked for */
+	uint64_t size;		/* as asked for, without what can be plugged */
+	uint64_t pluggable;	/* bytes of the last region, whose blocks are the guest's if it has plugged them; 0: there is none */
+	uint64_t *plugged;	/* a bit a block of that */
 	uint64_t low_end;	/* first guest-physical address past memory below 4 GB */
 	void *mapping;
 	uint64_t mapping_size;
@@ -69,15 +73,30 @@ struct memory {
 };
 
 /**
- * memory_layout() - where @size bytes of memory go, and nothing mapped: regions without host addresses
+ * memory_layout() - where @size bytes of memory go and @pluggable more, and nothing mapped: regions without host addresses
  */
-void memory_layout(struct memory *memory, uint64_t size);
+void memory_layout(struct memory *memory, uint64_t size, uint64_t pluggable);
 
 /**
- * memory_create() - map @size bytes (a multiple of 4 KB) of guest memory
+ * memory_create() - map @size bytes (a multiple of 4 KB) of guest memory, and @pluggable bytes (of MEMORY_BLOCK) for more, none plugged
  * Return: 0 or a negative errno.
  */
-int memory_create(struct memory *memory, uint64_t size);
+int memory_create(struct memory *memory, uint64_t size, uint64_t pluggable);
+
+/**
+ * memory_end() - the first guest-physical address past all of its memory
+ */
+uint64_t memory_end(const struct memory *memory);
+
+/**
+ * memory_is_plugged() - does the guest have the memory at @gpa, which is the machine's?
+ */
+bool memory_is_plugged(const struct memory *memory, uint64_t gpa);
+
+/**
+ * memory_plug() - note that the guest has block @block of what can be plugged, or has it no longer
+ */
+void memory_plug(const struct memory *memory, uint64_t block, bool is_plugged);
 
 /* What stands behind guest memory, as bits. */
 #define MEMORY_THP	(1u << 0)	/* transparent huge pages where the host likes to: so unless one of the next two */

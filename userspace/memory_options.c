@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,55 @@ static const struct {
 	{ "merge", MEMORY_MERGE },
 	{ "shared", MEMORY_SHARED },
 };
+
+static bool is_number(const char *value)
+{
+	return strspn(value, "0123456789") == strlen(value);
+}
+
+/* What can be had beyond the first @memory bytes. */
+static int set_max(uint64_t *pluggable, uint64_t memory, const char *value, const char *word)
+{
+	uint64_t max;
+
+	if (strncmp(word, "max=", 4) || !size_parse(word + 4, &max))
+		return status_fail(STATUS_USAGE, "--memory %s: behind the size there can be max=SIZE", value);
+	if (max <= memory || max > OPTIONS_MEMORY_MAX || (max - memory) % MEMORY_BLOCK)
+		return status_fail(STATUS_USAGE, "--memory %s: max must be more than the size by a multiple of 2M, and 1T at most", value);
+	*pluggable = max - memory;
+	return 0;
+}
+
+int memory_options_size(struct options *options, const char *value)
+{
+	size_t length = strcspn(value, ",");
+	char word[32];
+	uint64_t size;
+
+	snprintf(word, sizeof(word), "%.*s", (int)length, value);
+	if (length >= sizeof(word) || !size_parse(word, &size))
+		return status_fail(STATUS_USAGE, "--memory %s: not a size (a number with K, M, G or T)", value);
+	/* A number alone is bytes; other launchers take it for megabytes. */
+	if (size < OPTIONS_MEMORY_MIN && is_number(word))
+		return status_fail(STATUS_USAGE, "--memory %s: that is bytes, and 16M is the least; for megabytes write %sM", value, word);
+	if (size < OPTIONS_MEMORY_MIN || size > OPTIONS_MEMORY_MAX || size & 0xfff)
+		return status_fail(STATUS_USAGE, "--memory %s: must be 16M to 1T and a multiple of 4K", value);
+	options->memory = size;
+	options->pluggable = 0;
+	return value[length] ? set_max(&options->pluggable, size, value, value + length + 1) : 0;
+}
+
+const char *memory_options_check_size(uint64_t memory, uint64_t pluggable, uint64_t size, uint64_t *wanted)
+{
+	if (size < memory)
+		return "the size is less than the machine has from the start: keel ctl NAME balloon";
+	if (size - memory > pluggable)
+		return "the size is more than --memory SIZE,max=SIZE allows";
+	if ((size - memory) % MEMORY_BLOCK)
+		return "the size must be more than the machine has from the start by a multiple of 2M";
+	*wanted = size - memory;
+	return NULL;
+}
 
 static unsigned int find_word(const char *word, size_t length)
 {
@@ -123,6 +173,17 @@ static int check_balloon(const struct options *options)
 	return 0;
 }
 
+static int check_pluggable(const struct options *options)
+{
+	if (options->vfio_count)
+		return status_fail(STATUS_USAGE, "--memory %lluM,max=...: --vfio %s pins all of the guest's memory, what it has not plugged "
+				   "as well: leave one of them out", (unsigned long long)(options->memory >> 20), options->vfio[0]);
+	if (options->memory_backing & MEMORY_HUGETLB)
+		return status_fail(STATUS_USAGE, "--memory %lluM,max=...: the huge pages of --memory-backing hugetlb are the guest's for good: "
+				   "take thp, which takes memory as it is plugged", (unsigned long long)(options->memory >> 20));
+	return 0;
+}
+
 /* Whose other end maps the guest's memory. Return: the option; NULL: none. */
 static const char *find_vhost_user(const struct options *options)
 {
@@ -137,6 +198,8 @@ int memory_options_check(const struct options *options)
 	if (options->memory_backing & MEMORY_HUGETLB && options->memory % LARGE_PAGE)
 		return status_fail(STATUS_USAGE, "--memory-backing hugetlb: --memory must be a multiple of 2M");
 	if (options->balloon.is_wanted && check_balloon(options))
+		return STATUS_USAGE;
+	if (options->pluggable && check_pluggable(options))
 		return STATUS_USAGE;
 	if (!(options->memory_backing & MEMORY_MERGE))
 		return 0;

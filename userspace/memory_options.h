@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What --memory-backing and --balloon say.
+ * What --memory, --memory-backing and --balloon say.
  */
 #ifndef KEEL_MEMORY_OPTIONS_H
 #define KEEL_MEMORY_OPTIONS_H
@@ -17,6 +17,19 @@ struct balloon_options {
 	bool free_page_reporting;
 	uint64_t size;			/* bytes, a multiple of 4 KB */
 };
+
+/**
+ * memory_options_size() - read what stands behind --memory
+ * Return: 0, or STATUS_USAGE after a line on stderr.
+ */
+int memory_options_size(struct options *options, const char *value);
+
+/**
+ * memory_options_check_size() - why a guest with @memory bytes, and @pluggable that it can plug, cannot be asked to have @size in all
+ * @wanted: gets what it is to plug.
+ * Return: NULL if it can.
+ */
+const char *memory_options_check_size(uint64_t memory, uint64_t pluggable, uint64_t size, uint64_t *wanted);
 
 /**
  * memory_options_backing() - read what stands behind --memory-backing

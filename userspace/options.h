@@ -45,7 +45,8 @@ struct options {
 	const char *status_json;	/* NULL: none; of keel ctl: the child's */
 	char *gdb;			/* where a debugger connects; NULL: nowhere; allocated */
 	bool gdb_waits;			/* the machine starts stopped */
-	uint64_t memory;		/* bytes, a multiple of 4 KB */
+	uint64_t memory;		/* bytes, a multiple of 4 KB, */
+	uint64_t pluggable;		/* and what can be plugged besides, of 2 MB; 0: nothing */
 	struct balloon_options balloon;
 	unsigned int memory_backing;	/* MEMORY_THP, ... as bits; 0: none was named */
 	unsigned int cpus;
@@ -89,7 +90,7 @@ struct options {
 	bool daemon;
 	const char *target;		/* keel ctl: socket or name */
 	const char *request;		/* keel ctl: command */
-	uint64_t size;			/* keel ctl balloon */
+	uint64_t size;			/* keel ctl balloon, memory */
 	void *config_text;		/* config.h's, to which others point */
 };
 

@@ -79,6 +79,8 @@ static void reset_board(struct machine *machine)
 
 	if (machine->watchdog.timer > 0)
 		watchdog_reset(&machine->watchdog);
+	if (machine->mem.device.class)
+		virtio_mem_unplug_all(&machine->mem);
 	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++)
 		pci_restore(&machine->pci, machine->pci.devices[slot], image->config[slot]);
 	pci_set_address(&machine->pci, 0);

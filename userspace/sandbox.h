@@ -16,7 +16,7 @@ enum sandbox_kind {
 	SANDBOX_CONSOLE,
 	SANDBOX_DEVICE,		/* a disk's, the clock's, ... */
 	SANDBOX_NET,		/* a network device's */
-	SANDBOX_BALLOON,	/* gives the guest's memory back */
+	SANDBOX_BALLOON,	/* gives the guest's memory back: a balloon's, a memory device's */
 	SANDBOX_CONTROL,	/* serves the control socket */
 	SANDBOX_GDB,		/* serves the debugger */
 	SANDBOX_FILL,		/* reads the guest's memory from a file */
@@ -30,7 +30,7 @@ enum sandbox_kind {
 #define SANDBOX_PASST		(1u << 2)	/* frames through a socket */
 #define SANDBOX_VHOST		(1u << 3)	/* what starts and stops vhost-net, and its interrupts */
 #define SANDBOX_VHOST_USER	(1u << 4)	/* its messages, descriptors among them, and its interrupts */
-#define SANDBOX_GIVES_BACK	(1u << 5)	/* a balloon */
+#define SANDBOX_GIVES_BACK	(1u << 5)	/* a balloon or a memory device */
 #define SANDBOX_WATCHDOG	(1u << 6)	/* a timer that the guest sets */
 
 #define SANDBOX_RESET		(1u << 7)	/* the main thread puts vCPUs and devices back to power-on */

@@ -12,6 +12,7 @@
 #include "virtio.h"
 #include "virtio_balloon.h"
 #include "virtio_console.h"
+#include "virtio_mem.h"
 #include "vm.h"
 
 struct state_error;
@@ -34,6 +35,15 @@ struct state_virtio {
 	uint8_t input[VIRTIO_CONSOLE_INPUT];
 };
 
+/* A memory device. */
+struct state_mem {
+	struct state_virtio virtio;	/* what all have */
+	uint64_t requested;		/* bytes, and as its configuration says */
+	uint64_t asked;
+	uint32_t plugged_bytes;		/* of the next */
+	uint8_t plugged[VIRTIO_MEM_BLOCKS_MAX / 8];	/* a bit a block, the lowest first */
+};
+
 /* Copies of values too: no lock, no thread, no pointer in them means anything. */
 struct state_board {
 	struct serial serial;
@@ -52,6 +62,7 @@ extern const struct state_layout state_disk_layout;
 extern const struct state_layout state_rng_layout;
 extern const struct state_layout state_balloon_layout;
 extern const struct state_layout state_console_layout;
+extern const struct state_layout state_mem_layout;
 
 struct state_board_devices {
 	struct vm *vm;
@@ -115,6 +126,16 @@ void state_balloon_take(struct virtio_balloon *balloon, struct pci *pci, struct 
  */
 bool state_balloon_give(struct virtio_balloon *balloon, struct pci *pci, const struct state_virtio *state,
 			struct state_error *error);
+
+/**
+ * state_mem_take() - state_virtio_take() of a memory device
+ */
+void state_mem_take(struct virtio_mem *mem, struct pci *pci, struct state_mem *state);
+
+/**
+ * state_mem_give() - state_virtio_give() of a memory device, with the blocks that the saved guest had plugged
+ */
+bool state_mem_give(struct virtio_mem *mem, struct pci *pci, const struct state_mem *state, struct state_error *error);
 
 /**
  * state_console_take() - state_virtio_take() of a virtio console

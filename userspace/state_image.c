@@ -30,6 +30,8 @@ static const struct state_row machine_rows[] = {
 	  .size = STATE_NUMBER(struct state_machine, has_generation) },
 	{ .name = "generation_id", .kind = STATE_BYTES, .since = 5, .offset = offsetof(struct state_machine, generation),
 	  .max = GENERATION_BYTES, .count_at = STATE_FIXED },
+	{ .name = "pluggable_bytes", .kind = STATE_UINT, .since = 6, .offset = offsetof(struct state_machine, pluggable),
+	  .size = STATE_NUMBER(struct state_machine, pluggable) },
 };
 
 /* Slots must be where this program puts them, which memory_layout() says for any size. */
@@ -45,7 +47,10 @@ static bool check_machine(const void *object, struct state_error *error)
 	if (machine->memory < OPTIONS_MEMORY_MIN || machine->memory > OPTIONS_MEMORY_MAX || machine->memory & 0xfff)
 		return state_refuse(error, "has %llu bytes of memory, and there can be 16M to 1T, a multiple of 4K",
 				    (unsigned long long)machine->memory);
-	memory_layout(&wanted, machine->memory);
+	if (machine->pluggable > OPTIONS_MEMORY_MAX - machine->memory || machine->pluggable % MEMORY_BLOCK)
+		return state_refuse(error, "has %llu bytes of memory that can be plugged, and there can be what is left of 1T, a multiple of 2M",
+				    (unsigned long long)machine->pluggable);
+	memory_layout(&wanted, machine->memory, machine->pluggable);
 	for (unsigned int i = 0; i < wanted.count; i++)
 		if (machine->slot_count != wanted.count || machine->slots[i].base != wanted.regions[i].base ||
 		    machine->slots[i].size != wanted.regions[i].size)
@@ -54,7 +59,7 @@ static bool check_machine(const void *object, struct state_error *error)
 }
 
 static const struct state_layout machine_layout = {
-	.name = "machine", .version = 5, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
+	.name = "machine", .version = 6, .rows = machine_rows, .row_count = ARRAY_SIZE(machine_rows),
 	.size = sizeof(struct state_machine), .check = check_machine,
 };
 
@@ -90,6 +95,11 @@ static unsigned int consoles(const struct state_machine *machine)
 	return machine->has_console;
 }
 
+static unsigned int mems(const struct state_machine *machine)
+{
+	return !!machine->pluggable;
+}
+
 static unsigned int cpus(const struct state_machine *machine)
 {
 	return machine->cpus;
@@ -108,6 +118,7 @@ const struct state_part state_parts[STATE_PARTS] = {
 	PART(state_rng_layout, rng, rngs),
 	PART(state_balloon_layout, balloon, balloons),
 	PART(state_console_layout, console, consoles),
+	PART(state_mem_layout, mem, mems),
 	PART(state_pic_layout, chips.pics[0], two),
 	PART(state_ioapic_layout, chips.ioapic, one),
 	PART(state_pit_layout, chips.pit, one),
@@ -199,7 +210,7 @@ static bool read_machine_again(struct state_image *image, const struct state_sec
 
 	if (!state_fields_get(&machine_layout, &new, section, payload, error))
 		return false;
-	if (new.cpus != old->cpus || new.memory != old->memory || new.disks != old->disks || new.has_rng != old->has_rng ||
+	if (new.cpus != old->cpus || new.memory != old->memory || new.pluggable != old->pluggable || new.disks != old->disks || new.has_rng != old->has_rng ||
 	    new.has_balloon != old->has_balloon || new.has_console != old->has_console || new.has_generation != old->has_generation ||
 	    memcmp(new.generation, old->generation, sizeof(new.generation)))
 		return state_refuse(error, "section 'machine' is of another machine than the first one was");

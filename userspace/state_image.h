@@ -24,7 +24,8 @@ struct state_writer;
 /* What has to be known before a VM can be made to load into. The first section. */
 struct state_machine {
 	uint32_t cpus;
-	uint64_t memory;		/* bytes, as of --memory */
+	uint64_t memory;		/* bytes, as of --memory, */
+	uint64_t pluggable;		/* and that can be plugged besides; 0: it has no such device */
 	uint32_t disks;
 	bool has_rng;
 	bool has_balloon;
@@ -44,9 +45,18 @@ struct state_image {
 	struct state_virtio rng;
 	struct state_virtio balloon;
 	struct state_virtio console;
+	struct state_mem mem;
 	struct state_vcpu *vcpus;	/* allocated: machine.cpus */
 	struct state_kin kin;		/* of the file */
 };
+
+/** state_machine_end() - the first guest-physical address past all of its memory */
+static inline uint64_t state_machine_end(const struct state_machine *machine)
+{
+	const struct memory_region *last = &machine->slots[machine->slot_count - 1];
+
+	return last->base + last->size;
+}
 
 /**
  * struct state_part - a kind of section and where it is in an image
@@ -59,7 +69,7 @@ struct state_part {
 	unsigned int (*count)(const struct state_machine *machine);
 };
 
-#define STATE_PARTS	15
+#define STATE_PARTS	16
 extern const struct state_part state_parts[STATE_PARTS];
 
 /**

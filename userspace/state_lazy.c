@@ -132,7 +132,7 @@ static bool add_rows(struct state_lazy *lazy, const uint8_t *payload, uint64_t l
 		if (block->row.length % STATE_ALIGN || block->row.length > STATE_PAYLOAD_MAX ||
 		    block->row.length < sizeof(struct state_block))
 			return state_refuse(error, "the index has a block of %u bytes", block->row.length);
-		if (block->row.address % STATE_BLOCK || block->row.address >= lazy->machine.memory + MAP_GAP_END ||
+		if (block->row.address % STATE_BLOCK || block->row.address >= state_machine_end(&lazy->machine) ||
 		    (lazy->count && block->row.address <= block[-1].row.address))
 			return state_refuse(error, "the index has a block for %#llx, where none can follow",
 					    (unsigned long long)block->row.address);

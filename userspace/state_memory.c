@@ -141,7 +141,7 @@ static bool write_block(const struct memory *memory, const uint64_t *pages, stru
 			struct state_writer *writer, struct state_error *error)
 {
 	struct state_block block = { .address = address, .encoding = STATE_ZSTD };
-	size_t used = gather(memory, pages, packer, &block);
+	size_t used = memory_is_plugged(memory, address) ? gather(memory, pages, packer, &block) : 0;
 	const uint64_t at = writer->written;
 	uint8_t *data = packer->payload + sizeof(block);
 
@@ -163,19 +163,16 @@ static bool write_block(const struct memory *memory, const uint64_t *pages, stru
 			 packer->payload, sizeof(block) + state_pad(length), error) && state_index_add(writer, &block, at, error);
 }
 
-static uint64_t end_of(const struct memory *memory)
-{
-	const struct memory_region *last = &memory->regions[memory->count - 1];
-
-	return last->base + last->size;
-}
-
 /* Skip what is between two regions at once: it can be large. */
 static uint64_t next_block(const struct memory *memory, uint64_t address)
 {
 	address += STATE_BLOCK;
-	if (address >= memory->low_end && address < MAP_GAP_END)
-		return MAP_GAP_END;
+	for (unsigned int i = 0; i < memory->count; i++) {
+		const struct memory_region *region = &memory->regions[i];
+
+		if (address < region->base + region->size)
+			return address + STATE_BLOCK > region->base ? address : region->base / STATE_BLOCK * STATE_BLOCK;
+	}
 	return address;
 }
 
@@ -192,7 +189,7 @@ bool state_memory_write_some(const struct memory *memory, const uint64_t *pages,
 	uint64_t done = 0;
 	bool is_written = packer_make(&packer) || state_refuse(error, "out of memory");
 
-	for (uint64_t at = 0; is_written && at < end_of(memory); at = next_block(memory, at)) {
+	for (uint64_t at = 0; is_written && at < memory_end(memory); at = next_block(memory, at)) {
 		is_written = write_block(memory, pages, &packer, at, writer, error);
 		done += STATE_BLOCK;
 		if (is_written && watch && watch->progress &&

@@ -84,6 +84,8 @@ static bool give_virtio(struct machine *machine, const struct state_image *image
 		return false;
 	if (image->machine.has_balloon && !state_balloon_give(&machine->balloon, &machine->pci, &image->balloon, error))
 		return false;
+	if (image->machine.pluggable && !state_mem_give(&machine->mem, &machine->pci, &image->mem, error))
+		return false;
 	return !image->machine.has_console || state_console_give(&machine->virtio_console, &machine->pci, &image->console, error);
 }
 

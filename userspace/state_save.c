@@ -18,6 +18,7 @@ static void take_machine(const struct machine *machine, struct state_machine *st
 	*state = (struct state_machine){
 		.cpus = machine->vcpu_count,
 		.memory = memory->size,
+		.pluggable = memory->pluggable,
 		.disks = machine->disk_count,
 		.has_rng = machine->rng.class,
 		.has_balloon = machine->balloon.device.class,
@@ -37,7 +38,8 @@ static bool check_devices(const struct machine *machine, struct state_error *err
 	for (unsigned int slot = 0; slot < PCI_SLOTS && machine->pci.devices[slot]; slot++) {
 		const struct pci_device *device = machine->pci.devices[slot];
 		bool is_known = device == &machine->pci.bridge || device == &machine->rng.pci ||
-				device == &machine->balloon.device.pci || device == &machine->virtio_console.device.pci;
+				device == &machine->balloon.device.pci || device == &machine->mem.device.pci ||
+				device == &machine->virtio_console.device.pci;
 
 		for (unsigned int i = 0; i < machine->disk_count; i++)
 			is_known |= device == &machine->disks[i].device.pci;
@@ -83,6 +85,8 @@ static void take_devices(struct machine *machine, struct state_image *image)
 		state_virtio_take(&machine->rng, &machine->pci, &image->rng);
 	if (machine->balloon.device.class)
 		state_balloon_take(&machine->balloon, &machine->pci, &image->balloon);
+	if (machine->mem.device.class)
+		state_mem_take(&machine->mem, &machine->pci, &image->mem);
 	if (machine->virtio_console.device.class)
 		state_console_take(&machine->virtio_console, &machine->pci, &image->console);
 	state_board_take(&board, &image->board);

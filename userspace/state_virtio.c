@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sections "virtio-blk", "virtio-rng", "virtio-balloon" and "virtio-console": what the driver has set, the
+ * The sections "virtio-blk", "virtio-rng", "virtio-balloon", "virtio-mem" and "virtio-console": what the driver has set, the
  * queues, the messages. A request that the device has taken is finished before
  * its lock is had, so that none is ever half done.
  */
@@ -53,6 +53,14 @@ static const struct state_row console_rows[] = {
 	STATE_ROW_SOME_BYTES("input", struct state_virtio, input, input_count),
 };
 
+/* The rows that all have fit, as what they are about comes first. */
+_Static_assert(!offsetof(struct state_mem, virtio), "see mem_rows");
+
+static const struct state_row mem_rows[] = {
+	VIRTIO_ROWS, STATE_ROW_UINT("requested_bytes", struct state_mem, requested), STATE_ROW_UINT("asked_bytes", struct state_mem, asked),
+	STATE_ROW_SOME_BYTES("plugged", struct state_mem, plugged, plugged_bytes),
+};
+
 static bool check(const void *object, struct state_error *error)
 {
 	const struct state_virtio *state = object;
@@ -82,6 +90,20 @@ static bool check_balloon(const void *object, struct state_error *error)
 const struct state_layout state_balloon_layout = {
 	.name = "virtio-balloon", .version = 1, .rows = balloon_rows, .row_count = ARRAY_SIZE(balloon_rows),
 	.size = sizeof(struct state_virtio), .check = check_balloon,
+};
+
+static bool check_mem(const void *object, struct state_error *error)
+{
+	const struct state_mem *state = object;
+
+	if (state->requested % MEMORY_BLOCK || state->asked % MEMORY_BLOCK)
+		return state_refuse(error, "asks for half a block");
+	return check(&state->virtio, error);
+}
+
+const struct state_layout state_mem_layout = {
+	.name = "virtio-mem", .version = 1, .rows = mem_rows, .row_count = ARRAY_SIZE(mem_rows),
+	.size = sizeof(struct state_mem), .check = check_mem,
 };
 
 const struct state_layout state_console_layout = {

@@ -198,27 +198,31 @@ int vm_set_dma_policy(const struct vm *vm, unsigned int policy)
 }
 
 /* Where the CPU's addresses end is told by CPUID leaf 0x80000008. */
-static int check_addresses(const struct vm *vm, uint64_t size)
+static int check_addresses(const struct vm *vm, uint64_t size, uint64_t pluggable)
 {
 	unsigned int bits = cpuid_address_bits(vm);
-	uint64_t end = MAP_GAP_END + (size > MAP_GAP_START ? size - MAP_GAP_START : 0);
+	struct memory memory;
+
+	memory_layout(&memory, size, pluggable);
+
+	uint64_t end = size > MAP_GAP_START || pluggable ? memory_end(&memory) : MAP_GAP_END;
 
 	if (!bits || bits >= 52 || end <= 1ULL << bits)
 		return 0;
 	return status_fail(STATUS_MEMORY,
 			   "--memory %lluM: this CPU has %u address bits, which leave "
 			   "room for %lluM at most",
-			   (unsigned long long)size >> 20, bits,
+			   (unsigned long long)(size + pluggable) >> 20, bits,
 			   ((1ULL << bits) - (MAP_GAP_END - MAP_GAP_START)) >> 20);
 }
 
-int vm_add_memory(struct vm *vm, uint64_t size)
+int vm_add_memory(struct vm *vm, uint64_t size, uint64_t pluggable)
 {
-	int ret = check_addresses(vm, size);
+	int ret = check_addresses(vm, size, pluggable);
 
 	if (ret)
 		return ret;
-	ret = memory_create(&vm->memory, size);
+	ret = memory_create(&vm->memory, size, pluggable);
 	if (ret)
 		return status_fail(STATUS_MEMORY,
 				   "--memory %lluM: the host gives no such mapping: %s "

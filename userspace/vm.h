@@ -103,10 +103,10 @@ int vm_renew(struct vm *vm);
 int vm_set_dma_policy(const struct vm *vm, unsigned int policy);
 
 /**
- * vm_add_memory() - map @size bytes of guest memory into the VM
+ * vm_add_memory() - map @size bytes of guest memory into the VM, and @pluggable more that its memory device has
  * Return: 0, or STATUS_MEMORY after a line on stderr.
  */
-int vm_add_memory(struct vm *vm, uint64_t size);
+int vm_add_memory(struct vm *vm, uint64_t size, uint64_t pluggable);
 
 /* Slots behind those of memory; devices of the host have theirs from VM_SLOT_OTHERS on. */
 #define VM_SLOT_FIRMWARE	MEMORY_REGIONS_MAX

@@ -82,7 +82,7 @@ static inline void fake_image(struct state_image *image, u64 *random)
 	struct memory layout;
 
 	memset(image, 0, sizeof(*image));
-	memory_layout(&layout, FAKE_MEMORY);
+	memory_layout(&layout, FAKE_MEMORY, 0);
 	image->machine = (struct state_machine){
 		.cpus = FAKE_CPUS, .memory = FAKE_MEMORY, .disks = FAKE_DISKS, .has_rng = true, .has_balloon = true,
 		.has_console = true,
@@ -119,7 +119,7 @@ static inline void fake_image(struct state_image *image, u64 *random)
 /* Some pages, of each kind: all alike, random, zeros, at both sides of the hole. */
 static inline void fake_memory(struct memory *memory, u64 *random)
 {
-	ASSERT_EQ(memory_create(memory, FAKE_MEMORY), 0);
+	ASSERT_EQ(memory_create(memory, FAKE_MEMORY, 0), 0);
 	memset(memory_at(memory, 0x1000, 4096), 0x5a, 4096);
 	fake_fill(memory_at(memory, 0x9f000, 4096), 4096, random);
 	fake_fill(memory_at(memory, 0xc0000, 4096), 4096, random);

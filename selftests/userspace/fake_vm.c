@@ -23,7 +23,7 @@ void fake_vm_init(struct vm *vm, uint64_t memory)
 	vm->stop_event = eventfd(0, EFD_NONBLOCK);
 	ASSERT_GE(vm->stop_event, 0);
 	if (memory)
-		ASSERT_EQ(memory_create(&vm->memory, memory), 0);
+		ASSERT_EQ(memory_create(&vm->memory, memory, 0), 0);
 }
 
 bool fake_line(struct vm *vm, unsigned int gsi)

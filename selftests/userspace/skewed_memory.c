@@ -10,12 +10,12 @@
 
 #define SKEW	(1 << 20)
 
-int __real_memory_create(struct memory *memory, uint64_t size);
-int __wrap_memory_create(struct memory *memory, uint64_t size);
+int __real_memory_create(struct memory *memory, uint64_t size, uint64_t pluggable);
+int __wrap_memory_create(struct memory *memory, uint64_t size, uint64_t pluggable);
 
-int __wrap_memory_create(struct memory *memory, uint64_t size)
+int __wrap_memory_create(struct memory *memory, uint64_t size, uint64_t pluggable)
 {
-	int ret = __real_memory_create(memory, size);
+	int ret = __real_memory_create(memory, size, pluggable);
 
 	if (ret)
 		return ret;

@@ -30,7 +30,7 @@ unit_fw_cfg_test-srcs := $(fake-vm) userspace/fw_cfg.c
 unit_firmware_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,firmware firmware_tables variables flash disk_lock directory put_off chipset fw_cfg acpi aml rtc pci pci_window status)
 unit_flash_test-srcs := $(fake-vm) $(patsubst %,userspace/%.c,flash variables disk_lock directory put_off status)
 unit_flash_test-cflags := -Wl,--wrap=fsync
-unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng hold reset restarts pause fw_cfg variables flash disk_lock directory put_off status watchdog)
+unit_reset_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,power rtc serial console virtio_console virtio_rng virtio_mem hold reset restarts pause fw_cfg variables flash disk_lock directory put_off status watchdog)
 unit_reset_test-cflags := -Wl,--wrap=vm_release -Wl,--wrap=clock_gettime -Wl,--wrap=status_warn
 unit_reason_test-srcs := $(fake-vm) userspace/exit.c userspace/reason.c \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
@@ -54,9 +54,12 @@ unit_rtc_sheet_test-srcs := $(fake-vm) userspace/rtc.c
 unit_pci_header_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/virtio_rng.c userspace/status.c
 unit_pci_header_test-libs := -lzstd -lz
 unit_vfio_pci_test-srcs := $(fake-vm) userspace/vfio_pci.c userspace/vfio_irq.c userspace/msix.c userspace/pci.c userspace/pci_window.c userspace/status.c
-balloon-srcs := $(patsubst %,userspace/%.c,virtio_balloon balloon_json memory_options size status)
+balloon-srcs := $(patsubst %,userspace/%.c,virtio_balloon virtio_mem balloon_json memory_options size status)
 unit_balloon_test-srcs := $(virtio-srcs) $(balloon-srcs)
 unit_balloon_test-libs := -ljson-c
+unit_mem_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_mem state_mem state_virtio state_fields state_format)
+unit_mem_test-cflags := -DKEEL_VERSION='"test"'
+unit_mem_test-libs := -lz
 unit_virtio_console_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,virtio_console state_console state_virtio state_fields state_format)
 unit_virtio_console_test-cflags := -DKEEL_VERSION='"test"'
 unit_virtio_console_test-libs := -lz -Wl,--wrap=clock_gettime
@@ -93,7 +96,7 @@ unit_mark_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=ioctl
 unit_ready_test-srcs := userspace/ready.c userspace/status.c
 unit_report_test-srcs := userspace/report.c userspace/status.c
 # Saved machines: what is in a stream, without the ioctls.
-state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image index lazy base memory vcpu_rows board chips virtio balloon console)
+state-srcs := $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/state_%.c,format fields stream image index lazy base memory vcpu_rows board chips virtio balloon mem console)
 state-libs := -lzstd -lz
 state-cflags := -DKEEL_VERSION='"test"'
 unit_state_fields_test-srcs := $(state-srcs)

@@ -102,7 +102,7 @@ static void test_multiboot_header(void)
 	struct boot_kernel kernel;
 	struct memory memory;
 
-	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE), 0);
+	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE, 0), 0);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		make_elf(false, "", 0, 4);
 		put_at(rows[i].at, rows[i].words, 4 * rows[i].count);
@@ -157,7 +157,7 @@ static void test_multiboot_addresses(void)
 	struct boot_kernel kernel;
 	struct memory memory;
 
-	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE), 0);
+	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE, 0), 0);
 	for (u32 i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
 		u32 row = i / 2;
 		const u32 header[] = { MULTIBOOT, 0x10003, -(MULTIBOOT + 0x10003), rows[row].header, rows[row].load,
@@ -208,7 +208,7 @@ static void test_multiboot_files(void)
 	struct boot_kernel kernel;
 	struct memory memory;
 
-	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE), 0);
+	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE, 0), 0);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		memset(image, 0, sizeof(image));
 		put_at(rows[i].at, rows[i].words, rows[i].words_size);
@@ -281,7 +281,7 @@ static void test_pvh_notes(void)
 	struct boot_kernel kernel;
 	struct memory memory;
 
-	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE), 0);
+	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE, 0), 0);
 	for (u32 i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
 		u32 row = i / 2;
 		bool is_64bit = i & 1;
@@ -328,7 +328,7 @@ static void test_segments(void)
 	u8 *file = malloc(size);
 
 	ASSERT(file, "memory");
-	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE), 0);
+	ASSERT_EQ(memory_create(&memory, MEMORY_SIZE, 0), 0);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		const Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64 }, .e_machine = EM_X86_64, .e_entry = 0x100000,
 				       .e_phnum = (u16)rows[i].count, .e_phentsize = sizeof(Elf64_Phdr), .e_phoff = rows[i].offset };
@@ -379,7 +379,7 @@ static void check_info(bool is_pvh, u64 size, bool has_initrd, const char *appen
 		put_at(0x800, header, sizeof(header));
 	write_file(kernel_path, image, 4096, 4096);
 	write_file(initrd_path, "MODULE", 6, 5000);
-	ASSERT_EQ(memory_create(&memory, size), 0);
+	ASSERT_EQ(memory_create(&memory, size, 0), 0);
 	ASSERT_EQ(boot_load(&memory, &request, &entry), 0);
 	u32 info = entry.info, map, entries, step, command, module;
 

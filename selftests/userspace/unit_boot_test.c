@@ -23,7 +23,7 @@ static struct setup_header *header(void)
 static void set_up(void)
 {
 	if (!memory.mapping)
-		ASSERT_EQ(memory_create(&memory, MEMORY_SIZE), 0);
+		ASSERT_EQ(memory_create(&memory, MEMORY_SIZE, 0), 0);
 	memset(image, 0, sizeof(image));
 	for (size_t i = PAYLOAD_AT; i < sizeof(image); i++)
 		image[i] = (u8)(i * 7);

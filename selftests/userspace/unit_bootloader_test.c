@@ -54,7 +54,7 @@ static const struct boot_params *load(u64 memory_size, size_t initrd_size, const
 	struct boot_entry entry;
 
 	memset(memory, 0, sizeof(*memory));
-	ASSERT_EQ(memory_create(memory, memory_size), 0);
+	ASSERT_EQ(memory_create(memory, memory_size, 0), 0);
 	if (initrd_size) {
 		write_file("/tmp/keel-boot-test.initrd", "INITRD", 6, initrd_size);
 		request.initrd = "/tmp/keel-boot-test.initrd";
@@ -203,7 +203,7 @@ static void test_words(void)
 	struct boot_kernel kernel;
 	struct memory memory;
 
-	ASSERT_EQ(memory_create(&memory, 64ULL << 20), 0);
+	ASSERT_EQ(memory_create(&memory, 64ULL << 20, 0), 0);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		memset(file, 0, sizeof(file));
 		memcpy(file, rows[i].head, strlen(rows[i].head));
@@ -247,7 +247,7 @@ static void test_bios_images(void)
 	struct memory memory;
 	const char *said;
 
-	ASSERT_EQ(memory_create(&memory, 64ULL << 20), 0);
+	ASSERT_EQ(memory_create(&memory, 64ULL << 20, 0), 0);
 	for (u32 i = 0; i < ARRAY_SIZE(bz); i++) {
 		make_kernel(bz[i].protocol, 0x7fffffff, 0);
 		struct setup_header *h = (void *)(image + offsetof(struct boot_params, hdr));
@@ -269,7 +269,7 @@ static void test_version_outside(void)
 	struct boot_kernel kernel;
 	struct memory memory;
 
-	ASSERT_EQ(memory_create(&memory, 64ULL << 20), 0);
+	ASSERT_EQ(memory_create(&memory, 64ULL << 20, 0), 0);
 	make_kernel(0x020f, 0x7fffffff, 0);
 	h->kernel_version = 0xffff;
 	u8 *exact = malloc(SETUP + 0x1000);

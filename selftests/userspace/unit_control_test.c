@@ -12,6 +12,7 @@
 #include "userspace/generation.h"
 #include "userspace/net_device.h"
 #include "userspace/virtio_balloon.h"
+#include "userspace/virtio_mem.h"
 
 /* ---- the protocol ---- */
 
@@ -227,6 +228,48 @@ static void test_balloon(void)
 	CHECK_EQ("the thread is told", 1, virtio_stop(&balloon.device));
 }
 
+/* A machine with memory that can be plugged, whose guest has no driver for it; it has 64 MB from the start. */
+static void test_memory(void)
+{
+	static const struct {
+		const char *name, *request, *wanted;
+	} rows[] = {
+		{ "status", "{\"command\":\"status\"}", "\"pluggable\":{\"max\":67108864,\"requested\":0,\"plugged\":0}" },
+		{ "memory", "{\"command\":\"memory\",\"size\":75497472}", "{\"ok\":true}" },
+		{ "it is asked for", "{\"command\":\"status\"}", "\"requested\":8388608,\"plugged\":0}" },
+		{ "all", "{\"command\":\"memory\",\"size\":134217728}", "{\"ok\":true}" },
+		{ "more than there is", "{\"command\":\"memory\",\"size\":136314880}", "more than --memory SIZE,max=SIZE allows" },
+		{ "half a block", "{\"command\":\"memory\",\"size\":68157440}", "a multiple of 2M" },
+		{ "less than it began with", "{\"command\":\"memory\",\"size\":4096}", "less than the machine has from the start" },
+		{ "no size", "{\"command\":\"memory\"}", "needs \\\"size\\\"" },
+		{ "what was asked for stays", "{\"command\":\"status\"}", "\"requested\":67108864" },
+	};
+	static struct virtio_mem mem;
+	static struct pci pci;
+
+	set_up();
+	int fd = join();
+
+	check_answer(fd, "without", "{\"command\":\"memory\",\"size\":75497472}", "has no memory that can be plugged: keel run --memory SIZE,max=SIZE");
+	check_answer(fd, "status without", "{\"command\":\"status\"}", "\"pluggable\":null");
+	close(fd);
+	finish();
+	strcpy(directory, "/tmp/keel-control.XXXXXX");
+	set_up();
+	memory_destroy(&vm.memory);
+	ASSERT_EQ(memory_create(&vm.memory, 64 << 20, 64 << 20), 0);
+	ASSERT_EQ(pci_init(&pci, &vm), 0);
+	virtio_mem_init(&mem, &vm.memory);
+	ASSERT_EQ(virtio_add(&mem.device, &vm, &pci), 0);
+	control.mem = &mem;
+	fd = join();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		check_answer(fd, rows[i].name, rows[i].request, rows[i].wanted);
+	close(fd);
+	finish();
+	CHECK_EQ("the thread is told", 1, virtio_stop(&mem.device));
+}
+
 /* The main thread, which is not there, would do it; the machine does not end. */
 static void test_reset(void)
 {
@@ -291,7 +334,7 @@ static void test_bad(void)
 		{ "{\"command\": 3}", "no \\\"command\\\"" },
 		{ "{\"command\": null}", "no \\\"command\\\"" },
 		{ "{\"command\": [\"status\"]}", "no \\\"command\\\"" },
-		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, reset, nmi, stats, balloon, save, mark, fork, migrate, migrate-status, migrate-cancel, migrate-take-back, quit" },
+		{ "{\"command\": \"\"}", "unknown command ''; there are status, pause, resume, power-button, reset, nmi, stats, balloon, memory, save, mark, fork, migrate, migrate-status, migrate-cancel, migrate-take-back, quit" },
 		{ "{\"command\": \"Status\"}", "unknown command 'Status'" },
 		{ "{\"command\": \"restart\"}", "unknown command 'restart'" },
 		{ "{\"command\": \"status\\u0000\"}", "unknown command 'status'" },
@@ -403,6 +446,7 @@ static const struct test_case cases[] = {
 	{ "machine_says_no", test_machine_says_no },
 	{ "stats", test_stats },
 	{ "balloon", test_balloon },
+	{ "memory", test_memory },
 	{ "reset", test_reset },
 	{ "quit", test_quit },
 	{ "bad", test_bad },

@@ -31,7 +31,7 @@ static void save(void)
 
 	fake_image(&image, &random);
 	memset(&saved, 0, sizeof(saved));
-	ASSERT_EQ(memory_create(&saved, MEMORY), 0);
+	ASSERT_EQ(memory_create(&saved, MEMORY, 0), 0);
 	image.machine.memory = MEMORY;
 	image.machine.slot_count = saved.count;
 	memcpy(image.machine.slots, saved.regions, sizeof(saved.regions));

@@ -154,7 +154,7 @@ static void describe(u64 memory, unsigned int cpus)
 	const struct firmware_board board = { &vm, &rtc, &pci, cpus };
 
 	fake_vm_init(&vm, 0);
-	memory_layout(&vm.memory, memory);
+	memory_layout(&vm.memory, memory, 0);
 	memset(&firmware, 0, sizeof(firmware));
 	firmware.is_uefi = is_uefi;
 	ASSERT_EQ(rtc_init(&rtc, &vm), 0);

@@ -15,7 +15,7 @@ static void begin(void)
 {
 	memset(&breaks, 0, sizeof(breaks));
 	if (!host) {
-		ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+		ASSERT_EQ(memory_create(&memory, 16 << 20, 0), 0);
 		host = memory_at(&memory, GPA, 4096);
 	}
 	for (unsigned int i = 0; i < 4096; i++)

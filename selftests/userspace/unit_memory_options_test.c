@@ -45,6 +45,77 @@ static void test_backing(void)
 	}
 }
 
+static void test_size(void)
+{
+	static const struct {
+		const char *value;
+		int want;
+		u64 memory, pluggable;
+	} rows[] = {
+		{ "512M", 0, 512 << 20, 0 },
+		{ "512M,max=4G", 0, 512 << 20, 0xe0000000 },
+		{ "16M,max=18M", 0, 16 << 20, 2 << 20 },
+		{ "17M,max=1T", STATUS_USAGE },
+		{ "16M,max=1T", 0, 16 << 20, (1ULL << 40) - (16 << 20) },
+		{ "16M,max=1025G", STATUS_USAGE },
+		{ "16M,max=17M", STATUS_USAGE },
+		{ "16M,max=16M", STATUS_USAGE },
+		{ "16M,max=8M", STATUS_USAGE },
+		{ "16M,max=", STATUS_USAGE },
+		{ "16M,max", STATUS_USAGE },
+		{ "16M,", STATUS_USAGE },
+		{ "16M,min=32M", STATUS_USAGE },
+		{ "16M,max=32M,", STATUS_USAGE },
+		{ "16M,max=32M,max=64M", STATUS_USAGE },
+		{ ",max=32M", STATUS_USAGE },
+		{ "max=32M", STATUS_USAGE },
+		{ "", STATUS_USAGE },
+		{ "15M", STATUS_USAGE },
+		{ "512", STATUS_USAGE },
+		{ "0000000000000000000000000000000000000016M", STATUS_USAGE },
+		{ "2T", STATUS_USAGE },
+		{ "16385K", STATUS_USAGE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options options = { .pluggable = 4711 };
+
+		CHECK_EQ(rows[i].value, rows[i].want, memory_options_size(&options, rows[i].value));
+		if (!rows[i].want) {
+			CHECK_EQ(rows[i].value, rows[i].memory, options.memory);
+			CHECK_EQ(rows[i].value, rows[i].pluggable, options.pluggable);
+		}
+	}
+}
+
+static void test_asked(void)
+{
+	static const struct {
+		const char *name;
+		u64 size;
+		const char *wrong;
+		u64 wanted;
+	} rows[] = {
+		{ "from the start", 64 << 20, NULL, 0 },
+		{ "more", 66 << 20, NULL, 2 << 20 },
+		{ "all", 128 << 20, NULL, 64 << 20 },
+		{ "beyond", 130 << 20, "--memory SIZE,max=SIZE" },
+		{ "the most", ~0ULL, "--memory SIZE,max=SIZE" },
+		{ "half a block", 65 << 20, "multiple of 2M" },
+		{ "less", 62 << 20, "balloon" },
+		{ "nothing", 0, "balloon" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 wanted = 0;
+		const char *wrong = memory_options_check_size(64 << 20, 64 << 20, rows[i].size, &wanted);
+
+		CHECK_EQ(rows[i].name, !rows[i].wrong, !wrong);
+		CHECK_EQ("why", 1, !wrong || strstr(wrong, rows[i].wrong));
+		CHECK_EQ("wanted", rows[i].wanted, wanted);
+	}
+}
+
 static void test_together(void)
 {
 	static const struct {
@@ -66,6 +137,12 @@ static void test_together(void)
 		  .nets = { { .kind = NET_USER }, { .kind = NET_VHOST_USER } }, .net_count = 2 }, STATUS_USAGE },
 		{ "merged, with a share", { .memory = 256 << 20, .memory_backing = MEMORY_MERGE, .share_count = 1 }, STATUS_USAGE },
 		{ "huge, with a share", { .memory = 256 << 20, .memory_backing = MEMORY_HUGETLB, .share_count = 1 } },
+		{ "plugged", { .memory = 256 << 20, .pluggable = 2 << 20 } },
+		{ "plugged, to be merged", { .memory = 256 << 20, .pluggable = 2 << 20, .memory_backing = MEMORY_MERGE } },
+		{ "plugged, with a share", { .memory = 256 << 20, .pluggable = 2 << 20, .share_count = 1 } },
+		{ "plugged, with an assigned device",
+		  { .memory = 256 << 20, .pluggable = 2 << 20, .vfio = { "0000:00:02.0" }, .vfio_count = 1 }, STATUS_USAGE },
+		{ "plugged, huge", { .memory = 256 << 20, .pluggable = 2 << 20, .memory_backing = MEMORY_HUGETLB }, STATUS_USAGE },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -90,7 +167,7 @@ static void test_applied(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct memory memory;
 
-		ASSERT_EQ(memory_create(&memory, rows[i].options.memory), 0);
+		ASSERT_EQ(memory_create(&memory, rows[i].options.memory, 0), 0);
 		CHECK_EQ(rows[i].name, 0, memory_options_apply(&memory, &rows[i].options));
 		CHECK_EQ("shared", rows[i].is_shared, memory.is_shared);
 		memory_destroy(&memory);
@@ -98,6 +175,8 @@ static void test_applied(void)
 }
 
 static const struct test_case cases[] = {
+	{ "size", test_size },
+	{ "asked for", test_asked },
 	{ "backing", test_backing },
 	{ "together", test_together },
 	{ "applied", test_applied },

@@ -15,7 +15,7 @@ static void test_small(void)
 	struct memory memory;
 	u64 size = 16 << 20;
 
-	ASSERT_EQ(memory_create(&memory, size), 0);
+	ASSERT_EQ(memory_create(&memory, size, 0), 0);
 	check_at(&memory, "first byte", 0, 1, true);
 	check_at(&memory, "no bytes", 0, 0, false);
 	check_at(&memory, "up to the hole", 0, MAP_VGA_START, true);
@@ -39,7 +39,7 @@ static void test_large(void)
 	struct memory memory;
 	u64 high = 1ULL << 30;
 
-	ASSERT_EQ(memory_create(&memory, MAP_GAP_START + high), 0);
+	ASSERT_EQ(memory_create(&memory, MAP_GAP_START + high, 0), 0);
 	ASSERT_EQ(memory.low_end, MAP_GAP_START);
 	check_at(&memory, "below the gap", MAP_GAP_START - 1, 1, true);
 	check_at(&memory, "into the gap", MAP_GAP_START - 1, 2, false);
@@ -57,11 +57,55 @@ static void test_large(void)
 	memory_destroy(&memory);
 }
 
+/* What can be plugged: behind all, at the same place within 2 MB, and no part of it plugged. */
+static void test_pluggable(void)
+{
+	static const struct {
+		const char *name;
+		u64 size, base;
+	} rows[] = {
+		{ "below 4 GB", 64 << 20, 4ULL << 30 },
+		{ "off by a page", (64 << 20) + 4096, 4ULL << 30 },
+		{ "up to the gap", MAP_GAP_START, 4ULL << 30 },
+		{ "a page beyond", MAP_GAP_START + 4096, 5ULL << 30 },
+		{ "a gigabyte beyond", 4ULL << 30, 5ULL << 30 },
+	};
+	const u64 more = 6 << 20;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct memory memory;
+
+		ASSERT_EQ(memory_create(&memory, rows[i].size, more), 0);
+		CHECK_EQ(rows[i].name, rows[i].base + more, memory_end(&memory));
+		check_at(&memory, "all of it", rows[i].base, more, true);
+		check_at(&memory, "across its begin", rows[i].base - 1, 2, false);
+		check_at(&memory, "past it", rows[i].base + more, 1, false);
+		u8 *host = memory_at(&memory, rows[i].base, more);
+
+		CHECK_EQ("2 MB", 0, (uintptr_t)host % MEMORY_BLOCK);
+		CHECK_EQ("in the mapping", 1, host + more <= (u8 *)memory.mapping + memory.mapping_size);
+		CHECK_EQ("behind the rest", 1, host >= memory.regions[0].host + rows[i].size);
+		CHECK_EQ("and back", rows[i].base + 4097, memory_address(&memory, host + 4097));
+		CHECK_EQ("from the start", 1, memory_is_plugged(&memory, 0) && memory_is_plugged(&memory, rows[i].size - 1));
+		memory_plug(&memory, 1, true);
+		CHECK_EQ("first", 0, memory_is_plugged(&memory, rows[i].base + MEMORY_BLOCK - 1));
+		CHECK_EQ("second", 1, memory_is_plugged(&memory, rows[i].base + MEMORY_BLOCK));
+		CHECK_EQ("third", 0, memory_is_plugged(&memory, rows[i].base + 2 * MEMORY_BLOCK));
+		memory_plug(&memory, 1, false);
+		CHECK_EQ("second, no more", 0, memory_is_plugged(&memory, rows[i].base + MEMORY_BLOCK));
+		host[more - 1] = 1;
+		memory_destroy(&memory);
+	}
+	struct memory memory;
+
+	CHECK_RET("more than there are addresses", -ENOMEM, memory_create(&memory, 64 << 20, ~0ULL << 21));
+}
+
 static void test_distinct(void)
 {
 	struct memory memory;
 
-	ASSERT_EQ(memory_create(&memory, MAP_GAP_START + (1 << 20)), 0);
+	ASSERT_EQ(memory_create(&memory, MAP_GAP_START + (1 << 20), 0), 0);
 	u8 *low = memory_at(&memory, MAP_GAP_START - 1, 1);
 	u8 *high = memory_at(&memory, MAP_GAP_END, 1);
 
@@ -84,7 +128,7 @@ static void test_impossible(void)
 {
 	struct memory memory;
 
-	CHECK_RET("all of it", -ENOMEM, memory_create(&memory, UINT64_MAX & ~4095ULL));
+	CHECK_RET("all of it", -ENOMEM, memory_create(&memory, UINT64_MAX & ~4095ULL, 0));
 	memory_destroy(&memory);
 }
 
@@ -134,7 +178,7 @@ static void test_give_back(void)
 			struct memory memory;
 			u64 count = 0;
 
-			ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+			ASSERT_EQ(memory_create(&memory, 16 << 20, 0), 0);
 			/* Small pages, to be counted. */
 			ASSERT_EQ(memory_back(&memory, shared ? shared : MEMORY_MERGE), 0);
 			for (u32 r = 0; r < memory.count; r++)
@@ -186,7 +230,7 @@ static void test_backing(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct memory memory;
 
-		ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+		ASSERT_EQ(memory_create(&memory, 16 << 20, 0), 0);
 		CHECK_RET(rows[i].name, 0, memory_back(&memory, rows[i].backing));
 		CHECK_EQ(rows[i].flag, 1, has_flag(memory_at(&memory, 0x800000, 1), rows[i].flag));
 		CHECK_EQ("left out of core dumps", 1, has_flag(memory_at(&memory, 0x800000, 1), " dd "));
@@ -203,10 +247,10 @@ static void test_huge(void)
 		struct memory memory;
 		int ret;
 
-		ASSERT_EQ(memory_create(&memory, (16 << 20) + 4096), 0);
+		ASSERT_EQ(memory_create(&memory, (16 << 20) + 4096, 0), 0);
 		CHECK_RET("half a huge page", -EINVAL, memory_back(&memory, MEMORY_HUGETLB | shared));
 		memory_destroy(&memory);
-		ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+		ASSERT_EQ(memory_create(&memory, 16 << 20, 0), 0);
 		ret = memory_back(&memory, MEMORY_HUGETLB | shared);
 		if (ret) {
 			CHECK_RET("none set aside", -ENOMEM, ret);
@@ -230,7 +274,7 @@ static void test_note_pages(void)
 	struct memory memory;
 	u64 written[8];
 
-	ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+	ASSERT_EQ(memory_create(&memory, 16 << 20, 0), 0);
 	memory_note(&memory, memory_at(&memory, 0x3000, 1), 1);	/* nobody asks */
 	for (u32 r = 0; r < ARRAY_SIZE(rows); r++) {
 		u32 wrong = 0;
@@ -247,6 +291,7 @@ static void test_note_pages(void)
 }
 
 static const struct test_case cases[] = {
+	{ "pluggable", test_pluggable },
 	{ "small", test_small },
 	{ "large", test_large },
 	{ "distinct", test_distinct },

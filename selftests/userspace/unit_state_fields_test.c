@@ -38,11 +38,11 @@ static unsigned int columns_of(const char *name)
 	return count;
 }
 
-/* The machine's second brought the balloon, its third the virtio console, then whether there is a generation ID, and the ID. */
+/* The machine's second brought the balloon, its third the virtio console, then whether there is a generation ID, and the ID, its sixth what can be plugged. */
 static unsigned int version_of(const char *name)
 {
 	if (!strcmp(name, "machine"))
-		return 5;
+		return 6;
 	/* the event that tells of another generation */
 	return strcmp(name, "power") ? 1 : 2;
 }

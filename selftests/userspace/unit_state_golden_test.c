@@ -64,6 +64,7 @@ static void test_values(void)
 		{ "a balloon, of which it knew nothing", 0, image.machine.has_balloon },
 		{ "a virtio console, neither", 0, image.machine.has_console },
 		{ "a generation ID, neither", 0, image.machine.has_generation },
+		{ "memory that can be plugged, neither", 0, image.machine.pluggable },
 		{ "and no events", 0, image.board.power.gpe_status | image.board.power.gpe_enable },
 		{ "slots", 2, image.machine.slot_count },
 		{ "disk's bytes", 65536, image.disks[0].size },
@@ -120,7 +121,7 @@ static void test_memory(void)
 	struct memory memory;
 	u64 counter;
 
-	ASSERT_EQ(memory_create(&memory, 16 << 20), 0);
+	ASSERT_EQ(memory_create(&memory, 16 << 20, 0), 0);
 	load(&memory);
 	CHECK_EQ("code", 0, memcmp(memory_at(&memory, CODE, sizeof(code)), code, sizeof(code)));
 	memcpy(&counter, memory_at(&memory, COUNTER, 8), 8);

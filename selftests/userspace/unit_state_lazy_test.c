@@ -119,7 +119,7 @@ static void test_empty(void)
 	int fd = fake_file();
 
 	fake_image(&image, &random);
-	ASSERT_EQ(memory_create(&memory, FAKE_MEMORY), 0);
+	ASSERT_EQ(memory_create(&memory, FAKE_MEMORY, 0), 0);
 	fake_write_index(fd, &image, &memory);
 	lazy = open_lazy(fd, &back, &error);
 	ASSERT(lazy, "%s", error.text);

@@ -83,7 +83,7 @@ static void test_rounds(void)
 	pthread_t thread;
 
 	make_images();
-	ASSERT_EQ(memory_create(&other, FAKE_MEMORY), 0);
+	ASSERT_EQ(memory_create(&other, FAKE_MEMORY, 0), 0);
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
 	ASSERT_EQ(pthread_create(&thread, NULL, write_rounds, NULL), 0);
 	ASSERT(state_open_connection(&reader, ends[1], &error), "%s", error.text);

@@ -4,6 +4,7 @@
 #include <zstd.h>
 
 #include "fake_state.h"
+#include "userspace/state_lazy.h"
 
 static struct pieces pieces;
 
@@ -66,12 +67,63 @@ static void test_whole(void)
 	if (!fake_read(fd, &back, &error))
 		FAIL("%s", error.text);
 	check_parts(&image, &back);
-	ASSERT_EQ(memory_create(&other, FAKE_MEMORY), 0);
+	ASSERT_EQ(memory_create(&other, FAKE_MEMORY, 0), 0);
 	CHECK_EQ("blocks: those that are not all zeros", 4, load(fd, &other));
 	for (unsigned int i = 0; i < memory.count; i++)
 		CHECK_EQ("memory", 0, memcmp(memory.regions[i].host, other.regions[i].host, memory.regions[i].size));
 	/* 5 pages and a block of a megabyte, of which the random three stay as long. */
 	CHECK_EQ("sparse and packed", 1, lseek(fd, 0, SEEK_END) < 600 << 10);
+	state_image_free(&image);
+	state_image_free(&back);
+	memory_destroy(&memory);
+	memory_destroy(&other);
+	close(fd);
+}
+
+/* Of what can be plugged the stream has what the guest has plugged, whoever wrote the rest; read at once and as it is touched. */
+static void test_pluggable(void)
+{
+	const u64 base = 4ULL << 30, more = 10 * MEMORY_BLOCK, plugged = base + 3 * MEMORY_BLOCK + 4096, unplugged = base + 9 * MEMORY_BLOCK;
+	struct state_error error = { "" };
+	struct state_image image, back;
+	struct memory memory, other;
+	struct state_reader reader;
+	struct state_lazy *lazy;
+	int fd = fake_file();
+	u64 random = 7;
+
+	fake_image(&image, &random);
+	ASSERT_EQ(memory_create(&memory, FAKE_MEMORY, more), 0);
+	image.machine.pluggable = more;
+	image.machine.slot_count = memory.count;
+	memcpy(image.machine.slots, memory.regions, sizeof(memory.regions));
+	image.mem.requested = image.mem.asked = 2 * MEMORY_BLOCK;
+	image.mem.plugged_bytes = 2;
+	image.mem.plugged[0] = 1 << 3;
+	memory_plug(&memory, 3, true);
+	memset(memory_at(&memory, FAKE_MEMORY - 4096, 4096), 0x11, 4096);
+	memset(memory_at(&memory, plugged, 4096), 0x33, 4096);
+	memset(memory_at(&memory, unplugged, 4096), 0x99, 4096);
+	fake_write_index(fd, &image, &memory);
+	if (!fake_read(fd, &back, &error))
+		FAIL("%s", error.text);
+	CHECK_EQ("what can be plugged", more, back.machine.pluggable);
+	CHECK_EQ("what is", 0, memcmp(image.mem.plugged, back.mem.plugged, sizeof(image.mem.plugged)));
+	CHECK_EQ("what is to be", 2 * MEMORY_BLOCK, back.mem.requested);
+	ASSERT_EQ(memory_create(&other, FAKE_MEMORY, more), 0);
+	CHECK_EQ("blocks", 2, load(fd, &other));
+	CHECK_EQ("from the start", 0x11, *(u8 *)memory_at(&other, FAKE_MEMORY - 1, 1));
+	CHECK_EQ("plugged", 0, memcmp(memory_at(&memory, plugged, 4096), memory_at(&other, plugged, 4096), 4096));
+	CHECK_EQ("not plugged", 0, *(u8 *)memory_at(&other, unplugged, 1));
+	state_image_free(&back);
+	memset(&back, 0, sizeof(back));
+	ASSERT(state_open(&reader, fd, &error), "%s", error.text);
+	lazy = state_lazy_open(&reader, &back, &error);
+	ASSERT(lazy, "%s", error.text);
+	CHECK_EQ("blocks of the index", 2, state_lazy_count(lazy));
+	CHECK_EQ("the last", plugged - 4096, state_lazy_address(lazy, 1));
+	state_lazy_free(lazy);
+	state_close(&reader);
 	state_image_free(&image);
 	state_image_free(&back);
 	memory_destroy(&memory);
@@ -343,6 +395,9 @@ static void more_cpus(void) { set_field("machine", "cpus", 0, 3); }
 static void many_disks(void) { set_field("machine", "disks", 0, 17); }
 static void odd_memory(void) { set_field("machine", "memory", 0, FAKE_MEMORY + 1); }
 static void huge_memory(void) { set_field("machine", "memory", 0, 1ULL << 41); }
+static void half_plug(void) { set_field("machine", "pluggable_bytes", 0, 1 << 20); }
+static void huge_plug(void) { set_field("machine", "pluggable_bytes", 0, 1ULL << 40); }
+static void stray_plug(void) { set_field("machine", "pluggable_bytes", 0, 2 << 20); }
 static void other_slots(void) { set_field("machine", "slots(address,size)", 0, 4096); }
 static void fifo_head(void) { set_field("serial", "head", 0, 16); }
 static void fifo_used(void) { set_field("serial", "used", 0, 17); }
@@ -365,7 +420,7 @@ static void no_console(void) { pieces_remove(&pieces, (unsigned int)(pieces_find
 static void stray_console(void) { set_field("machine", "has_virtio_console", 0, 0); }
 static void stray_balloon(void) { set_field("machine", "has_balloon", 0, 0); }
 static void old_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 1; }
-static void newer_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 6; }
+static void newer_machine(void) { pieces_find(&pieces, "machine", 0)->section.version = 7; }
 
 static void block_unaligned(void) { block_of(0)->address = 4096; }
 static void block_twice(void) { block_of(1)->address = block_of(0)->address; }
@@ -431,6 +486,9 @@ static const struct {
 	{ "an odd message", odd_message, "section 'virtio-blk' 0 has a message" },
 	{ "features nobody offered", more_accepted, "section 'virtio-rng' 0 has a driver" },
 	{ "a queue's flag", odd_queue, "section 'virtio-rng' 0 has a field 'queues(" },
+	{ "half a block that can be plugged", half_plug, "section 'machine' 0 has 1048576 bytes of memory that can be plugged" },
+	{ "more than there can be", huge_plug, "section 'machine' 0 has 1099511627776 bytes of memory that can be plugged" },
+	{ "memory that can be plugged, and no place for it", stray_plug, "section 'machine' 0 has its memory at other places" },
 	{ "half a page of a balloon", odd_balloon, "section 'virtio-balloon' 0 asks for 4095 bytes" },
 	{ "too large a balloon", far_balloon, "section 'virtio-balloon' 0 asks for" },
 	{ "a balloon's features", balloon_features, "section 'virtio-balloon' 0 has a driver" },
@@ -442,7 +500,7 @@ static const struct {
 	{ "no console", no_console, "section 'virtio-console' 0 is missing" },
 	{ "a console that should not be", stray_console, "section 'virtio-console' 0 is one more" },
 	{ "a field that its version has, too", old_machine, NULL },
-	{ "a later machine", newer_machine, "section 'machine' 0 is of version 6, and this program knows 5" },
+	{ "a later machine", newer_machine, "section 'machine' 0 is of version 7, and this program knows 6" },
 	{ "a block not at its place", block_unaligned, "section 'memory' 0 is for 0x1000" },
 	{ "a block twice", block_twice, "section 'memory' 1 is for" },
 	{ "blocks out of order", block_back, "section 'memory' 3 is for 0" },
@@ -596,6 +654,7 @@ static void test_unpacking(void)
 
 static const struct test_case cases[] = {
 	{ "whole", test_whole },
+	{ "pluggable", test_pluggable },
 	{ "full", test_full },
 	{ "pipe", test_pipe },
 	{ "progress", test_progress },

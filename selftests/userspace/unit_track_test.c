@@ -115,7 +115,7 @@ static const char *restore(char name)
 
 	memset(&from, 0, sizeof(from));
 	memory_destroy(&second.vm.memory);
-	ASSERT_EQ(memory_create(&second.vm.memory, SIZE), 0);
+	ASSERT_EQ(memory_create(&second.vm.memory, SIZE, 0), 0);
 	ret = is_lazy ? state_file_open_lazy(&from, path_of(name)) : state_file_open(&from, path_of(name));
 	if (!ret && is_lazy)
 		CHECK_EQ("by the index", 1, !!from.lazy);

@@ -33,7 +33,7 @@ static bool enable(u16 size, u64 descriptors, u64 available, u64 used_at, bool h
 static void set_up(bool has_event)
 {
 	if (!memory.mapping)
-		ASSERT_EQ(memory_create(&memory, MEMORY_SIZE), 0);
+		ASSERT_EQ(memory_create(&memory, MEMORY_SIZE, 0), 0);
 	table = memory_at(&memory, TABLE, SIZE * 16);
 	avail = memory_at(&memory, AVAIL, 64);
 	used = memory_at(&memory, USED, 256);
