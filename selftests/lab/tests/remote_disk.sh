@@ -29,7 +29,7 @@ said() { tr -d '\r' </tmp/tour | grep -qxE "guest: $1"; }
 written() { on_host "qemu-img convert -O raw /tmp/guest/disk.qcow2 /tmp/back" && [ "$(head -c 20 /tmp/back)" = 'written by the guest' ]; }
 told() { grep -q "$1" /tmp/out /tmp/err; }
 
-begin 11
+begin 12
 check "a server" serve read --read-only guest/disk.img
 check "the launcher ends with status 0" tour
 check "the qcow2 image reads right" said "disk-read good"
@@ -38,6 +38,9 @@ check "what the guest wrote is in the image" written
 kill "$(cat /tmp/read.pid)"
 check "no qemu-nbd is left" within 20 not pidof qemu-nbd
 sed 's/^/# /' /tmp/tour
+
+on_host "$launch --jail user=64001 --disk /tmp/guest/disk.qcow2" >/tmp/out 2>/tmp/err
+check "a jail has no qemu-nbd of root's" told 'start one as another user'
 
 check "another server" serve write '' scratch
 on_host "exec $launch --append '$guest_append quiet keel.mode=sums' --disk nbd:unix:/tmp/write.socket" >/tmp/out 2>/tmp/err &
