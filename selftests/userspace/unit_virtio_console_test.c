@@ -105,7 +105,7 @@ static void make(struct side *side, struct console_size size)
 	ASSERT_EQ(virtio_add(&side->vc.device, &side->vm, &side->pci), 0);
 }
 
-static void connect(u64 features)
+static void connect_driver(u64 features)
 {
 	now->given = 0;
 	for (u32 i = 0; i < 2; i++)
@@ -122,7 +122,7 @@ static void set_up(size_t space)
 	shown_count = 0;
 	room = space;
 	make(now, (struct console_size){ 80, 24 });
-	connect(VERSION_1 | SIZE | EVENT_IDX);
+	connect_driver(VERSION_1 | SIZE | EVENT_IDX);
 	ASSERT_EQ(virtio_start(device()), 0);
 }
 
@@ -273,7 +273,7 @@ static void test_blocked_changes(void)
 	print("0123456789", 10, 10);
 	ring(OUTPUT);
 	ASSERT(is_shown(5), "no output");
-	connect(VERSION_1);
+	connect_driver(VERSION_1);
 	print("anew", 4, 4);
 	ring(OUTPUT);
 	grant(100);
@@ -417,7 +417,7 @@ static void test_input_bounds(void)
 	CHECK_EQ("closed", 0, virtio_console_is_open(&now->vc));
 	CHECK_EQ("not taken", 0, virtio_console_receive(&now->vc, 'x'));
 	has_room_event(0);
-	connect(VERSION_1);
+	connect_driver(VERSION_1);
 	CHECK_EQ("a driver is told", 1, has_room_event(2000));
 	CHECK_EQ("taken", 1, virtio_console_receive(&now->vc, 'x'));
 	finish();
@@ -464,7 +464,7 @@ static void test_size_told(void)
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		set_up(100);
 		now->vc.size = rows[i].size;
-		connect(rows[i].features);
+		connect_driver(rows[i].features);
 		virtio_ring(device());
 		usleep(10000);
 		for (u32 round = 0; round < 2; round++) {
@@ -481,7 +481,7 @@ static void test_size_told(void)
 			ASSERT(virtio_hold(device(), 5000), "not held");		/* all that belongs to it is done */
 			CHECK_EQ(rows[i].name, rows[i].wanted, (generation() - before) & 0xff);
 			virtio_release(device());
-			connect(rows[i].features);
+			connect_driver(rows[i].features);
 		}
 		finish();
 	}
@@ -519,7 +519,7 @@ static void test_broken(void)
 		ring(queue);
 		served(queue, 1);
 		CHECK_EQ(rows[row].name, rows[row].is_broken, is_broken());
-		connect(VERSION_1);
+		connect_driver(VERSION_1);
 		print("works", 5, 5);
 		ring(OUTPUT);
 		CHECK_EQ("after a reset", 1, served(OUTPUT, 1));
@@ -594,7 +594,7 @@ static void test_random(void)
 		room = xorshift(&state) % 4096;
 		pthread_mutex_unlock(&lock);
 		if (is_broken() || !(xorshift(&state) % 64))
-			connect(VERSION_1 | (xorshift(&state) & EVENT_IDX));
+			connect_driver(VERSION_1 | (xorshift(&state) & EVENT_IDX));
 		rounds++;
 	} while (!thread_is_past(&until));
 	test_note("%u rounds", rounds);
@@ -603,7 +603,7 @@ static void test_random(void)
 	shown_count = 0;
 	room = 100;
 	pthread_mutex_unlock(&lock);
-	connect(VERSION_1);
+	connect_driver(VERSION_1);
 	print("still here", 10, 4);
 	ring(OUTPUT);
 	CHECK_EQ("serves", 1, served(OUTPUT, 1));
