@@ -73,7 +73,8 @@ refused() {
 
 # Whoever gives up a fork has a child and was told so, or has none.
 give_up_fork() {
-	ctl one fork --name two --serial /tmp/out.two >/tmp/answer 2>&1 &
+	# not ctl, which the shell would have a process of its own for, and that would be the one that is killed
+	keel ctl --json one fork --name two --serial /tmp/out.two >/tmp/answer 2>&1 &
 	client=$!
 	usleep "$1"
 	kill -TERM $client
