@@ -18,6 +18,7 @@
 #define NBD_SLICE_MS	100	/* between two looks whether the machine ends */
 #define NBD_REQUEST_MAX	(1u << 20)
 #define NBD_CLEAR_MAX	(32u << 20)	/* what any server takes that does not say */
+#define NBD_SECTOR	512u
 #define NBD_BLOCK_MAX	4096u	/* larger ones no guest's driver takes */
 
 /* What a server can do: bits of nbd.flags, the protocol's. */
@@ -38,12 +39,13 @@ struct nbd {
 	bool is_lost;			/* the connection; no request comes back any more */
 	uint16_t flags;			/* NBD_CAN_... */
 	uint64_t size;			/* bytes, whole blocks */
-	uint32_t block;			/* of what requests are made: a power of two, 512 at least */
+	uint32_t block;			/* of what requests to the server are made: a power of two, a sector at least */
 	uint32_t most;			/* bytes of a request, whole blocks, */
 	uint32_t most_cleared;		/* and of one without data: nbd_trim(), nbd_write_zeroes() */
 	uint64_t handle;		/* of the last request */
 	unsigned int answer_ms;		/* NBD_ANSWER_MS */
 	struct iovec parts[VIRTQ_SEGMENTS_MAX + 1];	/* a request's */
+	uint8_t edge[NBD_BLOCK_MAX];	/* a block of which not all is wanted */
 };
 
 /**
@@ -58,7 +60,7 @@ struct nbd {
 bool nbd_agree(struct nbd *nbd, int socket, const char *export, char *why, size_t size);
 
 /**
- * nbd_read() - read into @parts what is at @at, of whole blocks within the disk
+ * nbd_read() - read into @parts what is at @at, of whole sectors within the disk
  * @moved: gets the bytes that were read added, also in case of an error.
  *
  * Return: NULL, or what went wrong. A connection that was lost stays so (nbd->is_lost).
@@ -66,8 +68,10 @@ bool nbd_agree(struct nbd *nbd, int socket, const char *export, char *why, size_
 const char *nbd_read(struct nbd *nbd, const struct iovec *parts, unsigned int number, uint64_t at, uint64_t *moved);
 
 /**
- * nbd_write() - write @parts at @at, of whole blocks within the disk
+ * nbd_write() - write @parts at @at, of whole sectors within the disk
  * @is_through: it is on the server's disk when this returns, if the server can do that in some way.
+ *
+ * Of blocks of the server's that are not written whole the rest is read first, and written too.
  *
  * Return: NULL, or what went wrong.
  */
@@ -80,13 +84,14 @@ const char *nbd_write(struct nbd *nbd, const struct iovec *parts, unsigned int n
 const char *nbd_flush(struct nbd *nbd);
 
 /**
- * nbd_trim() - nobody needs @count bytes at @at any more
+ * nbd_trim() - nobody needs @count bytes at @at any more, of whole sectors within the disk; in blocks of the server's that are not all
+ *	of that, nothing happens
  * Return: NULL, or what went wrong.
  */
 const char *nbd_trim(struct nbd *nbd, uint64_t at, uint64_t count);
 
 /**
- * nbd_write_zeroes() - have zeros there, with room for other things unless @may_unmap
+ * nbd_write_zeroes() - have zeros there, of whole sectors within the disk, with room for other things unless @may_unmap
  * @is_through: as nbd_write()'s.
  *
  * Return: NULL, or what went wrong.

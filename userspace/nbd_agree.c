@@ -16,7 +16,6 @@
 
 #define REPLIES_MAX	64
 #define REPLY_MAX	(NBD_NAME_MAX + 64u)	/* bytes of one: a name at most, or words */
-#define SECTOR		512u
 
 struct talk {
 	struct nbd *nbd;
@@ -118,7 +117,7 @@ static bool take_block_size(struct talk *talk, uint32_t length)
 	most = be32toh(info.most);
 	if (!is_power_of_two(least) || most < least)
 		return refuse(talk, "the server has sizes of blocks that make no sense");
-	nbd->block = least > SECTOR ? least : SECTOR;
+	nbd->block = least > NBD_SECTOR ? least : NBD_SECTOR;
 	if (nbd->block > NBD_BLOCK_MAX)
 		return refuse(talk, "the server takes blocks alone that are larger than 4096 bytes");
 	nbd->most = (most < NBD_REQUEST_MAX ? most : NBD_REQUEST_MAX) & ~(nbd->block - 1);
@@ -208,7 +207,7 @@ bool nbd_agree(struct nbd *nbd, int socket, const char *export, char *why, size_
 	struct talk talk = { .nbd = nbd, .why = why, .why_size = size };
 
 	nbd->socket = socket;
-	nbd->block = SECTOR;
+	nbd->block = NBD_SECTOR;
 	nbd->most = NBD_REQUEST_MAX;
 	nbd->most_cleared = NBD_CLEAR_MAX;
 	if (!nbd->answer_ms)

@@ -189,6 +189,12 @@ static bool give_data(struct nbd_peer *peer, u64 at, u32 length)
 	return put(peer, peer->disk + at, length);
 }
 
+/* A server may refuse those. */
+static bool is_odd(const struct nbd_peer *peer, const struct nbd_wire_request *request)
+{
+	return (be64toh(request->offset) | be32toh(request->length)) & (peer->least - 1);
+}
+
 static bool answer(struct nbd_peer *peer, const struct nbd_wire_request *request)
 {
 	struct nbd_wire_reply reply = { htobe32(NBD_WIRE_REPLY), 0, request->handle };
@@ -226,6 +232,8 @@ static bool answer(struct nbd_peer *peer, const struct nbd_wire_request *request
 	default:
 		break;
 	}
+	if (is_odd(peer, request))
+		reply.error = htobe32(EINVAL);
 	has_error = reply.error;
 	if (peer->lie == NBD_ANSWER_ERROR_AND_DATA) {
 		u8 both[sizeof(reply) + 512] = "";
@@ -249,6 +257,7 @@ static void take_down(struct nbd_peer *peer, const struct nbd_wire_request *requ
 	peer->no_hole += !!(flags & NBD_WIRE_NO_HOLE);
 	if (length > peer->longest)
 		peer->longest = length;
+	peer->odd += is_odd(peer, request);
 }
 
 /* Return: false: the end. */
@@ -276,7 +285,7 @@ static bool serve(struct nbd_peer *peer)
 		return false;
 	if (be16toh(request.type) == NBD_WIRE_WRITE && !get(peer, peer->disk + at, length))
 		return false;
-	if (be16toh(request.type) == NBD_WIRE_WRITE_ZEROES)
+	if (be16toh(request.type) == NBD_WIRE_WRITE_ZEROES && !is_odd(peer, &request))
 		memset(peer->disk + at, 0, length);
 	return answer(peer, &request);
 }

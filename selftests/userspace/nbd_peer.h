@@ -70,6 +70,7 @@ struct nbd_peer {
 	u32 counts[NBD_PEER_TYPES];	/* requests, by type */
 	u32 fua, no_hole;		/* those with such a flag */
 	u32 longest;			/* bytes of one */
+	u32 odd;			/* not of whole blocks; they fail */
 	bool has_left;			/* the client took leave */
 	char export[64];		/* that it asked for */
 	int socket, listener;

@@ -187,6 +187,14 @@ static void test_ranges(void)
 	CHECK_EQ("a discard that was not offered", VIRTIO_BLK_S_UNSUPP, request(VIRTIO_BLK_T_DISCARD, 0, many, 16));
 	CHECK_EQ("zeroes that were not offered", VIRTIO_BLK_S_UNSUPP, request(VIRTIO_BLK_T_WRITE_ZEROES, 0, many, 16));
 	leave();
+	/* As a guest may that was saved beside a server of another kind. */
+	ASSERT_EQ(connect_to(&(struct nbd_peer){ .most = 1 << 20, .least = 4096 }, VIRTIO_BLK_WRITTEN), 0);
+	many[0].num_sectors = 4096;
+	CHECK_EQ("a discard of 2 MB where a request has 1 MB at most", VIRTIO_BLK_S_OK, request(VIRTIO_BLK_T_DISCARD, 0, many, 16));
+	CHECK_EQ("trims", 2, peer.counts[4]);
+	CHECK_EQ("a sector where blocks have 4096 bytes", VIRTIO_BLK_S_OK, request(VIRTIO_BLK_T_OUT, 3, data, 512));
+	CHECK_EQ("read, and written", 0x11, peer.counts[0] << 4 | peer.counts[1]);
+	leave();
 	ASSERT_EQ(connect_to(&(struct nbd_peer){ .lie = NBD_TRUE }, VIRTIO_BLK_WRITTEN), 0);
 	CHECK_EQ("more ranges than may be", VIRTIO_BLK_S_IOERR, request(VIRTIO_BLK_T_DISCARD, 0, many, sizeof(many)));
 	leave();
@@ -232,6 +240,20 @@ static void test_snapshot(void)
 	CHECK_EQ("the server was not written", 0, peer.counts[1]);
 	leave();
 	CHECK_EQ("nor flushed", 0, peer.counts[3]);
+}
+
+/* Sectors that are written, of larger blocks that are read with them. */
+static void test_snapshot_blocks(void)
+{
+	ASSERT_EQ(connect_to(&(struct nbd_peer){ .flags = NBD_HAS_FLAGS | NBD_READ_ONLY, .least = 4096 }, VIRTIO_BLK_SNAPSHOT), 0);
+	memset(peer.disk, 0x33, NBD_PEER_DISK);
+	memset(data, 0x44, 512);
+	CHECK_EQ("a write of a sector", VIRTIO_BLK_S_OK, request(VIRTIO_BLK_T_OUT, 1, data, 512));
+	memset(data, 0, sizeof(data));
+	CHECK_EQ("a read of the block", VIRTIO_BLK_S_OK, request(VIRTIO_BLK_T_IN, 0, data, 4096));
+	CHECK_EQ("the server's, what was written, the server's", 0x334433, data[511] << 16 | data[512] << 8 | data[1024]);
+	CHECK_EQ("not of whole blocks", 0, peer.odd);
+	leave();
 }
 
 /* A machine that comes from another launcher. */
@@ -409,6 +431,7 @@ static const struct test_case cases[] = {
 	{ "ranges", test_ranges },
 	{ "failures", test_failures },
 	{ "snapshot", test_snapshot },
+	{ "snapshot_blocks", test_snapshot_blocks },
 	{ "arriving", test_arriving },
 	{ "nobody", test_nobody },
 	{ "qcow2", test_qcow2 },
