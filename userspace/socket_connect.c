@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A host that does not answer would keep connect() for minutes: the socket does not block, and is waited for.
+ * A host that does not answer would keep connect() for minutes: the socket does not block, and is waited for. One of a file
+ * says that there is no more room among those who wait to be taken, and of more room it does not tell.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,6 +10,9 @@
 #include <unistd.h>
 
 #include "socket_connect.h"
+#include "thread.h"
+
+#define FULL_SLICE_MS	20
 
 /* Return: 0, or -1 with errno. */
 static int finish_connecting(int fd, int seconds)
@@ -30,6 +34,30 @@ static int finish_connecting(int fd, int seconds)
 	return error ? -1 : 0;
 }
 
+static bool is_full(const struct sockaddr_storage *address, int error)
+{
+	return address->ss_family == AF_UNIX && error == EAGAIN;
+}
+
+/* Return: 0, or -1 with errno. */
+static int connect_within(int fd, const struct sockaddr_storage *address, socklen_t length, int seconds)
+{
+	const struct timespec until = thread_time_in((unsigned int)seconds * 1000);
+
+	while (connect(fd, (const struct sockaddr *)address, length)) {
+		if (errno == EINPROGRESS)
+			return finish_connecting(fd, seconds);
+		if (!is_full(address, errno))
+			return -1;
+		if (thread_is_past(&until)) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		poll(NULL, 0, FULL_SLICE_MS);
+	}
+	return 0;
+}
+
 int socket_connect(const struct sockaddr_storage *address, socklen_t length, int seconds)
 {
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -41,7 +69,7 @@ int socket_connect(const struct sockaddr_storage *address, socklen_t length, int
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	}
-	if (!connect(fd, (const struct sockaddr *)address, length) || (errno == EINPROGRESS && !finish_connecting(fd, seconds)))
+	if (!connect_within(fd, address, length, seconds))
 		return fd;
 
 	int error = errno;

@@ -3,17 +3,22 @@
  * The launcher's disk on what another process serves: what the guest is told of it, what its requests become, and what a server
  * does to it that fails. The server is the test's; and for an image of qcow2 Debian's qemu-nbd, and stand-ins for it.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake_vm.h"
 #include "nbd_peer.h"
 #include "userspace/disk_remote.h"
+#include "userspace/socket_connect.h"
 #include "userspace/status.h"
 #include "userspace/virtio_blk.h"
 
@@ -307,6 +312,47 @@ static void test_nobody(void)
 	}
 }
 
+static void *accept_later(void *argument)
+{
+	usleep(300000);
+	return (void *)(intptr_t)accept(*(int *)argument, NULL, NULL);
+}
+
+/* A server that is slow to take those who come: a socket of a file then has no more room for another one. */
+static void test_full(void)
+{
+	struct sockaddr_storage storage = { .ss_family = AF_UNIX };
+	struct sockaddr_un *address = (struct sockaddr_un *)&storage;
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), first, second, third;
+	pthread_t thread;
+	void *taken;
+
+	ASSERT_EQ(!mkdtemp(strcpy(directory, "/tmp/keel-blk-remote.XXXXXX")), 0);
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	strcpy(address->sun_path, path);
+	ASSERT_EQ(bind(listener, (struct sockaddr *)address, sizeof(*address)), 0);
+	ASSERT_EQ(listen(listener, 0), 0);
+	first = socket_connect(&storage, sizeof(*address), 10);
+	CHECK_EQ("the first", 1, first >= 0);
+	errno = 0;
+	CHECK_EQ("nobody takes one for a second", -1, socket_connect(&storage, sizeof(*address), 1));
+	CHECK_EQ("the error", ETIMEDOUT, errno);
+	ASSERT_EQ(pthread_create(&thread, NULL, accept_later, &listener), 0);
+	second = socket_connect(&storage, sizeof(*address), 10);
+	CHECK_EQ("one is taken", 1, second >= 0);
+	pthread_join(thread, &taken);
+	close(listener);
+	errno = 0;
+	third = socket_connect(&storage, sizeof(*address), 10);
+	CHECK_EQ("nobody listens", -1, third);
+	CHECK_EQ("the error", ECONNREFUSED, errno);
+	close(first);
+	close(second);
+	close((int)(intptr_t)taken);
+	unlink(path);
+	rmdir(directory);
+}
+
 /* ---- qcow2 ---- */
 
 static void run(const char *format, ...)
@@ -434,6 +480,7 @@ static const struct test_case cases[] = {
 	{ "snapshot_blocks", test_snapshot_blocks },
 	{ "arriving", test_arriving },
 	{ "nobody", test_nobody },
+	{ "full", test_full },
 	{ "qcow2", test_qcow2 },
 	{ "qcow2_end", test_qcow2_end },
 	{ "qcow2_refused", test_qcow2_refused },
