@@ -93,12 +93,9 @@ static int add_virtio(struct machine *machine, const struct options *options)
 
 		machine->disk_count = i + 1;
 		machine->disks[i].is_arriving = machine->arrival;
+		machine->disks[i].is_jailed = jail_is_on();
 		int ret = virtio_blk_open(&machine->disks[i], disk->path, disk->use, i);
 
-		/* It would be root's, with the host's files. */
-		if (!ret && jail_is_on() && virtio_blk_has_own_process(&machine->disks[i]))
-			ret = status_fail(STATUS_DISK, "--jail: not together with --disk %s, whose qemu-nbd would not be in the jail: start one as another user, "
-					  "and name its socket: --disk nbd:unix:PATH", disk->path);
 		if (!ret)
 			ret = plug(machine, &machine->disks[i].device);
 		if (ret)

@@ -39,6 +39,7 @@ struct nbd {
 	bool is_lost;			/* the connection; no request comes back any more */
 	uint16_t flags;			/* NBD_CAN_... */
 	uint64_t size;			/* bytes, whole blocks */
+	uint32_t hidden;		/* bytes behind them, which are there too */
 	uint32_t block;			/* of what requests to the server are made: a power of two, a sector at least */
 	uint32_t most;			/* bytes of a request, whole blocks, */
 	uint32_t most_cleared;		/* and of one without data: nbd_trim(), nbd_write_zeroes() */

@@ -215,7 +215,8 @@ bool nbd_agree(struct nbd *nbd, int socket, const char *export, char *why, size_
 	talk.until = thread_time_in(nbd->answer_ms < NBD_AGREE_MS ? nbd->answer_ms : NBD_AGREE_MS);
 	set_waits(socket);
 	if (greet(&talk) && ask(&talk, export) && hear(&talk)) {
-		nbd->size &= ~(uint64_t)(nbd->block - 1);
+		nbd->hidden = (uint32_t)(nbd->size & (nbd->block - 1));
+		nbd->size -= nbd->hidden;
 		return true;
 	}
 	nbd->is_lost = true;

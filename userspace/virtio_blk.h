@@ -31,6 +31,7 @@ struct virtio_blk {
 	struct disk_remote *remote;	/* who serves it, another process; NULL: nobody */
 	bool is_open;			/* fd */
 	bool is_arriving;		/* set before virtio_blk_open(): if it is written to, another launcher has the lock still */
+	bool is_jailed;			/* set before virtio_blk_open(): no process of ours may serve it */
 	enum virtio_blk_use use;
 	bool is_readonly;		/* to the guest */
 	struct overlay overlay;		/* of a snapshot */
@@ -43,7 +44,7 @@ struct virtio_blk {
 
 /**
  * virtio_blk_open() - open and lock the image, and describe the disk
- * @blk: zeroed, but for is_arriving; virtio_add() of blk->device follows.
+ * @blk: zeroed, but for is_arriving and is_jailed; virtio_add() of blk->device follows.
  * @path: stays valid as long as the disk.
  * @index: its number, for the serial number the guest sees.
  *

@@ -33,9 +33,11 @@ static int measure(struct virtio_blk *blk, const char *path)
 		return status_fail(STATUS_DISK, "--disk %s: smaller than one sector, 512 bytes",
 				   path);
 	blk->size = (uint64_t)end & ~(VIRTIO_BLK_SECTOR - 1);
-	if (blk->size != (uint64_t)end)
-		status_warn("%s: the last %llu bytes are no whole sector and stay hidden", path,
-			    (unsigned long long)((uint64_t)end - blk->size));
+	uint64_t hidden = blk->remote ? blk->remote->nbd.hidden : (uint64_t)end - blk->size;
+
+	if (hidden)
+		status_warn("%s: the last %llu bytes are no whole %s and stay hidden", path, (unsigned long long)hidden,
+			    blk->remote ? "block of the server's" : "sector");
 	return 0;
 }
 
@@ -82,6 +84,10 @@ static int serve_image(struct virtio_blk *blk, const char *path)
 	if (blk->is_arriving)
 		return status_fail(STATUS_DISK, "--disk %s: a qcow2 image that is written does not move with its machine: export it by qemu-nbd "
 				   "--shared=2 --persistent, and name that (nbd:...) at both ends", path);
+	/* It would be root's, with the host's files. */
+	if (blk->is_jailed)
+		return status_fail(STATUS_DISK, "--jail: not together with --disk %s, whose qemu-nbd would not be in the jail: start one as another user, "
+				   "and name its socket: --disk nbd:unix:PATH", path);
 	int ret = make_remote(blk);
 
 	if (ret)

@@ -471,6 +471,33 @@ static void test_qcow2_refused(void)
 	remove_image();
 }
 
+/* Whoever is jailed is root: the process would be, too, outside. It is not even started. */
+static void test_qcow2_jailed(void)
+{
+	char program[160], variable[256];
+	char *old = strdup(getenv("PATH"));
+
+	make_image();
+	snprintf(program, sizeof(program), "%s/qemu-nbd", directory);
+	run("printf '#!/bin/sh\\necho >%s/started\\n' >%s; chmod +x %s", directory, program, program);
+	snprintf(variable, sizeof(variable), "%s:%s", directory, old);
+	setenv("PATH", variable, 1);
+	memset(&blk, 0, sizeof(blk));
+	blk.is_jailed = true;
+	CHECK_EQ("written", STATUS_DISK, virtio_blk_open(&blk, path, VIRTIO_BLK_WRITTEN, 0));
+	CHECK_EQ(status_last(), 1, !!strstr(status_last(), "--jail"));
+	virtio_blk_close(&blk);
+	snprintf(name, sizeof(name), "%s/started", directory);
+	CHECK_EQ("it was not started", -1, access(name, F_OK));
+	setenv("PATH", old, 1);
+	free(old);
+	memset(&blk, 0, sizeof(blk));
+	blk.is_jailed = true;
+	CHECK_EQ("read", 0, virtio_blk_open(&blk, path, VIRTIO_BLK_READ, 0));
+	virtio_blk_close(&blk);
+	remove_image();
+}
+
 static const struct test_case cases[] = {
 	{ "features", test_features },
 	{ "requests", test_requests },
@@ -484,6 +511,7 @@ static const struct test_case cases[] = {
 	{ "qcow2", test_qcow2 },
 	{ "qcow2_end", test_qcow2_end },
 	{ "qcow2_refused", test_qcow2_refused },
+	{ "qcow2_jailed", test_qcow2_jailed },
 };
 
 TEST_MAIN(cases)

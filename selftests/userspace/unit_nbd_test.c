@@ -91,12 +91,13 @@ static void test_blocks(void)
 		const char *name;
 		struct nbd_peer like;
 		u64 size;
-		u32 block, most;
+		u32 block, most, hidden;
 	} rows[] = {
 		{ "not told", { .has_no_blocks = true }, NBD_PEER_DISK, 512, NBD_REQUEST_MAX },
 		{ "bytes", { .least = 1 }, NBD_PEER_DISK, 512, NBD_REQUEST_MAX },
+		{ "bytes, and a disk of no whole sectors", { .least = 1, .size = 10000 }, 9728, 512, NBD_REQUEST_MAX, 272 },
 		{ "4096", { .least = 4096 }, NBD_PEER_DISK, 4096, NBD_REQUEST_MAX },
-		{ "4096, and a disk of no whole blocks", { .least = 4096, .size = 10000 }, 8192, 4096, NBD_REQUEST_MAX },
+		{ "4096, and a disk of no whole blocks", { .least = 4096, .size = 10000 }, 8192, 4096, NBD_REQUEST_MAX, 1808 },
 		{ "no limit", { .most = ~0u }, NBD_PEER_DISK, 512, NBD_REQUEST_MAX },
 		{ "an odd limit", { .most = 66000 }, NBD_PEER_DISK, 512, 65536 + 0 },
 		{ "a sector", { .most = 512 }, NBD_PEER_DISK, 512, 512 },
@@ -107,6 +108,7 @@ static void test_blocks(void)
 		CHECK_EQ(rows[i].name, rows[i].size, nbd.size);
 		CHECK_EQ(rows[i].name, rows[i].block, nbd.block);
 		CHECK_EQ(rows[i].name, rows[i].most, nbd.most);
+		CHECK_EQ(rows[i].name, rows[i].hidden, nbd.hidden);
 		leave();
 	}
 }
