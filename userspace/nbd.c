@@ -83,8 +83,8 @@ static const char *check_reply(const struct nbd *nbd, const struct nbd_wire_repl
 /* nbd->parts[1] and on are what is written or read; @count with the first. @error: gets the server's. */
 static const char *exchange(struct nbd *nbd, struct nbd_wire_request *request, unsigned int count, uint32_t *error)
 {
-	const struct timespec until = thread_time_in(nbd->answer_ms);
 	bool is_read = be16toh(request->type) == NBD_WIRE_READ;
+	const struct timespec until = thread_time_in(be16toh(request->type) == NBD_WIRE_FLUSH ? nbd->flush_ms : nbd->answer_ms);
 	struct nbd_wire_reply reply;
 	struct nbd_transfer out = { nbd->parts, is_read ? 1 : count, 0 }, in = { nbd->parts, is_read ? count : 1, 0 };
 
@@ -315,6 +315,7 @@ const char *nbd_close(struct nbd *nbd, bool flushes)
 	/* It ends: that is no reason to end this. */
 	nbd->vm = NULL;
 	nbd->answer_ms = NBD_END_MS < nbd->answer_ms ? NBD_END_MS : nbd->answer_ms;
+	nbd->flush_ms = nbd->answer_ms;
 	if (flushes)
 		wrong = nbd_flush(nbd);
 	if (!nbd->is_lost)

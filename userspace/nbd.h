@@ -14,6 +14,7 @@
 
 #define NBD_AGREE_MS	10000	/* what the handshake may take */
 #define NBD_ANSWER_MS	20000	/* what a request may take, of NBD_REQUEST_MAX bytes at most */
+#define NBD_FLUSH_MS	120000	/* what a flush may take: a host has gigabytes in memory, and disks that take minutes for them */
 #define NBD_END_MS	5000	/* what the last flush may take */
 #define NBD_SLICE_MS	100	/* between two looks whether the machine ends */
 #define NBD_REQUEST_MAX	(1u << 20)
@@ -45,13 +46,14 @@ struct nbd {
 	uint32_t most_cleared;		/* and of one without data: nbd_trim(), nbd_write_zeroes() */
 	uint64_t handle;		/* of the last request */
 	unsigned int answer_ms;		/* NBD_ANSWER_MS */
+	unsigned int flush_ms;		/* NBD_FLUSH_MS */
 	struct iovec parts[VIRTQ_SEGMENTS_MAX + 1];	/* a request's */
 	uint8_t edge[NBD_BLOCK_MAX];	/* a block of which not all is wanted */
 };
 
 /**
  * nbd_agree() - agree with the server at the other end of @socket on the export called @export
- * @nbd: zeroed, but for answer_ms if that is to be another; has the socket from then on, which nbd_close() closes.
+ * @nbd: zeroed, but for answer_ms and flush_ms if those are to be others; has the socket from then on, which nbd_close() closes.
  * @why: gets what went wrong, @size bytes at most.
  *
  * The server is not trusted.

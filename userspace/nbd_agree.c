@@ -212,6 +212,8 @@ bool nbd_agree(struct nbd *nbd, int socket, const char *export, char *why, size_
 	nbd->most_cleared = NBD_CLEAR_MAX;
 	if (!nbd->answer_ms)
 		nbd->answer_ms = NBD_ANSWER_MS;
+	if (!nbd->flush_ms)
+		nbd->flush_ms = NBD_FLUSH_MS;
 	talk.until = thread_time_in(nbd->answer_ms < NBD_AGREE_MS ? nbd->answer_ms : NBD_AGREE_MS);
 	set_waits(socket);
 	if (greet(&talk) && ask(&talk, export) && hear(&talk)) {

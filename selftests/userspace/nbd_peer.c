@@ -217,6 +217,10 @@ static bool answer(struct nbd_peer *peer, const struct nbd_wire_request *request
 		return false;
 	case NBD_ANSWER_NEVER:
 		return true;
+	case NBD_FLUSHES_LATE:
+		if (be16toh(request->type) == NBD_WIRE_FLUSH)
+			sleep(1);
+		break;
 	case NBD_ANSWER_SLOWLY:
 		return send_slowly(peer, &reply, sizeof(reply));
 	case NBD_ANSWER_ERROR:

@@ -56,6 +56,7 @@ enum nbd_lie {
 	NBD_ANSWER_ODD_ERROR,		/* a number that is no error */
 	NBD_ANSWER_ERROR_AND_DATA,
 	NBD_ANSWER_TWICE,
+	NBD_FLUSHES_LATE,		/* after a second; no lie */
 	NBD_READS_NOTHING,		/* takes nothing from the socket any more */
 };
 

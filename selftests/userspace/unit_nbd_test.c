@@ -26,7 +26,7 @@ static bool connect_to(const struct nbd_peer *like, const char *export)
 	nbd.answer_ms = like->mutation ? 1 : like->lie == NBD_SILENT ? SHORT_MS : 0;
 	bool is_agreed = nbd_agree(&nbd, nbd_peer_start(&peer), export, why, sizeof(why));
 
-	if (like->lie == NBD_ANSWER_NEVER || like->lie == NBD_ANSWER_SLOWLY || like->lie == NBD_READS_NOTHING)
+	if (like->lie == NBD_ANSWER_NEVER || like->lie == NBD_ANSWER_SLOWLY || like->lie == NBD_READS_NOTHING || like->lie == NBD_FLUSHES_LATE)
 		nbd.answer_ms = SHORT_MS;
 	return is_agreed;
 }
@@ -376,6 +376,27 @@ static void test_waits(void)
 	leave();
 }
 
+/* What the server's host has in memory may be a lot, and its disk slow. */
+static void test_flush(void)
+{
+	struct iovec part = { data, 512 };
+	u64 before;
+
+	ASSERT_EQ(connect_to(&(struct nbd_peer){ .lie = NBD_FLUSHES_LATE }, ""), 1);
+	CHECK_EQ("a flush takes longer than other requests may", 1, !nbd_flush(&nbd));
+	CHECK_EQ("the connection is there", 1, !nbd_write(&nbd, &part, 1, 0, false));
+	CHECK_EQ("not in the end", 0, !nbd_close(&nbd, true));
+	nbd_peer_stop(&peer);
+
+	ASSERT_EQ(connect_to(&(struct nbd_peer){ .lie = NBD_ANSWER_NEVER }, ""), 1);
+	nbd.flush_ms = SHORT_MS;
+	nbd.answer_ms = 4 * NBD_ANSWER_MS;
+	before = thread_now();
+	CHECK_EQ("one that does not come back", 0, !nbd_flush(&nbd));
+	CHECK_EQ("it had an end", 1, thread_now() - before < NBD_ANSWER_MS * 1000000ULL);
+	leave();
+}
+
 static void test_close(void)
 {
 	static const struct {
@@ -450,6 +471,7 @@ static const struct test_case cases[] = {
 	{ "flags", test_flags },
 	{ "lies", test_lies },
 	{ "waits", test_waits },
+	{ "flush", test_flush },
 	{ "close", test_close },
 	{ "export", test_export },
 	{ "mutations", test_mutations, 120 },
