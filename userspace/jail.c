@@ -82,28 +82,23 @@ static const char *drop_user(void)
 
 /*
  * The first process, with whose end all others would be killed. Whoever is left by its parent is its child: helpers of a launcher that has
- * ended, which may have to write something out still. It ends when they have.
+ * ended, which may have to write something out still. It ends when they have, once the process outside has closed the line or ended. No
+ * signal is heeded: whoever stops a service sends SIGTERM to all of its processes, and the launcher has to end in its own way.
  */
 static void __attribute__((noreturn)) be_first(int line)
 {
-	bool is_ending = false;
-	sigset_t set;
-	pid_t pid;
+	struct pollfd wait = { .fd = STDIN_FILENO };
 
-	if (drop_user() || !end_with_keeper(line, SIGTERM))
+	if (drop_user() || dup2(line, STDIN_FILENO) < 0)
 		_exit(STATUS_SANDBOX);
-	close_range(0, ~0U, 0);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGCHLD);
-	for (;;) {
-		do
-			pid = waitpid(-1, NULL, WNOHANG);
-		while (pid > 0);
-		if (is_ending && pid < 0)
-			_exit(0);
-		is_ending |= sigwaitinfo(&set, NULL) == SIGTERM;
-	}
+	close_range(STDIN_FILENO + 1, ~0U, 0);
+	/* Those that end while others are there are no zombies. */
+	signal(SIGCHLD, SIG_IGN);
+	while (poll(&wait, 1, -1) < 0 && errno == EINTR)
+		;
+	while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR)
+		;
+	_exit(0);
 }
 
 static int join_cgroup(const char *path)

@@ -22,7 +22,7 @@ struct jail_papers {
 /**
  * struct keeper - what it looks after
  * @line: a socket of whole messages: papers first, then what a service manager is told.
- * @init: the first process of the namespace, which ends as the last one after SIGTERM.
+ * @init: the first process of the namespace, which ends as the last one after the line is closed.
  * @launcher: the second one.
  * @has_terminal: standard input is the terminal of this session.
  * @is_daemon: a terminal is left alone once the machine runs.

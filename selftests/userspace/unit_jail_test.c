@@ -166,18 +166,16 @@ static int look_around(void)
 	return 3;
 }
 
-/* The process that is in the jail, as the test sees it: the second child. */
-static pid_t find_inside(pid_t outside)
+/* As the test sees them: the namespace's first process, and the one that is in the jail. */
+static void find_children(pid_t outside, pid_t children[2])
 {
 	char path[64];
-	int first = 0, second = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", outside, outside);
 	FILE *file = fopen(path, "re");
 
-	ASSERT(file && fscanf(file, "%d %d", &first, &second) == 2, "two children");
+	ASSERT(file && fscanf(file, "%d %d", &children[0], &children[1]) == 2, "two children");
 	fclose(file);
-	return second;
 }
 
 static bool has_other(const char *space, pid_t pid)
@@ -197,6 +195,7 @@ static void test_inside(void)
 		const char *space;
 		bool is_another;
 	} rows[] = { { "mnt", true }, { "net", true }, { "pid", true }, { "ipc", true }, { "user", false } };
+	pid_t children[2];
 
 	set_up();
 	pid_t pid = start(look_around);
@@ -216,8 +215,9 @@ static void test_inside(void)
 	CHECK_EQ("no capability", 0, told->capabilities);
 	CHECK_EQ("none to be had", 0, told->bound);
 	CHECK_EQ("no new privileges", 1, told->privileges);
+	find_children(pid, children);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
-		CHECK_EQ(rows[i].space, rows[i].is_another, has_other(rows[i].space, find_inside(pid)));
+		CHECK_EQ(rows[i].space, rows[i].is_another, has_other(rows[i].space, children[1]));
 	let_go();
 	int status = end_of(pid);
 
@@ -288,6 +288,29 @@ static void test_signals(void)
 
 		let_go();
 		CHECK_EQ("what came", rows[i], WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	}
+	remove_directory();
+}
+
+/* A service manager's way: each process of the service gets the signal, those that nobody knows of as well. */
+static void test_signal_to_all(void)
+{
+	static const int rows[] = { SIGTERM, SIGINT, SIGHUP };
+	pid_t children[2];
+
+	set_up();
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		pid_t pid = start(wait_for_signal);
+
+		ASSERT(wait_until_in(), "it is in");
+		find_children(pid, children);
+		kill(children[0], rows[i]);
+		usleep(200000);
+		kill(pid, SIGUSR2);
+		int status = end_of(pid);
+
+		let_go();
+		CHECK_EQ("the launcher lives until its own signal comes", SIGUSR2, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
 	}
 	remove_directory();
 }
@@ -640,6 +663,7 @@ static const struct test_case cases[] = {
 	{ "inside", test_inside },
 	{ "ends", test_ends },
 	{ "signals", test_signals },
+	{ "signal to all", test_signal_to_all },
 	{ "stops", test_stops },
 	{ "terminal", test_terminal },
 	{ "manager", test_manager },
