@@ -120,13 +120,14 @@ static void add_paravirtual(struct kvm_cpuid2 *table, const struct cpu_model *mo
 	add(table, 0x40000001);
 }
 
-/* Where memory ends. */
-static unsigned int address_bits_for(uint64_t memory)
+/* Where memory ends, with what can be plugged. */
+static unsigned int address_bits_for(const struct cpu_board *board)
 {
-	uint64_t end = MAP_GAP_END + (memory > MAP_GAP_START ? memory - MAP_GAP_START : 0);
 	unsigned int bits = 32;
+	struct memory memory;
 
-	while (bits < 52 && end > 1ULL << bits)
+	memory_layout(&memory, board->memory, board->pluggable);
+	while (bits < 52 && memory_end(&memory) > 1ULL << bits)
 		bits++;
 	return bits;
 }
@@ -191,7 +192,7 @@ static struct kvm_cpuid2 *level_cpuid(const struct cpu_model *model, const struc
 				      const struct cpu_board *board, struct cpu_features *set)
 {
 	struct kvm_cpuid2 *table = new_table(LEVEL_ENTRIES);
-	unsigned int bits = address_bits_for(board->memory);
+	unsigned int bits = address_bits_for(board);
 	bool has_more;
 
 	if (!table)

@@ -29,7 +29,8 @@ struct cpu_model {
 /* The machine that the CPUs are those of. */
 struct cpu_board {
 	unsigned int cpus;
-	uint64_t memory;		/* bytes */
+	uint64_t memory;		/* bytes, */
+	uint64_t pluggable;		/* and that can be plugged besides */
 };
 
 /**

@@ -200,7 +200,7 @@ static int add_assigned(struct machine *machine, const struct options *options)
 static int add_vcpus(struct machine *machine, const struct options *options,
 		     const struct boot_entry *entry)
 {
-	const struct cpu_board board = { .cpus = options->cpus, .memory = options->memory };
+	const struct cpu_board board = { .cpus = options->cpus, .memory = options->memory, .pluggable = options->pluggable };
 	int limit = vm_has(&machine->vm, KVM_CAP_MAX_VCPUS);
 
 	if (limit && options->cpus > (unsigned int)limit)

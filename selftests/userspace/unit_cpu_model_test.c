@@ -264,20 +264,21 @@ static void test_lacks(void)
 	static const struct {
 		const char *text;
 		const struct fake_cpu *host;
-		u64 memory;
+		u64 memory, pluggable;
 		const char *wanted;
 	} rows[] = {
-		{ "x86-64-v3", &old, 1 << 30,
+		{ "x86-64-v3", &old, 1 << 30, 0,
 		  "this host lacks fma, movbe, xsave, avx, f16c, fsgsbase, bmi1, avx2, smep, bmi2, abm" },
-		{ "x86-64-v2,+aes", &old, 1 << 30, "this host lacks aes" },
-		{ "host,+aes", &old, 1 << 30, "this host lacks aes" },
-		{ "x86-64-v3,+sse4a", &intel, 1 << 30, "this host lacks sse4a" },
-		{ "x86-64-v2", &old, 64ULL << 30, "this host has physical addresses of 36 bits, and the model with so much memory of 37" },
+		{ "x86-64-v2,+aes", &old, 1 << 30, 0, "this host lacks aes" },
+		{ "host,+aes", &old, 1 << 30, 0, "this host lacks aes" },
+		{ "x86-64-v3,+sse4a", &intel, 1 << 30, 0, "this host lacks sse4a" },
+		{ "x86-64-v2", &old, 64ULL << 30, 0, "this host has physical addresses of 36 bits, and the model with so much memory of 37" },
+		{ "x86-64-v2", &old, 1 << 30, 64ULL << 30, "this host has physical addresses of 36 bits, and the model with so much memory of 37" },
 	};
 
 	set_up();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct cpu_board board = { .cpus = 1, .memory = rows[i].memory };
+		const struct cpu_board board = { .cpus = 1, .memory = rows[i].memory, .pluggable = rows[i].pluggable };
 		const struct cpu_model model = parse(rows[i].text);
 		char why[CPU_MODEL_LACKS_MAX + 64] = "";
 		struct kvm_cpuid2 *table = cpu_model_cpuid(&model, &rows[i].host->head, &board, why, sizeof(why));
