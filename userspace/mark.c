@@ -73,7 +73,8 @@ static uint8_t *copy_memory(const struct memory *memory, uint64_t *bytes, struct
 		uint8_t *to = copy + (region->host - memory->regions[0].host);
 
 		for (uint64_t at = 0; at < region->size; at += DIRTY_PAGE) {
-			if (memory_is_zero(region->host + at, DIRTY_PAGE))
+			/* Not so much as read, which would take memory of a file. */
+			if (!memory_is_plugged(memory, region->base + at) || memory_is_zero(region->host + at, DIRTY_PAGE))
 				continue;
 			memcpy(to + at, region->host + at, DIRTY_PAGE);
 			*bytes += DIRTY_PAGE;
@@ -88,6 +89,14 @@ static void drop_copy(const struct memory *memory, uint8_t *copy)
 		munmap(copy, memory_pages(memory) * DIRTY_PAGE);
 }
 
+/* Is page @at from the first one's byte on in a block that the guest had not plugged at the mark? That is the host's once it is so again. */
+static bool was_unplugged(const struct memory *memory, const struct mark *mark, uint64_t at)
+{
+	uint64_t first = memory_pages(memory) * DIRTY_PAGE - memory->pluggable, block = (at - first) / MEMORY_BLOCK;
+
+	return memory->pluggable && at >= first && !(mark->image.mem.plugged[block / 8] >> block % 8 & 1);
+}
+
 static uint64_t put_memory_back(const struct memory *memory, const struct mark *mark)
 {
 	uint8_t *to = memory->regions[0].host;
@@ -97,6 +106,8 @@ static uint64_t put_memory_back(const struct memory *memory, const struct mark *
 		for (uint64_t left = memory->written[word]; left; left &= left - 1) {
 			uint64_t at = (word * DIRTY_WORD_BITS + (uint64_t)__builtin_ctzll(left)) * DIRTY_PAGE;
 
+			if (was_unplugged(memory, mark, at))
+				continue;
 			memcpy(to + at, mark->memory + at, DIRTY_PAGE);
 			pages++;
 		}

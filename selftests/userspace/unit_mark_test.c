@@ -7,6 +7,7 @@
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <uapi/linux/keel.h>
 
 #include "fake_vm.h"
@@ -83,6 +84,11 @@ int vm_has(const struct vm *vm, unsigned int wanted)
 
 /* ---- the devices ---- */
 
+static u64 block_at(const struct memory *memory, u32 block)
+{
+	return memory->regions[memory->count - 1].base + block * MEMORY_BLOCK;
+}
+
 static bool is_held, is_refusing;
 static u32 state;		/* of all devices */
 
@@ -103,6 +109,8 @@ bool state_devices_take(struct machine *m, struct state_image *image, struct sta
 	CHECK_EQ("devices are held", true, is_held);
 	image->board.serial.scr = (uint8_t)state;
 	image->board.lines[3] = state;
+	for (u32 i = 0; i < m->vm.memory.pluggable / MEMORY_BLOCK; i++)
+		image->mem.plugged[0] |= (uint8_t)(memory_is_plugged(&m->vm.memory, block_at(&m->vm.memory, i)) << i);
 	return true;
 }
 
@@ -111,6 +119,8 @@ bool state_devices_put(struct machine *m, const struct state_image *image, struc
 	CHECK_EQ("devices are held", true, is_held);
 	CHECK_EQ("no interrupt leaves", true, m->vm.is_mute);
 	state = image->board.serial.scr;
+	for (u32 i = 0; i < m->vm.memory.pluggable / MEMORY_BLOCK; i++)
+		memory_plug(&m->vm.memory, i, image->mem.plugged[0] >> i & 1);
 	return !is_refusing || state_refuse(error, "another device");
 }
 
@@ -295,6 +305,59 @@ static void test_memory(void)
 	tear_down();
 }
 
+/* Pages of block @block that the host has given. */
+static u32 count_pages(u32 block)
+{
+	const struct memory *memory = &machine->vm.memory;
+	u8 map[MEMORY_BLOCK / PAGE];
+	u32 count = 0;
+
+	ASSERT_EQ(mincore(memory_at(memory, block_at(memory, block), MEMORY_BLOCK), MEMORY_BLOCK, map), 0);
+	for (u32 i = 0; i < sizeof(map); i++)
+		count += map[i] & 1;
+	return count;
+}
+
+/* Of blocks that are not plugged nothing is kept, and what the guest plugs and unplugs after the mark is the host's when it has gone back. */
+static void test_blocks(void)
+{
+	struct state_error error = { "" };
+	u64 bytes = 0, pages = 0;
+
+	machine = calloc(1, sizeof(*machine));
+	ASSERT(machine, "out of memory");
+	fake_vm_init(&machine->vm, SIZE);
+	memory_destroy(&machine->vm.memory);
+
+	struct memory *memory = &machine->vm.memory;
+	struct options options = { .is_markable = true, .cpus = 1 };
+
+	ASSERT_EQ(memory_create(memory, SIZE, 3 * MEMORY_BLOCK), 0);
+	/* small pages, to be counted, in a file, where what is read takes memory too */
+	ASSERT_EQ(memory_back(memory, MEMORY_SHARED), 0);
+	ASSERT_EQ(power_init(&machine->power, &machine->vm), 0);
+	ASSERT_EQ(generation_add(&machine->generation, &machine->vm, &machine->power), 0);
+	ASSERT_EQ(mark_prepare(machine, &options), 0);
+	memory_plug(memory, 0, true);
+	guest_writes(block_at(memory, 0), 1);
+	guest_writes(block_at(memory, 2), 3);		/* which it has not plugged */
+	CHECK_EQ("marked", true, mark_set(machine, &bytes, &error));
+	CHECK_EQ("bytes that are kept", PAGE, bytes);
+	CHECK_EQ("pages of a block that is not plugged", 0, count_pages(1));
+	for (u32 round = 0; round < 2; round++) {
+		guest_writes(block_at(memory, 0), 2);
+		memory_plug(memory, 1, true);
+		guest_writes(block_at(memory, 1) + PAGE, 2);
+		CHECK_EQ("given back", 0, memory_give_back(memory, block_at(memory, 1), MEMORY_BLOCK));
+		memory_plug(memory, 1, false);
+		CHECK_EQ("back", true, mark_return(machine, MARK_THE_SAME, &pages, &error));
+		CHECK_EQ("a plugged block is as it was", 1, *at(block_at(memory, 0)));
+		CHECK_EQ("pages of one that is not", 0, count_pages(1));
+		CHECK_EQ("pages that were put back", 1, pages);
+	}
+	tear_down();
+}
+
 /* What the module refuses has changed nothing, and what was written is not forgotten. */
 static void test_refused(void)
 {
@@ -461,6 +524,7 @@ static const struct test_case cases[] = {
 	{ "prepare", test_prepare },
 	{ "watch", test_watch },
 	{ "memory", test_memory },
+	{ "blocks", test_blocks },
 	{ "refused", test_refused },
 	{ "overlay", test_overlay },
 	{ "sparse", test_sparse },
