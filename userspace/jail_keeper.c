@@ -138,18 +138,20 @@ static bool take_signals(const struct keeper *keeper, int signals, int *status)
 
 /* ---- the end ---- */
 
+/* Another one may have the number of the inode that this one had, and not its time, which neither chmod nor chown changes. */
 static void remove_socket(const char *path, const struct stat *meant)
 {
 	struct stat there;
 
-	if (*path && !lstat(path, &there) && there.st_dev == meant->st_dev && there.st_ino == meant->st_ino)
+	if (*path && !lstat(path, &there) && there.st_dev == meant->st_dev && there.st_ino == meant->st_ino &&
+	    there.st_mtim.tv_sec == meant->st_mtim.tv_sec && there.st_mtim.tv_nsec == meant->st_mtim.tv_nsec)
 		unlink(path);
 }
 
 /* A line that is whole takes its place. Return: false if it cannot. */
 static bool place_report(const struct report *report)
 {
-	int fd = *report->temporary ? open(report->temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	int fd = *report->temporary ? open(report->temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) : -1;
 	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	char last = 0;
 
@@ -231,10 +233,11 @@ void keeper_run(struct keeper *keeper)
 	}
 	while (hear(keeper))
 		;
-	wait_for_helpers(keeper);
-	pass_terminal(keeper, keeper->launcher, getpgrp());
+	/* Nobody listens any more, which the next machine of that name may find at once. */
 	remove_socket(papers.files.socket, &papers.socket);
 	remove_socket(papers.files.debugger, &papers.debugger);
+	wait_for_helpers(keeper);
+	pass_terminal(keeper, keeper->launcher, getpgrp());
 	if (*papers.files.pid_file)
 		unlink(papers.files.pid_file);
 	is_fine = place_report(&papers.report);
