@@ -9,6 +9,7 @@
  *
  * The root directory is an empty file system that cannot be written, mounted where /proc is, as that is always there.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -18,10 +19,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -214,6 +217,35 @@ static bool hand_over(void)
 	return sendmsg(keeper, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(papers);
 }
 
+static bool is_inherited_directory(int fd)
+{
+	struct stat stat;
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags >= 0 && !(flags & FD_CLOEXEC) && !fstat(fd, &stat) && S_ISDIR(stat.st_mode);
+}
+
+/* A directory that whoever started it had open leads out of any root directory. Ours are closed by execve(), as those cannot be. */
+static bool shut_directories(void)
+{
+	int null_file = open("/dev/null", O_RDWR | O_CLOEXEC);
+	DIR *files = opendir("/proc/self/fd");
+	bool is_good = null_file >= 0 && files;
+	struct dirent *entry;
+
+	while (is_good && (entry = readdir(files))) {
+		int fd = atoi(entry->d_name);
+
+		if (*entry->d_name != '.' && is_inherited_directory(fd))
+			is_good = dup2(null_file, fd) == fd;
+	}
+	if (files)
+		closedir(files);
+	if (null_file >= 0)
+		close(null_file);
+	return is_good;
+}
+
 /* In a mount namespace of its own, as helpers have the one of before. */
 static const char *empty_root(void)
 {
@@ -234,6 +266,8 @@ int jail_enter(void)
 		return 0;
 	if (!hand_over())
 		return refuse("the process outside has gone");
+	if (!shut_directories())
+		return refuse("cannot close the directories that are open");
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC))
 		return refuse("no network, IPC and mount namespaces");
 	wrong = empty_root();

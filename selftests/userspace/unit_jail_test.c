@@ -39,6 +39,7 @@ static struct {
 	u32 capabilities;
 	atomic_int is_in;
 	bool echoes[4];
+	int directories[3], file;
 } *told;
 
 static char directory[64];
@@ -222,6 +223,41 @@ static void test_inside(void)
 	int status = end_of(pid);
 
 	CHECK_EQ("its exit status", 3, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	remove_directory();
+}
+
+/* Whoever starts a launcher may have directories open, standard input among them: each would be a way out. */
+static int look_at_files(void)
+{
+	static const int files[] = { STDIN_FILENO, 60, 61 };
+
+	told->enter = jail_enter();
+	for (u32 i = 0; i < ARRAY_SIZE(files); i++)
+		told->directories[i] = faccessat(files[i], "etc", F_OK, 0) ? errno : 0;
+	told->file = fcntl(62, F_GETFD);
+	return 0;
+}
+
+static void test_directories(void)
+{
+	set_up();
+	int before = dup(STDIN_FILENO), root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), path = open("/", O_PATH | O_CLOEXEC);
+
+	ASSERT(before >= 0 && root >= 0 && path >= 0, "directories");
+	/* as they are after execve() */
+	ASSERT(dup2(root, STDIN_FILENO) == STDIN_FILENO && dup2(root, 60) == 60 && dup2(path, 61) == 61 && dup2(before, 62) == 62, "numbers");
+	pid_t pid = start(look_at_files);
+
+	CHECK_EQ("it ends", 0, end_of(pid));
+	let_go();
+	dup2(before, STDIN_FILENO);
+	for (int fd = 60; fd <= 62; fd++)
+		close(fd);
+	CHECK_EQ("entered", 0, told->enter);
+	CHECK_EQ("standard input is no directory", ENOTDIR, told->directories[0]);
+	CHECK_EQ("nor is another file", ENOTDIR, told->directories[1]);
+	CHECK_EQ("nor one that is a path alone", ENOTDIR, told->directories[2]);
+	CHECK_EQ("what is none stays", 0, told->file);
 	remove_directory();
 }
 
@@ -549,7 +585,7 @@ static void test_together(void)
 
 /* ---- files ---- */
 
-static bool is_killed;
+static bool is_killed, is_busy;		/* @is_busy: leaves a helper */
 
 static int leave_files(void)
 {
@@ -565,6 +601,10 @@ static int leave_files(void)
 	told->is_in = true;
 	wait_for_go();
 	runtime_drop();
+	if (is_busy && !fork()) {
+		sleep(3);
+		_exit(0);
+	}
 	if (is_killed)
 		kill(getpid(), SIGKILL);
 	return report_write(STATUS_RESET, "enough", NULL);
@@ -609,6 +649,59 @@ static void test_files(void)
 		CHECK_EQ("nothing else", 2 + !is_killed + 2 * (i == 2), count_names(directory));
 		remove_directory();
 	}
+}
+
+/* The next machine of that name need not wait for the helpers of this one; what they use is this one's until they end. */
+static void test_busy_files(void)
+{
+	set_up();
+	is_killed = false;
+	is_busy = true;
+	pid_t pid = start(leave_files);
+
+	ASSERT(wait_until_in(), "it is in");
+	let_go();
+	usleep(1500000);
+	is_busy = false;
+	CHECK_EQ("it waits for its helper", 0, waitpid(pid, NULL, WNOHANG));
+	CHECK_EQ("the socket has gone", -1, access(name("socket"), F_OK));
+	CHECK_EQ("the pid file has not", 0, access(name("pid"), F_OK));
+	CHECK_EQ("it ends", STATUS_RESET, WEXITSTATUS(end_of(pid)));
+	CHECK_EQ("the pid file has gone", -1, access(name("pid"), F_OK));
+	remove_directory();
+}
+
+/* Who may write the report's directory puts something in its place that nobody writes. */
+static void test_strange_report(void)
+{
+	struct dirent *entry;
+	int status = 0, tries = 0;
+
+	set_up();
+	pid_t pid = start(leave_files);
+
+	ASSERT(wait_until_in(), "it is in");
+	DIR *names = opendir(directory);
+
+	ASSERT(names, "the directory");
+	while ((entry = readdir(names)))
+		if (!strncmp(entry->d_name, "report.", 7)) {
+			ASSERT_EQ(unlink(name(entry->d_name)), 0);
+			ASSERT_EQ(mkfifo(name(entry->d_name), 0600), 0);
+			break;
+		}
+	closedir(names);
+	let_go();
+	while (!waitpid(pid, &status, WNOHANG) && ++tries < 100)
+		usleep(100000);
+	CHECK_EQ("it ends all the same", true, tries < 100);
+	if (tries == 100) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
+	CHECK_EQ("as the launcher did", STATUS_RESET, WEXITSTATUS(status));
+	CHECK_EQ("no report", -1, access(name("report"), F_OK));
+	remove_directory();
 }
 
 /* ---- refusals ---- */
@@ -661,6 +754,7 @@ static void test_refusals(void)
 
 static const struct test_case cases[] = {
 	{ "inside", test_inside },
+	{ "directories", test_directories },
 	{ "ends", test_ends },
 	{ "signals", test_signals },
 	{ "signal to all", test_signal_to_all },
@@ -670,6 +764,8 @@ static const struct test_case cases[] = {
 	{ "echo", test_echo },
 	{ "together", test_together },
 	{ "files", test_files },
+	{ "busy files", test_busy_files },
+	{ "strange report", test_strange_report },
 	{ "refusals", test_refusals },
 };
 
