@@ -25,6 +25,7 @@ void state_mem_take(struct virtio_mem *mem, struct pci *pci, struct state_mem *s
 	state_virtio_take(&mem->device, pci, &state->virtio);
 	pthread_mutex_lock(&mem->device.lock);
 	state->requested = mem->requested;
+	mem->is_settled = true;
 	memcpy(&state->asked, mem->device.config + offsetof(config_t, requested_size), sizeof(state->asked));
 	state->plugged_bytes = (uint32_t)((count + 7) / 8);
 	for (uint64_t i = 0; i < count; i++)
@@ -48,12 +49,13 @@ static bool check(const struct memory *memory, const struct state_mem *state, st
  * Of memory that came while the guest ran, or from a file that another one stands on, there can be what the guest has unplugged since. Where it comes as
  * it is touched it is left: a guest knows nothing of what it plugs. A machine that goes back to a mark has had blocks of its own.
  */
-static void put_block(const struct memory *memory, uint64_t block, bool is_plugged)
+static void put_block(const struct virtio_mem *mem, uint64_t block, bool is_plugged)
 {
+	const struct memory *memory = &mem->device.vm->memory;
 	bool was_plugged = memory_is_plugged(memory, block_at(memory, block));
 
 	memory_plug(memory, block, is_plugged);
-	if (!is_plugged && !memory->require && (was_plugged || !memory->written))
+	if (!is_plugged && !memory->require && (was_plugged || !mem->is_settled))
 		memory_give_back(memory, block_at(memory, block), MEMORY_BLOCK);
 }
 
@@ -67,7 +69,8 @@ bool state_mem_give(struct virtio_mem *mem, struct pci *pci, const struct state_
 	mem->requested = state->requested;
 	memcpy(mem->device.config + offsetof(config_t, requested_size), &state->asked, sizeof(state->asked));
 	for (uint64_t i = 0; i < memory->pluggable / MEMORY_BLOCK; i++)
-		put_block(memory, i, state->plugged[i / 8] >> i % 8 & 1);
+		put_block(mem, i, state->plugged[i / 8] >> i % 8 & 1);
+	mem->is_settled = true;
 	virtio_mem_count(mem);
 	pthread_mutex_unlock(&mem->device.lock);
 	return state_virtio_give(&mem->device, pci, &state->virtio, error);

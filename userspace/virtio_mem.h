@@ -5,6 +5,8 @@
 #ifndef KEEL_VIRTIO_MEM_H
 #define KEEL_VIRTIO_MEM_H
 
+#include <stdbool.h>
+
 #include "memory.h"
 #include "options.h"
 #include "virtio.h"
@@ -23,6 +25,7 @@ struct virtio_mem {
 
 	/* Guarded by device.lock. */
 	uint64_t requested;		/* bytes; the thread puts it into the configuration */
+	bool is_settled;		/* nothing that came with a saved machine is in blocks that are not plugged */
 };
 
 /**

@@ -311,6 +311,7 @@ static void test_state(void)
 		const char *name;
 		void (*change)(struct state_mem *state);
 		const char *wanted;	/* NULL: it is restored */
+		bool is_markable;	/* its launcher's writes are noted from the start on */
 	} rows[] = {
 		{ "a byte more", many_blocks, "other blocks" },
 		{ "a byte less", few_blocks, "other blocks" },
@@ -318,6 +319,7 @@ static void test_state(void)
 		{ "much", much, "more than can be plugged" },
 		{ "much, told", much_asked, "more than can be plugged" },
 		{ "as it was", nothing_wrong, NULL },
+		{ "as it was, to be marked", nothing_wrong, NULL, true },
 	};
 	static struct state_mem saved, state;
 	static struct virtio_mem second;
@@ -335,6 +337,8 @@ static void test_state(void)
 		make_memory(&other);
 		ASSERT_EQ(pci_init(&its_pci, &other), 0);
 		memset(&second, 0, sizeof(second));
+		if (rows[i].is_markable)
+			other.memory.written = calloc(memory_pages(&other.memory) / 64 + 1, sizeof(u64));
 		virtio_mem_init(&second, &other.memory);
 		ASSERT_EQ(virtio_add(&second.device, &other, &its_pci), 0);
 		memcpy(memory_at(&other.memory, 0x200000, 0x3000), memory_at(&vm.memory, 0x200000, 0x3000), 0x3000);
