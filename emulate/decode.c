@@ -414,6 +414,8 @@ static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 		return true;
 	if ((flags & F_INTEL64) && e->intel && !emu_is_long(e))
 		return true;
+	if ((flags & F_LEGACY_AMD) && !e->intel && e->mode >= EMU_MODE_COMPAT16)
+		return true;
 	return ((flags & F_I64) && emu_is_long(e)) || ((flags & F_O64) && !emu_is_long(e)) ||
 	       ((flags & F_MEM) && !emu_is_memory(in)) || ((flags & F_REG) && emu_is_memory(in)) ||
 	       ((flags & F_PROT) && emu_is_real(e));

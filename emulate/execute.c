@@ -246,7 +246,7 @@ static int check_privilege(struct emu *e)
 {
 	u32 flags = e->insn.row.flags;
 
-	if ((flags & F_PRIV) && e->cpl)
+	if (((flags & F_PRIV) && e->cpl) || ((flags & F_PE) && e->mode == EMU_MODE_REAL))
 		return emu_raise_error(e, VEC_GP, 0);
 	if ((flags & F_UMIP) && e->cpl && (e->ops->get_cr(e, 4) & CR4_UMIP))
 		return emu_raise_error(e, VEC_GP, 0);
@@ -318,7 +318,7 @@ int emu_execute(struct emu *e)
 	e->next_rip = e->rip + e->insn.length;
 	if (unlikely(!emu_is_long(e)))
 		e->next_rip = (u32)e->next_rip;
-	if (unlikely(e->insn.row.flags & (F_PRIV | F_UMIP)))
+	if (unlikely(e->insn.row.flags & (F_PRIV | F_UMIP | F_PE)))
 		ret = check_privilege(e);
 	if (likely(!ret))
 		ret = dispatch(e);

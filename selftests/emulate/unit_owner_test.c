@@ -7,6 +7,7 @@
 #include "unit_machine.h"
 
 #define R EMU_MODE_REAL
+#define V EMU_MODE_VM86
 #define P EMU_MODE_PROT32
 #define L EMU_MODE_LONG
 #define UD 6
@@ -41,20 +42,28 @@ static const struct row rows[] = {
 	ANYWHERE("rdpid", 0xf3, 0x0f, 0xc7, 0xf8), ANYWHERE("pause", 0xf3, 0x90),
 	ANYWHERE("syscall of AMD", 0x0f, 0x05),
 	PRIVILEGED("hlt", 0xf4), PRIVILEGED("rdmsr", 0x0f, 0x32), PRIVILEGED("wrmsr", 0x0f, 0x30),
-	PRIVILEGED("invd", 0x0f, 0x08), PRIVILEGED("wbinvd", 0x0f, 0x09), PRIVILEGED("sysret of AMD", 0x0f, 0x07),
+	PRIVILEGED("invd", 0x0f, 0x08), PRIVILEGED("wbinvd", 0x0f, 0x09),
 	PRIVILEGED("invpcid", 0x66, 0x0f, 0x38, 0x82, 0x03),
 	PROTECTED("vmlaunch", 0x0f, 0x01, 0xc2), PROTECTED("vmresume", 0x0f, 0x01, 0xc3),
 	PROTECTED("vmxoff", 0x0f, 0x01, 0xc4), PROTECTED("vmread", 0x0f, 0x78, 0xc8),
 	PROTECTED("vmwrite", 0x0f, 0x79, 0xc8), PROTECTED("vmptrld", 0x0f, 0xc7, 0x33),
 	PROTECTED("vmclear", 0x66, 0x0f, 0xc7, 0x33), PROTECTED("vmxon", 0xf3, 0x0f, 0xc7, 0x33),
 	PROTECTED("vmptrst", 0x0f, 0xc7, 0x3b), PROTECTED("invept", 0x66, 0x0f, 0x38, 0x80, 0x03),
-	PROTECTED("invvpid", 0x66, 0x0f, 0x38, 0x81, 0x03), PROTECTED("sysenter", 0x0f, 0x34),
+	PROTECTED("invvpid", 0x66, 0x0f, 0x38, 0x81, 0x03),
 	/* #UD without EFER.SVME comes before #GP: the owner's to say */
 	PROTECTED("vmrun", 0x0f, 0x01, 0xd8), PROTECTED("vmload", 0x0f, 0x01, 0xda), PROTECTED("vmsave", 0x0f, 0x01, 0xdb),
 	PROTECTED("stgi", 0x0f, 0x01, 0xdc), PROTECTED("clgi", 0x0f, 0x01, 0xdd), PROTECTED("skinit", 0x0f, 0x01, 0xde),
 	PROTECTED("invlpga", 0x0f, 0x01, 0xdf),
-	OWNED("sysexit", L, 0, 0x0f, 0x35), FAULTS("sysexit, CPL 3", L, 3, GP, 0x0f, 0x35),
-	FAULTS("sysexit, real", R, 0, UD, 0x0f, 0x35),
+	/* SDM, "SYSENTER", "SYSEXIT": virtual-8086 mode may enter, real mode may neither */
+	OWNED("sysenter", P, 0, 0x0f, 0x34), OWNED("sysenter, CPL 3", P, 3, 0x0f, 0x34), OWNED("sysenter, virtual-8086", V, 3, 0x0f, 0x34),
+	OWNED("sysexit", P, 0, 0x0f, 0x35), FAULTS("sysexit, CPL 3", P, 3, GP, 0x0f, 0x35),
+	FAULTS("sysexit, virtual-8086", V, 3, GP, 0x0f, 0x35),
+	FAULTS("sysenter, real", R, 0, GP, 0x0f, 0x34), FAULTS("sysexit, real", R, 0, GP, 0x0f, 0x35),
+	/* APM, "SYSENTER", "SYSEXIT": in legacy mode only; "SYSRET": in protected mode only */
+	FAULTS("sysenter of AMD, long", L, 3, UD, 0x0f, 0x34), FAULTS("sysenter of AMD, compatibility", EMU_MODE_COMPAT32, 3, UD, 0x0f, 0x34),
+	FAULTS("sysexit of AMD, long", L, 0, UD, 0x0f, 0x35), FAULTS("sysexit of AMD, compatibility", EMU_MODE_COMPAT16, 3, UD, 0x0f, 0x35),
+	OWNED("sysret of AMD", L, 0, 0x0f, 0x07), FAULTS("sysret of AMD, CPL 3", L, 3, GP, 0x0f, 0x07),
+	FAULTS("sysret of AMD, virtual-8086", V, 3, GP, 0x0f, 0x07), FAULTS("sysret of AMD, real", R, 0, GP, 0x0f, 0x07),
 	OWNED("swapgs", L, 0, 0x0f, 0x01, 0xf8), FAULTS("swapgs, CPL 3", L, 3, GP, 0x0f, 0x01, 0xf8),
 	FAULTS("swapgs, 32-bit", P, 0, UD, 0x0f, 0x01, 0xf8),
 	FAULTS("clac, CPL 3", L, 3, UD, 0x0f, 0x01, 0xca), FAULTS("stac, CPL 3", P, 3, UD, 0x0f, 0x01, 0xcb),
@@ -83,7 +92,7 @@ static void test_rows(void)
 	}
 }
 
-/* SYSCALL and SYSRET are Intel's in 64-bit mode only. */
+/* SYSCALL and SYSRET are Intel's in 64-bit mode only, SYSENTER and SYSEXIT also there. */
 static void test_intel(void)
 {
 	static const enum emu_mode modes[] = { R, P, EMU_MODE_COMPAT32 };
@@ -97,6 +106,12 @@ static void test_intel(void)
 		CHECK_EQ("syscall", UD, m.emu.fault.vector);
 		CHECK_EQ("sysret", EMU_FAULT, RUN(&m, 0x0f, 0x07));
 		CHECK_EQ("sysret", UD, m.emu.fault.vector);
+	}
+	for (i = EMU_MODE_COMPAT16; i <= EMU_MODE_LONG; i++) {
+		machine_init(&m, i);
+		m.emu.intel = true;
+		CHECK_EQ("sysenter", EMU_OWNER, RUN(&m, 0x0f, 0x34));
+		CHECK_EQ("sysexit", EMU_OWNER, RUN(&m, 0x0f, 0x35));
 	}
 }
 
