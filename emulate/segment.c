@@ -344,19 +344,29 @@ static int exec_probe(struct emu *e)
 }
 
 /* Raise the RPL of the destination to that of the source. */
+/* Memory must be writable also where there is nothing to adjust (SDM, "ARPL"). */
 static int exec_arpl(struct emu *e)
 {
-	u64 dst, rpl = RPL(emu_reg_read(e, e->insn.reg, 2));
+	unsigned int acc = EMU_ACC_READ | EMU_ACC_WRITE;
+	u64 la = 0, dst = 0, rpl = RPL(emu_reg_read(e, e->insn.reg, 2));
+	bool is_memory = emu_is_memory(&e->insn);
 	int ret;
 
-	ret = emu_read_operand(e, OPR_RM16, &dst);
+	if (is_memory) {
+		ret = emu_operand_linear(e, 2, acc, &la);
+		if (!ret)
+			ret = emu_read_linear(e, la, &dst, 2, acc);
+	} else {
+		ret = emu_read_operand(e, OPR_RM16, &dst);
+	}
 	if (ret)
 		return ret;
 	if (RPL(dst) >= rpl) {
 		e->rflags &= ~(u64)FL_ZF;
 		return EMU_CONTINUE;
 	}
-	ret = emu_write_operand(e, OPR_RM16, (dst & ~3ULL) | rpl);
+	dst = (dst & ~3ULL) | rpl;
+	ret = is_memory ? emu_write_linear(e, la, &dst, 2, EMU_ACC_WRITE) : emu_write_operand(e, OPR_RM16, dst);
 	if (!ret)
 		e->rflags |= FL_ZF;
 	return ret;

@@ -515,6 +515,37 @@ static void test_flush_of_code(void)
 	CHECK_EQ("vector", 13, m.emu.fault.vector);
 }
 
+/* SDM, "ARPL": #GP(0) if the destination is in a segment that is not writable, whether or not there is something to adjust. */
+static void test_arpl(void)
+{
+	static const struct { const char *name; u64 at, ar, selector; enum emu_result result; u8 vector, error, now; } rows[] = {
+		{ "adjusts", 0x2000, 3, 3, EMU_CONTINUE, 0, 0, 0xb }, { "has nothing to adjust", 0x2000, 3, 0, EMU_CONTINUE, 0, 0, 8 },
+		{ "read-only segment", 0x2000, 1, 3, EMU_FAULT, 13, 0, 8 },
+		{ "read-only segment, nothing to adjust", 0x2000, 1, 0, EMU_FAULT, 13, 0, 8 },
+		{ "read-only page", READ_ONLY_PAGE, 3, 3, EMU_FAULT, 14, 2, 8 },
+		{ "read-only page, nothing to adjust", READ_ONLY_PAGE, 3, 0, EMU_FAULT, 14, 2, 8 },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		machine_init(&m, EMU_MODE_PROT32);
+		m.seg[SEG_DS].ar = (u16)((m.seg[SEG_DS].ar & ~15) | rows[i].ar);
+		m.gpr[GPR_RBX] = rows[i].at;
+		m.gpr[GPR_RAX] = rows[i].selector;
+		*(u16 *)(m.ram + (rows[i].at == READ_ONLY_PAGE ? 0 : rows[i].at)) = 8;
+		m.emu.rflags = 2;
+		CHECK_EQ(rows[i].name, rows[i].result, RUN(&m, 0x63, 0x03));
+		if (rows[i].result == EMU_FAULT) {
+			CHECK_EQ("vector", rows[i].vector, m.emu.fault.vector);
+			CHECK_EQ("error code", rows[i].error, m.emu.fault.error);
+		} else {
+			CHECK_EQ("ZF", rows[i].now == 8 ? 0 : FLAG_ZF, m.emu.rflags & FLAG_ZF);
+		}
+		CHECK_EQ("selector", rows[i].now, *(u16 *)(m.ram + (rows[i].at == READ_ONLY_PAGE ? 0 : rows[i].at)));
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "load", test_load },
 	{ "hidden_part", test_hidden_part },
@@ -531,6 +562,7 @@ static const struct test_case cases[] = {
 	{ "big_real", test_big_real },
 	{ "probes", test_probes },
 	{ "flush_of_code", test_flush_of_code },
+	{ "arpl", test_arpl },
 };
 
 TEST_MAIN(cases)
