@@ -343,8 +343,7 @@ static int exec_probe(struct emu *e)
 	return EMU_CONTINUE;
 }
 
-/* Raise the RPL of the destination to that of the source. */
-/* Memory must be writable also where there is nothing to adjust (SDM, "ARPL"). */
+/* Raise the RPL of the destination to that of the source. Memory must be writable also where there is nothing to adjust (SDM, "ARPL"). */
 static int exec_arpl(struct emu *e)
 {
 	unsigned int acc = EMU_ACC_READ | EMU_ACC_WRITE;
