@@ -52,6 +52,8 @@ static const char *state_of(const struct vm *vm)
 		return "stopping";
 	if (atomic_load(&vm->holds) & VM_HOLD_MIGRATE)
 		return "moving";
+	if (atomic_load(&vm->holds) & VM_HOLD_SETUP)
+		return "starting";
 	if (is_paused(vm))
 		return "paused";
 	return atomic_load(&vm->holds) & VM_HOLD_DEBUG ? "debugged" : "running";

@@ -247,7 +247,7 @@ static void test_ends(void)
 	finish(&run, "powered off", 0);
 }
 
-/* In the background: once there is @child, do @command to it, or kill it. */
+/* In the background: once @child runs, which its parent knows by then, do @command to it, or kill it. */
 static pid_t meanwhile(const char *child, const char *command)
 {
 	const char *argv[] = { "keel", "ctl", at(child), command, NULL };
@@ -256,7 +256,9 @@ static pid_t meanwhile(const char *child, const char *command)
 	ASSERT_GE(pid, 0);
 	if (pid)
 		return pid;
-	for (unsigned int i = 0; i < 1000 * launch_scale() && keel((const char *[]){ "keel", "ctl", "--json", argv[2], "status", NULL }); i++)
+	const char *status[] = { "keel", "ctl", "--json", argv[2], "status", NULL };
+
+	for (unsigned int i = 0; i < 1000 * launch_scale() && (keel(status) || !strstr(said, "\"state\":\"running\"")); i++)
 		usleep(10000);
 	if (command)
 		_exit(keel(argv));

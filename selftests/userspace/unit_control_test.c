@@ -31,6 +31,9 @@ static void test_status(void)
 	CHECK_EQ("state", 0, strcmp("running", json_object_get_string(json_object_object_get(answer, "state"))));
 	CHECK_EQ("ok", 1, json_object_get_boolean(json_object_object_get(answer, "ok")));
 	json_object_put(answer);
+	vm_hold(&vm, VM_HOLD_SETUP);
+	check_answer(fd, "not whole yet", "{\"command\":\"status\"}", "\"state\":\"starting\"");
+	vm_release(&vm, VM_HOLD_SETUP);
 	check_answer(fd, "not forked", "{\"command\":\"status\"}", "\"parent\":null");
 	check_answer(fd, "no generation", "{\"command\":\"status\"}", "\"generation_id\":null");
 	check_answer(fd, "not restored", "{\"command\":\"status\"}", "\"restored\":null");
