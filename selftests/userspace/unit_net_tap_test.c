@@ -53,7 +53,10 @@ static void make(short flags)
 	ASSERT_EQ(control(SIOCSIFFLAGS, &request), 0);
 }
 
-/* Until the kernel has seen that somebody holds the interface, which a work item of its does, it drops what is sent. */
+/*
+ * Until the kernel has seen that somebody holds the interface, which a work item of its does, it drops what is sent. The item
+ * sets the flag before it gives the interface its queue, both under the lock that setting flags takes as well.
+ */
 static void wait_for_link(void)
 {
 	struct ifreq request = { .ifr_name = NAME };
@@ -61,6 +64,7 @@ static void wait_for_link(void)
 	for (u32 i = 0; i < TEST_PATIENCE_MS && !(request.ifr_flags & IFF_RUNNING); i++, usleep(1000))
 		ASSERT_EQ(control(SIOCGIFFLAGS, &request), 0);
 	ASSERT(request.ifr_flags & IFF_RUNNING, "the link came up");
+	ASSERT_EQ(control(SIOCSIFFLAGS, &request), 0);
 }
 
 static int packet_socket(void)
