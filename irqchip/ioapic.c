@@ -98,8 +98,14 @@ static void rte_to_msg(u64 rte, struct irq_msg *msg)
 	msg->count_new = false;
 }
 
+/* How much may be done with the lock held, and so with interrupts off. */
+enum pin_work {
+	PIN_ALL,
+	PIN_NOT_WIDE,	/* others have been told already: what every vCPU is asked for waits */
+};
+
 /* Send what waits at @pin, if it may go. Under the lock. Return as keel_irq_line(). */
-static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
+static int ioapic_service(struct ioapic *ioapic, unsigned int pin, enum pin_work work)
 {
 	u64 rte = ioapic->rte[pin];
 	struct irq_msg msg;
@@ -112,7 +118,7 @@ static int ioapic_service(struct ioapic *ioapic, unsigned int pin)
 	rte_to_msg(rte, &msg);
 	/* launchers repeat ticks of the clock that were lost in one that waits */
 	msg.count_new = pin == RTC_PIN;
-	ret = ipi_deliver(ioapic->irq, NULL, &msg);
+	ret = unlikely(work == PIN_NOT_WIDE) && ipi_is_wide(ioapic->irq, &msg) ? IPI_WAITS : ipi_deliver(ioapic->irq, NULL, &msg);
 	if (unlikely(ret == IPI_WAITS)) {
 		ioapic->wide |= BIT(pin);
 		ioapic->wide_msg[pin] = msg;
@@ -158,12 +164,12 @@ int ioapic_set_pin(struct irqchip *irq, unsigned int pin, enum irq_source source
 		ioapic->irr &= ~BIT(pin);
 	} else if (rte_is_level(ioapic->rte[pin])) {
 		ioapic->irr |= BIT(pin);
-		ret = ioapic_service(ioapic, pin);
+		ret = ioapic_service(ioapic, pin, PIN_ALL);
 	} else if (was) {
 		ret = 0;
 	} else {
 		ioapic->irr |= BIT(pin);
-		ret = ioapic_service(ioapic, pin);
+		ret = ioapic_service(ioapic, pin, PIN_ALL);
 		ioapic->irr &= ~BIT(pin);
 	}
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
@@ -202,13 +208,14 @@ void ioapic_deliver_wide(struct irqchip *irq)
  * @irq: interrupt state of the VM
  * @vector: vector
  *
- * Level pins with this vector may be sent again at once; whoever wants acknowledgements hears of
- * it, without the lock.
+ * Level pins with this vector may be sent again at once, but of those that every vCPU is asked for one alone, and none if somebody
+ * wants acknowledgements, who hears of it without the lock.
  */
 void ioapic_eoi(struct irqchip *irq, u8 vector)
 {
 	struct ioapic *ioapic = irq->ioapic;
 	unsigned long acked = 0, again = 0, flags;
+	enum pin_work work;
 	unsigned int pin;
 
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
@@ -232,10 +239,12 @@ void ioapic_eoi(struct irqchip *irq, u8 vector)
 		irq_acked(irq, KVM_IRQCHIP_IOAPIC, pin);
 	if (!again)
 		return;
+	/* the caller may have interrupts off, so that it is no use to let go of the lock in between */
+	work = acked ? PIN_NOT_WIDE : PIN_ALL;
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
 	for_each_set_bit(pin, &again, NR_IOAPIC_PINS) {
-		if (rte_is_level(ioapic->rte[pin]))
-			ioapic_service(ioapic, pin);
+		if (rte_is_level(ioapic->rte[pin]) && ioapic_service(ioapic, pin, work) != IRQ_IGNORED)
+			work = PIN_NOT_WIDE;
 	}
 	ioapic_update_eoi(ioapic);
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
@@ -289,7 +298,7 @@ static bool ioapic_write_rte(struct ioapic *ioapic, unsigned int pin, bool high,
 		ioapic->irr |= BIT(pin);
 	ioapic_update_eoi(ioapic);
 	if (rte_is_level(new))
-		ioapic_service(ioapic, pin);
+		ioapic_service(ioapic, pin, PIN_ALL);
 	return (old & ~new) & RTE_MASKED;
 }
 
@@ -444,7 +453,7 @@ void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 	/* one at a time: each may be for 64 vCPUs, and interrupts are off meanwhile */
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
 		raw_spin_lock_irq(&ioapic->lock);
-		ioapic_service(ioapic, pin);
+		ioapic_service(ioapic, pin, PIN_ALL);
 		raw_spin_unlock_irq(&ioapic->lock);
 	}
 }

@@ -351,6 +351,18 @@ static bool is_wide(struct irqchip *irq, struct lapic *source, const struct irq_
 }
 
 /**
+ * ipi_is_wide() - is every vCPU asked for a message of a device's?
+ * @irq: interrupt state of the VM
+ * @msg: message
+ *
+ * Context: any. Return: the answer.
+ */
+bool ipi_is_wide(struct irqchip *irq, const struct irq_msg *msg)
+{
+	return is_wide(irq, NULL, msg);
+}
+
+/**
  * ipi_deliver() - deliver a message to all that match
  * @irq: interrupt state of the VM
  * @source: sending APIC; NULL for devices

@@ -240,6 +240,7 @@ void ipi_unpublish(struct lapic *apic);
 void ipi_map_update(struct lapic *apic);
 #define IPI_WAITS (-2)
 int ipi_deliver(struct irqchip *irq, struct lapic *source, const struct irq_msg *msg);
+bool ipi_is_wide(struct irqchip *irq, const struct irq_msg *msg);
 void ipi_send(struct lapic *apic, u32 icr, u32 dest);
 
 /* ---- the VM's part ---- */

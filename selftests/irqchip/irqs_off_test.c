@@ -281,6 +281,39 @@ static void test_restored_pins(void)
 	measure_end("the I/O APIC's saved state, all pins to 64");
 }
 
+#define ALL_LEVEL	(0xffull << 56 | IOAPIC_LEVEL | VECTOR)
+#define REMOTE_IRR	0x4000
+
+static void guest_ends(void)
+{
+	pic_mask(0xffff);
+	apic_enable(APIC_X1);
+	guest_handlers[VECTOR] = irq_count_only;
+	GUEST_SYNC(1);
+	apic_icr(0, APIC_DEST_SELF | VECTOR);
+	irq_wait(VECTOR, 1);
+	apic_eoi();
+}
+
+/* All pins wait for the end of one vector, to be sent to all vCPUs again. */
+static void test_ended_pins(void)
+{
+	struct vcpu *vcpu;
+	struct vm *vm = vm_of(64, guest_ends, APIC_X1, &vcpu);
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	int i;
+
+	vcpu_run_sync(vcpu, 1);
+	vm_ioctl(vm, KVM_GET_IRQCHIP, &chip);
+	for (i = 0; i < KVM_IOAPIC_NUM_PINS; i++)
+		chip.chip.ioapic.redirtbl[i].bits = ALL_LEVEL | REMOTE_IRR;
+	chip.chip.ioapic.irr = 0xffffff;
+	vm_ioctl(vm, KVM_SET_IRQCHIP, &chip);
+	measure_begin();
+	vcpu_run_done(vcpu);
+	measure_end("one EOI, all pins to 64");
+}
+
 /* LINT0 of every vCPU hears of the 8259. */
 static void guest_pic(void)
 {
@@ -376,6 +409,7 @@ static const struct test_case cases[] = {
 	{ "msi", test_msi, 240 },
 	{ "pin", test_pin, 240 },
 	{ "restored_pins", test_restored_pins, 240 },
+	{ "ended_pins", test_ended_pins, 240 },
 	{ "pic", test_pic, 240 },
 	{ "irqfds", test_irqfds, 240 },
 	{ "resamplers", test_resamplers, 240 },

@@ -184,6 +184,45 @@ static void test_wide(void)
 	model_destroy(m);
 }
 
+/* One EOI is that of many pins: with interrupts off one of them alone is sent to all vCPUs at once, and none behind who hears of the EOI. */
+static void test_wide_eoi(void)
+{
+	static const struct {
+		const char *name;
+		unsigned int pins[3];
+		u8 dest;
+		int waits;
+	} rows[] = {
+		{ "one pin to all", { 20 }, 0xff, 0 },
+		{ "two pins to all", { 20, 21 }, 0xff, 1 },
+		{ "two pins to one", { 20, 21 }, 0, 0 },
+		{ "a pin that somebody hears of, to all", { 11 }, 0xff, 1 },
+		{ "a pin that somebody hears of, to one", { 11 }, 0, 0 },
+	};
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup();
+		mutex_lock(&m->vm.irq->lock);
+		ioapic_update_notify(m->vm.irq);
+		mutex_unlock(&m->vm.irq->lock);
+		for (n = 0; rows[i].pins[n]; n++) {
+			set_rte(rows[i].pins[n], 0x61 | LEVEL, rows[i].dest);
+			keel_irq_line(&m->vm, rows[i].pins[n], 1);
+		}
+		ASSERT_EQ(take(), 0x61);
+		CHECK_EQ(rows[i].name, 0, m->vm.irq->wide_work.queued);
+		eoi();
+		CHECK_EQ(rows[i].name, rows[i].waits, m->vm.irq->wide_work.queued);
+		flush_work(&m->vm.irq->wide_work);
+		for (n = 0; rows[i].pins[n]; n++)
+			CHECK_EQ(rows[i].name, REMOTE_IRR, ioapic_in(m, RTE(rows[i].pins[n])) & REMOTE_IRR);
+		CHECK_EQ(rows[i].name, 0x61, take());
+		CHECK_EQ(rows[i].name, rows[i].dest ? 0x61 : -1, keel_irq_ack(&m->vcpu[1]));
+		model_destroy(m);
+	}
+}
+
 static void test_acks(void)
 {
 	setup();
@@ -376,6 +415,7 @@ static const struct test_case cases[] = {
 	{ "level", test_level },
 	{ "shared_vector", test_shared_vector },
 	{ "wide", test_wide },
+	{ "wide_eoi", test_wide_eoi },
 	{ "acks", test_acks },
 	{ "modes", test_modes },
 	{ "state_over_high_line", test_state_over_high_line },
