@@ -167,8 +167,8 @@ static u64 deadline_to_ns(struct vcpu *vcpu, u64 deadline)
 
 	if (deadline <= now)
 		return 0;
-	/* 2^40 ms are 34 years */
-	delta = min(deadline - now, khz << 40);
+	/* 2^40 ms are 34 years; of a fast TSC, which scaling allows, not so many */
+	delta = min(deadline - now, min(khz, U64_MAX >> 40) << 40);
 	return mul_u64_u64_div_u64(delta, NSEC_PER_MSEC, khz);
 }
 

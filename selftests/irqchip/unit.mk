@@ -14,3 +14,5 @@ unit_route_test-srcs := $(irqchip-model)
 unit_route_test-cflags := $(irqchip-shim)
 unit_pit_test-srcs := irqchip/pit.c irqchip/pit_channel.c
 unit_pit_test-cflags := $(irqchip-shim)
+unit_lapic_timer_test-srcs := irqchip/lapic_timer.c
+unit_lapic_timer_test-cflags := $(irqchip-shim)

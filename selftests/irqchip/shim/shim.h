@@ -33,6 +33,7 @@ typedef int64_t s64;
 #define PAGE_SIZE		4096UL
 #define PAGE_MASK		(~0xfffUL)
 #define NSEC_PER_USEC		1000L
+#define NSEC_PER_MSEC		1000000L
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
@@ -122,6 +123,7 @@ struct hrtimer {
 #define KEEL_COMPAT_H
 #define NSEC_PER_SEC			1000000000L
 #define HRTIMER_MODE_ABS_HARD		0
+#define HRTIMER_MODE_ABS_PINNED_HARD	0
 #define CLOCK_MONOTONIC			1
 extern s64 shim_clock;
 #define ktime_get()			(shim_clock)
@@ -129,7 +131,10 @@ extern s64 shim_clock;
 #define ktime_add_ns(t, ns)		((t) + (s64)(ns))
 #define ktime_sub_ns(t, ns)		((t) - (s64)(ns))
 #define ktime_before(a, b)		((a) < (b))
+#define ktime_add_safe(t, ns)		((t) + (s64)(ns))
 #define ns_to_ktime(ns)			((s64)(ns))
+#define ktime_to_ns(t)			(t)
+#define raw_smp_processor_id()		0
 #define cpu_relax()			do { } while (0)
 #define SINGLE_DEPTH_NESTING		1
 #define raw_spin_lock_nested(l, n)	((void)(l))
@@ -154,7 +159,10 @@ static inline u64 shim_forward(struct hrtimer *t, u64 period)
 #define keel_hrtimer_setup(t, f, c, m)	(shim_timer = (t), (t)->function = (f))
 #define hrtimer_start(t, at, m)		((t)->expires = (at), (t)->queued = true)
 #define hrtimer_try_to_cancel(t)	shim_cancel(t)
-#define hrtimer_cancel(t)		((t)->queued = false)
+#define hrtimer_cancel(t)		shim_cancel(t)
+#define hrtimer_active(t)		((t)->queued)
+#define hrtimer_start_expires(t, m)	((t)->queued = true)
+#define hrtimer_get_remaining(t)	((t)->expires - shim_clock)
 #define hrtimer_is_queued(t)		((t)->queued)
 #define hrtimer_get_expires(t)		((t)->expires)
 #define hrtimer_set_expires(t, at)	((t)->expires = (at))
@@ -166,6 +174,16 @@ static inline u64 shim_forward(struct hrtimer *t, u64 period)
 static inline u64 mul_u64_u32_div(u64 a, u32 mul, u32 div)
 {
 	return (unsigned __int128)a * mul / div;
+}
+
+/* The kernel's is one instruction, which traps so. */
+static inline u64 mul_u64_u64_div_u64(u64 a, u64 mul, u64 div)
+{
+	unsigned __int128 quotient = (unsigned __int128)a * mul / div;
+
+	if (quotient >> 64)
+		abort();
+	return quotient;
 }
 
 static inline u64 div_u64_rem(u64 a, u32 b, u32 *rem)
@@ -288,6 +306,7 @@ enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
 #define RG_RIP			BIT(1)
 #define RG_SEG			BIT(8)
 #define RG_TPR			BIT(15)
+#define RG_DEADLINE		BIT(16)
 #define GUEST_HAS_X2APIC	BIT(0)
 #define GUEST_HAS_TSC_DEADLINE	BIT(1)
 
@@ -301,7 +320,7 @@ struct vcpu {
 	struct vm *vm;
 	u32 id;
 	struct { u64 reserved_gpa; u32 flags; } cpuid;
-	struct { u64 deadline; } tsc;
+	struct { u64 deadline, host_deadline, offset; u32 khz; } tsc;
 	struct { u64 eoi; } pv;
 	struct lapic *lapic;
 	struct { u64 base; u32 eoi_vector; bool accelerated; } apic;
@@ -317,10 +336,11 @@ struct vm {
 	enum irqchip_mode irq_mode;
 	struct irqchip *irq;
 	u64 disabled_quirks;
+	u32 disabled_exits;
 	bool x2apic_32bit_ids, x2apic_no_bcast_quirk;
 };
 
-struct vendor_caps { bool apic_page, apic_accel; };
+struct vendor_caps { bool apic_page, apic_accel, deadline_timer; };
 extern struct vendor_caps keel_caps;
 
 #define vm_for_each_vcpu(vm, i, vcpu) \
@@ -344,6 +364,13 @@ static inline void keel_vcpu_kick(struct vcpu *vcpu) { vcpu->kicks++; }
 static inline void keel_queue_nmi(struct vcpu *vcpu) { vcpu->nmis++; }
 static inline void keel_cpuid_update_runtime(struct vcpu *vcpu) { }
 void keel_vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind);
+
+/* Guest and host have one TSC, which the test moves. */
+extern u64 shim_tsc;
+#define rdtsc()			(shim_tsc)
+#define keel_tsc_read(v)	(shim_tsc)
+#define keel_tsc_scale(v, tsc)	(tsc)
+#define keel_tsc_unscale(v, n)	(n)
 
 /*
  * One page of guest memory for the PV EOI flag. @shim_page_gone makes every access fail; @shim_page_away those that may not
