@@ -174,12 +174,6 @@ struct host_page {
 	const pte_t *entry;
 };
 
-/* Frame of a present small entry. */
-static inline u64 host_pte_pfn(u64 pte)
-{
-	return (pte & PTE_PFN_MASK) >> PAGE_SHIFT;
-}
-
 /*
  * Look @hva up in @mm. Interrupts off; the answer holds while memory.lock is held and no invalidation of @hva is active.
  * False if nothing is there, or it is not for such an access.

@@ -114,6 +114,8 @@ static unsigned int map_around(struct vm *vm, const struct memslot *slot, gfn_t 
 	u64 below = min(index, gfn - w.first);
 	u64 *end = entry + min(PT_ENTRIES - 1 - index, w.last - gfn);
 	u64 pte = (page->pfn - below) << PAGE_SHIFT | (page->writable ? rw : ro);
+	/* in a register, not read for each of them */
+	const u64 frame = PTE_PFN_MASK;
 	const pte_t *host = page->entry;
 	bool is_large = !host;
 	unsigned int mapped = 0;
@@ -136,8 +138,7 @@ static unsigned int map_around(struct vm *vm, const struct memslot *slot, gfn_t 
 			if (pte_is_present(f, *entry) || !__pte_access_permitted(h, false) || h & _PAGE_SPECIAL)
 				continue;
 			/* guest writes need no care where the host's entry is dirty already */
-			WRITE_ONCE(*entry, host_pte_pfn(h) << PAGE_SHIFT |
-					   ((h & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY) ? rw : ro));
+			WRITE_ONCE(*entry, (h & frame) | ((h & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY) ? rw : ro));
 			mapped++;
 		}
 	}

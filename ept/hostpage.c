@@ -52,7 +52,7 @@ static bool lookup_small(const pte_t *entry, bool write, struct host_page *page)
 	page->writable = __pte_access_permitted(pte, true);
 	if (!page->writable && (write || !__pte_access_permitted(pte, false)))
 		return false;
-	page->pfn = host_pte_pfn(pte);
+	page->pfn = (pte & PTE_PFN_MASK) >> PAGE_SHIFT;
 	page->level = 1;
 	page->type = unlikely(pte & _PAGE_SPECIAL) ? pfn_memtype(page->pfn) : PTE_MEM_WB;
 	page->entry = entry;
