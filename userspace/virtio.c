@@ -787,3 +787,17 @@ bool virtio_copy_from(const struct virtq_chain *chain, void *to, uint64_t count)
 	}
 	return true;
 }
+
+uint32_t virtio_copy_to(const struct virtq_chain *chain, const void *from, uint32_t count)
+{
+	const struct iovec *parts = &chain->segments[chain->read_count];
+	uint32_t done = 0;
+
+	for (unsigned int i = 0; i < chain->write_count && done < count; i++) {
+		uint32_t left = count - done, part = parts[i].iov_len < left ? (uint32_t)parts[i].iov_len : left;
+
+		memcpy(parts[i].iov_base, (const uint8_t *)from + done, part);
+		done += part;
+	}
+	return done;
+}

@@ -228,4 +228,10 @@ void virtio_set_broken(struct virtio_device *device);
  */
 bool virtio_copy_from(const struct virtq_chain *chain, void *to, uint64_t count);
 
+/**
+ * virtio_copy_to() - copy into the first bytes of a request's writable part
+ * Return: bytes copied: @count, or what there is room for.
+ */
+uint32_t virtio_copy_to(const struct virtq_chain *chain, const void *from, uint32_t count);
+
 #endif

@@ -166,23 +166,6 @@ static uint8_t *take_status(struct virtq_chain *chain)
 	return status;
 }
 
-/* Return: bytes copied. */
-static uint32_t give_id(struct virtio_blk *blk, const struct virtq_chain *chain)
-{
-	const struct iovec *parts = &chain->segments[chain->read_count];
-	uint32_t done = 0;
-
-	for (unsigned int i = 0; i < chain->write_count && done < VIRTIO_BLK_ID_SIZE; i++) {
-		size_t part = VIRTIO_BLK_ID_SIZE - done;
-
-		if (part > parts[i].iov_len)
-			part = parts[i].iov_len;
-		memcpy(parts[i].iov_base, blk->id + done, part);
-		done += (uint32_t)part;
-	}
-	return done;
-}
-
 static uint8_t read_data(struct virtio_blk *blk, struct virtq_chain *chain, uint64_t sector,
 			 uint64_t *written)
 {
@@ -319,7 +302,7 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 		result = clear_all(blk, chain, header.type);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
-		written = give_id(blk, chain);
+		written = virtio_copy_to(chain, blk->id, VIRTIO_BLK_ID_SIZE);
 		result = VIRTIO_BLK_S_OK;
 		break;
 	default:

@@ -30,19 +30,6 @@ static struct virtio_fs *to_fs(struct virtio_device *device)
 
 /* Without the process. */
 
-/* Into the first bytes of a chain's writable part, which has room for them. */
-static void copy_to(const struct virtq_chain *chain, const void *from, size_t size)
-{
-	const struct iovec *part = &chain->segments[chain->read_count];
-
-	for (size_t done = 0; done < size; part++) {
-		size_t some = part->iov_len < size - done ? part->iov_len : size - done;
-
-		memcpy(part->iov_base, (const char *)from + done, some);
-		done += some;
-	}
-}
-
 static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 {
 	struct fuse_out_header out = { .len = sizeof(out), .error = -ENOTCONN };
@@ -53,8 +40,7 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 	if (!virtio_copy_from(chain, &in, sizeof(in)) || chain->write_bytes < sizeof(out))
 		return 0;
 	out.unique = in.unique;
-	copy_to(chain, &out, sizeof(out));
-	return sizeof(out);
+	return virtio_copy_to(chain, &out, sizeof(out));
 }
 
 /* Return: requests that have no answer and get none. */

@@ -168,19 +168,6 @@ static bool answer(struct virtio_mem *mem, const struct virtio_mem_req *request,
 	return true;
 }
 
-static void put_response(const struct virtq_chain *chain, const struct virtio_mem_resp *response)
-{
-	const struct iovec *parts = &chain->segments[chain->read_count];
-	size_t done = 0;
-
-	for (unsigned int i = 0; i < chain->write_count && done < sizeof(*response); i++) {
-		size_t left = sizeof(*response) - done, count = parts[i].iov_len < left ? parts[i].iov_len : left;
-
-		memcpy(parts[i].iov_base, (const uint8_t *)response + done, count);
-		done += count;
-	}
-}
-
 static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 {
 	struct virtio_mem_resp response = { .type = VIRTIO_MEM_RESP_ACK };
@@ -191,8 +178,7 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 		device->queues[0].is_broken = true;
 		return 0;
 	}
-	put_response(chain, &response);
-	return sizeof(response);
+	return virtio_copy_to(chain, &response, sizeof(response));
 }
 
 /* ---- the thread ---- */
