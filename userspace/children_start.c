@@ -45,17 +45,32 @@ static void __attribute__((noreturn)) become(const struct child_request *request
 	child_die(request->program, "");
 }
 
-bool child_sockets(int *ours, int *listener)
+/* Return: 0, or -1 with errno. */
+static int connect_to(int ours, int listener)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t size = sizeof(address);
 
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address.sun_family)) || listen(listener, 0) ||
+	    getsockname(listener, (struct sockaddr *)&address, &size) || connect(ours, (struct sockaddr *)&address, size))
+		return -1;
+	return fcntl(ours, F_SETFL, 0);
+}
+
+int child_sockets(int *ours, int *listener)
+{
+	int error;
+
 	*listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	*ours = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return *listener >= 0 && *ours >= 0 &&
-	       !bind(*listener, (struct sockaddr *)&address, sizeof(address.sun_family)) && !listen(*listener, 0) &&
-	       !getsockname(*listener, (struct sockaddr *)&address, &size) &&
-	       !connect(*ours, (struct sockaddr *)&address, size) && !fcntl(*ours, F_SETFL, 0);
+	*ours = *listener < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*ours >= 0 && !connect_to(*ours, *listener))
+		return 0;
+	error = errno;
+	if (*ours >= 0)
+		close(*ours);
+	if (*listener >= 0)
+		close(*listener);
+	return error;
 }
 
 int child_start(struct child *child, const struct child_request *request, int ours)

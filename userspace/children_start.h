@@ -35,9 +35,9 @@ struct child_request {
  * child_sockets() - a socket that listens, for a child, and its only connection
  *
  * The name is one that the kernel chooses, of no file; whoever guesses it before us makes our connection fail, and after us
- * nobody is listened to. Return: false with errno; each is -1 or to be closed in both cases.
+ * nobody is listened to. Return: 0, or an errno; there is neither then.
  */
-bool child_sockets(int *ours, int *listener);
+int child_sockets(int *ours, int *listener);
 
 /**
  * child_start() - start it, in a process group of its own: Ctrl-C at the terminal is for us, whose end is its own

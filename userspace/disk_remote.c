@@ -87,18 +87,9 @@ static int start(struct child *child, const char *program, char *image)
 	/* What the guest flushes is written out, and nothing before; what it gives back is given back to the host. */
 	char *const arguments[] = { PROGRAM, "--format=qcow2", "--cache=writeback", "--discard=unmap", image, NULL };
 	struct child_request request = { .program = program, .arguments = arguments, .prepare = give_listener };
-	int ours;
+	int ours, error = child_sockets(&ours, &request.listener);
 
-	if (!child_sockets(&ours, &request.listener)) {
-		int error = errno;
-
-		if (ours >= 0)
-			close(ours);
-		if (request.listener >= 0)
-			close(request.listener);
-		return error;
-	}
-	return child_start(child, &request, ours);
+	return error ? error : child_start(child, &request, ours);
 }
 
 int disk_remote_start(struct disk_remote *remote, const char *path)

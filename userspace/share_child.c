@@ -122,17 +122,10 @@ static int start(struct child *child, const char *program, const struct place *p
 		(char *)(uintptr_t)program, number, "-o", source, "-o", "log_level=err", "--thread-pool-size=0", NULL
 	};
 	struct child_request request = { .program = program, .arguments = arguments, .prepare = prepare, .argument = place };
-	int ours;
+	int ours, error = child_sockets(&ours, &request.listener);
 
-	if (!child_sockets(&ours, &request.listener)) {
-		int error = errno;
-
-		if (ours >= 0)
-			close(ours);
-		if (request.listener >= 0)
-			close(request.listener);
+	if (error)
 		return error;
-	}
 	snprintf(number, sizeof(number), "--fd=%d", request.listener);
 	return child_start(child, &request, ours);
 }

@@ -2,11 +2,13 @@
 /* How virtiofsd is found and started, and what is said where it is not, by stand-ins for it. */
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fake_share.h"
 #include "userspace/children.h"
+#include "userspace/children_start.h"
 #include "userspace/share_child.h"
 #include "userspace/status.h"
 
@@ -213,7 +215,44 @@ static void test_end(void)
 	share_remove_directory();
 }
 
+/* With room for less than two more files nothing is left open, and the caller is told why. */
+static void test_no_sockets(void)
+{
+	static const struct {
+		const char *name;
+		rlim_t room;
+		int want;
+	} rows[] = {
+		{ "for none", 0, EMFILE },
+		{ "for one", 1, EMFILE },
+		{ "for both", 2, 0 },
+	};
+	struct rlimit before, limit;
+	int first = dup(0);
+
+	ASSERT(first >= 0, "a file");
+	close(first);
+	ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		int ours, listener, next;
+
+		limit = (struct rlimit){ (rlim_t)first + rows[i].room, before.rlim_max };
+		ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		CHECK_EQ(rows[i].name, rows[i].want, child_sockets(&ours, &listener));
+		ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+		next = dup(0);
+		CHECK_EQ("what is open", first + (rows[i].want ? 0 : 2), next);
+		close(next);
+		if (rows[i].want)
+			continue;
+		CHECK_EQ("connected", 1, poll(&(struct pollfd){ .fd = listener, .events = POLLIN }, 1, TEST_PATIENCE_MS));
+		close(ours);
+		close(listener);
+	}
+}
+
 static const struct test_case cases[] = {
+	{ "no_sockets", test_no_sockets },
 	{ "start", test_start },
 	{ "words", test_words },
 	{ "no_start", test_no_start },
