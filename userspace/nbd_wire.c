@@ -7,23 +7,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "iovec.h"
 #include "nbd_wire.h"
 #include "thread.h"
 #include "vm.h"
 
-/* Drop the first @count bytes; there are as many. */
 static void advance(struct nbd_transfer *transfer, size_t count)
 {
 	transfer->done += count;
-	while (transfer->count && count >= transfer->parts->iov_len) {
-		count -= transfer->parts->iov_len;
-		transfer->parts++;
-		transfer->count--;
-	}
-	if (count) {
-		transfer->parts->iov_base = (char *)transfer->parts->iov_base + count;
-		transfer->parts->iov_len -= count;
-	}
+	iovec_skip(&transfer->parts, &transfer->count, count);
 }
 
 /* Return: NULL: try again. */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "disk_remote.h"
+#include "iovec.h"
 #include "qcow2.h"
 #include "status.h"
 #include "virtio_blk.h"
@@ -30,20 +31,6 @@
 static struct virtio_blk *to_blk(struct virtio_device *device)
 {
 	return (struct virtio_blk *)((char *)device - offsetof(struct virtio_blk, device));
-}
-
-/* Drop the first @count bytes of @parts; they must hold that many. */
-static void skip_front(struct iovec **parts, unsigned int *number, uint64_t count)
-{
-	while (*number && count >= (*parts)->iov_len) {
-		count -= (*parts)->iov_len;
-		(*parts)++;
-		(*number)--;
-	}
-	if (*number) {
-		(*parts)->iov_base = (char *)(*parts)->iov_base + count;
-		(*parts)->iov_len -= count;
-	}
 }
 
 /* The guest learns of each error; whoever started it, of the first of a disk. */
@@ -77,7 +64,7 @@ static bool transfer(struct virtio_blk *blk, struct iovec *parts, unsigned int n
 		}
 		at += (uint64_t)done;
 		*moved += (uint64_t)done;
-		skip_front(&parts, &number, (uint64_t)done);
+		iovec_skip(&parts, &number, (uint64_t)done);
 	}
 	return true;
 }
@@ -133,7 +120,7 @@ static bool read_snapshot(struct virtio_blk *blk, struct iovec *parts, unsigned 
 		}
 		if (!is_read)
 			return false;
-		skip_front(&parts, &number, run);
+		iovec_skip(&parts, &number, run);
 		at += run;
 		left -= run;
 	}
@@ -213,7 +200,7 @@ static uint8_t write_data(struct virtio_blk *blk, struct virtq_chain *chain, uin
 
 	if (blk->is_readonly || !is_in_range(blk, sector, chain->read_bytes - HEADER_SIZE))
 		return VIRTIO_BLK_S_IOERR;
-	skip_front(&parts, &number, HEADER_SIZE);
+	iovec_skip(&parts, &number, HEADER_SIZE);
 	if (blk->overlay.size) {
 		overlay_write(&blk->overlay, parts, number, sector * VIRTIO_BLK_SECTOR);
 		return VIRTIO_BLK_S_OK;
