@@ -7,72 +7,39 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "gdb_listen.h"
+#include "socket_address.h"
 #include "socket_file.h"
 
-#define HOST_MAX	INET6_ADDRSTRLEN
-
-static bool parse_port(const char *text, in_port_t *port)
+/* Do others than this host's users reach it? */
+static bool is_open(const struct sockaddr_storage *address)
 {
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	unsigned long value = strtoul(text, &end, 10);
-
-	*port = htons((uint16_t)value);
-	return !*end && value >= 1 && value <= 65535;
-}
-
-static void set_ipv4(struct gdb_address *address, struct in_addr host, in_port_t port)
-{
-	struct sockaddr_in *to = (struct sockaddr_in *)&address->storage;
-
-	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = port, .sin_addr = host };
-	address->length = sizeof(*to);
-	address->is_open = ntohl(host.s_addr) >> 24 != 127;
-}
-
-static void set_ipv6(struct gdb_address *address, struct in6_addr host, in_port_t port)
-{
-	struct sockaddr_in6 *to = (struct sockaddr_in6 *)&address->storage;
-
-	*to = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = host };
-	address->length = sizeof(*to);
-	address->is_open = !IN6_IS_ADDR_LOOPBACK(&host);
+	if (address->ss_family == AF_INET6)
+		return !IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+	return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET;
 }
 
 static const char *parse_tcp(const char *text, struct gdb_address *address)
 {
-	const char *colon = strrchr(text, ':');
-	char host[HOST_MAX] = "127.0.0.1";
-	struct in6_addr ipv6;
-	struct in_addr ipv4;
+	const char *colon = strrchr(text, ':'), *host = colon ? text : "127.0.0.1", *port_text = colon ? colon + 1 : text;
+	size_t length = colon ? (size_t)(colon - text) : strlen(host);
 	in_port_t port;
 
-	if (!parse_port(colon ? colon + 1 : text, &port))
+	if (!socket_address_port(port_text, strlen(port_text), &port))
 		return "not a port number, 1 to 65535";
-	if (colon) {
-		bool is_bracketed = *text == '[' && colon[-1] == ']';
-		size_t length = (size_t)(colon - text) - (is_bracketed ? 2 : 0);
-
-		if (length >= sizeof(host))
-			return "not a numeric address";
-		memcpy(host, text + is_bracketed, length);
-		host[length] = 0;
+	if (length >= 2 && *host == '[' && host[length - 1] == ']') {
+		host++;
+		length -= 2;
 	}
-	if (inet_pton(AF_INET, host, &ipv4) == 1)
-		set_ipv4(address, ipv4, port);
-	else if (inet_pton(AF_INET6, host, &ipv6) == 1)
-		set_ipv6(address, ipv6, port);
-	else
+	address->length = socket_address_host(host, length, port, &address->storage);
+	if (!address->length)
 		return "not a numeric address";
+	address->is_open = is_open(&address->storage);
 	return NULL;
 }
 

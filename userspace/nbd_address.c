@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The NBD URI specification (doc/uri.md of the NBD project), and the older words "nbd:".
- *
- * Hosts have no names here: what looks names up belongs to the C library's shared part, and this program is static.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include "nbd_address.h"
+#include "socket_address.h"
 #include "util.h"
 
 #define PORT_DEFAULT	"10809"
-#define HOST_MAX	INET6_ADDRSTRLEN
 #define SOCKET_MAX	sizeof(((struct sockaddr_un *)0)->sun_path)
 
 static const char export_word[] = ":exportname=";
@@ -82,45 +78,22 @@ static const char *set_unix(struct nbd_address *address, const char *path, size_
 	return NULL;
 }
 
-static bool parse_port(const char *text, size_t length, in_port_t *port)
+static const char *set_host(struct nbd_address *address, const char *host, size_t length, in_port_t port)
 {
-	unsigned long value = 0;
+	static const char localhost[] = "localhost", loopback[] = "127.0.0.1";
 
-	if (!length || length > 5 || strspn(text, "0123456789") < length)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		value = value * 10 + (unsigned long)(text[i] - '0');
-	*port = htons((uint16_t)value);
-	return value >= 1 && value <= 65535;
-}
-
-static const char *set_host(struct nbd_address *address, const char *host, in_port_t port)
-{
-	struct sockaddr_in *ipv4 = (struct sockaddr_in *)&address->storage;
-	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)&address->storage;
-	struct in_addr four;
-	struct in6_addr six;
-
-	if (!*host || !strcmp(host, "localhost"))
-		host = "127.0.0.1";
-	if (inet_pton(AF_INET, host, &four) == 1) {
-		*ipv4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = port, .sin_addr = four };
-		address->length = sizeof(*ipv4);
-		return NULL;
+	if (!length || (length == strlen(localhost) && !memcmp(host, localhost, length))) {
+		host = loopback;
+		length = strlen(loopback);
 	}
-	if (inet_pton(AF_INET6, host, &six) == 1) {
-		*ipv6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = six };
-		address->length = sizeof(*ipv6);
-		return NULL;
-	}
-	return "the host is no numeric address, nor localhost (getent hosts NAME tells the address)";
+	address->length = socket_address_host(host, length, port, &address->storage);
+	return address->length ? NULL : "the host is no numeric address, nor localhost (getent hosts NAME tells the address)";
 }
 
 /* HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, @length bytes; nothing at all is this host. */
 static const char *set_authority(struct nbd_address *address, const char *text, size_t length)
 {
 	const char *end = text + length, *colon, *host = text, *host_end;
-	char copy[HOST_MAX];
 	in_port_t port;
 
 	if (memchr(text, '@', length))
@@ -135,13 +108,9 @@ static const char *set_authority(struct nbd_address *address, const char *text, 
 		colon = memchr(text, ':', length);
 		host_end = colon ? colon : end;
 	}
-	if (!parse_port(colon ? colon + 1 : PORT_DEFAULT, colon ? (size_t)(end - colon - 1) : strlen(PORT_DEFAULT), &port))
+	if (!socket_address_port(colon ? colon + 1 : PORT_DEFAULT, colon ? (size_t)(end - colon - 1) : strlen(PORT_DEFAULT), &port))
 		return "not a port number, 1 to 65535";
-	if ((size_t)(host_end - host) >= sizeof(copy))
-		return "not a numeric address";
-	memcpy(copy, host, (size_t)(host_end - host));
-	copy[host_end - host] = 0;
-	return set_host(address, copy, port);
+	return set_host(address, host, (size_t)(host_end - host), port);
 }
 
 /* "/EXPORT" or nothing. Return: NULL, or what is wrong. */

@@ -2,15 +2,15 @@
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
 virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
-blk-srcs := $(patsubst %,userspace/%.c,virtio_blk virtio_blk_open disk_lock disk_remote nbd nbd_agree nbd_wire nbd_address socket_connect children children_start overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options jail_options cpu_model cpu_feature nbd_address fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
+blk-srcs := $(patsubst %,userspace/%.c,virtio_blk virtio_blk_open disk_lock disk_remote nbd nbd_agree nbd_wire nbd_address socket_address socket_connect children children_start overlay qcow2 qcow2_header)
+options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options jail_options cpu_model cpu_feature nbd_address socket_address fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
 unit_config_test-libs := -ljson-c
 unit_memory_options_test-srcs := $(patsubst %,userspace/%.c,memory_options memory size status)
 unit_bus_test-srcs := userspace/bus.c
-unit_files_test-srcs := userspace/files.c userspace/disk_lock.c userspace/nbd_address.c userspace/status.c
+unit_files_test-srcs := userspace/files.c userspace/disk_lock.c userspace/nbd_address.c userspace/socket_address.c userspace/status.c
 unit_memory_test-srcs := userspace/memory.c
 unit_acpi_test-srcs := userspace/acpi.c userspace/aml.c
 unit_cpuid_test-srcs := $(fake-vm) userspace/cpuid.c userspace/cpu_feature.c
@@ -80,7 +80,7 @@ unit_control_stand_test-libs := -ljson-c -lz
 unit_pause_test-srcs := $(patsubst %,userspace/%.c,pause vcpu vm gate exit reason memory bus cpuid cpu_model cpu_leaves cpu_feature status) \
 	$(patsubst %,userspace/gdb_%.c,stop break cpu)
 unit_pause_test-cflags := -Wl,--wrap=ioctl
-unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell state_chain net_user put_off migrate_address socket_connect gdb_listen control_socket socket_file runtime status whole directory disk_lock state_format))
+unit_ctl_test-srcs = $(sort $(state-srcs) $(patsubst %,userspace/%.c,ctl ctl_ask ctl_fork ctl_migrate ctl_save ctl_tell state_chain net_user put_off migrate_address socket_connect gdb_listen socket_address control_socket socket_file runtime status whole directory disk_lock state_format))
 unit_ctl_test-libs = -ljson-c $(state-libs)
 unit_ctl_test-cflags := -DKEEL_VERSION='"test"' -Wl,--wrap=flock -Wl,--wrap=ctl_ask
 unit_hold_test-srcs := $(virtio-srcs) $(patsubst %,userspace/%.c,hold state_format)
@@ -122,7 +122,7 @@ unit_track_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime
 unit_migrate_turn_test-srcs := userspace/migrate_turn.c
 # Both sides, without the kernel.
 move-srcs := $(sort $(state-srcs) $(patsubst %,userspace/%.c,faults fill track state_save state_restore state_file state_vcpu state_cpu cpu_feature cpuid serial rtc power virtio_rng virtio_console \
-	dirty generation hold arrive gdb_listen socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word) $(blk-srcs))
+	dirty generation hold arrive gdb_listen socket_address socket_file migrate migrate_address put_off migrate_guest migrate_pace migrate_turn migrate_word) $(blk-srcs))
 unit_migrate_test-srcs := $(move-srcs)
 unit_migrate_test-libs := $(state-libs)
 unit_migrate_test-cflags := $(state-cflags) -pthread -Wl,--wrap=calloc -Wl,--wrap=clock_gettime -Wl,--wrap=fdatasync -Wl,--wrap=pthread_mutex_clocklock
@@ -130,7 +130,7 @@ unit_arrive_test-srcs := $(move-srcs)
 unit_arrive_test-libs := $(state-libs)
 unit_arrive_test-cflags := $(state-cflags) -pthread -Wl,--wrap=clock_gettime -Wl,--wrap=send
 unit_migrate_pace_test-srcs := userspace/migrate_pace.c
-unit_migrate_word_test-srcs := $(patsubst %,userspace/%.c,migrate_turn migrate_word migrate_address socket_connect put_off gdb_listen socket_file state_format)
+unit_migrate_word_test-srcs := $(patsubst %,userspace/%.c,migrate_turn migrate_word migrate_address socket_connect put_off gdb_listen socket_address socket_file state_format)
 unit_migrate_word_test-libs := -lz
 unit_migrate_word_test-cflags := $(state-cflags)
 unit_state_cpu_test-srcs := $(patsubst %,userspace/%.c,state_cpu state_format cpu_feature)
@@ -161,8 +161,8 @@ unit_gdb_packet_test-srcs := userspace/gdb_packet.c
 unit_gdb_regs_test-srcs := userspace/gdb_regs.c userspace/gdb_layout.c
 unit_gdb_break_test-srcs := userspace/gdb_break.c userspace/memory.c
 unit_gdb_command_test-srcs := $(gdb-srcs)
-unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c
-unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen gdb_serve put_off pause command command_rows command_migrate migrate_turn runtime \
+unit_gdb_listen_test-srcs := userspace/gdb_listen.c userspace/socket_file.c userspace/socket_address.c
+unit_gdb_server_test-srcs := $(sort $(gdb-srcs) $(virtio-srcs) $(balloon-srcs) $(patsubst %,userspace/%.c,gdb gdb_listen socket_address gdb_serve put_off pause command command_rows command_migrate migrate_turn runtime \
 	control_socket socket_file generation power stats state_base state_fields state_stream state_format))
 unit_gdb_server_test-cflags := -pthread -DKEEL_VERSION='"test"'
 unit_gdb_server_test-libs := -ljson-c -lz
@@ -195,7 +195,7 @@ unit_share_options_test-srcs := userspace/share_options.c userspace/status.c
 nbd-srcs := $(patsubst %,userspace/%.c,nbd nbd_agree nbd_wire)
 unit_nbd_test-srcs := $(fake-vm) $(nbd-srcs) selftests/userspace/nbd_peer.c
 unit_nbd_test-cflags := -pthread
-unit_nbd_address_test-srcs := userspace/nbd_address.c
+unit_nbd_address_test-srcs := userspace/nbd_address.c userspace/socket_address.c
 unit_blk_remote_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c selftests/userspace/nbd_peer.c
 unit_blk_remote_test-cflags := -pthread
 unit_blk_remote_test-libs := -lzstd -lz
