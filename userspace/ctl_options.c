@@ -9,6 +9,7 @@
 #include "migrate_address.h"
 #include "option_row.h"
 #include "options.h"
+#include "rate_options.h"
 #include "size.h"
 #include "status.h"
 
@@ -111,8 +112,8 @@ int ctl_options_check(struct options *options)
 	if (options->to_mark && strcmp(options->request, "reset"))
 		return status_fail(STATUS_USAGE, "--to-mark goes with reset: keel ctl NAME reset --to-mark");
 	for (unsigned int i = 0; i < options->net_count; i++)
-		if (options->nets[i].kind != NET_USER || options->nets[i].has_mac)
-			return status_fail(STATUS_USAGE, "fork: --net user alone can be had, and its address is a random one");
+		if (options->nets[i].kind != NET_USER || options->nets[i].has_mac || rate_options_is_on(&options->nets[i].rate))
+			return status_fail(STATUS_USAGE, "fork: --net user alone can be had, its address is a random one, and its limits are the parent's");
 	if (options->control && options->name)
 		return status_fail(STATUS_USAGE, "fork: --control or --name, not both");
 	if ((options->is_tracked || options->base) && !is_save)

@@ -8,9 +8,40 @@
 #include "nbd_address.h"
 #include "option_row.h"
 #include "options.h"
+#include "rate_options.h"
 #include "status.h"
 
-static int set_disk(struct options *options, const char *value)
+static const char *const rate_words[] = {
+	[RATE_BYTES] = "bps",
+	[RATE_BYTES_MAX] = "bps_max",
+	[RATE_REQUESTS] = "iops",
+	[RATE_REQUESTS_MAX] = "iops_max",
+};
+
+/* Take a limit off the end. Return: NULL, or what is wrong with it, with @word its name; *@length is as before if there is none. */
+static const char *take_rate(struct disk_options *disk, const char *value, size_t *length, const char **word)
+{
+	const char *comma = memrchr(value, ',', *length);
+	char text[32];
+
+	for (enum rate_word i = 0; comma && i < ARRAY_SIZE(rate_words); i++) {
+		size_t name = strlen(rate_words[i]), tail = (size_t)(value + *length - comma) - 1;
+
+		if (tail <= name || strncmp(comma + 1, rate_words[i], name) || comma[1 + name] != '=')
+			continue;
+		*word = rate_words[i];
+		*length -= tail + 1;
+		if (tail - name > sizeof(text))
+			return "has too long a number";
+		memcpy(text, comma + 2 + name, tail - name - 1);
+		text[tail - name - 1] = 0;
+		return rate_options_set(&disk->rate, i, text);
+	}
+	return NULL;
+}
+
+/* What becomes of the image, the word before the limits. */
+static void take_use(struct disk_options *disk, const char *value, size_t *length)
 {
 	static const struct {
 		const char *suffix;
@@ -20,34 +51,58 @@ static int set_disk(struct options *options, const char *value)
 		{ ",ro", VIRTIO_BLK_READ },
 		{ ",snapshot", VIRTIO_BLK_SNAPSHOT },
 	};
-	enum virtio_blk_use use = VIRTIO_BLK_WRITTEN;
-	size_t length = strlen(value);
-	struct nbd_address address;
-	const char *wrong;
 
 	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
 		size_t tail = strlen(uses[i].suffix);
 
-		if (length >= tail && !strcmp(value + length - tail, uses[i].suffix)) {
-			use = uses[i].use;
-			length -= tail;
-			break;
+		if (*length >= tail && !memcmp(value + *length - tail, uses[i].suffix, tail)) {
+			disk->use = uses[i].use;
+			*length -= tail;
+			return;
 		}
 	}
-	if (!length)
-		return status_fail(STATUS_USAGE, "--disk %s: no file named", value);
+}
+
+/* Take all words off the end of @value. Return: 0 with @length of the name, or STATUS_USAGE. */
+static int take_words(struct disk_options *disk, const char *value, size_t *length)
+{
+	const char *wrong = NULL, *word;
+	enum rate_word lone;
+	size_t before;
+
+	do {
+		before = *length;
+		wrong = take_rate(disk, value, length, &word);
+	} while (!wrong && *length < before);
+	if (wrong)
+		return status_fail(STATUS_USAGE, "--disk %s: %s %s", value, word, wrong);
+	if (!rate_options_are_whole(&disk->rate, &lone))
+		return status_fail(STATUS_USAGE, "--disk %s: %s needs %s", value, rate_words[lone], rate_words[lone - 1]);
+	take_use(disk, value, length);
+	return *length ? 0 : status_fail(STATUS_USAGE, "--disk %s: no file named", value);
+}
+
+static int set_disk(struct options *options, const char *value)
+{
+	struct disk_options disk = { .use = VIRTIO_BLK_WRITTEN };
+	size_t length = strlen(value);
+	struct nbd_address address;
+	const char *wrong;
+	int ret = take_words(&disk, value, &length);
+
+	if (ret)
+		return ret;
 	if (options->disk_count == OPTIONS_DISKS_MAX)
 		return status_fail(STATUS_USAGE, "--disk %s: at most %d disks", value,
 				   OPTIONS_DISKS_MAX);
-	char *path = strndup(value, length);
-
-	if (!path)
+	disk.path = strndup(value, length);
+	if (!disk.path)
 		return status_fail(STATUS_HOST, "out of memory");
-	if (nbd_address_is_one(path) && (wrong = nbd_address_parse(path, &address))) {
-		free(path);
+	if (nbd_address_is_one(disk.path) && (wrong = nbd_address_parse(disk.path, &address))) {
+		free(disk.path);
 		return status_fail(STATUS_USAGE, "--disk %s: %s", value, wrong);
 	}
-	options->disks[options->disk_count++] = (struct disk_options){ path, use };
+	options->disks[options->disk_count++] = disk;
 	return 0;
 }
 

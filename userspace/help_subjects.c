@@ -71,6 +71,8 @@ const char help_net[] =
 	"                       guest; up to 16 times\n"
 	"  mac=ADDRESS          of the guest, as 02:00:00:00:00:01 (a random one)\n"
 	"  mtu=N                what the guest is told, 68 to 65535\n"
+	"  bps=SIZE, pps=N      tap, user: at most so many bytes, or frames, a second each way, without\n"
+	"                       vhost-net; bps_max=SIZE and pps_max=N at once after a rest\n"
 	"\n"
 	"  ip tuntap add tap0 mode tap user alice; ip link set tap0 master br0 up\n"
 	"  keel run ... --net tap=tap0 --net user,forward=2222:22\n";

@@ -96,6 +96,7 @@ static int add_virtio(struct machine *machine, const struct options *options)
 		machine->disks[i].is_jailed = jail_is_on();
 		int ret = virtio_blk_open(&machine->disks[i], disk->path, disk->use, i);
 
+		rate_limit_init(&machine->disks[i].device.limit, &disk->rate, thread_now());
 		if (!ret)
 			ret = plug(machine, &machine->disks[i].device);
 		if (ret)

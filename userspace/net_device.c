@@ -86,6 +86,7 @@ int net_device_open(struct net_device *device, const struct net_options *options
 	if (!identity.mtu)
 		identity.mtu = behind.backend->mtu;
 	virtio_net_init(&device->net, behind.backend, behind.vhost, &identity);
+	virtio_net_limit(&device->net, &options->rate);
 	return 0;
 }
 

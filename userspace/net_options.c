@@ -10,6 +10,7 @@
 
 #include "net.h"
 #include "net_options.h"
+#include "rate_options.h"
 #include "status.h"
 
 #define MTU_MIN	68	/* the least that IPv4 works with */
@@ -103,6 +104,41 @@ static const char *set_forward(struct net_options *net, const char *value)
 	return NULL;
 }
 
+static const char *set_bps(struct net_options *net, const char *value)
+{
+	return rate_options_set(&net->rate, RATE_BYTES, value);
+}
+
+static const char *set_bps_max(struct net_options *net, const char *value)
+{
+	return rate_options_set(&net->rate, RATE_BYTES_MAX, value);
+}
+
+static const char *set_pps(struct net_options *net, const char *value)
+{
+	return rate_options_set(&net->rate, RATE_REQUESTS, value);
+}
+
+static const char *set_pps_max(struct net_options *net, const char *value)
+{
+	return rate_options_set(&net->rate, RATE_REQUESTS_MAX, value);
+}
+
+/* This process counts the frames that it moves; the kernel counts none. */
+static int check_rate(struct net_options *net, const char *value)
+{
+	enum rate_word lone;
+
+	if (!rate_options_are_whole(&net->rate, &lone))
+		return status_fail(STATUS_USAGE, "--net %s: %s", value, lone == RATE_BYTES_MAX ? "bps_max needs bps" : "pps_max needs pps");
+	if (!rate_options_is_on(&net->rate) || net->kind != NET_TAP)
+		return 0;
+	if (net->vhost == NET_VHOST_ON)
+		return status_fail(STATUS_USAGE, "--net %s: vhost-net knows no limits: vhost=off (or tc(8) for the interface)", value);
+	net->vhost = NET_VHOST_OFF;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	unsigned int kinds;
@@ -113,13 +149,17 @@ static const struct {
 	{ "forward", USER, set_forward },
 	{ "mac", TAP | USER | SOCKET, set_mac },
 	{ "mtu", TAP | USER | SOCKET, set_mtu },
+	{ "bps", TAP | USER, set_bps },
+	{ "bps_max", TAP | USER, set_bps_max },
+	{ "pps", TAP | USER, set_pps },
+	{ "pps_max", TAP | USER, set_pps_max },
 };
 
 static const struct {
 	const char *name, *words;
 } kinds[] = {
-	[NET_TAP] = { "tap", "vhost, queues, mac and mtu" },
-	[NET_USER] = { "user", "forward, mac and mtu" },
+	[NET_TAP] = { "tap", "vhost, queues, mac, mtu, bps, bps_max, pps and pps_max" },
+	[NET_USER] = { "user", "forward, mac, mtu, bps, bps_max, pps and pps_max" },
 	[NET_VHOST_USER] = { "vhost-user", "queues, mac and mtu" },
 };
 
@@ -185,5 +225,5 @@ int net_options_parse(struct net_options *net, const char *value)
 			break;
 		at += length + 1;
 	}
-	return ret;
+	return ret ? ret : check_rate(net, value);
 }

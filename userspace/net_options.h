@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "net_filter.h"
+#include "rate_limit.h"
 
 #define NET_DEVICES_MAX		4
 #define NET_FORWARDS_MAX	16
@@ -44,6 +45,7 @@ struct net_options {
 	uint16_t mtu;			/* 0: the back end's */
 	struct net_forward forwards[NET_FORWARDS_MAX];
 	unsigned int forward_count;
+	struct rate_options rate;	/* each way; requests are frames */
 };
 
 /**

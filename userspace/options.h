@@ -13,6 +13,7 @@
 #include "jail_options.h"
 #include "memory_options.h"
 #include "net_options.h"
+#include "rate_limit.h"
 #include "share_options.h"
 #include "vfio.h"
 #include "virtio_blk.h"
@@ -25,6 +26,7 @@
 struct disk_options {
 	char *path;		/* allocated */
 	enum virtio_blk_use use;
+	struct rate_options rate;
 };
 
 /* When the memory of a saved machine is read. */

@@ -94,14 +94,31 @@ void virtio_set_broken(struct virtio_device *device)
 
 /* The device's thread. */
 
+/* Must requests wait? A driver that is let wait rings no doorbells: it has not been asked to. */
+static bool is_limited(struct virtio_device *device, const struct virtq *queue)
+{
+	if (!rate_limit_is_on(&device->limit) || !virtq_has_next(queue))
+		return false;
+	uint64_t now = thread_now(), wait = rate_limit_wait(&device->limit, now);
+
+	if (wait)
+		device->wake_at = wait < UINT64_MAX - now ? now + wait : UINT64_MAX;
+	return wait;
+}
+
 bool virtio_serve_queue(struct virtio_device *device, struct virtq *queue, unsigned int budget)
 {
 	if (!queue->is_enabled || queue->is_broken)
 		return true;
 	do {
-		while (virtq_pop(queue, &device->chain)) {
+		for (;;) {
+			if (is_limited(device, queue))
+				return true;
+			if (!virtq_pop(queue, &device->chain))
+				break;
 			uint32_t written = device->class->serve(device, &device->chain);
 
+			rate_limit_take(&device->limit, 1, 0);
 			virtq_push(queue, &device->chain, written);
 			if (virtq_needs_signal(queue))
 				virtio_signal_queue(device, queue);
@@ -125,18 +142,34 @@ static bool serve_all(struct virtio_device *device)
 	return is_done;
 }
 
+/* Until the doorbell rings, which virtio_stop() does too, or requests that wait may be served. Return: false if neither is so. */
+static bool sleep_until_wanted(struct virtio_device *device)
+{
+	uint64_t count;
+
+	if (device->wake_at) {
+		struct pollfd wait = { .fd = device->doorbell, .events = POLLIN };
+		const struct timespec until = { (time_t)(device->wake_at / 1000000000), (long)(device->wake_at % 1000000000) };
+		const struct timespec left = thread_time_until(&until);
+		int ready = ppoll(&wait, 1, &left, NULL);
+
+		if (ready <= 0)
+			return !ready;
+	}
+	return read(device->doorbell, &count, sizeof(count)) >= 0;
+}
+
 static void *device_main(void *argument)
 {
 	struct virtio_device *device = argument;
-	uint64_t count;
 
 	if (device->class->run)
 		device->class->run(device);
 	while (!vm_is_stopping(device->vm)) {
-		/* Sleeps here; virtio_stop() rings too. */
-		if (read(device->doorbell, &count, sizeof(count)) < 0)
+		if (!sleep_until_wanted(device))
 			continue;
 		virtio_begin_turn(device);
+		device->wake_at = 0;
 		/* Somebody wants to hold it: there may be more for afterwards. */
 		if (!serve_all(device))
 			virtio_ring(device);

@@ -13,6 +13,7 @@
 
 #include "msix.h"
 #include "pci.h"
+#include "rate_limit.h"
 #include "sandbox.h"
 #include "virtq.h"
 #include "vm.h"
@@ -90,7 +91,10 @@ struct virtio_device {
 	uint8_t config_generation;	/* counts changes of config */
 	uint8_t config[VIRTIO_CONFIG_MAX];	/* device-specific */
 	unsigned int config_size;
+	struct rate_limit limit;	/* of what virtio_serve_queue() serves; class->serve takes from it */
 	struct virtq_chain chain;	/* the request being served */
+
+	uint64_t wake_at;		/* the thread's: when the limit lets requests through again, by thread_now(); 0: nobody waits */
 };
 
 /**
@@ -213,7 +217,10 @@ void virtio_signal_config(struct virtio_device *device);
 
 /**
  * virtio_serve_queue() - serve up to @budget requests of a queue by class->serve, and no more once somebody wants to hold the device
- * Return: false if there may be more.
+ *
+ * What its limit does not let through stays in the queue, as if the driver had not come to it yet: device->wake_at says until when.
+ *
+ * Return: false if there may be more that need not wait.
  */
 bool virtio_serve_queue(struct virtio_device *device, struct virtq *queue, unsigned int budget);
 

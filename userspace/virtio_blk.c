@@ -277,9 +277,12 @@ static uint32_t serve(struct virtio_device *device, struct virtq_chain *chain)
 	switch (header.type) {
 	case VIRTIO_BLK_T_IN:
 		result = read_data(blk, chain, header.sector, &written);
+		rate_limit_take(&device->limit, 0, written);
 		break;
 	case VIRTIO_BLK_T_OUT:
 		result = write_data(blk, chain, header.sector);
+		if (result == VIRTIO_BLK_S_OK)
+			rate_limit_take(&device->limit, 0, chain->read_bytes - HEADER_SIZE);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
 		result = flush(blk);

@@ -138,7 +138,7 @@ static int refuse_open(const struct virtio_blk *blk, int error)
 	else if (error == ENOENT && is_readonly && !access(longer, F_OK))
 		remedy = " (a name that ends in ,ro or ,snapshot is given with ,rw, ,ro or ,snapshot behind it)";
 	else if (error == ENOENT && strchr(path, ','))
-		remedy = " (behind the name there can be ,ro, ,rw or ,snapshot, nothing else)";
+		remedy = " (behind the name there can be ,ro, ,rw or ,snapshot, nothing else but limits behind that)";
 	else if ((error == EACCES || error == EROFS) && !is_readonly && !access(path, R_OK))
 		remedy = " (to read alone is allowed: ,ro or ,snapshot behind the name)";
 	return status_fail(STATUS_DISK, "--disk %s: cannot open it: %s%s", path, strerror(error),

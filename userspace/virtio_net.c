@@ -19,6 +19,7 @@
 #include "net_header.h"
 #include "sandbox.h"
 #include "status.h"
+#include "thread.h"
 #include "virtio_net.h"
 
 #define RECEIVE_BUDGET	64
@@ -55,6 +56,19 @@ static void check_queue(struct virtio_net *net, const struct virtq *queue)
 {
 	if (queue->is_broken)
 		virtio_set_broken(&net->device);
+}
+
+/* Must frames wait, that way? They do so where they are. */
+static bool is_limited(struct virtio_net *net, enum net_way way)
+{
+	if (!rate_limit_is_on(&net->limits[way]))
+		return false;
+	uint64_t now = thread_now(), wait = rate_limit_wait(&net->limits[way], now), at = wait < UINT64_MAX - now ? now + wait : UINT64_MAX;
+
+	if (wait && (!net->device.wake_at || at < net->device.wake_at))
+		net->device.wake_at = at;
+	net->is_limited[way] = wait;
+	return wait;
 }
 
 /* From the host to the guest. */
@@ -108,7 +122,8 @@ static void receive_pair(struct virtio_net *net, unsigned int pair)
 
 	if (!queue->is_enabled || queue->is_broken)
 		return;
-	while (budget && take_packet(net, pair) && deliver(net, pair)) {
+	while (budget && !is_limited(net, NET_RECEIVE) && take_packet(net, pair) && deliver(net, pair)) {
+		rate_limit_take(&net->limits[NET_RECEIVE], 1, net->state[pair].packet.size);
 		net->state[pair].has_packet = false;
 		budget--;
 	}
@@ -140,23 +155,36 @@ static unsigned int gather(struct virtio_net *net, const struct virtq_chain *cha
 	return count;
 }
 
+/* Of what the driver sends; 0: that can be none. */
+static uint32_t frame_size(const struct virtq_chain *chain)
+{
+	if (chain->read_bytes < NET_HEADER_SIZE + NET_FRAME_MIN || chain->read_bytes > NET_HEADER_SIZE + NET_FRAME_MAX)
+		return 0;
+	return (uint32_t)(chain->read_bytes - NET_HEADER_SIZE);
+}
+
 /* What breaks the rules is lost, as on a wire. */
 static enum net_result send_chain(struct virtio_net *net, unsigned int pair)
 {
 	const struct virtq_chain *chain = &net->device.chain;
+	uint32_t size = frame_size(chain);
 	struct virtio_net_hdr_v1 header;
 
-	if (chain->read_bytes < NET_HEADER_SIZE + NET_FRAME_MIN || chain->read_bytes > NET_HEADER_SIZE + NET_FRAME_MAX ||
-	    net->is_gone)
+	if (!size || net->is_gone)
 		return NET_DONE;
 	virtio_copy_from(chain, &header, sizeof(header));
-	uint32_t size = (uint32_t)(chain->read_bytes - NET_HEADER_SIZE);
-
 	if (!net_header_check(&header, net->device.accepted, size))
 		return NET_DONE;
 	unsigned int count = gather(net, chain);
 
 	return net->backend->ops->send(net->backend, pair, &header, net->parts, count, size);
+}
+
+/* A driver that is let wait rings no doorbells: it has not been asked to. */
+static bool must_wait(struct virtio_net *net, const struct virtq *queue)
+{
+	net->is_limited[NET_SEND] = false;
+	return virtq_has_next(queue) && is_limited(net, NET_SEND);
 }
 
 static void send_pair(struct virtio_net *net, unsigned int pair)
@@ -168,7 +196,7 @@ static void send_pair(struct virtio_net *net, unsigned int pair)
 	if (!queue->is_enabled || queue->is_broken || net->state[pair].is_blocked)
 		return;
 	do {
-		while (budget && virtq_pop(queue, &device->chain)) {
+		while (budget && !must_wait(net, queue) && virtq_pop(queue, &device->chain)) {
 			enum net_result result = send_chain(net, pair);
 
 			if (result == NET_AGAIN) {
@@ -179,10 +207,11 @@ static void send_pair(struct virtio_net *net, unsigned int pair)
 			}
 			if (result == NET_GONE)
 				lose_backend(net);
+			rate_limit_take(&net->limits[NET_SEND], 1, frame_size(&device->chain));
 			virtq_push(queue, &device->chain, 0);
 			budget--;
 		}
-	} while (budget && virtq_wants_doorbell(queue));
+	} while (budget && !net->is_limited[NET_SEND] && virtq_wants_doorbell(queue));
 	net->has_more |= !budget && !net->state[pair].is_blocked;
 	if (virtq_needs_signal(queue))
 		virtio_signal_queue(device, queue);
@@ -247,6 +276,8 @@ void virtio_net_turn(struct virtio_net *net)
 	/* First takes the doorbells. */
 	if (net->vhost)
 		vhost_signal(net->vhost);
+	net->device.wake_at = 0;
+	net->is_limited[NET_RECEIVE] = false;
 	net->has_more = !virtio_serve_queue(&net->device, control_queue(net), CONTROL_BUDGET);
 	if (net->vhost)
 		return;
@@ -268,7 +299,7 @@ static unsigned int waits_of_pairs(const struct virtio_net *net, struct pollfd *
 	for (unsigned int i = 0; i < net->pairs; i++) {
 		const struct virtq *queue = &net->device.queues[2 * i];
 		bool can_receive = i < net->control.pairs && queue->is_enabled && !queue->is_broken &&
-				   !net->state[i].has_packet;
+				   !net->state[i].has_packet && !net->is_limited[NET_RECEIVE];
 		bool can_send = net->state[i].is_blocked || net->backend->has_rest;
 		short events = (short)((can_receive ? POLLIN : 0) | (can_send ? POLLOUT : 0));
 		bool is_used = is_in_service(net) && !net->is_gone && events;
@@ -298,6 +329,20 @@ static unsigned int waits_of_vhost(const struct virtio_net *net, struct pollfd *
 	return 1 + vhost_waits(net->vhost, waits + 1);
 }
 
+/* How long poll() may wait; NULL: for ever. With the lock held. */
+static const struct timespec *patience(const struct virtio_net *net, struct timespec *left)
+{
+	const uint64_t at = net->device.wake_at;
+
+	*left = (struct timespec){ 0 };
+	if (is_in_service(net) && net->has_more)
+		return left;
+	if (!is_in_service(net) || !at)
+		return NULL;
+	*left = thread_time_until(&(struct timespec){ (time_t)(at / 1000000000), (long)(at % 1000000000) });
+	return left;
+}
+
 static void run(struct virtio_device *device)
 {
 	struct virtio_net *net = to_net(device);
@@ -308,10 +353,11 @@ static void run(struct virtio_device *device)
 	while (!vm_is_stopping(device->vm)) {
 		virtio_lock(device);
 		unsigned int count = net->vhost ? waits_of_vhost(net, waits + 1) : waits_of_pairs(net, waits + 1);
-		int timeout = is_in_service(net) && net->has_more ? 0 : -1;
+		struct timespec left;
+		const struct timespec *most = patience(net, &left);
 
 		virtio_unlock(device);
-		if (poll(waits, 1 + count, timeout) < 0)
+		if (ppoll(waits, 1 + count, most, NULL) < 0)
 			continue;
 		if (waits[0].revents & POLLIN && read(device->doorbell, &rung, sizeof(rung)) < 0)
 			continue;
@@ -417,6 +463,12 @@ void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct
 	net->class = net_class;
 	net->class.queue_count = 2 * backend->pairs + 1;
 	net->device.class = &net->class;
+}
+
+void virtio_net_limit(struct virtio_net *net, const struct rate_options *options)
+{
+	for (unsigned int way = 0; way < NET_WAYS; way++)
+		rate_limit_init(&net->limits[way], options, thread_now());
 }
 
 int virtio_net_random_mac(uint8_t mac[NET_MAC_SIZE])

@@ -13,6 +13,13 @@
 #include "vhost.h"
 #include "virtio.h"
 
+/* As the guest sees it. */
+enum net_way {
+	NET_RECEIVE,
+	NET_SEND,
+	NET_WAYS,
+};
+
 /* The thread's, with device.lock held while it works on queues. */
 struct net_pair {
 	struct net_packet packet;	/* taken from the back end, */
@@ -31,6 +38,8 @@ struct virtio_net {
 	unsigned int pairs;		/* that the driver can see: all or, without VIRTIO_NET_F_MQ, one */
 	atomic_bool is_gone;		/* the back end; written with device.lock held */
 	bool has_more;			/* a budget ran out */
+	struct rate_limit limits[NET_WAYS];
+	bool is_limited[NET_WAYS];	/* the thread's: frames wait until device.wake_at */
 	struct net_pair state[NET_PAIRS_MAX];
 	struct net_deliver_room room;
 	struct iovec parts[1 + VIRTQ_SEGMENTS_MAX];
@@ -50,6 +59,11 @@ void virtio_net_init(struct virtio_net *net, struct net_backend *backend, struct
 		     const struct virtio_net_place *place);
 
 /**
+ * virtio_net_limit() - move no more than that, each way; before the device starts, and not with vhost
+ */
+void virtio_net_limit(struct virtio_net *net, const struct rate_options *options);
+
+/**
  * virtio_net_renew() - virtio_renew() of a network device: another card, whose address a driver learns when it begins anew
  * @is_connected: net->backend leads somewhere; if not, the guest's link is down
  *
@@ -64,7 +78,7 @@ int virtio_net_renew(struct virtio_net *net, bool is_connected);
 int virtio_net_random_mac(uint8_t mac[NET_MAC_SIZE]);
 
 /**
- * virtio_net_turn() - move what can be moved now, by budgets; the thread's, with the lock held
+ * virtio_net_turn() - move what can be moved now, by budgets and limits; the thread's, with the lock held
  */
 void virtio_net_turn(struct virtio_net *net);
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The launcher's unit tests: its own sources, with a stand-in for the VM.
 fake-vm := selftests/userspace/fake_vm.c userspace/gate.c userspace/memory.c userspace/bus.c
-virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq msix pci pci_window)
+virtio-srcs := $(fake-vm) $(patsubst %,userspace/%.c,virtio virtio_turn virtq rate_limit msix pci pci_window)
 blk-srcs := $(patsubst %,userspace/%.c,virtio_blk virtio_blk_open disk_lock disk_remote nbd nbd_agree nbd_wire nbd_address socket_address socket_connect children children_start overlay qcow2 qcow2_header)
-options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options jail_options cpu_model cpu_feature nbd_address socket_address fork_options mark_options net_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
+options := $(patsubst %,userspace/%.c,options option_row guest_options device_options run_options ctl_options jail_options cpu_model cpu_feature nbd_address socket_address fork_options mark_options net_options rate_options share_options memory_options memory size config gdb_listen migrate_address socket_connect put_off socket_file help help_commands help_subjects runtime status)
 unit_options_test-srcs := $(options)
 unit_options_test-libs := -ljson-c
 unit_config_test-srcs := $(options)
@@ -171,8 +171,12 @@ unit_gdb_sandbox_test-srcs := $(patsubst %,userspace/%.c,sandbox sandbox_fork re
 unit_gdb_sandbox_test-cflags := -fno-sanitize=all -static -pthread
 unit_gdb_sandbox_test-libs := -lseccomp
 net-srcs := $(patsubst %,userspace/%.c,virtio_net net_header net_filter net_control net_deliver vhost net_vhost_kernel route status)
+unit_rate_limit_test-srcs := $(patsubst %,userspace/%.c,rate_limit rate_options size)
+unit_rate_device_test-srcs := $(virtio-srcs) $(blk-srcs) userspace/status.c
+unit_rate_device_test-cflags := -pthread
+unit_rate_device_test-libs := -lzstd -lz
 unit_net_test-srcs := $(virtio-srcs) $(net-srcs)
-unit_net_options_test-srcs := userspace/net_options.c userspace/status.c
+unit_net_options_test-srcs := $(patsubst %,userspace/%.c,net_options rate_options size status)
 unit_net_user_test-srcs := userspace/net_user.c userspace/status.c
 unit_net_vhost_test-srcs := $(virtio-srcs) $(net-srcs)
 unit_net_vhost_test-cflags := -Wl,--wrap=open -Wl,--wrap=ioctl

@@ -20,6 +20,10 @@ static void test_good(void)
 		{ "user,mtu=65535", { .kind = NET_USER, .queues = 1, .mtu = 65535 } },
 		{ "user,mac=02:aB:00:00:00:fF",
 		  { .kind = NET_USER, .queues = 1, .has_mac = true, .mac = { 2, 0xab, 0, 0, 0, 0xff } } },
+		{ "user,bps=10M,bps_max=64K,pps=1000,pps_max=7", { .kind = NET_USER, .queues = 1, .rate = { 10 << 20, 1000, 64 << 10, 7 } } },
+		{ "user,pps=1", { .kind = NET_USER, .queues = 1, .rate = { .requests = 1 } } },
+		{ "tap=t,bps=1", { .kind = NET_TAP, .tap = "t", .queues = 1, .vhost = NET_VHOST_OFF, .rate = { .bytes = 1 } } },
+		{ "tap=t,vhost=off,pps=1", { .kind = NET_TAP, .tap = "t", .queues = 1, .vhost = NET_VHOST_OFF, .rate = { .requests = 1 } } },
 		{ "user,forward=2222:22",
 		  { .kind = NET_USER, .queues = 1, .forward_count = 1, .forwards = { { false, 2222, 22 } } } },
 		{ "user,forward=tcp:1:65535,forward=udp:53:53",
@@ -39,6 +43,7 @@ static void test_good(void)
 		CHECK_EQ("MTU", want->mtu, got.mtu);
 		CHECK_EQ("an address", want->has_mac, got.has_mac);
 		CHECK_EQ("the address", 0, memcmp(want->mac, got.mac, sizeof(got.mac)));
+		CHECK_EQ("limits", 0, memcmp(&want->rate, &got.rate, sizeof(got.rate)));
 		CHECK_EQ("forwards", want->forward_count, got.forward_count);
 		for (u32 j = 0; j < want->forward_count; j++) {
 			CHECK_EQ("UDP", want->forwards[j].is_udp, got.forwards[j].is_udp);
@@ -57,7 +62,8 @@ static void test_refused(void)
 		"user,mac=", "user,mac=02:00:00:00:00", "user,mac=02:00:00:00:00:0g", "user,mac=02:00:00:00:00:00:00",
 		"user,mac=03:00:00:00:00:00", "user,mac=2:0:0:0:0:0:::::::", "user,forward=22", "user,forward=0:22",
 		"user,forward=22:0", "user,forward=65536:22", "user,forward=22:22:22", "user,forward=sctp:1:1",
-		"user,forward=22:", "user,nonsense=1", "vhost-user", "vhost-user=", "vhost-user=/s,vhost=on", "vhost-user=/s,forward=1:1",
+		"user,forward=22:", "user,bps", "user,bps=", "user,bps=0", "user,bps=1x", "user,pps=1K", "user,pps=0", "user,bps_max=1", "user,bps=1,pps_max=1",
+		"tap=t,vhost=on,bps=1", "vhost-user=/s,bps=1", "user,nonsense=1", "vhost-user", "vhost-user=", "vhost-user=/s,vhost=on", "vhost-user=/s,forward=1:1",
 		"vhost-user=/00123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345",
 		"user,forward=tcp:0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 		"00000000000000000000000000000000000001:22",

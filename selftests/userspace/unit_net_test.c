@@ -740,6 +740,49 @@ static void test_paused(void)
 	end_thread();
 }
 
+/* Each way by itself: what is over the limit waits where it is, and nobody is woken for it before its time. */
+static void test_limited(void)
+{
+	const struct rate_options options = { .bytes = 1, .bytes_max = 2500 };
+	struct timespec time;
+
+	set_up(F(MRG_RXBUF), 1);
+	fill_frame(1000);
+	virtio_net_limit(&net, &options);
+	backend.fds[0] = eventfd(1, EFD_CLOEXEC);	/* always readable */
+	ASSERT_GE(backend.fds[0], 0);
+	wire.waiting = 10;
+	memset(guest_at(BUFFERS), 0, 0x10000);
+	for (u32 i = 0; i < 8; i++) {
+		fake_offer_one(&rings[0], BUFFERS + i * 0x1000, 1512, true);
+		fake_offer_one(&rings[1], BUFFERS + 0x8000, i == 4 ? 4 : 1012, false);
+	}
+	ASSERT_EQ(virtio_start(&net.device), 0);
+	virtio_ring(&net.device);
+	wait_for("sent", 3, (const u16 *)&rings[1].used->idx);
+	wait_for("received", 3, (const u16 *)&rings[0].used->idx);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	u64 before = (u64)time.tv_sec * 1000 + (u64)time.tv_nsec / 1000000;
+
+	for (u32 i = 0; i < 4; i++) {
+		usleep(50000);
+		virtio_ring(&net.device);
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	CHECK_EQ("it sleeps", 1, (u64)time.tv_sec * 1000 + (u64)time.tv_nsec / 1000000 - before < 100);
+	virtio_lock(&net.device);
+	CHECK_EQ("nothing more is sent", 3, rings[1].used->idx);
+	CHECK_EQ("nor received", 3, rings[0].used->idx);
+	CHECK_EQ("the other frames wait outside", 7, wire.waiting);
+	virtio_net_limit(&net, &(struct rate_options){ .requests = 100, .requests_max = 1 });
+	virtio_unlock(&net.device);
+	virtio_ring(&net.device);
+	wait_for("all are sent, but for one that is none", 8, (const u16 *)&rings[1].used->idx);
+	CHECK_EQ("that is lost", 7, wire.sent);
+	wait_for("all are received", 8, (const u16 *)&rings[0].used->idx);
+	end_thread();
+}
+
 /* Somebody looks at the device, who forks it: its thread waits, and nothing is lost. */
 static void test_held(void)
 {
@@ -824,6 +867,7 @@ static const struct test_case cases[] = {
 	{ "filtered_frame", test_filtered_frame },
 	{ "budget", test_budget },
 	{ "paused", test_paused },
+	{ "limited", test_limited },
 	{ "held", test_held },
 	{ "renewed", test_renewed },
 	{ "noise", test_noise },

@@ -111,6 +111,41 @@ static void test_all_options(void)
 	options_free(&options);
 }
 
+/* What is behind a disk's name, from the end: limits, then what becomes of the image. The rest is the name. */
+static void test_disk_words(void)
+{
+	static const struct {
+		const char *line, *path;
+		enum virtio_blk_use use;
+		struct rate_options rate;
+	} rows[] = {
+		{ "keel run --kernel k --disk d,bps=10M", "d", VIRTIO_BLK_WRITTEN, { .bytes = 10 << 20 } },
+		{ "keel run --kernel k --disk d,ro,iops=500", "d", VIRTIO_BLK_READ, { .requests = 500 } },
+		{ "keel run --kernel k --disk d,snapshot,iops_max=7,bps_max=64K,iops=5,bps=1T", "d", VIRTIO_BLK_SNAPSHOT,
+		  { 1ULL << 40, 5, 64 << 10, 7 } },
+		{ "keel run --kernel k --disk d,bps=1,rw", "d,bps=1", VIRTIO_BLK_WRITTEN, { 0 } },
+		{ "keel run --kernel k --disk d,ro,rw,bps=1", "d,ro", VIRTIO_BLK_WRITTEN, { .bytes = 1 } },
+		{ "keel run --kernel k --disk d,bps=1,iops=2,bps=3", "d", VIRTIO_BLK_WRITTEN, { .bytes = 1, .requests = 2 } },
+		{ "keel run --kernel k --disk d,bps", "d,bps", VIRTIO_BLK_WRITTEN, { 0 } },
+		{ "keel run --kernel k --disk bps=1", "bps=1", VIRTIO_BLK_WRITTEN, { 0 } },
+		{ "keel run --kernel k --disk d,xbps=1", "d,xbps=1", VIRTIO_BLK_WRITTEN, { 0 } },
+		{ "keel run --kernel k --disk nbd:unix:/s,ro,bps=1", "nbd:unix:/s", VIRTIO_BLK_READ, { .bytes = 1 } },
+		{ "keel restore f --disk d,iops=3", "d", VIRTIO_BLK_WRITTEN, { .requests = 3 } },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		enum options_action action;
+		struct options options;
+
+		CHECK_EQ(rows[i].line, 0, parse(&options, &action, rows[i].line));
+		ASSERT_EQ(options.disk_count, 1);
+		CHECK_EQ(options.disks[0].path, 0, strcmp(rows[i].path, options.disks[0].path));
+		CHECK_EQ("use", rows[i].use, options.disks[0].use);
+		CHECK_EQ("limits", 0, memcmp(&rows[i].rate, &options.disks[0].rate, sizeof(rows[i].rate)));
+		options_free(&options);
+	}
+}
+
 static void test_jail(void)
 {
 	static const struct {
@@ -499,6 +534,7 @@ static void test_ctl_fork(void)
 		{ "keel ctl s fork --net user --net user,forward=1:2 --name n", 0, NULL, "n", NULL, false },
 		{ "keel ctl s fork --net tap=t", STATUS_USAGE, NULL, NULL, NULL, false },
 		{ "keel ctl s fork --net user,mac=02:00:00:00:00:01", STATUS_USAGE, NULL, NULL, NULL, false },
+		{ "keel ctl s fork --net user,bps=1M", STATUS_USAGE, NULL, NULL, NULL, false },
 		{ "keel ctl s status --net user", STATUS_USAGE, NULL, NULL, NULL, false },
 		{ "keel ctl s fork --control c --serial f --paused", 0, "c", NULL, "f", true },
 		{ "keel ctl --name=n --json s fork", 0, NULL, "n", NULL, false },
@@ -784,6 +820,14 @@ static void test_refusals(void)
 		"keel run --kernel k --memory 16777217",
 		"keel run --kernel k --memory lots",
 		"keel run --kernel k --disk ,ro",
+		"keel run --kernel k --disk ,bps=1",
+		"keel run --kernel k --disk d,bps=",
+		"keel run --kernel k --disk d,iops=1K",
+		"keel run --kernel k --disk d,iops=0",
+		"keel run --kernel k --disk d,bps=1,bps=1x",
+		"keel run --kernel k --disk d,bps=00000000000000000000000000000000000000000000000000000001",
+		"keel run --kernel k --disk d,bps_max=1",
+		"keel run --kernel k --disk d,bps=1,iops_max=1",
 		"keel run --kernel k --disk nbd:d",
 		"keel run --kernel k --disk nbd://example.org/d,ro",
 		"keel run --kernel k --disk nbds://127.0.0.1/d",
@@ -910,6 +954,7 @@ static void test_tables(void)
 static const struct test_case cases[] = {
 	{ "tables", test_tables },
 	{ "jail", test_jail },
+	{ "disk_words", test_disk_words },
 	{ "sizes", test_sizes },
 	{ "defaults", test_defaults },
 	{ "all_options", test_all_options },
