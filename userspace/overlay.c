@@ -9,10 +9,19 @@
 #include "overlay.h"
 
 #define WORD_BITS	64u
+#define PAGE		4096u
+#define PART_WORDS	(OVERLAY_PART / OVERLAY_SECTOR / WORD_BITS)
+
+_Static_assert(PAGE / OVERLAY_SECTOR == 8, "a byte of the bits is a page");
 
 static uint64_t bits_size(uint64_t size)
 {
 	return (size / OVERLAY_SECTOR + WORD_BITS - 1) / WORD_BITS * sizeof(uint64_t);
+}
+
+static uint64_t part_bits_size(uint64_t size)
+{
+	return (size / OVERLAY_PART / WORD_BITS + 1) * sizeof(uint64_t);
 }
 
 static void *map(uint64_t size)
@@ -39,17 +48,27 @@ int overlay_create(struct overlay *overlay, uint64_t size)
 	return -error;
 }
 
+/* As far as it is there. */
+static void unmap_mark(const struct overlay_mark *mark, uint64_t size)
+{
+	if (mark->data != MAP_FAILED)
+		munmap(mark->data, size);
+	if (mark->written != MAP_FAILED)
+		munmap(mark->written, bits_size(size));
+	if (mark->changed != MAP_FAILED)
+		munmap(mark->changed, bits_size(size));
+	if (mark->spare != MAP_FAILED)
+		munmap(mark->spare, part_bits_size(size));
+}
+
 void overlay_destroy(struct overlay *overlay)
 {
 	if (!overlay->size)
 		return;
 	munmap(overlay->data, overlay->size);
 	munmap(overlay->written, bits_size(overlay->size));
-	if (overlay->mark.data) {
-		munmap(overlay->mark.data, overlay->size);
-		munmap(overlay->mark.written, bits_size(overlay->size));
-		munmap(overlay->mark.changed, bits_size(overlay->size));
-	}
+	if (overlay->mark.data)
+		unmap_mark(&overlay->mark, overlay->size);
 	*overlay = (struct overlay){ .size = 0 };
 }
 
@@ -71,17 +90,13 @@ int overlay_prepare_mark(struct overlay *overlay)
 	mark.data = map(overlay->size);
 	mark.written = map(bits);
 	mark.changed = map(bits);
+	mark.spare = map(part_bits_size(overlay->size));
 	error = errno;
-	if (mark.data != MAP_FAILED && mark.written != MAP_FAILED && mark.changed != MAP_FAILED) {
+	if (mark.data != MAP_FAILED && mark.written != MAP_FAILED && mark.changed != MAP_FAILED && mark.spare != MAP_FAILED) {
 		overlay->mark = mark;
 		return 0;
 	}
-	if (mark.data != MAP_FAILED)
-		munmap(mark.data, overlay->size);
-	if (mark.written != MAP_FAILED)
-		munmap(mark.written, bits);
-	if (mark.changed != MAP_FAILED)
-		munmap(mark.changed, bits);
+	unmap_mark(&mark, overlay->size);
 	return -error;
 }
 
@@ -130,6 +145,45 @@ static void keep(struct overlay *overlay, uint64_t sector)
 		mark->last = word;
 }
 
+/* Sectors of @word of the bits are not written any more. */
+static void note_spare(struct overlay_mark *mark, uint64_t word)
+{
+	uint64_t part = word / PART_WORDS, bit = 1ULL << part % WORD_BITS;
+
+	mark->spare_count += !(mark->spare[part / WORD_BITS] & bit);
+	mark->spare[part / WORD_BITS] |= bit;
+}
+
+/* Pages without a sector that is written. */
+static void give_part_back(const struct overlay *overlay, uint64_t part)
+{
+	const uint8_t *written = (const uint8_t *)overlay->written;
+	uint64_t page = part * (OVERLAY_PART / PAGE), end = page + OVERLAY_PART / PAGE, last = (overlay->size + PAGE - 1) / PAGE;
+
+	end = end < last ? end : last;
+	while (page < end) {
+		uint64_t first = page;
+
+		while (page < end && !written[page])
+			page++;
+		if (page > first)
+			madvise(overlay->data + first * PAGE, (page - first) * PAGE, MADV_DONTNEED);
+		page += page < end;
+	}
+}
+
+static void give_back(struct overlay *overlay)
+{
+	struct overlay_mark *mark = &overlay->mark;
+
+	for (uint64_t word = 0; mark->spare_count && word < part_bits_size(overlay->size) / sizeof(uint64_t); word++) {
+		for (uint64_t left = mark->spare[word]; left; left &= left - 1, mark->spare_count--)
+			give_part_back(overlay, word * WORD_BITS + (uint64_t)__builtin_ctzll(left));
+		if (mark->spare[word])
+			mark->spare[word] = 0;
+	}
+}
+
 void overlay_return(struct overlay *overlay)
 {
 	struct overlay_mark *mark = &overlay->mark;
@@ -140,6 +194,8 @@ void overlay_return(struct overlay *overlay)
 		if (!changed)
 			continue;
 		overlay->written[word] = (overlay->written[word] & ~changed) | (mark->written[word] & changed);
+		if (changed & ~mark->written[word])
+			note_spare(mark, word);
 		for (uint64_t left = changed & mark->written[word]; left; left &= left - 1) {
 			uint64_t at = (word * WORD_BITS + (uint64_t)__builtin_ctzll(left)) * OVERLAY_SECTOR;
 
@@ -148,6 +204,8 @@ void overlay_return(struct overlay *overlay)
 	}
 	if (mark->is_set)
 		forget(mark);
+	if (mark->spare_count > OVERLAY_SPARE_MAX)
+		give_back(overlay);
 }
 
 uint64_t overlay_write(struct overlay *overlay, const struct iovec *parts, unsigned int number, uint64_t at)

@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define OVERLAY_SECTOR	512u
+#define OVERLAY_SECTOR		512u
+#define OVERLAY_PART		(2u << 20)	/* as large as a page that one sector may take */
+#define OVERLAY_SPARE_MAX	64u		/* parts */
 
 /* Anonymous memory takes as much as is written; fork() copies it on write, as the guest's own. */
 struct overlay {
@@ -21,6 +23,8 @@ struct overlay {
 		uint64_t *written;	/* as it was, where a bit of @changed is set, */
 		uint64_t *changed;	/* a bit a sector: written since the mark; what was there before is in @data if @written says so */
 		uint64_t first, last;	/* words of @changed outside of which all is 0; first > last: everywhere */
+		uint64_t *spare;	/* a bit for OVERLAY_PART bytes: the way back may have left memory there that holds nothing any more, */
+		unsigned int spare_count;	/* so many of them */
 		bool is_set;
 	} mark;
 };
@@ -51,6 +55,8 @@ void overlay_mark(struct overlay *overlay);
 
 /**
  * overlay_return() - be as at the mark; at the cost of what was written since, and of how far from each other that is
+ *
+ * Where nothing is written any more memory is kept for the next time, in OVERLAY_SPARE_MAX parts at most.
  */
 void overlay_return(struct overlay *overlay);
 

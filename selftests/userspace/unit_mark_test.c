@@ -520,6 +520,55 @@ static void test_sparse(void)
 	overlay_destroy(&overlay);
 }
 
+/* In how many parts of the disk some memory is its. */
+static u64 parts_of(const struct overlay *overlay, u64 parts)
+{
+	static u8 map[OVERLAY_PART / PAGE];
+	u64 count = 0;
+
+	for (u64 part = 0; part < parts; part++) {
+		ASSERT_EQ(mincore(overlay->data + part * OVERLAY_PART, OVERLAY_PART, map), 0);
+		count += !!memchr(map, 1, sizeof(map));
+	}
+	return count;
+}
+
+/* Whoever writes elsewhere each time before he goes back takes no more memory for that in the end, and loses nothing that was there at the mark. */
+static void test_elsewhere(void)
+{
+	const u64 parts = 512, size = parts * OVERLAY_PART;
+	u8 data[OVERLAY_SECTOR], byte[OVERLAY_SECTOR];
+	struct overlay overlay;
+	u32 wrong = 0;
+	bool is_written;
+
+	ASSERT_EQ(overlay_create(&overlay, size), 0);
+	ASSERT_EQ(madvise(overlay.data, size, MADV_NOHUGEPAGE), 0);
+	for (u32 i = 0; i < 16; i++) {
+		memset(data, (int)i + 1, sizeof(data));
+		overlay_write(&overlay, &(struct iovec){ data, sizeof(data) }, 1, i * OVERLAY_PART + 3 * OVERLAY_SECTOR);
+	}
+	ASSERT_EQ(overlay_prepare_mark(&overlay), 0);
+	overlay_mark(&overlay);
+	for (u32 round = 0; round < 3; round++) {
+		for (u64 part = 0; part < parts; part++) {
+			memset(data, 99, sizeof(data));
+			overlay_write(&overlay, &(struct iovec){ data, sizeof(data) }, 1, part * OVERLAY_PART + 3 * OVERLAY_SECTOR);
+			overlay_write(&overlay, &(struct iovec){ data, sizeof(data) }, 1, (part + 1) * OVERLAY_PART - OVERLAY_SECTOR);
+			overlay_return(&overlay);
+		}
+		CHECK_EQ("no more parts have memory than may", 1, parts_of(&overlay, parts) <= 16 + OVERLAY_SPARE_MAX);
+		for (u32 i = 0; i < 16; i++) {
+			overlay_read(&overlay, &(struct iovec){ byte, sizeof(byte) }, i * OVERLAY_PART + 3 * OVERLAY_SECTOR, sizeof(byte));
+			wrong += byte[0] != i + 1 || byte[511] != i + 1;
+			overlay_run(&overlay, (i + 1) * OVERLAY_PART - OVERLAY_SECTOR, OVERLAY_SECTOR, &is_written);
+			wrong += is_written;
+		}
+		CHECK_EQ("sectors that are wrong", 0, wrong);
+	}
+	overlay_destroy(&overlay);
+}
+
 static const struct test_case cases[] = {
 	{ "prepare", test_prepare },
 	{ "watch", test_watch },
@@ -528,6 +577,7 @@ static const struct test_case cases[] = {
 	{ "refused", test_refused },
 	{ "overlay", test_overlay },
 	{ "sparse", test_sparse },
+	{ "elsewhere", test_elsewhere },
 };
 
 TEST_MAIN(cases)
