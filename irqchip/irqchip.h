@@ -353,7 +353,7 @@ void ioapic_copy(struct irqchip *to, struct irqchip *from);
 void pit_destroy(struct irqchip *irq);
 void pit_stop(struct irqchip *irq);
 void pit_acked(struct pit *pit);
-void pit_unmasked(struct pit *pit);
+void pit_forget(struct pit *pit);
 bool pit_wants_ack(const struct pit *pit);
 /* An 8254 where the other VM has one. 0 or -ENOMEM; vm->lock of both held. */
 int pit_make_like(struct vm *to, struct vm *from);

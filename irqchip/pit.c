@@ -33,6 +33,7 @@ MODULE_PARM_DESC(pit_min_period_us,
  * @speaker_data: bit 1 of port 0x61
  * @flags: of the saved state (KVM_PIT_FLAGS_*)
  * @reinject: keep count of ticks not acknowledged
+ * @wants_ack: what others know of @reinject, before it changes; irqchip.lock
  * @waiting: a tick was delivered and is not acknowledged yet
  * @pending: ticks to deliver after it
  * @period: of channel 0, ns, 0 when it ticks once
@@ -47,6 +48,7 @@ struct pit {
 	struct pit_channel ch[PIT_CHANNELS];
 	bool speaker_data;
 	bool reinject;
+	bool wants_ack;
 	bool waiting;
 	bool has_speaker;
 	bool stopped;
@@ -131,10 +133,10 @@ void pit_acked(struct pit *pit)
 }
 
 /*
- * GSI 0 was unmasked: what was counted meanwhile is not made up for, and an acknowledgement may
- * never come.
+ * GSI 0 was unmasked, or drives other pins: what was counted meanwhile is not made up for, and an
+ * acknowledgement may never come.
  */
-void pit_unmasked(struct pit *pit)
+void pit_forget(struct pit *pit)
 {
 	unsigned long flags;
 
@@ -146,7 +148,21 @@ void pit_unmasked(struct pit *pit)
 
 bool pit_wants_ack(const struct pit *pit)
 {
-	return pit && READ_ONCE(pit->reinject);
+	return pit && READ_ONCE(pit->wants_ack);
+}
+
+/* No tick waits for an acknowledgement before all know that it is wanted. irqchip.lock is held. */
+static void pit_set_reinject(struct pit *pit, bool reinject)
+{
+	unsigned long flags;
+
+	WRITE_ONCE(pit->wants_ack, reinject);
+	ioapic_update_notify(pit->irq);
+	raw_spin_lock_irqsave(&pit->lock, flags);
+	pit->reinject = reinject;
+	pit->pending = 0;
+	pit->waiting = false;
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
 }
 
 /*
@@ -291,7 +307,6 @@ static struct pit *pit_alloc(struct irqchip *irq)
 		return NULL;
 	raw_spin_lock_init(&pit->lock);
 	pit->irq = irq;
-	pit->reinject = true;
 	for (n = 0; n < PIT_CHANNELS; n++)
 		pit_channel_reset(&pit->ch[n], n != 2);
 	keel_hrtimer_setup(&pit->timer, pit_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
@@ -339,7 +354,8 @@ int keel_pit_create(struct vm *vm, const struct kvm_pit_config *config)
 	}
 	mutex_lock(&irq->lock);
 	smp_store_release(&irq->pit, pit);
-	ioapic_update_notify(irq);
+	/* a vCPU may have found the ports meanwhile, and have ticks; none of them waits */
+	pit_set_reinject(pit, true);
 	mutex_unlock(&irq->lock);
 	return 0;
 
@@ -408,17 +424,11 @@ int keel_pit_set(struct vm *vm, const struct kvm_pit_state2 *state)
 int keel_pit_reinject(struct vm *vm, const struct kvm_reinject_control *control)
 {
 	struct pit *pit = vm->irq ? smp_load_acquire(&vm->irq->pit) : NULL;
-	unsigned long flags;
 
 	if (!pit)
 		return -ENXIO;
 	mutex_lock(&vm->irq->lock);
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	WRITE_ONCE(pit->reinject, control->pit_reinject);
-	pit->pending = 0;
-	pit->waiting = false;
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
-	ioapic_update_notify(vm->irq);
+	pit_set_reinject(pit, control->pit_reinject);
 	mutex_unlock(&vm->irq->lock);
 	return 0;
 }
@@ -497,6 +507,7 @@ void pit_copy(struct irqchip *to, struct irqchip *from)
 	memcpy(dst->ch, src->ch, sizeof(dst->ch));
 	dst->speaker_data = src->speaker_data;
 	dst->reinject = src->reinject;
+	dst->wants_ack = src->reinject;
 	dst->waiting = src->waiting;
 	dst->flags = src->flags;
 	dst->pending = src->pending;

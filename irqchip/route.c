@@ -225,7 +225,7 @@ void irq_unmasked(struct irqchip *irq, unsigned int chip, unsigned int pin)
 	struct pit *pit = smp_load_acquire(&irq->pit);
 
 	if (pit && route_chip_to_gsi(irq, chip, pin) == PIT_GSI)
-		pit_unmasked(pit);
+		pit_forget(pit);
 }
 
 bool irq_wants_ack(struct irqchip *irq, unsigned int chip, unsigned int pin)
@@ -404,6 +404,19 @@ static void route_update_split_eoi(struct irqchip *irq, const struct route_table
 	irq_set_eoi_vectors(irq, vectors);
 }
 
+static bool drives_same_pins(const struct route_table *a, const struct route_table *b, int gsi)
+{
+	unsigned int chip, pin;
+
+	for (chip = 0; chip < NR_CHIPS; chip++) {
+		for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
+			if ((a->chip_gsi[chip][pin] == gsi) != (b->chip_gsi[chip][pin] == gsi))
+				return false;
+		}
+	}
+	return true;
+}
+
 int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, unsigned int n,
 			 u32 flags)
 {
@@ -423,6 +436,9 @@ int keel_irq_set_routing(struct vm *vm, const struct kvm_irq_routing_entry *entr
 	rcu_assign_pointer(irq->routes, new);
 	route_update_split_eoi(irq, new, NULL);
 	ioapic_update_notify(irq);
+	/* of a tick that went to another pin, or came before this one was watched, no end is heard */
+	if (irq->pit && !drives_same_pins(old, new, PIT_GSI))
+		pit_forget(irq->pit);
 	mutex_unlock(&irq->lock);
 	table_put(old);
 	return 0;

@@ -7,7 +7,7 @@ bool shim_page_gone, shim_page_away, shim_page_shared;
 int shim_irqs_off;
 void (*shim_published)(void);
 struct vendor_caps keel_caps;
-unsigned int model_pit_acks, model_pit_unmasks, model_gsi_acks[64];
+unsigned int model_pit_acks, model_pit_forgets, model_gsi_acks[64];
 bool model_pit_listens;
 
 /* ---- replaced ---- */
@@ -43,7 +43,7 @@ void lapic_timer_mode_changed(struct lapic *apic) { }
 void pit_destroy(struct irqchip *irq) { }
 void pit_stop(struct irqchip *irq) { }
 void pit_acked(struct pit *pit) { model_pit_acks++; }
-void pit_unmasked(struct pit *pit) { model_pit_unmasks++; }
+void pit_forget(struct pit *pit) { model_pit_forgets++; }
 bool pit_wants_ack(const struct pit *pit) { return model_pit_listens; }
 
 void irqfd_release_ended(struct work_struct *work) { }

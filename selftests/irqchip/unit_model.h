@@ -13,7 +13,7 @@ struct model {
 	struct vcpu vcpu[64];
 };
 
-extern unsigned int model_pit_acks, model_pit_unmasks, model_gsi_acks[64];
+extern unsigned int model_pit_acks, model_pit_forgets, model_gsi_acks[64];
 extern bool model_pit_listens;
 
 /* A VM with @nr vCPUs of ids 0, 1, ..; local APICs enabled in software. */

@@ -20,16 +20,33 @@ static int pulse_result;
 static struct vm vm;
 static struct irqchip irqchip;
 
+/*
+ * Guests at work beside an ioctl: what they do as soon as the ports are there, and when it is about to be found out who wants
+ * acknowledgements. What the I/O APIC knew of that then decides who hears of a tick's end.
+ */
+static void (*at_ports)(void), (*at_notify)(void);
+static bool told;
+
 /* ---- what pit.c calls ---- */
 
 int keel_bus_register(struct bus *bus, struct bus_device *dev)
 {
 	devices[nr_devices++] = dev;
+	if (at_ports)
+		at_ports();
 	return 0;
 }
 
 void keel_bus_unregister(struct bus *bus, struct bus_device *dev) { }
-void ioapic_update_notify(struct irqchip *irq) { lockdep_assert_held(&irq->lock); }
+
+void ioapic_update_notify(struct irqchip *irq)
+{
+	lockdep_assert_held(&irq->lock);
+	if (at_notify)
+		at_notify();
+	told = pit_wants_ack(irq->pit);
+}
+
 void pic_repeat_edge(struct irqchip *irq, unsigned int pin) { repeats++; }
 
 int route_pulse(struct irqchip *irq, u32 gsi, enum irq_source source)
@@ -489,10 +506,57 @@ static void test_reinject(void)
 	pit_acked(irqchip.pit);
 	CHECK_EQ("the next at the acknowledgement", 2, pulses);
 	pulse_result = 0;
-	pit_unmasked(irqchip.pit);
+	pit_forget(irqchip.pit);
 	pulses = 0;
 	at(100500);
 	CHECK_EQ("taken by nobody: none waits", 5, pulses);
+	teardown();
+}
+
+/* The guest takes each tick and ends it, and whoever the I/O APIC knows of hears it. */
+static void guest_runs(void)
+{
+	unsigned int i, before;
+
+	for (i = 0; i < 3; i++) {
+		before = pulses;
+		shim_clock += 9 * NSEC_PER_SEC / 1000;
+		run_timer();
+		if (pulses != before && told && irqchip.pit)
+			pit_acked(irqchip.pit);
+	}
+}
+
+static void guest_starts(void)
+{
+	at_ports = NULL;
+	out(0x43, WORD | 4);
+	count(0, 10000);
+	guest_runs();
+}
+
+/* Who hears of acknowledgements changes while ticks come: the ones that nobody heard of hold no others back. */
+static void test_ticks_meanwhile(void)
+{
+	struct kvm_reinject_control control = { };
+
+	told = false;
+	at_ports = guest_starts;
+	setup();
+	pulses = 0;
+	guest_runs();
+	CHECK_EQ("made under way", 3, pulses);
+	at_notify = guest_runs;
+	ASSERT_EQ(keel_pit_reinject(&vm, &control), 0);
+	pulses = 0;
+	guest_runs();
+	CHECK_EQ("not counted any more", 3, pulses);
+	control.pit_reinject = 1;
+	ASSERT_EQ(keel_pit_reinject(&vm, &control), 0);
+	pulses = 0;
+	guest_runs();
+	CHECK_EQ("counted again", 3, pulses);
+	at_notify = NULL;
 	teardown();
 }
 
@@ -623,6 +687,7 @@ static const struct test_case cases[] = {
 	{ "bcd", test_bcd },
 	{ "ticks", test_ticks },
 	{ "reinject", test_reinject },
+	{ "ticks_meanwhile", test_ticks_meanwhile },
 	{ "paused", test_paused },
 	{ "move", test_move },
 	{ "hostile", test_hostile },

@@ -197,6 +197,39 @@ static void test_split_eoi(void)
 	model_destroy(m);
 }
 
+/* A tick of the 8254 waits for the end of its interrupt, which nobody connects with it where GSI 0 has left that pin. */
+static void test_timer_moves(void)
+{
+	struct kvm_irq_routing_entry on[] = { pin_entry(0, KVM_IRQCHIP_IOAPIC, 2), pin_entry(0, KVM_IRQCHIP_PIC_MASTER, 0) };
+	const struct {
+		const char *name;
+		struct kvm_irq_routing_entry e[3];
+		unsigned int forgets;
+	} rows[] = {
+		{ "as it is", { on[0], on[1] }, 0 },
+		{ "another GSI comes", { on[0], on[1], msi_entry(40, 0xfee00000, 0, 0x40) }, 0 },
+		{ "in another order", { on[1], on[0] }, 0 },
+		{ "another pin", { pin_entry(0, KVM_IRQCHIP_IOAPIC, 0), on[1] }, 1 },
+		{ "back", { on[0], on[1] }, 1 },
+		{ "one pin less", { on[1] }, 1 },
+		{ "an MSI", { msi_entry(0, 0xfee00000, 0, 0x40) }, 1 },
+	};
+	unsigned int i, n;
+
+	m = model_create(IRQCHIP_KERNEL, 1);
+	ASSERT_EQ(set(on, 2), 0);
+	m->vm.irq->pit = (struct pit *)8;	/* only its presence counts */
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		model_pit_forgets = 0;
+		for (n = 0; n < 3 && rows[i].e[n].type; n++)
+			;
+		ASSERT_EQ(set(rows[i].e, n), 0);
+		CHECK_EQ(rows[i].name, rows[i].forgets, model_pit_forgets);
+	}
+	m->vm.irq->pit = NULL;
+	model_destroy(m);
+}
+
 static unsigned int published, told;
 
 /* Another thread finds the new table at once: its interrupt is taken and ended. */
@@ -235,6 +268,7 @@ static const struct test_case cases[] = {
 	{ "msi_32bit", test_msi_32bit },
 	{ "split_eoi", test_split_eoi },
 	{ "split_eoi_at_once", test_split_eoi_at_once },
+	{ "timer_moves", test_timer_moves },
 };
 
 TEST_MAIN(cases)
