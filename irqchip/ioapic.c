@@ -87,15 +87,16 @@ static void ioapic_update_eoi(struct ioapic *ioapic)
 
 static void rte_to_msg(u64 rte, struct irq_msg *msg)
 {
-	msg->dest = rte >> RTE_DEST_SHIFT;
-	msg->vector = rte & RTE_VECTOR;
-	msg->mode = rte_mode(rte);
-	msg->shorthand = TO_DEST;
-	msg->logical = rte & RTE_LOGICAL;
-	msg->level = rte_is_level(rte);
-	msg->assert = true;
-	msg->lowest = msg->mode == DELIVER_LOWEST;
-	msg->count_new = false;
+	*msg = (struct irq_msg) {
+		.dest = rte >> RTE_DEST_SHIFT,
+		.vector = rte & RTE_VECTOR,
+		.mode = rte_mode(rte),
+		.shorthand = TO_DEST,
+		.logical = rte & RTE_LOGICAL,
+		.level = rte_is_level(rte),
+		.assert = true,
+		.lowest = rte_mode(rte) == DELIVER_LOWEST,
+	};
 }
 
 /* How much may be done with the lock held, and so with interrupts off. */

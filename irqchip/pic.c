@@ -300,8 +300,7 @@ static void chip_icw1(struct pic *pic, struct kvm_pic_state *s, u8 val)
 	pic->acked |= ((s->irr & ~s->elcr) | s->isr) << shift;
 	s->imr = 0;
 	s->isr = 0;
-	s->irr &= s->elcr;	/* the edge detectors start anew */
-	s->last_irr = 0;
+	s->irr &= s->elcr;	/* the edge detectors start anew: a line that is high must fall first */
 	s->priority_add = 0;
 	s->read_reg_select = 0;
 	s->poll = 0;

@@ -26,6 +26,12 @@ static void eoi(void)
 	lapic_put(&m->vcpu[0], APIC_EOI, 0);
 }
 
+/* What vCPU 0's TMR says of @vector. */
+static bool is_level(u8 vector)
+{
+	return lapic_get(&m->vcpu[0], APIC_TMR + vector / 32 * 16) >> vector % 32 & 1;
+}
+
 static void set_rte(unsigned int pin, u32 low, u8 dest)
 {
 	ioapic_out(m, RTE(pin) + 1, (u32)dest << 24);
@@ -63,6 +69,7 @@ static void test_edge(void)
 	CHECK_EQ("taken by one", 1, keel_irq_line(&m->vm, 20, 1));
 	CHECK_EQ("no edge", 0, keel_irq_line(&m->vm, 20, 1));
 	CHECK_EQ("delivered", 0x50, take());
+	CHECK_EQ("as an edge", 0, is_level(0x50));
 	CHECK_EQ("once", -1, take());
 	keel_irq_line(&m->vm, 20, 0);
 	CHECK_EQ("next edge", 1, keel_irq_line(&m->vm, 20, 1));
@@ -85,6 +92,7 @@ static void test_edge(void)
 	keel_irq_line(&m->vm, 8, 0);
 	CHECK_EQ("clock", 0x51, take());
 	CHECK_EQ("clock: in service, taken", 1, keel_irq_line(&m->vm, 8, 1));
+	CHECK_EQ("no such pin", IRQ_IGNORED, ioapic_set_pin(m->vm.irq, 24, IRQ_SOURCE_USER, 1));
 	model_destroy(m);
 }
 
@@ -95,6 +103,7 @@ static void test_level(void)
 	keel_irq_line(&m->vm, 20, 1);
 	CHECK_EQ("remote IRR", REMOTE_IRR, ioapic_in(m, RTE(20)) & REMOTE_IRR);
 	CHECK_EQ("delivered", 0x61, take());
+	CHECK_EQ("as a level", 1, is_level(0x61));
 	CHECK_EQ("held back by remote IRR", IRQ_IGNORED, keel_irq_line(&m->vm, 20, 1));
 	eoi();
 	CHECK_EQ("still high: sent again", 0x61, take());
@@ -111,6 +120,33 @@ static void test_level(void)
 	/* what Linux does with a stuck remote IRR */
 	set_rte(20, 0x61 | MASKED, 0);
 	CHECK_EQ("edge mode clears remote IRR", 0, ioapic_in(m, RTE(20)) & REMOTE_IRR);
+	eoi();
+	keel_irq_line(&m->vm, 20, 0);
+	set_rte(20, 0x61, 0);
+	keel_irq_line(&m->vm, 20, 1);
+	CHECK_EQ("an edge of the same vector", 0x61, take());
+	CHECK_EQ("as an edge", 0, is_level(0x61));
+	eoi();
+	set_rte(20, 0x61 | LEVEL, 0);
+	CHECK_EQ("its line is high when it becomes a level", 0x61, take());
+	model_destroy(m);
+}
+
+/* An edge comes and goes while another pin's level waits for its EOI. */
+static void test_other_pin(void)
+{
+	setup();
+	set_rte(20, 0x61 | LEVEL, 0);
+	set_rte(21, 0x71, 0);
+	keel_irq_line(&m->vm, 20, 1);
+	CHECK_EQ("level", 0x61, take());
+	keel_irq_line(&m->vm, 21, 1);
+	keel_irq_line(&m->vm, 21, 0);
+	CHECK_EQ("edge", 0x71, take());
+	eoi();
+	CHECK_EQ("over", -1, take());
+	eoi();
+	CHECK_EQ("the level is still high", 0x61, take());
 	model_destroy(m);
 }
 
@@ -336,6 +372,31 @@ static void test_state_of_masked_line(void)
 	model_destroy(m);
 }
 
+/* A new machine that gets the state of one whose guest is at work: the line is high, and no entry is written again. */
+static void test_state_of_high_level(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	u64 vectors[4];
+
+	setup();
+	set_rte(20, 0x61 | LEVEL, 0);
+	lapic_put(&m->vcpu[0], APIC_SPIV, 0xff);
+	keel_irq_line(&m->vm, 20, 1);
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	model_destroy(m);
+	setup();
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	CHECK_EQ("sent", 0x61, take());
+	keel_lapic_eoi_vectors(&m->vcpu[0], vectors);
+	CHECK_EQ("its EOI is watched where the CPU works on the APIC", BIT(0x61 - 64), vectors[1]);
+	eoi();
+	CHECK_EQ("again at its EOI", 0x61, take());
+	keel_irq_line(&m->vm, 20, 0);
+	eoi();
+	CHECK_EQ("low: over", -1, take());
+	model_destroy(m);
+}
+
 /* A fork has no irqfds: a line that one held high in the parent is its launcher's to lower. */
 static void test_copied_lines(void)
 {
@@ -413,6 +474,7 @@ static const struct test_case cases[] = {
 	{ "registers", test_registers },
 	{ "edge", test_edge },
 	{ "level", test_level },
+	{ "other_pin", test_other_pin },
 	{ "shared_vector", test_shared_vector },
 	{ "wide", test_wide },
 	{ "wide_eoi", test_wide_eoi },
@@ -420,6 +482,7 @@ static const struct test_case cases[] = {
 	{ "modes", test_modes },
 	{ "state_over_high_line", test_state_over_high_line },
 	{ "state_of_masked_line", test_state_of_masked_line },
+	{ "state_of_high_level", test_state_of_high_level },
 	{ "copied_lines", test_copied_lines },
 	{ "hostile", test_hostile },
 };

@@ -5,6 +5,7 @@
 u8 shim_flag;
 bool shim_page_gone, shim_page_away, shim_page_shared;
 int shim_irqs_off;
+long shim_allocated;
 void (*shim_published)(void);
 struct vendor_caps keel_caps;
 unsigned int model_pit_acks, model_pit_forgets, model_gsi_acks[64];
@@ -13,7 +14,8 @@ bool model_pit_listens;
 /* ---- replaced ---- */
 
 static struct bus_device *devices[16];
-static unsigned int nr_devices;
+static unsigned int nr_devices, nr_models;
+static long allocated;	/* before the first model */
 
 int keel_bus_register(struct bus *bus, struct bus_device *dev)
 {
@@ -85,6 +87,8 @@ struct model *model_create(enum irqchip_mode mode, unsigned int nr)
 	if (!has_routes)
 		ASSERT_EQ(route_module_init(), 0);
 	has_routes = true;
+	if (!nr_models++)
+		allocated = shim_allocated;
 	nr_devices = 0;
 	if (mode == IRQCHIP_KERNEL)
 		ASSERT_EQ(keel_irqchip_create(&m->vm), 0);
@@ -102,6 +106,8 @@ void model_destroy(struct model *m)
 	for (i = 0; i < m->nr; i++)
 		keel_lapic_destroy(&m->vcpu[i]);
 	keel_irq_vm_destroy(&m->vm);
+	if (!--nr_models)
+		CHECK_EQ("nothing is left in memory", allocated, shim_allocated);
 	free(m);
 }
 

@@ -214,6 +214,20 @@ static void test_rotation(void)
 	pulse(0);
 	pulse(7);
 	CHECK_EQ("priority set by command", 0x20, take());
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("then the lowest", 0x27, take());
+	port_out(m, 0x20, OCW2_EOI);
+	port_out(m, 0x20, 0xc0 | 2);
+	pulse(5);
+	pulse(1);
+	CHECK_EQ("3 is the highest", 0x25, take());
+	port_out(m, 0x20, OCW2_EOI);
+	CHECK_EQ("a non-specific EOI finds the one in service", 0x21, take());
+	port_out(m, 0x20, OCW2_EOI);
+	port_out(m, 0x20, 0x0b);
+	CHECK_EQ("and the next", 0, port_in(m, 0x20));
+	CHECK_EQ("no such pin", IRQ_IGNORED, pic_set_pin(m->vm.irq, 1, 8, IRQ_SOURCE_USER, 1));
+	CHECK_EQ("no such chip", IRQ_IGNORED, pic_set_pin(m->vm.irq, 2, 0, IRQ_SOURCE_USER, 1));
 	model_destroy(m);
 }
 
@@ -260,6 +274,38 @@ static void test_init_clears(void)
 	pulse(3);
 	CHECK_EQ("once", 1, model_pit_forgets);
 	m->vm.irq->pit = NULL;
+	model_destroy(m);
+}
+
+/* "Initialization Command Words 1 and 2": the edge sense circuit is reset, an input must go from low to high after it. */
+static void test_init_lines(void)
+{
+	setup(0x01);
+	port_out(m, 0x4d0, 0x80);
+	pulse(3);
+	take();
+	line(6, 1);
+	line(7, 1);
+	port_out(m, 0x20, 0x11);
+	port_out(m, 0x21, 0x40);
+	port_out(m, 0x21, 0x04);
+	port_out(m, 0x21, 0x01);
+	CHECK_EQ("a level asks on", 0x80, port_in(m, 0x20));
+	line(6, 1);
+	CHECK_EQ("a line that stays high is no edge", 0x80, port_in(m, 0x20));
+	CHECK_EQ("what was in service is so no more", 0x47, take());
+	line(7, 0);
+	line(6, 0);
+	line(6, 1);
+	CHECK_EQ("an edge", 0x46, take());
+	port_out(m, 0x20, OCW2_EOI);
+	port_out(m, 0x20, OCW2_EOI);
+	port_out(m, 0x20, 0x11);
+	port_out(m, 0x21, 0x40);
+	port_out(m, 0x21, 0x04);
+	port_out(m, 0x21, 0x01);
+	port_out(m, 0x4d0, 0x40);
+	CHECK_EQ("the line that is high becomes a level", 0x46, take());
 	model_destroy(m);
 }
 
@@ -499,6 +545,7 @@ static const struct test_case cases[] = {
 	{ "auto_eoi", test_auto_eoi },
 	{ "poll", test_poll },
 	{ "init_clears", test_init_clears },
+	{ "init_lines", test_init_lines },
 	{ "init_words", test_init_words },
 	{ "special_nested", test_special_nested },
 	{ "ocw2", test_ocw2 },

@@ -12,6 +12,7 @@
 /* A time of the host's at which nothing is special; far from zero, as every real one. */
 s64 shim_clock;
 struct hrtimer *shim_timer;
+long shim_allocated;
 static s64 origin;
 
 static struct bus_device *devices[2];
@@ -72,6 +73,7 @@ static void setup(void)
 static void teardown(void)
 {
 	pit_destroy(&irqchip);
+	CHECK_EQ("nothing is left in memory", 0, shim_allocated);
 }
 
 static void out(u16 port, u8 val)

@@ -238,7 +238,7 @@ static inline void shim_guard_end(struct mutex **l) { mutex_unlock(*l); }
 extern void (*shim_published)(void);
 #define rcu_assign_pointer(p, v)		do { (p) = (v); if (shim_published) shim_published(); } while (0)
 #define RCU_INIT_POINTER(p, v)			((p) = (v))
-#define kvfree_rcu(p, m)			free(p)
+#define kvfree_rcu(p, m)			shim_free(p)
 
 typedef struct { unsigned int refs; } refcount_t;
 #define refcount_set(r, n)			((r)->refs = (n))
@@ -248,12 +248,16 @@ static inline bool refcount_dec_and_test(refcount_t *r) { if (!r->refs) abort();
 typedef unsigned int gfp_t;
 #define GFP_KERNEL		0
 #define GFP_KERNEL_ACCOUNT	0
-#define kzalloc(n, f)		calloc(1, n)
-#define kvzalloc(n, f)		((void)(f), calloc(1, n))
-#define kvmalloc(n, f)		malloc(n)
-#define kcalloc(n, s, f)	calloc(n, s)
-#define kfree(p)		free(p)
-#define kvfree(p)		free(p)
+/* What was allocated and is not free again. */
+extern long shim_allocated;
+static inline void *shim_got(void *p) { shim_allocated += !!p; return p; }
+static inline void shim_free(const void *p) { shim_allocated -= !!p; free((void *)p); }
+#define kzalloc(n, f)		shim_got(calloc(1, n))
+#define kvzalloc(n, f)		((void)(f), shim_got(calloc(1, n)))
+#define kvmalloc(n, f)		shim_got(malloc(n))
+#define kcalloc(n, s, f)	shim_got(calloc(n, s))
+#define kfree(p)		shim_free(p)
+#define kvfree(p)		shim_free(p)
 #define ERR_PTR(e)		((void *)(long)(e))
 #define IS_ERR(p)		((unsigned long)(p) >= (unsigned long)-4095)
 #define PTR_ERR(p)		((long)(p))
