@@ -78,13 +78,13 @@ static bool smi_interceptable(void)
 }
 
 /*
- * QEMU's TCG knows no task-switch intercept: the guest's switch loads the CPU's own CR3. Nothing but a guest that switches tasks could
- * tell, so this goes by its name; root_lost() in vcpu.c ends a guest that comes to other tables, whatever the CPU is.
+ * QEMU's TCG does not intercept all that shadow paging needs. Nothing but a guest that gets away could tell, so this goes by its name;
+ * root_lost() in vcpu.c ends a guest that comes to other tables, whatever the CPU is.
  */
-static void check_task_switches(void)
+static void check_intercepts(void)
 {
 	if (keel_paging_is_shadow() && hypervisor_cpuid_base("TCGTCGTCGTCG", 0))
-		pr_warn("this CPU is QEMU's TCG, where a guest's task switch escapes shadow paging: for tests alone, with guests that are trusted\n");
+		pr_warn("this CPU is QEMU's TCG, where a guest can escape shadow paging: for tests alone, with guests that are trusted\n");
 }
 
 /*
@@ -97,7 +97,7 @@ int svm_caps_setup(void)
 
 	if (ret)
 		return ret;
-	check_task_switches();
+	check_intercepts();
 	svm_caps = (struct svm_caps){
 		.nr_asids	 = cpuid_ebx(SVM_CPUID_FUNC),
 		.nrip		 = edx & SVM_NRIPS,

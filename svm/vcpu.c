@@ -131,12 +131,11 @@ static noinline void debugctl_hide(struct svm_vcpu *svm)
 }
 
 /*
- * Shadow paging: the guest has come to other tables. No CPU lets it, as MOV to CR3 and task switches are intercepted; an emulator
- * that ignores the latter does (QEMU's TCG).
+ * Shadow paging: the guest has come to other tables. No CPU lets it, as all that loads CR3 is intercepted; QEMU's TCG does.
  */
 static noinline void root_lost(struct svm_vcpu *svm)
 {
-	keel_explain(svm->vcpu.vm, svm->vcpu.id, "CR3 is %#llx and not %#llx: this CPU changes it by a task switch, though these are intercepted",
+	keel_explain(svm->vcpu.vm, svm->vcpu.id, "CR3 is %#llx and not %#llx: this CPU let the guest change it, though all that does is intercepted",
 		     svm->vmcb->save.cr3, svm->root);
 	svm->vmcb->save.cr3 = svm->root;
 	vmcb_changed(svm->vmcb, VMCB_CLEAN_CR);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * On shadow tables a guest's task switch must not bring its own CR3 into the CPU. Where the CPU lets it, as QEMU's TCG does, the vCPU is at its
+ * On shadow tables no CR3 of the guest's own comes into the CPU, whatever loads it. Where it does, the vCPU is at its
  * end with the next exit, and Keel says why; elsewhere software loads it, and finds no tables there.
  */
 #include <linux/ioctl.h>

@@ -20,9 +20,9 @@ fi
 begin $(($# + 2))
 check "guests are on shadow tables" says "ready on $vendor with shadow paging"
 if [ "$vendor" = svm ]; then
-	check "this CPU's task switches are told of" says "this CPU is QEMU's TCG, where a guest's task switch escapes shadow paging"
+	check "that this CPU is no place for it is told" says "this CPU is QEMU's TCG, where a guest can escape shadow paging"
 else
-	check "this CPU's task switches are not" not says "this CPU is QEMU's TCG"
+	check "nothing is told of a CPU that is one" not says "this CPU is QEMU's TCG"
 fi
 for test; do
 	check "$test passes" "/selftests/$test"
