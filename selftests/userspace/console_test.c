@@ -205,6 +205,28 @@ static void test_blocked_terminal(void)
 }
 
 /* Standard input that is closed, empty, or nobody's. */
+/* Stopped and put forward again while its output is full: the terminal comes and goes, and so does the escape. */
+static void test_blocked_stop(void)
+{
+	static const struct way way = { "escape", CODE(chatty), "\001x", 0, 14, "escape", "ended from the console", 2 };
+	struct launch run = {
+		.code = way.code, .size = way.size, .in = STREAM_TERMINAL, .out = STREAM_PIPE, .err = STREAM_PIPE,
+		.is_narrow = true,
+	};
+	int status = 0;
+
+	launch_start(&run);
+	wait_until_full(&run);
+	launch_signal(&run, SIGTSTP);
+	ASSERT_EQ(waitpid(run.pid, &status, WUNTRACED), run.pid);
+	CHECK_EQ("stopped", 1, WIFSTOPPED(status));
+	CHECK_EQ("the terminal is given back", 1, launch_is_restored(&run));
+	launch_signal(&run, SIGCONT);
+	CHECK_EQ("raw again", 1, launch_becomes(&run, true));
+	ask(&run, &way);
+	check_way(&run, &way, true);
+}
+
 static void test_inputs(void)
 {
 	static const struct way way = { "SIGINT", CODE(deaf), NULL, SIGINT, 15, "signal",
@@ -386,6 +408,7 @@ static const struct test_case cases[] = {
 	{ "blocked_pipe", test_blocked_pipe, 180 },
 	{ "blocked_input_pipe", test_blocked_input_pipe, 180 },
 	{ "blocked_terminal", test_blocked_terminal, 180 },
+	{ "blocked_stop", test_blocked_stop },
 	{ "inputs", test_inputs },
 	{ "outputs", test_outputs },
 	{ "slow_reader", test_slow_reader, 180 },
