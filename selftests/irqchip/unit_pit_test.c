@@ -553,6 +553,7 @@ static void test_ticks_meanwhile(void)
 	pulses = 0;
 	guest_runs();
 	CHECK_EQ("not counted any more", 3, pulses);
+	CHECK_EQ("and no end is told", 0, told);
 	control.pit_reinject = 1;
 	ASSERT_EQ(keel_pit_reinject(&vm, &control), 0);
 	pulses = 0;
