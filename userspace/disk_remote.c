@@ -107,6 +107,8 @@ int disk_remote_start(struct disk_remote *remote, const char *path)
 	free(image);
 	if (error)
 		return status_fail(STATUS_DISK, "--disk %s: cannot start %s: %s", path, PROGRAM, strerror(error));
+	/* One that cannot begin ends, and its end is seen at once. */
+	remote->nbd.agree_ms = DISK_REMOTE_START_MS;
 	remote->words = child.words;
 	remote->pid = child.pid;
 	children_find(&remote->children, child.pid);

@@ -10,6 +10,7 @@
 #include "children.h"
 #include "nbd.h"
 
+#define DISK_REMOTE_START_MS	60000	/* for qemu-nbd to begin, with two dozen libraries, on a host that is busy */
 #define DISK_REMOTE_END_MS	5000	/* for qemu-nbd to write the rest out */
 
 struct disk_remote {

@@ -45,6 +45,7 @@ struct nbd {
 	uint32_t most;			/* bytes of a request, whole blocks, */
 	uint32_t most_cleared;		/* and of one without data: nbd_trim(), nbd_write_zeroes() */
 	uint64_t handle;		/* of the last request */
+	unsigned int agree_ms;		/* NBD_AGREE_MS, and no more than answer_ms */
 	unsigned int answer_ms;		/* NBD_ANSWER_MS */
 	unsigned int flush_ms;		/* NBD_FLUSH_MS */
 	struct iovec parts[VIRTQ_SEGMENTS_MAX + 1];	/* a request's */
@@ -53,7 +54,7 @@ struct nbd {
 
 /**
  * nbd_agree() - agree with the server at the other end of @socket on the export called @export
- * @nbd: zeroed, but for answer_ms and flush_ms if those are to be others; has the socket from then on, which nbd_close() closes.
+ * @nbd: zeroed, but for agree_ms, answer_ms and flush_ms if those are to be others; has the socket from then on, which nbd_close() closes.
  * @why: gets what went wrong, @size bytes at most.
  *
  * The server is not trusted.

@@ -214,7 +214,9 @@ bool nbd_agree(struct nbd *nbd, int socket, const char *export, char *why, size_
 		nbd->answer_ms = NBD_ANSWER_MS;
 	if (!nbd->flush_ms)
 		nbd->flush_ms = NBD_FLUSH_MS;
-	talk.until = thread_time_in(nbd->answer_ms < NBD_AGREE_MS ? nbd->answer_ms : NBD_AGREE_MS);
+	if (!nbd->agree_ms)
+		nbd->agree_ms = nbd->answer_ms < NBD_AGREE_MS ? nbd->answer_ms : NBD_AGREE_MS;
+	talk.until = thread_time_in(nbd->agree_ms);
 	set_waits(socket);
 	if (greet(&talk) && ask(&talk, export) && hear(&talk)) {
 		nbd->hidden = (uint32_t)(nbd->size & (nbd->block - 1));

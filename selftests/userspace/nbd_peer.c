@@ -45,6 +45,9 @@ static bool greet(struct nbd_peer *peer)
 	case NBD_SILENT:
 		recv(peer->socket, &flags, 1, 0);
 		return false;
+	case NBD_GREETS_LATE:
+		sleep(1);
+		break;
 	case NBD_CLOSES_FIRST:
 		return false;
 	case NBD_OTHER_PROGRAM:

@@ -18,6 +18,7 @@ enum nbd_lie {
 	NBD_TRUE,
 	/* In the handshake. */
 	NBD_SILENT,			/* nothing at all */
+	NBD_GREETS_LATE,		/* after a second; no lie */
 	NBD_CLOSES_FIRST,
 	NBD_OTHER_PROGRAM,
 	NBD_OLD_STYLE,

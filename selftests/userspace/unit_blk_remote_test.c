@@ -454,6 +454,7 @@ static void test_qcow2_refused(void)
 		setenv("PATH", variable, 1);
 		CHECK_EQ(rows[i].name, STATUS_DISK, open_disk(path, VIRTIO_BLK_WRITTEN));
 		CHECK_EQ(status_last(), 1, !!strstr(status_last(), rows[i].words));
+		CHECK_EQ("how long it was to be waited for", rows[i].program ? DISK_REMOTE_START_MS : 0, blk.remote->nbd.agree_ms);
 		virtio_blk_close(&blk);
 		setenv("PATH", old, 1);
 		free(old);

@@ -461,8 +461,35 @@ static void test_mutations(void)
 	CHECK_EQ("some were lost", 1, lost > 10);
 }
 
+/* A server that comes late is waited for as long as was said, and by default no longer than for an answer. */
+static void test_patience(void)
+{
+	static const struct {
+		const char *name;
+		unsigned int agree_ms, answer_ms;
+		bool is_agreed;
+	} rows[] = {
+		{ "too long", SHORT_MS, 0, false },
+		{ "too long for an answer", 0, SHORT_MS, false },
+		{ "in time", TEST_PATIENCE_MS, 0, true },
+		{ "in time, which an answer would not be", TEST_PATIENCE_MS, SHORT_MS, true },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		peer = (struct nbd_peer){ .lie = NBD_GREETS_LATE };
+		memset(&nbd, 0, sizeof(nbd));
+		nbd.agree_ms = rows[i].agree_ms;
+		nbd.answer_ms = rows[i].answer_ms;
+		CHECK_EQ(rows[i].name, rows[i].is_agreed, nbd_agree(&nbd, nbd_peer_start(&peer), "", why, sizeof(why)));
+		if (!rows[i].is_agreed)
+			CHECK_EQ(why, 1, !!strstr(why, "takes too long"));
+		leave();
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "agree", test_agree },
+	{ "patience", test_patience },
 	{ "blocks", test_blocks },
 	{ "transfer", test_transfer },
 	{ "range", test_range },
