@@ -50,7 +50,10 @@ int ctl_run(const struct options *options)
 
 	if (!strcmp(options->request, "fork"))
 		return ctl_fork(options, path);
-	return ctl_tell(options, ctl_ask(path, &words, strcmp(options->request, "mark") ? CTL_ANSWER_S : CTL_SAVE_S));
+	/* To a mark and back: the machine waits for all of its memory, and copies it. */
+	bool is_long = options->to_mark || !strcmp(options->request, "mark");
+
+	return ctl_tell(options, ctl_ask(path, &words, is_long ? CTL_SAVE_S : CTL_ANSWER_S));
 }
 
 /* ---- keel list ---- */

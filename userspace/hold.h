@@ -15,7 +15,7 @@ struct virtio_device;
 
 /* What devices may take for the requests that they are at, all of them together. The guest runs meanwhile. */
 #define HOLD_MS		30000	/* for what is worth it: a saved machine, one that moves */
-#define HOLD_MARK_MS	10000	/* less than a client waits for an answer */
+#define HOLD_MARK_MS	10000	/* less than another client waits for an answer */
 #define HOLD_FORK_MS	2000	/* by the main thread, which has other things to see to */
 #define HOLD_NAME	160	/* bytes of a device's name, in words */
 #define HOLD_SLICE_MS	20	/* between two looks whether it is still wanted */

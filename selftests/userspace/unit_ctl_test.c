@@ -917,18 +917,19 @@ struct json_object *__wrap_ctl_ask(const char *path, const struct ctl_words *wor
 	return NULL;
 }
 
-/* Where the machine waits until all its memory is there, so does who has asked. */
+/* Where the machine waits until all its memory is there, or copies it, so does who has asked. */
 static void test_patience(void)
 {
 	static const struct {
 		const char *request;
+		bool to_mark;
 		int seconds;
 	} rows[] = {
-		{ "status", 15 }, { "pause", 15 }, { "reset", 15 }, { "mark", 3600 }, { "fork", 3600 },
+		{ "status", false, 15 }, { "pause", false, 15 }, { "reset", false, 15 }, { "reset", true, 3600 }, { "mark", false, 3600 }, { "fork", false, 3600 },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct options options = { .target = "/nowhere/a", .request = rows[i].request };
+		const struct options options = { .target = "/nowhere/a", .request = rows[i].request, .to_mark = rows[i].to_mark };
 
 		patience = -1;
 		CHECK_EQ(rows[i].request, STATUS_HOST, capture(ctl_run, &options));
