@@ -70,6 +70,14 @@ static bool rte_is_level(u64 rte)
 	return (rte & RTE_LEVEL) && rte_mode(rte) <= DELIVER_LOWEST;
 }
 
+/*
+ * @rte without what it cannot have. Remote IRR means nothing for edges; Linux clears a stuck one by switching to edge and back.
+ */
+static u64 rte_allowed(u64 rte)
+{
+	return rte & (RTE_WRITABLE | (rte_is_level(rte) ? RTE_REMOTE_IRR : 0));
+}
+
 /* Which vectors' EOIs are of interest. Under the lock; readers look at single bits. */
 static void ioapic_update_eoi(struct ioapic *ioapic)
 {
@@ -79,7 +87,7 @@ static void ioapic_update_eoi(struct ioapic *ioapic)
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
 		u64 rte = ioapic->rte[pin];
 
-		if (rte_is_level(rte) || (rte & RTE_REMOTE_IRR) || (ioapic->notify & BIT(pin)))
+		if (rte_is_level(rte) || (ioapic->notify & BIT(pin)))
 			__set_bit(rte & RTE_VECTOR, vectors);
 	}
 	irq_set_eoi_vectors(ioapic->irq, vectors);
@@ -228,7 +236,7 @@ void ioapic_eoi(struct irqchip *irq, u8 vector)
 		if (ioapic->notify & BIT(pin))
 			acked |= BIT(pin);
 		/* also pins that found the vector pending for another pin */
-		if (rte_is_level(rte) || (rte & RTE_REMOTE_IRR)) {
+		if (rte_is_level(rte)) {
 			ioapic->rte[pin] = rte & ~RTE_REMOTE_IRR;
 			again |= BIT(pin);
 		}
@@ -247,7 +255,6 @@ void ioapic_eoi(struct irqchip *irq, u8 vector)
 		if (rte_is_level(ioapic->rte[pin]) && ioapic_service(ioapic, pin, work) != IRQ_IGNORED)
 			work = PIN_NOT_WIDE;
 	}
-	ioapic_update_eoi(ioapic);
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
@@ -287,13 +294,7 @@ static bool ioapic_write_rte(struct ioapic *ioapic, unsigned int pin, bool high,
 		new = (old & 0xffffffff) | (u64)val << 32;
 	else
 		new = (old & ~0xffffffffull) | val;
-	new = (new & RTE_WRITABLE) | (old & RTE_REMOTE_IRR);
-	/*
-	 * remote IRR means nothing for edges; Linux clears a stuck one by switching to edge and
-	 * back
-	 */
-	if (!rte_is_level(new))
-		new &= ~RTE_REMOTE_IRR;
+	new = rte_allowed((new & ~RTE_REMOTE_IRR) | (old & RTE_REMOTE_IRR));
 	ioapic->rte[pin] = new;
 	if (rte_is_level(new) && ioapic->lines[pin])
 		ioapic->irr |= BIT(pin);
@@ -446,7 +447,7 @@ void ioapic_set(struct irqchip *irq, const struct kvm_ioapic_state *state)
 	/* who holds a line high now does so in another life: there it is low, and its next edge must not look like none */
 	ioapic->irr = state->irr & (BIT(NR_IOAPIC_PINS) - 1);
 	for (pin = 0; pin < NR_IOAPIC_PINS; pin++) {
-		ioapic->rte[pin] = state->redirtbl[pin].bits & (RTE_WRITABLE | RTE_REMOTE_IRR);
+		ioapic->rte[pin] = rte_allowed(state->redirtbl[pin].bits);
 		ioapic->lines[pin] = ioapic->irr & BIT(pin) ? BIT(IRQ_SOURCE_RESTORED) : 0;
 	}
 	ioapic_update_eoi(ioapic);

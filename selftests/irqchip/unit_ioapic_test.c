@@ -64,6 +64,8 @@ static void test_registers(void)
 
 static void test_edge(void)
 {
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
 	setup();
 	set_rte(20, 0x50, 0);
 	CHECK_EQ("taken by one", 1, keel_irq_line(&m->vm, 20, 1));
@@ -83,6 +85,8 @@ static void test_edge(void)
 	CHECK_EQ("masked", IRQ_IGNORED, keel_irq_line(&m->vm, 20, 1));
 	set_rte(20, 0x50, 0);
 	CHECK_EQ("an edge on a masked pin is lost", -1, take());
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	CHECK_EQ("and in no saved state", 0, chip.chip.ioapic.irr);
 	/* but the clock's pin tells, so that a launcher can make up for lost ticks */
 	port_out(m, 0xa1, 0xff);
 	set_rte(8, 0x51, 0);
@@ -129,6 +133,10 @@ static void test_level(void)
 	eoi();
 	set_rte(20, 0x61 | LEVEL, 0);
 	CHECK_EQ("its line is high when it becomes a level", 0x61, take());
+	set_rte(22, 0x171 | LEVEL, 0);
+	keel_irq_line(&m->vm, 22, 1);
+	CHECK_EQ("lowest priority", 0x71, take());
+	CHECK_EQ("is a level as well", REMOTE_IRR, ioapic_in(m, RTE(22)) & REMOTE_IRR);
 	model_destroy(m);
 }
 
@@ -261,11 +269,18 @@ static void test_wide_eoi(void)
 
 static void test_acks(void)
 {
+	u64 vectors[4];
+
 	setup();
+	set_rte(11, 0x74, 0);
+	keel_lapic_eoi_vectors(&m->vcpu[0], vectors);
+	CHECK_EQ("nobody listens to an edge", 0, vectors[1]);
 	/* as irqfd.c does when somebody begins to listen */
 	mutex_lock(&m->vm.irq->lock);
 	ioapic_update_notify(m->vm.irq);
 	mutex_unlock(&m->vm.irq->lock);
+	keel_lapic_eoi_vectors(&m->vcpu[0], vectors);
+	CHECK_EQ("somebody does", BIT(0x74 - 64), vectors[1]);
 	set_rte(11, 0x71 | LEVEL, 0);
 	set_rte(12, 0x72, 0);
 	keel_irq_line(&m->vm, 11, 1);
@@ -397,6 +412,24 @@ static void test_state_of_high_level(void)
 	model_destroy(m);
 }
 
+/* An edge that waits in a state that is loaded, as KVM's may: it is sent, and is over. */
+static void test_state_of_edge(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	setup();
+	set_rte(20, 0x52, 0);
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	chip.chip.ioapic.irr = BIT(20);
+	chip.chip.ioapic.redirtbl[20].bits |= REMOTE_IRR;
+	ASSERT_EQ(keel_irqchip_set(&m->vm, &chip), 0);
+	CHECK_EQ("sent", 0x52, take());
+	ASSERT_EQ(keel_irqchip_get(&m->vm, &chip), 0);
+	CHECK_EQ("not in the next state", 0, chip.chip.ioapic.irr);
+	CHECK_EQ("nor is a remote IRR, which edges have not", 0x52, chip.chip.ioapic.redirtbl[20].bits);
+	model_destroy(m);
+}
+
 /* A fork has no irqfds: a line that one held high in the parent is its launcher's to lower. */
 static void test_copied_lines(void)
 {
@@ -483,6 +516,7 @@ static const struct test_case cases[] = {
 	{ "state_over_high_line", test_state_over_high_line },
 	{ "state_of_masked_line", test_state_of_masked_line },
 	{ "state_of_high_level", test_state_of_high_level },
+	{ "state_of_edge", test_state_of_edge },
 	{ "copied_lines", test_copied_lines },
 	{ "hostile", test_hostile },
 };
