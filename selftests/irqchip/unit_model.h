@@ -10,7 +10,7 @@
 struct model {
 	struct vm vm;
 	unsigned int nr;
-	struct vcpu vcpu[64];
+	struct vcpu vcpu[65];
 };
 
 extern unsigned int model_pit_acks, model_pit_forgets, model_gsi_acks[64];

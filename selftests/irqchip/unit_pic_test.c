@@ -130,6 +130,10 @@ static void test_mask(void)
 	CHECK_EQ("masked in the slave", -1, keel_irq_pending(&m->vcpu[0]));
 	port_out(m, 0x20, 0x0a);
 	CHECK_EQ("which asks the master no more", 0, port_in(m, 0x20) & 0x04);
+	pulse(8);
+	CHECK_EQ("its first pin", 0x28, take());
+	port_out(m, 0xa0, OCW2_EOI);
+	port_out(m, 0x20, OCW2_EOI);
 	port_out(m, 0xa1, 0);
 	CHECK_EQ("kept there too", 0x2c, take());
 	port_out(m, 0xa0, OCW2_EOI);
@@ -358,6 +362,34 @@ static void test_lint0_modes(void)
 	model_destroy(m);
 }
 
+/* More vCPUs than are asked with interrupts off: they are afterwards, once. */
+static void test_lint0_wide(void)
+{
+	struct vcpu *last;
+
+	setup(0x01);
+	do
+		last = model_add_vcpu(m, m->nr);
+	while (m->nr < 64);
+	lapic_put(last, APIC_LVT0, 0x400);
+	shim_irqs_off = 1;
+	pulse(0);
+	CHECK_EQ("64: at once", 1, last->nmis);
+	last = model_add_vcpu(m, m->nr);
+	lapic_put(last, APIC_LVT0, 0x400);
+	pulse(0);
+	CHECK_EQ("65: not yet", 0, last->nmis);
+	shim_irqs_off = 0;
+	flush_work(&m->vm.irq->wide_work);
+	CHECK_EQ("then", 1, last->nmis);
+	m->vm.irq->wide_work.queued = 1;
+	flush_work(&m->vm.irq->wide_work);
+	CHECK_EQ("once", 1, last->nmis);
+	pulse(0);
+	CHECK_EQ("interrupts on: at once", 2, last->nmis);
+	model_destroy(m);
+}
+
 /* "Initialization Command Words 1 and 2 (ICW1, ICW2)": which words follow, and what they leave. */
 static void test_init_words(void)
 {
@@ -552,6 +584,7 @@ static const struct test_case cases[] = {
 	{ "elcr", test_elcr },
 	{ "extint_gate", test_extint_gate },
 	{ "lint0_modes", test_lint0_modes },
+	{ "lint0_wide", test_lint0_wide },
 	{ "hostile", test_hostile },
 };
 

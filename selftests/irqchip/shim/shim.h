@@ -333,7 +333,7 @@ struct vcpu {
 };
 
 struct vm {
-	struct vcpu *vcpus[64];
+	struct vcpu *vcpus[65];
 	unsigned int nr_vcpus;
 	u32 bsp_id;
 	struct bus pio, mmio;
