@@ -362,6 +362,22 @@ static void test_lint0_modes(void)
 	model_destroy(m);
 }
 
+/* A level that is told again is no edge of the output. */
+static void test_lint0_level(void)
+{
+	setup(0x01);
+	lapic_put(&m->vcpu[0], APIC_LVT0, 0x400);
+	port_out(m, 0x4d0, 0x20);
+	line(5, 1);
+	CHECK_EQ("the output rises", 1, m->vcpu[0].nmis);
+	line(5, 1);
+	CHECK_EQ("and stays", 1, m->vcpu[0].nmis);
+	line(5, 0);
+	line(5, 1);
+	CHECK_EQ("and rises", 2, m->vcpu[0].nmis);
+	model_destroy(m);
+}
+
 /* More vCPUs than are asked with interrupts off: they are afterwards, once. */
 static void test_lint0_wide(void)
 {
@@ -584,6 +600,7 @@ static const struct test_case cases[] = {
 	{ "elcr", test_elcr },
 	{ "extint_gate", test_extint_gate },
 	{ "lint0_modes", test_lint0_modes },
+	{ "lint0_level", test_lint0_level },
 	{ "lint0_wide", test_lint0_wide },
 	{ "hostile", test_hostile },
 };
