@@ -32,6 +32,7 @@
 #define MAPPED_GVA	0x8000000000ULL	/* TOUCH_GPA by the guest's own tables, with 4K pages */
 #define V		0x61
 #define TRACES		3	/* as in selftests/lab/trace_exit */
+#define TRACE_GAP	64	/* pages from one that is touched to the next, more than are mapped at once */
 
 static u64 ticks[BATCHES];
 
@@ -186,12 +187,19 @@ static void op_touch(void)
 }
 
 /* The guest's tables say that the pages have been touched: no fault is for the guest or changes its tables. */
-static void op_touch_mapped(void)
+static void op_touch_mapped(u64 traced)
 {
-	u64 i;
+	u64 b, i;
 
 	for (i = 0; i < BATCHES * TOUCH_PAGES; i++)
 		*entry_of(MAPPED_GVA + i * PAGE_SIZE, 1) |= PTE_ACCESSED | PTE_DIRTY;
+	for (b = 0; b < traced; b++) {
+		u64 page = MAPPED_GVA + b * TRACE_GAP * PAGE_SIZE;
+
+		magic_break();
+		*(volatile u8 *)page = 1;
+		magic_break();
+	}
 	touch_from(MAPPED_GVA);
 }
 
@@ -458,7 +466,7 @@ static int trace(int argc, char **argv)
 	printf("trace: %s\n", none.name);
 	run_op(&none, op_empty, TRACES);
 	for (i = 0; i < row_count; i++) {
-		if (rows[i].kind != LOOP || !is_wanted(argc, argv, 2, rows[i].name))
+		if ((rows[i].kind != LOOP && rows[i].kind != TOUCH_MAPPED) || !is_wanted(argc, argv, 2, rows[i].name))
 			continue;
 		printf("trace: %s\n", rows[i].name);
 		run_op(&rows[i], rows[i].op, TRACES);
