@@ -11,11 +11,13 @@
 #include <asm/processor.h>
 #include <asm/processor-flags.h>
 #include <keel/access.h>
+#include <keel/exit_fast.h>
 #include <keel/guest_access.h>
 #include <keel/irq.h>
 #include <keel/memory.h>
 #include <keel/pdpte.h>
 #include <keel/request.h>
+#include <keel/shadow.h>
 #include <keel/state.h>
 #include <keel/vcpu.h>
 #include <keel/vendor.h>
@@ -159,6 +161,27 @@ static int set_cr3(struct vcpu *vcpu, u64 val)
 	if (!no_flush || vcpu->shadow)
 		keel_vendor->tlb_flush(vcpu, TLB_GUEST);
 	return 0;
+}
+
+/* In 64-bit code, where the value has all its bits. What is refused, or has more to do than to load a root, takes the way that may sleep. */
+int keel_fast_mov_to_cr3(struct vcpu *vcpu, unsigned int reg, unsigned int len)
+{
+	u64 val = vcpu_gpr(vcpu, reg);
+
+	if (unlikely(!vcpu_is_64bit_code(vcpu)))
+		return RUN_SLOW;
+	if (vcpu_cr4(vcpu) & X86_CR4_PCIDE)
+		val &= ~X86_CR3_PCID_NOFLUSH;
+	if (unlikely(val & vcpu->cpuid.reserved_gpa) || !keel_shadow_quick_load(vcpu, val))
+		return RUN_SLOW;
+	/* CR3 goes in as part of the root */
+	vcpu->regs.cr3 = val;
+	return vcpu_advance(vcpu, len);
+}
+
+int keel_fast_invlpg(struct vcpu *vcpu, gva_t gva, unsigned int len)
+{
+	return keel_shadow_quick_invlpg(vcpu, gva) ? vcpu_advance(vcpu, len) : RUN_SLOW;
 }
 
 static int set_cr4(struct vcpu *vcpu, u64 val)

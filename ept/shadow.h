@@ -34,6 +34,7 @@
 #define SHADOW_MAX_CHAIN	1024u	/* entries in a chain: what one look at a frame, or the end of a table, costs at most */
 #define SHADOW_ROOTS		4	/* that a vCPU remembers, the current one included */
 #define SHADOW_MAX_TOPS		4	/* tables of one root, in 32-bit modes */
+#define SHADOW_QUICK_SYNC	1u	/* tables out of sync that are brought up to date with interrupts off: see "Interrupts off" in locking.rst */
 
 enum shadow_guest { SHADOW_FLAT, SHADOW_NARROW, SHADOW_PAE, SHADOW_LONG4, SHADOW_LONG5 };
 
@@ -112,6 +113,7 @@ struct shadow_chain {
  * @next_block: in shadow.by_block
  * @roots: references by vCPUs' roots
  * @stores: of the guest to it since it was last used
+ * @present: a bit for each entry that is
  * @is_unsync: the guest may write the frame; entries may be older than the guest's
  * @is_dead: dropped, and only here because it is a root
  * @was_used: since the clock came by
@@ -127,6 +129,7 @@ struct shadow_page {
 	u16 roots;
 	u16 stores;
 	bool is_unsync, is_dead, was_used;
+	unsigned long present[BITS_TO_LONGS(PT_ENTRIES)];
 };
 
 #define SHADOW_BUCKETS	1024u
@@ -202,6 +205,15 @@ static inline bool shadow_loads_pdptes(const struct shadow_vcpu *sv, u64 cr0, u6
 {
 	return (cr0 ^ sv->cr0) & CR0_LOADS_PDPTES || (cr4 ^ sv->cr4) & CR4_LOADS_PDPTES;
 }
+
+/**
+ * enum shadow_quick - what came of something that was tried with interrupts off
+ * @SHADOW_SLOW: it has to be done by the way that may sleep, from the beginning
+ * @SHADOW_SAME: it is done; the vCPU's TLB has nothing that it must not have
+ * @SHADOW_FLUSH: it is done, and the vCPU's TLB must be flushed
+ * @SHADOW_OTHER: the same, and there is another root
+ */
+enum shadow_quick { SHADOW_SLOW, SHADOW_SAME, SHADOW_FLUSH, SHADOW_OTHER };
 
 /* ---- shadow_role.c ---- */
 
@@ -339,8 +351,15 @@ bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_
 /* Bring tables that are out of sync up to date and protect them: those of a frame, or all. */
 void shadow_sync_frame(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up);
 void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up);
+/*
+ * All of them, of a VM that has no other vCPU, where they are few: there is nobody to wait for. memory.lock held, interrupts may be off. False:
+ * nothing was done. Otherwise the caller has the vCPU's TLB flushed before it is entered again.
+ */
+bool shadow_sync_alone(struct vcpu *vcpu, struct shadow *s);
 /* The same for one entry, by address. The caller flushes the vCPU's own TLB. */
 void shadow_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva);
+/* shadow_invlpg() with interrupts off, without waiting for anybody. SHADOW_SAME or SHADOW_FLUSH; SHADOW_SLOW: nothing was done. */
+enum shadow_quick shadow_quick_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva);
 /* The table with the leaf that maps @gva, and its index; NULL if there is none. */
 struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, gva_t gva, unsigned int *index);
 
@@ -362,6 +381,16 @@ struct shadow_page *shadow_get_table(struct vcpu *vcpu, struct shadow *s, gfn_t 
  * If not 0 the root that the CPU has may have been freed: the guest must not be entered before this has succeeded.
  */
 int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv);
+/**
+ * shadow_quick_load() - the same for MOV to CR3 in long mode, where the vCPU has the root and nobody has to be waited for
+ * @vcpu: on its own thread, right behind an exit: the current root is that of its registers
+ * @s: the VM's tables
+ * @sv: the vCPU's part
+ * @cr3: what CR3 becomes
+ *
+ * Context: interrupts may be off, no locks. Return: enum shadow_quick.
+ */
+enum shadow_quick shadow_quick_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, u64 cr3);
 /* Forget all roots. May sleep, no locks. */
 void shadow_unload(struct shadow *s, struct shadow_vcpu *sv);
 /* Is the current root the one for the vCPU's registers, and whole? */

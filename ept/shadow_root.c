@@ -127,6 +127,16 @@ static bool root_make(struct vcpu *vcpu, struct shadow *s, struct shadow_root *r
 	return true;
 }
 
+/* Have the root @i in front, those before it behind. */
+static void put_in_front(struct shadow_vcpu *sv, unsigned int i)
+{
+	struct shadow_root root = sv->root[i];
+
+	for (; i; i--)
+		sv->root[i] = sv->root[i - 1];
+	sv->root[0] = root;
+}
+
 /* Have the root for the registers in front. memory.lock held. */
 static bool root_to_front(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, struct pt_update *up)
 {
@@ -148,8 +158,8 @@ static bool root_to_front(struct vcpu *vcpu, struct shadow *s, struct shadow_vcp
 			return false;
 		}
 	}
-	memmove(&sv->root[1], &sv->root[0], i * sizeof(root));
-	sv->root[0] = root;
+	sv->root[i] = root;
+	put_in_front(sv, i);
 	return true;
 }
 
@@ -201,6 +211,38 @@ int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
 		up.dead = NULL;
 	}
 	return done ? 0 : -EAGAIN;
+}
+
+/* memory.lock held. */
+static enum shadow_quick quick_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, u64 cr3)
+{
+	union shadow_role role = sv->root[0].role;
+	bool had_unsync = s->nr_unsync;
+	unsigned int i;
+
+	for (i = 0; i < SHADOW_ROOTS; i++)
+		if (sv->root[i].cr3 == cr3 && sv->root[i].role.word == role.word && !sv->root[i].top[0]->is_dead)
+			break;
+	if (i == SHADOW_ROOTS || (had_unsync && !shadow_sync_alone(vcpu, s)))
+		return SHADOW_SLOW;
+	if (i) {
+		put_in_front(sv, i);
+		return SHADOW_OTHER;
+	}
+	/* what TLBs have is in the tables, but for what is owed */
+	return had_unsync || s->owed ? SHADOW_FLUSH : SHADOW_SAME;
+}
+
+enum shadow_quick shadow_quick_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, u64 cr3)
+{
+	enum shadow_quick how;
+
+	/* elsewhere PAE's entries count too, or nothing of CR3 does; role 0 is no root */
+	if (sv->root[0].role.guest < SHADOW_LONG4 || !spin_trylock(&s->vm->mem.lock))
+		return SHADOW_SLOW;
+	how = quick_load(vcpu, s, sv, cr3 & GPTE_ADDRESS);
+	spin_unlock(&s->vm->mem.lock);
+	return how;
 }
 
 void shadow_unload(struct shadow *s, struct shadow_vcpu *sv)

@@ -27,8 +27,8 @@ static void compare(struct vcpu *vcpu, struct shadow *s, struct shadow_page *pag
 {
 	unsigned int i;
 
-	for (i = 0; i < PT_ENTRIES; i++)
-		if (pte_is_present(s->format, page->table[i]) && !entry_fits(vcpu, page, i))
+	for (i = find_first_bit(page->present, PT_ENTRIES); i < PT_ENTRIES; i = find_next_bit(page->present, PT_ENTRIES, i + 1))
+		if (!entry_fits(vcpu, page, i))
 			shadow_drop(s, page, i);
 	shadow_mark_synced(s, page);
 }
@@ -44,17 +44,41 @@ void shadow_sync_frame(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt
 			compare(vcpu, s, page);
 }
 
-void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up)
+static void protect_all(struct shadow *s, struct pt_update *up)
 {
 	u32 i;
 
-	if (!s->nr_unsync)
-		return;
 	for (i = 0; i < s->nr_unsync; i++)
 		shadow_protect_frame(s, s->page[s->unsync[i]]->gfn, up);
-	shadow_finish(s, up);
+}
+
+static void compare_all(struct vcpu *vcpu, struct shadow *s)
+{
 	while (s->nr_unsync)
 		compare(vcpu, s, s->page[s->unsync[s->nr_unsync - 1]]);
+}
+
+void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up)
+{
+	if (!s->nr_unsync)
+		return;
+	protect_all(s, up);
+	shadow_finish(s, up);
+	compare_all(vcpu, s);
+}
+
+bool shadow_sync_alone(struct vcpu *vcpu, struct shadow *s)
+{
+	struct pt_update up = {};
+
+	/* another vCPU that is just being made has no root before it gets the lock */
+	if (s->nr_unsync > SHADOW_QUICK_SYNC || READ_ONCE(s->vm->nr_vcpus) > 1)
+		return false;
+	protect_all(s, &up);
+	compare_all(vcpu, s);
+	/* who has yet to flush is outside the guest, and is the only one */
+	s->owed = false;
+	return true;
 }
 
 bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up)
@@ -117,15 +141,32 @@ struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, g
 	return NULL;
 }
 
-void shadow_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva)
+static void sync_entry(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva)
 {
-	struct shadow_page *page;
 	unsigned int index;
+	struct shadow_page *page = shadow_find_leaf(s, sv, gva, &index);
 
-	spin_lock(&s->vm->mem.lock);
-	page = shadow_find_leaf(s, sv, gva, &index);
 	/* one that was written behind the tracing is found here as well */
 	if (page && page->role.level == 1 && !page->role.is_direct && !entry_fits(vcpu, page, index))
 		shadow_drop(s, page, index);
+}
+
+void shadow_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva)
+{
+	spin_lock(&s->vm->mem.lock);
+	sync_entry(vcpu, s, sv, gva);
 	spin_unlock(&s->vm->mem.lock);
+}
+
+/* What TLBs have is in the tables, but for what is owed: an entry that is as the guest's is now needs no flush. */
+enum shadow_quick shadow_quick_invlpg(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva)
+{
+	bool owed;
+
+	if (!spin_trylock(&s->vm->mem.lock))
+		return SHADOW_SLOW;
+	sync_entry(vcpu, s, sv, gva);
+	owed = s->owed;
+	spin_unlock(&s->vm->mem.lock);
+	return owed ? SHADOW_FLUSH : SHADOW_SAME;
 }

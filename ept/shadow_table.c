@@ -29,6 +29,7 @@ void shadow_drop(struct shadow *s, struct shadow_page *page, unsigned int index)
 	if (!pte_is_present(s->format, pte))
 		return;
 	WRITE_ONCE(page->table[index], 0);
+	__clear_bit(index, page->present);
 	s->owed = true;
 	if (shadow_is_leaf(s, page, pte)) {
 		shadow_leaf_remove(s, page, index);
@@ -66,13 +67,19 @@ void shadow_link(struct shadow *s, struct shadow_page *page, unsigned int index,
 	make_room(s, &child->parents);
 	page->entry[index].frame = child->id;
 	shadow_chain_add(s, &child->parents, shadow_number(page, index));
+	__set_bit(index, page->present);
 	WRITE_ONCE(page->table[index], virt_to_phys(child->table) | s->format->table);
 }
 
-/* Does @new take back what @old permits? */
+/*
+ * Is there an access that @old permits and @new does not? A user page has rules that a supervisor's has not (SMEP, SMAP), and what a key permits
+ * is for the guest to say.
+ */
 static bool leaf_restricts(u64 old, u64 new)
 {
-	return (old & ~new & (_PAGE_RW | _PAGE_USER)) || (new & ~old & _PAGE_NX);
+	u64 free = _PAGE_RW | _PAGE_NX | _PAGE_ACCESSED | _PAGE_DIRTY;
+
+	return ((old ^ new) & ~free) || (old & ~new & _PAGE_RW) || (new & ~old & _PAGE_NX);
 }
 
 void shadow_set_leaf(struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame, u64 pte)
@@ -87,6 +94,7 @@ void shadow_set_leaf(struct shadow *s, struct shadow_page *page, unsigned int in
 	if (!old) {
 		make_room(s, shadow_leaf_chain(s, frame));
 		shadow_leaf_add(s, page, index, frame);
+		__set_bit(index, page->present);
 		count_leaf(s, page, 1);
 	} else if (leaf_restricts(old, pte)) {
 		s->owed = true;
@@ -213,7 +221,7 @@ void shadow_zap(struct shadow *s, struct shadow_page *page, struct pt_update *up
 
 	if (page->is_dead)
 		return;
-	for (i = 0; i < PT_ENTRIES; i++)
+	for (i = find_first_bit(page->present, PT_ENTRIES); i < PT_ENTRIES; i = find_next_bit(page->present, PT_ENTRIES, i + 1))
 		shadow_drop(s, page, i);
 	while (page->parents.first)
 		shadow_drop(s, shadow_page_of(s, page->parents.first), page->parents.first % PT_ENTRIES);

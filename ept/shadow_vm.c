@@ -160,6 +160,29 @@ void keel_shadow_invlpg(struct vcpu *vcpu, gva_t gva)
 	shadow_invlpg(vcpu, vcpu->vm->mem.table->shadow, vcpu->shadow, gva);
 }
 
+/* What @how asks for. */
+static bool quick(struct vcpu *vcpu, enum shadow_quick how)
+{
+	if (how == SHADOW_SLOW)
+		return false;
+	if (how == SHADOW_SAME)
+		return true;
+	if (how == SHADOW_OTHER)
+		vcpu_dirty(vcpu, RG_ROOT);
+	keel_vendor->tlb_flush(vcpu, TLB_VM);
+	return true;
+}
+
+bool keel_shadow_quick_load(struct vcpu *vcpu, u64 cr3)
+{
+	return quick(vcpu, shadow_quick_load(vcpu, vcpu->vm->mem.table->shadow, vcpu->shadow, cr3));
+}
+
+bool keel_shadow_quick_invlpg(struct vcpu *vcpu, gva_t gva)
+{
+	return quick(vcpu, shadow_quick_invlpg(vcpu, vcpu->vm->mem.table->shadow, vcpu->shadow, gva));
+}
+
 /* A change by @change, and what it leaves to be done. */
 static void change(struct vm *vm, void (*how)(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up), gpa_t gpa,
 		   unsigned int len)

@@ -165,6 +165,66 @@ static noinline int fast_refused(struct svm_vcpu *svm)
 	return RUN_SLOW;
 }
 
+/* Opcodes, as the bytes lie in memory. 0F 22 /3 with a register, 0F 01 /7 with a register's address; and with REX.B. */
+#define MOV_TO_CR3		0xd8220f
+#define INVLPG_AT		0x38010f
+#define REX_B			0x41
+#define MODRM_RM		7u
+#define RM_SIB			4u	/* of an address: a byte follows that names registers */
+#define RM_RIP			5u	/* of an address: relative to RIP */
+
+/* Is @word an instruction of @opcode, whose ModRM byte names a register alone? Then which, and how long it is. */
+static bool has_one_register(u64 word, u32 opcode, unsigned int *reg, unsigned int *len)
+{
+	bool rex = (u8)word == REX_B;
+
+	word >>= rex ? 8 : 0;
+	*reg = word >> 16 & MODRM_RM;
+	*len = 3 + rex;
+	if (((u32)word & 0xf8ffff) != opcode || (opcode == INVLPG_AT && (*reg == RM_SIB || *reg == RM_RIP)))
+		return false;
+	*reg |= rex ? 8 : 0;
+	return true;
+}
+
+/* The first bytes of a supervisor's instruction, 0 if they are not to be had. With another CR3 than last time the walk is made anew. */
+static u64 code_word(struct vcpu *vcpu)
+{
+	u64 word = keel_code_word(vcpu, vcpu->regs.rip, 0);
+
+	if (!word && keel_fetch_linear_atomic(vcpu, vcpu->regs.rip, 0, (u8 *)&word, sizeof(word)) != sizeof(word))
+		return 0;
+	return word;
+}
+
+/*
+ * MOV to CR3 and INVLPG by a supervisor in 64-bit code. What the CPU does not say of the operand is read from the instruction, in the forms that
+ * kernels use; the emulator has the others.
+ */
+static int fast_paging(struct svm_vcpu *svm, bool is_mov)
+{
+	const struct vmcb_save_area *save = &svm->vmcb->save;
+	struct vcpu *vcpu = &svm->vcpu;
+	unsigned int reg, len;
+
+	svm_need_code(svm);
+	svm_need_cr3(svm);
+	if (unlikely(save->cpl || !(save->cs.attrib & SVM_SELECTOR_L_MASK)) ||
+	    !has_one_register(code_word(vcpu), is_mov ? MOV_TO_CR3 : INVLPG_AT, &reg, &len))
+		return RUN_SLOW;
+	return is_mov ? keel_fast_mov_to_cr3(vcpu, reg, len) : keel_fast_invlpg(vcpu, vcpu_gpr(vcpu, reg), len);
+}
+
+/* What exits on shadow tables alone. */
+static noinline int fast_shadow(struct svm_vcpu *svm)
+{
+	switch (svm->vmcb->control.exit_code) {
+	case SVM_EXIT_WRITE_CR3:	return fast_paging(svm, true);
+	case SVM_EXIT_INVLPG:		return fast_paging(svm, false);
+	default:			return RUN_SLOW;
+	}
+}
+
 /*
  * svm_exit_fast() - serve the exit with interrupts off, if that can be done
  */
@@ -193,6 +253,6 @@ int svm_exit_fast(struct vcpu *vcpu)
 	case SVM_EXIT_INIT:
 		return RUN_RESUME;
 	default:
-		return RUN_SLOW;
+		return vcpu->shadow ? fast_shadow(svm) : RUN_SLOW;
 	}
 }

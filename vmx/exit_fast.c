@@ -39,6 +39,9 @@
 #define IOQ_STRING		BIT(4)
 #define IOQ_PORT_SHIFT		16
 
+/* Accesses to control registers, exit qualification: 3:0, where the kernel's header has but three of them */
+#define CR_NUMBER		GENMASK(3, 0)
+
 /*
  * RIP and RFLAGS, which every instruction that is served in the inner loop needs, without a way through vmx_regs_fetch(). Behind an
  * exit both are valid or none.
@@ -222,6 +225,30 @@ static int fast_intr(struct vmx_vcpu *vmx)
 	return RUN_SLOW;
 }
 
+/* SDM, "Exit Qualification for Control-Register Accesses" */
+static int fast_cr(struct vcpu *vcpu)
+{
+	u32 qual = vmcs_readl(EXIT_QUALIFICATION);
+
+	/* MOV to CR3 */
+	if ((qual & (CONTROL_REG_ACCESS_TYPE | CR_NUMBER)) != 3)
+		return RUN_SLOW;
+	fetch_code(vcpu);
+	return keel_fast_mov_to_cr3(vcpu, (qual & CONTROL_REG_ACCESS_REG) >> 8, insn_begin(vcpu));
+}
+
+/* What exits on shadow tables alone. */
+static noinline int fast_shadow(struct vmx_vcpu *vmx)
+{
+	struct vcpu *vcpu = &vmx->vcpu;
+
+	switch (vmx->exit_reason) {
+	case EXIT_REASON_CR_ACCESS:	return fast_cr(vcpu);
+	case EXIT_REASON_INVLPG:	return keel_fast_invlpg(vcpu, vmcs_readl(EXIT_QUALIFICATION), insn_begin(vcpu));
+	default:			return RUN_SLOW;
+	}
+}
+
 /*
  * vmx_exit_fast() - serve the exit with interrupts off, if that can be done
  */
@@ -251,6 +278,6 @@ int vmx_exit_fast(struct vcpu *vcpu)
 	case EXIT_REASON_EOI_INDUCED:	return vmx_exit_eoi(vmx);
 	case EXIT_REASON_APIC_ACCESS:	return fast_apic_access(vmx);
 	case EXIT_REASON_TPR_BELOW_THRESHOLD: return vmx_exit_tpr(vmx);
-	default:			return RUN_SLOW;
+	default:			return vcpu->shadow ? fast_shadow(vmx) : RUN_SLOW;
 	}
 }

@@ -61,6 +61,24 @@ int keel_fast_hypercall(struct vcpu *vcpu, unsigned int len);
  */
 int keel_fast_io(struct vcpu *vcpu, u16 port, unsigned int size, unsigned int len, unsigned int direction);
 /**
+ * keel_fast_mov_to_cr3() - MOV to CR3 of a guest on shadow tables; CS is valid (RG_CODE or RG_SEG)
+ * @vcpu: the vCPU
+ * @reg: number of the general register
+ * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ */
+int keel_fast_mov_to_cr3(struct vcpu *vcpu, unsigned int reg, unsigned int len);
+/**
+ * keel_fast_invlpg() - INVLPG of a guest on shadow tables, by a supervisor
+ * @vcpu: the vCPU
+ * @gva: linear address
+ * @len: bytes of the intercepted instruction; RIP is advanced by them once it is complete
+ *
+ * Context: the vCPU's own thread, loaded; interrupts may be off. Return: as enum run_result says.
+ */
+int keel_fast_invlpg(struct vcpu *vcpu, gva_t gva, unsigned int len);
+/**
  * keel_fast_fault() - a second-level fault: an access to a device by a plain move
  * @vcpu: the vCPU
  * @fault: what is known of it

@@ -61,6 +61,22 @@ int keel_shadow_prepare(struct vcpu *vcpu);
  */
 void keel_shadow_invlpg(struct vcpu *vcpu, gva_t gva);
 /**
+ * keel_shadow_quick_load() - MOV to CR3 in long mode, where the vCPU has the root and nobody has to be waited for
+ * @vcpu: on its own thread, loaded, right behind an exit
+ * @cr3: what CR3 becomes; the caller writes it to vcpu->regs, without RG_CR3
+ *
+ * Context: interrupts may be off, no locks. Return: was it done? If not, nothing was.
+ */
+bool keel_shadow_quick_load(struct vcpu *vcpu, u64 cr3);
+/**
+ * keel_shadow_quick_invlpg() - INVLPG, where nobody has to be waited for
+ * @vcpu: on its own thread, loaded, right behind an exit
+ * @gva: linear address
+ *
+ * The vCPU's own TLB is seen to. Context: interrupts may be off, no locks. Return: was it done? If not, nothing was.
+ */
+bool keel_shadow_quick_invlpg(struct vcpu *vcpu, gva_t gva);
+/**
  * keel_shadow_stored() - an instruction that was emulated has stored to guest memory
  * @vm: the machine
  * @gpa: where

@@ -309,8 +309,8 @@ static void audit_translation(struct cpu *cpu, const struct xlat *x)
 	page = shadow_find_leaf(w.s, &cpu->sv, x->page, &index);
 	WORLD_CHECK("flush owed", page, "CPU %u has a translation of 0x%llx that is nowhere", c, (unsigned long long)x->page);
 	pte = page->table[index];
-	CHECK_ENTRY("flush owed", (!x->write || pte & RW) && (!x->user || pte & US) && (!x->exec || !(pte & XD)), page, index,
-		    "CPU %u has more", c);
+	CHECK_ENTRY("flush owed", (!x->write || pte & RW) && x->user == !!(pte & US) && (!x->exec || !(pte & XD)) && x->key == (pte >> 59 & 15),
+		    page, index, "CPU %u has more", c);
 }
 
 static void audit_cpu(struct cpu *cpu)

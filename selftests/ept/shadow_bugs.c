@@ -10,7 +10,7 @@ int bug_now = -1;
 enum {
 	ROLE_COMPARE, FRAME_COMPARE, DIRECT_COMPARE, RIGHTS_ABOVE, QUADRANT, KEY, DIRTY_BIT, PROTECT_TABLE, LARGE_OVER_TABLE, FLUSH, FLUSH_OWED,
 	MAP_LOST, MAP_LEFT, SECOND_READ, SYNC_AT_CR3, SYNC_AT_LINK, SYNC_COMPARE, SYNC_LIST, UPPER_UNSYNC, STORE_FIRST, INVLPG, ROOT_DEAD, ROOT_COUNT,
-	HOST_WRITE, LOG_PROTECT, SLOT_TABLES, FLIP_USER, FLIP_NX, NR_BUGS
+	HOST_WRITE, LOG_PROTECT, SLOT_TABLES, FLIP_USER, FLIP_NX, QUICK_SYNC, QUICK_ALONE, QUICK_OWED, QUICK_INVLPG, LEAF_OWES, NR_BUGS
 };
 
 const struct bug bugs[] = {
@@ -42,6 +42,11 @@ const struct bug bugs[] = {
 	[SLOT_TABLES]		= { "slot_tables", "tables in a slot go with it" },
 	[FLIP_USER]		= { "flip_user", "what a supervisor may write with CR0.WP = 0 no user may" },
 	[FLIP_NX]		= { "flip_nx", "nor may it be executed with SMEP" },
+	[QUICK_SYNC]		= { "quick_sync", "MOV to CR3 brings tables up to date with interrupts off too" },
+	[QUICK_ALONE]		= { "quick_alone", "but only where there is no other vCPU" },
+	[QUICK_OWED]		= { "quick_owed", "and has the TLB flushed of what is owed" },
+	[QUICK_INVLPG]		= { "quick_invlpg", "so has INVLPG" },
+	[LEAF_OWES]		= { "leaf_owes", "a leaf that comes to permit less owes a flush" },
 };
 
 const unsigned int nr_bugs = NR_BUGS;
@@ -188,6 +193,46 @@ WRAP(void, shadow_invlpg, (struct vcpu *vcpu, struct shadow *s, struct shadow_vc
 {
 	if (bug_now != INVLPG)
 		__real_shadow_invlpg(vcpu, s, sv, gva);
+}
+
+WRAP(enum shadow_quick, shadow_quick_invlpg, (struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva))
+{
+	if (bug_now == INVLPG)
+		return SHADOW_FLUSH;
+	if (bug_now != QUICK_INVLPG)
+		return __real_shadow_quick_invlpg(vcpu, s, sv, gva);
+	__real_shadow_quick_invlpg(vcpu, s, sv, gva);
+	return SHADOW_SAME;
+}
+
+WRAP(enum shadow_quick, shadow_quick_load, (struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, u64 cr3))
+{
+	enum shadow_quick how = __real_shadow_quick_load(vcpu, s, sv, cr3);
+
+	return bug_now == QUICK_OWED && how == SHADOW_FLUSH ? SHADOW_SAME : how;
+}
+
+WRAP(bool, shadow_sync_alone, (struct vcpu *vcpu, struct shadow *s))
+{
+	unsigned int n = s->vm->nr_vcpus;
+	bool done;
+
+	if (bug_now == QUICK_SYNC)
+		return true;
+	if (bug_now == QUICK_ALONE)
+		s->vm->nr_vcpus = 1;
+	done = __real_shadow_sync_alone(vcpu, s);
+	s->vm->nr_vcpus = n;
+	return done;
+}
+
+WRAP(void, shadow_set_leaf, (struct shadow *s, struct shadow_page *page, unsigned int index, gfn_t frame, u64 pte))
+{
+	bool owed = s->owed;
+
+	__real_shadow_set_leaf(s, page, index, frame, pte);
+	if (bug_now == LEAF_OWES)
+		s->owed = owed;
 }
 
 WRAP(bool, shadow_root_is_good, (const struct vcpu *vcpu, const struct shadow_vcpu *sv))

@@ -379,6 +379,13 @@ const struct scenario scenarios[] = {
 	{ "long_chains", case_long_chains },
 	{ "many_roots", case_many_roots },
 	{ "buckets", case_buckets },
+	{ "cr3_after_stores", case_cr3_after_stores },
+	{ "cr3_not_alone", case_cr3_not_alone },
+	{ "cr3_many_stores", case_cr3_many_stores },
+	{ "cr3_owed", case_cr3_owed },
+	{ "cr3_dead_root", case_cr3_dead_root },
+	{ "quick_invlpg", case_quick_invlpg },
+	{ "invlpg_key", case_invlpg_key },
 };
 
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

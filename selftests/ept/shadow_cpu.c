@@ -19,10 +19,16 @@
 
 struct tally tally;
 
-void cpu_flush(struct cpu *cpu)
+/* The engine has it flushed: that is not the guest's asking. */
+static void drop_translations(struct cpu *cpu)
 {
 	memset(cpu->tlb, 0, sizeof(cpu->tlb));
 	memset(cpu->upper, 0, sizeof(cpu->upper));
+}
+
+void cpu_flush(struct cpu *cpu)
+{
+	drop_translations(cpu);
 	cpu->flushed = ++w.time;
 }
 
@@ -53,19 +59,55 @@ void cpu_load(struct cpu *cpu)
 	load_root(cpu);
 }
 
-void cpu_invlpg(struct cpu *cpu, u64 gva)
+/* What the engine asks for, and no more. */
+static bool quick(struct cpu *cpu, enum shadow_quick how)
 {
-	u64 page = gva & PAGE_MASK;
-	unsigned int i;
+	if (how == SHADOW_SLOW)
+		return false;
+	tally.quick++;
+	if (how == SHADOW_OTHER)
+		cpu->cr3 = shadow_cr3(w.s, &cpu->sv);
+	if (how != SHADOW_SAME)
+		drop_translations(cpu);
+	return true;
+}
 
-	shadow_invlpg(&cpu->v, w.s, &cpu->sv, gva);
-	for (i = 0; i < TLB_SIZE; i++)
-		if (cpu->tlb[i].page == page)
-			cpu->tlb[i].valid = false;
-	memset(cpu->upper, 0, sizeof(cpu->upper));
-	cpu->inv[cpu->next_inv].page = page;
+void cpu_mov_cr3(struct cpu *cpu, u64 cr3)
+{
+	cpu->v.regs.cr3 = cr3;
+	if (quick(cpu, shadow_quick_load(&cpu->v, w.s, &cpu->sv, cr3)))
+		cpu->flushed = ++w.time;
+	else
+		cpu_load(cpu);
+}
+
+static void note_invlpg(struct cpu *cpu, u64 gva)
+{
+	cpu->inv[cpu->next_inv].page = gva & PAGE_MASK;
 	cpu->inv[cpu->next_inv].time = ++w.time;
 	cpu->next_inv = (cpu->next_inv + 1) % ARRAY_SIZE(cpu->inv);
+}
+
+void cpu_quick_invlpg(struct cpu *cpu, u64 gva)
+{
+	WORLD_CHECK("INVLPG", quick(cpu, shadow_quick_invlpg(&cpu->v, w.s, &cpu->sv, gva)), "nobody has the lock");
+	note_invlpg(cpu, gva);
+}
+
+void cpu_invlpg(struct cpu *cpu, u64 gva)
+{
+	unsigned int i;
+
+	if (chance(2)) {
+		cpu_quick_invlpg(cpu, gva);
+		return;
+	}
+	shadow_invlpg(&cpu->v, w.s, &cpu->sv, gva);
+	for (i = 0; i < TLB_SIZE; i++)
+		if (cpu->tlb[i].page == (gva & PAGE_MASK))
+			cpu->tlb[i].valid = false;
+	memset(cpu->upper, 0, sizeof(cpu->upper));
+	note_invlpg(cpu, gva);
 }
 
 /* Since when can translations of @gva be that the CPU still has? */

@@ -129,8 +129,7 @@ static void op_flood(struct cpu *cpu)
 
 static void op_cr3(struct cpu *cpu)
 {
-	cpu->v.regs.cr3 = root_of(mode[cpu - w.cpu], below(2));
-	cpu_load(cpu);
+	cpu_mov_cr3(cpu, root_of(mode[cpu - w.cpu], below(2)));
 }
 
 static void op_mode(struct cpu *cpu)

@@ -272,6 +272,7 @@ void world_start(unsigned int nr_cpus, u64 seed)
 	w.next_pfn = 0x100000;
 	w.time = 1;
 	w.nr_cpus = nr_cpus;
+	w.vm.nr_vcpus = nr_cpus;
 	w.vm.mm = &mm;
 	w.vm.mem.notifier = &w.notifier;
 	w.vm.mem.slots = w.slots;

@@ -13,6 +13,7 @@
  *   shadow_fuzz.c	random guests
  *   shadow_cases.c	directed cases
  *   shadow_progress.c	those in which somebody must get on
+ *   shadow_quick.c	those of what is done with interrupts off
  */
 #ifndef SHADOW_WORLD_H
 #define SHADOW_WORLD_H
@@ -167,15 +168,19 @@ enum outcome { ACCESS_DONE, ACCESS_FAULT, ACCESS_MMIO, ACCESS_MMIO_RO, ACCESS_EM
 /* What happened so far, over all guests: that the rare things did. */
 struct tally {
 	u64 outcome[NR_OUTCOMES][5];	/* by paging mode */
-	u64 hidden, stale, reloads, meanwhile, unsync, large, flips, ops;
+	u64 hidden, stale, reloads, meanwhile, unsync, large, flips, ops, quick;
 };
 
 extern struct tally tally;
 
 void cpu_flush(struct cpu *cpu);
+/* MOV to CR3, the quick way if there is one. */
+void cpu_mov_cr3(struct cpu *cpu, u64 cr3);
 /* After registers were changed as by MOV to CR0, CR3, CR4: PAE's entries are read, the root is made, the TLB flushed. */
 void cpu_load(struct cpu *cpu);
 void cpu_invlpg(struct cpu *cpu, u64 gva);
+/* The quick way, by which it must go: nobody has the lock. */
+void cpu_quick_invlpg(struct cpu *cpu, u64 gva);
 /* One access, faults and all, checked against the reference. ACCESS_DONE: @gpa is where. */
 enum outcome cpu_access(struct cpu *cpu, u64 gva, u32 access, gpa_t *gpa);
 /* A store of the guest's, of a naturally aligned @size bytes, emulated if need be. Was it made? */
@@ -215,6 +220,16 @@ void case_store_to_own_table(void);
 void case_long_chains(void);
 void case_many_roots(void);
 void case_buckets(void);
+
+/* ---- shadow_quick.c ---- */
+
+void case_cr3_after_stores(void);
+void case_cr3_not_alone(void);
+void case_cr3_many_stores(void);
+void case_cr3_owed(void);
+void case_cr3_dead_root(void);
+void case_quick_invlpg(void);
+void case_invlpg_key(void);
 
 /* ---- shadow_bugs.c ---- */
 

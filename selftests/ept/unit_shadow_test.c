@@ -44,6 +44,7 @@ static void print_tally(void)
 	test_note("%llu hidden faults, %llu by stale translations that are permitted, %llu roots gone, %llu accesses in the middle of others",
 		  (unsigned long long)tally.hidden, (unsigned long long)tally.stale, (unsigned long long)tally.reloads,
 		  (unsigned long long)tally.meanwhile);
+	test_note("%llu MOV to CR3 and INVLPG done with interrupts off", (unsigned long long)tally.quick);
 	test_note("seen by the auditor: %llu tables out of sync, %llu large leaves, %llu user pages turned into a supervisor's",
 		  (unsigned long long)tally.unsync, (unsigned long long)tally.large, (unsigned long long)tally.flips);
 }
@@ -153,6 +154,13 @@ SCENARIO(store_to_own_table)
 SCENARIO(long_chains)
 SCENARIO(many_roots)
 SCENARIO(buckets)
+SCENARIO(cr3_after_stores)
+SCENARIO(cr3_not_alone)
+SCENARIO(cr3_many_stores)
+SCENARIO(cr3_owed)
+SCENARIO(cr3_dead_root)
+SCENARIO(quick_invlpg)
+SCENARIO(invlpg_key)
 
 static const struct test_case cases[] = {
 	{ "cve_2026_53359", test_cve_2026_53359 },
@@ -173,6 +181,13 @@ static const struct test_case cases[] = {
 	{ "long_chains", test_long_chains },
 	{ "many_roots", test_many_roots },
 	{ "buckets", test_buckets },
+	{ "cr3_after_stores", test_cr3_after_stores },
+	{ "cr3_not_alone", test_cr3_not_alone },
+	{ "cr3_many_stores", test_cr3_many_stores },
+	{ "cr3_owed", test_cr3_owed },
+	{ "cr3_dead_root", test_cr3_dead_root },
+	{ "quick_invlpg", test_quick_invlpg },
+	{ "invlpg_key", test_invlpg_key },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };

@@ -43,6 +43,9 @@ void shadow_finish(struct shadow *s, struct pt_update *up) { }
 void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up) { }
 void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up) { }
 void shadow_invlpg(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, gva_t gva) { }
+static enum shadow_quick quick_result;
+enum shadow_quick shadow_quick_load(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, u64 cr3) { return quick_result; }
+enum shadow_quick shadow_quick_invlpg(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, gva_t gva) { return quick_result; }
 hpa_t shadow_cr3(const struct shadow *s, const struct shadow_vcpu *sv) { return 0; }
 int shadow_fault(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, gva_t gva, u32 access, struct walk *walk) { return 0; }
 void pgtable_free_pages(u64 *list) { }
@@ -128,7 +131,38 @@ static void test_prepare(void)
 	}
 }
 
+/* What is done with interrupts off, and what the backend is told of it. */
+static void test_quick(void)
+{
+	static const struct {
+		const char *name;
+		enum shadow_quick how;
+		bool done, flushed, written;
+	} t[] = {
+		{ "not done", SHADOW_SLOW, false, false, false },
+		{ "nothing to flush", SHADOW_SAME, true, false, false },
+		{ "a flush", SHADOW_FLUSH, true, true, false },
+		{ "another root", SHADOW_OTHER, true, true, true },
+	};
+	unsigned int i, k;
+
+	begin();
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		for (k = 0; k < 2; k++) {
+			quick_result = t[i].how;
+			vcpu.requests = 0;
+			vcpu.regs.dirty = 0;
+			flushes = 0;
+			CHECK_EQ(t[i].name, t[i].done, k ? keel_shadow_quick_invlpg(&vcpu, 0) : keel_shadow_quick_load(&vcpu, 0));
+			CHECK_EQ("the CPU is given another root", t[i].written, vcpu.regs.dirty & RG_ROOT);
+			CHECK_EQ("its TLB is flushed", t[i].flushed, flushes);
+			CHECK_EQ("REQ_PAGING", false, test_bit(REQ_PAGING, &vcpu.requests));
+		}
+	}
+}
+
 static const struct test_case cases[] = {
+	{ "quick", test_quick },
 	{ "prepare", test_prepare },
 	{ "pdptes", test_pdptes },
 };

@@ -164,6 +164,7 @@ extern struct task_struct *current;
 /* Called before a spinlock is taken: a test may have something else happen then, as another CPU would. */
 void shim_before_lock(void);
 static inline void spin_lock(spinlock_t *lock) { shim_before_lock(); lock->unused = 1; }
+static inline bool spin_trylock(spinlock_t *lock) { spin_lock(lock); return true; }
 static inline void spin_unlock(spinlock_t *lock) { lock->unused = 0; }
 static inline void mutex_lock(struct mutex *lock) { }
 static inline void mutex_unlock(struct mutex *lock) { }
@@ -185,6 +186,25 @@ static inline void set_bit(unsigned long n, unsigned long *map)
 {
 	map[n / 64] |= 1ul << (n % 64);
 }
+
+static inline void __set_bit(unsigned long n, unsigned long *map)
+{
+	set_bit(n, map);
+}
+
+static inline void __clear_bit(unsigned long n, unsigned long *map)
+{
+	map[n / 64] &= ~(1ul << (n % 64));
+}
+
+static inline unsigned long find_next_bit(const unsigned long *map, unsigned long size, unsigned long n)
+{
+	while (n < size && !test_bit(n, map))
+		n++;
+	return n < size ? n : size;
+}
+
+#define find_first_bit(map, size)	find_next_bit(map, size, 0)
 
 typedef struct { long counter; } atomic_long_t;
 

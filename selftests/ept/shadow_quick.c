@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is done with interrupts off: where such a shortcut would be wrong. Guests and frames are those of shadow_cases.c. */
+#include "shadow_bits.h"
+#include "shadow_world.h"
+
+#define ALL	(P | RW | US)
+#define AREA	(2ull << 39)
+#define PDPT	34u
+#define PD	38u
+#define PT	42u
+#define PT2	43u
+
+static struct cpu *const cpu = &w.cpu[0];
+static u64 window;
+
+static void put(unsigned int frame, unsigned int index, u64 entry)
+{
+	memcpy(w.ram + AT(frame) + index * 8, &entry, 8);
+}
+
+/* @bits: of the entries of eight pages at AREA. Two roots with the same tables below. */
+static void start(unsigned int nr_cpus, u64 bits)
+{
+	unsigned int i, n;
+
+	world_start(nr_cpus, 1);
+	for (i = 0; i < nr_cpus; i++)
+		window = guest_start(&w.cpu[i], SHADOW_LONG4);
+	for (n = 0; n < 2; n++)
+		put(root_of(SHADOW_LONG4, n) >> PAGE_SHIFT, 2, AT(PDPT) | ALL);
+	put(PDPT, 0, AT(PD) | ALL);
+	put(PD, 0, AT(PT) | ALL);
+	put(PD, 1, AT(PT2) | ALL);
+	for (i = 0; i < 8; i++)
+		put(PT, i, AT(DATA + i) | bits);
+	put(PT2, 0, AT(DATA) | ALL);
+	for (i = 0; i < nr_cpus; i++)
+		cpu_load(&w.cpu[i]);
+}
+
+static void finish(void)
+{
+	audit();
+	world_end();
+}
+
+static void reach(struct cpu *c, u64 gva, u32 access, gpa_t wanted)
+{
+	gpa_t gpa = ~0ull;
+	enum outcome outcome = cpu_access(c, gva, access | WALK_USER, &gpa);
+
+	WORLD_CHECK("case", outcome == ACCESS_DONE && gpa == wanted, "0x%llx: outcome %d at 0x%llx, wanted 0x%llx", (unsigned long long)gva,
+		    outcome, (unsigned long long)gpa, (unsigned long long)wanted);
+	audit();
+}
+
+static void must_end(struct cpu *c, u64 gva, u32 access, enum outcome wanted)
+{
+	gpa_t gpa;
+	enum outcome outcome = cpu_access(c, gva, access | WALK_USER, &gpa);
+
+	WORLD_CHECK("case", outcome == wanted, "0x%llx: outcome %d, wanted %d", (unsigned long long)gva, outcome, wanted);
+	audit();
+}
+
+static void store(struct cpu *c, gpa_t gpa, u64 val)
+{
+	WORLD_CHECK("case", cpu_store(c, window + gpa, 8, val), "no store to 0x%llx", (unsigned long long)gpa);
+	audit();
+}
+
+/* MOV to CR3 must take the way that is @wanted. */
+static void load(struct cpu *c, u64 cr3, enum shadow_quick wanted)
+{
+	enum shadow_quick got = shadow_quick_load(&c->v, w.s, &c->sv, cr3);
+
+	WORLD_CHECK("case", got == wanted, "MOV to CR3 of 0x%llx: %d, wanted %d", (unsigned long long)cr3, got, wanted);
+	c->v.regs.cr3 = cr3;
+	if (got == SHADOW_SLOW) {
+		cpu_load(c);
+		return;
+	}
+	if (got == SHADOW_OTHER)
+		c->cr3 = shadow_cr3(w.s, &c->sv);
+	if (got != SHADOW_SAME)
+		cpu_flush(c);
+	c->flushed = ++w.time;
+	audit();
+}
+
+/* A root that the vCPU has, after stores to a page table that the guest may write freely: they are seen. Of the same root and of another. */
+void case_cr3_after_stores(void)
+{
+	u64 first, other;
+	unsigned int n;
+
+	start(1, ALL);
+	first = cpu->v.regs.cr3;
+	other = first ^ root_of(SHADOW_LONG4, 0) ^ root_of(SHADOW_LONG4, 1);
+	load(cpu, other, SHADOW_SLOW);
+	load(cpu, first, SHADOW_OTHER);
+	load(cpu, first | 0xfff, SHADOW_SAME);
+	for (n = 0; n < 2; n++) {
+		reach(cpu, AREA, WALK_WRITE, AT(DATA + 2 * n));
+		store(cpu, AT(PT), AT(DATA + 1 + 2 * n) | ALL);
+		WORLD_CHECK("case", w.s->nr_unsync == 1, "%u tables are out of sync", w.s->nr_unsync);
+		load(cpu, n ? other : first, n ? SHADOW_OTHER : SHADOW_FLUSH);
+		WORLD_CHECK("case", !w.s->nr_unsync && !w.s->owed, "something is left to be done");
+		reach(cpu, AREA, WALK_WRITE, AT(DATA + 1 + 2 * n));
+		store(cpu, AT(PT), AT(DATA + 2 + 2 * n) | ALL);
+		load(cpu, cpu->v.regs.cr3, SHADOW_FLUSH);
+	}
+	finish();
+}
+
+/* Another vCPU may be writing the table, with a translation of its own: that is not waited for with interrupts off. */
+void case_cr3_not_alone(void)
+{
+	start(2, ALL);
+	reach(&w.cpu[0], AREA, WALK_WRITE, AT(DATA));
+	store(&w.cpu[1], AT(PT), AT(DATA + 1) | ALL);
+	load(&w.cpu[0], cpu->v.regs.cr3, SHADOW_SLOW);
+	reach(&w.cpu[0], AREA, WALK_WRITE, AT(DATA + 1));
+	store(&w.cpu[1], AT(PT), AT(DATA + 2) | ALL);
+	load(&w.cpu[0], cpu->v.regs.cr3, SHADOW_SLOW);
+	reach(&w.cpu[0], AREA, WALK_WRITE, AT(DATA + 2));
+	finish();
+}
+
+/* Many tables out of sync are too much work for that. */
+void case_cr3_many_stores(void)
+{
+	unsigned int i;
+
+	start(1, ALL);
+	for (i = 0; i < SHADOW_QUICK_SYNC + 1; i++) {
+		put(PD, 2 + i, AT(PT + 2 + i) | ALL);
+		put(PT + 2 + i, 0, AT(DATA) | ALL);
+		reach(cpu, AREA + (2 + i) * 0x200000, 0, AT(DATA));
+		store(cpu, AT(PT + 2 + i), AT(DATA + 1) | ALL);
+	}
+	load(cpu, cpu->v.regs.cr3, SHADOW_SLOW);
+	for (i = 0; i < SHADOW_QUICK_SYNC + 1; i++)
+		reach(cpu, AREA + (2 + i) * 0x200000, 0, AT(DATA + 1));
+	finish();
+}
+
+/* The entry of a page directory has changed, by a store that was emulated. What was below it is in the TLB until that is flushed. */
+void case_cr3_owed(void)
+{
+	start(1, ALL);
+	reach(cpu, AREA, 0, AT(DATA));
+	store(cpu, AT(PD), AT(PT2) | ALL);
+	WORLD_CHECK("case", w.s->owed, "nothing is owed");
+	put(PT2, 0, AT(DATA + 4) | ALL);
+	load(cpu, cpu->v.regs.cr3, SHADOW_FLUSH);
+	reach(cpu, AREA, 0, AT(DATA + 4));
+	finish();
+}
+
+/* A root is gone: it is not taken because its address is the same. */
+void case_cr3_dead_root(void)
+{
+	u64 first, other;
+	struct pt_update up = {};
+
+	start(1, ALL);
+	first = cpu->v.regs.cr3;
+	other = first ^ root_of(SHADOW_LONG4, 0) ^ root_of(SHADOW_LONG4, 1);
+	load(cpu, other, SHADOW_SLOW);
+	shadow_untrace(w.s, first, 0, &up);
+	shadow_untrace(w.s, other, 0, &up);
+	world_finish(&up);
+	load(cpu, other, SHADOW_SLOW);
+	load(cpu, first, SHADOW_SLOW);
+	reach(cpu, AREA, 0, AT(DATA));
+	finish();
+}
+
+/* A protection key, taken back from another vCPU's TLB by nothing but its INVLPG: the entry is as the guest's is, and yet the TLB is not. */
+void case_invlpg_key(void)
+{
+	unsigned int i;
+
+	start(2, ALL);
+	for (i = 0; i < 2; i++) {
+		w.cpu[i].v.regs.cr4 |= X86_CR4_PKE;
+		cpu_load(&w.cpu[i]);
+	}
+	reach(&w.cpu[1], AREA, 0, AT(DATA));
+	store(&w.cpu[0], AT(PT), AT(DATA) | ALL | 3ull << 59);
+	/* the first vCPU's store has the entry made anew, with the key */
+	w.cpu[0].v.xstate.pkru = 0;
+	reach(&w.cpu[0], AREA, WALK_WRITE, AT(DATA));
+	for (i = 0; i < 2; i++)
+		w.cpu[i].v.xstate.pkru = 1u << 6;
+	cpu_quick_invlpg(&w.cpu[1], AREA);
+	must_end(&w.cpu[1], AREA, 0, ACCESS_FAULT);
+	cpu_quick_invlpg(&w.cpu[0], AREA);
+	must_end(&w.cpu[0], AREA, WALK_WRITE, ACCESS_FAULT);
+	finish();
+}
+
+/* INVLPG compares the entry, and flushes what an emulated store left. */
+void case_quick_invlpg(void)
+{
+	start(1, ALL);
+	reach(cpu, AREA, 0, AT(DATA));
+	store(cpu, AT(PT), AT(DATA + 1) | ALL);
+	cpu_quick_invlpg(cpu, AREA);
+	reach(cpu, AREA, 0, AT(DATA + 1));
+	store(cpu, AT(PD), AT(PT2) | ALL);
+	cpu_quick_invlpg(cpu, AREA);
+	reach(cpu, AREA, 0, AT(DATA));
+	finish();
+}
