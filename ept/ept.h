@@ -156,6 +156,11 @@ static inline bool apic_frames_in(struct vm *vm, gfn_t first, gfn_t last)
 	return unlikely(vm->mem.apics_moved) && apic_moved_in(vm, first, last);
 }
 
+/* ---- fault.c ---- */
+
+/* How many pages of 4K one fault maps at most: a power of two, 512 at most. */
+unsigned int memory_fault_around(void);
+
 /* ---- hostpage.c ---- */
 
 /**

@@ -80,10 +80,15 @@ struct window {
 	gfn_t first, last;
 };
 
+unsigned int memory_fault_around(void)
+{
+	return rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
+}
+
 /* What of the table of @gfn is mapped around it: in the slot, and up to the next local APIC on either side. */
 static struct window around_window(struct vm *vm, const struct memslot *slot, gfn_t gfn, const struct host_page *page)
 {
-	gfn_t limit = rounddown_pow_of_two(clamp(READ_ONCE(fault_around), 1u, PT_ENTRIES));
+	gfn_t limit = memory_fault_around();
 	gfn_t size = page->entry || limit == 1 ? limit : PT_ENTRIES;
 	struct window w = {
 		.first	= max(gfn & ~(size - 1), slot->base),

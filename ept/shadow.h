@@ -10,6 +10,7 @@
  *   shadow_visit.c	what goes by guest frame: notifier, dirty log, slots, write protection
  *   shadow_sync.c	stores to guest tables, tables out of sync, INVLPG
  *   shadow_root.c	roots and the cache of them: MOV to CR3
+ *   shadow_around.c	neighbours of a page that is mapped
  *   shadow_fault.c	faults
  *   shadow_vm.c	the other rooms' side, in keel/shadow.h
  *
@@ -237,6 +238,8 @@ u32 shadow_key(union shadow_role role, u64 gpte);
 bool shadow_may_write(union shadow_role role, u32 rights, bool is_dirty);
 /* Does @gpte permit all that leaf @pte does, at level 1 of a guest table, made for @frame? */
 bool shadow_leaf_fits(union shadow_role role, gfn_t frame, u64 pte, u64 gpte);
+/* May a leaf of level 1 be made from @gpte with no access to it: by bits that the CPU would neither set nor fault for? @reserved: not to be in a frame's address. */
+bool shadow_is_ready(union shadow_role role, u64 gpte, u64 reserved);
 /* Attributes of a leaf. */
 u64 shadow_leaf(const struct pte_format *f, unsigned int level, u32 rights, u32 key, enum pte_memtype type);
 /* Does a write need the supervisor form of a user page? */
@@ -404,6 +407,27 @@ static inline struct shadow_page *shadow_top(const struct shadow_vcpu *sv, gva_t
 
 	return root->role.level > 2 ? root->top[0] : root->top[gva >> 30 & 3];
 }
+
+/* ---- shadow_around.c ---- */
+
+/**
+ * struct shadow_spot - where a page of 4K was mapped
+ * @page: the table
+ * @index: the entry
+ * @gfn: the frame
+ * @slot: it is in
+ * @host: and what the launcher's tables have there
+ */
+struct shadow_spot {
+	struct shadow_page *page;
+	unsigned int index;
+	gfn_t gfn;
+	const struct memslot *slot;
+	const struct host_page *host;
+};
+
+/* Map its neighbours in the table that guest and host have ready for it. memory.lock held. Return: how many. */
+unsigned int shadow_map_around(struct vcpu *vcpu, struct shadow *s, const struct shadow_spot *at);
 
 /* ---- shadow_fault.c ---- */
 

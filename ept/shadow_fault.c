@@ -185,6 +185,19 @@ static u64 same_leaf(const struct fill *f, gfn_t frame, u64 pfn)
 	return (pte & f->s->format->address) == pfn << PAGE_SHIFT ? pte : 0;
 }
 
+static void map_around(struct fill *f)
+{
+	struct shadow_spot at = {
+		.page	= f->path[1],
+		.index	= fill_index(f, 1),
+		.gfn	= f->gfn,
+		.slot	= f->slot,
+		.host	= &f->host,
+	};
+
+	f->vcpu->stats.pf_around += shadow_map_around(f->vcpu, f->s, &at);
+}
+
 static enum fill_step write_leaf(struct fill *f)
 {
 	gfn_t mask = pt_span(f->level) - 1, frame = f->gfn & ~mask;
@@ -200,6 +213,8 @@ static enum fill_step write_leaf(struct fill *f)
 	shadow_set_leaf(f->s, f->path[f->level], fill_index(f, f->level), frame,
 			pfn << PAGE_SHIFT | shadow_leaf(f->s->format, f->level, rights, key, f->host.type));
 	f->vcpu->stats.pf_fixed++;
+	if (f->level == 1)
+		map_around(f);
 	return STEP_MAPPED;
 }
 

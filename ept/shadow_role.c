@@ -152,6 +152,16 @@ bool shadow_leaf_fits(union shadow_role role, gfn_t frame, u64 pte, u64 gpte)
 	return pte & SPTE_NX || rights & SHADOW_EXEC;
 }
 
+bool shadow_is_ready(union shadow_role role, u64 gpte, u64 reserved)
+{
+	if ((gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A))
+		return false;
+	/* of 32-bit entries all bits are in use */
+	if (role.guest == SHADOW_NARROW)
+		return true;
+	return !(gpte & ((reserved & GPTE_ADDRESS) | (role.guest == SHADOW_PAE ? PAE_RESERVED : 0) | (role.nx ? 0 : GPTE_NX)));
+}
+
 u64 shadow_leaf(const struct pte_format *f, unsigned int level, u32 rights, u32 key, enum pte_memtype type)
 {
 	u32 prot = PTE_READ | (rights & SHADOW_WRITE ? PTE_WRITE : 0) | (rights & SHADOW_EXEC ? PTE_EXEC : 0);

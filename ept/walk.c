@@ -480,6 +480,39 @@ int walk_read_entry(struct vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val)
 	return ret;
 }
 
+int walk_read_entries(struct vcpu *vcpu, gpa_t gpa, unsigned int size, unsigned int n, u64 *val)
+{
+	struct slot_view view;
+	void __user *user;
+	unsigned int i;
+	int ret = -EFAULT;
+	u32 val32;
+
+	if (unlikely(current->mm != vcpu->vm->mm))
+		return -EFAULT;
+	pagefault_disable();
+	rcu_read_lock();
+	view_init(&view, vcpu, mem_slots_rcu(&vcpu->vm->mem));
+	if (!view_user(&view, vcpu, gpa, &user))
+		goto out;
+	__uaccess_begin_nospec();
+	for (i = 0; i < n; i++) {
+		if (size == 8) {
+			unsafe_get_user(val[i], (u64 __user *)user + i, fault);
+		} else {
+			unsafe_get_user(val32, (u32 __user *)user + i, fault);
+			val[i] = val32;
+		}
+	}
+	ret = 0;
+fault:
+	__uaccess_end();
+out:
+	rcu_read_unlock();
+	pagefault_enable();
+	return ret;
+}
+
 bool walk_unchanged(struct vcpu *vcpu, const struct walk_trace *t)
 {
 	unsigned int level;

@@ -56,5 +56,7 @@ bool walk_unchanged(struct vcpu *vcpu, const struct walk_trace *t);
 
 /* One entry of @size bytes at @gpa, without sleeping. 0 or -EFAULT. */
 int walk_read_entry(struct vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val);
+/* @n of them in a row, in one table. */
+int walk_read_entries(struct vcpu *vcpu, gpa_t gpa, unsigned int size, unsigned int n, u64 *val);
 
 #endif

@@ -3,6 +3,7 @@
  * Bugs on purpose, one at a time: the linker puts these between the files of the engine (ld, --wrap; unit.mk), which know nothing of them.
  * Each takes a rule of Documentation/design.rst ("Shadow paging") away. The auditor or the comparison with the reference must notice.
  */
+#include "shadow_bits.h"
 #include "shadow_world.h"
 
 int bug_now = -1;
@@ -10,7 +11,7 @@ int bug_now = -1;
 enum {
 	ROLE_COMPARE, FRAME_COMPARE, DIRECT_COMPARE, RIGHTS_ABOVE, QUADRANT, KEY, DIRTY_BIT, PROTECT_TABLE, LARGE_OVER_TABLE, FLUSH, FLUSH_OWED,
 	MAP_LOST, MAP_LEFT, SECOND_READ, SYNC_AT_CR3, SYNC_AT_LINK, SYNC_COMPARE, SYNC_LIST, UPPER_UNSYNC, STORE_FIRST, INVLPG, ROOT_DEAD, ROOT_COUNT,
-	HOST_WRITE, LOG_PROTECT, SLOT_TABLES, FLIP_USER, FLIP_NX, QUICK_SYNC, QUICK_ALONE, QUICK_OWED, QUICK_INVLPG, LEAF_OWES, NR_BUGS
+	HOST_WRITE, LOG_PROTECT, SLOT_TABLES, FLIP_USER, FLIP_NX, QUICK_SYNC, QUICK_ALONE, QUICK_OWED, QUICK_INVLPG, LEAF_OWES, AROUND_READY, NR_BUGS
 };
 
 const struct bug bugs[] = {
@@ -47,6 +48,7 @@ const struct bug bugs[] = {
 	[QUICK_OWED]		= { "quick_owed", "and has the TLB flushed of what is owed" },
 	[QUICK_INVLPG]		= { "quick_invlpg", "so has INVLPG" },
 	[LEAF_OWES]		= { "leaf_owes", "a leaf that comes to permit less owes a flush" },
+	[AROUND_READY]		= { "around_ready", "no neighbour is mapped that was not accessed" },
 };
 
 const unsigned int nr_bugs = NR_BUGS;
@@ -233,6 +235,11 @@ WRAP(void, shadow_set_leaf, (struct shadow *s, struct shadow_page *page, unsigne
 	__real_shadow_set_leaf(s, page, index, frame, pte);
 	if (bug_now == LEAF_OWES)
 		s->owed = owed;
+}
+
+WRAP(bool, shadow_is_ready, (union shadow_role role, u64 gpte, u64 reserved))
+{
+	return bug_now == AROUND_READY ? gpte & P : __real_shadow_is_ready(role, gpte, reserved);
 }
 
 WRAP(bool, shadow_root_is_good, (const struct vcpu *vcpu, const struct shadow_vcpu *sv))

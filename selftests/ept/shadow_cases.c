@@ -386,6 +386,9 @@ const struct scenario scenarios[] = {
 	{ "cr3_dead_root", case_cr3_dead_root },
 	{ "quick_invlpg", case_quick_invlpg },
 	{ "invlpg_key", case_invlpg_key },
+	{ "around", case_around },
+	{ "around_log", case_around_log },
+	{ "around_host", case_around_host },
 };
 
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is done with interrupts off: where such a shortcut would be wrong. Guests and frames are those of shadow_cases.c. */
+/*
+ * What is done with interrupts off, and what is mapped beside a page that faults: where such a shortcut would be wrong. Guests and frames are those
+ * of shadow_cases.c.
+ */
 #include "shadow_bits.h"
 #include "shadow_world.h"
 
@@ -36,6 +39,7 @@ static void start(unsigned int nr_cpus, u64 bits)
 	put(PT2, 0, AT(DATA) | ALL);
 	for (i = 0; i < nr_cpus; i++)
 		cpu_load(&w.cpu[i]);
+	w.around = 1;
 }
 
 static void finish(void)
@@ -86,6 +90,15 @@ static void load(struct cpu *c, u64 cr3, enum shadow_quick wanted)
 		cpu_flush(c);
 	c->flushed = ++w.time;
 	audit();
+}
+
+static bool is_mapped(u64 gva, bool *write)
+{
+	unsigned int index;
+	struct shadow_page *page = shadow_find_leaf(w.s, &cpu->sv, gva, &index);
+
+	*write = page && page->table[index] & RW;
+	return page;
 }
 
 /* A root that the vCPU has, after stores to a page table that the guest may write freely: they are seen. Of the same root and of another. */
@@ -198,6 +211,96 @@ void case_invlpg_key(void)
 	must_end(&w.cpu[1], AREA, 0, ACCESS_FAULT);
 	cpu_quick_invlpg(&w.cpu[0], AREA);
 	must_end(&w.cpu[0], AREA, WALK_WRITE, ACCESS_FAULT);
+	finish();
+}
+
+/* All of the launcher's pages behind the tables and DATA are there, and dirty. */
+static void bring_pages(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 512; i++) {
+		host_page_fault_in(w.vm.mm, (hva_t)(w.ram + i * PAGE_SIZE), true);
+		w.host[i].is_clean = false;
+	}
+}
+
+/* Which neighbours of a page that is read are mapped, and how. */
+void case_around(void)
+{
+	static const struct {
+		const char *name;
+		u64 entry;
+		bool mapped, write;
+	} t[8] = {
+		{ "the page itself", AT(DATA) | ALL | A, true, false },
+		{ "accessed", AT(DATA + 1) | ALL | A, true, false },
+		{ "accessed and dirty", AT(DATA + 2) | ALL | A | D, true, true },
+		{ "not accessed", AT(DATA + 3) | ALL | D, false, false },
+		{ "not present", (AT(DATA + 4) | ALL | A | D) & ~P, false, false },
+		{ "read-only", AT(DATA + 5) | P | US | A | D, true, false },
+		{ "a reserved bit", AT(DATA + 6) | ALL | A | D | BIT(50), false, false },
+		{ "a page table", AT(PT) | ALL | A | D, true, false },
+	};
+	unsigned int i, n;
+	bool write, mapped;
+
+	for (n = 1; n <= 64; n *= 8) {
+		start(1, ALL);
+		bring_pages();
+		for (i = 0; i < 8; i++)
+			put(PT, i, t[i].entry);
+		w.around = n;
+		reach(cpu, AREA, 0, AT(DATA));
+		for (i = 0; i < 8; i++) {
+			mapped = is_mapped(AREA + i * PAGE_SIZE, &write);
+			WORLD_CHECK("case", mapped == (t[i].mapped && (n > 1 || !i)) && (!mapped || write == t[i].write),
+				    "%s, %u pages at once: %s%s", t[i].name, n, mapped ? "mapped" : "not mapped", write ? " for writing" : "");
+		}
+		/* a store of the guest's sets the bit, as without neighbours */
+		reach(cpu, AREA + 0x1000, WALK_WRITE, AT(DATA + 1));
+		WORLD_CHECK("case", world_read(AT(PT) + 8, 8) & D, "a store, and the guest's entry is clean");
+		must_end(cpu, AREA + 0x4000, 0, ACCESS_FAULT);
+		must_end(cpu, AREA + 0x6000, 0, ACCESS_FAULT);
+		reach(cpu, AREA + 0x3000, 0, AT(DATA + 3));
+		WORLD_CHECK("case", world_read(AT(PT) + 24, 8) & A, "an access, and the guest's entry has no accessed bit");
+		finish();
+	}
+}
+
+/* Around a page of a slot that is logged nothing becomes writable. */
+void case_around_log(void)
+{
+	bool write;
+	unsigned int i;
+
+	start(1, ALL | A | D);
+	bring_pages();
+	world_set_logging(0, true);
+	world_get_log(0);
+	w.around = 8;
+	reach(cpu, AREA, WALK_WRITE, AT(DATA));
+	for (i = 1; i < 8; i++)
+		WORLD_CHECK("case", !is_mapped(AREA + i * PAGE_SIZE, &write) || !write, "page %u can be written unlogged", i);
+	finish();
+}
+
+/* Nor where the launcher's page is read-only, or clean; and nothing is mapped that it has not. */
+void case_around_host(void)
+{
+	bool write;
+
+	start(1, ALL | A | D);
+	bring_pages();
+	w.host[DATA + 1].is_clean = true;
+	w.host[DATA + 2].writable = false;
+	world_take(DATA + 3, 1);
+	w.around = 8;
+	reach(cpu, AREA, WALK_WRITE, AT(DATA));
+	WORLD_CHECK("case", is_mapped(AREA + 0x1000, &write) && !write, "a clean page can be written");
+	WORLD_CHECK("case", is_mapped(AREA + 0x2000, &write) && !write, "a read-only page can be written");
+	WORLD_CHECK("case", !is_mapped(AREA + 0x3000, &write), "a page that is not there is mapped");
+	WORLD_CHECK("case", is_mapped(AREA + 0x4000, &write) && write, "a page that is there is not mapped");
 	finish();
 }
 

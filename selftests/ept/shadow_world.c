@@ -125,6 +125,7 @@ static void give_page(unsigned int page)
 	h->pfn = w.next_pfn++;
 	h->present = true;
 	h->writable = !h->is_fixed;
+	h->is_clean = !(h->pfn % 5);
 }
 
 static void come_back(unsigned int page)
@@ -155,6 +156,21 @@ int host_page_fault_in(struct mm_struct *m, hva_t hva, bool write)
 	return 0;
 }
 
+/* The launcher's table with the entry of a page, as it is now. */
+static const pte_t *small_entry(unsigned int page)
+{
+	static pte_t table[512] __attribute__((aligned(4096)));
+	unsigned int i;
+
+	for (i = 0; i < 512; i++) {
+		const struct host_frame *h = &w.host[(page & ~511u) + i];
+
+		table[i].pte = h->pfn << PAGE_SHIFT | _PAGE_USER | (h->present ? _PAGE_PRESENT : 0) | (h->writable ? _PAGE_RW : 0) |
+			       (h->is_clean ? 0 : _PAGE_DIRTY);
+	}
+	return &table[page % 512];
+}
+
 bool host_page_lookup(struct mm_struct *m, hva_t hva, bool write, struct host_page *p)
 {
 	unsigned int page = page_at((void *)hva);
@@ -163,7 +179,14 @@ bool host_page_lookup(struct mm_struct *m, hva_t hva, bool write, struct host_pa
 	if (!h->present || (write && !h->writable))
 		return false;
 	*p = (struct host_page){ .pfn = h->pfn, .level = w.is_large[page / 512] ? 2 : 1, .writable = h->writable, .type = PTE_MEM_WB };
+	if (!w.is_large[page / 512])
+		p->entry = small_entry(page);
 	return true;
+}
+
+unsigned int memory_fault_around(void)
+{
+	return w.around;
 }
 
 const struct memslot *world_slot(gfn_t gfn)
@@ -273,6 +296,7 @@ void world_start(unsigned int nr_cpus, u64 seed)
 	w.time = 1;
 	w.nr_cpus = nr_cpus;
 	w.vm.nr_vcpus = nr_cpus;
+	w.around = 1u << seed % 6;
 	w.vm.mm = &mm;
 	w.vm.mem.notifier = &w.notifier;
 	w.vm.mem.slots = w.slots;

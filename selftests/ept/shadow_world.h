@@ -13,7 +13,7 @@
  *   shadow_fuzz.c	random guests
  *   shadow_cases.c	directed cases
  *   shadow_progress.c	those in which somebody must get on
- *   shadow_quick.c	those of what is done with interrupts off
+ *   shadow_quick.c	those of what is done with interrupts off, or mapped beside a page
  */
 #ifndef SHADOW_WORLD_H
 #define SHADOW_WORLD_H
@@ -53,6 +53,7 @@ extern const struct layout layout[NR_SLOTS];
 struct host_frame {
 	u64 pfn;
 	bool present, writable, is_fixed;	/* is_fixed: never to be had for writing */
+	bool is_clean;				/* not dirty in the launcher's entry */
 };
 
 /* What an entry was before somebody wrote it. */
@@ -104,6 +105,7 @@ struct world {
 	struct memory_notifier notifier;
 	unsigned long dirty[NR_SLOTS][RAM_PAGES / 64 + 1];
 	u64 time, flushes;
+	unsigned int around;	/* pages that a fault maps at most */
 	struct edit edit[MAX_EDITS];
 	unsigned int nr_edits;
 	/* what the reference said in the course of one access: results may be any of these */
@@ -230,6 +232,9 @@ void case_cr3_owed(void);
 void case_cr3_dead_root(void);
 void case_quick_invlpg(void);
 void case_invlpg_key(void);
+void case_around(void);
+void case_around_log(void);
+void case_around_host(void);
 
 /* ---- shadow_bugs.c ---- */
 

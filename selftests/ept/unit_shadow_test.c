@@ -161,6 +161,9 @@ SCENARIO(cr3_owed)
 SCENARIO(cr3_dead_root)
 SCENARIO(quick_invlpg)
 SCENARIO(invlpg_key)
+SCENARIO(around)
+SCENARIO(around_log)
+SCENARIO(around_host)
 
 static const struct test_case cases[] = {
 	{ "cve_2026_53359", test_cve_2026_53359 },
@@ -188,6 +191,9 @@ static const struct test_case cases[] = {
 	{ "cr3_dead_root", test_cr3_dead_root },
 	{ "quick_invlpg", test_quick_invlpg },
 	{ "invlpg_key", test_invlpg_key },
+	{ "around", test_around },
+	{ "around_log", test_around_log },
+	{ "around_host", test_around_host },
 	{ "bugs", test_bugs },
 	{ "fuzz", test_fuzz, 3600 },
 };

@@ -136,6 +136,9 @@ static inline u64 virt_to_phys(const void *p)
 #define _PAGE_DIRTY		BIT(6)
 #define _PAGE_PSE		BIT(7)
 #define _PAGE_NX		BIT(63)
+#define _PAGE_SPECIAL		BIT(9)
+#define native_pte_val(x)	((x).pte)
+#define __pte_access_permitted(pte, write)	(((pte) & (BIT(0) | BIT(2) | ((write) ? BIT(1) : 0))) == (BIT(0) | BIT(2) | ((write) ? BIT(1) : 0)))
 
 /* ---- locks, RCU ---- */
 
