@@ -35,7 +35,9 @@
 #define SHADOW_MAX_CHAIN	1024u	/* entries in a chain: what one look at a frame, or the end of a table, costs at most */
 #define SHADOW_ROOTS		4	/* that a vCPU remembers, the current one included */
 #define SHADOW_MAX_TOPS		4	/* tables of one root, in 32-bit modes */
-#define SHADOW_QUICK_SYNC	1u	/* tables out of sync that are brought up to date with interrupts off: see "Interrupts off" in locking.rst */
+/* What is done with interrupts off ("Interrupts off" in locking.rst) to bring tables up to date. */
+#define SHADOW_QUICK_SYNC	1u	/* tables at most */
+#define SHADOW_QUICK_CHAIN	256u	/* entries looked at to protect the frame of one */
 
 enum shadow_guest { SHADOW_FLAT, SHADOW_NARROW, SHADOW_PAE, SHADOW_LONG4, SHADOW_LONG5 };
 
@@ -178,24 +180,29 @@ struct shadow {
  * @cr3: what it was made from, by address bits only
  * @pdpte: and by PAE's four entries, if they count
  * @role: of the topmost tables, without quadrant
+ * @used: shadow_vcpu.clock when it was loaded last
  * @top: these; in 32-bit modes one for each quarter of 4G, NULL where the guest has none
  */
 struct shadow_root {
 	u64 cr3;
 	u64 pdpte[4];
 	union shadow_role role;
+	u32 used;
 	struct shadow_page *top[SHADOW_MAX_TOPS];
 };
 
 /**
  * struct shadow_vcpu - what a vCPU has of its own
- * @root: the current one first, then those before it; role 0: none
+ * @root: the current one and those before it; role 0: none
+ * @now: which is the current one; memory.lock, or the vCPU's own thread
+ * @clock: counts loads
  * @pdpte: loaded with CR3 in PAE mode, by the caller
  * @cr0, @cr4: the guest's, when it was last looked whether they load @pdpte
  * @pae: the CPU's own four entries at the top, in 32-bit modes; in a page below 4G, the caller's
  */
 struct shadow_vcpu {
 	struct shadow_root root[SHADOW_ROOTS];
+	u32 now, clock;
 	u64 pdpte[4];
 	u64 cr0, cr4;
 	u64 *pae;
@@ -338,12 +345,17 @@ void shadow_unmap(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up);
 void shadow_protect(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up);
 void shadow_protect_mask(struct shadow *s, gfn_t gfn, u64 mask, struct pt_update *up);
 bool shadow_age(struct shadow *s, gfn_t gfn, gfn_t end, enum pt_age age, struct pt_update *up);
+/* Entries in the chains of one frame, to be looked at by all of these. */
+u32 shadow_frame_chains(struct shadow *s, gfn_t gfn);
 /* Nobody can write the frame without a fault: for a table that is made from it. */
 void shadow_protect_frame(struct shadow *s, gfn_t gfn, struct pt_update *up);
 /* The memory of these frames goes: a slot's. Leaves and the tables made from it are dropped. */
 void shadow_forget(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up);
 
 /* ---- shadow_sync.c ---- */
+
+/* What the vCPU flushes of its own TLB is all that is owed where it is the VM's only one. memory.lock held. Return: is anything owed to it? */
+bool shadow_take_owed(struct shadow *s);
 
 /* The guest has stored @len bytes at @gpa, emulated: they are in its memory. */
 void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
@@ -356,7 +368,7 @@ void shadow_sync_frame(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt
 void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up);
 /*
  * All of them, of a VM that has no other vCPU, where they are few: there is nobody to wait for. memory.lock held, interrupts may be off. False:
- * nothing was done. Otherwise the caller has the vCPU's TLB flushed before it is entered again.
+ * nothing was done. Otherwise a flush is owed.
  */
 bool shadow_sync_alone(struct vcpu *vcpu, struct shadow *s);
 /* The same for one entry, by address. The caller flushes the vCPU's own TLB. */
@@ -403,7 +415,7 @@ hpa_t shadow_cr3(const struct shadow *s, const struct shadow_vcpu *sv);
 
 static inline struct shadow_page *shadow_top(const struct shadow_vcpu *sv, gva_t gva)
 {
-	const struct shadow_root *root = &sv->root[0];
+	const struct shadow_root *root = &sv->root[sv->now];
 
 	return root->role.level > 2 ? root->top[0] : root->top[gva >> 30 & 3];
 }

@@ -77,7 +77,7 @@ bool shadow_root_is_good(const struct vcpu *vcpu, const struct shadow_vcpu *sv)
 {
 	struct shadow_root wanted = wanted_root(vcpu, sv);
 
-	return is_for(&sv->root[0], &wanted);
+	return is_for(&sv->root[sv->now], &wanted);
 }
 
 static void root_put(struct shadow *s, struct shadow_root *root, struct pt_update *up)
@@ -127,18 +127,29 @@ static bool root_make(struct vcpu *vcpu, struct shadow *s, struct shadow_root *r
 	return true;
 }
 
-/* Have the root @i in front, those before it behind. */
-static void put_in_front(struct shadow_vcpu *sv, unsigned int i)
+/* memory.lock held. */
+static void make_current(struct shadow_vcpu *sv, unsigned int i)
 {
-	struct shadow_root root = sv->root[i];
-
-	for (; i; i--)
-		sv->root[i] = sv->root[i - 1];
-	sv->root[0] = root;
+	sv->now = i;
+	sv->root[i].used = ++sv->clock;
 }
 
-/* Have the root for the registers in front. memory.lock held. */
-static bool root_to_front(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, struct pt_update *up)
+/* Of those that were loaded, the one for which that was longest ago; before these, what is empty. */
+static unsigned int oldest_root(const struct shadow_vcpu *sv)
+{
+	unsigned int oldest = 0, i;
+
+	for (i = 0; i < SHADOW_ROOTS; i++) {
+		if (!sv->root[i].role.word)
+			return i;
+		if (sv->clock - sv->root[i].used > sv->clock - sv->root[oldest].used)
+			oldest = i;
+	}
+	return oldest;
+}
+
+/* Make the root for the registers the current one. memory.lock held. */
+static bool root_find(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, struct pt_update *up)
 {
 	struct shadow_root root = wanted_root(vcpu, sv);
 	unsigned int i;
@@ -146,20 +157,19 @@ static bool root_to_front(struct vcpu *vcpu, struct shadow *s, struct shadow_vcp
 	for (i = 0; i < SHADOW_ROOTS; i++)
 		if (!is_whole(&sv->root[i]))
 			root_put(s, &sv->root[i], up);
-	for (i = 0; i < SHADOW_ROOTS - 1; i++)
+	for (i = 0; i < SHADOW_ROOTS; i++)
 		if (is_for(&sv->root[i], &root))
 			break;
-	if (is_for(&sv->root[i], &root)) {
-		root = sv->root[i];
-	} else {
+	if (i == SHADOW_ROOTS) {
+		i = oldest_root(sv);
 		root_put(s, &sv->root[i], up);
 		if (!root_make(vcpu, s, &root, up)) {
 			root_put(s, &root, up);
 			return false;
 		}
+		sv->root[i] = root;
 	}
-	sv->root[i] = root;
-	put_in_front(sv, i);
+	make_current(sv, i);
 	return true;
 }
 
@@ -173,8 +183,9 @@ static void forget_old_roots(struct shadow *s)
 
 	spin_lock(&s->vm->mem.lock);
 	vm_for_each_vcpu(s->vm, n, vcpu) {
-		for (i = 1; i < SHADOW_ROOTS; i++)
-			root_put(s, &vcpu->shadow->root[i], &up);
+		for (i = 0; i < SHADOW_ROOTS; i++)
+			if (i != vcpu->shadow->now)
+				root_put(s, &vcpu->shadow->root[i], &up);
 	}
 	shadow_finish(s, &up);
 	spin_unlock(&s->vm->mem.lock);
@@ -203,7 +214,7 @@ int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
 		if (shadow_have_room(s))
 			return -ENOMEM;
 		spin_lock(&s->vm->mem.lock);
-		done = root_to_front(vcpu, s, sv, &up);
+		done = root_find(vcpu, s, sv, &up);
 		shadow_sync_all(vcpu, s, &up);
 		shadow_finish(s, &up);
 		spin_unlock(&s->vm->mem.lock);
@@ -216,21 +227,21 @@ int shadow_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv)
 /* memory.lock held. */
 static enum shadow_quick quick_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, u64 cr3)
 {
-	union shadow_role role = sv->root[0].role;
-	bool had_unsync = s->nr_unsync;
+	union shadow_role role = sv->root[sv->now].role;
+	bool is_other;
 	unsigned int i;
 
 	for (i = 0; i < SHADOW_ROOTS; i++)
 		if (sv->root[i].cr3 == cr3 && sv->root[i].role.word == role.word && !sv->root[i].top[0]->is_dead)
 			break;
-	if (i == SHADOW_ROOTS || (had_unsync && !shadow_sync_alone(vcpu, s)))
+	if (i == SHADOW_ROOTS || (s->nr_unsync && !shadow_sync_alone(vcpu, s)))
 		return SHADOW_SLOW;
-	if (i) {
-		put_in_front(sv, i);
-		return SHADOW_OTHER;
-	}
+	is_other = i != sv->now;
+	make_current(sv, i);
 	/* what TLBs have is in the tables, but for what is owed */
-	return had_unsync || s->owed ? SHADOW_FLUSH : SHADOW_SAME;
+	if (shadow_take_owed(s) && !is_other)
+		return SHADOW_FLUSH;
+	return is_other ? SHADOW_OTHER : SHADOW_SAME;
 }
 
 enum shadow_quick shadow_quick_load(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, u64 cr3)
@@ -238,7 +249,7 @@ enum shadow_quick shadow_quick_load(struct vcpu *vcpu, struct shadow *s, struct 
 	enum shadow_quick how;
 
 	/* elsewhere PAE's entries count too, or nothing of CR3 does; role 0 is no root */
-	if (sv->root[0].role.guest < SHADOW_LONG4 || !spin_trylock(&s->vm->mem.lock))
+	if (sv->root[sv->now].role.guest < SHADOW_LONG4 || !spin_trylock(&s->vm->mem.lock))
 		return SHADOW_SLOW;
 	how = quick_load(vcpu, s, sv, cr3 & GPTE_ADDRESS);
 	spin_unlock(&s->vm->mem.lock);
@@ -260,7 +271,7 @@ void shadow_unload(struct shadow *s, struct shadow_vcpu *sv)
 
 hpa_t shadow_cr3(const struct shadow *s, const struct shadow_vcpu *sv)
 {
-	const struct shadow_root *root = &sv->root[0];
+	const struct shadow_root *root = &sv->root[sv->now];
 	u64 encryption = s->format->table & ~(u64)(PAGE_SIZE - 1);
 	unsigned int i;
 

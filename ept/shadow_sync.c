@@ -67,17 +67,38 @@ void shadow_sync_all(struct vcpu *vcpu, struct shadow *s, struct pt_update *up)
 	compare_all(vcpu, s);
 }
 
+bool shadow_take_owed(struct shadow *s)
+{
+	bool owed = s->owed;
+
+	if (READ_ONCE(s->vm->nr_vcpus) == 1)
+		s->owed = false;
+	return owed;
+}
+
+/* Can all that is out of sync be brought up to date in a moment? */
+static bool is_little(struct shadow *s)
+{
+	u32 i;
+
+	if (s->nr_unsync > SHADOW_QUICK_SYNC)
+		return false;
+	for (i = 0; i < s->nr_unsync; i++)
+		if (shadow_frame_chains(s, s->page[s->unsync[i]]->gfn) > SHADOW_QUICK_CHAIN)
+			return false;
+	return true;
+}
+
 bool shadow_sync_alone(struct vcpu *vcpu, struct shadow *s)
 {
 	struct pt_update up = {};
 
 	/* another vCPU that is just being made has no root before it gets the lock */
-	if (s->nr_unsync > SHADOW_QUICK_SYNC || READ_ONCE(s->vm->nr_vcpus) > 1)
+	if (READ_ONCE(s->vm->nr_vcpus) > 1 || !is_little(s))
 		return false;
 	protect_all(s, &up);
 	compare_all(vcpu, s);
-	/* who has yet to flush is outside the guest, and is the only one */
-	s->owed = false;
+	s->owed = true;
 	return true;
 }
 
@@ -129,14 +150,17 @@ void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_upd
 struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, gva_t gva, unsigned int *index)
 {
 	struct shadow_page *page = shadow_top(sv, gva);
+	unsigned int level = page ? page->role.level : 0;
 	u64 pte;
 
-	while (page) {
-		*index = shadow_index(gva, page->role.level);
+	for (; level; level--) {
+		*index = shadow_index(gva, level);
 		pte = READ_ONCE(page->table[*index]);
-		if (pte_is_present(s->format, pte) && shadow_is_leaf(s, page, pte))
+		if (!pte_is_present(s->format, pte))
+			break;
+		if (pte_is_leaf(s->format, pte, level))
 			return page;
-		page = shadow_linked(s, page, *index);
+		page = s->page[page->entry[*index].frame];
 	}
 	return NULL;
 }
@@ -166,7 +190,7 @@ enum shadow_quick shadow_quick_invlpg(struct vcpu *vcpu, struct shadow *s, struc
 	if (!spin_trylock(&s->vm->mem.lock))
 		return SHADOW_SLOW;
 	sync_entry(vcpu, s, sv, gva);
-	owed = s->owed;
+	owed = shadow_take_owed(s);
 	spin_unlock(&s->vm->mem.lock);
 	return owed ? SHADOW_FLUSH : SHADOW_SAME;
 }

@@ -70,6 +70,11 @@ static bool visit(struct shadow *s, gfn_t gfn, gfn_t end, enum visit how, struct
 	return young;
 }
 
+u32 shadow_frame_chains(struct shadow *s, gfn_t gfn)
+{
+	return shadow_leaf_chain(s, gfn)->n + shadow_leaf_chain(s, gfn & ~(gfn_t)(PT_ENTRIES - 1))->n;
+}
+
 void shadow_unmap(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up)
 {
 	visit(s, gfn, end, VISIT_UNMAP, up);

@@ -78,7 +78,7 @@ static u64 faults(struct vcpu *vcpu)
 	return vcpu_stat(vcpu, "pf_fixed");
 }
 
-/* Stock KVM and shadow paging map one page at a fault. @moves: host_moves() before the first of them. */
+/* Stock KVM maps one page at a fault, and shadow paging 32 at most, of those that the guest's tables have ready. @moves: host_moves() before the first of them. */
 static int few_faults(const char *what, u64 most, u64 got, u64 moves)
 {
 	test_note("%s: %llu faults, at most %llu wanted; the host moved %llu pages", what, (unsigned long long)got,
