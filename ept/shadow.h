@@ -235,8 +235,6 @@ u32 shadow_rights(union shadow_role role, u64 gpte);
 gfn_t shadow_child(union shadow_role role, unsigned int index, u64 gpte, union shadow_role *child);
 /* The same where it is a large page, or @gfn is in a direct table: the direct table below that maps @gfn. */
 gfn_t shadow_direct_child(union shadow_role role, gfn_t gfn, u64 gpte, union shadow_role *child);
-/* Where the guest's entry is behind entry @index of a table. */
-gpa_t shadow_gpte_at(const struct shadow_page *page, unsigned int index);
 /* First entry behind the guest's bytes [from, from + len) of its table, and one behind the last, clipped to this table. */
 unsigned int shadow_covered(union shadow_role role, unsigned int from, unsigned int len, unsigned int *end);
 /* Protection key of a guest's final entry. */
@@ -260,6 +258,17 @@ static inline unsigned int shadow_index(gva_t gva, unsigned int level)
 static inline unsigned int shadow_gpte_size(union shadow_role role)
 {
 	return role.guest == SHADOW_NARROW ? 4 : 8;
+}
+
+/* Where the guest's entry is behind entry @index of a table. */
+static inline gpa_t shadow_gpte_at(const struct shadow_page *page, unsigned int index)
+{
+	gpa_t table = gfn_to_gpa(page->gfn);
+
+	if (page->role.guest != SHADOW_NARROW)
+		return table + index * 8;
+	index += page->role.quadrant * PT_ENTRIES;
+	return table + (page->role.level == 2 ? index / 2 : index) * 4;
 }
 
 /* ---- shadow_chain.c ---- */

@@ -99,16 +99,6 @@ gfn_t shadow_direct_child(union shadow_role role, gfn_t gfn, u64 gpte, union sha
 	return gfn & ~(pt_span(role.level) - 1);
 }
 
-gpa_t shadow_gpte_at(const struct shadow_page *page, unsigned int index)
-{
-	gpa_t table = gfn_to_gpa(page->gfn);
-
-	if (page->role.guest != SHADOW_NARROW)
-		return table + index * 8;
-	index += page->role.quadrant * PT_ENTRIES;
-	return table + (page->role.level == 2 ? index / 2 : index) * 4;
-}
-
 unsigned int shadow_covered(union shadow_role role, unsigned int from, unsigned int len, unsigned int *end)
 {
 	unsigned int size = shadow_gpte_size(role), first = from / size, last = (from + len - 1) / size + 1;

@@ -14,7 +14,7 @@
 #include "shadow.h"
 
 /* Does a leaf of the last level, made from a guest table, say no more than the guest's entry says now? */
-static bool entry_fits(struct vcpu *vcpu, struct shadow_page *page, unsigned int index)
+static __always_inline bool entry_fits(struct vcpu *vcpu, struct shadow_page *page, unsigned int index)
 {
 	u64 gpte;
 
@@ -165,7 +165,7 @@ struct shadow_page *shadow_find_leaf(struct shadow *s, struct shadow_vcpu *sv, g
 	return NULL;
 }
 
-static void sync_entry(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva)
+static __always_inline void sync_entry(struct vcpu *vcpu, struct shadow *s, struct shadow_vcpu *sv, gva_t gva)
 {
 	unsigned int index;
 	struct shadow_page *page = shadow_find_leaf(s, sv, gva, &index);

@@ -472,10 +472,8 @@ int walk_read_entry(struct vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val)
 	if (unlikely(current->mm != vcpu->vm->mm))
 		return -EFAULT;
 	pagefault_disable();
-	rcu_read_lock();
-	view_init(&view, vcpu, mem_slots_rcu(&vcpu->vm->mem));
+	view_init(&view, vcpu, mem_slots_locked(&vcpu->vm->mem));
 	ret = read_entry(vcpu, &view, gpa, size, WALK_NO_SLEEP, val);
-	rcu_read_unlock();
 	pagefault_enable();
 	return ret;
 }
@@ -491,8 +489,7 @@ int walk_read_entries(struct vcpu *vcpu, gpa_t gpa, unsigned int size, unsigned 
 	if (unlikely(current->mm != vcpu->vm->mm))
 		return -EFAULT;
 	pagefault_disable();
-	rcu_read_lock();
-	view_init(&view, vcpu, mem_slots_rcu(&vcpu->vm->mem));
+	view_init(&view, vcpu, mem_slots_locked(&vcpu->vm->mem));
 	if (!view_user(&view, vcpu, gpa, &user))
 		goto out;
 	__uaccess_begin_nospec();
@@ -508,7 +505,6 @@ int walk_read_entries(struct vcpu *vcpu, gpa_t gpa, unsigned int size, unsigned 
 fault:
 	__uaccess_end();
 out:
-	rcu_read_unlock();
 	pagefault_enable();
 	return ret;
 }

@@ -51,10 +51,10 @@ struct walk_trace {
  */
 int walk_traced(struct vcpu *vcpu, gva_t gva, u32 access, const u64 *pdpte, struct walk *walk, struct walk_trace *t);
 
-/* Do all entries of @t have the value that was read? False too where one cannot be read without sleeping. Any context. */
+/* Do all entries of @t have the value that was read? False too where one cannot be read without sleeping. memory.lock held. */
 bool walk_unchanged(struct vcpu *vcpu, const struct walk_trace *t);
 
-/* One entry of @size bytes at @gpa, without sleeping. 0 or -EFAULT. */
+/* One entry of @size bytes at @gpa, without sleeping. memory.lock held. 0 or -EFAULT. */
 int walk_read_entry(struct vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val);
 /* @n of them in a row, in one table. */
 int walk_read_entries(struct vcpu *vcpu, gpa_t gpa, unsigned int size, unsigned int n, u64 *val);
