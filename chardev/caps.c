@@ -184,6 +184,7 @@ static const struct cap_row cap_rows[] = {
 	{ KEEL_CAP_DMA_POLICY,			1 },
 	{ KEEL_CAP_FORK_VM,			KEEL_HOLD_MAX },
 	{ KEEL_CAP_RESET_VM,			0, reset_vm },
+	{ KEEL_CAP_ENGINE,			1 },
 	/* time */
 	{ KVM_CAP_CLOCKSOURCE,			1 },
 	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },

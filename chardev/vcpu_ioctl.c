@@ -11,6 +11,7 @@
 #include <uapi/linux/keel.h>
 #include <uapi/linux/kvm.h>
 #include <keel/compat.h>
+#include <keel/engine.h>
 #include <keel/host.h>
 #include <keel/irq.h>
 #include <keel/pre_fault.h>
@@ -254,7 +255,11 @@ static long vcpu_enable_cap(void *object, void *arg, unsigned long raw)
 {
 	const struct kvm_enable_cap *cap = arg;
 
-	if (cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID || cap->flags)
+	if (cap->flags)
+		return -EINVAL;
+	if (cap->cap == KEEL_CAP_ENGINE)
+		return cap->args[1] || cap->args[2] || cap->args[3] ? -EINVAL : keel_engine_set(object, cap->args[0]);
+	if (cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
 		return -EINVAL;
 	keel_cpuid_enforce_pv(object, cap->args[0]);
 	return 0;

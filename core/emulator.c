@@ -144,7 +144,7 @@ static int emulation_failed(struct vcpu *vcpu)
 	/* an access that would have needed user space */
 	vcpu->io.complete = COMPLETE_NONE;
 
-	if (vcpu_cpl(vcpu) && !vcpu->vm->exit_on_emulation_error) {
+	if (vcpu_cpl(vcpu) && !vcpu->vm->exit_on_emulation_error && !vcpu->emulates) {
 		keel_queue_exception(vcpu, X86_TRAP_UD);
 		return RUN_RESUME;
 	}
@@ -162,14 +162,37 @@ static int emulation_failed(struct vcpu *vcpu)
 	return RUN_USER;
 }
 
+/*
+ * INT n, INT3, INTO, INT1. The CPU delivers them when it runs the instruction itself. Where the emulator is the engine they go in as events; a gate's
+ * privilege is looked at for all but INT1. In virtual-8086 mode INT3 and INTO are no software interrupts: neither IOPL nor VME's bitmap is asked.
+ */
+static int software_event(struct vcpu *vcpu)
+{
+	struct emu *e = &vcpu->emu;
+	struct event event = { .valid = true, .type = EVENT_SOFT_INTR, .vector = e->fault.vector, .length = e->insn.length };
+
+	if (!vcpu->emulates)
+		return emulation_failed(vcpu);
+	forget(vcpu);
+	if (e->fault.type == EMU_EVENT_SOFT_EXC && e->mode == EMU_MODE_VM86)
+		event.type = EVENT_EXCEPTION;
+	if (e->fault.type == EMU_EVENT_PRIV_SOFT_EXC) {
+		e->rip = e->next_rip;
+		store_context(vcpu);
+		keel_queue_exception(vcpu, X86_TRAP_DB);
+	} else {
+		keel_event_interrupted(vcpu, &event);
+	}
+	vcpu->stats.insn_emulation++;
+	return RUN_RESUME;
+}
+
 static int deliver_fault(struct vcpu *vcpu)
 {
 	const struct emu_fault *f = &vcpu->emu.fault;
 
-	if (f->type != EMU_EVENT_EXCEPTION) {
-		/* INT n, INT3, INTO: the CPU delivers them when it runs the instruction itself */
-		return emulation_failed(vcpu);
-	}
+	if (f->type != EMU_EVENT_EXCEPTION)
+		return software_event(vcpu);
 	/* also what a MOV to SS has put off (SDM, "Delivery of Pending Debug Exceptions after VM Entry": none behind a hardware exception) */
 	forget(vcpu);
 	if (f->vector == X86_TRAP_PF)

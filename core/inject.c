@@ -326,12 +326,23 @@ static void injected_waits(struct vcpu_events *ev)
 	ev->injected.valid = false;
 }
 
+/* It goes in again, but for an interrupt that the guest does not take now. */
+static bool given_back_goes_in(struct vcpu *vcpu)
+{
+	const struct event *event = &vcpu->events.injected;
+
+	return event->valid && (event->type != EVENT_INTR || vcpu_rflags(vcpu) & X86_EFLAGS_IF);
+}
+
 void keel_events_prepare(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 	u32 windows = 0;
 	bool busy = true;	/* something goes in at this entry */
 
+	/* not one instruction is executed behind what goes in: the request ends the guest at once */
+	if (unlikely(vcpu->emulates))
+		vcpu_request(vcpu, REQ_ENGINE);
 	if (vcpu->apic.accelerated) {
 		keel_lapic_accel_sync(vcpu, &ev->levels);
 		vcpu_dirty(vcpu, RG_LEVELS);
@@ -340,7 +351,7 @@ void keel_events_prepare(struct vcpu *vcpu)
 		if (unlikely(ev->injected.valid))
 			injected_waits(ev);
 		inject_exception(vcpu);
-	} else if (unlikely(ev->injected.valid && ev->injected.type == EVENT_INTR && !(vcpu_rflags(vcpu) & X86_EFLAGS_IF))) {
+	} else if (unlikely(ev->injected.valid && !given_back_goes_in(vcpu))) {
 		injected_waits(ev);
 		busy = false;
 	} else if (ev->injected.valid) {
@@ -384,15 +395,25 @@ void keel_events_prepare(struct vcpu *vcpu)
 	set_windows(vcpu, windows | tpr_window(vcpu));
 }
 
+static bool interrupt_goes_in(struct vcpu *vcpu)
+{
+	if (atomic_read(&vcpu->events.nmi_pending) && nmi_allowed(vcpu))
+		return true;
+	return irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu);
+}
+
+bool keel_event_goes_in(struct vcpu *vcpu)
+{
+	if (vcpu->events.exception.valid || given_back_goes_in(vcpu))
+		return true;
+	return !(vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ) && interrupt_goes_in(vcpu);
+}
+
 bool keel_vcpu_has_events(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 
-	if (ev->exception.valid || ev->injected.valid || vcpu->pv.unhalt)
-		return true;
-	if (atomic_read(&ev->nmi_pending) && nmi_allowed(vcpu))
-		return true;
-	if (irq_waiting(vcpu) >= 0 && keel_irq_allowed(vcpu))
+	if (ev->exception.valid || ev->injected.valid || vcpu->pv.unhalt || interrupt_goes_in(vcpu))
 		return true;
 	return vcpu->apic.accelerated && keel_lapic_accel_deliverable(vcpu) && keel_irq_allowed(vcpu);
 }

@@ -20,6 +20,7 @@
 #include <keel/access.h>
 #include <keel/compat.h>
 #include <keel/dirty_ring.h>
+#include <keel/engine.h>
 #include <keel/entry_work.h>
 #include <keel/host.h>
 #include <keel/irq.h>
@@ -103,8 +104,13 @@ static int drain_requests(struct vcpu *vcpu)
 		return exit_ioapic_eoi(vcpu);
 	if (take_request(vcpu, REQ_DEBUG_EXIT))
 		return keel_debug_step_exit(vcpu);
-	if (take_request(vcpu, REQ_DIRTY_RING))
-		return keel_dirty_ring_check(vcpu);
+	if (take_request(vcpu, REQ_DIRTY_RING)) {
+		ret = keel_dirty_ring_check(vcpu);
+		if (ret != RUN_RESUME)
+			return ret;
+	}
+	if (unlikely(vcpu->emulates) && vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
+		return keel_engine_run(vcpu);
 	return RUN_RESUME;
 }
 
@@ -277,7 +283,7 @@ static int block(struct vcpu *vcpu)
 	for (;;) {
 		/* full barrier inside: state and blocked before the look at requests; pairs with push_out() */
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (READ_ONCE(vcpu->requests) || signal_pending(current))
+		if ((READ_ONCE(vcpu->requests) & ~BIT(REQ_ENGINE)) || signal_pending(current))
 			break;
 		schedule();
 	}

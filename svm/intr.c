@@ -46,7 +46,7 @@ void svm_inject(struct vcpu *vcpu, const struct event *event)
 	control->event_inj = info;
 	control->event_inj_err = event->has_error ? event->error : 0;
 	svm->inject_info = info;
-	svm->inject_len = event->type == EVENT_SOFT_INTR ? event->length : 0;
+	svm->inject_len = event->length;
 	svm->rare |= RARE_INJECTED;
 }
 

@@ -31,7 +31,7 @@ static_assert(EVENT_INTR << 8 == INTR_TYPE_EXT_INTR && EVENT_NMI << 8 == INTR_TY
 static u32 exception_info(struct vmx_vcpu *vmx, const struct event *event)
 {
 	if (event->vector == X86_TRAP_BP || event->vector == X86_TRAP_OF) {
-		vmcs_write32(VM_ENTRY_INSTRUCTION_LEN, vmx->soft_len ?: 1);
+		vmcs_write32(VM_ENTRY_INSTRUCTION_LEN, event->length ?: vmx->soft_len ?: 1);
 		vmx->soft_len = 0;
 		return INTR_TYPE_SOFT_EXCEPTION;
 	}

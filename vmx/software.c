@@ -5,7 +5,7 @@
  */
 #include <asm/trapnr.h>
 #include <keel/access.h>
-#include <keel/debug.h>
+#include <keel/engine.h>
 #include <keel/entry_work.h>
 #include <keel/events.h>
 #include <keel/exit.h>
@@ -53,18 +53,9 @@ static int deliver(struct vmx_vcpu *vmx)
 	unsigned int length = event.type == EVENT_SOFT_INTR ? event.length : 0;
 
 	if (event.type == EVENT_EXCEPTION && (event.vector == X86_TRAP_BP || event.vector == X86_TRAP_OF))
-		length = vmx->soft_len ?: 1;
+		length = event.length ?: vmx->soft_len ?: 1;
 	vmx->soft_len = 0;
 	return keel_do_event(&vmx->vcpu, &event, length);
-}
-
-/* The debugger stops before the instruction, or the guest's handler comes first. */
-static int break_at_insn(struct vcpu *vcpu, u64 hits)
-{
-	if (vcpu_launcher_breakpoints(vcpu))
-		return keel_do_debug_exit(vcpu, X86_TRAP_DB, DR6_FIXED | hits, vcpu->debug.dr7);
-	keel_queue_debug(vcpu, hits);
-	return RUN_RESUME;
 }
 
 /*
@@ -76,17 +67,13 @@ int vmx_exit_software(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = &vmx->vcpu;
 	unsigned int n;
-	u64 hits;
 	int ret;
 
 	if (vcpu->events.injected.valid)
 		return deliver(vmx);
 	vcpu_need(vcpu, RG_SHADOW);
 	for (n = 0; n < SOFTWARE_BATCH; n++) {
-		hits = keel_watch_fetch(vcpu);
-		if (unlikely(hits))
-			return break_at_insn(vcpu, hits);
-		ret = keel_do_emulate(vcpu, NULL, 0);
+		ret = keel_engine_step(vcpu);
 		if (ret != RUN_RESUME || vcpu->regs.dirty & NATIVE_GROUPS || is_interrupted(vmx))
 			return ret;
 	}

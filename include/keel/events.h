@@ -155,6 +155,14 @@ void keel_exit_at_once(struct vcpu *vcpu);
  */
 bool keel_irq_allowed(struct vcpu *vcpu);
 /**
+ * keel_event_goes_in() - would keel_events_prepare() hand over an event now?
+ * @vcpu: the vCPU
+ *
+ * Not asked: what a CPU delivers by itself (vcpu_apic.accelerated).
+ * Context: the vCPU's own thread, loaded. Return: the answer.
+ */
+bool keel_event_goes_in(struct vcpu *vcpu);
+/**
  * keel_vcpu_has_events() - is there something that would wake it from HLT?
  * @vcpu: the vCPU
  *

@@ -30,6 +30,7 @@ enum vcpu_request {
 	REQ_DIRTY_RING,		/* keel_dirty_ring_check() */
 	REQ_DEBUG_EXIT,		/* KVM_EXIT_DEBUG after an emulated or skipped instruction */
 	REQ_HOLD,		/* give the vCPU's mutex up for a while: keel_vm_hold() */
+	REQ_ENGINE,		/* the emulator is the engine: keel_engine_run(). Stays, but for the entry at which an event goes in */
 };
 
 enum vcpu_mode {

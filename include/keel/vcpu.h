@@ -152,6 +152,7 @@ struct vcpu {
 	unsigned long requests;		/* enum vcpu_request bits, atomic */
 	u8 mode;			/* enum vcpu_mode; pairs with vcpu_kick() */
 	bool blocked;			/* sleeping in HLT; pairs with vcpu_kick() */
+	bool emulates;			/* KEEL_ENGINE_EMULATE (core/engine.c); vcpu->mutex */
 	int cpu;			/* physical CPU while loaded, else -1 */
 
 	struct vm *vm;

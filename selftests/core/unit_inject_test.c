@@ -18,6 +18,7 @@ static u32 windows_wanted;
 static void inject(struct vcpu *vcpu, const struct event *event)
 {
 	injected = *event;
+	injected.valid = true;
 }
 
 static void windows(struct vcpu *vcpu, u32 windows)
@@ -136,9 +137,60 @@ static void test_advance(void)
 	}
 }
 
+/* keel_event_goes_in() says what keel_events_prepare() does; where the emulator is the engine that ends the guest at once. */
+static void test_goes_in(void)
+{
+	static const struct event irq = { .valid = true, .type = EVENT_INTR, .vector = V }, soft = { .valid = true, .type = EVENT_SOFT_INTR, .vector = 0x80 };
+	static const struct event ud = { .valid = true, .type = EVENT_EXCEPTION, .vector = X86_TRAP_UD };
+	static const struct {
+		const char *name;
+		u64 rflags;
+		u8 shadow;
+		u32 debug;
+		struct event exception, given_back;
+		int user_irq, nmis;
+		bool nmi_masked;
+		int wanted;
+	} t[] = {
+		{ "nothing", IF, 0, 0, { }, { }, -1, 0, false, -1 },
+		{ "exception", 0, SHADOW_STI, 0, ud, { }, -1, 0, false, X86_TRAP_UD },
+		{ "exception before an interrupt", IF, 0, 0, ud, { }, V, 0, false, X86_TRAP_UD },
+		{ "exception, interrupts blocked", 0, 0, KVM_GUESTDBG_BLOCKIRQ, ud, { }, -1, 0, false, X86_TRAP_UD },
+		{ "interrupt", IF, 0, 0, { }, { }, V, 0, false, V },
+		{ "interrupt, no IF", 0, 0, 0, { }, { }, V, 0, false, -1 },
+		{ "interrupt in a shadow", IF, SHADOW_MOVSS, 0, { }, { }, V, 0, false, -1 },
+		{ "interrupt, blocked", IF, 0, KVM_GUESTDBG_BLOCKIRQ, { }, { }, V, 0, false, -1 },
+		{ "interrupt given back", IF, 0, 0, { }, irq, -1, 0, false, V },
+		{ "interrupt given back, no IF", 0, 0, 0, { }, irq, -1, 0, false, -1 },
+		{ "INT given back, no IF", 0, 0, 0, { }, soft, -1, 0, false, 0x80 },
+		{ "NMI", 0, 0, 0, { }, { }, -1, 1, false, 2 },
+		{ "NMI in an NMI", 0, 0, 0, { }, { }, -1, 1, true, -1 },
+		{ "NMI in a shadow", IF, SHADOW_STI, 0, { }, { }, -1, 1, false, -1 },
+	};
+	unsigned int i, emulates;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		for (emulates = 0; emulates < 2; emulates++) {
+			setup(t[i].rflags);
+			vcpu.emulates = emulates;
+			vcpu.events.shadow = t[i].shadow;
+			vcpu.debug.control = t[i].debug;
+			vcpu.events.exception = t[i].exception;
+			vcpu.events.injected = t[i].given_back;
+			vcpu.events.user_irq = t[i].user_irq;
+			atomic_add_unless(&vcpu.events.nmi_pending, t[i].nmis, 2);
+			vcpu.events.nmi_masked = t[i].nmi_masked;
+			CHECK_EQ(t[i].name, t[i].wanted >= 0, keel_event_goes_in(&vcpu));
+			CHECK_EQ("  vector", t[i].wanted, enter());
+			CHECK_EQ("  the guest ends at once", emulates, vcpu_test_request(&vcpu, REQ_ENGINE));
+		}
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "given_back", test_given_back },
 	{ "advance", test_advance },
+	{ "goes_in", test_goes_in },
 };
 
 TEST_MAIN(cases)

@@ -15,6 +15,7 @@
 #define KEEL_CAP_DMA_POLICY	0x4b450003
 #define KEEL_CAP_FORK_VM	0x4b450004	/* how many vCPUs a VM may have to be forked */
 #define KEEL_CAP_RESET_VM	0x4b450005	/* the same, to be marked and reset */
+#define KEEL_CAP_ENGINE		0x4b450006
 
 #define KEEL_ERROR_TEXT		480
 
@@ -153,5 +154,12 @@ struct keel_reset_vm {
  */
 #define KEEL_MARK_VM		_IOW(KEELIO, 0x03, struct keel_reset_vm)
 #define KEEL_RESET_VM		_IOW(KEELIO, 0x04, struct keel_reset_vm)
+
+/*
+ * Who executes a vCPU's instructions: args[0] of KVM_ENABLE_CAP(KEEL_CAP_ENGINE) on it, between any two KVM_RUN. EINVAL: another value, flags, or
+ * args[1] to args[3] are not 0. EOPNOTSUPP: CPUs work on local APICs by themselves, and the vCPU has one.
+ */
+#define KEEL_ENGINE_CPU		0
+#define KEEL_ENGINE_EMULATE	1	/* software, one by one; events are still delivered by the CPU, where it can be entered */
 
 #endif

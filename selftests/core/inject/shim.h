@@ -58,6 +58,7 @@ struct vcpu {
 	void *lapic;
 	unsigned long requests;
 	int cpu;
+	bool emulates;
 	struct { bool accelerated; } apic;
 	struct { bool unhalt; } pv;
 	struct { u32 control; u64 dr[4], dr7; bool dr_open; } debug;
