@@ -176,9 +176,19 @@ static void test_lists(void)
 		struct kvm_signal_mask head;
 		u8 set[8];
 	} sig = { .head.len = 4 };
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry e[256];
+	} many = { .head.nmsrs = 255 };
 	struct kvm_cpuid old;
-	u32 n = c->nent;
+	u32 n = c->nent, i;
 
+	for (i = 0; i < 256; i++)
+		many.e[i].index = 0x10;
+	CHECK_RET("GET_MSRS of 255", 255, __vcpu_ioctl(vcpu, KVM_GET_MSRS, &many));
+	many.head.nmsrs = 256;
+	CHECK_RET("GET_MSRS of 256", -E2BIG, __vcpu_ioctl(vcpu, KVM_GET_MSRS, &many));
+	CHECK_RET("SET_MSRS of 256", -E2BIG, __vcpu_ioctl(vcpu, KVM_SET_MSRS, &many));
 	CHECK_RET("GET_MSRS stops at the unknown one", 1, __vcpu_ioctl(vcpu, KVM_GET_MSRS, &m));
 	CHECK_RET("SET_MSRS stops at the unknown one", 1, __vcpu_ioctl(vcpu, KVM_SET_MSRS, &m));
 	m.head.nmsrs = 0;
@@ -194,6 +204,7 @@ static void test_lists(void)
 	CHECK_RET("GET_CPUID2 into 1", -E2BIG, __vcpu_ioctl(vcpu, KVM_GET_CPUID2, c));
 	c->nent = CPUID_MAX;
 	CHECK_RET("GET_CPUID2 into enough", 0, __vcpu_ioctl(vcpu, KVM_GET_CPUID2, c));
+	CHECK_EQ("the count is told (not by KVM 6.1)", dev_is_kvm() ? c->nent : n, c->nent);
 	CHECK_RET("signal mask of 4 bytes", -EINVAL, __vcpu_ioctl(vcpu, KVM_SET_SIGNAL_MASK, &sig));
 	sig.head.len = 16;
 	CHECK_RET("signal mask of 16 bytes", -EINVAL, __vcpu_ioctl(vcpu, KVM_SET_SIGNAL_MASK, &sig));

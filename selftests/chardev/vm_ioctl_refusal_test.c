@@ -142,7 +142,7 @@ static int irqfd(struct vm *vm, struct kvm_irqfd i)
 
 static void test_irqfd(void)
 {
-	struct vm *bare = vm_create(VM_BARE), *vm = vm_create(VM_IRQCHIP);
+	struct vm *bare = vm_create(VM_BARE), *vm = vm_create(VM_IRQCHIP), *other = vm_create(VM_IRQCHIP);
 	u32 fd = eventfd(0, 0), fd2 = eventfd(0, 0), res = KVM_IRQFD_FLAG_RESAMPLE;
 	u32 off = KVM_IRQFD_FLAG_DEASSIGN;
 
@@ -154,6 +154,9 @@ static void test_irqfd(void)
 		  irqfd(vm, (struct kvm_irqfd){ .fd = fd, .gsi = 5, .flags = res, .resamplefd = 999 }));
 	CHECK_RET("assign", 0, irqfd(vm, (struct kvm_irqfd){ .fd = fd, .gsi = 5 }));
 	CHECK_RET("the same descriptor again", -EBUSY, irqfd(vm, (struct kvm_irqfd){ .fd = fd, .gsi = 6 }));
+	/* stock KVM: EBUSY from 6.18 on */
+	if (!dev_is_kvm())
+		CHECK_RET("the same in another VM", 0, irqfd(other, (struct kvm_irqfd){ .fd = fd, .gsi = 5 }));
 	CHECK_RET("another on the same GSI", 0, irqfd(vm, (struct kvm_irqfd){ .fd = fd2, .gsi = 5 }));
 	CHECK_RET("deassign", 0, irqfd(vm, (struct kvm_irqfd){ .fd = fd, .gsi = 5, .flags = off }));
 	CHECK_RET("deassign what is not", 0, irqfd(vm, (struct kvm_irqfd){ .fd = fd, .gsi = 5, .flags = off }));

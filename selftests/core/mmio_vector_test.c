@@ -27,6 +27,8 @@
 #define ADX		LEAF7B(19)
 
 #define MM(insn)	insn "; emms"
+#define PORT		0x1234	/* where user space has the next of a row of bytes */
+#define PORT_WORD	"0x1234"
 /* Reserved bytes of the FXSAVE area may be left as they are. */
 #define CLEAR		"mov %%rdi, %%rsi; xor %%eax, %%eax; mov $64, %%ecx; rep stosq; mov %%rsi, %%rdi;"
 #define XY(load, store, reg)	load " (%%rdi), %%" reg "; " store " %%" reg ", 64(%%rdi)"
@@ -58,6 +60,7 @@
 	X(segment, ANY, 0, "movw %%ds, (%%rdi); movw (%%rdi), %%es")					\
 	X(sse_moves, ANY, 0, "lddqu (%%rdi), %%xmm0; movdqu %%xmm0, 64(%%rdi); movapd (%%rdi), %%xmm1; movntps %%xmm1, 80(%%rdi);"	\
 	  "movhps 8(%%rdi), %%xmm2; movhps %%xmm2, 96(%%rdi); movss (%%rdi), %%xmm3; movsd %%xmm3, 104(%%rdi)") \
+	X(movntdqa, LEAF1C(19), 0, "movntdqa (%%rdi), %%xmm0; movdqu %%xmm0, 64(%%rdi)")		\
 	X(mmx_moves, ANY, 0, MM("movq 8(%%rdi), %%mm3; movq %%mm3, 64(%%rdi); movd 4(%%rdi), %%mm1; movd %%mm1, 72(%%rdi); movntq %%mm3, 80(%%rdi);" \
 	  ".byte 0x48; movd 8(%%rdi), %%mm2; .byte 0x48; movd %%mm2, 88(%%rdi)"))			\
 	X(mmx_stays, ANY, 0, "fld1; fstp %%st(0); movq 8(%%rdi), %%mm5")				\
@@ -89,7 +92,9 @@
 	  "mov $0, %%ebx")										\
 	X(call_memory, ANY, 0, "lea 5f(%%rip), %%rax; mov %%rax, (%%rdi); call *(%%rdi); jmp 6f; 5: ret; 6:")	\
 	X(jump_memory, ANY, 0, "lea 5f(%%rip), %%rax; mov %%rax, (%%rdi); jmp *(%%rdi); ud2; 5:")		\
-	X(xlat, ANY, 0, "push %%rbx; mov %%rdi, %%rbx; mov $1, %%al; xlat; pop %%rbx")
+	X(xlat, ANY, 0, "push %%rbx; mov %%rdi, %%rbx; mov $1, %%al; xlat; pop %%rbx")			\
+	X(ins, ANY, 1, "mov %%rdi, %%rsi; mov $" PORT_WORD ", %%edx; insb; insl; mov %%rsi, %%rdi")	\
+	X(outs, ANY, 1, "mov %%rdi, %%rsi; mov $" PORT_WORD ", %%edx; outsb; outsl; sub %%rdi, %%rsi; mov %%rsi, 64(%%rdi)")
 
 static u64 image[2][64] __attribute__((aligned(64))), start_image[64] __attribute__((aligned(64)));
 
@@ -182,6 +187,30 @@ static void serve_mmio(struct kvm_run *run)
 		memcpy(run->mmio.data, device + at, run->mmio.len);
 }
 
+/* Both rounds, that on RAM and that on the device, read the same there; what they write is kept. */
+static u8 written[64];
+static unsigned int nr_read, nr_written;
+
+static void serve_port(struct kvm_run *run)
+{
+	u8 *data = (u8 *)run + run->io.data_offset;
+	u32 i;
+
+	for (i = 0; i < run->io.size * run->io.count; i++) {
+		if (run->io.direction == KVM_EXIT_IO_IN)
+			data[i] = 0x51 + nr_read++ % 5;
+		else
+			written[nr_written++ % sizeof(written)] = data[i];
+	}
+}
+
+static void compare_written(void)
+{
+	if (nr_written)
+		CHECK_EQ("bytes written", 10, nr_written);
+	CHECK_EQ("the device's are those of RAM", 0, memcmp(written, written + nr_written / 2, nr_written / 2));
+}
+
 /* Until the guest is done. */
 static void run_with_device(struct vcpu *vcpu)
 {
@@ -191,6 +220,10 @@ static void run_with_device(struct vcpu *vcpu)
 			continue;
 		}
 		ASSERT_EXIT(vcpu, KVM_EXIT_IO);
+		if (vcpu->run->io.port == PORT) {
+			serve_port(vcpu->run);
+			continue;
+		}
 		if (vcpu_finish(vcpu) == UCALL_DONE)
 			return;
 	}
@@ -206,6 +239,7 @@ static void run(void *fn, u32 need, int stock)
 	vcpu = vcpu_create_guest(vm_create(VM_GUEST), 0, fn);
 	vcpu_args(vcpu, need == AVX ? BIT(18) : 0, 0, 0);
 	run_with_device(vcpu);
+	compare_written();
 }
 
 #define TEST(name, cpu, stock, insn) static void test_##name(void) { run(guest_##name, cpu, stock); }

@@ -9,6 +9,8 @@
 #include "guest.h"
 
 #define FEATURE_CONTROL	0x3a
+#define UCODE_REV	0x8b
+#define GENU		0x756e6547	/* of GenuineIntel */
 
 static const struct { const char *name; u32 msr; u64 value; int ignored; } rows[] = {
 	{ "EBC_FREQUENCY_ID", 0x2c, 1 << 24, 0 },
@@ -19,6 +21,8 @@ static const struct { const char *name; u32 msr; u64 value; int ignored; } rows[
 
 static void guest_read(void)
 {
+	u32 r[4];
+
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		u64 v = ~0ull;
 
@@ -27,6 +31,10 @@ static void guest_read(void)
 		GUEST_ROW("write", rows[i].ignored ? NO_FAULT : VEC_GP,
 			  wrmsr_safe(rows[i].msr, rows[i].value));
 	}
+	cpuid(0, 0, r);
+	GUEST_ROW("microcode's revision", r[1] == GENU ? 1ull << 32 : 0x1000065, rdmsr(UCODE_REV));
+	GUEST_ROW("write, as Linux does before CPUID 1", NO_FAULT, wrmsr_safe(UCODE_REV, 0));
+	GUEST_ROW("changes nothing", r[1] == GENU ? 1ull << 32 : 0x1000065, rdmsr(UCODE_REV));
 }
 
 static void test_read(void)
@@ -40,7 +48,7 @@ static void guest_feature_control(void)
 	u64 v = ~0ull;
 
 	cpuid(0, 0, r);
-	if (r[1] != 0x756e6547) {	/* not "Genu" */
+	if (r[1] != GENU) {
 		GUEST_ROW("not on AMD's CPUs", VEC_GP, rdmsr_safe(FEATURE_CONTROL, &v));
 		return;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * 8259A: special mask mode and its end of interrupt, OCW3's enable bits, a poll that is over after one read,
- * ICW1 without ICW3, and requests that move with the VM and come once. Data sheet: "Special Mask Mode",
+ * ICW1 without ICW3, a line that is high at ICW1, and requests that move with the VM and come once. Data sheet: "Special Mask Mode",
  * "Operation Control Word 3", "Poll Command", "Initialization Command Words 1 and 2". What stock KVM does
  * otherwise (Documentation/differences.rst) is left out there.
  */
@@ -107,6 +107,40 @@ static void test_single(void)
 	run_guest(VM_GUEST | VM_IRQCHIP, guest_single);
 }
 
+/* A line that is high when the chip is initialised. */
+static void guest_init_line(void)
+{
+	setup();
+	pic_mask(0xffff & ~BIT(4));
+	GUEST_SYNC(1);			/* line 4 up */
+	irq_window();
+	GUEST_ROW("an edge", 1, irq_count[BASE + 4]);
+	pic_init(BASE);
+	pic_mask(0xffff & ~BIT(4));
+	GUEST_SYNC(2);			/* and still */
+	irq_window();
+	GUEST_ROW("after ICW1 a line that is high must fall first", 1, irq_count[BASE + 4]);
+	GUEST_SYNC(3);			/* down and up */
+	irq_window();
+	GUEST_ROW("an edge", 2, irq_count[BASE + 4]);
+}
+
+static void test_init_line(void)
+{
+	REQUIRE(!dev_is_kvm(), "not tried on stock KVM");
+	struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+	struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_init_line);
+
+	vcpu_run_sync(vcpu, 1);
+	vm_irq_line(vm, 4, 1);
+	vcpu_run_sync(vcpu, 2);
+	vm_irq_line(vm, 4, 1);
+	vcpu_run_sync(vcpu, 3);
+	vm_irq_line(vm, 4, 0);
+	vm_irq_line(vm, 4, 1);
+	vcpu_run_done(vcpu);
+}
+
 /* Pending and in-service requests move to another VM and come once. */
 static void guest_move(void)
 {
@@ -167,6 +201,7 @@ static const struct test_case cases[] = {
 	{ "special_mask", test_special_mask },
 	{ "ocw3", test_ocw3 },
 	{ "single", test_single },
+	{ "init_line", test_init_line },
 	{ "move", test_move },
 };
 
