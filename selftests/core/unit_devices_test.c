@@ -7,6 +7,7 @@
 #define NOBODY	0u
 
 int shim_irqs_off;
+long shim_allocated;
 void (*shim_published)(void);
 
 struct device {
@@ -49,6 +50,12 @@ static void setup(void)
 	keel_bus_init(&bus);
 }
 
+static void tear_down(void)
+{
+	keel_bus_destroy(&bus);
+	CHECK_EQ("nothing is left in memory", 0, shim_allocated);
+}
+
 /* In no order of their addresses, beside one that is there. */
 static void test_several(void)
 {
@@ -73,7 +80,7 @@ static void test_several(void)
 	keel_bus_remove(&bus, devs[1]);
 	CHECK_EQ("one of them gone", NOBODY, asked(0x20));
 	CHECK_EQ("the others not", 3, asked(0xa0));
-	keel_bus_destroy(&bus);
+	tear_down();
 }
 
 static void test_order(void)
@@ -90,7 +97,7 @@ static void test_order(void)
 	CHECK_EQ("then the one before", 3, asked(0x10));
 	devices[0].silent = false;
 	CHECK_EQ("behind the short one", 1, asked(0x14));
-	keel_bus_destroy(&bus);
+	tear_down();
 }
 
 /* Entries that one look-up would ask: 1,024 at most. */
@@ -118,7 +125,7 @@ static void test_refusals(void)
 	CHECK_EQ("who was there", 9, asked(0x40));
 	CHECK_RET("without that one", 0, keel_bus_register_all(&bus, many, 2));
 	CHECK_EQ("the last is asked", 4, asked(0x43));
-	keel_bus_destroy(&bus);
+	tear_down();
 }
 
 static const struct test_case cases[] = {
