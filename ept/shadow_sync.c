@@ -27,7 +27,7 @@ static void compare(struct vcpu *vcpu, struct shadow *s, struct shadow_page *pag
 {
 	unsigned int i;
 
-	for (i = find_first_bit(page->present, PT_ENTRIES); i < PT_ENTRIES; i = find_next_bit(page->present, PT_ENTRIES, i + 1))
+	for_each_set_bit(i, page->present, PT_ENTRIES)
 		if (!entry_fits(vcpu, page, i))
 			shadow_drop(s, page, i);
 	shadow_mark_synced(s, page);

@@ -221,7 +221,7 @@ void shadow_zap(struct shadow *s, struct shadow_page *page, struct pt_update *up
 
 	if (page->is_dead)
 		return;
-	for (i = find_first_bit(page->present, PT_ENTRIES); i < PT_ENTRIES; i = find_next_bit(page->present, PT_ENTRIES, i + 1))
+	for_each_set_bit(i, page->present, PT_ENTRIES)
 		shadow_drop(s, page, i);
 	while (page->parents.first)
 		shadow_drop(s, shadow_page_of(s, page->parents.first), page->parents.first % PT_ENTRIES);

@@ -43,12 +43,18 @@ static inline bool thread_is_past(const struct timespec *until)
 	return now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
 }
 
-/** thread_time_until() - what is left until @until of CLOCK_MONOTONIC; nothing if it is past */
-static inline struct timespec thread_time_until(const struct timespec *until)
+/** thread_time_left() - what is left until thread_now() is @until; nothing if it is past */
+static inline struct timespec thread_time_left(uint64_t until)
 {
-	uint64_t end = (uint64_t)until->tv_sec * 1000000000 + (uint64_t)until->tv_nsec, now = thread_now(), left = end > now ? end - now : 0;
+	uint64_t now = thread_now(), left = until > now ? until - now : 0;
 
 	return (struct timespec){ (time_t)(left / 1000000000), (long)(left % 1000000000) };
+}
+
+/** thread_time_until() - the same until @until of CLOCK_MONOTONIC */
+static inline struct timespec thread_time_until(const struct timespec *until)
+{
+	return thread_time_left((uint64_t)until->tv_sec * 1000000000 + (uint64_t)until->tv_nsec);
 }
 
 /** thread_unblock_kicks() - let KICK_SIGNAL interrupt the calling thread */

@@ -94,16 +94,21 @@ void virtio_set_broken(struct virtio_device *device)
 
 /* The device's thread. */
 
-/* Must requests wait? A driver that is let wait rings no doorbells: it has not been asked to. */
+bool virtio_must_wait(struct virtio_device *device, struct rate_limit *limit)
+{
+	if (!rate_limit_is_on(limit))
+		return false;
+	uint64_t now = thread_now(), wait = rate_limit_wait(limit, now), at = wait < UINT64_MAX - now ? now + wait : UINT64_MAX;
+
+	if (wait && (!device->wake_at || at < device->wake_at))
+		device->wake_at = at;
+	return wait;
+}
+
+/* A driver that is let wait rings no doorbells: it has not been asked to. */
 static bool is_limited(struct virtio_device *device, const struct virtq *queue)
 {
-	if (!rate_limit_is_on(&device->limit) || !virtq_has_next(queue))
-		return false;
-	uint64_t now = thread_now(), wait = rate_limit_wait(&device->limit, now);
-
-	if (wait)
-		device->wake_at = wait < UINT64_MAX - now ? now + wait : UINT64_MAX;
-	return wait;
+	return rate_limit_is_on(&device->limit) && virtq_has_next(queue) && virtio_must_wait(device, &device->limit);
 }
 
 bool virtio_serve_queue(struct virtio_device *device, struct virtq *queue, unsigned int budget)
@@ -149,8 +154,7 @@ static bool sleep_until_wanted(struct virtio_device *device)
 
 	if (device->wake_at) {
 		struct pollfd wait = { .fd = device->doorbell, .events = POLLIN };
-		const struct timespec until = { (time_t)(device->wake_at / 1000000000), (long)(device->wake_at % 1000000000) };
-		const struct timespec left = thread_time_until(&until);
+		const struct timespec left = thread_time_left(device->wake_at);
 		int ready = ppoll(&wait, 1, &left, NULL);
 
 		if (ready <= 0)

@@ -216,6 +216,11 @@ void virtio_signal_queue(struct virtio_device *device, struct virtq *queue);
 void virtio_signal_config(struct virtio_device *device);
 
 /**
+ * virtio_must_wait() - does @limit let nothing through now? Then device->wake_at is when it does, or earlier
+ */
+bool virtio_must_wait(struct virtio_device *device, struct rate_limit *limit);
+
+/**
  * virtio_serve_queue() - serve up to @budget requests of a queue by class->serve, and no more once somebody wants to hold the device
  *
  * What its limit does not let through stays in the queue, as if the driver had not come to it yet: device->wake_at says until when.

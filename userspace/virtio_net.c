@@ -61,14 +61,7 @@ static void check_queue(struct virtio_net *net, const struct virtq *queue)
 /* Must frames wait, that way? They do so where they are. */
 static bool is_limited(struct virtio_net *net, enum net_way way)
 {
-	if (!rate_limit_is_on(&net->limits[way]))
-		return false;
-	uint64_t now = thread_now(), wait = rate_limit_wait(&net->limits[way], now), at = wait < UINT64_MAX - now ? now + wait : UINT64_MAX;
-
-	if (wait && (!net->device.wake_at || at < net->device.wake_at))
-		net->device.wake_at = at;
-	net->is_limited[way] = wait;
-	return wait;
+	return net->is_limited[way] = virtio_must_wait(&net->device, &net->limits[way]);
 }
 
 /* From the host to the guest. */
@@ -184,7 +177,7 @@ static enum net_result send_chain(struct virtio_net *net, unsigned int pair)
 static bool must_wait(struct virtio_net *net, const struct virtq *queue)
 {
 	net->is_limited[NET_SEND] = false;
-	return virtq_has_next(queue) && is_limited(net, NET_SEND);
+	return rate_limit_is_on(&net->limits[NET_SEND]) && virtq_has_next(queue) && is_limited(net, NET_SEND);
 }
 
 static void send_pair(struct virtio_net *net, unsigned int pair)
@@ -339,7 +332,7 @@ static const struct timespec *patience(const struct virtio_net *net, struct time
 		return left;
 	if (!is_in_service(net) || !at)
 		return NULL;
-	*left = thread_time_until(&(struct timespec){ (time_t)(at / 1000000000), (long)(at % 1000000000) });
+	*left = thread_time_left(at);
 	return left;
 }
 

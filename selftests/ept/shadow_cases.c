@@ -1,25 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Directed cases: one for each way in which shadow paging went wrong elsewhere, and for what random guests seldom come to. All are of a guest
- * with four levels, whose tables are: root, PDPT in frame 34, page directory in 38, page table in 42; AREA is what they map.
+ * Directed cases: one for each way in which shadow paging went wrong elsewhere, and for what random guests seldom come to.
  */
-#include "shadow_bits.h"
-#include "shadow_world.h"
-
-#define ALL	(P | RW | US)
-
-#define AREA	(2ull << 39)
-#define PDPT	34u
-#define PD	38u
-#define PT	42u
-
-static struct cpu *const cpu = &w.cpu[0];
-static u64 window;
-
-static void put(unsigned int frame, unsigned int index, u64 entry)
-{
-	memcpy(w.ram + AT(frame) + index * 8, &entry, 8);
-}
+#include "shadow_case.h"
 
 static void start(unsigned int nr_cpus)
 {
@@ -28,45 +11,9 @@ static void start(unsigned int nr_cpus)
 	world_start(nr_cpus, 1);
 	for (i = 0; i < nr_cpus; i++)
 		window = guest_start(&w.cpu[i], SHADOW_LONG4);
-	put(cpu->v.regs.cr3 >> PAGE_SHIFT, 2, AT(PDPT) | ALL);
-	put(PDPT, 0, AT(PD) | ALL);
-	put(PD, 0, AT(PT) | ALL);
-	for (i = 0; i < 8; i++)
-		put(PT, i, AT(DATA + i) | ALL);
+	put_area(cpu->v.regs.cr3, ALL);
 	for (i = 0; i < nr_cpus; i++)
 		cpu_load(&w.cpu[i]);
-}
-
-static void finish(void)
-{
-	audit();
-	world_end();
-}
-
-/* The access must come to @gpa. */
-static void reach(struct cpu *c, u64 gva, u32 access, gpa_t wanted)
-{
-	gpa_t gpa = ~0ull;
-	enum outcome outcome = cpu_access(c, gva, access | WALK_USER, &gpa);
-
-	WORLD_CHECK("case", outcome == ACCESS_DONE && gpa == wanted, "0x%llx: outcome %d at 0x%llx, wanted 0x%llx", (unsigned long long)gva,
-		    outcome, (unsigned long long)gpa, (unsigned long long)wanted);
-	audit();
-}
-
-static void must_end(struct cpu *c, u64 gva, u32 access, enum outcome wanted)
-{
-	gpa_t gpa;
-	enum outcome outcome = cpu_access(c, gva, access | WALK_USER, &gpa);
-
-	WORLD_CHECK("case", outcome == wanted, "0x%llx: outcome %d, wanted %d", (unsigned long long)gva, outcome, wanted);
-	audit();
-}
-
-static void store(struct cpu *c, gpa_t gpa, u64 val)
-{
-	WORLD_CHECK("case", cpu_store(c, window + gpa, 8, val), "no store to 0x%llx", (unsigned long long)gpa);
-	audit();
 }
 
 static bool is_mapped(u64 gva)

@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is done with interrupts off, and what is mapped beside a page that faults: where such a shortcut would be wrong. Guests and frames are those
- * of shadow_cases.c.
+ * What is done with interrupts off, and what is mapped beside a page that faults: where such a shortcut would be wrong.
  */
-#include "shadow_bits.h"
-#include "shadow_world.h"
+#include "shadow_case.h"
 
-#define ALL	(P | RW | US)
-#define AREA	(2ull << 39)
-#define PDPT	34u
-#define PD	38u
-#define PT	42u
 #define PT2	43u
-
-static struct cpu *const cpu = &w.cpu[0];
-static u64 window;
-
-static void put(unsigned int frame, unsigned int index, u64 entry)
-{
-	memcpy(w.ram + AT(frame) + index * 8, &entry, 8);
-}
 
 /* @bits: of the entries of eight pages at AREA. Two roots with the same tables below. */
 static void start(unsigned int nr_cpus, u64 bits)
@@ -30,47 +15,12 @@ static void start(unsigned int nr_cpus, u64 bits)
 	for (i = 0; i < nr_cpus; i++)
 		window = guest_start(&w.cpu[i], SHADOW_LONG4);
 	for (n = 0; n < 2; n++)
-		put(root_of(SHADOW_LONG4, n) >> PAGE_SHIFT, 2, AT(PDPT) | ALL);
-	put(PDPT, 0, AT(PD) | ALL);
-	put(PD, 0, AT(PT) | ALL);
+		put_area(root_of(SHADOW_LONG4, n), bits);
 	put(PD, 1, AT(PT2) | ALL);
-	for (i = 0; i < 8; i++)
-		put(PT, i, AT(DATA + i) | bits);
 	put(PT2, 0, AT(DATA) | ALL);
 	for (i = 0; i < nr_cpus; i++)
 		cpu_load(&w.cpu[i]);
 	w.around = 1;
-}
-
-static void finish(void)
-{
-	audit();
-	world_end();
-}
-
-static void reach(struct cpu *c, u64 gva, u32 access, gpa_t wanted)
-{
-	gpa_t gpa = ~0ull;
-	enum outcome outcome = cpu_access(c, gva, access | WALK_USER, &gpa);
-
-	WORLD_CHECK("case", outcome == ACCESS_DONE && gpa == wanted, "0x%llx: outcome %d at 0x%llx, wanted 0x%llx", (unsigned long long)gva,
-		    outcome, (unsigned long long)gpa, (unsigned long long)wanted);
-	audit();
-}
-
-static void must_end(struct cpu *c, u64 gva, u32 access, enum outcome wanted)
-{
-	gpa_t gpa;
-	enum outcome outcome = cpu_access(c, gva, access | WALK_USER, &gpa);
-
-	WORLD_CHECK("case", outcome == wanted, "0x%llx: outcome %d, wanted %d", (unsigned long long)gva, outcome, wanted);
-	audit();
-}
-
-static void store(struct cpu *c, gpa_t gpa, u64 val)
-{
-	WORLD_CHECK("case", cpu_store(c, window + gpa, 8, val), "no store to 0x%llx", (unsigned long long)gpa);
-	audit();
 }
 
 /* MOV to CR3 must take the way that is @wanted. */

@@ -11,6 +11,7 @@
  *   shadow_bugs.c	rules of the engine that can be broken
  *   shadow_guest.c	a guest's tables
  *   shadow_fuzz.c	random guests
+ *   shadow_case.h	what the directed cases have in common
  *   shadow_cases.c	directed cases
  *   shadow_progress.c	those in which somebody must get on
  *   shadow_quick.c	those of what is done with interrupts off, or mapped beside a page

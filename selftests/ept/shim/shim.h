@@ -207,7 +207,7 @@ static inline unsigned long find_next_bit(const unsigned long *map, unsigned lon
 	return n < size ? n : size;
 }
 
-#define find_first_bit(map, size)	find_next_bit(map, size, 0)
+#define for_each_set_bit(n, map, size)	for ((n) = find_next_bit(map, size, 0); (n) < (size); (n) = find_next_bit(map, size, (n) + 1))
 
 typedef struct { long counter; } atomic_long_t;
 
