@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC1091,SC2154
-# run: --kernel 6.1 --module keel --host-root --about 40
-# long: --kernel 6.1 --module kvm --host-root --about 40
+# run: --kernel 6.1 --module keel --host-root --cpus 2 --about 40
+# long: --kernel 6.1 --module kvm --host-root --cpus 2 --about 40
 # needs: launcher guest
 #
 # Linux's driver on disks that other processes serve: a qcow2 image that the launcher has qemu-nbd write, and what a server
