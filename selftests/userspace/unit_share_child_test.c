@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fake_share.h"
+#include "stopping.h"
 #include "userspace/children.h"
 #include "userspace/children_start.h"
 #include "userspace/share_child.h"
@@ -199,8 +199,8 @@ static void test_end(void)
 			usleep(10000);
 		}
 		CHECK_EQ(rows[i].name, rows[i].ends ? 1 : 2, children.count);
-		for (u32 n = 0; rows[i].is_stopped && n < children.count; n++)
-			syscall(SYS_pidfd_send_signal, children.fds[n], SIGSTOP, NULL, 0);
+		if (rows[i].is_stopped)
+			stopping_stop(&children);
 		CHECK_EQ("gone", 1, children_end(&children, rows[i].patience_ms, 5000));
 		CHECK_EQ("again", 1, children_end(&children, 0, 0));
 		int status;

@@ -14,6 +14,7 @@
 
 #include "fake_driver.h"
 #include "fake_share.h"
+#include "stopping.h"
 #include "userspace/share.h"
 #include "userspace/share_child.h"
 #include "userspace/status.h"
@@ -311,8 +312,7 @@ static void test_stopped(void)
 	children_find(&both, share.child);
 	CHECK_EQ("one that serves, and one that waits for it", 2, both.count);
 	CHECK_EQ("both are known", both.count, share.fs.user.children.count);
-	for (u32 i = 0; i < both.count; i++)
-		syscall(SYS_pidfd_send_signal, both.fds[i], SIGSTOP, NULL, 0);
+	stopping_stop(&both);
 	to = memory_at(&vm.memory, ANSWER, ANSWER_MAX);
 	memcpy(memory_at(&vm.memory, REQUEST, 0x1000), &in, sizeof(in));
 	memset(to, 0, ANSWER_MAX);

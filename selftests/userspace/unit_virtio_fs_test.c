@@ -16,12 +16,12 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fake_driver.h"
+#include "stopping.h"
 #include "userspace/share.h"
 #include "userspace/status.h"
 #include "userspace/vhost_user_message.h"
@@ -467,8 +467,8 @@ static void test_standing(void)
 		CHECK_EQ("it and its child", 2, both.count);
 		if (standing[i].is_ours)
 			children_find(children, pid);
-		for (u32 n = 0; standing[i].is_stopped && n < both.count; n++)
-			syscall(SYS_pidfd_send_signal, both.fds[n], SIGSTOP, NULL, 0);
+		if (standing[i].is_stopped)
+			stopping_stop(&both);
 		__atomic_store_n(&peer.fault, PEER_STANDS, __ATOMIC_SEQ_CST);
 		clock_gettime(CLOCK_MONOTONIC, &from);
 		fake_device_put(&vm, device, VIRTIO_PCI_COMMON_STATUS, 1, 0);
