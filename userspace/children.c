@@ -55,7 +55,8 @@ bool children_end(const struct children *children, int patience_ms, int ms)
 		return false;
 	if (patience_ms && children_are_gone(children, patience_ms))
 		return true;
-	for (unsigned int i = 0; i < children->count; i++)
+	/* A stopped one whose parent ends before it is continued, as one of an orphaned process group (setpgid(2)), and would do some more. */
+	for (unsigned int i = children->count; i--;)
 		syscall(SYS_pidfd_send_signal, children->fds[i], SIGKILL, NULL, 0);
 	return children_are_gone(children, ms);
 }

@@ -2,6 +2,9 @@
 /* How virtiofsd is found and started, and what is said where it is not, by stand-ins for it. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -215,6 +218,62 @@ static void test_end(void)
 	share_remove_directory();
 }
 
+static int *ran;
+
+static void note_run(int signal) { __atomic_add_fetch(ran, 1, __ATOMIC_SEQ_CST); }
+
+/* A process in a group of its own, as child_start() has them, and its child, which notes when it is continued. Return: the first. */
+static pid_t start_pair(void)
+{
+	int ends[2];
+	char byte;
+
+	ASSERT_EQ(pipe(ends), 0);
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		setpgid(0, 0);
+		signal(SIGHUP, note_run);
+		signal(SIGCONT, note_run);
+		if (!fork())
+			write(ends[1], "", 1);
+		for (;;)
+			pause();
+	}
+	ASSERT_EQ(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	close(ends[1]);
+	return pid;
+}
+
+/* What is stopped does nothing more before it ends, whoever's child it is. All on one CPU: each end is as soon as it can be. */
+static void test_stays_stopped(void)
+{
+	cpu_set_t all, one;
+
+	ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	ran = mmap(NULL, sizeof(*ran), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT(ran != MAP_FAILED, "shared memory");
+	for (u32 round = 0; round < 50; round++) {
+		struct children children = { .count = 0 };
+		pid_t pid = start_pair();
+
+		children_find(&children, pid);
+		ASSERT_EQ(children.count, 2);
+		stopping_stop(&children);
+		ASSERT_EQ(children_end(&children, 0, 5000), true);
+		ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+		children_forget(&children);
+	}
+	CHECK_EQ("times that one ran", 0, *ran);
+	munmap(ran, sizeof(*ran));
+	ASSERT_EQ(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 /* With room for less than two more files nothing is left open, and the caller is told why. */
 static void test_no_sockets(void)
 {
@@ -258,6 +317,7 @@ static const struct test_case cases[] = {
 	{ "no_start", test_no_start },
 	{ "let_go", test_let_go },
 	{ "end", test_end },
+	{ "stays_stopped", test_stays_stopped },
 	{ "unreadable", test_unreadable },	/* last: it becomes another user */
 };
 
