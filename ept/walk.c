@@ -244,7 +244,7 @@ static __always_inline int walk_finish(struct vcpu *vcpu, const struct memslots 
 static noinline bool loaded_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pte)
 {
 	if (!vcpu->shadow)
-		return keel_vendor->pdpte && keel_vendor->pdpte(vcpu, n, pte);
+		return keel_vendor->pdpte && keel_vendor->pdpte(vcpu, n, pte, false);
 	/* they are loaded before the next entry */
 	if (vcpu->regs.dirty & RG_CR3 || shadow_loads_pdptes(vcpu->shadow, vcpu->regs.cr0, vcpu->regs.cr4))
 		return false;
@@ -451,10 +451,14 @@ bool keel_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 void keel_put_pdptes(struct vcpu *vcpu, const u64 pdpte[4])
 {
 	struct shadow_vcpu *sv = vcpu->shadow;
+	unsigned int n;
 
 	if (!sv) {
-		if (keel_vendor->pdptes_put)
-			keel_vendor->pdptes_put(vcpu, pdpte);
+		for (n = 0; keel_vendor->pdpte && n < 4; n++) {
+			u64 put = pdpte[n];
+
+			keel_vendor->pdpte(vcpu, n, &put, true);
+		}
 		return;
 	}
 	memcpy(sv->pdpte, pdpte, sizeof(sv->pdpte));

@@ -81,5 +81,4 @@ const struct vendor_ops keel_vmx_ops = {
 	.tlb_flush		= vmx_tlb_flush,
 	.msr			= vmx_msr,
 	.pdpte			= vmx_pdpte,
-	.pdptes_put		= vmx_pdptes_put,
 };

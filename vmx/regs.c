@@ -172,15 +172,6 @@ static void write_control(struct vmx_vcpu *vmx, u32 groups)
 		write_efer(vmx, r->efer);
 }
 
-static void write_pdptes(struct vmx_vcpu *vmx, const u64 pdpte[4])
-{
-	vmcs_write64(GUEST_PDPTR0, pdpte[0]);
-	vmcs_write64(GUEST_PDPTR1, pdpte[1]);
-	vmcs_write64(GUEST_PDPTR2, pdpte[2]);
-	vmcs_write64(GUEST_PDPTR3, pdpte[3]);
-	vmx_rare_clear(vmx, RARE_PDPTES);
-}
-
 /*
  * vmx_pdptes_load() - read the four PDPTEs as a load of CR3 does
  * @atomic: interrupts are off; -EFAULT when that would sleep
@@ -199,38 +190,35 @@ int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic)
 	} else if (keel_read_guest(vcpu->vm, gpa, pdpte, sizeof(pdpte))) {
 		memset(pdpte, 0, sizeof(pdpte));
 	}
-	write_pdptes(vmx, pdpte);
+	vmcs_write64(GUEST_PDPTR0, pdpte[0]);
+	vmcs_write64(GUEST_PDPTR1, pdpte[1]);
+	vmcs_write64(GUEST_PDPTR2, pdpte[2]);
+	vmcs_write64(GUEST_PDPTR3, pdpte[3]);
+	vmx_rare_clear(vmx, RARE_PDPTES);
 	return 0;
 }
 
 /*
- * vmx_pdpte() - one of the four PDPTEs that the CPU has
+ * vmx_pdpte() - one of the four PDPTEs that the CPU has, or is to go on with
  *
- * Context: loaded. Return: false where they are still to be loaded, from memory.
+ * Before one is put, what would load others is written. Context: loaded. Return: false where they are still to be loaded, from memory.
  */
-bool vmx_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pdpte)
+bool vmx_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pdpte, bool put)
 {
+	u32 groups = vcpu->regs.dirty & (RG_CR0 | RG_CR3 | RG_CR4);
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (vmx->rare & RARE_PDPTES || (vcpu->regs.dirty & (RG_CR0 | RG_CR3 | RG_CR4) && loads_pdptes(&vcpu->regs, vcpu->regs.dirty)))
+	if (put) {
+		write_control(vmx, groups);
+		regs_clean(&vcpu->regs, groups);
+		__vmcs_write(GUEST_PDPTR0 + 2 * n, *pdpte);
+		vmx_rare_clear(vmx, RARE_PDPTES);
+		return true;
+	}
+	if (vmx->rare & RARE_PDPTES || (groups && loads_pdptes(&vcpu->regs, groups)))
 		return false;
 	*pdpte = __vmcs_read(GUEST_PDPTR0 + 2 * n);
 	return true;
-}
-
-/*
- * vmx_pdptes_put() - have the CPU go on with these four
- *
- * What would load others is written first. Context: loaded.
- */
-void vmx_pdptes_put(struct vcpu *vcpu, const u64 pdpte[4])
-{
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u32 groups = vcpu->regs.dirty & (RG_CR0 | RG_CR3 | RG_CR4);
-
-	write_control(vmx, groups);
-	regs_clean(&vcpu->regs, groups);
-	write_pdptes(vmx, pdpte);
 }
 
 static void write_syscall(struct vmx_vcpu *vmx)

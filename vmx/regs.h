@@ -13,7 +13,6 @@ void vmx_regs_fetch(struct vcpu *vcpu, u32 groups);
 void vmx_code_fetch(struct vcpu_regs *r);
 void vmx_regs_write(struct vmx_vcpu *vmx, u32 groups);
 int vmx_pdptes_load(struct vmx_vcpu *vmx, bool atomic);
-bool vmx_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pdpte);
-void vmx_pdptes_put(struct vcpu *vcpu, const u64 pdpte[4]);
+bool vmx_pdpte(struct vcpu *vcpu, unsigned int n, u64 *pdpte, bool put);
 
 #endif

@@ -113,9 +113,9 @@ extern struct vendor_caps keel_caps;
  * @msr: read or write an MSR that only this backend knows. 0; 1 for #GP; -ENOENT if not its own.
  *
  * Interrupts may be off, loaded:
- * @pdpte: without shadow paging, PAE's entry @n (0 to 3) that the CPU has loaded. False: as it is in memory. NULL where the CPU reads them
- *	from memory at each walk (APM, "Legacy PAE Mode" under nested paging).
- * @pdptes_put: with @pdpte: have it go on with these four, whatever was written to CR0, CR3 and CR4 before
+ * @pdpte: without shadow paging, read PAE's entry @n (0 to 3) that the CPU has loaded; with @put have it go on with this one, whatever was
+ *	written to CR0, CR3 and CR4 before, and then with the three others, which follow. False: as it is in memory. NULL where the CPU
+ *	reads them from memory at each walk (APM, "Legacy PAE Mode" under nested paging).
  */
 struct vendor_ops {
 	const char *name;
@@ -149,8 +149,7 @@ struct vendor_ops {
 	void (*intercepts_changed)(struct vcpu *vcpu);
 	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
 	int (*msr)(struct vcpu *vcpu, u32 msr, u64 *val, enum vendor_msr how);
-	bool (*pdpte)(struct vcpu *vcpu, unsigned int n, u64 *pdpte);
-	void (*pdptes_put)(struct vcpu *vcpu, const u64 pdpte[4]);
+	bool (*pdpte)(struct vcpu *vcpu, unsigned int n, u64 *pdpte, bool put);
 };
 
 /* Chosen at load from CPUID (chardev/main.c). */

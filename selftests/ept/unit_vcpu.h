@@ -95,8 +95,7 @@ enum tlb_scope { TLB_VM, TLB_GUEST };
 
 struct vendor_ops {
 	void (*tlb_flush)(struct vcpu *vcpu, enum tlb_scope scope);
-	bool (*pdpte)(struct vcpu *vcpu, unsigned int n, u64 *pdpte);
-	void (*pdptes_put)(struct vcpu *vcpu, const u64 pdpte[4]);
+	bool (*pdpte)(struct vcpu *vcpu, unsigned int n, u64 *pdpte, bool put);
 };
 
 extern const struct vendor_ops *keel_vendor;

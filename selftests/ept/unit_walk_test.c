@@ -108,13 +108,16 @@ int keel_cmpxchg_guest(struct vm *v, gpa_t gpa, unsigned int size, u64 *old, u64
 }
 
 /* PAE's four entries, where the CPU has them. */
-static u64 loaded[4];
+static u64 loaded[4], given[4];
 static bool is_loaded;
 
-static bool read_loaded(struct vcpu *v, unsigned int n, u64 *pdpte)
+static bool pdpte_loaded(struct vcpu *v, unsigned int n, u64 *pdpte, bool put)
 {
-	*pdpte = loaded[n];
-	return is_loaded;
+	if (put)
+		given[n] = *pdpte;
+	else
+		*pdpte = loaded[n];
+	return put || is_loaded;
 }
 
 static struct vendor_ops vendor;
@@ -683,7 +686,7 @@ static void test_loaded(void)
 		memset(loaded, 0, sizeof(loaded));
 		loaded[GVA >> 30 & 3] = 0x10000 | P;
 		memcpy(sv.pdpte, loaded, sizeof(loaded));
-		vendor.pdpte = t[i].has_op ? read_loaded : NULL;
+		vendor.pdpte = t[i].has_op ? pdpte_loaded : NULL;
 		is_loaded = t[i].is_loaded;
 		vcpu.shadow = t[i].in_shadow ? &sv : NULL;
 		vcpu.regs.dirty = t[i].dirty;
@@ -705,13 +708,6 @@ static void test_loaded(void)
 	vcpu.shadow = NULL;
 }
 
-static u64 given[4];
-
-static void take_given(struct vcpu *v, const u64 pdpte[4])
-{
-	memcpy(given, pdpte, sizeof(given));
-}
-
 /* Four entries are given behind writes of the control registers, which must not load others, and MOV to CR3 does. */
 static void test_given(void)
 {
@@ -723,7 +719,7 @@ static void test_given(void)
 	vcpu.regs.dirty = RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER;
 	keel_put_pdptes(&vcpu, pdpte);	/* nowhere to put them */
 	CHECK_EQ("no registers: still to be written", RG_CR0 | RG_CR3 | RG_CR4 | RG_EFER, vcpu.regs.dirty);
-	vendor.pdptes_put = take_given;
+	vendor.pdpte = pdpte_loaded;
 	keel_put_pdptes(&vcpu, pdpte);
 	CHECK_EQ("the CPU gets them", 0, memcmp(given, pdpte, sizeof(given)));
 	memset(given, 0, sizeof(given));
@@ -738,7 +734,7 @@ static void test_given(void)
 	CHECK_EQ("after MOV to CR3", false, keel_get_pdptes(&vcpu, got));
 	vcpu.regs.dirty = 0;
 	vcpu.shadow = NULL;
-	vendor.pdptes_put = NULL;
+	vendor.pdpte = NULL;
 }
 
 static const struct test_case cases[] = {
