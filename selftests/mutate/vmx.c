@@ -282,16 +282,19 @@ static u8 enter(struct vmx_vcpu *vmx)
 	return VMX_BROKEN_NOTHING;
 }
 
-/* Bochs 2.7 ended in vmx/vmx_mutate_test: what did it is not entered. */
+/* Bochs 2.7 ended in vmx/vmx_mutate_test: what did it is, among much else, not entered. */
 static bool left_out(const struct vmx_snapshot *s)
 {
 	const char *vendor = dmi_get_system_info(DMI_BIOS_VENDOR);
 
 	if (!vendor || !strstr(vendor, "Bochs"))
 		return false;
-	if ((s->entry_info & INTR_INFO_VALID_MASK) && (s->entry_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_OTHER_EVENT)
+	switch (s->entry_info & INTR_INFO_INTR_TYPE_MASK) {
+	case INTR_TYPE_RESERVED:
+	case INTR_TYPE_OTHER_EVENT:
 		return true;
-	return (s->entry & VM_ENTRY_IA32E_MODE) && !(s->cr0 & X86_CR0_PE);
+	}
+	return (s->entry & VM_ENTRY_IA32E_MODE) && (s->cr0 & (X86_CR0_PE | X86_CR0_PG)) != (X86_CR0_PE | X86_CR0_PG);
 }
 
 static void trial(struct vmx_vcpu *vmx, const struct vmx_check_env *env)

@@ -51,11 +51,11 @@ static void start_timer(timer_t timer, long ms)
 /* QEMU 7.2 ended in this test: what did it is, among much else, spoilt in what the guest is given. */
 static void spare_tcg(u8 *p, size_t n)
 {
+	static const u8 prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3 };
 	size_t i;
 
 	for (i = 1; i + 1 < n; i++)
-		if (p[i] == 0x0f && (p[i + 1] & 0xfc) == 0x20 &&
-		    (p[i - 1] == 0xf0 || (p[i - 1] & 0xf0) == 0x40))
+		if (p[i] == 0x0f && (p[i + 1] & 0xf0) == 0x20 && ((p[i - 1] & 0xf0) == 0x40 || memchr(prefixes, p[i - 1], sizeof(prefixes))))
 			p[i + 1] = 0x1f;
 }
 

@@ -11,7 +11,6 @@ static const struct mutate_known known[] = {
 	{ "guest IA32_DEBUGCTL", "reserved bits", "entered", 0, "Bochs loads IA32_DEBUGCTL unchecked" },
 	{ "pending debug exceptions", "reserved bits", "entered", 0, "Bochs checks the low half of the field alone" },
 	{ "guest RIP", "bits above", "entered", 0, "Bochs does not check RIP in 64-bit mode; the fetch faults" },
-	{ "guest CR0", "PG must be set", "entered", 0, "Bochs does not ask an IA-32e mode guest for CR0.PG where it is unrestricted" },
 	{ "VM-entry MSR-load area", "must be one that can be written outside SMM", "entered", 0x9b, "Bochs takes a write of IA32_SMM_MONITOR_CTL" },
 	{ "guest CS access rights", "DPL must be that of SS", "entered", 0, "Bochs compares CS.DPL with its selector's RPL, the SDM with SS.DPL" },
 	{ "selector", "no rule", "exit 33", 0, "the same: the RPL of CS is not its DPL, which the SDM lets pass" },
