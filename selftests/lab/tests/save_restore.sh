@@ -63,7 +63,7 @@ in_order() {
 		END { exit bad || n < 10 }'
 }
 
-is_right() { ! grep -E 'guest: [a-z0-9]+ WRONG' /tmp/out; }
+is_right() { ! grep -B 3 -A 3 -E 'guest: [a-z0-9]+ WRONG' /tmp/out; }
 is_state() { keel inspect /tmp/state --json | grep -q '"refused":""'; }
 # has_balloon BYTES - is it asked for them, and has it given them?
 has_balloon() { keel ctl --json saved status | grep -q "\"balloon\":{\"target\":$1,\"actual\":$1}"; }
