@@ -31,6 +31,14 @@ guest_goes_on() {
 
 guest_has_more() { [ "$(wc -l <"/tmp/guest.$1")" -gt "$2" ]; }
 
+# guest_is_right PATTERN FILE... - do guests, whose words these are, find nothing wrong, and is PATTERN ("": none) nowhere in them? Tells what is beside it.
+guest_is_right() {
+	guest_wrong="guest: [a-z0-9]+ WRONG${1:+|$1}"
+	shift
+	grep -B 3 -A 3 -E "$guest_wrong" "$@"
+	[ $? = 1 ]
+}
+
 stop_guest() {
 	kill -9 "$(guest_pid "$1")"
 	wait "$(guest_pid "$1")" 2>/dev/null

@@ -73,7 +73,7 @@ in_order() {
 		END { exit bad || n < 10 }'
 }
 
-is_right() { ! grep -B 3 -A 3 -E 'guest: [a-z0-9]+ WRONG|stall|lockup|unstable|I/O error' /tmp/out; }
+is_right() { guest_is_right 'stall|lockup|unstable|I/O error' /tmp/out; }
 
 begin 8
 exec 3>&1
