@@ -12,6 +12,7 @@
 
 #include "counting.h"
 #include "launch_keel.h"
+#include "proc_line.h"
 
 #define TICKS	5	/* looked at of each machine */
 #define CHILD_KB	512	/* of memory that a child may have of its own */
@@ -337,23 +338,6 @@ static void test_terminal(void)
 	finish(&run, "ended by quit", 20);
 }
 
-/* A number of the process's smaps_rollup, in kilobytes; 0 if it is not there. */
-static unsigned long pages_of(pid_t pid, const char *what)
-{
-	char path[64], line[128];
-	unsigned long kb = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
-	FILE *file = fopen(path, "r");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, what, strlen(what)))
-			kb = strtoul(line + strlen(what), NULL, 10);
-	if (file)
-		fclose(file);
-	return kb;
-}
-
 /* What a child costs that has not run yet: memory of the launcher's own. */
 static void test_cost(void)
 {
@@ -361,7 +345,7 @@ static void test_cost(void)
 	s64 from = launch_now();
 	pid_t pid = fork_it("a", "b", "--paused");
 	s64 took = launch_now() - from;
-	unsigned long kb = pages_of(pid, "Private_Dirty:");
+	unsigned long kb = proc_number(pid, "smaps_rollup", "Private_Dirty:");
 
 	CHECK_EQ("forked", 1, pid > 0);
 	test_note("keel ctl fork took %lld ms; the child has %lu KB of its own", (long long)took, kb);

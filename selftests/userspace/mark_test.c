@@ -16,6 +16,7 @@
 #include <uapi/linux/keel.h>
 
 #include "counting.h"
+#include "proc_line.h"
 
 #define STRIDE	7		/* of the pauses, so that they are of many lengths */
 
@@ -195,23 +196,6 @@ static void test_same(void)
 	finish(&run, fd);
 }
 
-/* A number of the process's status, in kilobytes. */
-static u64 kilobytes(pid_t pid, const char *what)
-{
-	char path[64], line[128];
-	u64 kb = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	FILE *file = fopen(path, "r");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, what, strlen(what)))
-			kb = strtoull(line + strlen(what), NULL, 10);
-	if (file)
-		fclose(file);
-	return kb;
-}
-
 static unsigned int descriptors(pid_t pid)
 {
 	char command[80];
@@ -246,7 +230,7 @@ static void test_many(void)
 	CHECK_EQ("marked", 1, !!strstr(ask(fd, "{\"command\":\"mark\"}\n"), "\"ok\":true,\"bytes\":"));
 	for (unsigned int i = 0; i < 20; i++)
 		reset_once(fd);
-	before = kilobytes(run.pid, "VmRSS:");
+	before = proc_number(run.pid, "status", "VmRSS:");
 	files = descriptors(run.pid);
 	from = launch_now();
 	for (unsigned int i = 0; i < times; i++) {
@@ -255,7 +239,7 @@ static void test_many(void)
 	}
 	test_note("back %u times in %lld ms", times, (long long)(launch_now() - from));
 	CHECK_EQ("descriptors", files, descriptors(run.pid));
-	CHECK_EQ("memory", 1, before && kilobytes(run.pid, "VmRSS:") <= before + 256);
+	CHECK_EQ("memory", 1, before && proc_number(run.pid, "status", "VmRSS:") <= before + 256);
 	next(&run);
 	CHECK_EQ("it runs", 1, !!strstr(ask(fd, status), "\"state\":\"running\""));
 	finish(&run, fd);

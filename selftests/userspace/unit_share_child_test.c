@@ -222,29 +222,14 @@ static int *ran;
 
 static void note_run(int signal) { __atomic_add_fetch(ran, 1, __ATOMIC_SEQ_CST); }
 
-/* A process in a group of its own, as child_start() has them, and its child, which notes when it is continued. Return: the first. */
-static pid_t start_pair(void)
+/* In a group of their own, as child_start() has them. The second is what is continued, if any is. */
+static void note_continued(bool is_child)
 {
-	int ends[2];
-	char byte;
-
-	ASSERT_EQ(pipe(ends), 0);
-	pid_t pid = fork();
-
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		setpgid(0, 0);
-		signal(SIGHUP, note_run);
-		signal(SIGCONT, note_run);
-		if (!fork())
-			write(ends[1], "", 1);
-		for (;;)
-			pause();
-	}
-	ASSERT_EQ(read(ends[0], &byte, 1), 1);
-	close(ends[0]);
-	close(ends[1]);
-	return pid;
+	if (is_child)
+		return;
+	setpgid(0, 0);
+	signal(SIGHUP, note_run);
+	signal(SIGCONT, note_run);
 }
 
 /* What is stopped does nothing more before it ends, whoever's child it is. All on one CPU: each end is as soon as it can be. */
@@ -260,7 +245,7 @@ static void test_stays_stopped(void)
 	ASSERT(ran != MAP_FAILED, "shared memory");
 	for (u32 round = 0; round < 50; round++) {
 		struct children children = { .count = 0 };
-		pid_t pid = start_pair();
+		pid_t pid = stopping_start_pair(note_continued);
 
 		children_find(&children, pid);
 		ASSERT_EQ(children.count, 2);

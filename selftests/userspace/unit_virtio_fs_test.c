@@ -411,28 +411,11 @@ void __wrap_status_warn(const char *format, ...)
 	va_end(args);
 }
 
-/* In the process's place, as the test has a thread for it. Its child is in the way as virtiofsd's is. */
-static pid_t start_process(void)
+/* As virtiofsd's child does. */
+static void end_with_parent(bool is_child)
 {
-	int ends[2];
-	char byte;
-	pid_t pid;
-
-	ASSERT_EQ(pipe(ends), 0);
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		if (!fork())
-			prctl(PR_SET_PDEATHSIG, SIGTERM);
-		write(ends[1], "", 1);
-		for (;;)
-			pause();
-	}
-	for (unsigned int i = 0; i < 2; i++)
-		ASSERT_EQ(read(ends[0], &byte, 1), 1);
-	close(ends[0]);
-	close(ends[1]);
-	return pid;
+	if (is_child)
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
 static const struct {
@@ -449,7 +432,8 @@ static void test_standing(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(standing); i++) {
 		struct children *children = &share.fs.user.children, both = { .count = 0 };
-		pid_t pid = start_process();
+		/* In the process's place, as the test has a thread for it. */
+		pid_t pid = stopping_start_pair(end_with_parent);
 		struct timespec from, to;
 		int how;
 
