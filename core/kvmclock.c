@@ -13,6 +13,13 @@
 #include <keel/vm.h>
 #include "clock.h"
 
+/*
+ * How long a vCPU's watchdogs are told that it was held. The vCPUs do not come back at one moment, least of all on a host that is short of CPUs,
+ * and one of them moves the guest's clock: Linux's watchdogs, which look at the flag once and clear it, would find the others having stood for
+ * all the time that this takes at once.
+ */
+#define HELD_NS		(2ull * NSEC_PER_SEC)
+
 /* The pair a vCPU's page shall show; false without the master clock. */
 static bool clock_pair_for(struct vcpu *vcpu, u64 *ns, u64 *guest_tsc)
 {
@@ -62,6 +69,16 @@ static void write_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *in
 	keel_write_versioned(vm, gpa, info, sizeof(*info), offsetof(struct pvclock_vcpu_time_info, version));
 }
 
+/* For the last time when the time is over. */
+static u8 held_flag(struct vcpu *vcpu)
+{
+	u64 until = vcpu->pv.held_until;
+
+	if (until && clock_host_ns() >= until)
+		WRITE_ONCE(vcpu->pv.held_until, 0);
+	return until ? PVCLOCK_GUEST_STOPPED : 0;
+}
+
 /**
  * keel_clock_update() - serve REQ_CLOCK: write the vCPU's time structure
  * @vcpu: on its own thread, loaded
@@ -70,7 +87,7 @@ static void write_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *in
  */
 void keel_clock_update(struct vcpu *vcpu)
 {
-	struct pvclock_vcpu_time_info info = {};
+	struct pvclock_vcpu_time_info info = { .flags = held_flag(vcpu) };
 	struct ns_scale scale;
 
 	vcpu->pv.clock_epoch = READ_ONCE(clock_host_epoch);
@@ -83,10 +100,6 @@ void keel_clock_update(struct vcpu *vcpu)
 	scale = clock_ns_scale(vcpu->tsc.khz);
 	info.tsc_to_system_mul = scale.mul;
 	info.tsc_shift = scale.shift;
-	if (vcpu->pv.clock_stopped) {
-		info.flags |= PVCLOCK_GUEST_STOPPED;
-		vcpu->pv.clock_stopped = false;
-	}
 	write_time_info(vcpu, &info);
 }
 
@@ -135,7 +148,7 @@ int keel_clock_kvmclock_ctrl(struct vcpu *vcpu)
 {
 	if (!(vcpu->pv.system_time & 1))
 		return -EINVAL;
-	vcpu->pv.clock_stopped = true;
+	WRITE_ONCE(vcpu->pv.held_until, clock_host_ns() + HELD_NS);
 	vcpu_request(vcpu, REQ_CLOCK);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include <linux/moduleparam.h>
 #include <keel/access.h>
 #include <keel/compat.h>
+#include <keel/request.h>
 #include <keel/state.h>
 #include <keel/vendor.h>
 #include "irqchip.h"
@@ -40,6 +41,14 @@ static u64 periodic_ns(u64 ns)
 	return max_t(u64, ns, (u64)READ_ONCE(lapic_min_period_us) * NSEC_PER_USEC);
 }
 
+/* With what is said to a guest that was held: here its watchdogs come from. */
+static void deliver(struct lapic *apic)
+{
+	if (unlikely(READ_ONCE(apic->vcpu->pv.held_until)))
+		vcpu_request(apic->vcpu, REQ_CLOCK);
+	lapic_deliver_local(apic, APIC_LVTT);
+}
+
 static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
 {
 	struct lapic *apic = container_of(hrtimer, struct lapic, timer.hrtimer);
@@ -47,7 +56,7 @@ static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
 
 	if (mode == APIC_LVT_TIMER_TSCDEADLINE)
 		WRITE_ONCE(apic->vcpu->tsc.deadline, 0);
-	lapic_deliver_local(apic, APIC_LVTT);
+	deliver(apic);
 	if (mode != APIC_LVT_TIMER_PERIODIC || !apic->timer.period)
 		return HRTIMER_NORESTART;
 	/*
@@ -200,7 +209,7 @@ static void deadline_start_hrtimer(struct lapic *apic, u64 deadline)
 		lapic_timer_start(apic, ns);
 	} else {
 		WRITE_ONCE(vcpu->tsc.deadline, 0);
-		lapic_deliver_local(apic, APIC_LVTT);
+		deliver(apic);
 	}
 }
 
@@ -228,7 +237,7 @@ void keel_lapic_deadline_reached(struct vcpu *vcpu)
 		return;
 	deadline_unwatch(vcpu);
 	WRITE_ONCE(vcpu->tsc.deadline, 0);
-	lapic_deliver_local(vcpu->lapic, APIC_LVTT);
+	deliver(vcpu->lapic);
 }
 
 void keel_lapic_timer_block(struct vcpu *vcpu)
@@ -337,7 +346,7 @@ void lapic_timer_restore(struct lapic *apic, u32 current_count)
 	else if (lapic_reg(apic, APIC_LVTT) & APIC_LVT_TIMER_PERIODIC)
 		lapic_timer_start(apic, apic->timer.period);
 	else
-		lapic_deliver_local(apic, APIC_LVTT);
+		deliver(apic);
 }
 
 void keel_lapic_pause(struct vcpu *vcpu)

@@ -92,9 +92,9 @@ struct vcpu_pv {
 	u64 steal_last;		/* run delay of the vCPU's thread that is already accounted, ns */
 	u64 wall_clock;
 	u64 eoi;		/* MSR_KVM_PV_EOI_EN */
+	u64 held_until;		/* KVM_KVMCLOCK_CTRL: what host clock the guest is told until that it was held; 0: it is not */
 	u32 features;		/* KVM_FEATURE_* that this guest may use */
 	bool enforce_cpuid;	/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID: those of its CPUID alone */
-	bool clock_stopped;	/* KVM_KVMCLOCK_CTRL: tell the guest it was paused */
 	bool unhalt;		/* KVM_HC_KICK_CPU arrived */
 	bool between_insns;	/* no translation of the guest's is in use: preempted now, the vCPU may be reported so */
 	u32 clock_epoch;	/* host clock source changes seen (core/kvmclock.c) */

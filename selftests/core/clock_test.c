@@ -2,7 +2,8 @@
 /*
  * Paravirtual clocks: the system clock page is consistent, grows with the TSC
  * and agrees with KVM_GET_CLOCK; KVM_SET_CLOCK moves it; the wall clock is
- * today; KVMCLOCK_CTRL sets its flag; steal time counts; a vCPU is reported
+ * today; KVMCLOCK_CTRL sets its flag, and again for as long as others may
+ * still be away; steal time counts; a vCPU is reported
  * preempted between instructions only, and a TLB flush asked of it then is not
  * forgotten; bad addresses are refused.
  */
@@ -10,6 +11,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "apic.h"
 #include "pvclock.h"
 #include "thread.h"
 #include <uapi/linux/keel.h>
@@ -88,6 +90,67 @@ static void test_system_time(void)
 	CHECK_EQ("flag of KVM_KVMCLOCK_CTRL", 2, sync_value(vcpu, 4));
 	check_near("wall clock, within 5 s", sync_value(vcpu, 5), time(NULL), 5);
 	vcpu_run_done(vcpu);
+}
+
+#define V	0x71
+
+/* Two interrupts of the timer, after @ticks each if these are not 0, with the flag cleared before: is it there again? */
+static u64 held_again(volatile struct pvclock *c, u64 ticks)
+{
+	u64 held = 0;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		c->flags &= ~2;
+		if (ticks)
+			wrmsr(MSR_TSC_DEADLINE, rdtsc() + ticks);
+		irq_wait(V, irq_count[V] + 1);
+		held |= c->flags & 2;
+	}
+	return held;
+}
+
+static void guest_held(u64 mode, u64 ticks)
+{
+	volatile struct pvclock *c = (void *)CLOCK;
+	u64 end;
+
+	apic_enable(mode);
+	guest_handlers[V] = irq_count_handler;
+	wrmsr(MSR_KVM_SYSTEM_TIME_NEW, CLOCK | 1);
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_LVTT, V | (ticks ? APIC_LVT_TIMER_TSCDEADLINE : APIC_LVT_TIMER_PERIODIC));
+	apic_write(APIC_TMICT, 5000000);
+	GUEST_ROW("nobody was held", 0, held_again(c, ticks));
+	GUEST_SYNC(1);
+	GUEST_ROW("held", 2, c->flags & 2);
+	GUEST_ROW("each timer interrupt says it again", 2, held_again(c, ticks));
+	end = pv_read(c) + 3000000000ULL;
+	while (pv_read(c) < end)
+		held_again(c, ticks);
+	GUEST_ROW("not for ever", 0, held_again(c, ticks));
+}
+
+/*
+ * Of a guest's CPUs one comes back first. Its watchdogs look once, at a clock that another CPU has not moved yet, and clear the flag; when
+ * that one moves the clock they would see a CPU that stood for all that time.
+ */
+static void test_held(void)
+{
+	int is_deadline;
+
+	REQUIRE(has_cap(KEEL_CAP_LAST_ERROR) > 0, "stock KVM says it once");
+	for (is_deadline = 0; is_deadline < 2; is_deadline++) {
+		struct vm *vm = vm_create(VM_GUEST | VM_IRQCHIP);
+		struct vcpu *vcpu = vcpu_create_guest(vm, 0, guest_held);
+
+		vcpu_args(vcpu, is_deadline ? APIC_X2 : APIC_X1, is_deadline ? 5 * vcpu_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL) : 0, 0);
+		vcpu_run_sync(vcpu, 1);
+		vcpu_ioctl(vcpu, KVM_KVMCLOCK_CTRL, NULL);
+		vcpu_run_done(vcpu);
+		vcpu_destroy(vcpu);
+		vm_destroy(vm);
+	}
 }
 
 static void guest_steal(void)
@@ -309,6 +372,7 @@ static void test_preempted(void)
 
 static const struct test_case cases[] = {
 	{ "system_time", test_system_time },
+	{ "held", test_held },
 	{ "steal_time", test_steal },
 	{ "steal_restored", test_steal_restored },
 	{ "steal_late", test_steal_late },
