@@ -240,7 +240,7 @@ static enum fault_step fault_pass(struct vcpu *vcpu, struct fault_req *req, stru
 	struct memory *mem = &vcpu->vm->mem;
 	struct memslot *slot = vcpu_find_slot(vcpu, mem_slots_locked(mem), req->gfn);
 	enum fault_step step;
-	struct host_page page;
+	struct host_page page __uninitialized;	/* the lookup writes all of it */
 	bool found;
 
 	/* the local APIC of some vCPU is there: who has another one, or none, is given the memory by the emulator */

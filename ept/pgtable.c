@@ -141,6 +141,7 @@ static void collect(struct pgtable *pt, u64 *table, unsigned int level, struct p
 	}
 	WRITE_ONCE(table[0], (unsigned long)up->dead);
 	up->dead = table;
+	pt->leaves = NULL;
 	pt->stats->table_pages--;
 }
 
@@ -309,7 +310,7 @@ static noinline bool make_way(struct pgtable *pt, u64 *entry, unsigned int l, un
 	return true;
 }
 
-u64 *pgtable_entry(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_update *up)
+static noinline u64 *walk_and_make(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_update *up)
 {
 	const struct pte_format *f = pt->format;
 	unsigned int l = f->levels;
@@ -339,8 +340,18 @@ u64 *pgtable_entry(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_
 		pte = READ_ONCE(*entry);
 		if (pte_is_present(f, pte) && !pte_is_leaf(f, pte, level))
 			drop_table(pt, entry, level, up);
+	} else {
+		pt->leaves = table;
+		pt->leaves_index = gfn / PT_ENTRIES;
 	}
 	return entry;
+}
+
+u64 *pgtable_entry(struct pgtable *pt, gfn_t gfn, unsigned int level, struct pt_update *up)
+{
+	if (level == 1 && pt->leaves && gfn / PT_ENTRIES == pt->leaves_index)
+		return &pt->leaves[gfn % PT_ENTRIES];
+	return walk_and_make(pt, gfn, level, up);
 }
 
 void pgtable_set_leaf(struct pgtable *pt, u64 *entry, unsigned int level, u64 pte)

@@ -22,6 +22,8 @@ struct shadow;
  * @reserve: zeroed pages at hand, linked through their first entry
  * @nr_reserve: how many
  * @wanted: pages the last failed pgtable_entry() lacked
+ * @leaves: the table of level 1 that pgtable_entry() came to last: faults go through memory in order mostly. NULL once any table was taken out
+ * @leaves_index: its first frame / 512
  * @shadow: shadow paging: tables made from the guest's, in place of this tree, which then stays empty; else NULL. Set once
  *
  * All under memory.lock.
@@ -33,6 +35,8 @@ struct pgtable {
 	u64 *reserve;
 	unsigned int nr_reserve;
 	unsigned int wanted;
+	u64 *leaves;
+	gfn_t leaves_index;
 	struct shadow *shadow;
 };
 

@@ -4,6 +4,7 @@
  * here; what needs no sleeping is served before, in exit_fast.c.
  */
 #include <linux/string.h>
+#include <asm/apicdef.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <uapi/asm/vmx.h>
@@ -35,7 +36,8 @@ static int unknown(struct vmx_vcpu *vmx)
 
 static int slow_fault(struct vmx_vcpu *vmx)
 {
-	if (vmx_apic_page_wanted(vmx, vmx->fault.gpa) && vmx_apic_page_map(vmx))
+	if (unlikely(vmx->fault.gpa - APIC_DEFAULT_PHYS_BASE < PAGE_SIZE) && vmx_apic_page_wanted(vmx, vmx->fault.gpa) &&
+	    vmx_apic_page_map(vmx))
 		return RUN_RESUME;
 	return keel_do_fault(&vmx->vcpu, &vmx->fault);
 }
@@ -77,8 +79,11 @@ static int slow_bp(struct vmx_vcpu *vmx)
 	return keel_do_breakpoint(&vmx->vcpu);
 }
 
-/* The other vendor's hypercall instruction is served as ours, unless the launcher turned that quirk off. */
-static int slow_ud(struct vcpu *vcpu)
+/*
+ * The other vendor's hypercall instruction is served as ours, unless the launcher turned that quirk off. Not inline: for its bytes the compiler
+ * guards the stack, which other exits need not pay for.
+ */
+static noinline int slow_ud(struct vcpu *vcpu)
 {
 	static const u8 vmmcall[] = { 0x0f, 0x01, 0xd9 };
 	u32 access = WALK_FETCH | (vcpu_cpl(vcpu) == 3 ? WALK_USER : 0);

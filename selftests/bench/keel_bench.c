@@ -181,25 +181,31 @@ static void touch_from(u64 address)
 	}
 }
 
-static void op_touch(void)
+static void touch_traced(u64 base, u64 traced)
 {
+	for (u64 b = 0; b < traced; b++) {
+		u64 page = base + b * TRACE_GAP * PAGE_SIZE;
+
+		magic_break();
+		*(volatile u8 *)page = 1;
+		magic_break();
+	}
+}
+
+static void op_touch(u64 traced)
+{
+	touch_traced(TOUCH_GPA, traced);
 	touch_from(TOUCH_GPA);
 }
 
 /* The guest's tables say that the pages have been touched: no fault is for the guest or changes its tables. */
 static void op_touch_mapped(u64 traced)
 {
-	u64 b, i;
+	u64 i;
 
 	for (i = 0; i < BATCHES * TOUCH_PAGES; i++)
 		*entry_of(MAPPED_GVA + i * PAGE_SIZE, 1) |= PTE_ACCESSED | PTE_DIRTY;
-	for (b = 0; b < traced; b++) {
-		u64 page = MAPPED_GVA + b * TRACE_GAP * PAGE_SIZE;
-
-		magic_break();
-		*(volatile u8 *)page = 1;
-		magic_break();
-	}
+	touch_traced(MAPPED_GVA, traced);
 	touch_from(MAPPED_GVA);
 }
 
@@ -466,7 +472,7 @@ static int trace(int argc, char **argv)
 	printf("trace: %s\n", none.name);
 	run_op(&none, op_empty, TRACES);
 	for (i = 0; i < row_count; i++) {
-		if ((rows[i].kind != LOOP && rows[i].kind != TOUCH_MAPPED) || !is_wanted(argc, argv, 2, rows[i].name))
+		if (rows[i].kind >= LIFE || !is_wanted(argc, argv, 2, rows[i].name))
 			continue;
 		printf("trace: %s\n", rows[i].name);
 		run_op(&rows[i], rows[i].op, TRACES);
