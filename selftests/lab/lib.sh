@@ -95,11 +95,12 @@ await() {
 	wait "$pid" 2>/dev/null
 }
 
-# await_machine PID TIMEOUT [THREADS] - waits for an emulator, a child. Its status is returned. It is killed after TIMEOUT seconds of CPU
+# await_machine PID TIMEOUT [THREADS [CONSOLE]] - waits for an emulator, a child. Its status is returned. It is killed after TIMEOUT seconds of CPU
 # for each of its THREADS that are busy, as one that gets less of the CPUs, beside others, gets more time; after three times that by the
-# clock; and once it has done nothing for a minute: an idle Linux takes more than that. $given_up says why, with where it stood.
+# clock; once it has done nothing for a minute: an idle Linux takes more than that; and once its CONSOLE tells of a CPU that has stood for
+# 100 seconds. $given_up says why, with where it stood.
 await_machine() {
-	local machine=$1 most=$(($2 * ${3:-1})) used=0 still=0 status
+	local machine=$1 most=$(($2 * ${3:-1})) console=${4:-/dev/null} used=0 still=0 status
 	given_up=''
 	await "$machine" $((3 * $2)) look_at_machine
 	status=$?
@@ -114,6 +115,7 @@ look_at_machine() {
 	used=$now
 	[ $((used / 1000000000)) -lt "$most" ] || give_up "time is up after $SECONDS s"
 	[ "$still" -lt 60 ] || give_up "the machine has done nothing for $still s"
+	! grep -aqE 'BUG: soft lockup - CPU#[0-9]+ stuck for [0-9]{3,}s' "$console" || give_up "a CPU of the machine stands, after $SECONDS s"
 }
 
 give_up() {

@@ -170,7 +170,10 @@ static void test_let_go(void)
 	share_remove_directory();
 }
 
-/* It does not end with its connection; nor does what it has started, which is what has the guest's memory. */
+/*
+ * It does not end with its connection; nor does what it has started, which is what has the guest's memory. That is killed first: it must not
+ * end by itself then.
+ */
 static void test_end(void)
 {
 	static const struct {
@@ -181,8 +184,8 @@ static void test_end(void)
 		bool ends;		/* by itself */
 	} rows[] = {
 		{ "it ends by itself", false, 5000, "#!/bin/sh\nexec sleep 0.2\n", true },
-		{ "it does not", false, 0, "#!/bin/sh\nsleep 1000 &\necho on\nwait\n", false },
-		{ "it is stopped", true, 100, "#!/bin/sh\nsleep 1000 &\necho on\nwait\n", false },
+		{ "it does not", false, 0, "#!/bin/sh\nsleep 1000 &\necho on\nwait\nexec sleep 1000\n", false },
+		{ "it is stopped", true, 100, "#!/bin/sh\nsleep 1000 &\necho on\nwait\nexec sleep 1000\n", false },
 	};
 	struct share_options options = { .tag = "t" };
 	char shared[128];
