@@ -12,6 +12,11 @@ begin() {
 	echo "1..$1"
 }
 
+# comments [FILE]... - lines that are no points. What is still written may end in the midst of one: a point behind it must be on its own.
+comments() {
+	awk '{ print "# " $0 }' "$@"
+}
+
 check() {
 	tap_number=$((tap_number + 1))
 	tap_name=$1
@@ -23,7 +28,7 @@ check() {
 		echo "not ok $tap_number $tap_name # status $?: $*"
 		tap_failed=$((tap_failed + 1))
 	fi
-	sed 's/^/# /' /tmp/check.out
+	comments /tmp/check.out
 }
 
 skip() {

@@ -26,7 +26,7 @@ give() {		# DEVICE DRIVER APPEND [OPTION]...
 said() { tr -d '\r' </tmp/out | grep -qxE "guest: $1"; }
 # How many interrupts of the kind came
 interrupts() { tr -d '\r' </tmp/out | grep -E "guest: interrupts .*$1"; }
-show() { sed 's/^/# /' /tmp/out; }
+show() { comments /tmp/out; }
 refuses() {		# STATUS WORDS OPTION...
 	refuse_status=$1 refuse_words=$2
 	shift 2

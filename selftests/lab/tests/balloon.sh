@@ -55,7 +55,7 @@ finish() {
 	tell "$1" quit
 	wait "$pid"
 	check "$1: it powers off" [ $? = 0 ]
-	grep -v 'guest:' "/tmp/out.$1" | tr -d '\r' | sed 's/^/# /'
+	grep -v 'guest:' "/tmp/out.$1" | tr -d '\r' | comments
 }
 
 unasked() {

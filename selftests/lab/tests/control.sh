@@ -62,5 +62,5 @@ within 60 said "guest: power button"
 wait "$(guest_pid one)"
 check "the guest powers off" [ $? = 0 ]
 check "no socket is left" [ ! -e "$socket" ]
-tr -d '\r' </tmp/guest.one | grep -v 'guest: alive' | sed 's/^/# /'
+tr -d '\r' </tmp/guest.one | grep -v 'guest: alive' | comments
 end

@@ -52,5 +52,5 @@ else
 fi
 check "another node is refused" sh -c 'keel dma --device /dev/null; [ $? = 3 ]'
 check "the report is complete" sh -c 'keel dma; keel dma --json | tail -c 4 | grep "\]}"'
-kinds | sed 's/^/# /'
+kinds | comments
 end

@@ -29,5 +29,5 @@ check "the second CPU works" said "sum-on-cpu-1 [0-9a-f]{16}"
 check "the disk reads right" said "disk-read good"
 check "the same as qcow2, packed by QEMU" said "second-disk good"
 check "the guest powered off by itself" said "powering off"
-sed 's/^/# /' /tmp/tour
+comments /tmp/tour
 end

@@ -22,7 +22,7 @@ boot() {
 words() { tr -d '\r' <"$1" | sed "s/$(printf '\033')\(c\|\[[0-9;?]*[A-Za-z]\)//g"; }
 said() { words /tmp/out | grep -qE "$1"; }
 told() { grep -qE "$1" /tmp/err; }
-show() { words "$1" | sed 's/^/# /'; }
+show() { words "$1" | comments; }
 
 # refused STATUS WORDS OPTION... - does it say so, and end so?
 refused() {

@@ -95,5 +95,5 @@ check "nobody is left" within 20 is_gone four
 for i in one two three four; do
 	echo "# $i: $(first $i) to $(last $i)"
 done
-sed 's/^/# /' /tmp/err
+comments /tmp/err
 end

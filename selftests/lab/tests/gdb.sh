@@ -138,5 +138,5 @@ fi
 check "the guest goes on and powers off, status 0" ends
 check "it had two CPUs" said "cpus 2"
 check "it ended by itself" said "powering off"
-sed 's/^/# /' /tmp/tour
+comments /tmp/tour
 end

@@ -74,5 +74,5 @@ check "and have 64 MiB" has_given "idle-$guests"
 check "quit" quit_all
 keel ctl one quit
 check "the kernel killed nobody" eval '! dmesg | grep -qi "out of memory"'
-sed 's/^/# /' /tmp/err | tail -n 20
+comments /tmp/err | tail -n 20
 end

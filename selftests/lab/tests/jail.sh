@@ -135,5 +135,5 @@ check "a saved machine goes on in a jail" within 120 grep -qs "guest: alive" /tm
 kill -HUP $guest
 wait $guest
 check "and ends by a signal" [ $? = 15 ]
-sed 's/^/# /' /tmp/own/restored | tail -n 5
+comments /tmp/own/restored | tail -n 5
 end

@@ -70,5 +70,5 @@ check "the second kernel is loaded" /selftests/host/kexec_test load
 # What is printed must be out.
 usleep 300000
 /selftests/host/kexec_test go >/tmp/go 2>&1
-sed 's/^/# /' /tmp/go
+comments /tmp/go
 end

@@ -186,5 +186,5 @@ check "the sums are right" guest_is_right 'stall|lockup|I/O error' /tmp/out.*
 rm -f /tmp/again /tmp/again.img
 check "the host has its memory" within 4 all_is_back
 echo "# free: $before kB before, $(free_with_files) kB after"
-sed 's/^/# /' /tmp/err.*
+comments /tmp/err.*
 end

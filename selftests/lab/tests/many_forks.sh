@@ -99,5 +99,5 @@ check "their memory is the host's again" within 60 all_is_back
 figures after $pid
 keel ctl /tmp/one quit
 echo "# free: $before kB before, $(free_with_files) kB after the first one as well"
-sed 's/^/# /' /tmp/err | tail -n 20
+comments /tmp/err | tail -n 20
 end

@@ -75,7 +75,7 @@ ctl pause
 sleep 1
 at=$(number "$(rounds)")
 check "marked" eval 'ctl mark | tee /tmp/marked | grep -q "\"ok\":true,\"bytes\":[1-9]"'
-sed 's/^/# /' /tmp/marked
+comments /tmp/marked
 check "nothing to put back" eval 'ctl reset --to-mark | grep -q "\"pages\":0"'
 ctl resume
 exec 3>&1
@@ -93,5 +93,5 @@ check "the image is as it was" [ "$image" = "$(sha256sum </guest/disk.img)" ]
 ctl quit
 wait $pid
 check "quit" [ $? = 20 ]
-sed 's/^/# /' /tmp/err
+comments /tmp/err
 end

@@ -74,5 +74,5 @@ check "and plugs it again" within 120 has_plugged $more $more
 tell quit
 wait "$pid"
 check "it powers off" [ $? = 0 ]
-grep -v 'guest:' /tmp/out | tr -d '\r' | sed 's/^/# /'
+grep -v 'guest:' /tmp/out | tr -d '\r' | comments
 end

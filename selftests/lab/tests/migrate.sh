@@ -56,7 +56,7 @@ move() {
 	within 60 is_reached "$1" "$2" && grep -q 'stood_ms: [0-9]' /tmp/answer && ends "$source_pid" 26
 	result=$?
 	took=$(sed -n 's/^took_ms: //p' /tmp/answer)
-	tr '\n' ' ' </tmp/answer | sed 's/^/# /'
+	tr '\n' ' ' </tmp/answer | comments
 	echo
 	source_pid=$target_pid
 	return $result
@@ -156,6 +156,6 @@ keel ctl "m$moves" quit
 check "quit" ends "$source_pid" 20
 check "$kills of them killed in the midst" kill_some
 check "nothing went wrong then" is_right
-tail -n 5 /tmp/out | sed 's/^/# /' | tr -d '\r'
-cat /tmp/err.* | sed 's/^/# /'
+tail -n 5 /tmp/out | comments | tr -d '\r'
+cat /tmp/err.* | comments
 end

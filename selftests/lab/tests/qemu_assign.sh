@@ -18,7 +18,7 @@ give() {		# DEVICE DRIVER APPEND
 }
 
 said() { tr -d '\r' </tmp/out | grep -qxE "guest: $1"; }
-show() { sed 's/^/# /' /tmp/out; }
+show() { comments /tmp/out; }
 
 begin 11
 check "VFIO takes edu, nvme and e1000e" bind_vfio "$edu" "$nvme" "$nic"

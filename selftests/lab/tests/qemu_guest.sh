@@ -25,5 +25,5 @@ check "QEMU ends with status 0" tour
 check "two CPUs" said "cpus 2"
 check "the disk reads right" said "disk-read good"
 check "the guest powered off by itself" said "powering off"
-sed 's/^/# /' /tmp/tour
+comments /tmp/tour
 end

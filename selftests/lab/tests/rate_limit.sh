@@ -48,6 +48,6 @@ last=
 start restore /tmp/state
 check "restored without a limit it has one" within 60 said "rate sum $(head -c 1048576 /guest/disk.img | sha256sum | cut -d ' ' -f 1)"
 check "and powers off" ends 0
-sed 's/^/# /' /tmp/err
-tail -n 20 /tmp/out | tr -d '\r' | sed 's/^/# /'
+comments /tmp/err
+tail -n 20 /tmp/out | tr -d '\r' | comments
 end

@@ -37,7 +37,7 @@ check "the export too" said "second-disk good"
 check "what the guest wrote is in the image" written
 kill "$(cat /tmp/read.pid)"
 check "no qemu-nbd is left" within 20 not pidof qemu-nbd
-sed 's/^/# /' /tmp/tour
+comments /tmp/tour
 
 on_host "$launch --jail user=64001 --disk /tmp/guest/disk.qcow2" >/tmp/out 2>/tmp/err
 check "a jail has no qemu-nbd of root's" told 'start one as another user'
@@ -51,6 +51,6 @@ kill -9 "$(cat /tmp/write.pid)"
 check "the server's end is told" within 60 told 'the server has closed the connection; the guest gets an I/O error'
 check "the launcher goes on" kill -0 $launcher
 kill -9 $launcher
-sed 's/^/# /' /tmp/err
-tail -n 20 /tmp/out | sed 's/^/# /'
+comments /tmp/err
+tail -n 20 /tmp/out | comments
 end

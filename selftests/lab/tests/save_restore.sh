@@ -118,7 +118,7 @@ printf XXXXXXXX | dd of=/tmp/state bs=1 seek=100000 conv=notrunc 2>/dev/null
 check "a damaged file is refused" ends_badly --memory eager
 check "read as it is touched, it is the machine's end" ends_badly
 check "without its disk it is refused" not keel restore /tmp/state.before --device "$KEEL_DEVICE"
-tail -n 20 /tmp/out | sed 's/^/# /' | tr -d '\r'
-sed 's/^/# /' /tmp/err
+tail -n 20 /tmp/out | comments | tr -d '\r'
+comments /tmp/err
 echo "# $(wc -c </tmp/state.before) bytes"
 end

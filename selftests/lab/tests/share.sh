@@ -83,5 +83,5 @@ check "the other one is still there" says "of one $(sum_of /tmp/fixed/words)"
 check "which is killed as its device is reset" grep -q 'warning: --share fixed: .* gave no answer, or a wrong one, and was killed' /tmp/own/err
 check "the guest powered off" grep -qx 0 /tmp/own/status
 check "no virtiofsd is left" within 5 nobody_serves /tmp/fixed
-sed 's/^/# /' /tmp/own/err
+comments /tmp/own/err
 end

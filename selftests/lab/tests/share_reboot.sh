@@ -36,6 +36,6 @@ check "and read it once more" said "guest: share after $SUM"
 check "what it wrote is here" [ "$(tr '\n' ' ' </tmp/data/made)" = "before after " ]
 check "virtiofsd was never missed" [ ! -s /tmp/own/err ]
 check "none is left" within 5 nobody_serves
-words | sed 's/^/# /'
-sed 's/^/# /' /tmp/own/err
+words | comments
+comments /tmp/own/err
 end

@@ -31,5 +31,5 @@ done
 check "a VM that is made afterwards" env KEEL_SUSPEND=true /selftests/host/suspend_test none
 check "the module unloads" modprobe -r keel
 check "and the machine sleeps without it" slept
-dmesg | grep -E 'PM: suspend (entry|exit)|keel' | sed 's/^/# /'
+dmesg | grep -E 'PM: suspend (entry|exit)|keel' | comments
 end

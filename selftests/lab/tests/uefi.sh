@@ -19,7 +19,7 @@ boot() {
 # Without what the firmware tells the terminal.
 words() { tr -d '\r' <"$1" | sed "s/$(printf '\033')\(c\|\[[=0-9;?]*[A-Za-z]\)//g"; }
 said() { words /tmp/out | grep -qE "$1"; }
-show() { words "$1" | sed 's/^/# /'; }
+show() { words "$1" | comments; }
 count() { [ "$(words /tmp/out | grep -cE "$1")" = "$2" ]; }
 
 # refused STATUS WORDS OPTION... - does it say so, and end so?

@@ -21,5 +21,5 @@ check "it lives as long as it is fed" within 60 grep -q 'guest: fed no more' /tm
 wait $pid
 check "and no longer" [ $? = 23 ]
 check "which is told" grep -q 'watchdog ran out' /tmp/out
-tr -d '\r' </tmp/out | sed 's/^/# /'
+tr -d '\r' </tmp/out | comments
 end
