@@ -303,7 +303,7 @@ struct vcpu;
 struct vm;
 
 enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_SPLIT, IRQCHIP_KERNEL };
-enum vcpu_request { REQ_EVENT, REQ_APIC_BASE, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT, REQ_INTERCEPTS, REQ_IPI };
+enum vcpu_request { REQ_EVENT, REQ_APIC_BASE, REQ_INIT, REQ_PV_EOI, REQ_IOAPIC_EOI_EXIT, REQ_INTERCEPTS, REQ_IPI, REQ_CLOCK };
 enum seg { SEG_CS };
 enum vcpu_reset_kind { VCPU_RESET, VCPU_INIT };
 
@@ -325,7 +325,7 @@ struct vcpu {
 	u32 id;
 	struct { u64 reserved_gpa; u32 flags; } cpuid;
 	struct { u64 deadline, host_deadline, offset; u32 khz; } tsc;
-	struct { u64 eoi; } pv;
+	struct { u64 eoi, held_until; } pv;
 	struct lapic *lapic;
 	struct { u64 base; u32 eoi_vector; bool accelerated; } apic;
 	u32 mp_state;
