@@ -102,6 +102,21 @@ static unsigned long copy_at_once(void __user *user, void *data, unsigned long n
 	return 0;
 }
 
+/*
+ * Some 8 to 16 bytes, as the emulator fetches an instruction: in two parts, which may overlap, without the kernel's look at where a
+ * length goes that it does not know. Returns as copy_at_once().
+ */
+static unsigned long read_in_two(void __user *user, void *data, unsigned long n)
+{
+	u64 low = 0, high = 0;
+
+	if (!load_at_once(user, &low, sizeof(low)) || !load_at_once(user + n - sizeof(high), &high, sizeof(high)))
+		return n;
+	memcpy(data, &low, sizeof(low));
+	memcpy(data + n - sizeof(high), &high, sizeof(high));
+	return 0;
+}
+
 /* What the guest's own access would do at once is done so (SDM, "Guaranteed Atomic Operations"): the kernel's functions copy four bytes one by one. */
 static bool is_at_once(const void __user *user, unsigned long n)
 {
@@ -122,6 +137,8 @@ static inline int copy_slots(struct vm *vm, gpa_t gpa, void *data, unsigned long
 			return -EFAULT;
 		if (is_at_once(user, n))
 			left = copy_at_once(user, data, n, dir);
+		else if (dir == COPY_READ && n >= 8 && n <= 16)
+			left = read_in_two(user, data, n);
 		else
 			left = dir == COPY_READ ? __copy_from_user_inatomic(data, user, n) : __copy_to_user_inatomic(user, data, n);
 		/* also what was written before a page that cannot be */
