@@ -134,7 +134,7 @@ static int access_memory(struct vcpu *vcpu, gpa_t gpa, void *in, const void *out
 		if (out ? keel_write_guest(vcpu->vm, gpa, out, len) : keel_read_guest(vcpu->vm, gpa, in, len))
 			continue;
 		if (unlikely(out && vcpu->shadow))
-			keel_shadow_stored(vcpu->vm, gpa, len);
+			keel_shadow_stored(vcpu, gpa, len);
 		return 0;
 	}
 	return -EFAULT;
@@ -317,7 +317,7 @@ int emulator_cmpxchg(struct emu *e, u64 la, void *old, const void *new, unsigned
 			continue;
 		memcpy(old, expected, size);
 		if (unlikely(vcpu->shadow))
-			keel_shadow_stored(vcpu->vm, gpa, size);
+			keel_shadow_stored(vcpu, gpa, size);
 		return accessed(e, la, size, acc);
 	}
 	return EMU_FAILED;

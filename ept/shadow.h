@@ -367,9 +367,9 @@ void shadow_forget(struct shadow *s, gfn_t gfn, gfn_t end, struct pt_update *up)
 bool shadow_take_owed(struct shadow *s);
 
 /* The guest has stored @len bytes at @gpa, emulated: they are in its memory. */
-void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
-/* Drop all tables of the frame: it is written otherwise. @len does not count. */
-void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
+void shadow_store(struct vcpu *vcpu, struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up);
+/* Drop all tables of the frame: it is written otherwise. */
+void shadow_untrace(struct shadow *s, gpa_t gpa, struct pt_update *up);
 /* May the guest write the table's frame from now on? Then it can. */
 bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_update *up);
 /* Bring tables that are out of sync up to date and protect them: those of a frame, or all. */

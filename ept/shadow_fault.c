@@ -213,7 +213,8 @@ static enum fill_step write_leaf(struct fill *f)
 	shadow_set_leaf(f->s, f->path[f->level], fill_index(f, f->level), frame,
 			pfn << PAGE_SHIFT | shadow_leaf(f->s->format, f->level, rights, key, f->host.type));
 	f->vcpu->stats.pf_fixed++;
-	if (f->level == 1)
+	/* one that was there has had its turn */
+	if (f->level == 1 && !old)
 		map_around(f);
 	return STEP_MAPPED;
 }
@@ -242,11 +243,43 @@ static bool is_own_table(const struct fill *f)
 	return false;
 }
 
+/* Is the frame one of the tables that its own address is translated by, as the guest has them? */
+static bool is_on_its_way(const struct fill *f)
+{
+	unsigned int level;
+
+	for (level = f->t.leaf; level <= f->t.top; level++)
+		if (gpa_to_gfn(f->t.gpa[level]) == f->gfn)
+			return true;
+	return false;
+}
+
+/*
+ * A store to a table that cannot go out of sync: nothing that is found below would have it succeed. Not where the slot, or the way to the table,
+ * want another answer.
+ */
+static bool must_emulate(struct fill *f)
+{
+	const struct shadow_page *page = shadow_next_table(f->s, f->gfn, NULL);
+	bool is_upper = false;
+
+	if (!page || page->is_unsync)
+		return false;
+	for (; page; page = shadow_next_table(f->s, f->gfn, page))
+		is_upper |= page->role.level > 1;
+	if (!is_upper || is_on_its_way(f) || apic_frames_in(f->vcpu->vm, f->gfn, f->gfn))
+		return false;
+	f->slot = vcpu_find_slot(f->vcpu, mem_slots_locked(&f->vcpu->vm->mem), f->gfn);
+	return f->slot && !(f->slot->flags & KVM_MEM_READONLY);
+}
+
 /* One pass; memory.lock held. */
 static enum fill_step fill_pass(struct fill *f, struct pt_update *up)
 {
 	enum fill_step step;
 
+	if (f->access & WALK_WRITE && must_emulate(f))
+		return STEP_EMULATE;
 	if (!shadow_root_is_good(f->vcpu, f->sv))
 		return STEP_RELOAD;
 	step = find_host_page(f);

@@ -4,7 +4,7 @@
  *
  * Invariants:
  *  - While a frame has a table made from it that is in sync, no leaf maps it writable: a store to it faults, is emulated, and shadow_store() drops
- *    what it covers.
+ *    what it covers and does not fit any more.
  *  - Only a frame whose tables are all of the last level may be written freely, and then all of them are out of sync. Each of their entries is
  *    one that a TLB could still hold: the guest's entry had this value since it last asked for a flush.
  *  - To bring tables up to date their frame is protected and that flushed first, else a store could come after the comparison.
@@ -123,23 +123,53 @@ bool shadow_let_write(struct vcpu *vcpu, struct shadow *s, gfn_t gfn, struct pt_
 	return true;
 }
 
-void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up)
+/* Does the guest's entry, as it is now, lead where ours does? */
+static bool link_fits(struct vcpu *vcpu, struct shadow *s, struct shadow_page *page, unsigned int index)
+{
+	const struct shadow_page *child = shadow_linked(s, page, index);
+	union shadow_role role;
+	u64 gpte;
+	gfn_t gfn;
+
+	if (!child || child->role.is_direct || walk_read_entry(vcpu, shadow_gpte_at(page, index), shadow_gpte_size(page->role), &gpte))
+		return false;
+	if (gpte & GPTE_PS || !shadow_is_ready(page->role, gpte, vcpu->cpuid.reserved_gpa))
+		return false;
+	gfn = shadow_child(page->role, index, gpte, &role);
+	return shadow_is(child, gfn, role);
+}
+
+/* The guest's entry was written: drop ours, unless it says the same still. True if it does. */
+static bool entry_stored(struct vcpu *vcpu, struct shadow *s, struct shadow_page *page, unsigned int index)
+{
+	if (test_bit(index, page->present) &&
+	    (page->role.level == 1 ? entry_fits(vcpu, page, index) : link_fits(vcpu, s, page, index)))
+		return true;
+	shadow_drop(s, page, index);
+	return false;
+}
+
+/*
+ * Of vCPUs that store to one entry each comes here after its store, so the last of them finds what is there in the end. What a guest
+ * changes in an entry that is in use, accessed and dirty bits and bits of its own, leaves most of them as they are.
+ */
+void shadow_store(struct vcpu *vcpu, struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up)
 {
 	struct shadow_page *page = shadow_next_table(s, gpa_to_gfn(gpa), NULL), *next;
 	unsigned int i, end;
 
 	for (; page; page = next) {
+		bool is_table = false;
+
 		next = shadow_next_table(s, gpa_to_gfn(gpa), page);
-		if (++page->stores > SHADOW_MAX_STORES) {
-			shadow_zap(s, page, up);
-			continue;
-		}
 		for (i = shadow_covered(page->role, offset_in_page(gpa), len, &end); i < end; i++)
-			shadow_drop(s, page, i);
+			is_table |= entry_stored(vcpu, s, page, i);
+		if (!is_table && ++page->stores > SHADOW_MAX_STORES)
+			shadow_zap(s, page, up);
 	}
 }
 
-void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up)
+void shadow_untrace(struct shadow *s, gpa_t gpa, struct pt_update *up)
 {
 	struct shadow_page *page;
 

@@ -183,27 +183,28 @@ bool keel_shadow_quick_invlpg(struct vcpu *vcpu, gva_t gva)
 	return quick(vcpu, shadow_quick_invlpg(vcpu, vcpu->vm->mem.table->shadow, vcpu->shadow, gva));
 }
 
-/* A change by @change, and what it leaves to be done. */
-static void change(struct vm *vm, void (*how)(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up), gpa_t gpa,
-		   unsigned int len)
+void keel_shadow_stored(struct vcpu *vcpu, gpa_t gpa, unsigned int len)
 {
+	struct memory *mem = &vcpu->vm->mem;
 	struct pt_update up = {};
 
-	spin_lock(&vm->mem.lock);
-	how(vm->mem.table->shadow, gpa, len, &up);
-	shadow_finish(vm->mem.table->shadow, &up);
-	spin_unlock(&vm->mem.lock);
+	spin_lock(&mem->lock);
+	shadow_store(vcpu, mem->table->shadow, gpa, len, &up);
+	shadow_finish(mem->table->shadow, &up);
+	spin_unlock(&mem->lock);
 	pgtable_free_pages(up.dead);
-}
-
-void keel_shadow_stored(struct vm *vm, gpa_t gpa, unsigned int len)
-{
-	change(vm, shadow_store, gpa, len);
 }
 
 void keel_shadow_untrace(struct vm *vm, gpa_t gpa)
 {
-	change(vm, shadow_untrace, gpa, 0);
+	struct memory *mem = &vm->mem;
+	struct pt_update up = {};
+
+	spin_lock(&mem->lock);
+	shadow_untrace(mem->table->shadow, gpa, &up);
+	shadow_finish(mem->table->shadow, &up);
+	spin_unlock(&mem->lock);
+	pgtable_free_pages(up.dead);
 }
 
 hpa_t keel_shadow_cr3(struct vcpu *vcpu)

@@ -78,13 +78,13 @@ bool keel_shadow_quick_load(struct vcpu *vcpu, u64 cr3);
 bool keel_shadow_quick_invlpg(struct vcpu *vcpu, gva_t gva);
 /**
  * keel_shadow_stored() - an instruction that was emulated has stored to guest memory
- * @vm: the machine
+ * @vcpu: whose it was, on its own thread
  * @gpa: where
  * @len: bytes, in one page; they are in memory
  *
  * Context: interrupts on, no locks.
  */
-void keel_shadow_stored(struct vm *vm, gpa_t gpa, unsigned int len);
+void keel_shadow_stored(struct vcpu *vcpu, gpa_t gpa, unsigned int len);
 /**
  * keel_shadow_cr3() - what the CPU's CR3 must be
  * @vcpu: on its own thread, after keel_shadow_prepare()

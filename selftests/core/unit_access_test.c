@@ -132,7 +132,7 @@ bool keel_bus_has(struct bus *bus, gpa_t addr)
 	return false;
 }
 
-void keel_shadow_stored(struct vm *v, gpa_t gpa, unsigned int len)
+void keel_shadow_stored(struct vcpu *vcpu, gpa_t gpa, unsigned int len)
 {
 	FAIL("no shadow paging here");
 }

@@ -221,6 +221,43 @@ static void link_unsync(void)
 	finish();
 }
 
+/* A store to an entry of a page directory that is in use: our link stays where the entry says the same, and only there. */
+static void stores_that_keep(void)
+{
+	static const struct {
+		const char *name;
+		u64 entry;
+		bool is_kept;
+	} rows[] = {
+		{ "the same again", AT(PT) | ALL | A, true },
+		{ "bits that the CPU ignores", AT(PT) | ALL | A | D | BIT(8) | BIT(11) | BIT(52), true },
+		{ "memory type", AT(PT) | ALL | A | BIT(3) | BIT(4), true },
+		{ "not accessed", AT(PT) | ALL, false },
+		{ "not present", (AT(PT) | ALL | A) & ~P, false },
+		{ "read-only", (AT(PT) | ALL | A) & ~RW, false },
+		{ "supervisor's", (AT(PT) | ALL | A) & ~US, false },
+		{ "another table", AT(39) | ALL | A, false },
+		{ "a large page", AT(512) | ALL | A | PS, false },
+		{ "not to be executed", AT(PT) | ALL | A | XD, false },
+		{ "a reserved bit", AT(PT) | ALL | A | BIT(51), false },
+	};
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		start(1);
+		memset(w.ram + AT(39), 0, PAGE_SIZE);
+		reach(cpu, AREA, WALK_WRITE, AT(DATA));
+		store(cpu, AT(PD), rows[i].entry);
+		WORLD_CHECK("case", is_mapped(AREA) == rows[i].is_kept, "%s: the link %s", rows[i].name,
+			    rows[i].is_kept ? "has gone" : "is still there");
+		/* what keeps it does not count as another use of the frame */
+		for (n = 0; rows[i].is_kept && n < 3 * SHADOW_MAX_STORES; n++)
+			store(cpu, AT(PD), rows[i].entry);
+		WORLD_CHECK("case", is_mapped(AREA) == rows[i].is_kept, "%s: the link has gone later", rows[i].name);
+		finish();
+	}
+}
+
 /* Two entries of ours stand for one of a 32-bit page directory; one store drops both. */
 static void two_for_one(void)
 {
@@ -317,6 +354,7 @@ const struct scenario scenarios[] = {
 	{ "cve_2021_22543", cve_2021_22543 },
 	{ "flush_owed", flush_owed },
 	{ "link_unsync", link_unsync },
+	{ "stores_that_keep", stores_that_keep },
 	{ "two_for_one", two_for_one },
 	{ "table_in_large", table_in_large },
 	{ "pae_registers", pae_registers },

@@ -353,7 +353,7 @@ bool cpu_store(struct cpu *cpu, u64 gva, unsigned int size, u64 val)
 		return true;
 	case ACCESS_EMULATE:
 		world_write(gpa, size, val, false);
-		shadow_store(w.s, gpa, size, &up);
+		shadow_store(&cpu->v, w.s, gpa, size, &up);
 		world_finish(&up);
 		return true;
 	default:

@@ -193,7 +193,7 @@ static int store_untraced(struct cpu *cpu, u64 gva)
 		if (ret == SHADOW_RELOAD) {
 			cpu_load(cpu);
 		} else if (ret == SHADOW_EMULATE) {
-			shadow_untrace(w.s, walk.gpa, 0, &up);
+			shadow_untrace(w.s, walk.gpa, &up);
 			world_finish(&up);
 		} else if (ret != SHADOW_MAPPED) {
 			return ret;

@@ -131,8 +131,8 @@ void case_cr3_dead_root(void)
 	first = cpu->v.regs.cr3;
 	other = first ^ root_of(SHADOW_LONG4, 0) ^ root_of(SHADOW_LONG4, 1);
 	load(cpu, other, SHADOW_SLOW);
-	shadow_untrace(w.s, first, 0, &up);
-	shadow_untrace(w.s, other, 0, &up);
+	shadow_untrace(w.s, first, &up);
+	shadow_untrace(w.s, other, &up);
 	world_finish(&up);
 	load(cpu, other, SHADOW_SLOW);
 	load(cpu, first, SHADOW_SLOW);

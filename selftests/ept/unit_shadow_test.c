@@ -145,6 +145,7 @@ SCENARIO(cve_2022_45869)
 SCENARIO(cve_2021_22543)
 SCENARIO(flush_owed)
 SCENARIO(link_unsync)
+SCENARIO(stores_that_keep)
 SCENARIO(two_for_one)
 SCENARIO(table_in_large)
 SCENARIO(pae_registers)
@@ -175,6 +176,7 @@ static const struct test_case cases[] = {
 	{ "cve_2021_22543", test_cve_2021_22543 },
 	{ "flush_owed", test_flush_owed },
 	{ "link_unsync", test_link_unsync },
+	{ "stores_that_keep", test_stores_that_keep },
 	{ "two_for_one", test_two_for_one },
 	{ "table_in_large", test_table_in_large },
 	{ "pae_registers", test_pae_registers },

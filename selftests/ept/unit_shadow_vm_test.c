@@ -40,8 +40,8 @@ struct shadow *shadow_create(struct vm *v, const struct pte_format *format, u32 
 void shadow_destroy(struct shadow *s) { }
 void shadow_unload(struct shadow *s, struct shadow_vcpu *sv) { }
 void shadow_finish(struct shadow *s, struct pt_update *up) { }
-void shadow_store(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up) { }
-void shadow_untrace(struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up) { }
+void shadow_store(struct vcpu *v, struct shadow *s, gpa_t gpa, unsigned int len, struct pt_update *up) { }
+void shadow_untrace(struct shadow *s, gpa_t gpa, struct pt_update *up) { }
 void shadow_invlpg(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, gva_t gva) { }
 static enum shadow_quick quick_result;
 enum shadow_quick shadow_quick_load(struct vcpu *v, struct shadow *s, struct shadow_vcpu *sv, u64 cr3) { return quick_result; }

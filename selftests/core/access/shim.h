@@ -60,7 +60,7 @@ struct vcpu {
 
 bool keel_memory_is_writable(struct vcpu *vcpu, gpa_t gpa);
 bool keel_memory_has_slot(struct vcpu *vcpu, gpa_t gpa);
-void keel_shadow_stored(struct vm *vm, gpa_t gpa, unsigned int len);
+void keel_shadow_stored(struct vcpu *vcpu, gpa_t gpa, unsigned int len);
 
 bool keel_lapic_claims(const struct vcpu *vcpu, gpa_t gpa);
 bool keel_lapic_hole(const struct vcpu *vcpu, gpa_t gpa);
