@@ -372,11 +372,11 @@ static inline void decode_sizes(const struct emu *e, struct emu_insn *in)
 		in->addr_size = in->addr_size == 4 ? 2 : 4;
 }
 
-/* LOCK wants a memory operand that is written; AMD also has LOCK MOV CR0 for MOV CR8. */
+/* LOCK wants a memory operand that is written; AMD also has LOCK MOV CR0 for MOV CR8, but not with a REX prefix that names CR8. */
 static bool is_lockable(const struct emu *e, const struct emu_insn *in)
 {
 	if (in->row.op == EMU_OP_MOV_FROM_CR || in->row.op == EMU_OP_MOV_TO_CR)
-		return !e->intel && (in->reg & 7) == 0;
+		return !e->intel && in->reg == 0;
 	return (in->row.flags & F_LOCK) && emu_is_memory(in);
 }
 
@@ -415,6 +415,8 @@ static bool is_invalid(const struct emu *e, const struct emu_insn *in)
 	if ((flags & F_INTEL64) && e->intel && !emu_is_long(e))
 		return true;
 	if ((flags & F_LEGACY_AMD) && !e->intel && e->mode >= EMU_MODE_COMPAT16)
+		return true;
+	if ((flags & F_AMD_MEM) && !e->intel && !emu_is_memory(in))
 		return true;
 	return ((flags & F_I64) && emu_is_long(e)) || ((flags & F_O64) && !emu_is_long(e)) ||
 	       ((flags & F_MEM) && !emu_is_memory(in)) || ((flags & F_REG) && emu_is_memory(in)) ||

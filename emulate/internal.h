@@ -153,10 +153,11 @@ enum op_class {
 #define F_NP		(F_N66 | F_NFX)	/* the manual's NP: no 66, F2 or F3 */
 #define F_INTEL64	0x04000000u	/* #UD outside 64-bit mode on Intel's CPUs */
 #define F_LEGACY_AMD	0x08000000u	/* #UD in 64-bit and compatibility mode on other CPUs than Intel's */
+#define F_AMD_MEM	0x20000000u	/* #UD with a register operand on other CPUs than Intel's */
 #define F_PE		0x10000000u	/* #GP(0) in real mode */
 #define F_IMM_SHIFT	20
 #define F_IMM_MASK	(0xfu << F_IMM_SHIFT)
-#define F_DECODE	(F_I64 | F_O64 | F_MEM | F_REG | F_PROT | F_NP | F_INTEL64 | F_LEGACY_AMD)	/* checks left to the decoder's end */
+#define F_DECODE	(F_I64 | F_O64 | F_MEM | F_REG | F_PROT | F_NP | F_INTEL64 | F_LEGACY_AMD | F_AMD_MEM)	/* checks left to the decoder's end */
 
 enum imm_kind {
 	IMM_NONE,

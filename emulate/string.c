@@ -328,8 +328,11 @@ int emu_exec_string(struct emu *e)
 		emu_gpr_write(e, GPR_RCX, in->addr_size, count);
 		if (is_found(e))
 			break;
-		/* the last comparison sets flags; a fault or a trap before it finds them as they were (SDM, "REP/REPE/REPZ/REPNE/REPNZ") */
-		if (count)
+		/*
+		 * The last comparison sets flags; a fault or a trap before it finds them as they were (SDM, "REP/REPE/REPZ/REPNE/REPNZ"). On
+		 * AMD's CPUs each comparison does (seen on family 1Ah).
+		 */
+		if (count && e->intel)
 			e->rflags = flags;
 	}
 	return EMU_CONTINUE;

@@ -234,17 +234,21 @@ static void test_padded(void)
 	}
 }
 
-/* Near branches with 66: 16 bits for AMD, ignored by Intel.  AMD's LOCK MOV CR0 is CR8. */
+/* Near branches with 66: 16 bits for AMD, ignored by Intel.  AMD's LOCK MOV CR0 is CR8, but none with a REX prefix; nor has AMD a PREFETCH of a register. */
 static void test_vendors(void)
 {
 	static const u8 jump[15] = { 0x66, 0xe9, 1, 2, 3, 4 }, cr8[15] = { 0xf0, 0x0f, 0x20, 0xc0 };
+	static const u8 rex_cr8[15] = { 0xf0, 0x44, 0x0f, 0x20, 0xc0 }, prefetch[15] = { 0x0f, 0x0d, 0xc7 };
 	static struct machine m;
 
 	machine_init(&m, L);
 	CHECK_EQ("amd", EMU_CONTINUE, machine_decode(&m, jump, 15));
 	CHECK_EQ("amd length", 4, m.emu.insn.length);
 	CHECK_EQ("amd cr8", EMU_CONTINUE, machine_decode(&m, cr8, 15));
+	CHECK_EQ("amd cr8 by lock and rex", EMU_FAULT, machine_decode(&m, rex_cr8, 15));
+	CHECK_EQ("amd prefetch of a register", EMU_FAULT, machine_decode(&m, prefetch, 15));
 	m.emu.intel = true;
+	CHECK_EQ("intel prefetch of a register", EMU_CONTINUE, machine_decode(&m, prefetch, 15));
 	CHECK_EQ("intel", EMU_CONTINUE, machine_decode(&m, jump, 15));
 	CHECK_EQ("intel length", 6, m.emu.insn.length);
 	CHECK_EQ("intel cr8", EMU_FAULT, machine_decode(&m, cr8, 15));

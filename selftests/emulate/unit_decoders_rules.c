@@ -43,6 +43,8 @@ const struct difference differences[] = {
 	  "SYSENTER and SYSEXIT in real mode: #GP(0), no #UD (SDM, \"SYSENTER\", \"SYSEXIT\")"),
 	Z(ACCEPTS, W(64), AMD, 1, 0x34, 0x35, ANY_PREFIX, ANY_FORM, ALL_REGS,
 	  "SYSENTER and SYSEXIT are #UD in long mode on AMD's CPUs (APM, \"SYSENTER\", \"SYSEXIT\")"),
+	Z(ACCEPTS, ALL_WIDTHS, AMD, 1, 0x0d, 0x0d, ANY_PREFIX, FORM_REGISTER, ALL_REGS,
+	  "knows no vendor: PREFETCH of a register is #UD on AMD's CPUs, as one of family 1Ah answers (APM, \"PREFETCH\": a memory location)"),
 	Z(ACCEPTS, LEGACY, INTEL, 1, 0x05, 0x05, ANY_PREFIX, ANY_FORM, ALL_REGS,
 	  "SYSCALL is #UD outside 64-bit mode on Intel's CPUs, which this one otherwise is (SDM, \"SYSCALL\")"),
 	Z(ACCEPTS, LEGACY, INTEL, 1, 0x07, 0x07, ANY_PREFIX, ANY_FORM, ALL_REGS, "likewise SYSRET (SDM, \"SYSRET\")"),

@@ -381,6 +381,39 @@ static void test_fetch(void)
 	CHECK_EQ("vector", 13, m.emu.fault.vector);
 }
 
+/* What a trap between two iterations, or a page fault in the third, finds in the flags: on Intel's CPUs those from before the instruction. */
+static void test_rep_flags(void)
+{
+	static const struct rep {
+		const char *name;
+		bool intel, is_fault;
+		u64 rcx, flags;
+	} reps[] = {
+		{ "Intel, stepped", true, false, 4, FLAG_ZF | FLAG_OF },
+		{ "AMD, stepped", false, false, 4, FLAG_CF | FLAG_SF | FLAG_AF },
+		{ "Intel, page fault", true, true, 3, FLAG_ZF | FLAG_OF },
+		{ "AMD, page fault", false, true, 3, FLAG_CF | FLAG_AF | FLAG_PF },
+	};
+	static struct machine m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(reps); i++) {
+		machine_init(&m, EMU_MODE_LONG);
+		m.emu.intel = reps[i].intel;
+		m.emu.step = !reps[i].is_fault;
+		m.emu.rflags = FLAG_ZF | FLAG_OF | 2;
+		m.gpr[GPR_RAX] = 1;
+		m.gpr[GPR_RCX] = 5;
+		m.emu.cpl = 3;
+		m.supervisor = 0x3000;
+		m.gpr[GPR_RDI] = m.supervisor - 2;
+		machine_poke(&m, m.supervisor - 2, 0xfe03, 2);
+		CHECK_EQ(reps[i].name, reps[i].is_fault ? EMU_FAULT : EMU_CONTINUE, machine_step(&m, (const u8[]){ 0xf2, 0xae }, 2));
+		CHECK_EQ(reps[i].name, reps[i].rcx, m.gpr[GPR_RCX]);
+		CHECK_EQ(reps[i].name, reps[i].flags, m.emu.rflags & FLAG_ARITH);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "rows", test_rows },
 	{ "events", test_events },
@@ -391,6 +424,7 @@ static const struct test_case cases[] = {
 	{ "shadow", test_shadow },
 	{ "alignment", test_alignment },
 	{ "fetch", test_fetch },
+	{ "rep_flags", test_rep_flags },
 };
 
 TEST_MAIN(cases)

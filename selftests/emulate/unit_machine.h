@@ -93,6 +93,7 @@ void machine_descriptor(struct machine *m, unsigned int index, u32 base, u32 lim
 enum machine_how {
 	MACHINE_TABLE = 1,	/* a test that says what is wanted */
 	MACHINE_CPU = 2,	/* unit_native_test */
+	MACHINE_OTHER_CPU = 4,	/* the same would, on a machine that lets such code run */
 };
 
 #define MACHINE_KEY(is_long, is_vex, map, opcode, prefix, modrm) \

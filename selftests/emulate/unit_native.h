@@ -40,8 +40,10 @@ bool native_is_left_out(const struct emu_insn *in, u64 rcx);
 bool native_is_split(const struct machine *m);
 bool native_is_missing(const struct emu_insn *in);
 
-/* Pages below 4 GB, segments, signal handlers.  Skips the case where the kernel does not let 16- and 32-bit code run. */
+/* Pages below 4 GB, segments, signal handlers.  Skips the case where no code can be stepped. */
 void native_init(void);
+/* Does the kernel let code of that width run? */
+bool native_has(enum native_width width);
 
 /* The window's bytes, and the page of code. */
 u8 *native_window(void);

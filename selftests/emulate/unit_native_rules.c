@@ -99,6 +99,8 @@ bool native_is_left_out(const struct emu_insn *in, u64 rcx)
 	case EMU_OP_INS: case EMU_OP_OUTS:	/* with a count of 0 CPUs look at the permission or do not (SDM, "REP/REPE/REPZ") */
 		return (in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)) &&
 		       !(rcx & (in->addr_size == 2 ? 0xffff : in->addr_size == 4 ? 0xffffffff : ~0ULL));
+	case EMU_OP_LOOPE: case EMU_OP_LOOPNE:	/* an AMD CPU of family 1Ah takes the prefix's condition, not the opcode's (SDM, "REP/REPE/REPZ": undefined) */
+		return in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE);
 	case EMU_OP_X87:	/* with memory: unit_fx_test */
 		return in->mod != 3;
 	default:
