@@ -186,15 +186,18 @@ int emu_operand_linear(struct emu *e, unsigned int size, unsigned int acc, u64 *
 	return emu_linear(e, in->seg, ea, size, acc, la);
 }
 
-static unsigned int operand_size(const struct emu_insn *in, unsigned int kind)
+static unsigned int operand_size(const struct emu *e, unsigned int kind)
 {
+	const struct emu_insn *in = &e->insn;
+
 	switch (kind) {
 	case OPR_RM8:
 		return 1;
 	case OPR_RM16:
 		return 2;
 	case OPR_RM32:
-		return in->op_size < 4 ? in->op_size : 4;
+		/* MOVSXD of 16 bits: AMD's CPUs read four bytes all the same (seen on family 1Ah) */
+		return in->op_size < 4 && e->intel ? in->op_size : 4;
 	default:
 		return in->op_size;
 	}
@@ -228,7 +231,7 @@ int emu_read_operand(struct emu *e, unsigned int kind, u64 *val)
 	case OPR_RM8:
 	case OPR_RM16:
 	case OPR_RM32:
-		return read_rm(e, operand_size(in, kind), val);
+		return read_rm(e, operand_size(e, kind), val);
 	case OPR_ACC:
 		*val = e->gpr[GPR_RAX] & emu_mask(in->op_size);
 		break;
@@ -255,7 +258,7 @@ int emu_read_operand(struct emu *e, unsigned int kind, u64 *val)
 int emu_write_operand(struct emu *e, unsigned int kind, u64 val)
 {
 	const struct emu_insn *in = &e->insn;
-	unsigned int size = operand_size(in, kind);
+	unsigned int size = operand_size(e, kind);
 	u64 la;
 	int ret;
 

@@ -414,6 +414,24 @@ static void test_rep_flags(void)
 	}
 }
 
+/* MOVSXD to a 16-bit register: what it reads of a device. */
+static void test_movsxd(void)
+{
+	static struct machine m;
+	unsigned int intel;
+
+	for (intel = 0; intel < 2; intel++) {
+		machine_init(&m, EMU_MODE_LONG);
+		m.emu.intel = intel;
+		m.gpr[GPR_RCX] = 0x11111111;
+		m.gpr[GPR_RDI] = DEVICE;
+		m.device_value = 0x88888765;
+		CHECK_EQ("done", EMU_CONTINUE, machine_run(&m, (const u8[]){ 0x66, 0x63, 0x0f }, 3));
+		CHECK_EQ("bytes read", intel ? 2 : 4, m.asked[0].size);
+		CHECK_EQ("ECX", 0x11118765, m.gpr[GPR_RCX]);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "rows", test_rows },
 	{ "events", test_events },
@@ -425,6 +443,7 @@ static const struct test_case cases[] = {
 	{ "alignment", test_alignment },
 	{ "fetch", test_fetch },
 	{ "rep_flags", test_rep_flags },
+	{ "movsxd", test_movsxd },
 };
 
 TEST_MAIN(cases)

@@ -37,9 +37,9 @@ static bool is_read_only(u64 la)
 	return la >= READ_ONLY_PAGE && la < READ_ONLY_PAGE + 0x1000;
 }
 
-static bool is_device(u64 la)
+static bool is_device(const struct machine *m, u64 la)
 {
-	return la >= DEVICE && la < DEVICE_POSTED + 0x1000;
+	return !m->host_only && la >= DEVICE && la < DEVICE_POSTED + 0x1000;
 }
 
 /* Descriptor tables and TSSs are the CPU's own to reach. */
@@ -103,7 +103,7 @@ static int op_read(struct emu *e, u64 la, void *data, unsigned int size, unsigne
 		memcpy(data, p, size);
 		return EMU_CONTINUE;
 	}
-	if (!is_device(la))
+	if (!is_device(m, la))
 		return page_fault(e, la, acc);
 	if (!is_answer(m, la, size, false))
 		return ask(m, la, size, false, 0);
@@ -125,7 +125,7 @@ static int op_write(struct emu *e, u64 la, const void *data, unsigned int size, 
 		memcpy(p, data, size);
 		return EMU_CONTINUE;
 	}
-	if (!is_device(la))
+	if (!is_device(m, la))
 		return page_fault(e, la, EMU_ACC_WRITE);
 	if (is_answer(m, la, size, true))
 		return EMU_CONTINUE;
@@ -161,7 +161,7 @@ static int op_probe(struct emu *e, u64 la, unsigned int size, unsigned int acc)
 		return page_fault(e, la, acc);
 	if (ram_at(to_machine(e), la, size) && !((acc & EMU_ACC_WRITE) && is_read_only(la)))
 		return EMU_CONTINUE;
-	return is_device(la) ? EMU_CONTINUE : page_fault(e, la, acc);
+	return is_device(to_machine(e), la) ? EMU_CONTINUE : page_fault(e, la, acc);
 }
 
 static int op_port_in(struct emu *e, u16 port, void *data, unsigned int size, unsigned int count)

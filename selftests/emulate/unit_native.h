@@ -16,6 +16,7 @@ struct native_state {
 	u64 rip;		/* an offset into the page for NATIVE_16 */
 	u64 flags;
 	unsigned int vector;
+	u64 error, address;	/* of a page fault */
 	struct emu_fx fx;
 };
 

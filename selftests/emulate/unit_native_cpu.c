@@ -112,6 +112,8 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	s->rip = (u64)g[REG_RIP];
 	s->flags = (u64)g[REG_EFL];
 	s->vector = (unsigned int)g[REG_TRAPNO];
+	s->error = (u64)g[REG_ERR];
+	s->address = (u64)g[REG_CR2];
 	copy_fx(&s->fx, frame_fx(uc));
 	memcpy(g, now.home, sizeof(now.home));
 	copy_fx(frame_fx(uc), &now.home_fx);

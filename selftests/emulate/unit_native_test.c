@@ -71,6 +71,10 @@ static void complain(struct run *r, const char *what, u64 wanted, u64 got)
 		return;
 	emu_format(&r->m.emu, text, sizeof(text));
 	test_note("%s", text);
+	if (r->s.vector == 14)
+		test_note("page fault at window + 0x%llx, error code 0x%llx, operand at window + 0x%llx",
+			  (unsigned long long)(r->s.address - (uintptr_t)native_window()), (unsigned long long)r->s.error,
+			  (unsigned long long)(emu_address(&r->m.emu) - (uintptr_t)native_window()));
 	CHECK_EQ(what, wanted, got);
 }
 
