@@ -118,6 +118,17 @@ static int tell_before(struct vcpu *vcpu)
 	return RUN_RESUME;
 }
 
+/* The store to a page table is made by the CPU: what was a table is none any more. */
+static int let_go(struct vcpu *vcpu)
+{
+	forget(vcpu);
+	keel_shadow_untrace(vcpu->vm, vcpu->io.table);
+	return RUN_RESUME;
+}
+
+/* A REP prefix and more stores than this: a page is cleared or copied to, which nobody does with a table in use. */
+#define TABLE_STORES	8
+
 /* An instruction that cannot be emulated: say which, and end this run. */
 static int emulation_failed(struct vcpu *vcpu)
 {
@@ -125,11 +136,8 @@ static int emulation_failed(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 	char text[128];
 
-	if (unlikely(vcpu->io.table)) {
-		forget(vcpu);
-		keel_shadow_untrace(vcpu->vm, vcpu->io.table);
-		return RUN_RESUME;
-	}
+	if (unlikely(vcpu->io.table))
+		return let_go(vcpu);
 	if (unlikely(is_put_off(vcpu)))
 		return tell_before(vcpu);
 	vcpu->stats.insn_emulation_fail++;
@@ -329,5 +337,7 @@ int keel_do_emulate(struct vcpu *vcpu, const u8 *insn, unsigned int insn_len)
 		return deliver_fault(vcpu);
 	if (ret != EMU_CONTINUE)
 		return emulation_failed(vcpu);
+	if (unlikely(vcpu->io.table) && emu_repeats(e) > TABLE_STORES)
+		return let_go(vcpu);
 	return execute(vcpu);
 }

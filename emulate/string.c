@@ -300,6 +300,15 @@ static bool is_found(const struct emu *e)
 	return !(e->rflags & FL_ZF) == !!(e->insn.prefix & EMU_PFX_REP);
 }
 
+u64 emu_repeats(const struct emu *e)
+{
+	const struct emu_insn *in = &e->insn;
+
+	if (in->row.class != CLASS_STRING || !(in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)))
+		return 1;
+	return e->gpr[GPR_RCX] & emu_mask(in->addr_size);
+}
+
 int emu_exec_string(struct emu *e)
 {
 	const struct emu_insn *in = &e->insn;
@@ -309,8 +318,7 @@ int emu_exec_string(struct emu *e)
 
 	if (!(in->prefix & (EMU_PFX_REP | EMU_PFX_REPNE)))
 		return string_one(e, &done);
-	count = e->gpr[GPR_RCX] & emu_mask(in->addr_size);
-	for (; count; e->rounds++) {
+	for (count = emu_repeats(e); count; e->rounds++) {
 		if (e->rounds && !e->batch && (e->stop || e->step || e->rounds >= STRING_ITERATIONS)) {
 			e->stop |= e->step;
 			e->repeat = true;

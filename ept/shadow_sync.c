@@ -23,13 +23,33 @@ static __always_inline bool entry_fits(struct vcpu *vcpu, struct shadow_page *pa
 	return shadow_leaf_fits(page->role, page->entry[index].frame, READ_ONCE(page->table[index]), gpte);
 }
 
+/* Entries that are read together: what is looked up to read one is the same for its neighbours. */
+#define ROW	32u
+
+/* The entries of @mask, from @first on. */
+static void compare_row(struct vcpu *vcpu, struct shadow *s, struct shadow_page *page, unsigned int first, u32 mask)
+{
+	u64 gpte[ROW];
+	bool are_there = !walk_read_entries(vcpu, shadow_gpte_at(page, first), shadow_gpte_size(page->role), ROW, gpte);
+
+	for (; mask; mask &= mask - 1) {
+		unsigned int i = first + __ffs(mask);
+
+		if (!are_there || !shadow_leaf_fits(page->role, page->entry[i].frame, READ_ONCE(page->table[i]), gpte[i - first]))
+			shadow_drop(s, page, i);
+	}
+}
+
 static void compare(struct vcpu *vcpu, struct shadow *s, struct shadow_page *page)
 {
-	unsigned int i;
+	unsigned int first;
 
-	for_each_set_bit(i, page->present, PT_ENTRIES)
-		if (!entry_fits(vcpu, page, i))
-			shadow_drop(s, page, i);
+	for (first = 0; first < PT_ENTRIES; first += ROW) {
+		u32 mask = page->present[first / BITS_PER_LONG] >> first % BITS_PER_LONG;
+
+		if (mask)
+			compare_row(vcpu, s, page, first, mask);
+	}
 	shadow_mark_synced(s, page);
 }
 

@@ -112,6 +112,15 @@ int emu_decode(struct emu *e, const u8 *bytes, unsigned int n);
 int emu_fetch_decode(struct emu *e);
 
 /**
+ * emu_repeats() - iterations that the decoded instruction has before it
+ * @e: context, with RCX
+ *
+ * Context: any.
+ * Return: RCX in the address size for a string instruction with a REP prefix, though its condition may end it before; otherwise 1
+ */
+u64 emu_repeats(const struct emu *e);
+
+/**
  * emu_execute() - execute the decoded instruction
  * @e: context
  *

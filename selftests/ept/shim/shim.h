@@ -218,6 +218,7 @@ static inline void atomic_long_andnot(long bits, atomic_long_t *v)
 	v->counter &= ~bits;
 }
 
+#define BITS_PER_LONG	64
 #define BITS_TO_LONGS(n)	(((n) + 63) / 64)
 
 static inline bool test_and_set_bit(unsigned long n, unsigned long *map)
